@@ -1,0 +1,83 @@
+"""The errors that imgtool raises, as one tree.
+
+::
+
+    ImgtoolError
+    ├── FormatError (ValueError)   bytes that are not what they should be
+    └── LayoutError (ValueError)   parts that overlap, or do not fit the flash
+
+Errors carry data (which input, at which offset, what was expected and what was found) and no advice about
+command-line flags: the library does not know who called it.  Exit codes and hints belong to
+:mod:`imgtool.cli`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FormatError", "ImgtoolError", "LayoutError"]
+
+
+class ImgtoolError(Exception):
+    """Base of all errors that imgtool raises on purpose.
+
+    Args:
+        message: What is wrong, as one sentence without a full stop.
+        source: Name of the input at fault, such as a file name.
+        offset: Byte offset in that input.
+        expected: What should have been there, in words or as a number.
+        found: What is there instead.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str | None = None,
+        offset: int | None = None,
+        expected: str | int | None = None,
+        found: str | int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.offset = offset
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        text = self.message if self.source is None else f"{self.source}: {self.message}"
+        if self.offset is not None:
+            text += f" at offset 0x{self.offset:05x}"
+        if self.expected is not None or self.found is not None:
+            text += f" (expected {_show(self.expected)}, found {_show(self.found)})"
+        return text
+
+    def with_source(self, source: str) -> ImgtoolError:
+        """Name the input at fault, where the code that raised did not know it; returns self."""
+        if self.source is None:
+            self.source = source
+        return self
+
+    @property
+    def data(self) -> dict[str, str | int]:
+        """The fields that are known, by name, for machine-readable reports."""
+        fields = {
+            "source": self.source,
+            "offset": self.offset,
+            "expected": self.expected,
+            "found": self.found,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+def _show(value: str | int | None) -> str:
+    if value is None:
+        return "nothing"
+    return f"0x{value:02x}" if isinstance(value, int) else value
+
+
+class FormatError(ImgtoolError, ValueError):
+    """The bytes of an input do not have the structure that was asked for."""
+
+
+class LayoutError(ImgtoolError, ValueError):
+    """Parts overlap, do not fit the flash, or have no place that can be justified."""

@@ -1,0 +1,148 @@
+"""Aggregated image: the version-1 image at 0, fill, and the irom part at 0x10000 (or 0x40000 before SDK 2.0).
+
+What NodeMCU's builders hand out as one file.  The structure decides; firmware.py says whether it is NodeMCU.
+Where irom ends no field tells, so everything behind its start counts as irom here;
+imgtool.operations.describe looks for what else a file holds that reaches to the end of the flash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imgtool.chip import IROM_BASE
+from imgtool.errors import FormatError
+from imgtool.formats import boot_image, fill, irom, lx106, nodemcu_page
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
+
+if TYPE_CHECKING:
+    from imgtool.formats.reading import SegmentInfo
+
+__all__ = ["Fit", "fit_of", "gap_parts", "read"]
+
+_ENOUGH_POINTERS = 16
+# Of the addresses in irom that name IRAM code, 51 to 74 % begin a function where both parts are of one build,
+# and at most 20 % where they are not (eight real pairs and all their mixtures, docs/formats/aggregated.md).
+_FITTING_SHARE = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well an irom part fits the image before it.
+
+    Attributes:
+        pointers: How many of its addresses name code in the image's IRAM segment.
+        share: Which share of those begins a function there.
+    """
+
+    pointers: int
+    share: float
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the two are clearly of different builds."""
+        return self.pointers >= _ENOUGH_POINTERS and self.share < _FITTING_SHARE
+
+
+def fit_of(data: bytes, segments: tuple[SegmentInfo, ...], irom_data: bytes) -> Fit:
+    """Compare an irom part with the version-1 image in ``data`` whose segments are given."""
+    code = [segment for segment in segments if segment.memory == "IRAM"]
+    hits, starts = 0, 0.0
+    for segment in code:
+        end = segment.address + segment.size
+        found = lx106.pointers(irom_data, segment.address, end)
+        block = data[segment.offset : segment.offset + segment.size]
+        count, share = lx106.function_share(found, block, segment.address)
+        hits += count
+        starts += count * share
+    return Fit(hits, starts / hits if hits else 0.0)
+
+
+def gap_parts(data: bytes, start: int, stop: int) -> tuple[Part, ...]:
+    """The stretch between the image and irom: one part of fill, or what is not fill and then fill."""
+    if start == stop:
+        return ()
+    value = data[start]
+    end = fill.run_end(data, start, stop, value)
+    if end == stop:
+        return (Part(PartKind.GAP, start, stop - start, note=f"filled with 0x{value:02X}"),)
+    value = data[stop - 1]
+    junk_end = fill.run_start(data, start, stop, value)
+    junk = Part(PartKind.UNKNOWN, start, junk_end - start, note="not fill")
+    return (junk, *gap_parts(data, junk_end, stop))
+
+
+def _irom_offset(data: bytes, end: int) -> int | None:
+    """Where irom begins behind an image that ends at ``end``, by the fill before it."""
+    for offset in reversed(irom.OFFSETS):
+        if end <= offset < len(data) and fill.is_fill(data, end, offset, data[end]):
+            return None if fill.is_fill(data, offset, len(data), data[offset]) else offset
+    offset = irom.OFFSETS[0]
+    in_page = end <= offset < len(data) and nodemcu_page.page_at(data, offset) is not None
+    return offset if in_page else None
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file as an image, fill and irom."""
+    if data[:1] != bytes([boot_image.MAGIC]) or len(data) <= irom.OFFSETS[0]:
+        return None
+    try:
+        found = boot_image.scan(data)
+    except FormatError:
+        return None
+    offset = None if found.problem is not None else _irom_offset(data, found.end)
+    if offset is None or data[offset] == boot_image.MAGIC:
+        return None
+    code = irom.parts_at(data, offset, offset)
+    parts = (boot_image.part_of(found), *gap_parts(data, found.end, offset), *code)
+    findings = [*boot_image.findings_of(found)]
+    findings += [
+        Finding(
+            Severity.WARNING,
+            "gap",
+            f"{part.size:,} bytes between the image and irom are not fill",
+            part.offset,
+        )
+        for part in parts
+        if part.kind is PartKind.UNKNOWN
+    ]
+    findings += _irom_findings(data, found.segments, code)
+    return Reading(FileKind.AGGREGATED, parts, found.header, tuple(findings))
+
+
+def _irom_findings(data: bytes, segments: tuple[SegmentInfo, ...], code: tuple[Part, ...]) -> list[Finding]:
+    offset = code[0].offset
+    findings = []
+    irom_data = data[offset : offset + 0x10_0000]
+    fit = fit_of(data, segments, irom_data)
+    if fit.mixed:
+        message = (
+            f"irom looks like a different build: of the {fit.pointers} addresses in it that name code of the "
+            f"image only {fit.share:.0%} begin a function there"
+        )
+        findings.append(Finding(Severity.WARNING, "mixed-builds", message, offset))
+    missing = _missing(data, offset)
+    if missing is not None:
+        findings.append(missing)
+    else:
+        message = "no length and no checksum covers irom: a cut or a changed byte in it cannot be seen"
+        findings.append(Finding(Severity.NOTE, "irom-uncovered", message, offset))
+    return findings
+
+
+def _missing(data: bytes, offset: int) -> Finding | None:
+    """What a fresh NodeMCU >= 3.0 table tells of a cut: its last entry holds the page-aligned end of irom."""
+    end = irom_end(data, offset)
+    if end is None or len(data) > end - nodemcu_page.PAGE_SIZE:
+        return None
+    message = (
+        f"irom is cut short: by its partition table it ends at 0x{end:05x}, the file at 0x{len(data):05x}"
+    )
+    return Finding(Severity.ERROR, "cut", message, len(data))
+
+
+def irom_end(data: bytes, offset: int) -> int | None:
+    """The page-aligned flash offset behind irom that an unresolved NodeMCU table at ``offset`` states."""
+    page = nodemcu_page.page_at(data, offset)
+    marker = None if page is None or page.table is None else page.table.find(nodemcu_page.END_MARKER)
+    return None if marker is None else marker.address - IROM_BASE

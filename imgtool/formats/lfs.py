@@ -1,0 +1,187 @@
+"""Lua Flash Store images (lfs.img): a Lua 5.1 image with its relocation bitmap, mostly gzipped.
+
+An image from ``luac.cross -f`` holds word offsets where pointers go; relocation turns each into an address
+for the flash partition that the image goes to.  An image made for a fixed address has no bitmap.  Lua 5.3
+images have another structure, which only the firmware itself can load.
+
+Source: lflash.c and luac_cross of https://github.com/nodemcu/nodemcu-firmware; see docs/formats/lfs.md.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from construct import Int32ul, Padding, Struct
+
+from imgtool.chip import IROM_BASE
+from imgtool.errors import FormatError
+from imgtool.formats._wire import parse_at
+from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+
+__all__ = ["LfsImage", "part_at", "read"]
+
+_HEADER = Struct(
+    "signature" / Int32ul,
+    "size" / Int32ul,  # of the image without the bitmap, bytes
+    "main_proto" / Int32ul,
+    "string_hash" / Int32ul,
+    "strings_used" / Int32ul,
+    "strings_size" / Int32ul,
+    "reserved" / Padding(8),
+)
+_MAGIC_51: Final = 0xFAFA_A150
+_ABSOLUTE: Final = 0x01
+_INTEGER: Final = 0x02
+_PACKED: Final = 0x04
+_GZIP: Final = b"\x1f\x8b"
+_LUA_53: Final = b"\x1bLua\x53"
+_MOST: Final = 0x10_0000  # no partition can be larger than the cache window
+
+
+@dataclass(frozen=True, slots=True)
+class LfsImage:
+    """A Lua 5.1 LFS image.
+
+    Attributes:
+        image: Its bytes, ``size`` of the header long.
+        bitmap: One bit a word, lowest bit first; empty for an image with fixed addresses.
+    """
+
+    image: bytes
+    bitmap: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> LfsImage:
+        """Read an image, unpacking it first if it is gzipped.
+
+        Raises:
+            FormatError: Not a Lua 5.1 LFS image, damaged, or cut short.
+        """
+        if data.startswith(_LUA_53):
+            raise FormatError(
+                "this is a Lua 5.3 LFS image, which only the firmware can load (node.LFS.reload)",
+                offset=0,
+                expected="a Lua 5.1 LFS image",
+                found="Lua 5.3",
+            )
+        raw = _unpack(data) if data.startswith(_GZIP) else data
+        fields = parse_at(_HEADER, raw, 0, "LFS header")
+        if fields.signature & 0xFFFF_FFF0 != _MAGIC_51:
+            raise FormatError("not an LFS image", offset=0, expected=_MAGIC_51, found=fields.signature)
+        size = fields.size
+        absolute = bool(fields.signature & _ABSOLUTE)
+        bitmap_size = 0 if absolute else -(-(size // 4) // 32) * 4
+        if size % 4 or size < _HEADER.sizeof() or len(raw) < size + bitmap_size:
+            raise FormatError(
+                "the LFS image is cut short",
+                offset=4,
+                expected=f"{size + bitmap_size:,} bytes",
+                found=f"{len(raw):,} bytes",
+            )
+        return cls(raw[:size], raw[size : size + bitmap_size])
+
+    @property
+    def signature(self) -> int:
+        """The first word."""
+        return int.from_bytes(self.image[:4], "little")
+
+    @property
+    def absolute(self) -> bool:
+        """Whether it was made for a fixed address."""
+        return bool(self.signature & _ABSOLUTE)
+
+    @property
+    def number_type(self) -> str:
+        """``integer`` or ``float``; the firmware refuses the other kind."""
+        return "integer" if self.signature & _INTEGER else "float"
+
+    def at(self, address: int) -> bytes:
+        """The image as it must stand in flash at ``address``.
+
+        Raises:
+            FormatError: A pointer leaves the image, or the image was made for another address.
+        """
+        base = IROM_BASE + address
+        if self.absolute:
+            main = int.from_bytes(self.image[8:12], "little")
+            if not base <= main < base + len(self.image):
+                raise FormatError(
+                    "the LFS image has fixed addresses for another place",
+                    offset=8,
+                    expected=f"an address from 0x{base:08x} on",
+                    found=f"0x{main:08x}",
+                )
+            return self.image
+        block = bytearray(self.image)
+        bits = int.from_bytes(self.bitmap, "little")
+        for index in _set_bits(bits):
+            place = 4 * index
+            word = int.from_bytes(block[place : place + 4], "little")
+            if 4 * word >= len(block):
+                raise FormatError(
+                    "the LFS relocation bitmap marks a word that is no offset",
+                    offset=place,
+                    expected=f"less than 0x{len(block) // 4:x}",
+                    found=f"0x{word:x}",
+                )
+            block[place : place + 4] = (base + 4 * word).to_bytes(4, "little")
+        block[:4] = (self.signature | _ABSOLUTE).to_bytes(4, "little")
+        return bytes(block)
+
+
+def _set_bits(bits: int) -> list[int]:
+    return [index for index, bit in enumerate(reversed(f"{bits:b}")) if bit == "1"]
+
+
+def _unpack(data: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        raw = unpacker.decompress(data, _MOST)
+    except zlib.error as error:
+        raise FormatError(f"the gzip stream is damaged ({error})", offset=0) from error
+    if not unpacker.eof:
+        raise FormatError(
+            "the gzip stream is cut short, or holds more than an LFS image can",
+            expected=f"its end within {_MOST:,} bytes",
+            found=f"{len(raw):,} bytes without an end",
+        )
+    return raw
+
+
+def _facts(image: LfsImage) -> dict[str, Fact]:
+    return {
+        "lua": "5.1",
+        "number_type": image.number_type,
+        "image_size": len(image.image),
+        "absolute": image.absolute,
+    }
+
+
+def part_at(data: bytes, offset: int, size: int) -> Part | None:
+    """The loaded (absolute) image at ``offset`` as a part of ``size`` bytes, None if none is there."""
+    signature = int.from_bytes(data[offset : offset + 4], "little")
+    if signature & 0xFFFF_FFF0 != _MAGIC_51:
+        return None
+    try:
+        image = LfsImage.parse(data[offset : offset + size])
+    except FormatError:
+        return None
+    note = f"Lua 5.1 image, {image.number_type}, {len(image.image):,} bytes"
+    return Part(PartKind.LFS, offset, size, IROM_BASE + offset, note=note, facts=_facts(image))
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file that is an LFS image, gzipped or not."""
+    try:
+        image = LfsImage.parse(data)
+    except FormatError as problem:
+        if not data.startswith(_LUA_53):
+            return None
+        part = Part(PartKind.LFS, 0, len(data), note="Lua 5.3 image", facts={"lua": "5.3"})
+        finding = Finding(Severity.NOTE, "lfs-5.3", problem.message)
+        return Reading(FileKind.LFS, (part,), findings=(finding,))
+    packed = "gzipped " if data.startswith(_GZIP) else ""
+    note = f"{packed}Lua 5.1 image, {image.number_type}, {len(image.image):,} bytes"
+    return Reading(FileKind.LFS, (Part(PartKind.LFS, 0, len(data), note=note, facts=_facts(image)),))

@@ -1,0 +1,209 @@
+"""Version-2 image: user1.bin and user2.bin for Espressif's boot loader and for rBoot (magic 0xEA).
+
+An outer header, the irom code, then a complete version-1 image, and mostly a CRC over all of it.
+Not flashable at offset 0: the boot ROM does not load it, a boot loader does.
+
+Layout and the CRC's twist: docs/formats/image-v2.md, after Espressif's gen_appbin.py in
+https://github.com/espressif/ESP8266_NONOS_SDK/tree/master/tools
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from construct import Const, Int8ul, Int32ul, Struct
+
+from imgtool.errors import FormatError
+from imgtool.formats import boot_image
+from imgtool.formats._wire import parse_at
+from imgtool.formats.boot_image import BootImage
+from imgtool.formats.checksums import sdk_crc
+from imgtool.formats.reading import (
+    Checksum,
+    FileKind,
+    Finding,
+    Header,
+    Part,
+    PartKind,
+    Reading,
+    Severity,
+)
+
+__all__ = ["MAGIC", "OtaImage", "read"]
+
+MAGIC: Final = 0xEA
+
+_HEADER = Struct(
+    "magic" / Const(MAGIC, Int8ul),
+    "irom_marker" / Const(4, Int8ul),
+    "mode" / Int8ul,  # 0 where byte 3 is a slot number
+    "size_freq_or_slot" / Int8ul,  # repeats the inner image's byte 3, or is the user slot
+    "entry" / Int32ul,
+    "irom_address" / Int32ul,  # 0 in every image seen: the boot loader knows its slots
+    "irom_size" / Int32ul,
+)
+_CRC = Struct("stored" / Int32ul)
+_LINE: Final = 16  # irom is padded so that the inner image begins at a line
+_SLOTS: Final = (1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class OtaImage:
+    """A version-2 image as values.
+
+    Attributes:
+        mode_code: Byte 2 of the outer header.
+        size_freq_or_slot: Byte 3 of the outer header.
+        entry: Entry point in the outer header.
+        irom: Code and constants that run from flash.
+        boot: The inner version-1 image.
+        stored_crc: The CRC behind it; None where there is none.
+    """
+
+    mode_code: int
+    size_freq_or_slot: int
+    entry: int
+    irom: bytes
+    boot: BootImage
+    stored_crc: int | None = None
+
+    @classmethod
+    def parse(cls, data: bytes) -> OtaImage:
+        """Read a version-2 image; the checks are read, not judged.
+
+        Raises:
+            FormatError: It is no version-2 image, or is cut short.
+        """
+        opened = _open(data)
+        if opened.problem is not None:
+            raise opened.problem
+        boot = BootImage.parse(data, opened.inner)
+        end = boot_image.scan(data, opened.inner).end
+        crc = parse_at(_CRC, data, end, "CRC tail").stored if _has_crc(data, end) else None
+        header = opened.header
+        irom = data[_HEADER.sizeof() : opened.inner]
+        return cls(header.mode_code, header.size_freq_code, header.entry, irom, boot, crc)
+
+    def build(self) -> bytes:
+        """The image as bytes, irom padded with zeros to 16 bytes, with its stored CRC if it has one."""
+        body = self._body()
+        return body if self.stored_crc is None else body + _CRC.build({"stored": self.stored_crc})
+
+    @property
+    def crc(self) -> int:
+        """The CRC that its bytes give."""
+        return sdk_crc(self._body())
+
+    def _body(self) -> bytes:
+        irom = self.irom.ljust(-(-len(self.irom) // _LINE) * _LINE, b"\0")
+        header = _HEADER.build(
+            {
+                "mode": self.mode_code,
+                "size_freq_or_slot": self.size_freq_or_slot,
+                "entry": self.entry,
+                "irom_address": 0,
+                "irom_size": len(irom),
+            }
+        )
+        return header + irom + self.boot.build()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outer:
+    header: Header
+    inner: int  # offset of the inner image
+    problem: FormatError | None = None
+
+
+def _open(data: bytes) -> _Outer:
+    fields = parse_at(_HEADER, data, 0, "version-2 image header")
+    header = Header(2, fields.entry, fields.mode, fields.size_freq_or_slot)
+    inner = _HEADER.sizeof() + fields.irom_size
+    if inner < len(data):
+        return _Outer(header, inner)
+    problem = FormatError(
+        "the irom part is cut short",
+        offset=_HEADER.sizeof(),
+        expected=f"{fields.irom_size:,} bytes and an image behind them",
+        found=f"{len(data) - _HEADER.sizeof():,} bytes",
+    )
+    return _Outer(header, inner, problem)
+
+
+def _has_crc(data: bytes, end: int) -> bool:
+    """Whether the four bytes behind the image are its CRC, right or wrong.
+
+    Where more follows than four bytes they count only if they are right: a dump has erased flash there.
+    """
+    tail = data[end : end + 4]
+    if len(tail) < _CRC.sizeof():
+        return False
+    return len(data) == end + 4 or int.from_bytes(tail, "little") == sdk_crc(data[:end])
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file that is one version-2 image, whole or damaged, with whatever follows it."""
+    if data[:1] != bytes([MAGIC]) or data[1:2] not in (b"", b"\x04"):
+        return None
+    try:
+        opened = _open(data)
+        if opened.problem is not None:
+            raise opened.problem
+        inner = boot_image.scan(data, opened.inner)
+    except FormatError as problem:
+        part = Part(PartKind.IMAGE_V2, 0, len(data), note="cut or damaged")
+        return Reading(FileKind.IMAGE_V2, (part,), findings=(_finding(problem),))
+    head = Part(PartKind.IMAGE_V2, 0, _HEADER.sizeof(), note="outer header")
+    irom = Part(PartKind.IROM, head.end, opened.inner - head.end, note="runs from flash")
+    boot = boot_image.part_of(inner, opened.inner)
+    tail, said = _tail(data, inner.end) if inner.problem is None else ((), ())
+    header, differs = _header(opened.header, inner.header)
+    findings = (*differs, *boot_image.findings_of(inner), *said)
+    return Reading(FileKind.IMAGE_V2, (head, irom, boot, *tail), header, findings)
+
+
+def _finding(problem: FormatError) -> Finding:
+    detail = "" if problem.expected is None else f" (expected {problem.expected}, found {problem.found})"
+    return Finding(Severity.ERROR, "cut", problem.message + detail, problem.offset)
+
+
+def _header(outer: Header, inner: Header) -> tuple[Header, tuple[Finding, ...]]:
+    """The header in force, which is the inner one, and what the outer one contradicts.
+
+    Espressif's gen_appbin.py writes the user slot into the outer byte 3 (some tools count slots from 0) and
+    leaves byte 2 zero; esptool and older tools repeat the inner bytes.  Neither is a mismatch.
+    """
+    repeats = outer.size_freq_code == inner.size_freq_code
+    slot = outer.size_freq_code if outer.size_freq_code in _SLOTS and not repeats else None
+    findings: list[Finding] = []
+    if outer.entry != inner.entry:
+        message = f"the outer entry point 0x{outer.entry:08x} is not the inner one, 0x{inner.entry:08x}"
+        findings.append(Finding(Severity.WARNING, "entry", message, 4))
+    if not repeats and outer.size_freq_code > max(_SLOTS):
+        message = (
+            f"outer header byte 3 (0x{outer.size_freq_code:02x}) is neither a user slot nor the inner "
+            f"header's 0x{inner.size_freq_code:02x}"
+        )
+        findings.append(Finding(Severity.WARNING, "outer-header", message, 3))
+    header = Header(2, inner.entry, inner.mode_code, inner.size_freq_code, slot)
+    return header, tuple(findings)
+
+
+def _tail(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]:
+    if end == len(data):
+        message = "no CRC stands behind the image, so nothing covers its irom part; some tools append none"
+        return (), (Finding(Severity.NOTE, "no-crc", message, end),)
+    if _has_crc(data, end):
+        check = Checksum("sdk-crc32", int.from_bytes(data[end : end + 4], "little"), sdk_crc(data[:end]), 32)
+        part = Part(PartKind.CRC_TAIL, end, 4, checksum=check, note="covers everything before it")
+        rest, said = boot_image.trailing(data, part.end)
+        if check.ok:
+            return (part, *rest), said
+        message = f"the CRC is 0x{check.stored:08x}, but the bytes give 0x{check.computed:08x}"
+        return (part, *rest), (Finding(Severity.ERROR, "crc", message, end), *said)
+    if len(data) - end < _CRC.sizeof():
+        part = Part(PartKind.CRC_TAIL, end, len(data) - end, note="cut")
+        message = f"the CRC behind the image is cut: {part.size} of 4 bytes"
+        return (part,), (Finding(Severity.ERROR, "cut", message, end),)
+    return boot_image.trailing(data, end)
