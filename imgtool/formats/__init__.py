@@ -26,10 +26,14 @@ class Format:
         name: The format in words.
         read: Reads a whole file, or returns None if the file is something else.  It never raises on any
             bytes.
+        inside: Reads the artefact that begins at an offset of a flash, up to a stop at the most; None for
+            formats
+            that cannot be told there.
     """
 
     name: str
     read: Callable[[bytes], Reading | None]
+    inside: Callable[[bytes, int, int], Reading | None] | None = None
 
 
 # First match wins: what has a magic comes before what is recognised by its shape, and irom, which has
@@ -41,8 +45,8 @@ FORMATS: Final = (
     Format("version-1 image", boot_image.read),
     Format("version-2 image", ota_image.read),
     Format("init data", init_data.read),
-    Format("LFS image", lfs.read),
-    Format("SPIFFS", spiffs.read),
+    Format("LFS image", lfs.read, lfs.inside),
+    Format("SPIFFS", spiffs.read, spiffs.inside),
     Format("raw irom part", irom.read),
 )
 

@@ -60,7 +60,7 @@ def fit_of(data: bytes, segments: tuple[SegmentInfo, ...], irom_data: bytes) -> 
 
 def gap_parts(data: bytes, start: int, stop: int) -> tuple[Part, ...]:
     """The stretch between the image and irom: one part of fill, or what is not fill and then fill."""
-    if start == stop:
+    if start >= stop:
         return ()
     value = data[start]
     end = fill.run_end(data, start, stop, value)

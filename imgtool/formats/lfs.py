@@ -20,7 +20,7 @@ from imgtool.errors import FormatError
 from imgtool.formats._wire import parse_at
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["LfsImage", "part_at", "read"]
+__all__ = ["LfsImage", "inside", "read"]
 
 _HEADER = Struct(
     "signature" / Int32ul,
@@ -159,17 +159,18 @@ def _facts(image: LfsImage) -> dict[str, Fact]:
     }
 
 
-def part_at(data: bytes, offset: int, size: int) -> Part | None:
-    """The loaded (absolute) image at ``offset`` as a part of ``size`` bytes, None if none is there."""
-    signature = int.from_bytes(data[offset : offset + 4], "little")
-    if signature & 0xFFFF_FFF0 != _MAGIC_51:
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the loaded image, one with fixed addresses, that begins at ``offset`` of a flash."""
+    if int.from_bytes(data[offset : offset + 4], "little") & 0xFFFF_FFF0 != _MAGIC_51:
         return None
     try:
-        image = LfsImage.parse(data[offset : offset + size])
+        image = LfsImage.parse(data[offset:stop])
     except FormatError:
         return None
-    note = f"Lua 5.1 image, {image.number_type}, {len(image.image):,} bytes"
-    return Part(PartKind.LFS, offset, size, IROM_BASE + offset, note=note, facts=_facts(image))
+    size = len(image.image)
+    note = f"Lua 5.1 image, {image.number_type}"
+    part = Part(PartKind.LFS, offset, size, IROM_BASE + offset, note=note, facts=_facts(image))
+    return Reading(FileKind.LFS, (part,))
 
 
 def read(data: bytes) -> Reading | None:

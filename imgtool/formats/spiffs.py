@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from construct import Int16ul, Struct
 
+from imgtool.formats import boot_image
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["SpiffsSignature", "part_at", "read", "signature_at"]
+__all__ = ["SpiffsSignature", "inside", "read", "signature_at"]
 
 _PAGE: Final = 0x100
 _MAGIC = Struct("magic" / Int16ul)  # second to last entry of a block's lookup page
@@ -78,8 +79,8 @@ def _magic(data: bytes, block: int) -> int | None:
     return None if value == _ERASED else value ^ _KEY
 
 
-def part_at(data: bytes, offset: int, size: int) -> Part | None:
-    """The file system at ``offset`` as a part of ``size`` bytes, None if none is there."""
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the file system that begins at ``offset`` of a flash, None if none is there."""
     signature = signature_at(data, offset)
     if signature is None:
         return None
@@ -90,17 +91,18 @@ def part_at(data: bytes, offset: int, size: int) -> Part | None:
         "formula": signature.formula,
     }
     note = f"SPIFFS, {signature.blocks} blocks of {signature.block_size // 1024} KB{formula}"
-    return Part(PartKind.SPIFFS, offset, size, note=note, facts=facts)
+    size = min(signature.size, stop - offset)
+    part = Part(PartKind.SPIFFS, offset, size, note=note, facts=facts)
+    if size == signature.size:
+        return Reading(FileKind.SPIFFS, (part,))
+    message = f"the file system has {signature.size:,} bytes by its magics, but {size:,} are there"
+    return Reading(FileKind.SPIFFS, (part,), findings=(Finding(Severity.ERROR, "cut", message, stop),))
 
 
 def read(data: bytes) -> Reading | None:
     """Read a file that is a SPIFFS image."""
-    part = part_at(data, 0, len(data))
-    signature = signature_at(data)
-    if part is None or signature is None:
+    found = inside(data, 0, len(data))
+    if found is None:
         return None
-    findings: tuple[Finding, ...] = ()
-    if signature.size > len(data):
-        message = f"the file system has {signature.size:,} bytes by its magics, the file has {len(data):,}"
-        findings = (Finding(Severity.ERROR, "cut", message, len(data)),)
-    return Reading(FileKind.SPIFFS, (part,), findings=findings)
+    tail, said = boot_image.trailing(data, found.parts[-1].end)
+    return Reading(FileKind.SPIFFS, (*found.parts, *tail), findings=(*found.findings, *said))

@@ -1,0 +1,287 @@
+"""Where things lie in a flash: the layout of each firmware generation, and the rules of fit.
+
+Addresses come from the flash size and the firmware, never from the file that is looked at, except that
+NodeMCU 3.0 and later carry a partition table.  Not parsing (imgtool.formats), and not the making of images
+(imgtool.operations).  The rules and where they are known from: docs/flash-layouts.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import IROM_BASE, SDK_SECTORS, SECTOR
+from imgtool.errors import LayoutError
+from imgtool.formats import nodemcu_page
+from imgtool.formats.nodemcu_page import Entry, PartitionTable
+from imgtool.formats.reading import Finding, PartKind, Severity
+
+if TYPE_CHECKING:
+    from imgtool.chip import FlashSize
+    from imgtool.formats.reading import Firmware
+
+__all__ = [
+    "FlashLayout",
+    "Region",
+    "align_up",
+    "filesystem_start",
+    "layout_for",
+    "lowest_protected",
+    "resolve",
+    "sdk_regions",
+    "size_findings",
+    "table_regions",
+]
+
+_IROM_START: Final = 0x1_0000
+_PARTITION_STEP: Final = 0x2000  # NodeMCU 3 rounds irom and LFS up to this
+_SPIFFS_PREFERRED: Final = 0x10_0000
+_SYSTEM_PARAM_SIZE: Final = 0x3000
+_LEAST_NODEMCU_3: Final = 0x10_0000
+
+_TABLE_KINDS: Final = {
+    nodemcu_page.RF_CAL: PartKind.RF_CAL,
+    nodemcu_page.INIT_DATA: PartKind.INIT_DATA,
+    nodemcu_page.SYSTEM_PARAM: PartKind.SYSTEM_PARAM,
+    nodemcu_page.LFS0: PartKind.LFS,
+    nodemcu_page.LFS1: PartKind.LFS,
+    nodemcu_page.SPIFFS0: PartKind.SPIFFS,
+    nodemcu_page.SPIFFS1: PartKind.SPIFFS,
+    nodemcu_page.TLS_CERT: PartKind.USER_DATA,
+}
+_PROTECTED: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM)
+
+# First NodeMCU release with Espressif's numbering of the size nibble (1.5.4.1-20160802).
+_SDK_NUMBERING: Final = (1, 5, 4, 1)
+# First one that finds its init data for every nibble (2.1.0-20170521).
+_ALL_SIZES: Final = (2, 1)
+_CODES_OF_NODEMCU_0_9: Final = range(5)  # nibbles that mean the same to every release
+_SDK_3: Final = (3,)
+_SEARCH_IN_64K: Final = 700_000  # flash bytes from which NodeMCU looks at 64 KiB steps
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of flash with a use: kind, first address, bytes, and its name in the table or the SDK."""
+
+    kind: PartKind
+    start: int
+    size: int
+    name: str
+
+    @property
+    def end(self) -> int:
+        """The address behind it."""
+        return self.start + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class FlashLayout:
+    """What is reserved in a flash beside the firmware itself.
+
+    Attributes:
+        flash: The flash size.
+        regions: In address order.
+        rule: What the addresses rest on, in words.
+        findings: What is to be said about this firmware on this size.
+    """
+
+    flash: FlashSize
+    regions: tuple[Region, ...]
+    rule: str
+    findings: tuple[Finding, ...] = ()
+
+    def find(self, kind: PartKind) -> Region | None:
+        """The first region of a kind."""
+        return next((region for region in self.regions if region.kind is kind), None)
+
+
+def align_up(value: int, step: int) -> int:
+    """The least multiple of ``step`` that is not below ``value``."""
+    return -(-value // step) * step
+
+
+def sdk_regions(end: int) -> tuple[Region, ...]:
+    """The sectors that a non-OS SDK before 3.0 keeps in front of flash address ``end``."""
+    return tuple(
+        Region(PartKind(sector.name), end - sector.from_end * SECTOR, sector.sectors * SECTOR, sector.name)
+        for sector in SDK_SECTORS
+    )
+
+
+def table_regions(table: PartitionTable) -> tuple[Region, ...]:
+    """The regions that a resolved NodeMCU partition table names, without the firmware's own."""
+    return tuple(
+        Region(_TABLE_KINDS[entry.type], entry.address, entry.size, entry.name)
+        for entry in sorted(table.entries, key=lambda entry: entry.address)
+        if entry.type in _TABLE_KINDS and entry.size
+    )
+
+
+def lowest_protected(table: PartitionTable) -> Region | None:
+    """The first region below irom that the table keeps for the SDK: the 0x00000 image must end before it."""
+    return next(
+        (r for r in table_regions(table) if r.kind in _PROTECTED and 0 < r.start < _IROM_START),
+        None,
+    )
+
+
+def resolve(table: PartitionTable, flash_bytes: int, irom_end: int) -> PartitionTable:
+    """What the first boot of NodeMCU >= 3.0 makes of its table; a resolved one is returned as it is.
+
+    Args:
+        table: The table in the image.
+        flash_bytes: Flash size by the image header: that is what the firmware goes by.
+        irom_end: Flash address behind irom, used where the table itself does not state it.
+
+    Raises:
+        LayoutError: The first boot would stop at this table: a partition leaves the flash or overlaps
+            another.
+    """
+    if table.resolved:
+        return table
+    marker = table.find(nodemcu_page.END_MARKER)
+    if marker is not None and marker.address:
+        irom_end = marker.address - IROM_BASE
+    system = table.find(nodemcu_page.SYSTEM_PARAM)
+    at_end = system is not None and system.address == 0
+    limit = flash_bytes - (_SYSTEM_PARAM_SIZE if at_end else 0)
+    entries: list[Entry] = []
+    last = 0
+    for entry in table.entries:
+        if entry.type == nodemcu_page.END_MARKER:
+            continue
+        placed = _place(entry, last, limit, irom_end)
+        if placed.size == 0:
+            continue
+        _check_entry(placed, last, flash_bytes)
+        entries.append(placed)
+        last = placed.address + placed.size
+    return PartitionTable(tuple(entries))
+
+
+def _place(entry: Entry, last: int, limit: int, irom_end: int) -> Entry:
+    if entry.type == nodemcu_page.IROM and entry.size == 0:
+        return Entry(entry.type, entry.address, align_up(irom_end - entry.address, _PARTITION_STEP))
+    if entry.type in (nodemcu_page.LFS0, nodemcu_page.LFS1):
+        return Entry(entry.type, entry.address or last, align_up(entry.size, _PARTITION_STEP))
+    if entry.type == nodemcu_page.SPIFFS0:
+        if entry.size == nodemcu_page.TAKE_REST:
+            # Also with an address of its own the size is counted from the end of the entry before.
+            return Entry(entry.type, entry.address or last, max(0, limit - last))
+        if entry.address < last:
+            preferred = _SPIFFS_PREFERRED
+            fits = last <= preferred and preferred + entry.size <= limit
+            return Entry(entry.type, preferred if fits else last, entry.size)
+    if entry.type == nodemcu_page.SYSTEM_PARAM and entry.address == 0:
+        return Entry(entry.type, limit, entry.size)
+    return entry
+
+
+def _check_entry(entry: Entry, last: int, flash_bytes: int) -> None:
+    end = entry.address + entry.size
+    if entry.address % SECTOR or entry.size % SECTOR:
+        raise LayoutError(f"partition {entry.name} is not aligned to sectors", offset=entry.address)
+    if entry.address < last:
+        raise LayoutError(
+            f"partition {entry.name} begins inside the one before it",
+            offset=entry.address,
+            expected=f"0x{last:06x} or more",
+            found=f"0x{entry.address:06x}",
+        )
+    if end > flash_bytes:
+        raise LayoutError(
+            f"partition {entry.name} leaves the flash",
+            offset=entry.address,
+            expected=f"its end at or below 0x{flash_bytes:06x}",
+            found=f"0x{end:06x}, {end - flash_bytes:,} bytes too many",
+        )
+
+
+def layout_for(
+    flash: FlashSize, firmware: Firmware | None, table: PartitionTable | None, irom_end: int
+) -> FlashLayout:
+    """The layout of a flash that holds a non-OS SDK firmware.
+
+    Args:
+        flash: The size, which the firmware will read from the image header.
+        firmware: Which firmware it is; None where its strings do not tell.
+        table: Its partition table, for NodeMCU >= 3.0.
+        irom_end: Flash address behind its irom part.
+
+    Raises:
+        LayoutError: The firmware cannot work on this size, or imgtool knows no layout for it.
+    """
+    name = "the firmware" if firmware is None else f"{firmware.name} {firmware.version or ''}".strip()
+    if flash.name == "256KB":
+        raise LayoutError(
+            "a 256KB flash has no room for the SDK's own sectors, and no SDK defines a place for them",
+            expected="512KB or more",
+            found=flash.name,
+        )
+    if table is not None:
+        if flash.bytes < _LEAST_NODEMCU_3:
+            raise LayoutError(
+                f"{name} does not start on this flash: NodeMCU 3.0 and later need 1MB",
+                expected="1MB or more",
+                found=flash.name,
+            )
+        regions = table_regions(resolve(table, flash.bytes, irom_end))
+        state = "partition table" if table.resolved else "partition table as its first boot will resolve it"
+        return FlashLayout(flash, regions, f"NodeMCU's {state}")
+    release = () if firmware is None else firmware.release
+    if firmware is not None and firmware.name == "NodeMCU":
+        if release >= _SDK_3:
+            raise LayoutError(
+                f"{name} should carry a partition table at 0x10000, and there is none", offset=0x10000
+            )
+        if release and release < _SDK_NUMBERING and flash.code not in _CODES_OF_NODEMCU_0_9:
+            raise LayoutError(
+                f"{name} numbers the flash sizes in a way of its own and would take {flash.name} for another",
+                expected="512KB, 1MB, 2MB or 4MB",
+                found=flash.name,
+            )
+    rule = "the last five sectors, as every non-OS SDK before 3.0 has it"
+    return FlashLayout(flash, sdk_regions(flash.bytes), rule, size_findings(flash, firmware))
+
+
+def size_findings(flash: FlashSize, firmware: Firmware | None) -> tuple[Finding, ...]:
+    """What is uncertain about a firmware on a flash size."""
+    if firmware is None:
+        return ()
+    release = firmware.release
+    if (
+        firmware.name == "NodeMCU"
+        and _SDK_NUMBERING <= release < _ALL_SIZES
+        and flash.code not in _CODES_OF_NODEMCU_0_9
+    ):
+        message = (
+            f"NodeMCU {firmware.version} looks for its init data in the wrong place on {flash.name}; "
+            "2.1.0 is the first that does not"
+        )
+        return (Finding(Severity.WARNING, "old-nodemcu-size", message),)
+    if (firmware.sdk or "").startswith("3.") and firmware.name != "NodeMCU":
+        message = (
+            "an SDK 3 firmware sets the places of its sectors in its own code; "
+            "these are the ones of Espressif's examples"
+        )
+        return (Finding(Severity.WARNING, "sdk-3-layout", message),)
+    return ()
+
+
+def filesystem_start(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> int | None:
+    """Where a NodeMCU before 3.0 looks first for its file system; None where that is not known.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        firmware_end: Flash address behind irom, rounded up to a sector.
+    """
+    if firmware is None or firmware.name != "NodeMCU" or not firmware.release:
+        return None
+    if firmware.release < (1,):
+        return (firmware_end + 0x3000) // 0x4000 * 0x4000
+    if firmware.release < _SDK_NUMBERING:
+        return align_up(firmware_end, 0x4000)
+    small = layout.flash.bytes < _SEARCH_IN_64K
+    return align_up(firmware_end, 0x2000 if small else 0x1_0000)

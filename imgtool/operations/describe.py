@@ -1,0 +1,97 @@
+"""Describe a file: what it is, its parts, its checks, which firmware it holds.
+
+Joins the formats (what the bytes at its start are), the survey (what lies behind) and the strings (who made
+it). Not rendering: the command line and other programs do that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imgtool.formats import identify
+from imgtool.formats.firmware import identify_firmware
+from imgtool.formats.reading import FileKind, Severity
+from imgtool.operations.survey import survey
+
+if TYPE_CHECKING:
+    from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part
+
+__all__ = ["Description", "describe"]
+
+# Kinds in which strings name nothing that would run.
+_NO_FIRMWARE: Final = frozenset(
+    {FileKind.INIT_DATA, FileKind.BLANK, FileKind.EMPTY, FileKind.LFS, FileKind.SPIFFS, FileKind.LITTLEFS}
+)
+_FOREIGN: Final = frozenset({FileKind.UNKNOWN, FileKind.EMPTY, FileKind.TEXT, FileKind.ESP32})
+_DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a file is.
+
+    Attributes:
+        kind: What the whole file is.
+        size: Its bytes.
+        sha256: Their digest, lower-case hex.
+        firmware: Which firmware it holds, by its strings.
+        header: The image header in force, if there is an image.
+        parts: Its parts in file order, without holes.
+        findings: What is to be said, errors first.
+        content: What is inside, for files that only wrap another one.
+    """
+
+    kind: FileKind
+    size: int
+    sha256: str
+    firmware: Firmware | None
+    header: Header | None
+    parts: tuple[Part, ...]
+    findings: tuple[Finding, ...]
+    content: Description | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong: no finding is an error."""
+        return all(finding.severity is not Severity.ERROR for finding in self.findings)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is no ESP8266 artefact at all."""
+        return self.kind in _FOREIGN
+
+    @property
+    def checksums(self) -> tuple[tuple[Part, Checksum], ...]:
+        """Every check with the part that it stands in."""
+        return tuple((part, part.checksum) for part in self.parts if part.checksum is not None)
+
+
+def describe(data: bytes) -> Description:
+    """Describe a file by its bytes; works on any bytes, raises nothing.
+
+    Args:
+        data: The whole file.
+    """
+    return _describe(data, _DEEPEST)
+
+
+def _describe(data: bytes, depth: int) -> Description:
+    reading = identify(data)
+    firmware = reading.firmware
+    if firmware is None and reading.kind not in _NO_FIRMWARE and reading.content is None:
+        firmware = identify_firmware(data)
+    reading = survey(data, reading, firmware)
+    content = None if reading.content is None or depth == 0 else _describe(reading.content, depth - 1)
+    rank = list(Severity)
+    return Description(
+        reading.kind,
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+        firmware,
+        reading.header,
+        reading.parts,
+        tuple(sorted(reading.findings, key=lambda finding: rank.index(finding.severity))),
+        content,
+    )

@@ -1,0 +1,296 @@
+"""Merge build outputs into one image.
+
+Pieces are bytes with a flash address and a name to call them by.  Merging checks what can be checked:
+overlaps to the byte, the checksum of the image at 0, what a NodeMCU partition table protects, whether parts
+are of one build. Not the choice of addresses for a whole flash: that is fullimage.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size
+from imgtool.errors import FormatError, LayoutError
+from imgtool.formats import aggregated, boot_image, fill, identify, irom, nodemcu_page
+from imgtool.formats.boot_image import MAGIC
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.layout import lowest_protected
+from imgtool.operations.describe import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.formats.boot_image import Scan
+
+__all__ = ["HeaderChange", "Merged", "Piece", "image_at_start", "join", "lay_out", "merge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes for one place in the flash.
+
+    Attributes:
+        address: Flash address of the first byte.
+        data: The bytes.
+        name: What to call it in messages, such as its file name.
+    """
+
+    address: int
+    data: bytes
+    name: str
+
+    @property
+    def end(self) -> int:
+        """The address behind it."""
+        return self.address + len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChange:
+    """Which image header fields to change, by name; None keeps a field.
+
+    Attributes:
+        mode: A name from :data:`imgtool.chip.FLASH_MODES`.
+        freq: A name from :data:`imgtool.chip.FLASH_FREQUENCIES`.
+        size: The name of a flash size.
+    """
+
+    mode: str | None = None
+    freq: str | None = None
+    size: str | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether it changes anything."""
+        return any(value is not None for value in (self.mode, self.freq, self.size))
+
+
+KEEP: Final = HeaderChange()
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One image made of several pieces.
+
+    Attributes:
+        data: Its bytes; the first one is for flash address ``start``.
+        start: Flash address of the first byte.
+        pieces: The pieces in address order, as they went in.
+        fill: The value between and behind them.
+        findings: What is to be said about them.
+    """
+
+    data: bytes
+    start: int
+    pieces: tuple[Piece, ...]
+    fill: int
+    findings: tuple[Finding, ...]
+
+
+def merge(
+    pieces: Sequence[Piece],
+    *,
+    header: HeaderChange = KEEP,
+    fill_byte: int = fill.ERASED,
+    pad_to: int | None = None,
+) -> Merged:
+    """Merge pieces into the bytes of the flash from address 0 on.
+
+    Args:
+        pieces: In any order.
+        header: Changes to the header of the image at address 0.
+        fill_byte: Value between the pieces.
+        pad_to: Length to fill the result up to, bytes.
+
+    Raises:
+        FormatError: A piece is empty, or the image at 0 is damaged or cannot be patched.
+        LayoutError: Pieces overlap, the image at 0 reaches into what a partition table protects, or the
+            result does
+            not fit ``pad_to`` or the flash size that is asked for.
+    """
+    ordered = lay_out(pieces)
+    findings = list(_checked_start(ordered))
+    if header.any:
+        ordered = (_patched(ordered[0], header), *ordered[1:])
+    end = ordered[-1].end
+    _check_size(ordered, header)
+    if pad_to is not None and end > pad_to:
+        raise LayoutError(
+            "the pieces are larger than the length to pad to",
+            source=ordered[-1].name,
+            expected=f"at most 0x{pad_to:x}",
+            found=f"0x{end:x}, {end - pad_to:,} bytes too many",
+        )
+    data = join(ordered, max(end, pad_to or 0), fill_byte)
+    return Merged(data, 0, ordered, fill_byte, tuple(findings))
+
+
+def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The pieces in address order, none empty and none overlapping.
+
+    Raises:
+        FormatError: A piece is empty.
+        LayoutError: Two pieces claim the same bytes.
+    """
+    for piece in pieces:
+        if not piece.data:
+            raise FormatError("the file is empty", source=piece.name, expected="an image", found="0 bytes")
+    ordered = tuple(sorted(pieces, key=lambda piece: piece.address))
+    for one, two in pairwise(ordered):
+        if one.end > two.address:
+            stop = min(one.end, two.end)
+            raise LayoutError(
+                f"{_span(one)} and {_span(two)} overlap by {stop - two.address:,} bytes",
+                offset=two.address,
+            )
+    return ordered
+
+
+def _span(piece: Piece) -> str:
+    return f"{piece.name} (0x{piece.address:05x} to 0x{piece.end - 1:05x})"
+
+
+def join(pieces: Sequence[Piece], size: int, fill_byte: int) -> bytes:
+    """The pieces at their addresses in ``size`` bytes of fill."""
+    blocks: list[bytes] = []
+    position = 0
+    for piece in pieces:
+        blocks += [bytes([fill_byte]) * (piece.address - position), piece.data]
+        position = piece.end
+    blocks.append(bytes([fill_byte]) * (size - position))
+    return b"".join(blocks)
+
+
+def image_at_start(piece: Piece) -> Scan | None:
+    """The image at the start of a piece, whole and with a right checksum; None if it begins otherwise.
+
+    Raises:
+        FormatError: It begins with such an image, but is cut or damaged.
+    """
+    if piece.data[0] != MAGIC:
+        return None
+    try:
+        found = boot_image.scan(piece.data)
+        if found.problem is not None:
+            raise found.problem
+    except FormatError as problem:
+        raise problem.with_source(piece.name) from None
+    check = found.checksum
+    # Formats that write into a segment after its checksum was computed are known to identify().
+    if check is not None and not check.ok and describe(piece.data).kind is not FileKind.ARDUINO:
+        raise FormatError(
+            "the image checksum is wrong",
+            source=piece.name,
+            offset=found.end - 1,
+            expected=check.computed,
+            found=check.stored,
+        )
+    return found
+
+
+def _checked_start(pieces: tuple[Piece, ...]) -> list[Finding]:
+    """Check the piece at address 0 against the others; what is to be said, or an error."""
+    first = pieces[0]
+    if first.address != 0:
+        return (
+            []
+            if len(pieces) == 1
+            else [_note("no-image", "no piece goes to address 0, where the chip boots from")]
+        )
+    found = image_at_start(first)
+    if found is None:
+        return [_note("no-image", f"{first.name} is no image that the boot ROM loads")]
+    for offset in irom.OFFSETS:
+        code = _bytes_from(pieces, offset)
+        if code and found.end <= offset:
+            return [*_protected(first, found, code), *_same_build(first, found, code)]
+    return []
+
+
+def _note(code: str, message: str) -> Finding:
+    return Finding(Severity.NOTE, code, message, 0)
+
+
+def _bytes_from(pieces: tuple[Piece, ...], offset: int) -> Piece | None:
+    """The bytes at a flash address and behind it in the piece that holds it."""
+    for piece in pieces:
+        if piece.address <= offset < piece.end:
+            return Piece(offset, piece.data[offset - piece.address :], piece.name)
+    return None
+
+
+def _protected(first: Piece, found: Scan, code: Piece) -> list[Finding]:
+    """Refuse an image that reaches into what a NodeMCU table keeps for the SDK below irom."""
+    page = nodemcu_page.page_at(code.data, 0)
+    if page is None or page.table is None:
+        return []
+    region = lowest_protected(page.table)
+    if region is not None and found.end > region.start:
+        raise LayoutError(
+            f"the image reaches {found.end - region.start:,} bytes into {region.name} of its partition table",
+            source=first.name,
+            offset=region.start,
+            expected=f"its end at or below 0x{region.start:05x}",
+            found=f"0x{found.end:05x}",
+        )
+    entry = page.table.find(nodemcu_page.EAGLEROM)
+    if entry is not None and found.end > entry.address + entry.size:
+        over = found.end - entry.address - entry.size
+        message = f"{first.name} is {over:,} bytes larger than the EAGLEROM partition of NodeMCU's table"
+        return [Finding(Severity.WARNING, "eaglerom", message, entry.address + entry.size)]
+    return []
+
+
+def _same_build(first: Piece, found: Scan, code: Piece) -> list[Finding]:
+    fit = aggregated.fit_of(first.data, found.segments, code.data)
+    if not fit.mixed:
+        return []
+    message = (
+        f"{first.name} and {code.name} look like different builds: of the {fit.pointers} addresses in "
+        f"the second that name code of the first only {fit.share:.0%} begin a function there"
+    )
+    return [Finding(Severity.WARNING, "mixed-builds", message, code.address)]
+
+
+def _patched(piece: Piece, header: HeaderChange) -> Piece:
+    if piece.address != 0 or piece.data[0] != MAGIC:
+        raise FormatError("there is no image header at address 0 to change", source=piece.name, offset=0)
+    reading = identify(piece.data)
+    loose = [part for part in reading.parts if part.kind is PartKind.UNKNOWN]
+    covered = [
+        part for part in reading.parts if part.kind in (PartKind.LENGTH_CRC_WORDS, PartKind.SHA256_TAIL)
+    ]
+    if covered or loose:
+        part = (covered or loose)[0]
+        what = "a check covers the header" if covered else "what stands behind the image may cover the header"
+        raise FormatError(
+            f"the header cannot be changed alone: {what}",
+            source=piece.name,
+            offset=part.offset,
+            expected="an image without a check over its header",
+            found=str(part.kind),
+        )
+    data = boot_image.patch_header(
+        piece.data,
+        mode=None if header.mode is None else FLASH_MODES[header.mode],
+        freq=None if header.freq is None else FLASH_FREQUENCIES[header.freq],
+        size=None if header.size is None else flash_size(header.size).code,
+    )
+    return replace(piece, data=data)
+
+
+def _check_size(pieces: tuple[Piece, ...], header: HeaderChange) -> None:
+    """What is asked to be a flash of some size must fit it."""
+    if header.size is None:
+        return
+    size, last = flash_size(header.size), pieces[-1]
+    if last.end > size.bytes:
+        raise LayoutError(
+            f"the piece leaves a {size.name} flash",
+            source=last.name,
+            offset=size.bytes,
+            expected=f"its end at or below 0x{size.bytes:06x}",
+            found=f"0x{last.end:06x}, {last.end - size.bytes:,} bytes too many",
+        )

@@ -1,0 +1,106 @@
+"""Split an image back into the parts that it was merged from: the inverse of merge.py.
+
+Nothing but erased flash and the fill before irom is left out, so merging the parts gives the image back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imgtool.errors import FormatError
+from imgtool.formats import fill
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.operations.describe import describe
+from imgtool.operations.merge import Piece
+
+if TYPE_CHECKING:
+    from imgtool.operations.describe import Description
+
+__all__ = ["Split", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The parts that an image was made of.
+
+    Attributes:
+        pieces: In address order, named by flash address: ``0x00000.bin``, ``0x10000.bin``.
+        description: What the image is.
+        fill: The value between the parts.
+        size: Bytes of the whole image.
+        findings: What is to be said.
+    """
+
+    pieces: tuple[Piece, ...]
+    description: Description
+    fill: int
+    size: int
+    findings: tuple[Finding, ...]
+
+
+# Parts that belong into one file: bytes behind an image stood in its file, and so did fill behind irom.
+_JOINED: Final = frozenset(
+    {
+        (PartKind.IMAGE_V1, PartKind.UNKNOWN),
+        (PartKind.PARTITION_TABLE, PartKind.IROM),
+        (PartKind.IROM, PartKind.GAP),
+    }
+)
+
+
+def split(data: bytes) -> Split:
+    """Cut an image into the parts that it was merged from; merging them again gives it back.
+
+    Only erased flash, and the fill between the image and irom, is left out; nothing else is trimmed.
+
+    Raises:
+        FormatError: It is no aggregated image and no flash image.
+    """
+    description = describe(data)
+    if description.kind not in (FileKind.AGGREGATED, FileKind.FLASH_DUMP):
+        raise FormatError(
+            "only an aggregated image or a flash image can be split",
+            expected="aggregated or flash-dump",
+            found=str(description.kind),
+        )
+    runs = _file_runs(data, description)
+    pieces = tuple(Piece(start, data[start:stop], f"0x{start:05x}.bin") for start, stop in runs)
+    gap = next((part for part in description.parts if part.kind is PartKind.GAP), None)
+    fill_byte = fill.ERASED if gap is None else data[gap.offset]
+    return Split(pieces, description, fill_byte, len(data), tuple(_findings(runs, description, fill_byte)))
+
+
+def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
+    """Start and stop of each part file."""
+    runs: list[tuple[int, int]] = []
+    before: PartKind | None = None
+    for part in description.parts:
+        if before is not None and (before, part.kind) in _JOINED and runs[-1][1] == part.offset:
+            runs[-1] = (runs[-1][0], part.end)
+        elif part.kind not in (PartKind.GAP, PartKind.BLANK):
+            ends_file = part.end == len(data) or part.kind in (PartKind.IROM, PartKind.PARTITION_TABLE)
+            stop = part.end if ends_file else fill.run_start(data, part.offset, part.end)
+            if stop > part.offset:
+                runs.append((part.offset, stop))
+        before = part.kind
+    return runs
+
+
+def _findings(runs: list[tuple[int, int]], description: Description, fill_byte: int) -> list[Finding]:
+    findings: list[Finding] = []
+    if fill_byte != fill.ERASED:
+        message = f"the fill between the parts is 0x{fill_byte:02X}"
+        findings.append(Finding(Severity.NOTE, "fill", message))
+    for start, stop in runs:
+        inside = [p for p in description.parts if p.kind is PartKind.GAP and start < p.offset < stop]
+        for part in inside:
+            message = (
+                f"0x{start:05x}.bin keeps {part.size:,} bytes {part.note} from 0x{part.offset:05x} on: "
+                "no field says where irom ends"
+            )
+            findings.append(Finding(Severity.NOTE, "fill-kept", message, part.offset))
+    if runs[-1][1] < description.size:
+        message = f"erased flash up to 0x{description.size:05x} is left out"
+        findings.append(Finding(Severity.NOTE, "erased-left-out", message, runs[-1][1]))
+    return findings

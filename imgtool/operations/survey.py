@@ -1,0 +1,306 @@
+"""What lies behind the firmware at the start of a file: SDK sectors, file systems, images, blank flash.
+
+A format reads one artefact; a dump, a full-flash image or an old release image goes on behind it.  The survey
+cuts that rest into parts without holes: at the places that the layout of the firmware names, and at sector
+starts.  Not a format, and no judgement of the firmware itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import FLASH_SIZES, IROM_BASE, SECTOR
+from imgtool.errors import LayoutError
+from imgtool.formats import FORMATS, aggregated, fill, init_data, lx106, nodemcu_page
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.layout import Region, resolve, sdk_regions, table_regions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imgtool.formats.nodemcu_page import PartitionTable
+    from imgtool.formats.reading import Firmware
+
+__all__ = ["survey"]
+
+# Kinds that begin at flash address 0, so that file offsets are flash addresses.
+_AT_FLASH_START: Final = frozenset({FileKind.AGGREGATED, FileKind.IMAGE_V1})
+_SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
+_TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
+# Findings about parts that the survey may tell apart.
+_LOOSE_CODES: Final = ("trailing", "padding", "gap")
+_BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
+_ZERO_SECTOR: Final = bytes(SECTOR)
+
+
+def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
+    """The reading with what lies behind the firmware told apart; the same one where there is nothing to tell.
+
+    Args:
+        data: The whole file.
+        reading: What the format at its start made of it.
+        firmware: Which firmware that is.
+    """
+    if reading.kind not in _AT_FLASH_START:
+        return reading
+    plan = _plan(data, reading)
+    if not plan.is_flash and not plan.regions:
+        return reading
+    head, start = _head(reading)
+    behind = [region for region in plan.regions if start <= region.start < len(data)]
+    inside = [region for region in plan.regions if region.end <= start]
+    parts = list(_head_parts(data, head, inside))
+    found: list[Finding] = []
+    known_end = _stated_irom_end(data, reading)
+    if known_end is not None and start < known_end <= len(data):
+        parts.append(Part(PartKind.IROM, start, known_end - start, IROM_BASE + start))
+        start = known_end
+    for region in (*behind, None):
+        stop = len(data) if region is None else region.start
+        free, told = _free_parts(data, start, stop)
+        parts += free
+        found += told
+        if region is not None:
+            parts += _region_parts(data, region)
+            start = min(region.end, len(data))
+    unknown = {part.offset for part in parts if part.kind is PartKind.UNKNOWN}
+    kept = tuple(f for f in reading.findings if f.code not in _LOOSE_CODES or f.offset in unknown)
+    said = (*kept, *plan.findings, *found, *_missing(data, plan, firmware))
+    kind = FileKind.FLASH_DUMP if plan.is_flash else reading.kind
+    return replace(reading, kind=kind, parts=tuple(parts), findings=(*said, *_init_findings(data, parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the survey goes by: the reserved regions, and whether the file is a whole flash."""
+
+    regions: tuple[Region, ...]
+    is_flash: bool
+    findings: tuple[Finding, ...] = ()
+
+
+def _plan(data: bytes, reading: Reading) -> _Plan:
+    stated = None if reading.header is None else reading.header.flash_size
+    stated_end = 0 if stated is None else stated.bytes
+    size = len(data)
+    is_flash = size in _SIZES and _stated_irom_end(data, reading) != size
+    findings: tuple[Finding, ...] = ()
+    table = _table(data, reading)
+    if table is not None:
+        regions, findings = _of_table(table, stated_end or size) if is_flash else ((), ())
+    else:
+        ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0})
+        found = [end for end in ends if init_data.is_init_data(data, sdk_regions(end)[1].start)]
+        if not found and is_flash:
+            found = [end for end in (stated_end, size) if 0 < end <= size][:1]
+        regions = tuple(region for end in found for region in sdk_regions(end))
+    if is_flash and stated is not None and stated_end != size:
+        findings = (*findings, _size_differs(stated.name, size))
+    return _Plan(regions, is_flash, findings)
+
+
+def _size_differs(stated: str, size: int) -> Finding:
+    message = f"the image header says {stated}, the file has {size:,} bytes: the SDK goes by the header"
+    return Finding(Severity.WARNING, "flash-size-differs", message, 3)
+
+
+def _of_table(table: PartitionTable, flash_bytes: int) -> tuple[tuple[Region, ...], tuple[Finding, ...]]:
+    try:
+        return table_regions(resolve(table, flash_bytes, 0)), ()
+    except LayoutError as problem:
+        return (), (Finding(Severity.WARNING, "partition-table", str(problem), problem.offset),)
+
+
+def _table(data: bytes, reading: Reading) -> PartitionTable | None:
+    for part in reading.parts:
+        if part.kind is PartKind.PARTITION_TABLE:
+            page = nodemcu_page.page_at(data, part.offset)
+            return None if page is None else page.table
+    return None
+
+
+def _stated_irom_end(data: bytes, reading: Reading) -> int | None:
+    """The end of irom that an unresolved NodeMCU table states; None where there is none."""
+    for part in reading.parts:
+        if part.kind is PartKind.PARTITION_TABLE:
+            return aggregated.irom_end(data, part.offset)
+    return None
+
+
+def _head(reading: Reading) -> tuple[tuple[Part, ...], int]:
+    """The firmware's own parts, and where the rest begins: at irom, whose end is not known, or behind all."""
+    last = reading.parts[-1]
+    loose = last.kind in _TRAILING or reading.kind is FileKind.AGGREGATED
+    head = reading.parts[:-1] if loose else reading.parts
+    return head, last.offset if loose else last.end
+
+
+def _head_parts(data: bytes, head: tuple[Part, ...], regions: list[Region]) -> Iterator[Part]:
+    """The firmware's parts, and between them the regions that NodeMCU 3 keeps below irom, in fill."""
+    position = 0
+    for part in head:
+        if part.kind in _TRAILING:
+            continue
+        yield from _hole(data, position, part.offset, regions)
+        yield part
+        position = part.end
+    yield from _hole(data, position, head[-1].end if head else 0, regions)
+
+
+def _hole(data: bytes, start: int, stop: int, regions: list[Region]) -> Iterator[Part]:
+    for region in regions:
+        if start <= region.start < stop:
+            yield from aggregated.gap_parts(data, start, region.start)
+            yield from _region_parts(data, region)
+            start = region.end
+    yield from aggregated.gap_parts(data, start, stop)
+
+
+def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
+    stop = min(region.end, len(data))
+    size = stop - region.start
+    if region.kind is PartKind.INIT_DATA and init_data.is_init_data(data[:stop], region.start):
+        return (init_data.part_at(data, region.start, size),)
+    if region.kind in (PartKind.SPIFFS, PartKind.LFS):
+        found = _inside(data, region.start, stop)
+        if found is not None:
+            end = found.parts[-1].end
+            kind = PartKind.BLANK if fill.is_fill(data, end, stop) else PartKind.UNKNOWN
+            rest = Part(kind, end, stop - end, note=f"rest of {region.name}")
+            return (*found.parts, rest) if end < stop else found.parts
+    kept = region.kind in (PartKind.RF_CAL, PartKind.SYSTEM_PARAM)
+    if fill.is_fill(data, region.start, stop):
+        note = "blank" if kept else f"blank, place of {region.name}"
+        return (Part(region.kind if kept else PartKind.BLANK, region.start, size, note=note),)
+    if kept and fill.is_fill(data, region.start, stop, 0):
+        return (Part(region.kind, region.start, size, note="filled with 0x00"),)
+    if kept:
+        used = size - data.count(fill.ERASED, region.start, stop)
+        return (Part(region.kind, region.start, size, note=f"{used:,} bytes used"),)
+    return (Part(PartKind.UNKNOWN, region.start, size, note=f"in the place of {region.name}"),)
+
+
+def _inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """The artefact that begins at ``offset``, by any format that can be told inside a flash."""
+    return next(
+        (found for form in FORMATS if form.inside and (found := form.inside(data, offset, stop))), None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of sectors: of fill, or of data (value None); ``reading`` where it is a known artefact."""
+
+    start: int
+    stop: int
+    value: int | None = None
+    reading: Reading | None = None
+
+    @property
+    def loose(self) -> bool:
+        """Whether it is data that no format knows."""
+        return self.value is None and self.reading is None
+
+
+def _free_parts(data: bytes, start: int, stop: int) -> tuple[list[Part], list[Finding]]:
+    """What is not reserved as parts: code, known artefacts, fill, blank flash and the unknown."""
+    parts: list[Part] = []
+    findings: list[Finding] = []
+    for run in _trimmed(data, _with_code_joined(data, list(_runs(data, start, stop)))):
+        if run.reading is not None:
+            parts += run.reading.parts
+            findings += run.reading.findings
+        elif run.value == fill.ERASED:
+            parts.append(Part(PartKind.BLANK, run.start, run.stop - run.start, note="erased"))
+        elif run.value is not None:
+            note = f"filled with 0x{run.value:02X}"
+            parts.append(Part(PartKind.GAP, run.start, run.stop - run.start, note=note))
+        elif lx106.looks_like_code(data[run.start : run.stop]):
+            parts.append(Part(PartKind.IROM, run.start, run.stop - run.start, IROM_BASE + run.start))
+        else:
+            parts.append(Part(PartKind.UNKNOWN, run.start, run.stop - run.start))
+            message = f"{run.stop - run.start:,} bytes that no format knows"
+            findings.append(Finding(Severity.NOTE, "unknown-data", message, run.start))
+    return parts, findings
+
+
+def _runs(data: bytes, start: int, stop: int) -> Iterator[_Run]:
+    """Consecutive sectors of one sort, joined; the first and the last may be less than a sector."""
+    current: _Run | None = None
+    while start < stop:
+        run = _sector(data, start, stop)
+        joins = current is not None and not current.reading and not run.reading and run.value == current.value
+        if current is not None and joins:
+            current = replace(current, stop=run.stop)
+        else:
+            if current is not None:
+                yield current
+            current = run
+        start = run.stop
+    if current is not None:
+        yield current
+
+
+def _sector(data: bytes, start: int, stop: int) -> _Run:
+    end = min(stop, (start // SECTOR + 1) * SECTOR)
+    block = data[start:end]
+    for value, sector in ((fill.ERASED, _BLANK_SECTOR), (0, _ZERO_SECTOR)):
+        if block == sector[: len(block)]:
+            return _Run(start, end, value)
+    found = _inside(data, start, stop) if start % SECTOR == 0 else None
+    return _Run(start, end) if found is None else _Run(start, found.parts[-1].end, None, found)
+
+
+def _with_code_joined(data: bytes, runs: list[_Run]) -> list[_Run]:
+    """Fill between two runs of code belongs to the code: constant tables hold long runs of zeros."""
+    joined: list[_Run] = []
+    for run in runs:
+        between = joined[-2:]
+        if (
+            len(between) == 2  # noqa: PLR2004 - code and the fill behind it
+            and run.loose
+            and between[0].loose
+            and between[1].value is not None
+            and all(lx106.looks_like_code(data[r.start : r.stop]) for r in (between[0], run))
+        ):
+            joined[-2:] = [replace(between[0], stop=run.stop)]
+        else:
+            joined.append(run)
+    return joined
+
+
+def _trimmed(data: bytes, runs: list[_Run]) -> list[_Run]:
+    """Data runs end at their last byte that is not the fill behind them."""
+    edges = list(runs)
+    for index, (run, behind) in enumerate(pairwise(runs)):
+        if run.loose and behind.value is not None:
+            end = fill.run_start(data, run.start, run.stop, behind.value)
+            edges[index] = replace(edges[index], stop=end)
+            edges[index + 1] = replace(edges[index + 1], start=end)
+    return edges
+
+
+def _missing(data: bytes, plan: _Plan, firmware: Firmware | None) -> tuple[Finding, ...]:
+    """What a place for init data without init data leads to."""
+    findings = []
+    for region in plan.regions:
+        if region.kind is not PartKind.INIT_DATA or region.start >= len(data):
+            continue
+        if init_data.is_init_data(data, region.start):
+            continue
+        release = () if firmware is None or firmware.name != "NodeMCU" else firmware.release
+        blank = fill.is_fill(data, region.start, min(region.end, len(data)))
+        cure = release >= (3,) or (blank and release >= (2,))
+        what = "no init data" if blank else "something else than init data"
+        then = "NodeMCU writes its own on the first boot" if cure else "the SDK would not start"
+        severity = Severity.NOTE if cure else Severity.WARNING
+        message = f"{what} at 0x{region.start:06x}: {then}"
+        findings.append(Finding(severity, "init-data-missing", message, region.start))
+    return tuple(findings)
+
+
+def _init_findings(data: bytes, parts: list[Part]) -> list[Finding]:
+    found = [part.offset for part in parts if part.kind is PartKind.INIT_DATA]
+    return [finding for offset in found for finding in init_data.findings_of(data, offset)]
