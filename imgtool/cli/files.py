@@ -1,0 +1,78 @@
+"""Files that the user names: read whole, written whole or not at all.
+
+The only place that opens them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgtool.cli.options import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["read_file", "write_file"]
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
+    """Write a file beside its place and rename it there, so that it is never half written.
+
+    Args:
+        path: Where to write; an existing file is replaced and keeps its permissions.
+        data: The bytes.
+        inputs: Files that must not be overwritten.
+
+    Raises:
+        UsageError: It is one of the inputs, or it cannot be written.
+    """
+    # A link stays a link: what it points to is replaced.
+    target = Path(os.path.realpath(path))
+    for source in inputs:
+        if target.exists() and source.exists() and target.samefile(source):
+            raise UsageError(f"{path} is an input; name another output")
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)  # a device or a pipe cannot be renamed over
+        else:
+            _replace(target, data)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _replace(target: Path, data: bytes) -> None:
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(mode)
+        beside.replace(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,187 @@
+"""``imgtool fullimage``: the image of a whole flash, with init data and the SDK's sectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgtool.cli.options import (
+    FreqOption,
+    ImagesArgument,
+    JsonOption,
+    ModeOption,
+    Placed,
+    UsageError,
+    folder_images,
+    images_of,
+    number,
+    size_name,
+)
+
+if TYPE_CHECKING:
+    from imgtool.operations.extras import InitDataSource
+    from imgtool.operations.fullimage import Extras, FullImage
+    from imgtool.operations.merge import Piece
+
+__all__ = ["fullimage"]
+
+_CHOICES = ("auto", "keep", "none", "v05", "v08")
+
+
+def fullimage(
+    images: ImagesArgument = None,
+    size: Annotated[
+        str,
+        typer.Option(
+            "--size", metavar="SIZE", help="Flash size, such as 512KB, 1MB or 4MB.", show_default=False
+        ),
+    ] = ...,  # type: ignore[assignment]  # typer's way to say that it must be given, after an optional argument
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Default: named after firmware and size.",
+            show_default=False,
+        ),
+    ] = None,
+    init_data: Annotated[
+        str, typer.Option("--init-data", metavar="SOURCE", help=f"{', '.join(_CHOICES)}, or a file.")
+    ] = "auto",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="Set a field of the init data.", show_default=False
+        ),
+    ] = None,
+    filesystem: Annotated[
+        str | None, typer.Option("--filesystem", metavar="FILE[@ADDR]", help="A file system image.")
+    ] = None,
+    lfs: Annotated[Path | None, typer.Option("--lfs", metavar="FILE", help="An LFS image.")] = None,
+    mode: ModeOption = "keep",
+    freq: FreqOption = "keep",
+    keep_header: Annotated[
+        bool, typer.Option("--keep-header", help="Leave the size in the header; it must agree.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, write nothing.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a whole-flash image: firmware, init data, blank RF-cal and system sectors.
+
+    Without IMAGES it takes 0x*.bin from this folder, or else from bin.
+
+    Example: imgtool fullimage --size 4MB 0x00000.bin 0x10000.bin -o flash.bin
+    """
+    from imgtool.cli.files import write_file
+    from imgtool.cli.placing import header_change, pieces_of
+    from imgtool.operations.fullimage import fullimage as make
+
+    placed = images_of(images) if images else _found_here()
+    pieces, named = pieces_of(placed)
+    change, _ = header_change(mode, freq, "keep")
+    flash, _ = size_name(size)
+    source = _init_source(init_data, changes or [])
+    extras = _extras(source, filesystem, lfs, named)
+    made = make(pieces, flash, extras, header=change, keep_header=keep_header)
+    target = output or Path(made.name)
+    if not dry_run:
+        inputs = [image.path for image in placed]
+        write_file(target, made.data, [*inputs, *([lfs] if lfs else [])])
+    _report(made, target, dry_run=dry_run, as_json=json)
+
+
+def _found_here() -> list[Placed]:
+    for folder in (Path(), Path("bin")):
+        found = folder_images(folder)
+        if found:
+            return found
+    raise UsageError(
+        "no image is given, and there is none here", expected="./0x*.bin or ./bin/0x*.bin", found="neither"
+    )
+
+
+def _init_source(choice: str, changes: list[str]) -> InitDataSource:
+    from imgtool.cli.files import read_file
+    from imgtool.operations.extras import InitDataSource
+    from imgtool.operations.merge import Piece
+
+    fields: dict[str, str] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise UsageError("not a change to a field", expected="FIELD=VALUE", found=change)
+        fields[name.strip()] = value
+    if choice in _CHOICES:
+        return InitDataSource(choice, None, fields)
+    return InitDataSource("file", Piece(0, read_file(Path(choice)), choice), fields)
+
+
+def _extras(
+    source: InitDataSource, filesystem: str | None, lfs: Path | None, named: list[tuple[str, Piece]]
+) -> Extras:
+    from dataclasses import replace
+
+    from imgtool.cli.files import read_file
+    from imgtool.operations.extras import AT_ITS_PLACE
+    from imgtool.operations.fullimage import Extras
+    from imgtool.operations.merge import Piece
+
+    extras = Extras(
+        source,
+        None if filesystem is None else _filesystem(filesystem),
+        None if lfs is None else Piece(0, read_file(lfs), str(lfs)),
+    )
+    for name, piece in named:
+        if name == "@lfs":
+            extras = replace(extras, lfs=piece)
+        elif name == "@spiffs":
+            extras = replace(extras, filesystem=replace(piece, address=AT_ITS_PLACE))
+        elif name == "@init-data":
+            extras = replace(extras, init_data=replace(source, choice="file", file=piece))
+        else:
+            raise UsageError(
+                "the RF-cal sector of a new image is always blank", expected="no @rf-cal", found=name
+            )
+    return extras
+
+
+def _filesystem(text: str) -> Piece:
+    from imgtool.cli.files import read_file
+    from imgtool.operations.extras import AT_ITS_PLACE
+    from imgtool.operations.merge import Piece
+
+    name, at, address = text.rpartition("@")
+    if not at or not address[:1].isdigit() or Path(text).exists():
+        return Piece(AT_ITS_PLACE, read_file(Path(text)), text)
+    return Piece(number(address, "address"), read_file(Path(name)), name)
+
+
+def _report(made: FullImage, target: Path, *, dry_run: bool, as_json: bool) -> None:
+    description = made.description
+    if as_json:
+        from imgtool.cli.report import description_fields, document, finding_fields, piece_fields, warnings_of
+
+        fields = {
+            **description_fields(str(target), description),
+            "written": not dry_run,
+            "flash_size": made.flash.name,
+            "layout": made.rule,
+            "pieces": [piece_fields(piece) for piece in made.pieces],
+            "findings": [finding_fields(finding) for finding in (*made.findings, *description.findings)],
+        }
+        warnings = warnings_of(made.findings)
+        typer.echo(document("fullimage", ok=description.ok, results=[fields], warnings=warnings))
+        return
+    from imgtool.cli.render import show_findings, show_layout, show_lines, show_pieces
+
+    verb = "would be" if dry_run else "is"
+    show_lines([f"{target} {verb} the image of a {made.flash.name} flash, {len(made.data):,} bytes", ""])
+    show_pieces(made.pieces)
+    show_lines(["", f"  Layout: {made.rule}.", ""])
+    show_layout(description.parts, description.size)
+    if made.findings:
+        show_lines([""])
+        show_findings(made.findings)

@@ -1,0 +1,93 @@
+"""``imgtool merge``: build outputs to one image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgtool.cli.options import (
+    FreqOption,
+    ImagesArgument,
+    JsonOption,
+    ModeOption,
+    OutputFormat,
+    SizeOption,
+    UsageError,
+    images_of,
+    number,
+)
+
+if TYPE_CHECKING:
+    from imgtool.operations.merge import Merged
+
+__all__ = ["merge"]
+
+_BYTE = 256
+
+
+def merge(
+    images: ImagesArgument,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write.", show_default=False)
+    ],
+    fill: Annotated[str, typer.Option("--fill", metavar="BYTE", help="Value between the parts.")] = "0xFF",
+    pad_to: Annotated[
+        str | None, typer.Option("--pad-to", metavar="SIZE", help="Fill up to this length.")
+    ] = None,
+    form: Annotated[
+        OutputFormat | None,
+        typer.Option("--format", help="Default: by the output's name, else bin.", show_default=False),
+    ] = None,
+    mode: ModeOption = "keep",
+    freq: FreqOption = "keep",
+    size: SizeOption = "keep",
+    json: JsonOption = False,
+) -> None:
+    """Merge 0x00000.bin and 0x10000.bin, or any files with addresses, into one image.
+
+    Example: imgtool merge 0x00000.bin 0x10000.bin -o nodemcu.bin
+    """
+    from imgtool.cli.files import write_file
+    from imgtool.cli.placing import header_change, pieces_of
+    from imgtool.operations.encode import encode
+    from imgtool.operations.extras import place_by_name
+    from imgtool.operations.merge import merge as join
+
+    placed = images_of(images or [])
+    pieces, named = pieces_of(placed)
+    change, spelling = header_change(mode, freq, size)
+    fill_byte = number(fill, "byte")
+    if fill_byte >= _BYTE:
+        raise UsageError("not a byte", expected="0x00 to 0xFF", found=fill)
+    length = None if pad_to is None else number(pad_to, "size")
+    if named:
+        pieces = [*pieces, *place_by_name(pieces, named, change.size)]
+    merged = join(pieces, header=change, fill_byte=fill_byte, pad_to=length)
+    chosen = form or OutputFormat.of_name(output)
+    write_file(output, encode(merged, chosen.value), [image.path for image in placed])
+    _report(merged, output, chosen, spelling, as_json=json)
+
+
+def _report(merged: Merged, output: Path, form: OutputFormat, spelling: str | None, *, as_json: bool) -> None:
+    if as_json:
+        from imgtool.cli.report import document, finding_fields, piece_fields, warnings_of
+
+        fields = {
+            "path": str(output),
+            "format": form.value,
+            "size": len(merged.data),
+            "fill": merged.fill,
+            "parts": [piece_fields(piece) for piece in merged.pieces],
+            "findings": [finding_fields(finding) for finding in merged.findings],
+        }
+        warnings = warnings_of(merged.findings, spelling)
+        typer.echo(document("merge", ok=True, results=[fields], warnings=warnings))
+        return
+    from imgtool.cli.render import show_findings, show_lines, show_note, show_pieces
+
+    show_lines([f"{output}: {len(merged.data):,} bytes, {form.value}"])
+    show_pieces(merged.pieces)
+    show_findings(merged.findings, stderr=True)
+    show_note(spelling)

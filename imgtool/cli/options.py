@@ -1,0 +1,235 @@
+"""What the commands take alike: numbers, images with addresses, header options, argument files.
+
+Parsing of words only; files are opened in files.py.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
+from imgtool.errors import ImgtoolError
+
+__all__ = [
+    "NAMED_PLACES",
+    "FreqOption",
+    "ImagesArgument",
+    "JsonOption",
+    "ModeOption",
+    "OutputFormat",
+    "Placed",
+    "SizeOption",
+    "UsageError",
+    "expand_arguments",
+    "folder_images",
+    "images_of",
+    "keep_or",
+    "number",
+    "size_name",
+]
+
+NAMED_PLACES: Final = ("@init-data", "@rf-cal", "@lfs", "@spiffs")
+"""Places that go by name; every other word that begins with @ names a file of arguments."""
+
+_ADDRESS_IN_NAME: Final = re.compile(r"0x([0-9a-f]{5,6})\.bin\Z", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)(k|kb|m|mb)?\Z", re.IGNORECASE)
+_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
+
+
+class UsageError(ImgtoolError):
+    """The command line asks for something that makes no sense."""
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ImagesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="IMAGES...", help="FILE, ADDR FILE, ADDR:FILE, or a folder with 0x*.bin.", show_default=False
+    ),
+]
+ModeOption = Annotated[
+    str, typer.Option("-fm", "--flash-mode", metavar="MODE", help=f"keep, {', '.join(FLASH_MODES)}.")
+]
+FreqOption = Annotated[
+    str, typer.Option("-ff", "--flash-freq", metavar="FREQ", help=f"keep, {', '.join(FLASH_FREQUENCIES)}.")
+]
+SizeOption = Annotated[
+    str,
+    typer.Option(
+        "-fs", "--flash-size", metavar="SIZE", help=f"keep, {', '.join(s.name for s in FLASH_SIZES)}."
+    ),
+]
+
+
+def number(text: str, what: str = "number") -> int:
+    """A number in any base, with K, M, KB or MB for bytes.
+
+    Raises:
+        UsageError: It is none.
+    """
+    value = _number(text)
+    if value is None:
+        raise UsageError(f"not a {what}: {text}", expected="such as 0x10000, 64K or 1MB", found=text)
+    return value
+
+
+def _number(text: str) -> int | None:
+    match = _NUMBER.match(text)
+    if match is None:
+        return None
+    digits, unit = match.groups()
+    base = 0 if digits[:2].lower() in ("0x", "0b", "0o") else 10
+    try:
+        return int(digits, base) * _UNITS[(unit or "").lower()[:1]]
+    except ValueError:
+        return None
+
+
+def size_name(text: str, *, short: bool = False) -> tuple[str, str | None]:
+    """A flash size as it is spelled here, and a note where another spelling was given.
+
+    Args:
+        text: What was given.
+        short: Whether the megabit spellings of old tools are understood (``32m`` is 4MB).
+
+    Raises:
+        UsageError: It is no flash size.
+    """
+    names = {size.name.lower(): size.name for size in FLASH_SIZES}
+    word = text.lower()
+    if word in names:
+        return names[word], None
+    if short and word in MEGABIT_SIZES:
+        name = MEGABIT_SIZES[word]
+        return name, f"-fs {text} is in megabits, as old tools had it: that is {name}"
+    raise UsageError("not a flash size", expected=", ".join(names.values()), found=text)
+
+
+def keep_or(text: str, table: dict[str, int], what: str) -> str | None:
+    """A name from a table, or None for ``keep``.
+
+    Raises:
+        UsageError: Neither.
+    """
+    word = text.lower()
+    if word == "keep":
+        return None
+    if word not in table:
+        raise UsageError(f"not a flash {what}", expected=", ".join(("keep", *table)), found=text)
+    return word
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file and where it goes: an address, a named place such as ``@lfs``, or None for neither."""
+
+    path: Path
+    place: int | str | None
+
+
+def images_of(words: list[str]) -> list[Placed]:
+    """The images that the words name: ``FILE``, ``ADDR FILE``, ``ADDR:FILE``, ``@NAME FILE``, or a folder.
+
+    Raises:
+        UsageError: An address without a file, a folder without images, or several files without an address.
+    """
+    images: list[Placed] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        place = word if word in NAMED_PLACES else _number(word)
+        head, colon, tail = word.partition(":")
+        if place is not None:
+            if not left:
+                raise UsageError(f"no file behind {word}", expected="ADDR FILE", found=word)
+            images.append(Placed(Path(left.pop(0)), place))
+        elif colon and tail and (head in NAMED_PLACES or _number(head) is not None):
+            images.append(Placed(Path(tail), head if head in NAMED_PLACES else _number(head)))
+        else:
+            images += _files(Path(word))
+    _check_places(images)
+    return images
+
+
+def _files(path: Path) -> list[Placed]:
+    if path.is_dir():
+        found = folder_images(path)
+        if not found:
+            raise UsageError(
+                f"the folder {path} holds no image", expected="files named 0x*.bin", found="none"
+            )
+        return found
+    match = _ADDRESS_IN_NAME.search(path.name)
+    return [Placed(path, None if match is None else int(match[1], 16))]
+
+
+def folder_images(folder: Path) -> list[Placed]:
+    """The images of a folder by their names, in address order."""
+    named = [
+        (match, path) for path in folder.glob("0x*.bin") if (match := _ADDRESS_IN_NAME.search(path.name))
+    ]
+    return sorted(
+        (Placed(path, int(match[1], 16)) for match, path in named), key=lambda placed: str(placed.path)
+    )
+
+
+def _check_places(images: list[Placed]) -> None:
+    nameless = [image.path.name for image in images if image.place is None]
+    if len(nameless) > 1:
+        raise UsageError(
+            f"{nameless[0]} and {nameless[1]} both have no address",
+            expected="names that end in an address such as 0x10000.bin, or ADDR FILE",
+            found="two files that would both go to 0x00000",
+        )
+
+
+def expand_arguments(arguments: list[str]) -> list[str]:
+    """The arguments with every ``@FILE`` replaced by the words in that file.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    words: list[str] = []
+    for word in arguments:
+        if not word.startswith("@") or word.partition(":")[0] in NAMED_PLACES:
+            words.append(word)
+            continue
+        try:
+            words += shlex.split(Path(word[1:]).read_text(encoding="utf-8"), comments=True)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise UsageError(f"the argument file {word[1:]} cannot be read: {reason}") from None
+    return words
+
+
+class OutputFormat(Enum):
+    """File formats that merge writes."""
+
+    BIN = "bin"
+    HEX = "hex"
+    SREC = "srec"
+    UF2 = "uf2"
+
+    @classmethod
+    def of_name(cls, path: Path) -> OutputFormat:
+        """The format that a file name asks for."""
+        return _BY_SUFFIX.get(path.suffix.lower(), cls.BIN)
+
+
+_BY_SUFFIX: Final = {
+    ".hex": OutputFormat.HEX,
+    ".ihex": OutputFormat.HEX,
+    ".ihx": OutputFormat.HEX,
+    ".srec": OutputFormat.SREC,
+    ".s19": OutputFormat.SREC,
+    ".s37": OutputFormat.SREC,
+    ".mot": OutputFormat.SREC,
+    ".uf2": OutputFormat.UF2,
+}

@@ -1,0 +1,149 @@
+"""Results as JSON documents, by the schema in docs/json.md.  No rich here: programs want a fast start."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from imgtool.errors import ImgtoolError
+    from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
+    from imgtool.operations.describe import Description
+    from imgtool.operations.merge import Piece
+
+__all__ = [
+    "description_fields",
+    "document",
+    "error_document",
+    "finding_fields",
+    "part_fields",
+    "piece_fields",
+    "warnings_of",
+]
+
+_SCHEMA = 1
+_WIDEST_NUMBER = 32  # bits; wider check values are hex strings, as bytes are
+
+
+def document(
+    command: str, *, ok: bool, results: Iterable[Mapping[str, Any]], warnings: Iterable[str] = ()
+) -> str:
+    """The document that a command prints."""
+    return _dump(
+        {
+            "schema": _SCHEMA,
+            "command": command,
+            "ok": ok,
+            "results": list(results),
+            "warnings": list(warnings),
+        }
+    )
+
+
+def error_document(error: ImgtoolError, hint: str) -> str:
+    """The object that stands on stderr instead."""
+    fields = {"type": type(error).__name__, "message": str(error), "hint": hint, **error.data}
+    return _dump({"schema": _SCHEMA, "error": fields})
+
+
+def _dump(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2)
+
+
+def description_fields(path: str, description: Description) -> dict[str, Any]:
+    """One result of ``inspect``."""
+    fields = {
+        "path": path,
+        "size": description.size,
+        "sha256": description.sha256,
+        "kind": str(description.kind),
+        "ok": description.ok,
+        "firmware": None if description.firmware is None else _firmware(description.firmware),
+        "header": None if description.header is None else _header(description.header),
+        "parts": [part_fields(part) for part in description.parts],
+        "findings": [finding_fields(finding) for finding in description.findings],
+    }
+    if description.content is not None:
+        fields["content"] = description_fields(path, description.content)
+    return fields
+
+
+def _firmware(firmware: Firmware) -> dict[str, Any]:
+    details = {name.lower().replace(" ", "_"): value for name, value in firmware.details.items()}
+    return {
+        **details,
+        "name": firmware.name,
+        "version": firmware.version,
+        "sdk": firmware.sdk,
+        "build": firmware.build,
+        "lua": firmware.lua,
+        "builder": firmware.builder,
+    }
+
+
+def _header(header: Header) -> dict[str, Any]:
+    return {
+        "version": header.version,
+        "entry": header.entry,
+        "mode": header.mode,
+        "freq": header.freq,
+        "size": header.size,
+        "mode_code": header.mode_code,
+        "size_freq_code": header.size_freq_code,
+        "slot": header.slot,
+    }
+
+
+def part_fields(part: Part) -> dict[str, Any]:
+    """A part of a file."""
+    fields: dict[str, Any] = {"kind": str(part.kind), "offset": part.offset, "size": part.size}
+    if part.address is not None:
+        fields["address"] = part.address
+    if part.checksum is not None:
+        fields["checksum"] = _checksum(part.checksum)
+    if part.segments:
+        fields["segments"] = [_segment(segment) for segment in part.segments]
+    if part.note:
+        fields["note"] = part.note
+    return {**fields, **part.facts}
+
+
+def _checksum(checksum: Checksum) -> dict[str, Any]:
+    wide = checksum.bits > _WIDEST_NUMBER
+    stored, computed = (
+        f"{value:0{checksum.bits // 4}x}" if wide else value for value in (checksum.stored, checksum.computed)
+    )
+    return {"algorithm": checksum.algorithm, "stored": stored, "computed": computed, "ok": checksum.ok}
+
+
+def _segment(segment: SegmentInfo) -> dict[str, Any]:
+    return {
+        "offset": segment.offset,
+        "size": segment.size,
+        "address": segment.address,
+        "memory": segment.memory,
+    }
+
+
+def finding_fields(finding: Finding) -> dict[str, Any]:
+    """A finding."""
+    fields: dict[str, Any] = {
+        "severity": str(finding.severity),
+        "code": finding.code,
+        "message": finding.message,
+    }
+    return fields if finding.offset is None else {**fields, "offset": finding.offset}
+
+
+def piece_fields(piece: Piece) -> dict[str, Any]:
+    """A piece of a merge, split or full image."""
+    return {"name": piece.name, "address": piece.address, "size": len(piece.data)}
+
+
+def warnings_of(findings: Iterable[Finding], *notes: str | None) -> list[str]:
+    """The sentences for the list of warnings of a document."""
+    return [finding.message for finding in findings if finding.severity == "warning"] + [
+        n for n in notes if n
+    ]
