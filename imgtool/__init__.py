@@ -1,3 +1,100 @@
-"""imgtool: the firmware image workbench for the ESP8266 and ESP8285."""
+"""imgtool: the firmware image workbench for the ESP8266 and ESP8285.
+
+The commands as functions: each takes bytes or :class:`Piece` values, opens no files, prints nothing and returns a
+frozen result.  Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from imgtool.errors import FormatError, ImgtoolError, LayoutError
+    from imgtool.formats import identify
+    from imgtool.formats.reading import (
+        Checksum,
+        FileKind,
+        Finding,
+        Firmware,
+        Header,
+        Part,
+        PartKind,
+        Reading,
+        SegmentInfo,
+        Severity,
+    )
+    from imgtool.operations.describe import Description, describe
+    from imgtool.operations.encode import encode
+    from imgtool.operations.extras import InitDataSource
+    from imgtool.operations.fullimage import Extras, FullImage, fullimage
+    from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
+    from imgtool.operations.split import Split, split
 
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "imgtool.errors": ("FormatError", "ImgtoolError", "LayoutError"),
+    "imgtool.formats": ("identify",),
+    "imgtool.formats.reading": (
+        "Checksum",
+        "FileKind",
+        "Finding",
+        "Firmware",
+        "Header",
+        "Part",
+        "PartKind",
+        "Reading",
+        "SegmentInfo",
+        "Severity",
+    ),
+    "imgtool.operations.describe": ("Description", "describe"),
+    "imgtool.operations.encode": ("encode",),
+    "imgtool.operations.extras": ("InitDataSource",),
+    "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
+    "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
+    "imgtool.operations.split": ("Split", "split"),
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Checksum",
+    "Description",
+    "Extras",
+    "FileKind",
+    "Finding",
+    "Firmware",
+    "FormatError",
+    "FullImage",
+    "Header",
+    "HeaderChange",
+    "ImgtoolError",
+    "InitDataSource",
+    "LayoutError",
+    "Merged",
+    "Part",
+    "PartKind",
+    "Piece",
+    "Reading",
+    "SegmentInfo",
+    "Severity",
+    "Split",
+    "__version__",
+    "describe",
+    "encode",
+    "fullimage",
+    "identify",
+    "merge",
+    "split",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type checker sees the imports above
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -79,10 +79,10 @@ def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
         if before is not None and (before, part.kind) in _JOINED and runs[-1][1] == part.offset:
             runs[-1] = (runs[-1][0], part.end)
         elif part.kind not in (PartKind.GAP, PartKind.BLANK):
-            ends_file = part.end == len(data) or part.kind in (PartKind.IROM, PartKind.PARTITION_TABLE)
-            stop = part.end if ends_file else fill.run_start(data, part.offset, part.end)
+            stop = fill.run_start(data, part.offset, part.end)
             if stop > part.offset:
-                runs.append((part.offset, stop))
+                whole = part.end == len(data) or part.kind in (PartKind.IROM, PartKind.PARTITION_TABLE)
+                runs.append((part.offset, part.end if whole else stop))
         before = part.kind
     return runs
 

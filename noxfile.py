@@ -1,0 +1,78 @@
+"""Every check of the project, each in an environment of its own: ``nox`` runs them all, ``nox -s NAME`` one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "types", "layers", "docs", "dist", "tests"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def _group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, on the installed package."""
+    session.install(".", *_group("test"), *_group("oracle"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and formatting."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict over the package, the tests and the scripts; tests/typing/api.py is the public API."""
+    session.install(".", *_group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Imports go one way."""
+    session.install(".", *_group("layers"))
+    session.run("lint-imports")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, with warnings as errors."""
+    session.install(".", *_group("docs"))
+    session.run("sphinx-build", "-q", "-W", "-n", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def dist(session: nox.Session) -> None:
+    """Build wheel and sdist, and run the tool from the wheel alone."""
+    session.install(*_group("dist"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--no-isolation", silent=True)
+    (wheel,) = Path("dist").glob("*.whl")
+    session.run("python", "-m", "pip", "install", "--quiet", "--force-reinstall", str(wheel))
+    session.run("imgtool", "--version")
+
+
+@nox.session
+def fixtures(session: nox.Session) -> None:
+    """Make the fixtures anew and compare them with their recorded digests."""
+    session.run("python", "fixtures/make.py", "--check")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The figures of docs/performance.md: imgtool and esptool side by side, in one run."""
+    session.install(".", *_group("oracle"))
+    session.run("python", "docs/benchmark.py", *session.posargs)
