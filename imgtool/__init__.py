@@ -1,7 +1,8 @@
 """imgtool: the firmware image workbench for the ESP8266 and ESP8285.
 
-The commands as functions: each takes bytes or :class:`Piece` values, opens no files, prints nothing and returns a
-frozen result.  Names are loaded when they are first used, so that importing the package costs next to nothing.
+The commands as functions: each takes bytes or :class:`Piece` values, opens no files, prints nothing and
+returns a frozen result.  Names are loaded when they are first used, so that importing the package costs next
+to nothing.
 """
 
 from __future__ import annotations

@@ -7,19 +7,19 @@ imported at every start, so everything else that is slow to import waits until a
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Final, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
 import imgtool
-from imgtool.cli.fullimage import fullimage
-from imgtool.cli.inspect import inspect
-from imgtool.cli.merge import merge
-from imgtool.cli.options import UsageError, expand_arguments
-from imgtool.cli.split import split
+from imgtool.cli.arguments import UsageError, expand_arguments
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 
-__all__ = ["EXIT_CODES", "HINTS", "app", "main"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ALIASES", "COMMANDS", "EXIT_CODES", "HINTS", "build_app", "main"]
 
 USAGE: Final = 2
 BUG: Final = 70
@@ -37,20 +37,38 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     LayoutError: "imgtool inspect FILE shows what lies where; docs/flash-layouts.md has the rules",
 }
 
-app = typer.Typer(
-    help="Firmware image workbench for the ESP8266 and ESP8285.",
-    epilog="Start with: imgtool inspect FILE",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("inspect")(inspect)
-app.command("merge")(merge)
-app.command("split")(split)
-app.command("fullimage")(fullimage)
-# The names that esptool's users have in their fingers.
-app.command("image-info", hidden=True)(inspect)
-app.command("merge-bin", hidden=True)(merge)
+COMMANDS: Final = {
+    "inspect": "inspect",
+    "merge": "merge",
+    "split": "split",
+    "fullimage": "fullimage",
+}
+"""Commands and the module and function that each is."""
+
+ALIASES: Final = {"image-info": "inspect", "merge-bin": "merge"}
+"""The names that esptool's users have in their fingers; they work, but help does not list them."""
+
+
+def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The application with the command that the arguments name, or with all of them where they name none.
+
+    Making a command costs typer a few milliseconds, and no run needs more than one.
+    """
+    app = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Start with: imgtool inspect FILE",
+    )
+    app.callback()(_options)
+    known = COMMANDS | {alias: COMMANDS[name] for alias, name in ALIASES.items()}
+    wanted = [word for word in arguments if word in (*known, "--version")][:1] or known
+    for name in wanted:
+        if name not in known:
+            continue
+        module = import_module(f"imgtool.cli.{known[name]}")
+        app.command(name, hidden=name in ALIASES)(getattr(module, known[name]))
+    return app
 
 
 def _print_version(value: bool) -> None:
@@ -59,7 +77,6 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -91,6 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str], *, as_json: bool) -> None:
+    app = build_app(arguments)
     if not as_json:
         app(arguments, prog_name="imgtool")
         return

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgtool.cli.options import UsageError
+from imgtool.cli.arguments import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,7 @@ Characters and styles only, as values; render.py prints them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.formats.reading import PartKind
 
@@ -22,8 +21,7 @@ _MOST_ROWS: Final = 8
 _SMALLEST_CELL: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(NamedTuple):
     cell: str
     plain: str  # where the terminal has no Unicode
     style: str
@@ -58,8 +56,7 @@ _LOOKS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FlashMap:
+class FlashMap(NamedTuple):
     """A drawn map.
 
     Attributes:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imgtool.cli.arguments import UsageError
 from imgtool.cli.options import (
     FreqOption,
     ImagesArgument,
     JsonOption,
     ModeOption,
     Placed,
-    UsageError,
     folder_images,
     images_of,
     number,

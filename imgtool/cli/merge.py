@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imgtool.cli.arguments import UsageError
 from imgtool.cli.options import (
     FreqOption,
     ImagesArgument,
@@ -14,7 +15,6 @@ from imgtool.cli.options import (
     ModeOption,
     OutputFormat,
     SizeOption,
-    UsageError,
     images_of,
     number,
 )

@@ -1,4 +1,4 @@
-"""What the commands take alike: numbers, images with addresses, header options, argument files.
+"""What the commands take alike: numbers, images with addresses, header options.
 
 Parsing of words only; files are opened in files.py.
 """
@@ -6,19 +6,16 @@ Parsing of words only; files are opened in files.py.
 from __future__ import annotations
 
 import re
-import shlex
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
-from imgtool.errors import ImgtoolError
+from imgtool.cli.arguments import NAMED_PLACES, UsageError
 
 __all__ = [
-    "NAMED_PLACES",
     "FreqOption",
     "ImagesArgument",
     "JsonOption",
@@ -26,8 +23,6 @@ __all__ = [
     "OutputFormat",
     "Placed",
     "SizeOption",
-    "UsageError",
-    "expand_arguments",
     "folder_images",
     "images_of",
     "keep_or",
@@ -35,16 +30,9 @@ __all__ = [
     "size_name",
 ]
 
-NAMED_PLACES: Final = ("@init-data", "@rf-cal", "@lfs", "@spiffs")
-"""Places that go by name; every other word that begins with @ names a file of arguments."""
-
 _ADDRESS_IN_NAME: Final = re.compile(r"0x([0-9a-f]{5,6})\.bin\Z", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)(k|kb|m|mb)?\Z", re.IGNORECASE)
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
-
-
-class UsageError(ImgtoolError):
-    """The command line asks for something that makes no sense."""
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -126,8 +114,7 @@ def keep_or(text: str, table: dict[str, int], what: str) -> str | None:
     return word
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A file and where it goes: an address, a named place such as ``@lfs``, or None for neither."""
 
     path: Path
@@ -188,25 +175,6 @@ def _check_places(images: list[Placed]) -> None:
             expected="names that end in an address such as 0x10000.bin, or ADDR FILE",
             found="two files that would both go to 0x00000",
         )
-
-
-def expand_arguments(arguments: list[str]) -> list[str]:
-    """The arguments with every ``@FILE`` replaced by the words in that file.
-
-    Raises:
-        UsageError: There is no such file.
-    """
-    words: list[str] = []
-    for word in arguments:
-        if not word.startswith("@") or word.partition(":")[0] in NAMED_PLACES:
-            words.append(word)
-            continue
-        try:
-            words += shlex.split(Path(word[1:]).read_text(encoding="utf-8"), comments=True)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UsageError(f"the argument file {word[1:]} cannot be read: {reason}") from None
-    return words
 
 
 class OutputFormat(Enum):

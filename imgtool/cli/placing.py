@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file
-from imgtool.cli.options import UsageError, keep_or, size_name
+from imgtool.cli.options import keep_or, size_name
 from imgtool.operations.merge import HeaderChange, Piece
 
 if TYPE_CHECKING:

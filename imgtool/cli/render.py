@@ -1,27 +1,21 @@
-"""Results for people, at 80 columns, with and without colour.  The only importer of rich.
+"""Results for people, at 80 columns, with and without colour.
 
-Answers go to stdout, errors to stderr.  What is said comes from the results; nothing is computed here.
+What is said comes from the results; nothing is computed here.  Answers go to stdout, errors to stderr.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
+from imgtool.cli import text
 from imgtool.cli.flash_map import draw_map, style_of
-from imgtool.formats.init_data import FIELDS, SETS
+from imgtool.cli.text import Span
 from imgtool.formats.reading import FileKind, PartKind, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from rich.console import RenderableType
-
+    from imgtool.cli.text import Line, Screen
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Finding, Firmware, Header, Part
     from imgtool.operations.describe import Description
@@ -78,88 +72,73 @@ _ALGORITHMS: Final = {
     "md5": "MD5",
     "sha256": "SHA-256",
 }
-_WIDTH: Final = 80
 _LONG_DIGEST: Final = 64  # bits
-_INDENT: Final = (0, 0, 0, 2)
+_INDENT: Final = "            "  # of a map row: two columns, the address, two columns
 
 
-def _console(*, stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False, emoji=False, markup=False)
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDTH)
-    return console
-
-
-def _print(item: RenderableType) -> None:
-    _console().print(item)
-
-
-def show_lines(lines: Iterable[str]) -> None:
+def show_lines(lines: Sequence[str]) -> None:
     """Print plain lines to stdout."""
-    console = _console()
+    screen = text.stdout()
     for line in lines:
-        console.print(Text(line))
+        screen.line(line)
+
+
+def show_note(message: str | None) -> None:
+    """Print a note to stderr, if there is one."""
+    if message:
+        text.stderr().paragraph(message, lead=[Span("  note  ", "dim")])
 
 
 def show_error(error: ImgtoolError, hint: str) -> None:
     """Print an error and its hint to stderr."""
-    console = _console(stderr=True)
-    console.print(Text.assemble(("error: ", "bold red"), str(error)))
-    console.print(Text.assemble(("hint:  ", "bold"), hint), style="dim")
+    screen = text.stderr()
+    screen.paragraph(str(error), lead=[Span("error: ", "bold red")])
+    screen.paragraph(hint, lead=[Span("hint:  ", "bold")])
 
 
 def show_findings(findings: Sequence[Finding], *, stderr: bool = False) -> None:
     """Print findings, one paragraph each."""
-    if not findings:
-        return
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for finding in findings:
-        place = "" if finding.offset is None else f"0x{finding.offset:06x}"
-        table.add_row(
-            Text(str(finding.severity), _SEVERITY_STYLE[finding.severity]), place, Text(finding.message)
+    rows = [
+        (
+            Span(str(finding.severity), _SEVERITY_STYLE[finding.severity]),
+            "" if finding.offset is None else f"0x{finding.offset:06x}",
+            finding.message,
         )
-    _console(stderr=stderr).print(Padding(table, _INDENT))
+        for finding in findings
+    ]
+    if rows:
+        (text.stderr() if stderr else text.stdout()).table(rows)
 
 
 def show_description(path: str, description: Description) -> None:
     """Print what ``inspect`` found out about a file."""
-    console = _console()
-    console.print(Text(path, "bold"))
-    console.print(_verdict(description))
-    console.print()
-    console.print(Padding(_facts(description), _INDENT))
+    screen = text.stdout()
+    screen.line(Span(path, "bold"))
+    screen.line(*_verdict(description))
+    screen.line()
+    screen.table([(Span(name, "dim"), value) for name, value in _facts(description)])
     if len(description.parts) > 1:
-        console.print()
+        screen.line()
         show_layout(description.parts, description.size)
-    for table in (
-        _segments(description),
-        _checks(description),
-        _partitions(description),
-        _init_data(description),
-    ):
-        if table is not None:
-            console.print()
-            console.print(Padding(table, _INDENT))
+    _show_segments(screen, description)
+    _show_checks(screen, description)
+    _show_partitions(screen, description)
+    _show_init_data(screen, description)
     if description.findings:
-        console.print()
+        screen.line()
         show_findings(description.findings)
     if description.content is not None:
-        console.print()
+        screen.line()
         show_description(f"{path}, inside", description.content)
 
 
-def _verdict(description: Description) -> Text:
+def _verdict(description: Description) -> list[Line]:
     what = f"{_KINDS[description.kind]}, {_bytes(description.size)}: "
     errors = sum(finding.severity is Severity.ERROR for finding in description.findings)
-    checked = bool(description.checksums)
     if errors:
-        return Text.assemble(what, (f"{errors} error{'s' if errors > 1 else ''}", "bold red"))
-    return Text.assemble(
-        what, ("all checks hold" if checked else "nothing wrong, but it has no checks", "green")
-    )
+        return [what, Span(f"{errors} error{'s' if errors > 1 else ''}", "bold red")]
+    checked = bool(description.checksums)
+    return [what, Span("all checks hold" if checked else "nothing wrong, but it has no checks", "green")]
 
 
 def _bytes(count: int) -> str:
@@ -169,14 +148,12 @@ def _bytes(count: int) -> str:
     return f"{count:,} byte{'' if count == 1 else 's'}"
 
 
-def _facts(description: Description) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in (*_firmware(description.firmware), *_header(description.header)):
-        table.add_row(name, Text(value))
-    table.add_row("sha256", description.sha256)
-    return table
+def _facts(description: Description) -> list[tuple[str, str]]:
+    return [
+        *_firmware(description.firmware),
+        *_header(description.header),
+        ("sha256", description.sha256),
+    ]
 
 
 def _firmware(firmware: Firmware | None) -> list[tuple[str, str]]:
@@ -203,115 +180,105 @@ def _header(header: Header | None) -> list[tuple[str, str]]:
 
 def show_layout(parts: Sequence[Part], size: int) -> None:
     """Print the map of a file, drawn to scale, and the table of its parts."""
-    console = _console()
-    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    drawn = draw_map(parts, size, unicode=unicode)
+    screen = text.stdout()
+    drawn = draw_map(parts, size, unicode=screen.unicode)
     for start, runs in drawn.rows:
-        console.print(Text.assemble(f"  0x{start:06x}  ", *runs))
-    legend = Text("            ")
-    for mark, style, names in drawn.legend:
-        entry = Text.assemble((mark, style), f" {names}   ")
-        if len(legend.plain.splitlines()[-1]) + len(entry.plain.rstrip()) > _WIDTH:
-            legend.append("\n            ")
-        legend.append_text(entry)
-    console.print(legend)
-    console.print(Text(f"            one cell is {_bytes(drawn.cell)}", "dim"))
-    console.print()
-    table = _table(("offset", "left"), ("size", "right"), ("part", "left"), ("contents", "left"))
+        screen.line(f"  0x{start:06x}  ", *(Span(cells, style) for cells, style in runs))
+    _show_legend(screen, drawn.legend)
+    screen.line(_INDENT, Span(f"one cell is {_bytes(drawn.cell)}", "dim"))
+    screen.line()
+    rows: list[tuple[Line, ...]] = []
     for part in parts:
-        where = "" if part.address is None or part.kind is PartKind.LFS else f"at 0x{part.address:08x}"
+        where = "" if part.address is None else f"at 0x{part.address:08x}"
         contents = ", ".join(word for word in (part.note, where) if word)
-        table.add_row(
-            f"0x{part.offset:06x}", f"{part.size:,}", Text(str(part.kind), style_of(part.kind)), contents
+        rows.append(
+            (f"0x{part.offset:06x}", f"{part.size:,}", Span(str(part.kind), style_of(part.kind)), contents)
         )
-    console.print(Padding(table, _INDENT))
+    screen.table(rows, head=("offset", "size", "part", "contents"), right=(1,))
 
 
-def _table(*columns: tuple[str, str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name, justify in columns[:-1]:
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    table.add_column(columns[-1][0], overflow="fold")
-    return table
+def _show_legend(screen: Screen, legend: Sequence[tuple[str, str, str]]) -> None:
+    row: list[Line] = []
+    used = len(_INDENT)
+    for mark, style, names in legend:
+        if row and used + len(names) + 2 > screen.width:
+            screen.line(_INDENT, *row)
+            row, used = [], len(_INDENT)
+        row += [Span(mark, style), f" {names}   "]
+        used += len(names) + 5
+    screen.line(_INDENT, *row)
 
 
-def _segments(description: Description) -> Table | None:
-    rows = [(part, segment) for part in description.parts for segment in part.segments]
-    if not rows:
-        return None
-    table = _table(
-        ("segment", "right"), ("load address", "left"), ("size", "right"), ("memory", "left"), ("offset", "")
-    )
-    number = 0
-    before = None
-    for part, segment in rows:
-        number = number + 1 if part is before else 0
-        before = part
-        memory = Text(segment.memory or "none", "" if segment.memory else "yellow")
-        table.add_row(
-            str(number), f"0x{segment.address:08x}", f"{segment.size:,}", memory, f"0x{segment.offset:06x}"
+def _show_segments(screen: Screen, description: Description) -> None:
+    rows: list[tuple[Line, ...]] = [
+        (
+            str(number),
+            f"0x{segment.address:08x}",
+            f"{segment.size:,}",
+            Span(segment.memory or "none", "" if segment.memory else "yellow"),
+            f"0x{segment.offset:06x}",
         )
-    return table
+        for part in description.parts
+        for number, segment in enumerate(part.segments)
+    ]
+    if rows:
+        screen.line()
+        screen.table(rows, head=("segment", "load address", "size", "memory", "offset"), right=(0, 2))
 
 
-def _checks(description: Description) -> Table | None:
-    if not description.checksums:
-        return None
-    table = _table(("check", "left"), ("stored", "left"), ("computed", "left"), ("", "left"))
+def _show_checks(screen: Screen, description: Description) -> None:
+    rows: list[tuple[Line, ...]] = []
     for part, check in description.checksums:
-        digits = check.bits // 4
-        values = [f"0x{value:0{digits}x}" for value in (check.stored, check.computed)]
+        values = [f"0x{value:0{check.bits // 4}x}" for value in (check.stored, check.computed)]
         if check.bits > _LONG_DIGEST:
             values = [f"{value[2:14]}..." for value in values]
         name = f"{_ALGORITHMS.get(check.algorithm, check.algorithm)} of {part.kind}"
-        verdict = Text("holds", "green") if check.ok else Text("WRONG", "bold red")
-        table.add_row(name, *values, verdict)
-    return table
+        verdict = Span("holds", "green") if check.ok else Span("WRONG", "bold red")
+        rows.append((name, *values, verdict))
+    if rows:
+        screen.line()
+        screen.table(rows, head=("check", "stored", "computed", ""))
 
 
-def _partitions(description: Description) -> Table | None:
+def _show_partitions(screen: Screen, description: Description) -> None:
     for part in description.parts:
         entries = part.facts.get("entries")
-        if part.kind is PartKind.PARTITION_TABLE and isinstance(entries, list):
-            table = _table(("partition", "left"), ("address", "left"), ("size", "left"))
-            for entry in entries:
-                if isinstance(entry, dict):
-                    table.add_row(*(_partition_cell(entry.get(key)) for key in ("name", "address", "size")))
-            return table
-    return None
+        if part.kind is not PartKind.PARTITION_TABLE or not isinstance(entries, list):
+            continue
+        rows = [
+            tuple(_partition_cell(entry.get(key)) for key in ("name", "address", "size"))
+            for entry in entries
+            if isinstance(entry, dict)
+        ]
+        if rows:
+            screen.line()
+            screen.table(rows, head=("partition", "address", "size"))
 
 
 def _partition_cell(value: object) -> str:
     return f"0x{value:06x}" if isinstance(value, int) else str(value)
 
 
-def _init_data(description: Description) -> Table | None:
-    """The documented fields, for a file that is init data."""
-    if description.kind is not FileKind.INIT_DATA:
-        return None
-    fields = description.parts[0].facts.get("fields")
+def _show_init_data(screen: Screen, description: Description) -> None:
+    """The documented fields, for a file that is init data; those that differ from v05 stand out."""
+    fields = description.parts[0].facts.get("fields") if description.kind is FileKind.INIT_DATA else None
     if not isinstance(fields, dict):
-        return None
-    table = _table(("field", "left"), ("value", "left"), ("meaning", "left"))
+        return
+    from imgtool.formats.init_data import FIELDS, SETS
+
+    rows: list[tuple[Line, ...]] = []
     for field in FIELDS:
         value = fields[field.name]
         if field.settable and isinstance(value, int):
             changed = value & 0xFF != SETS["v05"][field.offset]
-            table.add_row(
-                field.name, Text(field.show(value), "bold yellow" if changed else ""), field.meaning
+            rows.append(
+                (field.name, Span(field.show(value), "bold yellow" if changed else ""), field.meaning)
             )
-    return table
+    screen.line()
+    screen.table(rows, head=("field", "value", "meaning"))
 
 
-def show_pieces(pieces: Sequence[Piece]) -> None:
+def show_pieces(pieces: Sequence[Piece], *, head: str = "from") -> None:
     """Print which piece goes where."""
-    table = _table(("address", "left"), ("size", "right"), ("from", "left"))
-    for piece in pieces:
-        table.add_row(f"0x{piece.address:06x}", f"{len(piece.data):,}", piece.name)
-    _print(Padding(table, _INDENT))
-
-
-def show_note(text: str | None) -> None:
-    """Print a note to stderr, if there is one."""
-    if text:
-        _console(stderr=True).print(Text.assemble(("  note ", "dim"), text))
+    rows = [(f"0x{piece.address:06x}", f"{len(piece.data):,}", piece.name) for piece in pieces]
+    text.stdout().table(rows, head=("address", "size", head), right=(1,))

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from imgtool.cli.options import JsonOption, UsageError
+from imgtool.cli.arguments import UsageError
+from imgtool.cli.options import JsonOption
 
 __all__ = ["split"]
 

@@ -1,53 +1,73 @@
 """Formats: bytes to frozen values and back, one file a format, and :func:`identify` over all of them.
 
-Nothing here opens files or prints.  construct and crcmod live here and nowhere else. A further format is one
+Nothing here opens files or prints.  construct and crcmod live here and nowhere else.  A further format is one
 module with a ``read(data)`` function, one row in :data:`FORMATS`, one fixture, one doc page.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import Any, Final
 
-from imgtool.formats import aggregated, blank, boot_image, init_data, irom, lfs, ota_image, spiffs
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["FORMATS", "Format", "identify"]
+__all__ = ["FORMATS", "Format", "identify", "identify_inside"]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """One row of the registry.
 
+    The module is imported when a file may be of its format: most files never need most formats, and start-up
+    is a feature.
+
     Attributes:
         name: The format in words.
-        read: Reads a whole file, or returns None if the file is something else.  It never raises on any
-            bytes.
-        inside: Reads the artefact that begins at an offset of a flash, up to a stop at the most; None for
-            formats
-            that cannot be told there.
+        module: Its module in this package.  ``read(data)`` reads a whole file, or returns None if it is
+            something
+            else; it never raises on any bytes.  ``inside(data, offset, stop)``, where ``embedded`` is set,
+            does so with the artefact that begins at an offset of a flash, up to a stop at the most.
+        starts: What such a file can begin with; empty where it can begin with anything.
+        embedded: Whether it can be told inside a flash.
     """
 
     name: str
-    read: Callable[[bytes], Reading | None]
-    inside: Callable[[bytes, int, int], Reading | None] | None = None
+    module: str
+    starts: tuple[bytes, ...] = ()
+    embedded: bool = False
 
+    def read(self, data: bytes) -> Reading | None:
+        """Read a whole file as this format."""
+        if self.starts and not data.startswith(self.starts):
+            return None
+        reading: Reading | None = self._load().read(data)
+        return reading
+
+    def inside(self, data: bytes, offset: int, stop: int) -> Reading | None:
+        """Read what begins at an offset of a flash as this format."""
+        if not self.embedded or (self.starts and not data.startswith(self.starts, offset)):
+            return None
+        reading: Reading | None = self._load().inside(data, offset, stop)
+        return reading
+
+    def _load(self) -> Any:  # noqa: ANN401 - modules have no common type; a test checks each
+        return import_module(f"{__name__}.{self.module}")
+
+
+_E9: Final = (b"\xe9",)
 
 # First match wins: what has a magic comes before what is recognised by its shape, and irom, which has
 # neither, comes last.
 FORMATS: Final = (
-    Format("empty file", blank.read_empty),
-    Format("erased flash", blank.read),
-    Format("aggregated image", aggregated.read),
-    Format("version-1 image", boot_image.read),
-    Format("version-2 image", ota_image.read),
-    Format("init data", init_data.read),
-    Format("LFS image", lfs.read, lfs.inside),
-    Format("SPIFFS", spiffs.read, spiffs.inside),
-    Format("raw irom part", irom.read),
+    Format("blank or empty file", "blank"),
+    Format("aggregated image", "aggregated", _E9),
+    Format("version-1 image", "boot_image", _E9),
+    Format("version-2 image", "ota_image", (b"\xea",)),
+    Format("init data", "init_data"),
+    Format("LFS image", "lfs", embedded=True),
+    Format("SPIFFS", "spiffs", embedded=True),
+    Format("raw irom part", "irom"),
 )
 
 
@@ -59,3 +79,9 @@ def identify(data: bytes) -> Reading:
             return reading
     finding = Finding(Severity.ERROR, "unknown", "no ESP8266 file that imgtool knows begins like this")
     return Reading(FileKind.UNKNOWN, (Part(PartKind.UNKNOWN, 0, len(data)),), findings=(finding,))
+
+
+def identify_inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the artefact that begins at an offset of a flash by the first format that knows it, or None."""
+    readings = (form.inside(data, offset, stop) for form in FORMATS)
+    return next((reading for reading in readings if reading is not None), None)

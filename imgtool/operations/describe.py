@@ -10,13 +10,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.formats import identify
 from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.reading import FileKind, Severity
-from imgtool.operations.survey import survey
 
 if TYPE_CHECKING:
-    from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part
+    from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, Reading
 
 __all__ = ["Description", "describe"]
 
@@ -25,6 +25,8 @@ _NO_FIRMWARE: Final = frozenset(
     {FileKind.INIT_DATA, FileKind.BLANK, FileKind.EMPTY, FileKind.LFS, FileKind.SPIFFS, FileKind.LITTLEFS}
 )
 _FOREIGN: Final = frozenset({FileKind.UNKNOWN, FileKind.EMPTY, FileKind.TEXT, FileKind.ESP32})
+# Kinds that begin at flash address 0, so that file offsets are flash addresses.
+_AT_FLASH_START: Final = frozenset({FileKind.AGGREGATED, FileKind.IMAGE_V1})
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
@@ -77,12 +79,26 @@ def describe(data: bytes) -> Description:
     return _describe(data, _DEEPEST)
 
 
+def _may_go_on(data: bytes, reading: Reading) -> bool:
+    """Whether a file reaches to where the SDK keeps its sectors, or is as large as a flash."""
+    if reading.kind not in _AT_FLASH_START:
+        return False
+    stated = None if reading.header is None else reading.header.flash_size
+    ends = [size.bytes for size in FLASH_SIZES]
+    end = next((end for end in sorted(ends) if end >= len(data)), 0)
+    nearest = min(end, stated.bytes) if stated is not None else end
+    return len(data) > nearest - SDK_SECTORS[0].from_end * SECTOR
+
+
 def _describe(data: bytes, depth: int) -> Description:
     reading = identify(data)
     firmware = reading.firmware
     if firmware is None and reading.kind not in _NO_FIRMWARE and reading.content is None:
         firmware = identify_firmware(data)
-    reading = survey(data, reading, firmware)
+    if _may_go_on(data, reading):
+        from imgtool.operations.survey import survey  # noqa: PLC0415 - half of all files do not need it
+
+        reading = survey(data, reading, firmware)
     content = None if reading.content is None or depth == 0 else _describe(reading.content, depth - 1)
     rank = list(Severity)
     return Description(

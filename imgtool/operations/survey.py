@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, SECTOR
 from imgtool.errors import LayoutError
-from imgtool.formats import FORMATS, aggregated, fill, init_data, lx106, nodemcu_page
+from imgtool.formats import aggregated, fill, identify_inside, init_data, lx106, nodemcu_page
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.layout import Region, resolve, sdk_regions, table_regions
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["survey"]
 
-# Kinds that begin at flash address 0, so that file offsets are flash addresses.
-_AT_FLASH_START: Final = frozenset({FileKind.AGGREGATED, FileKind.IMAGE_V1})
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
 # Findings about parts that the survey may tell apart.
@@ -39,12 +37,10 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
     """The reading with what lies behind the firmware told apart; the same one where there is nothing to tell.
 
     Args:
-        data: The whole file.
+        data: The whole file, one that begins at flash address 0.
         reading: What the format at its start made of it.
         firmware: Which firmware that is.
     """
-    if reading.kind not in _AT_FLASH_START:
-        return reading
     plan = _plan(data, reading)
     if not plan.is_flash and not plan.regions:
         return reading
@@ -164,7 +160,7 @@ def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
     if region.kind is PartKind.INIT_DATA and init_data.is_init_data(data[:stop], region.start):
         return (init_data.part_at(data, region.start, size),)
     if region.kind in (PartKind.SPIFFS, PartKind.LFS):
-        found = _inside(data, region.start, stop)
+        found = identify_inside(data, region.start, stop)
         if found is not None:
             end = found.parts[-1].end
             kind = PartKind.BLANK if fill.is_fill(data, end, stop) else PartKind.UNKNOWN
@@ -180,13 +176,6 @@ def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
         used = size - data.count(fill.ERASED, region.start, stop)
         return (Part(region.kind, region.start, size, note=f"{used:,} bytes used"),)
     return (Part(PartKind.UNKNOWN, region.start, size, note=f"in the place of {region.name}"),)
-
-
-def _inside(data: bytes, offset: int, stop: int) -> Reading | None:
-    """The artefact that begins at ``offset``, by any format that can be told inside a flash."""
-    return next(
-        (found for form in FORMATS if form.inside and (found := form.inside(data, offset, stop))), None
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +238,7 @@ def _sector(data: bytes, start: int, stop: int) -> _Run:
     for value, sector in ((fill.ERASED, _BLANK_SECTOR), (0, _ZERO_SECTOR)):
         if block == sector[: len(block)]:
             return _Run(start, end, value)
-    found = _inside(data, start, stop) if start % SECTOR == 0 else None
+    found = identify_inside(data, start, stop) if start % SECTOR == 0 else None
     return _Run(start, end) if found is None else _Run(start, found.parts[-1].end, None, found)
 
 
