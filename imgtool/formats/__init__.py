@@ -7,6 +7,7 @@ module with a ``read(data)`` function, one row in :data:`FORMATS`, one fixture, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -41,21 +42,24 @@ class Format:
         """Read a whole file as this format."""
         if self.starts and not data.startswith(self.starts):
             return None
-        reading: Reading | None = self._load().read(data)
+        reading: Reading | None = _module(self.module).read(data)
         return reading
 
     def inside(self, data: bytes, offset: int, stop: int) -> Reading | None:
         """Read what begins at an offset of a flash as this format."""
         if not self.embedded or (self.starts and not data.startswith(self.starts, offset)):
             return None
-        reading: Reading | None = self._load().inside(data, offset, stop)
+        reading: Reading | None = _module(self.module).inside(data, offset, stop)
         return reading
 
-    def _load(self) -> Any:  # noqa: ANN401 - modules have no common type; a test checks each
-        return import_module(f"{__name__}.{self.module}")
+
+@cache
+def _module(name: str) -> Any:  # noqa: ANN401 - modules have no common type; a test checks each
+    return import_module(f"{__name__}.{name}")
 
 
 _E9: Final = (b"\xe9",)
+_LFS: Final = (b"\x1f\x8b", b"\x1bLua\x53", *(bytes([low, 0xA1, 0xFA, 0xFA]) for low in range(0x50, 0x60)))
 
 # First match wins: what has a magic comes before what is recognised by its shape, and irom, which has
 # neither, comes last.
@@ -65,7 +69,7 @@ FORMATS: Final = (
     Format("version-1 image", "boot_image", _E9),
     Format("version-2 image", "ota_image", (b"\xea",)),
     Format("init data", "init_data"),
-    Format("LFS image", "lfs", embedded=True),
+    Format("LFS image", "lfs", _LFS, embedded=True),
     Format("SPIFFS", "spiffs", embedded=True),
     Format("raw irom part", "irom"),
 )

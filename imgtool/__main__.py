@@ -1,0 +1,5 @@
+"""``python -m imgtool``: the command line."""
+
+from imgtool.cli import main
+
+main()
