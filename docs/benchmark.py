@@ -1,0 +1,136 @@
+"""Measure what docs/performance.md states: whole processes, imgtool and esptool in turn, medians of pairs.
+
+Run by ``nox -s bench``.  Every run's exit code and output are checked, so that a failing command is never
+fast. Not a test: a figure here depends on the machine, a ratio of pairs much less.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+BIN = Path(sysconfig.get_path("scripts"))
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+
+
+class Run(NamedTuple):
+    """One finished process: wall and processor seconds, peak memory in MiB."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+class Command(NamedTuple):
+    """A command line and what must be in its output."""
+
+    words: tuple[str, ...]
+    expected: str
+    code: int = 0
+
+
+def run(command: Command) -> Run:
+    """Run a command once and check what it did."""
+    with tempfile.TemporaryFile() as output:  # a pipe could fill up and stop the process
+        begin = time.perf_counter()
+        process = subprocess.Popen([BIN / command.words[0], *command.words[1:]], stdout=output, stderr=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    if process.returncode != command.code or command.expected not in said:
+        sys.exit(f"{' '.join(command.words)} ended with {process.returncode} and said:\n{said}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def compare(title: str, ours: Command, theirs: Command) -> None:
+    """Run two commands in turn and print a row of medians, and the median of the ratios of pairs."""
+    pairs = [(run(ours), run(theirs)) for _ in range(ROUNDS + 1)][1:]  # the first pair fills the caches
+    middle = [
+        statistics.median(values)
+        for values in (
+            [a.wall * 1000 for a, _ in pairs],
+            [b.wall * 1000 for _, b in pairs],
+            [a.wall / b.wall for a, b in pairs],
+            [a.cpu / b.cpu for a, b in pairs],
+            [a.peak for a, _ in pairs],
+            [b.peak for _, b in pairs],
+        )
+    ]
+    print(
+        "| {} | {:.0f} ms | {:.0f} ms | **{:.2f}** | {:.2f} | {:.0f} MiB | {:.0f} MiB |".format(
+            title, *middle
+        )
+    )
+
+
+def alone(title: str, command: Command, floor: Run) -> None:
+    """Run one command and print its medians, memory beyond the bare interpreter's."""
+    runs = [run(command) for _ in range(ROUNDS + 1)][1:]
+    wall, peak = (
+        statistics.median(values) for values in ([r.wall * 1000 for r in runs], [r.peak for r in runs])
+    )
+    print(f"| {title} | {wall:.0f} ms | {peak - floor.peak:.0f} MiB |")
+
+
+def main() -> None:
+    """Print the tables."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # In a process of its own: what this one has used would count as every child's peak.
+        subprocess.run([sys.executable, "fixtures/make.py", name], check=True, stdout=subprocess.DEVNULL)
+        pair = [str(folder / "sample" / part) for part in ("0x00000.bin", "0x10000.bin")]
+        image, full, merged = (str(folder / word) for word in ("nodemcu.bin", "full.bin", "merged.bin"))
+        run(Command(("imgtool", "merge", *pair, "-o", image), "nodemcu.bin"))
+        run(Command(("imgtool", "fullimage", "--size", "16MB", image, "-o", full), "16MB"))
+        print(f"Medians of {ROUNDS} pairs, Python {sys.version.split()[0]}, {os.cpu_count()} processors.\n")
+        print("| | imgtool | esptool 5.6.0 | ratio | ratio of processor time | memory | esptool's |")
+        print("|---|---|---|---|---|---|---|")
+        esptool = ("esptool", "--chip", "esp8266")
+        compare(
+            "version", Command(("imgtool", "--version"), "imgtool "), Command(("esptool", "version"), "5.6.0")
+        )
+        compare(
+            "inspect, 186 KB image",
+            Command(("imgtool", "inspect", image), "all checks hold"),
+            Command((*esptool, "image-info", image), "(valid)"),
+        )
+        compare(
+            "inspect --json, 186 KB image",
+            Command(("imgtool", "inspect", "--json", image), '"ok": true'),
+            Command((*esptool, "image-info", image), "(valid)"),
+        )
+        compare(
+            "merge of two parts",
+            Command(("imgtool", "merge", *pair, "-o", merged), "merged.bin"),
+            Command((*esptool, "merge-bin", "-o", merged, "0x0", pair[0], "0x10000", pair[1]), "Wrote"),
+        )
+        floor = run(Command((Path(sys.executable).name, "-c", "print('floor')"), "floor"))
+        print("\n| | wall | memory beyond the interpreter |")
+        print("|---|---|---|")
+        alone(
+            "inspect, 16 MB image of a flash", Command(("imgtool", "inspect", full), "all checks hold"), floor
+        )
+        noise = folder / "noise.bin"
+        with noise.open("wb") as file:
+            file.write(Path(image).read_bytes().ljust(1 << 20, b"\xff"))
+            for block in range(15 * 16):
+                file.write(hashlib.shake_128(bytes([block])).digest(1 << 16))
+        alone(
+            "inspect, 16 MB of which 15 are noise",
+            Command(("imgtool", "inspect", str(noise)), "sha256"),
+            floor,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Sphinx configuration: Markdown by MyST, the Python API by autodoc.
+
+Build from the project folder: sphinx-build -W -n -b html docs docs/_build/html
+"""
+
+from __future__ import annotations
+
+import typing
+
+import construct  # noqa: F401 - imported before the flag below is set: it is only for imgtool's own modules
+
+# imgtool imports names for annotations only while type checking; autodoc needs them to link the types.
+typing.TYPE_CHECKING = True
+import imgtool
+
+for name in imgtool.__all__:
+    getattr(imgtool, name)
+typing.TYPE_CHECKING = False
+
+project = "imgtool"
+author = "imgtool maintainers"
+project_copyright = "imgtool maintainers"
+release = imgtool.__version__
+version = release
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"imgtool {release}"
+
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+# Python's own documentation is not linked, as that would need the network at every build.
+nitpick_ignore_regex = [
+    ("py:class", r"(collections\.abc|decimal|enum)\..*"),
+]
+nitpick_ignore = [
+    ("py:class", "Fact"),  # a recursive alias: its inner names stay strings
+    ("py:class", "Whether nothing is wrong"),  # napoleon takes the words before a colon for a type
+]
