@@ -7,7 +7,7 @@ ESP8266_NONOS_SDK, https://github.com/espressif/ESP8266_NONOS_SDK.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = [
     "FLASH_FREQUENCIES",
@@ -78,8 +78,7 @@ FLASH_MODES: Final = {"qio": 0, "qout": 1, "dio": 2, "dout": 3}
 FLASH_FREQUENCIES: Final = {"40m": 0x0, "26m": 0x1, "20m": 0x2, "80m": 0xF}
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryRegion:
+class MemoryRegion(NamedTuple):
     """A named stretch of the address space; ``end`` is exclusive."""
 
     name: str
@@ -100,8 +99,7 @@ MEMORY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SdkSector:
+class SdkSector(NamedTuple):
     """A run of sectors that the non-OS SDK before 3.0 keeps at the end of the flash.
 
     Attributes:

@@ -8,9 +8,10 @@ NodeMCU 3.0 and later carry a partition table.  Not parsing (imgtool.formats), a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import IROM_BASE, SDK_SECTORS, SECTOR
+from imgtool.chip import SDK_SECTORS, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import nodemcu_page
 from imgtool.formats.nodemcu_page import Entry, PartitionTable
@@ -127,7 +128,7 @@ def lowest_protected(table: PartitionTable) -> Region | None:
 
 
 def resolve(table: PartitionTable, flash_bytes: int, irom_end: int) -> PartitionTable:
-    """What the first boot of NodeMCU >= 3.0 makes of its table; a resolved one is returned as it is.
+    """What the first boot of NodeMCU >= 3.0 makes of its table; a resolved one is only checked.
 
     Args:
         table: The table in the image.
@@ -139,10 +140,11 @@ def resolve(table: PartitionTable, flash_bytes: int, irom_end: int) -> Partition
             another.
     """
     if table.resolved:
+        for one, entry in pairwise((Entry(nodemcu_page.END_MARKER, 0, 0), *table.entries)):
+            _check_entry(entry, one.address + one.size, flash_bytes)
         return table
-    marker = table.find(nodemcu_page.END_MARKER)
-    if marker is not None and marker.address:
-        irom_end = marker.address - IROM_BASE
+    if table.irom_end is not None:
+        irom_end = table.irom_end
     system = table.find(nodemcu_page.SYSTEM_PARAM)
     at_end = system is not None and system.address == 0
     limit = flash_bytes - (_SYSTEM_PARAM_SIZE if at_end else 0)
@@ -170,9 +172,10 @@ def _place(entry: Entry, last: int, limit: int, irom_end: int) -> Entry:
             # Also with an address of its own the size is counted from the end of the entry before.
             return Entry(entry.type, entry.address or last, max(0, limit - last))
         if entry.address < last:
-            preferred = _SPIFFS_PREFERRED
-            fits = last <= preferred and preferred + entry.size <= limit
-            return Entry(entry.type, preferred if fits else last, entry.size)
+            # Where it overlaps what is already at 1 MB, the first boot stops; so it is not moved elsewhere
+            # here.
+            fits = _SPIFFS_PREFERRED + entry.size <= limit
+            return Entry(entry.type, _SPIFFS_PREFERRED if fits else last, entry.size)
     if entry.type == nodemcu_page.SYSTEM_PARAM and entry.address == 0:
         return Entry(entry.type, limit, entry.size)
     return entry

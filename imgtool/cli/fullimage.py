@@ -19,6 +19,7 @@ from imgtool.cli.options import (
     number,
     size_name,
 )
+from imgtool.errors import FormatError
 
 if TYPE_CHECKING:
     from imgtool.operations.extras import InitDataSource
@@ -91,6 +92,7 @@ def fullimage(
         inputs = [image.path for image in placed]
         write_file(target, made.data, [*inputs, *([lfs] if lfs else [])])
     _report(made, target, dry_run=dry_run, as_json=json)
+    raise typer.Exit(0 if made.description.ok else 1)
 
 
 def _found_here() -> list[Placed]:
@@ -114,9 +116,22 @@ def _init_source(choice: str, changes: list[str]) -> InitDataSource:
         if not equals:
             raise UsageError("not a change to a field", expected="FIELD=VALUE", found=change)
         fields[name.strip()] = value
+    _check_fields(fields)
     if choice in _CHOICES:
         return InitDataSource(choice, None, fields)
     return InitDataSource("file", Piece(0, read_file(Path(choice)), choice), fields)
+
+
+def _check_fields(fields: dict[str, str]) -> None:
+    """A field that does not exist, or cannot have its value, is wrong usage, not a wrong file."""
+    if not fields:
+        return
+    from imgtool.formats.init_data import InitData
+
+    try:
+        InitData.of_set("v05").replace(fields)
+    except FormatError as error:
+        raise UsageError(error.message, expected=error.expected, found=error.found) from None
 
 
 def _extras(
@@ -172,16 +187,19 @@ def _report(made: FullImage, target: Path, *, dry_run: bool, as_json: bool) -> N
             "pieces": [piece_fields(piece) for piece in made.pieces],
             "findings": [finding_fields(finding) for finding in (*made.findings, *description.findings)],
         }
-        warnings = warnings_of(made.findings)
+        warnings = warnings_of((*made.findings, *description.findings))
         typer.echo(document("fullimage", ok=description.ok, results=[fields], warnings=warnings))
         return
     from imgtool.cli.render import show_findings, show_layout, show_lines, show_pieces
 
     verb = "would be" if dry_run else "is"
-    show_lines([f"{target} {verb} the image of a {made.flash.name} flash, {len(made.data):,} bytes", ""])
+    show_lines(
+        [f"{target} {verb} the image of a whole flash of {made.flash.name}: {len(made.data):,} bytes", ""]
+    )
     show_pieces(made.pieces)
     show_lines(["", f"  Layout: {made.rule}.", ""])
     show_layout(description.parts, description.size)
-    if made.findings:
+    findings = (*made.findings, *description.findings)
+    if findings:
         show_lines([""])
-        show_findings(made.findings)
+        show_findings(findings)

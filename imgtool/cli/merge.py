@@ -52,7 +52,6 @@ def merge(
     from imgtool.cli.files import write_file
     from imgtool.cli.placing import header_change, pieces_of
     from imgtool.operations.encode import encode
-    from imgtool.operations.extras import place_by_name
     from imgtool.operations.merge import merge as join
 
     placed = images_of(images or [])
@@ -63,6 +62,8 @@ def merge(
         raise UsageError("not a byte", expected="0x00 to 0xFF", found=fill)
     length = None if pad_to is None else number(pad_to, "size")
     if named:
+        from imgtool.operations.extras import place_by_name
+
         pieces = [*pieces, *place_by_name(pieces, named, change.size)]
     merged = join(pieces, header=change, fill_byte=fill_byte, pad_to=length)
     chosen = form or OutputFormat.of_name(output)
@@ -89,5 +90,5 @@ def _report(merged: Merged, output: Path, form: OutputFormat, spelling: str | No
 
     show_lines([f"{output}: {len(merged.data):,} bytes, {form.value}"])
     show_pieces(merged.pieces)
-    show_findings(merged.findings, stderr=True)
+    show_findings(merged.findings)
     show_note(spelling)

@@ -96,7 +96,7 @@ def show_error(error: ImgtoolError, hint: str) -> None:
     screen.paragraph(hint, lead=[Span("hint:  ", "bold")])
 
 
-def show_findings(findings: Sequence[Finding], *, stderr: bool = False) -> None:
+def show_findings(findings: Sequence[Finding]) -> None:
     """Print findings, one paragraph each."""
     rows = [
         (
@@ -107,7 +107,7 @@ def show_findings(findings: Sequence[Finding], *, stderr: bool = False) -> None:
         for finding in findings
     ]
     if rows:
-        (text.stderr() if stderr else text.stdout()).table(rows)
+        text.stdout().table(rows)
 
 
 def show_description(path: str, description: Description) -> None:
@@ -152,6 +152,11 @@ def _facts(description: Description) -> list[tuple[str, str]]:
     return [
         *_firmware(description.firmware),
         *_header(description.header),
+        *(
+            ("contents", part.note)
+            for part in description.parts[:1]
+            if part.note and len(description.parts) == 1
+        ),
         ("sha256", description.sha256),
     ]
 

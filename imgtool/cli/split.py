@@ -28,8 +28,9 @@ def split(
     from imgtool.errors import ImgtoolError
     from imgtool.operations.split import split as cut
 
+    data = read_file(file)
     try:
-        result = cut(read_file(file))
+        result = cut(data)
     except ImgtoolError as error:
         raise error.with_source(str(file)) from None
     try:
@@ -61,5 +62,5 @@ def split(
             else f"1 part in {output}:"
         ]
     )
-    show_pieces(result.pieces)
+    show_pieces(result.pieces, head="file")
     show_findings(result.findings)

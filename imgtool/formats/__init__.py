@@ -6,18 +6,16 @@ module with a ``read(data)`` function, one row in :data:`FORMATS`, one fixture, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """One row of the registry.
 
     The module is imported when a file may be of its format: most files never need most formats, and start-up

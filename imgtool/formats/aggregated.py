@@ -7,12 +7,10 @@ imgtool.operations.describe looks for what else a file holds that reaches to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
-from imgtool.formats import boot_image, fill, irom, lx106, nodemcu_page
+from imgtool.formats import boot_image, fill, irom, lx106
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
@@ -26,8 +24,7 @@ _ENOUGH_POINTERS = 16
 _FITTING_SHARE = 0.35
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """How well an irom part fits the image before it.
 
     Attributes:
@@ -78,7 +75,7 @@ def _irom_offset(data: bytes, end: int) -> int | None:
         if end <= offset < len(data) and fill.is_fill(data, end, offset, data[end]):
             return None if fill.is_fill(data, offset, len(data), data[offset]) else offset
     offset = irom.OFFSETS[0]
-    in_page = end <= offset < len(data) and nodemcu_page.page_at(data, offset) is not None
+    in_page = end <= offset < len(data) and irom.record_page(data, offset) is not None
     return offset if in_page else None
 
 
@@ -121,28 +118,5 @@ def _irom_findings(data: bytes, segments: tuple[SegmentInfo, ...], code: tuple[P
             f"image only {fit.share:.0%} begin a function there"
         )
         findings.append(Finding(Severity.WARNING, "mixed-builds", message, offset))
-    missing = _missing(data, offset)
-    if missing is not None:
-        findings.append(missing)
-    else:
-        message = "no length and no checksum covers irom: a cut or a changed byte in it cannot be seen"
-        findings.append(Finding(Severity.NOTE, "irom-uncovered", message, offset))
+    findings.append(irom.cover_finding(data, offset, offset))
     return findings
-
-
-def _missing(data: bytes, offset: int) -> Finding | None:
-    """What a fresh NodeMCU >= 3.0 table tells of a cut: its last entry holds the page-aligned end of irom."""
-    end = irom_end(data, offset)
-    if end is None or len(data) > end - nodemcu_page.PAGE_SIZE:
-        return None
-    message = (
-        f"irom is cut short: by its partition table it ends at 0x{end:05x}, the file at 0x{len(data):05x}"
-    )
-    return Finding(Severity.ERROR, "cut", message, len(data))
-
-
-def irom_end(data: bytes, offset: int) -> int | None:
-    """The page-aligned flash offset behind irom that an unresolved NodeMCU table at ``offset`` states."""
-    page = nodemcu_page.page_at(data, offset)
-    marker = None if page is None or page.table is None else page.table.find(nodemcu_page.END_MARKER)
-    return None if marker is None else marker.address - IROM_BASE

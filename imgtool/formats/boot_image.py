@@ -10,8 +10,8 @@ https://docs.espressif.com/projects/esptool/en/latest/esp8266/advanced-topics/fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from construct import Const, Int8ul, Int32ul, Struct
 
@@ -141,8 +141,7 @@ class BootImage:
         return body.ljust(_checksum_offset(len(body)), b"\0") + bytes([stored])
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """How far an image can be followed.
 
     Attributes:
@@ -206,9 +205,9 @@ def _with_checksum(data: bytes, found: Scan) -> Scan:
             expected=f"a checksum at offset 0x{position:05x}",
             found="the end of the file",
         )
-        return replace(found, end=len(data), problem=problem)
+        return found._replace(end=len(data), problem=problem)
     computed = xor8(data[s.offset : s.offset + s.size] for s in found.segments)
-    return replace(found, end=position + 1, checksum=Checksum("xor8", data[position], computed))
+    return found._replace(end=position + 1, checksum=Checksum("xor8", data[position], computed))
 
 
 def _checksum_offset(end: int) -> int:

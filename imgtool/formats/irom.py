@@ -5,26 +5,60 @@ Recognised by elimination, as it has no magic, no length and no checksum.  What 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_BASE, IROM_WINDOW
-from imgtool.formats import lx106, nodemcu_page
+from imgtool.formats import lx106
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["OFFSETS", "parts_at", "read"]
+if TYPE_CHECKING:
+    from imgtool.formats.nodemcu_page import RecordPage
+
+__all__ = ["OFFSETS", "cover_finding", "irom_end", "linked_at", "parts_at", "read", "record_page"]
 
 OFFSETS: Final = (0x10000, 0x40000)
 """Flash offsets that irom is linked at: 0x10000, or 0x40000 before SDK 2.0 (never for NodeMCU)."""
 
+_PAGE: Final = 0x1000
+_MOST_ID: Final = 6  # of a record in a NodeMCU record page
 _ENOUGH_POINTERS: Final = 16
 # The right offset gives 21 to 83 % function starts on seven real parts, wrong ones at most 9 %.
 _CLEAR_SHARE: Final = 0.15
 
 
+def record_page(data: bytes, offset: int) -> RecordPage | None:
+    """The NodeMCU >= 3.0 record page with which irom begins at ``offset``, None where it begins otherwise."""
+    if not _may_be_page(data, offset):
+        return None
+    from imgtool.formats import nodemcu_page  # noqa: PLC0415 - most firmware has none, see docs/performance.md
+
+    return nodemcu_page.page_at(data, offset)
+
+
+def irom_end(data: bytes, offset: int) -> int | None:
+    """The page-aligned flash offset behind irom that an unresolved table at ``offset`` states, else None."""
+    page = record_page(data, offset)
+    return None if page is None or page.table is None else page.table.irom_end
+
+
+def _page_part(data: bytes, offset: int, address: int) -> Part | None:
+    if not _may_be_page(data, offset):
+        return None
+    from imgtool.formats import nodemcu_page  # noqa: PLC0415 - as above
+
+    return nodemcu_page.part_at(data, offset, address)
+
+
+def _may_be_page(data: bytes, offset: int) -> bool:
+    # A record begins with its length, an id up to 6, and two zeros.
+    head = data[offset : offset + 4]
+    return head[2:] == b"\0\0" and head[1] <= _MOST_ID
+
+
 def parts_at(data: bytes, offset: int, flash_offset: int) -> tuple[Part, ...]:
     """The irom part from ``offset`` to the end of the file, a NodeMCU record page at its start apart."""
     address = IROM_BASE + flash_offset
-    page = nodemcu_page.part_at(data, offset, address)
+    page = _page_part(data, offset, address)
     if page is None:
         return (Part(PartKind.IROM, offset, len(data) - offset, address),)
     size = len(data) - page.end
@@ -45,7 +79,7 @@ def linked_at(data: bytes) -> int | None:
 
 def read(data: bytes) -> Reading | None:
     """Read a file as a raw irom part if it looks like lx106 code and nothing else has claimed it."""
-    page = nodemcu_page.part_at(data, 0, IROM_BASE + OFFSETS[0])
+    page = _page_part(data, 0, IROM_BASE + OFFSETS[0])
     if len(data) > IROM_WINDOW or (page is None and not lx106.looks_like_code(data)):
         return None
     linked = OFFSETS[0] if page is not None else linked_at(data)
@@ -60,6 +94,23 @@ def read(data: bytes) -> Reading | None:
     )
     findings = (
         Finding(Severity.NOTE, "irom-by-elimination", f"taken for a raw irom part {certainty}; {where}"),
-        Finding(Severity.NOTE, "irom-uncovered", "no length and no checksum covers it: a cut cannot be seen"),
+        cover_finding(data, 0, OFFSETS[0]),
     )
     return Reading(FileKind.IROM, parts_at(data, 0, linked or OFFSETS[0]), findings=findings)
+
+
+def cover_finding(data: bytes, offset: int, flash_offset: int) -> Finding:
+    """What can be said about the irom part at ``offset`` of a file, which belongs to ``flash_offset``.
+
+    A fresh NodeMCU >= 3.0 table holds the page-aligned end of irom.  Nothing else says how long irom is.
+    """
+    end = irom_end(data, offset)
+    if end is None:
+        message = "no length and no checksum covers irom: a cut or a changed byte in it cannot be seen"
+        return Finding(Severity.NOTE, "irom-uncovered", message, offset)
+    place = end - flash_offset + offset
+    if len(data) <= place - _PAGE:
+        message = f"irom is cut short: its partition table ends it at 0x{place:05x}, the file ends before"
+        return Finding(Severity.ERROR, "cut", message, len(data))
+    message = "no checksum covers irom: a changed byte in it cannot be seen; its length agrees with its table"
+    return Finding(Severity.NOTE, "irom-uncovered", message, offset)

@@ -14,6 +14,7 @@ from typing import Final
 
 from construct import Int8ul, Int16ul, Int32ul, Struct
 
+from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats._wire import parse_at
@@ -91,6 +92,12 @@ class PartitionTable:
     def resolved(self) -> bool:
         """Whether a first boot has fixed the addresses."""
         return all(entry.type != END_MARKER for entry in self.entries)
+
+    @property
+    def irom_end(self) -> int | None:
+        """The page-aligned flash offset behind irom by an unresolved table; None for a resolved one."""
+        marker = self.find(END_MARKER)
+        return None if marker is None or marker.address < IROM_BASE else marker.address - IROM_BASE
 
     def find(self, kind: int) -> Entry | None:
         """The first entry of that type."""

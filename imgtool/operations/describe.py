@@ -56,7 +56,7 @@ class Description:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong: no finding is an error."""
+        """Whether no finding is an error."""
         return all(finding.severity is not Severity.ERROR for finding in self.findings)
 
     @property

@@ -44,6 +44,11 @@ __all__ = [
 AT_ITS_PLACE: Final = -1
 """Address of a piece that goes where the firmware looks for it."""
 
+# SPIFFS blocks of NodeMCU >= 3.0: small ones where fewer than four large ones fit the partition.
+_LARGE_BLOCK: Final = 0x2000
+_SMALL_BLOCK: Final = 0x1000
+_LEAST_LARGE_BLOCKS: Final = 4
+
 FIRMWARE: Final = (PartKind.IMAGE_V1, PartKind.PARTITION_TABLE, PartKind.IROM)
 """The parts that are the firmware itself."""
 
@@ -85,7 +90,9 @@ def place_init_data(
         return []
     base, name = _init_base(source, data, description)
     block = InitData.parse(base).replace(source.changes).build() + base[INIT_DATA_SIZE:]
-    return [Piece(region.start, block, name)]
+    count = len(source.changes)
+    changed = f", {count} field{'s' if count > 1 else ''} set" if count else ""
+    return [Piece(region.start, block, name + changed)]
 
 
 def _init_base(source: InitDataSource, data: bytes, description: Description) -> tuple[bytes, str]:
@@ -163,8 +170,8 @@ def place_lfs(image: Piece | None, layout: FlashLayout, firmware: Firmware | Non
         raise LayoutError(
             "the firmware has no LFS partition",
             source=image.name,
-            expected="NodeMCU 3.0 or later with a partition for LFS",
-            found=layout.rule,
+            expected="NodeMCU 3.0 or later, built with a partition for LFS",
+            found=", ".join(region.name for region in layout.regions),
         )
     try:
         lfs = LfsImage.parse(image.data)
@@ -207,26 +214,34 @@ def table_of(data: bytes, source: Description) -> PartitionTable | None:
     return None
 
 
-def filesystem_findings(image: Piece | None, firmware: Firmware | None) -> list[Finding]:
-    """What is to be said about a file system image that goes with a firmware."""
-    if image is None:
+def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firmware | None) -> list[Finding]:
+    """Why a NodeMCU firmware would format the file system image that goes with it; empty if it would not."""
+    if image is None or firmware is None or firmware.name != "NodeMCU":
         return []
     signature = signature_at(image.data)
     if signature is None:
-        if firmware is None or firmware.name != "NodeMCU":
-            return []
-        message = f"{image.name} is no SPIFFS that NodeMCU knows: its first boot would format it"
-        return [Finding(Severity.WARNING, "filesystem", message)]
-    release = () if firmware is None else firmware.release
+        reason = "is no SPIFFS that NodeMCU knows"
+        return [_formats(image, reason)]
+    release = firmware.release
     # Old formula: 1.5.4.1-20161201 up to 2.1.0-20170521; the releases at both edges exist with either.
     wanted = "old" if (2, 0) <= release < (2, 1) else "linear" if release >= (2, 2) else signature.formula
-    if signature.formula == wanted:
-        return []
-    message = (
-        f"{image.name} has the {signature.formula} SPIFFS magics, NodeMCU {firmware and firmware.version} "
-        f"wants the {wanted} ones: its first boot would format it"
-    )
-    return [Finding(Severity.WARNING, "spiffs-formula", message)]
+    if signature.formula != wanted:
+        reason = (
+            f"has the {signature.formula} SPIFFS magics, NodeMCU {firmware.version} wants the {wanted} ones"
+        )
+        return [_formats(image, reason)]
+    region = layout.find(PartKind.SPIFFS)
+    if region is not None:
+        block = _LARGE_BLOCK if region.size >= _LEAST_LARGE_BLOCKS * _LARGE_BLOCK else _SMALL_BLOCK
+        if signature.block_size != block:
+            reason = f"has blocks of {signature.block_size} bytes, in this partition NodeMCU uses {block}"
+            return [_formats(image, reason)]
+    return []
+
+
+def _formats(image: Piece, reason: str) -> Finding:
+    message = f"{image.name} {reason}: the first boot would format it"
+    return Finding(Severity.WARNING, "filesystem-formatted", message)
 
 
 def irom_end_of(description: Description) -> int:

@@ -128,7 +128,7 @@ def fullimage(
         *merged.findings,
         *layout.findings,
         *_advice(description, flash),
-        *filesystem_findings(extras.filesystem, source.firmware),
+        *filesystem_findings(extras.filesystem, layout, source.firmware),
         *_left_out(source, extras.init_data),
     )
     return FullImage(data, flash, layout.rule, placed, description, findings, _name(source.firmware, flash))
@@ -184,7 +184,7 @@ def _check_fit(placed: Sequence[Piece], firmware: Sequence[Piece], layout: Flash
     for piece in placed:
         if piece.end > layout.flash.bytes:
             raise LayoutError(
-                f"it leaves a {layout.flash.name} flash",
+                f"it leaves the flash of {layout.flash.name}",
                 source=piece.name,
                 offset=layout.flash.bytes,
                 expected=f"its end at or below 0x{layout.flash.bytes:06x}",

@@ -205,6 +205,7 @@ def _checked_start(pieces: tuple[Piece, ...]) -> list[Finding]:
     for offset in irom.OFFSETS:
         code = _bytes_from(pieces, offset)
         if code and found.end <= offset:
+            _check_whole(code)
             return [*_protected(first, found, code), *_same_build(first, found, code)]
     return []
 
@@ -219,6 +220,13 @@ def _bytes_from(pieces: tuple[Piece, ...], offset: int) -> Piece | None:
         if piece.address <= offset < piece.end:
             return Piece(offset, piece.data[offset - piece.address :], piece.name)
     return None
+
+
+def _check_whole(code: Piece) -> None:
+    """Refuse an irom part that is shorter than its own partition table says."""
+    finding = irom.cover_finding(code.data, 0, code.address)
+    if finding.severity is Severity.ERROR:
+        raise FormatError(finding.message, source=code.name, offset=len(code.data))
 
 
 def _protected(first: Piece, found: Scan, code: Piece) -> list[Finding]:
@@ -288,7 +296,7 @@ def _check_size(pieces: tuple[Piece, ...], header: HeaderChange) -> None:
     size, last = flash_size(header.size), pieces[-1]
     if last.end > size.bytes:
         raise LayoutError(
-            f"the piece leaves a {size.name} flash",
+            f"it leaves the flash of {size.name}",
             source=last.name,
             offset=size.bytes,
             expected=f"its end at or below 0x{size.bytes:06x}",

@@ -49,6 +49,10 @@ _JOINED: Final = frozenset(
 )
 
 
+# Kept in sectors of their own, whose erased rest is no content.
+_SECTORS: Final = (PartKind.INIT_DATA, PartKind.RF_CAL, PartKind.SYSTEM_PARAM)
+
+
 def split(data: bytes) -> Split:
     """Cut an image into the parts that it was merged from; merging them again gives it back.
 
@@ -81,8 +85,9 @@ def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
         elif part.kind not in (PartKind.GAP, PartKind.BLANK):
             stop = fill.run_start(data, part.offset, part.end)
             if stop > part.offset:
-                whole = part.end == len(data) or part.kind in (PartKind.IROM, PartKind.PARTITION_TABLE)
-                runs.append((part.offset, part.end if whole else stop))
+                runs.append(
+                    (part.offset, stop if part.kind in _SECTORS and part.end < len(data) else part.end)
+                )
         before = part.kind
     return runs
 

@@ -7,13 +7,14 @@ starts.  Not a format, and no judgement of the firmware itself.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, SECTOR
 from imgtool.errors import LayoutError
-from imgtool.formats import aggregated, fill, identify_inside, init_data, lx106, nodemcu_page
+from imgtool.formats import aggregated, fill, identify_inside, init_data, irom, lx106, nodemcu_page
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.layout import Region, resolve, sdk_regions, table_regions
 
@@ -29,6 +30,9 @@ _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
 # Findings about parts that the survey may tell apart.
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
+_NODEMCU_2: Final = (2,)
+_NODEMCU_3: Final = (3,)
+_SDK_NEEDS_INIT_DATA: Final = (1, 5, 4, 1)
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 _ZERO_SECTOR: Final = bytes(SECTOR)
 
@@ -121,7 +125,7 @@ def _stated_irom_end(data: bytes, reading: Reading) -> int | None:
     """The end of irom that an unresolved NodeMCU table states; None where there is none."""
     for part in reading.parts:
         if part.kind is PartKind.PARTITION_TABLE:
-            return aggregated.irom_end(data, part.offset)
+            return irom.irom_end(data, part.offset)
     return None
 
 
@@ -261,14 +265,19 @@ def _with_code_joined(data: bytes, runs: list[_Run]) -> list[_Run]:
 
 
 def _trimmed(data: bytes, runs: list[_Run]) -> list[_Run]:
-    """Data runs end at their last byte that is not the fill behind them."""
-    edges = list(runs)
-    for index, (run, behind) in enumerate(pairwise(runs)):
-        if run.loose and behind.value is not None:
-            end = fill.run_start(data, run.start, run.stop, behind.value)
-            edges[index] = replace(edges[index], stop=end)
-            edges[index + 1] = replace(edges[index + 1], start=end)
-    return edges
+    """Data ends at its last byte that is not the fill behind it, or erased flash before something known."""
+    trimmed: list[_Run] = []
+    for run, behind in zip_longest(runs, runs[1:]):
+        start = trimmed[-1].stop if trimmed else run.start
+        if not run.loose or behind is None:
+            trimmed.append(replace(run, start=start))
+            continue
+        value = fill.ERASED if behind.value is None else behind.value
+        end = fill.run_start(data, start, run.stop, value)
+        trimmed.append(replace(run, start=start, stop=end))
+        if end < run.stop and behind.value is None:
+            trimmed.append(_Run(end, run.stop, value))
+    return trimmed
 
 
 def _missing(data: bytes, plan: _Plan, firmware: Firmware | None) -> tuple[Finding, ...]:
@@ -279,15 +288,31 @@ def _missing(data: bytes, plan: _Plan, firmware: Firmware | None) -> tuple[Findi
             continue
         if init_data.is_init_data(data, region.start):
             continue
-        release = () if firmware is None or firmware.name != "NodeMCU" else firmware.release
         blank = fill.is_fill(data, region.start, min(region.end, len(data)))
-        cure = release >= (3,) or (blank and release >= (2,))
         what = "no init data" if blank else "something else than init data"
-        then = "NodeMCU writes its own on the first boot" if cure else "the SDK would not start"
-        severity = Severity.NOTE if cure else Severity.WARNING
-        message = f"{what} at 0x{region.start:06x}: {then}"
+        cure = _cure(firmware, blank=blank)
+        message = (
+            f"{what} at 0x{region.start:06x}: {cure or 'the SDK would not start without (from 1.5.4.1 on)'}"
+        )
+        severity = Severity.WARNING if cure is None else Severity.NOTE
         findings.append(Finding(severity, "init-data-missing", message, region.start))
     return tuple(findings)
+
+
+def _cure(firmware: Firmware | None, *, blank: bool) -> str | None:
+    """Who writes init data where there is none, None if nobody does (releases: docs/flash-layouts.md)."""
+    if firmware is None:
+        return None
+    nodemcu = firmware.name == "NodeMCU"
+    sdk = tuple(int(n) for n in re.findall(r"\d+", (firmware.sdk or "").split("(", maxsplit=1)[0]))
+    if nodemcu and firmware.release >= _NODEMCU_3:
+        return "NodeMCU writes its own on the first boot"
+    if nodemcu and firmware.release >= _NODEMCU_2 and blank:
+        return "NodeMCU writes its own on the first boot"
+    old = firmware.release if nodemcu else sdk
+    if old and old < _SDK_NEEDS_INIT_DATA and blank:
+        return "this SDK does without, or the firmware writes its own"
+    return None
 
 
 def _init_findings(data: bytes, parts: list[Part]) -> list[Finding]:
