@@ -1,7 +1,7 @@
 """Formats: bytes to frozen values and back, one file a format, and :func:`identify` over all of them.
 
-Nothing here opens files or prints.  construct and crcmod live here and nowhere else. A further format is one
-module with a ``read(data)`` function, one row in :data:`FORMATS`, one fixture, one doc page.
+Nothing here opens files or prints.  construct, crcmod and bincopy live here and nowhere else. A further
+format is one module with a ``read(data)`` function, one row in :data:`FORMATS`, one fixture, one doc page.
 """
 
 from __future__ import annotations
@@ -9,7 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats import aggregated, blank, boot_image, init_data, irom, lfs, ota_image, spiffs
+from imgtool.formats import (
+    aggregated,
+    blank,
+    boot_image,
+    elf_file,
+    espfs,
+    gzip_file,
+    init_data,
+    intel_hex,
+    irom,
+    lfs,
+    littlefs,
+    ota_image,
+    other_chip,
+    spiffs,
+    srecord,
+    text_file,
+    tuya,
+    uf2,
+)
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
@@ -37,11 +56,22 @@ class Format:
 FORMATS: Final = (
     Format("empty file", blank.read_empty),
     Format("erased flash", blank.read),
+    Format("image mangled as text", text_file.read_mangled),
+    Format("image for another chip", other_chip.read),
     Format("aggregated image", aggregated.read),
     Format("version-1 image", boot_image.read),
     Format("version-2 image", ota_image.read),
-    Format("init data", init_data.read),
     Format("LFS image", lfs.read),
+    Format("gzip", gzip_file.read),
+    Format("ELF", elf_file.read),
+    Format("UF2", uf2.read),
+    Format("Tuya OTA file", tuya.read),
+    Format("espfs", espfs.read),
+    Format("LittleFS", littlefs.read),
+    Format("Intel HEX", intel_hex.read),
+    Format("S-record", srecord.read),
+    Format("text", text_file.read),
+    Format("init data", init_data.read),
     Format("SPIFFS", spiffs.read),
     Format("raw irom part", irom.read),
 )
