@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from imgtool.formats.reading import Finding
 
-__all__ = ["RECORD_SIZE", "complaint", "load_bincopy", "numbered"]
+__all__ = ["RECORD_SIZE", "complaint", "cut_if_last", "load_bincopy", "numbered"]
 
 RECORD_SIZE: Final = 16
 """Bytes of data in a record, as esptool and most programmers write them."""
@@ -50,4 +50,12 @@ def complaint(problem: Exception, number: int, offset: int) -> Finding:
         return error("checksum", message, offset)
     if text.endswith(("too short", "has wrong size")):
         return error("record", f"line {number}: the record is shorter or longer than it says", offset)
-    return error("record", f"line {number} is no record of a kind that exists", offset)
+    return error("record", f"line {number}: no record of that kind exists", offset)
+
+
+def cut_if_last(problem: Finding, data: bytes) -> Finding:
+    """The same problem, or that the file is cut if it ends inside the record that the problem is about."""
+    start = problem.offset or 0
+    if problem.code != "record" or b"\n" in data[start:]:
+        return problem
+    return error("cut", f"the file is cut short: it ends inside {problem.message.partition(':')[0]}", start)

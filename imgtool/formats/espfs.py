@@ -75,6 +75,14 @@ def scan(data: bytes, offset: int = 0) -> EspFs:
     """Follow the archive that begins at ``offset`` as far as it goes."""
     files: list[EspFsFile] = []
     while len(files) < _MOST_FILES:
+        if offset + len(_MAGIC) <= len(data) and not data.startswith(_MAGIC, offset):
+            lost = FormatError(
+                f"no file header stands behind file {len(files) - 1}",
+                offset=offset,
+                expected=_MAGIC.hex(),
+                found=data[offset : offset + len(_MAGIC)].hex(),
+            )
+            return EspFs(tuple(files), offset, lost)
         try:
             fields = parse_at(_HEADER, data, offset, f"header of file {len(files)}")
         except FormatError as problem:
@@ -121,10 +129,6 @@ def read(data: bytes) -> Reading | None:
         return Reading(FileKind.ESPFS, (part, *rest), findings=said)
     part = Part(PartKind.USER_DATA, 0, len(data), note=note, facts=facts)
     cut = "cut short" in found.problem.message
-    message = (
-        f"{found.problem.message}, so the archive is cut: it has no end mark"
-        if cut
-        else f"the archive is damaged behind its {count} whole files: {found.problem.message}"
-    )
+    message = f"{found.problem.message}: the archive is {'cut' if cut else 'damaged'}, its end was not found"
     finding = Finding(Severity.ERROR, "cut" if cut else "damaged", message, found.problem.offset)
     return Reading(FileKind.ESPFS, (part,), findings=(finding,))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats._records import RECORD_SIZE, complaint, load_bincopy, numbered
+from imgtool.formats._records import RECORD_SIZE, complaint, cut_if_last, load_bincopy, numbered
 from imgtool.formats.blocks import Block, Runs, Scan, error, merged, reading_of, too_large
 from imgtool.formats.reading import Fact, FileKind, Finding, Reading
 
@@ -84,7 +84,7 @@ def _records(data: bytes) -> Scan:
     for number, offset, record in numbered(data):
         unpacked = _unpack(record, number, offset)
         if isinstance(unpacked, Finding):
-            return runs.scan(unpacked, (), facts)
+            return runs.scan(cut_if_last(unpacked, data), (), facts)
         kind, address, payload = unpacked
         if ended:
             problem = error("trailing", f"line {number}: there is more behind the end record", offset)

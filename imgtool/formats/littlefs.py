@@ -86,8 +86,8 @@ def superblock_at(data: bytes, offset: int = 0) -> LittleFsSuperblock | None:
         second = _superblock(data, offset + first.block_size, 1)
     else:
         window = data[offset : offset + _LARGEST_BLOCK + _SUPERBLOCK.sizeof()]
-        place = window.find(_MAGIC)
-        if place > _MAGIC_OFFSET:
+        place = window.find(_MAGIC, _MAGIC_OFFSET + 1)
+        if place > 0:
             second = _superblock(data, offset + place - _MAGIC_OFFSET, 1)
             if second is not None and second.block_size != place - _MAGIC_OFFSET:
                 second = None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats._records import RECORD_SIZE, complaint, load_bincopy, numbered
+from imgtool.formats._records import RECORD_SIZE, complaint, cut_if_last, load_bincopy, numbered
 from imgtool.formats.blocks import Block, Runs, Scan, error, merged, reading_of, too_large
 from imgtool.formats.reading import Fact, FileKind, Finding, Reading
 
@@ -76,7 +76,7 @@ def _records(data: bytes) -> Scan:
     for number, offset, record in numbered(data):
         unpacked = _unpack(record, number, offset)
         if isinstance(unpacked, Finding):
-            return runs.scan(unpacked, (), facts)
+            return runs.scan(cut_if_last(unpacked, data), (), facts)
         kind, address, payload = unpacked
         if ended:
             problem = error("trailing", f"line {number}: there is more behind the end record", offset)
@@ -107,5 +107,5 @@ def _unpack(record: bytes, number: int, offset: int) -> tuple[str, int, bytes] |
         return complaint(problem, number, offset)
     # The count byte covers address and checksum; bincopy lets it be too small for them.
     if kind not in _WIDTHS or int(record[2:4], 16) <= _WIDTHS[kind]:
-        return error("record", f"line {number} is no record of a kind that exists", offset)
+        return error("record", f"line {number}: no record of that kind exists", offset)
     return kind, address, bytes(payload)

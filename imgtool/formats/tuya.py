@@ -8,6 +8,7 @@ https://github.com/codetheweb/tuyapi/issues/49.  Not confirmed: docs/formats/tuy
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -103,7 +104,7 @@ def _searched(data: bytes) -> Iterator[_Place]:
             break
         if _is_image(data, match.start()):
             found.append(match.start())
-    for start, end in zip(found, [*found[1:], len(data)], strict=True):
+    for start, end in itertools.pairwise([*found, len(data)]):
         yield _Place(start, end - start)
 
 
