@@ -47,6 +47,7 @@ _PAIR: Final = 2  # the superblock's two blocks
 _LARGEST_BLOCK: Final = 0x1_0000
 _LARGEST: Final = 0x100_0000
 _MOST_TAGS: Final = 4096
+_MOST_MAGICS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,17 @@ def superblock_at(data: bytes, offset: int = 0) -> LittleFsSuperblock | None:
     first = _superblock(data, offset, 0)
     if first is not None and first.intact:
         return first
-    second = None
-    if first is not None:
-        second = _superblock(data, offset + first.block_size, 1)
-    else:
-        window = data[offset : offset + _LARGEST_BLOCK + _SUPERBLOCK.sizeof()]
-        place = window.find(_MAGIC, _MAGIC_OFFSET + 1)
-        if place > 0:
-            second = _superblock(data, offset + place - _MAGIC_OFFSET, 1)
-            if second is not None and second.block_size != place - _MAGIC_OFFSET:
-                second = None
-    return second if second is not None and (first is None or second.intact) else first
+    # What a damaged first block says of the block size cannot be trusted, so the second one is looked for.
+    window = data[offset : offset + _LARGEST_BLOCK + _MAGIC_OFFSET + len(_MAGIC)]
+    place = window.find(_MAGIC, _MAGIC_OFFSET + 1)
+    for _ in range(_MOST_MAGICS):
+        if place < 0:
+            break
+        second = _superblock(data, offset + place - _MAGIC_OFFSET, 1)
+        if second is not None and second.block_size == place - _MAGIC_OFFSET:
+            return second if first is None or second.intact else first
+        place = window.find(_MAGIC, place + 1)
+    return first
 
 
 def _superblock(data: bytes, offset: int, block: int) -> LittleFsSuperblock | None:

@@ -8,6 +8,7 @@ Sources: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md for the point
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Final
 
@@ -102,7 +103,7 @@ def _pointer(head: str) -> tuple[str, str, dict[str, Fact]]:
 
 def _page(head: str) -> tuple[str, str, dict[str, Fact]]:
     title = _TITLE.search(head)
-    called = "" if title is None else _shown(title[1])
+    called = "" if title is None else _shown(html.unescape(title[1]))
     message = "this is a web page, not firmware: the download gave a page instead of the file"
     if not called:
         return "HTML page", message, {}
