@@ -151,6 +151,8 @@ def plain_at(data: bytes, offset: int = 0) -> PlainSpiffs | None:
 
 def _files(data: bytes, block: int, block_size: int) -> int | None:
     """How many files have their header in the block; None if the block is not consistent."""
+    if fill.is_fill(data, block, block + _MAGIC_OFFSET):
+        return 0 if fill.is_fill(data, block + _PAGE, block + block_size) else None
     entries = _LOOKUP.parse(data[block : block + _PAGE])
     pages = block_size // _PAGE - 1
     if any(entry != _ERASED for entry in entries[pages:-_TRAILER]):

@@ -8,7 +8,6 @@ Sources: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md for the point
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Final
 
@@ -102,6 +101,8 @@ def _pointer(head: str) -> tuple[str, str, dict[str, Fact]]:
 
 
 def _page(head: str) -> tuple[str, str, dict[str, Fact]]:
+    import html  # noqa: PLC0415 - its table of entities is large, and pages are rare
+
     title = _TITLE.search(head)
     called = "" if title is None else _shown(html.unescape(title[1]))
     message = "this is a web page, not firmware: the download gave a page instead of the file"

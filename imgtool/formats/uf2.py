@@ -1,6 +1,6 @@
 """UF2: blocks of 512 bytes with up to 476 bytes of data and their address each, for drag-and-drop flashing.
 
-No ESP8266 boot loader reads it; esptool writes it, and some tools hand it about.  The contents are not judged
+esptool writes it; the boot ROM does not read it.  The contents are not judged
 here; they are laid out and read in their turn.
 
 Source: https://github.com/microsoft/uf2/blob/master/README.md; see docs/formats/uf2.md.
