@@ -1,7 +1,7 @@
 """UF2: blocks of 512 bytes with up to 476 bytes of data and their address each, for drag-and-drop flashing.
 
-esptool writes it; the boot ROM does not read it.  The contents are not judged
-here; they are laid out and read in their turn.
+esptool writes it; the boot ROM does not read it.  The contents are not judged here; they are laid out and
+read in their turn.
 
 Source: https://github.com/microsoft/uf2/blob/master/README.md; see docs/formats/uf2.md.
 """
