@@ -21,9 +21,11 @@ from imgtool.formats import (
     irom,
     lfs,
     littlefs,
+    mangled,
     ota_image,
     other_chip,
     spiffs,
+    spiffs_plain,
     srecord,
     text_file,
     tuya,
@@ -56,7 +58,7 @@ class Format:
 FORMATS: Final = (
     Format("empty file", blank.read_empty),
     Format("erased flash", blank.read),
-    Format("image mangled as text", text_file.read_mangled),
+    Format("image mangled as text", mangled.read),
     Format("image for another chip", other_chip.read),
     Format("aggregated image", aggregated.read),
     Format("version-1 image", boot_image.read),
@@ -73,6 +75,7 @@ FORMATS: Final = (
     Format("text", text_file.read),
     Format("init data", init_data.read),
     Format("SPIFFS", spiffs.read),
+    Format("SPIFFS without magics", spiffs_plain.read),
     Format("raw irom part", irom.read),
 )
 

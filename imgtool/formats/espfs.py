@@ -18,7 +18,7 @@ from imgtool.formats._wire import parse_at
 from imgtool.formats.boot_image import trailing
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["EspFs", "EspFsFile", "read", "scan"]
+__all__ = ["EspFs", "EspFsFile", "inside", "read", "scan"]
 
 _MAGIC: Final = b"ESfs"
 _HEADER = Struct(
@@ -111,11 +111,11 @@ def _aligned(offset: int) -> int:
     return -(-offset // _WORD) * _WORD
 
 
-def read(data: bytes) -> Reading | None:
-    """Read a file that is an espfs archive, whole or damaged."""
-    if not data.startswith(_MAGIC):
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the archive that begins at ``offset`` of a flash, None if none is there."""
+    if not data.startswith(_MAGIC, offset):
         return None
-    found = scan(data)
+    found = scan(data[:stop] if stop < len(data) else data, offset)
     listed: list[Fact] = [
         {"name": file.name, "size": file.size, "stored_size": file.stored_size, "packing": file.packing}
         for file in found.files[:_LISTED]
@@ -123,12 +123,21 @@ def read(data: bytes) -> Reading | None:
     count = len(found.files)
     note = f"espfs, {count} file{'' if count == 1 else 's'}"
     facts: dict[str, Fact] = {"file_count": count, "files": listed}
+    # Where a damaged archive ends is not known: it gets all there is.
+    end = stop if found.problem is not None else found.end
+    part = Part(PartKind.USER_DATA, offset, end - offset, note=note, facts=facts)
     if found.problem is None:
-        part = Part(PartKind.USER_DATA, 0, found.end, note=note, facts=facts)
-        rest, said = trailing(data, found.end)
-        return Reading(FileKind.ESPFS, (part, *rest), findings=said)
-    part = Part(PartKind.USER_DATA, 0, len(data), note=note, facts=facts)
+        return Reading(FileKind.ESPFS, (part,))
     cut = "cut short" in found.problem.message
     message = f"{found.problem.message}: the archive is {'cut' if cut else 'damaged'}, its end was not found"
     finding = Finding(Severity.ERROR, "cut" if cut else "damaged", message, found.problem.offset)
     return Reading(FileKind.ESPFS, (part,), findings=(finding,))
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file that is an espfs archive, whole or damaged."""
+    found = inside(data, 0, len(data))
+    if found is None:
+        return None
+    tail, said = trailing(data, found.parts[-1].end)
+    return Reading(FileKind.ESPFS, (*found.parts, *tail), findings=(*found.findings, *said))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "parse", "read"]
 
-_FIRST: Final = re.compile(rb"\s{0,64}:[0-9A-Fa-f]{10}")
+_FIRST: Final = re.compile(rb":[0-9A-Fa-f]{10}")
 _DATA, _END, _SEGMENT, _START_SEGMENT, _LINEAR, _START_LINEAR = range(6)
 _SIZES: Final = {_END: 0, _SEGMENT: 2, _START_SEGMENT: 4, _LINEAR: 2, _START_LINEAR: 4}
 _SHIFTS: Final = {_SEGMENT: 4, _LINEAR: 16}

@@ -19,7 +19,7 @@ from imgtool.formats._wire import parse_at
 from imgtool.formats.boot_image import trailing
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["LittleFsSuperblock", "part_at", "read", "superblock_at"]
+__all__ = ["LittleFsSuperblock", "inside", "read", "superblock_at"]
 
 _SUPERBLOCK = Struct(
     "revision" / Int32ul,
@@ -131,8 +131,8 @@ def _commit_holds(block: bytes) -> bool:
     return False
 
 
-def part_at(data: bytes, offset: int, size: int) -> Part | None:
-    """The file system at ``offset`` as a part of ``size`` bytes, None if none is there."""
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the file system that begins at ``offset`` of a flash, None if none is there."""
     found = superblock_at(data, offset)
     if found is None:
         return None
@@ -142,24 +142,22 @@ def part_at(data: bytes, offset: int, size: int) -> Part | None:
         "blocks": found.block_count,
     }
     note = f"LittleFS {found.version}, {found.block_count} blocks of {found.block_size:,} bytes"
-    return Part(PartKind.LITTLEFS, offset, size, note=note, facts=facts)
+    size = min(found.size, stop - offset)
+    part = Part(PartKind.LITTLEFS, offset, size, note=note, facts=facts)
+    findings: list[Finding] = []
+    if size < found.size:
+        message = f"the file system has {found.size:,} bytes by its superblock, but {size:,} are there"
+        findings.append(Finding(Severity.ERROR, "cut", message, stop))
+    if not found.intact:
+        message = "neither copy of the superblock has a right CRC"
+        findings.append(Finding(Severity.ERROR, "crc", message, offset + found.block * found.block_size))
+    return Reading(FileKind.LITTLEFS, (part,), findings=tuple(findings))
 
 
 def read(data: bytes) -> Reading | None:
     """Read a file that is a LittleFS image."""
-    found = superblock_at(data)
+    found = inside(data, 0, len(data))
     if found is None:
         return None
-    size = min(found.size, len(data))
-    part = part_at(data, 0, size)
-    if part is None:  # pragma: no cover - the superblock was there a moment ago
-        return None
-    findings: list[Finding] = []
-    if found.size > len(data):
-        message = f"the file system has {found.size:,} bytes by its superblock, the file has {len(data):,}"
-        findings.append(Finding(Severity.ERROR, "cut", message, len(data)))
-    if not found.intact:
-        message = "neither copy of the superblock has a right CRC"
-        findings.append(Finding(Severity.ERROR, "crc", message, found.block * found.block_size))
-    rest, said = trailing(data, size)
-    return Reading(FileKind.LITTLEFS, (part, *rest), findings=(*findings, *said))
+    tail, said = trailing(data, found.parts[-1].end)
+    return Reading(FileKind.LITTLEFS, (*found.parts, *tail), findings=(*found.findings, *said))

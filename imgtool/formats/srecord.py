@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "parse", "read"]
 
-_FIRST: Final = re.compile(rb"\s{0,64}S[0-9][0-9A-Fa-f]{6}")
+_FIRST: Final = re.compile(rb"S[0-9][0-9A-Fa-f]{6}")
 # Bytes of the address by record type; type 4 is reserved.
 _WIDTHS: Final = {"0": 2, "1": 2, "2": 3, "3": 4, "5": 2, "6": 3, "7": 4, "8": 3, "9": 2}
 _DATA: Final = "123"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imgtool.formats import espfs, identify, littlefs, spiffs
+from imgtool.formats import espfs, identify, littlefs, spiffs_plain
 from imgtool.formats.reading import FileKind, Severity
 
 
@@ -118,14 +118,35 @@ def test_nothing_else_is_a_file_system(corpus: Path, made: dict[str, bytes]) -> 
     for path in corpus.rglob("*"):
         if path.is_file() and path.parent.name != "fs":
             data = path.read_bytes()
-            assert spiffs.plain_at(data) is None
+            assert spiffs_plain.plain_at(data) is None
             assert littlefs.superblock_at(data) is None
     for name, data in made.items():
-        assert spiffs.plain_at(data) is None or "spiffs" in name
+        assert spiffs_plain.plain_at(data) is None or "spiffs" in name
         assert littlefs.superblock_at(data) is None or "littlefs" in name
+
+
+def test_file_systems_inside_a_flash(made: dict[str, bytes]) -> None:
+    small, web = made["littlefs/empty.bin"], made["espfs/web.espfs"]
+    flash = b"\xff" * 0x3000 + small + web + b"\xff" * 0x100
+    start = 0x3000 + len(small)
+    found = littlefs.inside(flash, 0x3000, len(flash))
+    assert found is not None
+    assert (found.parts[0].offset, found.parts[0].size, found.findings) == (0x3000, len(small), ())
+    cut = littlefs.inside(flash, 0x3000, 0x5000)
+    assert cut is not None
+    assert [(f.code, f.offset) for f in cut.findings] == [("cut", 0x5000)]
+    archive = espfs.inside(flash, start, len(flash))
+    assert archive is not None
+    assert (archive.parts[0].offset, archive.parts[0].size, archive.findings) == (start, len(web), ())
+    short = espfs.inside(flash, start, start + 0x50)
+    assert short is not None
+    assert [f.code for f in short.findings] == ["cut"]
+    assert short.parts[0].end == start + 0x50
+    assert littlefs.inside(flash, 0, 0x3000) is None
+    assert espfs.inside(flash, 0, 0x3000) is None
 
 
 def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN401
     survives(littlefs.read, [data for name, data in made.items() if "littlefs" in name])
     survives(espfs.read, [data for name, data in made.items() if "espfs" in name])
-    survives(spiffs.read, [data for name, data in made.items() if "spiffs" in name])
+    survives(spiffs_plain.read, [data for name, data in made.items() if "spiffs" in name])

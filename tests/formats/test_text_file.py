@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from imgtool.formats import identify, text_file
+from imgtool.formats import identify, mangled, text_file
+from imgtool.formats.mangled import crlf_mangled
 from imgtool.formats.reading import FileKind, Severity
-from imgtool.formats.text_file import crlf_mangled
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_every_real_image_is_recognised_when_mangled(corpus: Path) -> None:
 
 def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN401
     survives(text_file.read, [data for name, data in made.items() if name.startswith("text/")])
-    survives(text_file.read_mangled, [data for name, data in made.items() if "mangled" in name])
+    survives(mangled.read, [data for name, data in made.items() if "mangled" in name])
