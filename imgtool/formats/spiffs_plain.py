@@ -1,7 +1,7 @@
 """SPIFFS without magics, as Sming and old NodeMCU releases have it: recognised by the structure of blocks.
 
-Comes behind spiffs.py, which knows NodeMCU's magics.  Only the size and how many files there are; the contents
-of the files are not read here.
+Comes behind spiffs.py, which knows NodeMCU's magics.  Only the size and how many files there are; what is
+in the files is not read here.
 
 Source: spiffs_nucleus.h of https://github.com/pellepl/spiffs; see docs/formats/spiffs.md.
 """
