@@ -59,16 +59,27 @@ def _module(name: str) -> Any:  # noqa: ANN401 - modules have no common type; a 
 _E9: Final = (b"\xe9",)
 _LFS: Final = (b"\x1f\x8b", b"\x1bLua\x53", *(bytes([low, 0xA1, 0xFA, 0xFA]) for low in range(0x50, 0x60)))
 
-# First match wins: what has a magic comes before what is recognised by its shape, and irom, which has
-# neither, comes last.
+# First match wins: what has a magic comes before what is recognised by its shape, and irom, which has neither,
+# comes last.  Of the many that begin with 0xE9 the most common comes first.
 FORMATS: Final = (
     Format("blank or empty file", "blank"),
     Format("aggregated image", "aggregated", _E9),
     Format("version-1 image", "boot_image", _E9),
+    Format("image for another chip", "other_chip", (*_E9, b"\xff")),
     Format("version-2 image", "ota_image", (b"\xea",)),
-    Format("init data", "init_data"),
     Format("LFS image", "lfs", _LFS, embedded=True),
+    Format("gzip", "gzip_file", (b"\x1f\x8b",)),
+    Format("ELF", "elf_file", (b"\x7fELF",)),
+    Format("UF2", "uf2", (b"UF2\n",)),
+    Format("Tuya OTA file", "tuya", (b"\x55\xaa\x55\xaa",)),
+    Format("espfs", "espfs", (b"ESfs",), embedded=True),
+    Format("LittleFS", "littlefs", embedded=True),
+    Format("Intel HEX", "intel_hex", (b":",)),
+    Format("S-record", "srecord", (b"S",)),
+    Format("init data", "init_data"),
     Format("SPIFFS", "spiffs", embedded=True),
+    Format("text", "text_file"),
+    Format("SPIFFS without magics", "spiffs_plain"),
     Format("raw irom part", "irom"),
 )
 

@@ -9,7 +9,7 @@ https://github.com/espressif/ESP8266_NONOS_SDK/tree/master/tools
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from construct import Const, Int8ul, Int32ul, Struct
@@ -30,7 +30,7 @@ from imgtool.formats.reading import (
     Severity,
 )
 
-__all__ = ["MAGIC", "OtaImage", "read"]
+__all__ = ["MAGIC", "OtaImage", "inner_offset", "read", "read_at"]
 
 MAGIC: Final = 0xEA
 
@@ -161,6 +161,38 @@ def read(data: bytes) -> Reading | None:
     header, differs = _header(opened.header, inner.header)
     findings = (*differs, *boot_image.findings_of(inner), *said)
     return Reading(FileKind.IMAGE_V2, (head, irom, boot, *tail), header, findings)
+
+
+def read_at(data: bytes, offset: int, size: int) -> Reading | None:
+    """Read the image in a stretch of a file as :func:`read` reads a whole file; offsets are the file's.
+
+    The image counts its lines of 16 bytes from its own start, wherever it lies.
+    """
+    reading = read(data[offset : offset + size])
+    if reading is None:
+        return None
+    parts = tuple(
+        replace(
+            part,
+            offset=offset + part.offset,
+            segments=tuple(replace(segment, offset=offset + segment.offset) for segment in part.segments),
+        )
+        for part in reading.parts
+    )
+    findings = tuple(
+        replace(finding, offset=None if finding.offset is None else offset + finding.offset)
+        for finding in reading.findings
+    )
+    return replace(reading, parts=parts, findings=findings)
+
+
+def inner_offset(data: bytes, offset: int = 0) -> int | None:
+    """Where the version-1 image inside the image at ``offset`` should begin, None if no header is there."""
+    try:
+        fields = parse_at(_HEADER, data, offset, "version-2 image header")
+    except FormatError:
+        return None
+    return offset + _HEADER.sizeof() + int(fields.irom_size)
 
 
 def _finding(problem: FormatError) -> Finding:

@@ -126,7 +126,7 @@ class Checksum:
     """A stored check value beside the computed one.
 
     Attributes:
-        algorithm: ``xor8`` (seed 0xEF), ``sdk-crc32``, ``crc32-mpeg2``, ``md5``, ``sha256``.
+        algorithm: ``xor8`` (seed 0xEF), ``crc32``, ``sdk-crc32``, ``crc32-mpeg2``, ``md5``, ``sha256``.
         stored: The value in the file; digests too are numbers, first byte highest.
         computed: The value that the bytes give.
         bits: Width of both.

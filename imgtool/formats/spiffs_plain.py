@@ -1,0 +1,144 @@
+"""SPIFFS without magics, as Sming and old NodeMCU releases have it: recognised by the structure of blocks.
+
+Comes behind spiffs.py, which knows NodeMCU's magics.  Only the size and how many files there are; what is
+in the files is not read here.
+
+Source: spiffs_nucleus.h of https://github.com/pellepl/spiffs; see docs/formats/spiffs.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from construct import Array, Bytes, Int8ul, Int16ul, Int32ul, Padding, Struct
+
+from imgtool.formats import fill
+from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+
+__all__ = ["PlainSpiffs", "plain_at", "read"]
+
+_PAGE: Final = 0x100
+_PAGE_HEADER = Struct(
+    "object" / Int16ul,
+    "span" / Int16ul,
+    "flags" / Int8ul,  # active low
+)
+_INDEX_HEADER = Struct(
+    "page" / _PAGE_HEADER,
+    "alignment" / Padding(3),
+    "size" / Int32ul,
+    "type" / Int8ul,
+    "name" / Bytes(32),
+)
+_LOOKUP = Array(_PAGE // 2, Int16ul)  # object of every page of the block, the lookup page itself left out
+_MAGIC_OFFSET: Final = 0xFC
+_NO_MAGIC: Final = b"\xff\xff"
+_TRAILER: Final = 2  # entries at the end of the lookup page that hold magic and erase count
+_BLOCK_SIZES: Final = (0x2000, 0x1000)
+_ERASED: Final = 0xFFFF
+_INDEX: Final = 0x8000  # top bit of an object number: the page holds an index
+_DELETED_ENTRY: Final = 0x0000
+_FLAG_MASK: Final = 0x85  # bit 0 used, bit 2 index, bit 7 deleted
+_LIVE_INDEX: Final = 0x80
+_PRINTABLE: Final = range(0x20, 0x7F)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSpiffs:
+    """A file system without magics, as Sming and old NodeMCU releases have it.
+
+    Attributes:
+        block_size: Bytes of a block, by which its lookup pages agree with the pages that they describe.
+        blocks: Whole blocks up to the end of the file or the first one that does not fit.
+        files: Files in it.
+        magic: Whether the first block has something where NodeMCU's magic goes, by no formula known.
+    """
+
+    block_size: int
+    blocks: int
+    files: int
+    magic: bool
+
+
+def plain_at(data: bytes, offset: int = 0) -> PlainSpiffs | None:
+    """The file system without magics at ``offset``; None if there is none, or it holds no file.
+
+    Every page in use begins with the number that its block's lookup page has for it, and every other one is
+    erased.  That is checked for all pages of all blocks, so nothing else is taken for a file system.
+    """
+    for block_size in _BLOCK_SIZES:
+        blocks = files = 0
+        for block in range(offset, len(data) - block_size + 1, block_size):
+            found = _files(data, block, block_size)
+            if found is None:
+                break
+            blocks, files = blocks + 1, files + found
+        if files:
+            return PlainSpiffs(
+                block_size,
+                blocks,
+                files,
+                data[offset + _MAGIC_OFFSET : offset + _MAGIC_OFFSET + 2] != _NO_MAGIC,
+            )
+    return None
+
+
+def _files(data: bytes, block: int, block_size: int) -> int | None:
+    """How many files have their header in the block; None if the block is not consistent."""
+    if fill.is_fill(data, block, block + _MAGIC_OFFSET):
+        return 0 if fill.is_fill(data, block + _PAGE, block + block_size) else None
+    entries = _LOOKUP.parse(data[block : block + _PAGE])
+    pages = block_size // _PAGE - 1
+    if any(entry != _ERASED for entry in entries[pages:-_TRAILER]):
+        return None
+    files = 0
+    for page, entry in enumerate(entries[:pages], 1):
+        start = block + page * _PAGE
+        if entry == _ERASED:
+            # One look at the start is enough to tell it from a page that another block size puts there.
+            if not fill.is_fill(data, start, start + _PAGE_HEADER.sizeof()):
+                return None
+        elif entry != _DELETED_ENTRY:
+            if int.from_bytes(data[start : start + 2], "little") != entry:
+                return None
+            files += entry >= _INDEX and _is_file(data, start)
+    return files
+
+
+def _is_file(data: bytes, start: int) -> bool:
+    fields = _INDEX_HEADER.parse(data[start : start + _INDEX_HEADER.sizeof()])
+    name = fields.name.partition(b"\0")[0]
+    live = fields.page.flags & _FLAG_MASK == _LIVE_INDEX and fields.page.span == 0
+    return live and bool(name) and all(byte in _PRINTABLE for byte in name)
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file that is a SPIFFS image without magics; those with NodeMCU's are left to spiffs.py."""
+    found = plain_at(data)
+    if found is None:
+        return None
+    size = found.block_size * found.blocks
+    facts: dict[str, Fact] = {
+        "block_size": found.block_size,
+        "blocks": found.blocks,
+        "formula": "unknown" if found.magic else "none",
+        "file_count": found.files,
+    }
+    magic = "unknown magic" if found.magic else "no magic"
+    count = f"{found.files} file{'' if found.files == 1 else 's'}"
+    note = f"SPIFFS, {found.blocks} blocks of {found.block_size // 1024} KB, {magic}, {count}"
+    part = Part(PartKind.SPIFFS, 0, size, note=note, facts=facts)
+    what = "magics by another formula" if found.magic else "no magics"
+    message = f"the blocks have {what}: NodeMCU from 1.5.4.1 on does not mount this file system"
+    findings = [Finding(Severity.NOTE, "no-magic", message)]
+    if size == len(data):
+        return Reading(FileKind.SPIFFS, (part,), findings=tuple(findings))
+    rest = Part(PartKind.UNKNOWN, size, len(data) - size)
+    if rest.size < found.block_size:
+        message = f"the file ends inside a block: {rest.size:,} of {found.block_size:,} bytes"
+        findings.append(Finding(Severity.ERROR, "cut", message, size))
+    else:
+        message = f"block {found.blocks} is not consistent, and no check covers what follows"
+        findings.append(Finding(Severity.ERROR, "damaged", message, size))
+    return Reading(FileKind.SPIFFS, (part, rest), findings=tuple(findings))

@@ -1,0 +1,138 @@
+"""Tuya's OTA file for the ESP8266: a header with the version, then the version-2 images for both user slots.
+
+The images are taken where the header's table says if there are any, and looked for otherwise.
+
+There is no documentation; the header is read after what users found out,
+https://github.com/codetheweb/tuyapi/issues/49.  Not confirmed: docs/formats/tuya-ota.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from construct import Bytes, Const, Int32ub, Struct
+
+from imgtool.errors import FormatError
+from imgtool.formats import boot_image, ota_image
+from imgtool.formats._wire import parse_at
+from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["read"]
+
+_MAGIC: Final = b"\x55\xaa\x55\xaa"
+_HEADER = Struct(
+    "magic" / Const(_MAGIC),
+    "version" / Bytes(7),  # text
+    "unknown" / Int32ub,
+    "count" / Int32ub,
+)
+_ENTRY = Struct(
+    "offset" / Int32ub,
+    "size" / Int32ub,
+    "unknown" / Bytes(8),
+)
+_MOST_IMAGES: Final = 8
+# Magic, 4, mode, slot or size, an entry point in IRAM, and 0 as the address of irom.
+_IMAGE: Final = re.compile(rb"\xea\x04..[\s\S]{2}\x10\x40\0{4}", re.DOTALL)
+_MOST_TRIED: Final = 1024  # places that look like an image; real files have two
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    offset: int
+    size: int
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a Tuya OTA file, whole or damaged."""
+    if not data.startswith(_MAGIC):
+        return None
+    version, table = _header(data)
+    places = [p for p in table if _is_image(data, p.offset)] or list(_searched(data))
+    if not places and not table:
+        return None
+    parts: list[Part] = []
+    findings: list[Finding] = []
+    header = None
+    position = 0
+    for number, place in enumerate(places, 1):
+        if place.offset < position:
+            continue
+        reading = ota_image.read_at(data, place.offset, place.size)
+        if reading is None:
+            continue
+        parts += [*_between(position, place.offset, version), *reading.parts]
+        findings += [replace(f, message=f"image {number}: {f.message}") for f in reading.findings]
+        header = header or reading.header
+        position = parts[-1].end
+    parts += _between(position, len(data), version)
+    findings += _missing(data, places, table)
+    return Reading(FileKind.TUYA_OTA, tuple(parts), header, tuple(findings))
+
+
+def _header(data: bytes) -> tuple[str | None, tuple[_Place, ...]]:
+    """The version, and the table of images if it is one."""
+    try:
+        fields = parse_at(_HEADER, data, 0, "Tuya header")
+    except FormatError:
+        return None, ()
+    text = fields.version.rstrip(b"\0")
+    version = text.decode("ascii") if text.isascii() and text.decode("ascii").isprintable() else None
+    end = _HEADER.sizeof() + _ENTRY.sizeof() * fields.count
+    if version is None or not 1 <= fields.count <= _MOST_IMAGES or end > len(data):
+        return version, ()
+    entries = [
+        parse_at(_ENTRY, data, _HEADER.sizeof() + _ENTRY.sizeof() * index, "Tuya image entry")
+        for index in range(fields.count)
+    ]
+    places = sorted((_Place(entry.offset, entry.size) for entry in entries), key=lambda p: p.offset)
+    # The first image follows the table; anything else shows that this is not the table that it is taken for.
+    return version, tuple(places) if places[0].offset == end else ()
+
+
+def _searched(data: bytes) -> Iterator[_Place]:
+    """The images by their contents; each reaches to the next one."""
+    found: list[int] = []
+    for tried, match in enumerate(_IMAGE.finditer(data)):
+        if tried >= _MOST_TRIED or len(found) >= _MOST_IMAGES:
+            break
+        if _is_image(data, match.start()):
+            found.append(match.start())
+    for start, end in itertools.pairwise([*found, len(data)]):
+        yield _Place(start, end - start)
+
+
+def _is_image(data: bytes, offset: int) -> bool:
+    """Whether a version-2 image begins here: the inner image stands where the outer header says."""
+    inner = ota_image.inner_offset(data, offset)
+    if inner is None:
+        return False
+    if inner >= len(data):  # cut; then the header has to do
+        return _IMAGE.match(data, offset) is not None
+    return data[inner] == boot_image.MAGIC and boot_image.is_plausible(data, inner)
+
+
+def _between(start: int, end: int, version: str | None) -> tuple[Part, ...]:
+    if start == end:
+        return ()
+    if start:
+        return (Part(PartKind.UNKNOWN, start, end - start),)
+    facts: dict[str, Fact] = {"version": version}
+    note = "Tuya header" if version is None else f"Tuya header, version {version}"
+    return (Part(PartKind.UNKNOWN, 0, end, note=note, facts=facts),)
+
+
+def _missing(data: bytes, places: list[_Place], table: tuple[_Place, ...]) -> Iterator[Finding]:
+    behind = [place for place in table if place.offset + place.size > len(data)]
+    if behind:
+        end = max(place.offset + place.size for place in behind)
+        message = f"the file is cut short: by its table it ends at 0x{end:05x}, not at 0x{len(data):05x}"
+        yield Finding(Severity.ERROR, "cut", message, len(data))
+    elif not places:
+        yield Finding(Severity.ERROR, "other-chip", "there is no image for the ESP8266 in it", 0)
