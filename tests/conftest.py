@@ -1,8 +1,10 @@
-"""What all tests share: the made files, the real ones, and what holds for every format's ``read``."""
+"""Fixtures of all tests; the images and helpers that need no set-up are in support.py."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +12,99 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fixtures import make
+from imgtool import cli
+from tests.support import IMAGES, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imgtool.formats.reading import Reading
 
+    Command = Callable[..., Run]
     Read = Callable[[bytes], Reading | None]
     Survives = Callable[[Read, Sequence[bytes]], None]
+
+# No deadline: tests do not measure time.  The generated images are big, which hypothesis calls unhealthy.
+settings.register_profile(
+    "imgtool",
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("imgtool")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: many more examples of a law; minutes, not part of a usual run")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return tmp_path
+
+
+@pytest.fixture
+def put(folder: Path) -> Callable[..., Path]:
+    """Writes an image, by default a synthesised one, into the current folder."""
+
+    def write(name: str, content: bytes | str) -> Path:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(IMAGES[content] if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def pair(put: Callable[..., Path], folder: Path) -> Path:
+    """The current folder, with the two halves of the sample in it."""
+    put("0x00000.bin", "sample/0x00000.bin")
+    put("0x10000.bin", "sample/0x10000.bin")
+    return folder
+
+
+@pytest.fixture
+def imgtool(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs the command line in this process."""
+
+    def run(*arguments: str | Path) -> Run:
+        capsys.readouterr()
+        code: object = 0
+        try:
+            cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        assert isinstance(code, int | None)
+        return Run(code or 0, out, err)
+
+    return run
+
+
+@pytest.fixture
+def script(folder: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs the installed script as a process of its own."""
+
+    def run(
+        *arguments: str | bytes | Path, environment: dict[str, str] | None = None, stdout: int | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        program = Path(sys.executable).with_name("imgtool")
+        return subprocess.run(
+            [program, *arguments],
+            cwd=folder,
+            env={**os.environ, "NO_COLOR": "1", **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if stdout is None else stdout,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +119,7 @@ def corpus() -> Path:
 @pytest.fixture(scope="session")
 def made() -> dict[str, bytes]:
     """Every file of fixtures/make.py by its path."""
-    return make.build()
+    return IMAGES
 
 
 def assert_covered(reading: Reading, data: bytes) -> None:
@@ -69,7 +155,7 @@ def survives() -> Survives:
             st.builds(_edited, st.sampled_from(seeds), edits, st.integers(0, 64), place),
         )
 
-        @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=200, suppress_health_check=list(HealthCheck))
         @given(data=damaged)
         def never_raises(data: bytes) -> None:
             reading = read(data)
