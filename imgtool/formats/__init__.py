@@ -9,7 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats import aggregated, blank, boot_image, init_data, irom, lfs, ota_image, spiffs
+from imgtool.formats import (
+    aggregated,
+    arduino,
+    at_user,
+    blank,
+    boot_image,
+    init_data,
+    irom,
+    lfs,
+    micropython,
+    ota_image,
+    ram_image,
+    rboot,
+    rboot_config,
+    rtos_app,
+    rtos_bootloader,
+    rtos_partitions,
+    sdk_bootloader,
+    spiffs,
+)
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
@@ -37,12 +56,22 @@ class Format:
 FORMATS: Final = (
     Format("empty file", blank.read_empty),
     Format("erased flash", blank.read),
+    Format("Arduino firmware", arduino.read),
+    Format("Espressif boot loader", sdk_bootloader.read),
+    Format("rBoot", rboot.read),
+    Format("RTOS SDK boot loader", rtos_bootloader.read),
+    Format("RTOS SDK application", rtos_app.read),
+    Format("RAM program", ram_image.read),
+    Format("MicroPython", micropython.read),
+    Format("AT user image of 2014", at_user.read),
     Format("aggregated image", aggregated.read),
     Format("version-1 image", boot_image.read),
     Format("version-2 image", ota_image.read),
     Format("init data", init_data.read),
     Format("LFS image", lfs.read),
     Format("SPIFFS", spiffs.read),
+    Format("RTOS SDK partition table", rtos_partitions.read),
+    Format("rBoot configuration", rboot_config.read),
     Format("raw irom part", irom.read),
 )
 
