@@ -314,10 +314,11 @@ def _judge(data: bytes, app: Scan | None, words: Words) -> tuple[Checksum, list[
     """The CRC, what is to be said of the words, and where what they cover ends."""
     whole = app is not None and app.problem is None
     end = app.end if app is not None and whole else len(data)
-    fits = words.end <= words.length <= len(data)
-    check = Checksum("crc32-mpeg2", words.crc, crc_of(data, words.offset, words.length if fits else end), 32)
-    if fits and check.ok:
-        return check, [], max(words.length, end)
+    if words.end <= words.length <= len(data):
+        check = Checksum("crc32-mpeg2", words.crc, crc_of(data, words.offset, words.length), 32)
+        if check.ok:
+            return check, [], max(words.length, end)
+    check = Checksum("crc32-mpeg2", words.crc, crc_of(data, words.offset, end), 32)
     findings = []
     if not whole and words.length > len(data):
         message = (

@@ -81,7 +81,8 @@ def _tail_if_ours(data: bytes, found: boot_image.Scan) -> Tail | None:
 
     The layout is fill before the word and none behind it; the word, the MD5 or the banner then confirms it.
     """
-    before = fill.is_fill(data, LENGTH_OFFSET - _SURE, LENGTH_OFFSET)
+    # A damaged byte or two in the fill do not hide the layout.
+    before = data[LENGTH_OFFSET - _SURE : LENGTH_OFFSET].count(fill.ERASED) >= _SURE - 2
     behind = fill.is_fill(data, IROM_OFFSET, IROM_OFFSET + _SURE)
     if len(data) < IROM_OFFSET + _SURE or behind:
         return None
@@ -91,15 +92,17 @@ def _tail_if_ours(data: bytes, found: boot_image.Scan) -> Tail | None:
     if not before or (found.problem is None and found.end > LENGTH_OFFSET):
         return None
     believable = tail.end is not None and IROM_OFFSET < tail.end <= _MOST_FLASH and tail.end % 4 == 0
-    if believable or _BANNER.search(data) is not None or _check_at_end(data).ok:
+    if believable or _BANNER.search(data) is not None or _only_length_is_wrong(data):
         return tail
     return None
 
 
-def _check_at_end(data: bytes) -> Checksum:
-    """The MD5 that would be the file's last bytes, whatever the length word says."""
-    check = _check(data, len(data) - _MD5)
-    return Checksum("md5", 1, 0, 128) if check is None else check
+def _only_length_is_wrong(data: bytes) -> bool:
+    """Whether the MD5 is the file's last bytes and right once the length word says so."""
+    end = len(data) - _MD5
+    word = _LENGTH.build({"end": max(end, 0)})
+    check = _check(data[:LENGTH_OFFSET] + word + data[IROM_OFFSET:], end)
+    return check is not None and check.ok
 
 
 def read(data: bytes) -> Reading | None:
@@ -149,25 +152,37 @@ def _without_tail(data: bytes) -> Stretch:
 def _with_tail(data: bytes, tail: Tail) -> Stretch:
     """The irom part and the MD5, and what follows."""
     end = tail.end if tail.end is not None else len(data)
-    if tail.check is not None:
-        part = Part(
-            PartKind.MD5_TAIL, end, _MD5, checksum=tail.check, note="covers all but the first four bytes"
+    at_end = _check(data, len(data) - _MD5)
+    if not tail.ok and at_end is not None and _only_length_is_wrong(data):
+        message = (
+            f"the length word says 0x{end:08x}, but irom ends at 0x{len(data) - _MD5:05x}: with that the MD5 "
+            "would be right"
         )
-        whole = Stretch((_irom(end), part))
-        if not tail.check.ok:
-            message = "the MD5 behind irom is not that of the bytes before it"
-            if end + _MD5 != len(data):
-                message += f"; the length word ends irom at 0x{end:05x}, the file at 0x{len(data):05x}"
-            whole += Stretch((), (Finding(Severity.ERROR, "md5", message, end),))
-        return whole + Stretch(*boot_image.trailing(data, part.end))
-    if IROM_OFFSET <= end < _MOST_FLASH and not _check_at_end(data).ok:
+        finding = Finding(Severity.ERROR, "length", message, LENGTH_OFFSET)
+        return _irom_and_md5(len(data) - _MD5, at_end) + Stretch((), (finding,))
+    if tail.check is None:
+        return _cut(data, end)
+    whole = _irom_and_md5(end, tail.check)
+    if not tail.check.ok:
+        message = "the MD5 behind irom is not that of the bytes before it"
+        whole += Stretch((), (Finding(Severity.ERROR, "md5", message, end),))
+    return whole + Stretch(*boot_image.trailing(data, end + _MD5))
+
+
+def _irom_and_md5(end: int, check: Checksum) -> Stretch:
+    md5 = Part(PartKind.MD5_TAIL, end, _MD5, checksum=check, note="covers all but the first four bytes")
+    return Stretch((_irom(end), md5)) if end > IROM_OFFSET else Stretch((md5,))
+
+
+def _cut(data: bytes, end: int) -> Stretch:
+    """What is there of a file that ends before its MD5, or whose length word is damaged."""
+    if IROM_OFFSET <= end < _MOST_FLASH:
         message = f"the file is cut: by its length word it has {end + _MD5:,} bytes, {len(data):,} are there"
         finding = Finding(Severity.ERROR, "cut", message, len(data))
     else:
         message = f"the length word 0x{end:08x} does not lie in the file"
         finding = Finding(Severity.ERROR, "length", message, LENGTH_OFFSET)
-    if end >= len(data) or end < IROM_OFFSET:
+    if not IROM_OFFSET < end < len(data):
         return Stretch((_irom(len(data)),), (finding,))
-    cut = Part(PartKind.MD5_TAIL, end, len(data) - end, note="cut")
-    parts = (_irom(end), cut) if end > IROM_OFFSET else (cut,)
-    return Stretch(parts, (finding,))
+    part = Part(PartKind.MD5_TAIL, end, len(data) - end, note="cut")
+    return Stretch((_irom(end), part), (finding,))

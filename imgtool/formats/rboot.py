@@ -8,15 +8,16 @@ Source: https://github.com/raburton/rboot and its strings in a real image; see d
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
 from imgtool.chip import SECTOR
 from imgtool.errors import FormatError
-from imgtool.formats import boot_image, rboot_config
+from imgtool.formats import boot_image, fill, rboot_config
 from imgtool.formats._embedded import Stretch, application_at, filler
 from imgtool.formats.firmware import identify_firmware
-from imgtool.formats.reading import FileKind, Firmware, Reading
+from imgtool.formats.reading import FileKind, Finding, Firmware, Reading, Severity
 from imgtool.formats.sdk_bootloader import loader_stretch
 
 __all__ = ["read"]
@@ -29,21 +30,27 @@ _MARKS: Final = (
     b"Writing default boot config.",
     b"Invalid rom selected",
     b"No good rom available",
+    b"Rom %d is bad",
     b"Booting rom %d",
 )
 _ENOUGH_MARKS: Final = 2
 _DEFAULT_ROM: Final = 0x2000
+_ROM_MAGIC: Final = b"\xea\x04"
 
 
 def _is_rboot(data: bytes, found: boot_image.Scan) -> bool:
     head = data[:SECTOR]
-    if sum(mark in head for mark in _MARKS) >= _ENOUGH_MARKS:
+    if _VERSION.search(head) is not None or sum(mark in head for mark in _MARKS) >= _ENOUGH_MARKS:
         return True
-    # A build that prints nothing is known by its configuration alone.
+    # A build that prints nothing is known by what stands behind it: its configuration, or where the default
+    # one has the first ROM, with nothing between.
     if found.problem is not None or found.end > SECTOR or len(data) <= rboot_config.OFFSET:
         return False
-    _, config, _ = rboot_config.part_at(data, rboot_config.OFFSET)
-    return config is not None and not config.problems
+    part, config, _ = rboot_config.part_at(data, rboot_config.OFFSET)
+    if config is not None:
+        return not config.problems
+    blank = fill.is_fill(data, found.end, part.end, data[part.offset])
+    return blank and data[_DEFAULT_ROM : _DEFAULT_ROM + 2] == _ROM_MAGIC
 
 
 def read(data: bytes) -> Reading | None:
@@ -70,7 +77,10 @@ def _behind(data: bytes) -> Stretch:
     whole = Stretch((part,), findings)
     named = (_DEFAULT_ROM,) if config is None else config.used
     starts = sorted({rom for rom in named if part.end <= rom < len(data) and rom % SECTOR == 0})
-    for start, stop in zip(starts, [*starts[1:], len(data)], strict=True):
+    for start, stop in itertools.pairwise([*starts, len(data)]):
         whole += filler(data, whole.parts[-1].end, start)
         whole += application_at(data, start, stop)
+    if not starts:
+        message = f"no ROM is in this file: the first belongs at 0x{min(named, default=0):05x}"
+        whole += Stretch((), (Finding(Severity.NOTE, "no-rom", message, len(data)),))
     return whole + filler(data, whole.parts[-1].end, len(data))

@@ -38,7 +38,7 @@ _HEAD = Struct(
 _ROM = Struct("address" / Int32ul)
 _CHECK = Struct("checksum" / Int8ul, "unused" / Bytes(3))
 _LEAST_ROMS: Final = 4  # MAX_ROMS as delivered; larger builds raise it to what they need
-_MOST_ROMS: Final = 256
+_LEAST_SIZE: Final = _HEAD.sizeof() + _LEAST_ROMS * _ROM.sizeof()
 _MODES: Final = 0x0F
 
 
@@ -148,7 +148,10 @@ def part_at(data: bytes, offset: int) -> tuple[Part, RbootConfig | None, tuple[F
     size = min(SECTOR, len(data) - offset)
     try:
         config = RbootConfig.parse(data, offset)
-    except FormatError:
+    except FormatError as problem:
+        if data[offset] == MAGIC and size < _LEAST_SIZE:
+            finding = Finding(Severity.ERROR, "cut", "the rBoot configuration is cut", problem.offset)
+            return Part(PartKind.RBOOT_CONFIG, offset, size, note="cut"), None, (finding,)
         blank = fill.is_fill(data, offset, offset + size, data[offset])
         note = "blank: rBoot writes its default" if blank else "no configuration: rBoot writes its default"
         return Part(PartKind.RBOOT_CONFIG, offset, size, note=note), None, ()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from construct import Bytes, Const, Int32ul, Struct
 
+from imgtool.chip import IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image
 from imgtool.formats._wire import parse_at
@@ -113,26 +114,56 @@ def _number(version: str) -> str | None:
 
 
 def _description(data: bytes, found: Scan) -> AppDescription | None:
-    """The description, which begins the read-only data, the first bytes of a flash segment."""
+    """The description, which begins the read-only data, a segment of its own."""
     for segment in found.segments:
-        if segment.memory == "IROM":
-            try:
-                return AppDescription.parse(data, segment.offset)
-            except FormatError:
-                continue
+        try:
+            return AppDescription.parse(data, segment.offset)
+        except FormatError:
+            continue
     return None
 
 
 def _is_app(data: bytes, found: Scan, description: AppDescription | None) -> bool:
     if found.problem is not None and not found.segments:
         # Cut inside its first segment: all that is left to go by is where that would run.
-        address = int.from_bytes(data[8:12], "little")
-        in_slot = _APP_SLOT <= address < _APP_SLOT + 0x10_0000
-        return in_slot and address & _IN_SLOT == _FIRST_DATA
+        return _in_slot(data)
+    if description is not None:
+        return True
     if not found.segments or found.segments[0].memory != "IROM":
         return False
-    flash = sum(segment.memory == "IROM" for segment in found.segments)
-    return flash > 1 or description is not None or _hash_is_right(data, found.end)
+    return _flash_segments(found) > 1 or _hash_is_right(data, found.end)
+
+
+def _flash_segments(found: Scan) -> int:
+    return sum(segment.memory == "IROM" for segment in found.segments)
+
+
+def _in_slot(data: bytes) -> bool:
+    """Whether the first segment runs where an application slot would be mapped."""
+    address = _first_address(data)
+    return _APP_SLOT <= address < _APP_SLOT + IROM_WINDOW and address & _IN_SLOT == _FIRST_DATA
+
+
+def _scan(data: bytes) -> tuple[Scan | None, tuple[Finding, ...]]:
+    """The image, also if nothing but its first byte is damaged: its checksum then still proves it."""
+    magic = bytes([boot_image.MAGIC])
+    damaged = data[:1] != magic
+    if damaged and not _in_slot(data):
+        return None, ()
+    try:
+        found = boot_image.scan(magic + data[1:] if damaged else data)
+    except FormatError:
+        return None, ()
+    if not damaged:
+        return found, ()
+    if found.checksum is None or not found.checksum.ok or _flash_segments(found) < 2:  # noqa: PLR2004 - several
+        return None, ()
+    message = f"the first byte is 0x{data[0]:02x} and should be 0x{boot_image.MAGIC:02x}"
+    return found, (Finding(Severity.ERROR, "magic", message, 0),)
+
+
+def _first_address(data: bytes) -> int:
+    return int.from_bytes(data[8:12], "little")
 
 
 def _hash_is_right(data: bytes, end: int) -> bool:
@@ -142,18 +173,16 @@ def _hash_is_right(data: bytes, end: int) -> bool:
 
 def read(data: bytes) -> Reading | None:
     """Read a file as an RTOS SDK application, whole or damaged, with whatever follows it."""
-    if data[:1] != bytes([boot_image.MAGIC]):
-        return None
-    try:
-        found = boot_image.scan(data)
-    except FormatError:
+    found, about_magic = _scan(data)
+    if found is None:
         return None
     description = _description(data, found)
     if not _is_app(data, found, description):
         return None
-    findings = [f for f in boot_image.findings_of(found) if f.code != "flash-size"]
+    findings = [*about_magic]
+    findings += [f for f in boot_image.findings_of(found) if f.code != "flash-size"]
     findings.append(_size_finding(found))
-    part = _part(found, description)
+    part = _part(data, found, description)
     if found.problem is None:
         tail, said = _tail(data, found.end)
     else:
@@ -163,7 +192,7 @@ def read(data: bytes) -> Reading | None:
     return Reading(FileKind.RTOS_APP, (part, *tail), found.header, tuple(findings), firmware=firmware)
 
 
-def _part(found: Scan, description: AppDescription | None) -> Part:
+def _part(data: bytes, found: Scan, description: AppDescription | None) -> Part:
     facts: dict[str, Fact] = {"flash_size": ESP32_SIZES.get(found.header.size_freq_code >> 4)}
     if description is not None:
         facts |= {
@@ -173,8 +202,8 @@ def _part(found: Scan, description: AppDescription | None) -> Part:
             "rtos_sdk": description.sdk,
             "elf_sha256": description.elf_sha256 or None,
         }
-    first = found.segments[0] if found.segments else None
-    address = None if first is None else first.address - first.offset
+    # Flash is mapped as it is, so the image's first byte runs as far before the segment as it stands.
+    address = _first_address(data) - _FIRST_DATA
     return replace(boot_image.part_of(found), kind=PartKind.APP, address=address, facts=facts)
 
 

@@ -131,7 +131,7 @@ class PartitionTable:
             if fill.is_fill(row, 0, _ROW_SIZE):
                 return cls(tuple(rows), digest, position - offset)
             if row[:1] == b"\xeb" and digest is None:
-                digest = parse_at(_MD5_ROW, data, position, "MD5 row").md5
+                digest = _digest(data, position)
             elif digest is not None:
                 raise FormatError(
                     "a row stands behind the MD5 row",
@@ -163,6 +163,16 @@ class PartitionTable:
             return None
         computed = hashlib.md5(self.rows, usedforsecurity=False).digest()
         return Checksum("md5", int.from_bytes(self.stored_md5, "big"), int.from_bytes(computed, "big"), 128)
+
+
+def _digest(data: bytes, offset: int) -> bytes:
+    fields = parse_at(_MD5_ROW, data, offset, "MD5 row")
+    if not fill.is_fill(fields.fill, 0, len(fields.fill)):
+        raise FormatError(
+            "the MD5 row is not filled with 0xff", offset=offset + 2, found=fields.fill.hex(" ")
+        )
+    digest: bytes = fields.md5
+    return digest
 
 
 def _partition(data: bytes, offset: int, index: int) -> Partition:
@@ -207,6 +217,9 @@ def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, .
 
 def _findings(data: bytes, offset: int, size: int, table: PartitionTable) -> tuple[Finding, ...]:
     findings = []
+    if size < SIZE:
+        message = f"the table is cut: {size:,} of {SIZE:,} bytes; it is always written whole"
+        findings.append(Finding(Severity.ERROR, "cut", message, offset + size))
     check = table.checksum
     if check is None:
         message = "the table has no MD5 row: a changed byte in it cannot be seen"

@@ -23,15 +23,13 @@ from imgtool.formats.reading import FileKind, Finding, Firmware, Part, PartKind,
 __all__ = ["loader_stretch", "read", "version_of"]
 
 _VERSION: Final = re.compile(rb"2nd boot version : (\d+\.\d+[\w.]*(?:\([0-9a-f]+\))?)")
-# Its own string stands in the first sector; an application's copy of the words would stand further on.
-_HEAD: Final = SECTOR
+# Its own string is within its image, and that small; an application's copy of the words would be elsewhere.
+_LARGEST: Final = 4 * SECTOR
 
 
-def version_of(data: bytes) -> str | None:
-    """The version that the boot loader at the start of ``data`` states, None if there is none."""
-    if data[:1] != bytes([boot_image.MAGIC]):
-        return None
-    stated = _VERSION.search(data[:_HEAD])
+def version_of(data: bytes, end: int) -> str | None:
+    """The version that the boot loader states whose image ends at ``end``, None if it is none."""
+    stated = _VERSION.search(data[: min(end, _LARGEST)])
     return None if stated is None else stated[1].decode("ascii")
 
 
@@ -55,12 +53,12 @@ def loader_stretch(data: bytes, found: boot_image.Scan, note: str) -> Stretch:
 
 def read(data: bytes) -> Reading | None:
     """Read a file as Espressif's boot loader, with the application at 0x1000 if the file goes on."""
-    version = version_of(data)
-    if version is None:
-        return None
     try:
         found = boot_image.scan(data)
     except FormatError:
+        return None
+    version = version_of(data, found.end)
+    if version is None:
         return None
     whole = loader_stretch(data, found, f"Espressif boot loader {version}")
     end = whole.parts[-1].end
