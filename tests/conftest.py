@@ -35,10 +35,6 @@ settings.register_profile(
 settings.load_profile("imgtool")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: many more examples of a law; minutes, not part of a usual run")
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the current one."""

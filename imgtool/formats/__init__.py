@@ -6,6 +6,7 @@ module with a ``read(data)`` function, one row in :data:`FORMATS`, one fixture, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
@@ -57,13 +58,24 @@ def _module(name: str) -> Any:  # noqa: ANN401 - modules have no common type; a 
 
 
 _E9: Final = (b"\xe9",)
+_IMAGES: Final = (b"\xe9", b"\xea")
+_LEAST_IMAGE: Final = 16  # bytes
+_MOST_SEGMENTS: Final = 16
 _LFS: Final = (b"\x1f\x8b", b"\x1bLua\x53", *(bytes([low, 0xA1, 0xFA, 0xFA]) for low in range(0x50, 0x60)))
 
-# First match wins: what has a magic comes before what is recognised by its shape, and irom, which has neither,
-# comes last.  Of the many that begin with 0xE9 the most common comes first.
+# First match wins: what has a magic comes before what is recognised by its shape, and irom, which has
+# neither, comes last.  Of the many that begin with 0xE9 the most common comes first.
 FORMATS: Final = (
     Format("blank or empty file", "blank"),
     Format("aggregated image", "aggregated", _E9),
+    Format("Arduino firmware", "arduino", _E9),
+    Format("Espressif boot loader", "sdk_bootloader", _E9),
+    Format("rBoot", "rboot", _E9),
+    Format("RTOS SDK boot loader", "rtos_bootloader", _E9),
+    Format("RTOS SDK application", "rtos_app", _E9),
+    Format("MicroPython", "micropython", _E9),
+    Format("user image of 2014", "at_user", _E9),
+    Format("RAM program", "ram_image", _E9),
     Format("version-1 image", "boot_image", _E9),
     Format("image for another chip", "other_chip", (*_E9, b"\xff")),
     Format("version-2 image", "ota_image", (b"\xea",)),
@@ -78,6 +90,8 @@ FORMATS: Final = (
     Format("S-record", "srecord", (b"S",)),
     Format("init data", "init_data"),
     Format("SPIFFS", "spiffs", embedded=True),
+    Format("RTOS SDK partition table", "rtos_partitions"),
+    Format("rBoot configuration", "rboot_config"),
     Format("text", "text_file"),
     Format("SPIFFS without magics", "spiffs_plain"),
     Format("raw irom part", "irom"),
@@ -86,12 +100,38 @@ FORMATS: Final = (
 
 def identify(data: bytes) -> Reading:
     """Read a file by the first format that knows it; kind ``unknown`` if none does."""
+    reading = _first(data)
+    damaged = any(finding.severity is Severity.ERROR for finding in reading.findings)
+    if data.startswith(_IMAGES):
+        mangled: Reading | None = _module("mangled").read(data) if damaged else None
+        return mangled or reading
+    if damaged or reading.kind is FileKind.IROM:
+        return _with_magic(data) or reading
+    return reading
+
+
+def _first(data: bytes) -> Reading:
     for form in FORMATS:
         reading = form.read(data)
         if reading is not None:
             return reading
     finding = Finding(Severity.ERROR, "unknown", "no ESP8266 file that imgtool knows begins like this")
     return Reading(FileKind.UNKNOWN, (Part(PartKind.UNKNOWN, 0, len(data)),), findings=(finding,))
+
+
+def _with_magic(data: bytes) -> Reading | None:
+    """The image that the file is but for its first byte: it must hold every check of one once that is right."""
+    # Segment count and outer marker are small in every image; a look at them spares most files the rest.
+    if len(data) < _LEAST_IMAGE or data[1] > _MOST_SEGMENTS:
+        return None
+    for magic in _IMAGES:
+        reading = _first(magic + data[1:])
+        checks = [part.checksum for part in reading.parts if part.checksum is not None]
+        if checks and all(finding.severity is not Severity.ERROR for finding in reading.findings):
+            message = f"the first byte is 0x{data[0]:02x} and should be 0x{magic[0]:02x}"
+            finding = Finding(Severity.ERROR, "magic", message, 0)
+            return replace(reading, findings=(finding, *reading.findings))
+    return None
 
 
 def identify_inside(data: bytes, offset: int, stop: int) -> Reading | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from imgtool.chip import IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image, fill, irom, lx106
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fit", "fit_of", "gap_parts", "read"]
 
+_NODEMCU = (b"NodeMCU", b"NodeMcu")  # never built for a user slot, so not to be asked about it
 _ENOUGH_POINTERS = 16
 # Of the addresses in irom that name IRAM code, 51 to 74 % begin a function where both parts are of one build,
 # and at most 20 % where they are not (eight real pairs and all their mixtures, docs/formats/aggregated.md).
@@ -88,8 +90,10 @@ def read(data: bytes) -> Reading | None:
     except FormatError:
         return None
     offset = None if found.problem is not None else _irom_offset(data, found.end)
-    if offset is None or data[offset] == boot_image.MAGIC:
+    if offset is None or data[offset] == boot_image.MAGIC or not boot_image.is_plausible(data):
         return None
+    if not any(name in data for name in _NODEMCU) and irom.linked_slot(data[offset : offset + IROM_WINDOW]):
+        return None  # a user image of 2014 has the same structure
     code = irom.parts_at(data, offset, offset)
     parts = (boot_image.part_of(found), *gap_parts(data, found.end, offset), *code)
     findings = [*boot_image.findings_of(found)]
@@ -110,7 +114,7 @@ def read(data: bytes) -> Reading | None:
 def _irom_findings(data: bytes, segments: tuple[SegmentInfo, ...], code: tuple[Part, ...]) -> list[Finding]:
     offset = code[0].offset
     findings = []
-    irom_data = data[offset : offset + 0x10_0000]
+    irom_data = data[offset : offset + IROM_WINDOW]
     fit = fit_of(data, segments, irom_data)
     if fit.mixed:
         message = (

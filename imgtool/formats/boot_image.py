@@ -265,11 +265,11 @@ def part_of(found: Scan, offset: int = 0) -> Part:
     )
 
 
-def findings_of(found: Scan) -> tuple[Finding, ...]:
-    """What is to be said about the image itself."""
+def findings_of(found: Scan, offset: int = 0) -> tuple[Finding, ...]:
+    """What is to be said about the image itself, which begins at ``offset``."""
     findings: list[Finding] = []
     if found.problem is not None:
-        code = "cut" if found.problem.offset != 1 else "segment-count"
+        code = "cut" if found.problem.offset != offset + 1 else "segment-count"
         findings.append(Finding(Severity.ERROR, code, _sentence(found.problem), found.problem.offset))
     if found.checksum is not None and not found.checksum.ok:
         check = found.checksum
@@ -282,13 +282,13 @@ def findings_of(found: Scan) -> tuple[Finding, ...]:
     header = found.header
     if header.mode is None:
         message = f"flash mode {header.mode_code} has no meaning to the boot ROM"
-        findings.append(Finding(Severity.WARNING, "flash-mode", message, 2))
+        findings.append(Finding(Severity.WARNING, "flash-mode", message, offset + 2))
     if header.flash_size is None:
         message = f"flash size code {header.size_freq_code >> 4} has no meaning to the SDK"
-        findings.append(Finding(Severity.WARNING, "flash-size", message, 3))
+        findings.append(Finding(Severity.WARNING, "flash-size", message, offset + 3))
     if header.freq is None:
         message = f"flash frequency code {header.size_freq_code & 0xF} has no meaning to the boot ROM"
-        findings.append(Finding(Severity.WARNING, "flash-freq", message, 3))
+        findings.append(Finding(Severity.WARNING, "flash-freq", message, offset + 3))
     return tuple(findings)
 
 

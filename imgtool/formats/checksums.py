@@ -1,4 +1,4 @@
-"""The checks that ESP8266 images carry: the ROM's XOR and the CRC tail of SDK images.
+"""The checks that ESP8266 images carry: the ROM's XOR, the CRC tail of SDK images, the CRC of Arduino images.
 
 The only importer of crcmod.  Everything runs at C speed: a 16 MB flash is checked in milliseconds.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["XOR_SEED", "sdk_crc", "xor8"]
+__all__ = ["XOR_SEED", "crc32_mpeg2", "sdk_crc", "xor8"]
 
 XOR_SEED: Final = 0xEF
 """Start value of the boot ROM's checksum."""
@@ -40,10 +40,10 @@ def xor8(blocks: Iterable[bytes], seed: int = XOR_SEED) -> int:
 
 
 @cache
-def _jamcrc() -> Callable[[bytes], int]:
-    import crcmod.predefined  # noqa: PLC0415 - only images with a CRC tail need it
+def _model(name: str) -> Callable[..., int]:
+    import crcmod.predefined  # noqa: PLC0415 - only images with a CRC need it
 
-    model: Callable[[bytes], int] = crcmod.predefined.mkPredefinedCrcFun("jamcrc")
+    model: Callable[..., int] = crcmod.predefined.mkPredefinedCrcFun(name)
     return model
 
 
@@ -53,5 +53,13 @@ def sdk_crc(data: bytes) -> int:
     It is the CRC-32/JAMCRC read as a signed number and made positive, a relic of Python 2's signed ``crc32``.
     Checked against 20 real images, see docs/formats/image-v2.md.
     """
-    crc = _jamcrc()(data)
+    crc = _model("jamcrc")(data)
     return crc if crc < 1 << 31 else (1 << 32) - crc
+
+
+def crc32_mpeg2(blocks: Iterable[bytes]) -> int:
+    """CRC-32/MPEG-2 of the blocks, one after the other, as the Arduino core computes it over an image."""
+    crc = 0xFFFF_FFFF
+    for block in blocks:
+        crc = _model("crc-32-mpeg")(block, crc)
+    return crc

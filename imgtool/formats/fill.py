@@ -16,12 +16,12 @@ _CHUNK: Final = 1 << 14
 
 
 def run_end(data: bytes, start: int, stop: int, value: int = ERASED) -> int:
-    """First offset in ``[start, stop)`` that does not hold ``value``, or ``stop``."""
+    """First offset in ``[start, stop)`` that does not hold ``value``, the end of the data, or ``stop``."""
     fill = bytes([value])
     while start < stop:
         chunk = data[start : min(start + _CHUNK, stop)]
         left = len(chunk.lstrip(fill))
-        if left:
+        if left or not chunk:  # an empty chunk: the data ends before stop
             return start + len(chunk) - left
         start += len(chunk)
     return stop

@@ -1,7 +1,8 @@
-"""Which firmware a file holds, by the strings in it: NodeMCU's banner, the SDK's version, Espressif's AT.
+"""Which firmware a file holds, by the strings in it: banners, versions, marks of well-known applications.
 
 Strings can only name a firmware; whether it is whole is for the checks to say.
-Banner grammar of each NodeMCU generation: docs/formats/aggregated.md.
+Banner grammar of each NodeMCU generation: docs/formats/aggregated.md; strings of Arduino applications:
+docs/formats/arduino.md.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from imgtool.formats.reading import Firmware
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["identify_firmware"]
+__all__ = ["arduino_firmware", "identify_firmware"]
 
 # "NodeMcu" is how 0.9.2 spelled it.
 _NAMES: Final = (b"NodeMCU ", b"NodeMcu ")
@@ -39,6 +40,29 @@ _COMPILED: Final = re.compile(rb"compile time:([A-Z][a-z]{2} +\d+ \d{4} [\d:]{8}
 # Strings of the SDK's own libraries, which every application links.
 _SDK_MARKS: Final = (b"rf_cal[0] !=0x05,is ", b"SDK ver: %s compiled @ ")
 
+_PYTHON: Final = re.compile(
+    rb"(MicroPython|CircuitPython) v?(\d[\w.+-]*) on (\d{4}-\d\d-\d\d)(?:; ([^\0\r\n]{1,64}))?"
+)
+
+# The magic words around Tasmota's version number; ESPHome borrows them with all bits set.
+_TASMOTA: Final = re.compile(rb"\xa5\x5a\xa5\x5a(.{4})\x5a\xa5\x5a\xa5", re.DOTALL)
+_NO_VERSION: Final = b"\xff\xff\xff\xff"
+_TASMOTA_AUTHOR: Final = b"Theo Arends"
+_ESPHOME: Final = re.compile(rb"(?:ESPHome version |\(esphome v)(\d+\.\d+\.[\w.-]+)")
+# WLED's description since 0.15: magic, layout version, then (from layout 2 on) the version as text.
+_WLED_RECORD: Final = re.compile(rb"STSW([\1-\x10])\0\0\0([\x20-\x7e]{1,47})\0")
+_WLED: Final = re.compile(rb"WLED v(\d+\.\d+[\w.-]*)")
+_WLED_TITLE: Final = b"<title>WLED"
+_ESP_EASY: Final = re.compile(rb"ESP_Easy_mega[_-](\d{8}(?:-\d+)?)")
+_ESP_EASY_HOME: Final = b"www.letscontrolit.com"
+_ESPURNA: Final = re.compile(rb"\0ESPURNA[ \0]{1,4}(?:v?(\d+\.\d+\.\d+[\w.-]*))?")
+_DEAUTHER: Final = re.compile(rb"(?i)esp8266[_ ]deauther")
+_DEAUTHER_VERSION: Final = re.compile(rb"\0v(\d+\.\d+\.\d+)\0")
+# The core's release is a string of its own where an application asks for it: 2_7_4, 3_0_0_RC1.
+_CORE: Final = re.compile(rb"\0(\d_\d{1,2}_\d{1,2}(?:[_-](?:RC|rc|beta|dev)\d*|_\d+)?)\0")
+# Strings of the core's exception dump, which every sketch links.
+_CORE_MARKS: Final = (b"core_esp8266_main.cpp", b"ctx: cont", b"core_esp8266_postmortem")
+
 
 def identify_firmware(data: bytes) -> Firmware | None:
     """Name the firmware in ``data`` by its strings; None if there is no string to go by."""
@@ -47,6 +71,13 @@ def identify_firmware(data: bytes) -> Firmware | None:
         firmware = _nodemcu(banner, sdk)
         if firmware is not None:
             return firmware
+    python = _PYTHON.search(data)
+    if python is not None:
+        details = {} if python[4] is None else {"board": _text(python[4])}
+        return Firmware(_text(python[1]), _text(python[2]), sdk, _text(python[3]), details=details)
+    named = _sketch(data)
+    if named is not None or any(mark in data for mark in _CORE_MARKS):
+        return arduino_firmware(data)
     if _AT in data:
         version = _AT_VERSION.search(data)
         compiled = _COMPILED.search(data)
@@ -59,6 +90,52 @@ def identify_firmware(data: bytes) -> Firmware | None:
     if sdk is not None or any(mark in data for mark in _SDK_MARKS):
         return Firmware("non-OS SDK application", sdk=sdk)
     return None
+
+
+def arduino_firmware(data: bytes) -> Firmware:
+    """The firmware of a file that is known to hold an Arduino application.
+
+    An application that does not name itself is ``Arduino``, with the core's release as its version.
+    """
+    core = _CORE.search(data)
+    release = None if core is None else _text(core[1]).replace("_", ".", 2)
+    named = _sketch(data)
+    if named is None:
+        return Firmware("Arduino", release, _sdk(data))
+    details = {} if release is None else {"Arduino core": release}
+    return Firmware(named[0], named[1], _sdk(data), details=details)
+
+
+def _sketch(data: bytes) -> tuple[str, str | None] | None:
+    """Name and version of a well-known Arduino application."""
+    marker = _TASMOTA.search(data)
+    if marker is not None and marker[1] != _NO_VERSION:
+        return "Tasmota", _tasmota_version(marker[1])
+    stated = _ESPHOME.search(data)
+    if marker is not None or stated is not None:
+        return "ESPHome", None if stated is None else _text(stated[1])
+    for name, version, mark in (
+        ("ESP Easy", _ESP_EASY, _ESP_EASY_HOME),
+        ("ESPurna", _ESPURNA, None),
+        ("WLED", _WLED, _WLED_TITLE),
+    ):
+        stated = version.search(data)
+        if stated is not None or (mark is not None and mark in data):
+            number = None if stated is None or stated[1] is None else _text(stated[1])
+            return name, number
+    record = _WLED_RECORD.search(data)
+    if record is not None:
+        # Layout 1 begins with the name of the release, which is no version.
+        return "WLED", _text(record[2]) if record[1] > b"\1" else None
+    if _DEAUTHER.search(data) is not None:
+        stated = _DEAUTHER_VERSION.search(data)
+        return "ESP8266 Deauther", None if stated is None else _text(stated[1])
+    return ("Tasmota", None) if _TASMOTA_AUTHOR in data else None
+
+
+def _tasmota_version(word: bytes) -> str:
+    numbers = list(reversed(word))
+    return ".".join(str(n) for n in (numbers if numbers[-1] else numbers[:-1]))
 
 
 def _banners(data: bytes) -> Iterator[bytes]:

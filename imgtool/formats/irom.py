@@ -14,10 +14,23 @@ from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, 
 if TYPE_CHECKING:
     from imgtool.formats.nodemcu_page import RecordPage
 
-__all__ = ["OFFSETS", "cover_finding", "irom_end", "linked_at", "parts_at", "read", "record_page"]
+__all__ = [
+    "OFFSETS",
+    "SLOTS",
+    "cover_finding",
+    "irom_end",
+    "linked_at",
+    "linked_slot",
+    "parts_at",
+    "read",
+    "record_page",
+]
 
 OFFSETS: Final = (0x10000, 0x40000)
 """Flash offsets that irom is linked at: 0x10000, or 0x40000 before SDK 2.0 (never for NodeMCU)."""
+
+SLOTS: Final = (0x1000, 0x41000, 0x81000)
+"""Flash offsets of user images: user 1, and user 2 of 512 KB and of larger maps."""
 
 _PAGE: Final = 0x1000
 _MOST_ID: Final = 6  # of a record in a NodeMCU record page
@@ -68,13 +81,22 @@ def parts_at(data: bytes, offset: int, flash_offset: int) -> tuple[Part, ...]:
 
 def linked_at(data: bytes) -> int | None:
     """The flash offset that irom was linked for by its pointers to itself; None if they do not tell."""
-    for offset in OFFSETS:
-        base = IROM_BASE + offset
-        end = min(base + len(data), IROM_BASE + IROM_WINDOW)
-        count, share = lx106.function_share(lx106.pointers(data, base, end), data, base)
-        if count >= _ENOUGH_POINTERS and share >= _CLEAR_SHARE:
-            return offset
-    return None
+    return next((offset for offset in OFFSETS if _share_at(data, offset) >= _CLEAR_SHARE), None)
+
+
+def linked_slot(data: bytes) -> int | None:
+    """The user slot whose irom the bytes are by their pointers; None if they belong elsewhere or do not tell."""
+    slot = max(SLOTS, key=lambda slot: _share_at(data, slot + OFFSETS[0]))
+    share = _share_at(data, slot + OFFSETS[0])
+    return slot if share >= _CLEAR_SHARE and share > _share_at(data, OFFSETS[0]) else None
+
+
+def _share_at(data: bytes, flash_offset: int) -> float:
+    """Which share of the pointers that irom would have at this offset to itself begins a function there."""
+    base = IROM_BASE + flash_offset
+    end = min(base + len(data), IROM_BASE + IROM_WINDOW)
+    count, share = lx106.function_share(lx106.pointers(data, base, end), data, base)
+    return share if count >= _ENOUGH_POINTERS else 0.0
 
 
 def read(data: bytes) -> Reading | None:

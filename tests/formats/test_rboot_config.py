@@ -1,0 +1,71 @@
+"""rBoot's configuration sector."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import firmwares
+from imgtool.errors import FormatError
+from imgtool.formats import rboot_config
+from imgtool.formats.rboot_config import RbootConfig
+
+
+def sector(*roms: int, current: int = 0, checksum: bool = False) -> bytes:
+    return firmwares.rboot_config(*roms, current=current, checksum=checksum).ljust(0x1000, b"\xff")
+
+
+def codes(data: bytes) -> list[str]:
+    reading = rboot_config.read(data)
+    assert reading is not None
+    return [finding.code for finding in reading.findings]
+
+
+def test_fields() -> None:
+    config = RbootConfig.parse(sector(0x2000, 0x82000, current=1))
+    assert (config.mode, config.current_rom, config.count) == (0, 1, 2)
+    assert config.used == (0x2000, 0x82000)
+    assert config.checksum is None
+    assert config.problems == ()
+
+
+def test_checksum() -> None:
+    data = sector(0x2000, 0x82000, checksum=True)
+    config = RbootConfig.parse(data)
+    assert config.checksum is not None
+    assert config.checksum.ok
+    assert codes(data) == []
+    assert codes(firmwares.flipped(data, 3, 1)) == ["checksum"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (sector(0x2000, current=1), "rboot-config"),
+        (sector(0x2001), "rboot-config"),
+        (sector(0x1000), "rboot-config"),
+        (firmwares.flipped(sector(0x2000), 2, 0x40), "rboot-mode"),
+        (bytes(0x1000), "rboot-config-by-elimination"),
+    ],
+)
+def test_findings(data: bytes, code: str) -> None:
+    assert codes(data) == [code]
+
+
+@pytest.mark.parametrize("data", [b"", b"\xe1\x01", b"\xe1\x01" + b"\x5a" * 60, b"\0" * 100, b"\xe1\2" * 99])
+def test_other_files(data: bytes) -> None:
+    assert rboot_config.read(data) is None
+
+
+@given(st.lists(st.integers(0, 0xFFFFFFFF), min_size=4, max_size=9), st.booleans())
+def test_build_and_parse(roms: list[int], checked: bool) -> None:
+    stored = 0x55 if checked else None
+    config = RbootConfig(1, 2, 3, len(roms), tuple(roms), stored)
+    assert RbootConfig.parse(config.build().ljust(0x100, b"\xff")) == config
+
+
+def test_parse_is_strict() -> None:
+    with pytest.raises(FormatError) as caught:
+        RbootConfig.parse(b"\xe1\x01\0\0\0\x02\0\0\0\x20\0\0")
+    assert caught.value.offset == 12
