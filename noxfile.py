@@ -1,4 +1,4 @@
-"""Every check of the project, each in an environment of its own: ``nox`` runs them all, ``nox -s NAME`` one."""
+"""Every check of the project, each in an environment of its own: ``nox`` runs all, ``nox -s NAME`` one."""
 
 from __future__ import annotations
 

@@ -16,19 +16,23 @@ from imgtool.errors import LayoutError
 from imgtool.formats import nodemcu_page
 from imgtool.formats.nodemcu_page import Entry, PartitionTable
 from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.rtos_partitions import DATA
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Firmware
+    from imgtool.formats.rtos_partitions import PartitionTable as RtosTable
 
 __all__ = [
     "FlashLayout",
     "Region",
     "align_up",
+    "arduino_regions",
     "filesystem_start",
     "layout_for",
     "lowest_protected",
     "resolve",
+    "rtos_regions",
     "sdk_regions",
     "size_findings",
     "table_regions",
@@ -108,6 +112,27 @@ def sdk_regions(end: int) -> tuple[Region, ...]:
         Region(PartKind(sector.name), end - sector.from_end * SECTOR, sector.sectors * SECTOR, sector.name)
         for sector in SDK_SECTORS
     )
+
+
+def arduino_regions(end: int) -> tuple[Region, ...]:
+    """The sectors that the Arduino core keeps in front of flash address ``end``; it compiles init data in."""
+    first = end - 5 * SECTOR
+    return (
+        Region(PartKind.USER_DATA, first, SECTOR, "EEPROM"),
+        Region(PartKind.RF_CAL, first + SECTOR, SECTOR, "rf-cal"),
+        Region(PartKind.SYSTEM_PARAM, first + 2 * SECTOR, 3 * SECTOR, "system-param"),
+    )
+
+
+def rtos_regions(table: RtosTable, end: int) -> tuple[Region, ...]:
+    """The data partitions of an RTOS SDK table that lie below flash address ``end``, in address order."""
+    rows = sorted((row for row in table.partitions if row.type == DATA), key=lambda row: row.offset)
+    regions: list[Region] = []
+    for row in rows:
+        last = regions[-1].end if regions else 0
+        if last <= row.offset < end and row.size and row.offset % SECTOR == 0:
+            regions.append(Region(PartKind.USER_DATA, row.offset, row.size, row.label))
+    return tuple(regions)
 
 
 def table_regions(table: PartitionTable) -> tuple[Region, ...]:

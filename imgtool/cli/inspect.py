@@ -1,4 +1,4 @@
-"""``imgtool inspect``: what a file is, its parts on a map, every check, which firmware it holds."""
+"""``imgtool inspect``: what files are, their parts on a map, every check, which firmware they hold."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imgtool.cli.arguments import UsageError
 from imgtool.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imgtool.operations.describe import Description
 
 __all__ = ["inspect"]
@@ -22,37 +25,71 @@ def inspect(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Files to look at.", show_default=False)
     ],
+    recursive: Annotated[
+        bool, typer.Option("-r", "--recursive", help="Look at every file in folders, too.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option("-j", "--jobs", metavar="N", min=1, help="Files to look at side by side.")
+    ] = 1,
     json: JsonOption = False,
 ) -> None:
-    """Say what files are: parts on a map, checks, firmware.
+    """Say what files are: parts on a map, checks, firmware; several as a table.
 
     Exit code 0: every check holds. 1: a file is damaged. 3: it is no ESP8266 file.
 
     Example: imgtool inspect nodemcu.bin
     """
-    from imgtool.cli.files import read_file
-    from imgtool.operations.describe import describe
-
-    described = []
-    for path in files:
-        description = describe(read_file(path))
-        described.append((str(path), description))
-        if not json:
-            _show(str(path), description, first=len(described) == 1)
+    paths = list(_paths(files, recursive=recursive))
+    if not paths:
+        raise UsageError("there is no file to look at", expected="files", found="empty folders")
+    described = _described(paths, jobs)
     if json:
         from imgtool.cli.report import description_fields, document
 
-        ok = all(description.ok for _, description in described)
-        typer.echo(document("inspect", ok=ok, results=[description_fields(*pair) for pair in described]))
+        results = [description_fields(str(path), description) for path, description in described]
+        typer.echo(document("inspect", ok=all(each.ok for _, each in described), results=results))
+    else:
+        _show(described)
     raise typer.Exit(max(_exit_code(description) for _, description in described))
 
 
-def _show(path: str, description: Description, *, first: bool) -> None:
-    from imgtool.cli.render import show_description, show_lines
+def _paths(files: list[Path], *, recursive: bool) -> Iterator[Path]:
+    """The files that are named, and those in the folders that are named, in order of their names."""
+    for path in files:
+        if not path.is_dir():
+            yield path
+        elif recursive:
+            yield from sorted(each for each in path.rglob("*") if each.is_file())
+        else:
+            raise UsageError(
+                f"{path} is a folder", expected="a file, or -r to look at all in it", found="a folder"
+            )
 
-    if not first:
-        show_lines([""])
-    show_description(path, description)
+
+def _described(paths: list[Path], jobs: int) -> list[tuple[Path, Description]]:
+    if jobs == 1 or len(paths) == 1:
+        return [(path, _describe(path)) for path in paths]
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(min(jobs, len(paths))) as pool:
+        return list(zip(paths, pool.map(_describe, paths), strict=True))
+
+
+def _describe(path: Path) -> Description:
+    from imgtool.cli.files import read_file
+    from imgtool.operations.describe import describe
+
+    return describe(read_file(path))
+
+
+def _show(described: list[tuple[Path, Description]]) -> None:
+    from imgtool.cli.render import show_description, show_overview
+
+    if len(described) == 1:
+        path, description = described[0]
+        show_description(str(path), description)
+    else:
+        show_overview([(str(path), description) for path, description in described])
 
 
 def _exit_code(description: Description) -> int:

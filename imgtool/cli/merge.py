@@ -32,7 +32,9 @@ def merge(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write.", show_default=False)
     ],
-    fill: Annotated[str, typer.Option("--fill", metavar="BYTE", help="Value between the parts.")] = "0xFF",
+    fill: Annotated[
+        str | None, typer.Option("--fill", metavar="BYTE", help="Value between the parts; default 0xFF.")
+    ] = None,
     pad_to: Annotated[
         str | None, typer.Option("--pad-to", metavar="SIZE", help="Fill up to this length.")
     ] = None,
@@ -51,13 +53,13 @@ def merge(
     """
     from imgtool.cli.files import write_file
     from imgtool.cli.placing import header_change, pieces_of
-    from imgtool.operations.encode import encode
     from imgtool.operations.merge import merge as join
 
     placed = images_of(images or [])
     pieces, named = pieces_of(placed)
     change, spelling = header_change(mode, freq, size)
-    fill_byte = number(fill, "byte")
+    inputs = [image.path for image in placed]
+    fill_byte = number(fill or "0xFF", "byte")
     if fill_byte >= _BYTE:
         raise UsageError("not a byte", expected="0x00 to 0xFF", found=fill)
     length = None if pad_to is None else number(pad_to, "size")
@@ -67,8 +69,16 @@ def merge(
         pieces = [*pieces, *place_by_name(pieces, named, change.size)]
     merged = join(pieces, header=change, fill_byte=fill_byte, pad_to=length)
     chosen = form or OutputFormat.of_name(output)
-    write_file(output, encode(merged, chosen.value), [image.path for image in placed])
+    write_file(output, _encoded(merged, chosen, filled=fill is not None or pad_to is not None), inputs)
     _report(merged, output, chosen, spelling, as_json=json)
+
+
+def _encoded(merged: Merged, form: OutputFormat, *, filled: bool) -> bytes:
+    if form is OutputFormat.BIN:
+        return merged.data
+    from imgtool.operations.encode import encode
+
+    return encode(merged, form.value, filled=filled)
 
 
 def _report(merged: Merged, output: Path, form: OutputFormat, spelling: str | None, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ What is said comes from the results; nothing is computed here.  Answers go to st
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from imgtool.cli import text
@@ -28,6 +29,7 @@ __all__ = [
     "show_layout",
     "show_lines",
     "show_note",
+    "show_overview",
     "show_pieces",
 ]
 
@@ -130,6 +132,47 @@ def show_description(path: str, description: Description) -> None:
     if description.content is not None:
         screen.line()
         show_description(f"{path}, inside", description.content)
+
+
+def show_overview(described: Sequence[tuple[str, Description]]) -> None:
+    """Print what several files are: a row each, what is wrong with which, and a line that sums up."""
+    screen = text.stdout()
+    folder = os.path.commonpath([os.path.dirname(path) for path, _ in described])
+    named = [(os.path.relpath(path, folder) if folder else path, each) for path, each in described]
+    rows: list[tuple[Line, ...]] = []
+    for path, description in named:
+        taken = [_clipped(path, _PATH_WIDTH, keep_end=True), f"{description.size:,}", str(description.kind)]
+        rows.append((*taken, _state(description, screen.width - _STATE_AT)))
+    screen.line(Span(folder or ".", "bold"))
+    screen.table(rows, head=("file", "size", "kind", "firmware"), right=(1,))
+    wrong = [(path, f) for path, each in named for f in each.findings if f.severity is Severity.ERROR]
+    if wrong:
+        screen.line()
+    for path, finding in wrong:
+        screen.paragraph(f"{path}: {finding.message}", lead=[Span("  error  ", "bold red")])
+    damaged = sum(not description.ok and not description.foreign for _, description in named)
+    foreign = sum(description.foreign for _, description in named)
+    screen.line()
+    counts = f"{len(named) - damaged - foreign} good, {damaged} damaged, {foreign} no ESP8266 files"
+    screen.line(f"{len(named)} files: {counts}")
+
+
+_PATH_WIDTH: Final = 29
+_STATE_AT: Final = 62  # column where the last column of the overview begins at the most
+
+
+def _clipped(words: str, width: int, *, keep_end: bool = False) -> str:
+    if len(words) <= width:
+        return words
+    return "..." + words[3 - width :] if keep_end else words[: width - 3] + "..."
+
+
+def _state(description: Description, width: int) -> Line:
+    errors = sum(finding.severity is Severity.ERROR for finding in description.findings)
+    if errors:
+        return Span(f"{errors} error{'s' if errors > 1 else ''}", "bold red")
+    firmware = description.firmware
+    return _clipped("" if firmware is None else f"{firmware.name} {firmware.version or ''}".strip(), width)
 
 
 def _verdict(description: Description) -> list[Line]:

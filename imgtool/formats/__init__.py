@@ -72,13 +72,13 @@ FORMATS: Final = (
     Format("Espressif boot loader", "sdk_bootloader", _E9),
     Format("rBoot", "rboot", _E9),
     Format("RTOS SDK boot loader", "rtos_bootloader", _E9),
-    Format("RTOS SDK application", "rtos_app", _E9),
+    Format("RTOS SDK application", "rtos_app", _E9, embedded=True),
     Format("MicroPython", "micropython", _E9),
     Format("user image of 2014", "at_user", _E9),
     Format("RAM program", "ram_image", _E9),
-    Format("version-1 image", "boot_image", _E9),
+    Format("version-1 image", "boot_image", _E9, embedded=True),
     Format("image for another chip", "other_chip", (*_E9, b"\xff")),
-    Format("version-2 image", "ota_image", (b"\xea",)),
+    Format("version-2 image", "ota_image", (b"\xea",), embedded=True),
     Format("LFS image", "lfs", _LFS, embedded=True),
     Format("gzip", "gzip_file", (b"\x1f\x8b",)),
     Format("ELF", "elf_file", (b"\x7fELF",)),
@@ -90,7 +90,7 @@ FORMATS: Final = (
     Format("S-record", "srecord", (b"S",)),
     Format("init data", "init_data"),
     Format("SPIFFS", "spiffs", embedded=True),
-    Format("RTOS SDK partition table", "rtos_partitions"),
+    Format("RTOS SDK partition table", "rtos_partitions", (b"\xaa\x50",), embedded=True),
     Format("rBoot configuration", "rboot_config"),
     Format("text", "text_file"),
     Format("SPIFFS without magics", "spiffs_plain"),
@@ -120,7 +120,7 @@ def _first(data: bytes) -> Reading:
 
 
 def _with_magic(data: bytes) -> Reading | None:
-    """The image that the file is but for its first byte: it must hold every check of one once that is right."""
+    """The image that the file is but for its first byte: with that set right, every check must hold."""
     # Segment count and outer marker are small in every image; a look at them spares most files the rest.
     if len(data) < _LEAST_IMAGE or data[1] > _MOST_SEGMENTS:
         return None

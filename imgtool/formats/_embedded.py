@@ -60,17 +60,12 @@ def application_at(data: bytes, start: int, stop: int) -> Stretch:
 
 
 def _moved(reading: Reading, by: int) -> Stretch:
-    parts = (_moved_part(part, by) for part in reading.parts)
-    findings = (
-        finding if finding.offset is None else replace(finding, offset=finding.offset + by)
-        for finding in reading.findings
-    )
-    return Stretch(tuple(parts), tuple(findings))
+    moved = reading.moved(by)
+    return Stretch(tuple(_with_address(part) for part in moved.parts), moved.findings)
 
 
-def _moved_part(part: Part, by: int) -> Part:
-    segments = tuple(replace(segment, offset=segment.offset + by) for segment in part.segments)
-    address = part.address
-    if part.kind is PartKind.IROM:
-        address = IROM_BASE + (part.offset + by) % IROM_WINDOW
-    return replace(part, offset=part.offset + by, address=address, segments=segments)
+def _with_address(part: Part) -> Part:
+    """The part; irom runs where the cache shows the offset that it has in flash."""
+    if part.kind is not PartKind.IROM:
+        return part
+    return replace(part, address=IROM_BASE + part.offset % IROM_WINDOW)

@@ -10,7 +10,7 @@ https://docs.espressif.com/projects/esptool/en/latest/esp8266/advanced-topics/fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from construct import Const, Int8ul, Int32ul, Struct
@@ -39,12 +39,14 @@ __all__ = [
     "Scan",
     "Segment",
     "findings_of",
+    "inside",
     "is_plausible",
     "part_of",
     "patch_header",
     "read",
     "scan",
     "trailing",
+    "without_trailing",
 ]
 
 MAGIC: Final = 0xE9
@@ -322,3 +324,20 @@ def trailing(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ..
     message = f"{size:,} bytes stand behind the image; no check covers them"
     part = Part(PartKind.UNKNOWN, end, size)
     return (part,), (Finding(Severity.WARNING, "trailing", message, end),)
+
+
+def without_trailing(reading: Reading) -> Reading:
+    """The reading without what :func:`trailing` said of the bytes behind its image."""
+    parts = reading.parts
+    while len(parts) > 1 and parts[-1].kind in (PartKind.GAP, PartKind.UNKNOWN):
+        parts = parts[:-1]
+    findings = tuple(finding for finding in reading.findings if finding.code not in ("trailing", "padding"))
+    return replace(reading, parts=parts, findings=findings)
+
+
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the image that begins at ``offset`` of a flash, without what stands behind it."""
+    if not is_plausible(data, offset):
+        return None
+    reading = read(data[offset:stop])
+    return None if reading is None else without_trailing(reading).moved(offset)

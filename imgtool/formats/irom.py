@@ -85,7 +85,7 @@ def linked_at(data: bytes) -> int | None:
 
 
 def linked_slot(data: bytes) -> int | None:
-    """The user slot whose irom the bytes are by their pointers; None if they belong elsewhere or do not tell."""
+    """The user slot whose irom the bytes are by their pointers; None if they belong elsewhere."""
     slot = max(SLOTS, key=lambda slot: _share_at(data, slot + OFFSETS[0]))
     share = _share_at(data, slot + OFFSETS[0])
     return slot if share >= _CLEAR_SHARE and share > _share_at(data, OFFSETS[0]) else None

@@ -9,7 +9,7 @@ https://github.com/espressif/ESP8266_NONOS_SDK/tree/master/tools
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from construct import Const, Int8ul, Int32ul, Struct
@@ -46,6 +46,7 @@ _HEADER = Struct(
 _CRC = Struct("stored" / Int32ul)
 _LINE: Final = 16  # irom is padded so that the inner image begins at a line
 _SLOTS: Final = (1, 2)
+_ERASED: Final = b"\xff" * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,16 @@ def _open(data: bytes) -> _Outer:
 def _has_crc(data: bytes, end: int) -> bool:
     """Whether the four bytes behind the image are its CRC, right or wrong.
 
-    Where more follows than four bytes they count only if they are right: a dump has erased flash there.
+    Where more follows, as in a dump, wrong ones count only if erased flash follows them, and they are not
+    erased themselves: then no tool appended a CRC.
     """
-    tail = data[end : end + 4]
+    tail = data[end : end + _CRC.sizeof()]
     if len(tail) < _CRC.sizeof():
         return False
-    return len(data) == end + 4 or int.from_bytes(tail, "little") == sdk_crc(data[:end])
+    behind = data[end + _CRC.sizeof() : end + _LINE]
+    if len(data) == end + _CRC.sizeof() or (tail != _ERASED and behind == _ERASED * 3):
+        return True
+    return int.from_bytes(tail, "little") == sdk_crc(data[:end])
 
 
 def read(data: bytes) -> Reading | None:
@@ -159,7 +164,7 @@ def read(data: bytes) -> Reading | None:
     boot = boot_image.part_of(inner, opened.inner)
     tail, said = _tail(data, inner.end) if inner.problem is None else ((), ())
     header, differs = _header(opened.header, inner.header)
-    findings = (*differs, *boot_image.findings_of(inner), *said)
+    findings = (*differs, *boot_image.findings_of(inner, opened.inner), *said)
     return Reading(FileKind.IMAGE_V2, (head, irom, boot, *tail), header, findings)
 
 
@@ -169,21 +174,16 @@ def read_at(data: bytes, offset: int, size: int) -> Reading | None:
     The image counts its lines of 16 bytes from its own start, wherever it lies.
     """
     reading = read(data[offset : offset + size])
-    if reading is None:
+    return None if reading is None else reading.moved(offset)
+
+
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the image that begins at ``offset`` of a flash, without what stands behind it."""
+    inner = inner_offset(data, offset)
+    if inner is None or inner >= stop or data[inner] != boot_image.MAGIC:
         return None
-    parts = tuple(
-        replace(
-            part,
-            offset=offset + part.offset,
-            segments=tuple(replace(segment, offset=offset + segment.offset) for segment in part.segments),
-        )
-        for part in reading.parts
-    )
-    findings = tuple(
-        replace(finding, offset=None if finding.offset is None else offset + finding.offset)
-        for finding in reading.findings
-    )
-    return replace(reading, parts=parts, findings=findings)
+    reading = read_at(data, offset, stop - offset)
+    return None if reading is None else boot_image.without_trailing(reading)
 
 
 def inner_offset(data: bytes, offset: int = 0) -> int | None:

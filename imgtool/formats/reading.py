@@ -6,7 +6,7 @@ values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -287,3 +287,19 @@ class Reading:
     findings: tuple[Finding, ...] = ()
     content: bytes | None = None
     firmware: Firmware | None = None
+
+    def moved(self, by: int) -> Reading:
+        """The same reading of bytes that stand ``by`` bytes further on in a longer file."""
+        parts = tuple(
+            replace(
+                part,
+                offset=part.offset + by,
+                segments=tuple(replace(segment, offset=segment.offset + by) for segment in part.segments),
+            )
+            for part in self.parts
+        )
+        findings = tuple(
+            finding if finding.offset is None else replace(finding, offset=finding.offset + by)
+            for finding in self.findings
+        )
+        return replace(self, parts=parts, findings=findings)

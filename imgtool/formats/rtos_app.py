@@ -34,7 +34,7 @@ from imgtool.formats.reading import (
 if TYPE_CHECKING:
     from imgtool.formats.boot_image import Scan
 
-__all__ = ["ESP32_SIZES", "AppDescription", "read"]
+__all__ = ["ESP32_SIZES", "AppDescription", "inside", "read"]
 
 ESP32_SIZES: Final = {0: "1MB", 1: "2MB", 2: "4MB", 3: "8MB", 4: "16MB"}
 """Flash sizes by the size code of ESP32 images, which the RTOS SDK's tools write here."""
@@ -240,3 +240,11 @@ def _tail(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]
         message = "the SHA-256 behind the image is not that of the bytes before it"
         said = (Finding(Severity.ERROR, "sha256", message, end), *said)
     return (part, *rest), said
+
+
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the application that begins at ``offset`` of a flash, without what stands behind it."""
+    if not boot_image.is_plausible(data, offset):
+        return None
+    reading = read(data[offset:stop])
+    return None if reading is None else boot_image.without_trailing(reading).moved(offset)

@@ -21,7 +21,7 @@ from imgtool.formats import fill
 from imgtool.formats._wire import parse_at
 from imgtool.formats.reading import Checksum, Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["SIZE", "Partition", "PartitionTable", "part_at", "read"]
+__all__ = ["SIZE", "Partition", "PartitionTable", "inside", "part_at", "read", "table_at"]
 
 SIZE: Final = 0xC00
 """Bytes that the SDK's tools write, erased behind the last row."""
@@ -260,3 +260,21 @@ def read(data: bytes) -> Reading | None:
             return None
     part, findings = part_at(data, 0, len(data))
     return Reading(FileKind.PARTITION_TABLE, (part,), findings=findings)
+
+
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the table that begins at ``offset`` of a flash, damaged or not."""
+    size = min(SIZE, stop - offset)
+    part, findings = part_at(data, offset, size)
+    return Reading(FileKind.PARTITION_TABLE, (part,), findings=findings)
+
+
+def table_at(data: bytes, offset: int) -> PartitionTable | None:
+    """The table at ``offset`` if a readable one with rows is there."""
+    if not data.startswith(_MAGIC, offset):
+        return None
+    try:
+        table = PartitionTable.parse(data, offset)
+    except FormatError:
+        return None
+    return table if table.partitions else None

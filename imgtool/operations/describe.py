@@ -26,7 +26,18 @@ _NO_FIRMWARE: Final = frozenset(
 )
 _FOREIGN: Final = frozenset({FileKind.UNKNOWN, FileKind.EMPTY, FileKind.TEXT, FileKind.ESP32})
 # Kinds that begin at flash address 0, so that file offsets are flash addresses.
-_AT_FLASH_START: Final = frozenset({FileKind.AGGREGATED, FileKind.IMAGE_V1})
+_AT_FLASH_START: Final = frozenset(
+    {
+        FileKind.AGGREGATED,
+        FileKind.ARDUINO,
+        FileKind.IMAGE_V1,
+        FileKind.MICROPYTHON,
+        FileKind.RBOOT,
+        FileKind.RTOS_BOOTLOADER,
+        FileKind.SDK_BOOTLOADER,
+    }
+)
+_SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
@@ -81,13 +92,22 @@ def describe(data: bytes) -> Description:
 
 def _may_go_on(data: bytes, reading: Reading) -> bool:
     """Whether a file reaches to where the SDK keeps its sectors, or is as large as a flash."""
+    size = len(data)
+    if reading.kind is FileKind.UNKNOWN:
+        return size in _SIZES and _has_init_data(data)
     if reading.kind not in _AT_FLASH_START:
         return False
     stated = None if reading.header is None else reading.header.flash_size
-    ends = [size.bytes for size in FLASH_SIZES]
-    end = next((end for end in sorted(ends) if end >= len(data)), 0)
+    end = next((end for end in _SIZES if end >= size), 0)
     nearest = min(end, stated.bytes) if stated is not None else end
-    return len(data) > nearest - SDK_SECTORS[0].from_end * SECTOR
+    return size > nearest - SDK_SECTORS[0].from_end * SECTOR
+
+
+def _has_init_data(data: bytes) -> bool:
+    """Whether init data stands at its place before the end: a flash of which the start was wiped."""
+    from imgtool.formats.init_data import is_init_data  # noqa: PLC0415 - rare
+
+    return is_init_data(data, len(data) - SDK_SECTORS[1].from_end * SECTOR)
 
 
 def _describe(data: bytes, depth: int) -> Description:

@@ -14,9 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, SECTOR
 from imgtool.errors import LayoutError
-from imgtool.formats import aggregated, fill, identify_inside, init_data, irom, lx106, nodemcu_page
+from imgtool.formats import (
+    aggregated,
+    fill,
+    identify_inside,
+    init_data,
+    irom,
+    lx106,
+    nodemcu_page,
+    rtos_partitions,
+)
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
-from imgtool.layout import Region, resolve, sdk_regions, table_regions
+from imgtool.layout import Region, arduino_regions, resolve, rtos_regions, sdk_regions, table_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +42,9 @@ _LOOSE_CODES: Final = ("trailing", "padding", "gap")
 _NODEMCU_2: Final = (2,)
 _NODEMCU_3: Final = (3,)
 _SDK_NEEDS_INIT_DATA: Final = (1, 5, 4, 1)
+_RTOS_TABLE: Final = 0x8000
+_LEAST_TEXT: Final = 32
+_PRINTABLE: Final = frozenset(b"\t\r\n") | frozenset(range(0x20, 0x7F))
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 _ZERO_SECTOR: Final = bytes(SECTOR)
 
@@ -50,16 +62,15 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
         return reading
     head, start = _head(reading)
     behind = [region for region in plan.regions if start <= region.start < len(data)]
-    inside = [region for region in plan.regions if region.end <= start]
-    parts = list(_head_parts(data, head, inside))
+    before = [region for region in plan.regions if region.end <= start]
+    parts = list(_head_parts(data, head, before))
     found: list[Finding] = []
     known_end = _stated_irom_end(data, reading)
     if known_end is not None and start < known_end <= len(data):
         parts.append(Part(PartKind.IROM, start, known_end - start, IROM_BASE + start))
         start = known_end
     for region in (*behind, None):
-        stop = len(data) if region is None else region.start
-        free, told = _free_parts(data, start, stop)
+        free, told = _free_parts(data, start, len(data) if region is None else region.start)
         parts += free
         found += told
         if region is not None:
@@ -67,9 +78,9 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
             start = min(region.end, len(data))
     unknown = {part.offset for part in parts if part.kind is PartKind.UNKNOWN}
     kept = tuple(f for f in reading.findings if f.code not in _LOOSE_CODES or f.offset in unknown)
-    said = (*kept, *plan.findings, *found, *_missing(data, plan, firmware))
+    said = (*kept, *plan.findings, *found, *_missing(data, plan, firmware), *_init_findings(data, parts))
     kind = FileKind.FLASH_DUMP if plan.is_flash else reading.kind
-    return replace(reading, kind=kind, parts=tuple(parts), findings=(*said, *_init_findings(data, parts)))
+    return replace(reading, kind=kind, parts=tuple(parts), findings=said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +93,40 @@ class _Plan:
 
 
 def _plan(data: bytes, reading: Reading) -> _Plan:
-    stated = None if reading.header is None else reading.header.flash_size
-    stated_end = 0 if stated is None else stated.bytes
     size = len(data)
     is_flash = size in _SIZES and _stated_irom_end(data, reading) != size
-    findings: tuple[Finding, ...] = ()
-    table = _table(data, reading)
-    if table is not None:
-        regions, findings = _of_table(table, stated_end or size) if is_flash else ((), ())
-    else:
-        ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0})
-        found = [end for end in ends if init_data.is_init_data(data, sdk_regions(end)[1].start)]
-        if not found and is_flash:
-            found = [end for end in (stated_end, size) if 0 < end <= size][:1]
-        regions = tuple(region for end in found for region in sdk_regions(end))
-    if is_flash and stated is not None and stated_end != size:
+    stated = None if reading.header is None else reading.header.flash_size
+    stated_end = 0 if stated is None else stated.bytes
+    regions, findings = _regions(data, reading, stated_end, is_flash=is_flash)
+    if (
+        is_flash
+        and stated is not None
+        and stated_end != size
+        and reading.kind is not FileKind.RTOS_BOOTLOADER
+    ):
         findings = (*findings, _size_differs(stated.name, size))
     return _Plan(regions, is_flash, findings)
+
+
+def _regions(
+    data: bytes, reading: Reading, stated_end: int, *, is_flash: bool
+) -> tuple[tuple[Region, ...], tuple[Finding, ...]]:
+    """What the firmware reserves, by its kind and the end of the flash that the image header states."""
+    size = len(data)
+    if reading.kind is FileKind.ARDUINO:
+        end = stated_end if 0 < stated_end <= size else size
+        return (arduino_regions(end), ()) if is_flash else ((), ())
+    if reading.kind is FileKind.RTOS_BOOTLOADER:
+        rtos = rtos_partitions.table_at(data, _RTOS_TABLE)
+        return (() if rtos is None else rtos_regions(rtos, size)), ()
+    table = _table(data, reading)
+    if table is not None:
+        return _of_table(table, stated_end or size) if is_flash else ((), ())
+    ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0})
+    found = [end for end in ends if init_data.is_init_data(data, sdk_regions(end)[1].start)]
+    if not found and is_flash:
+        found = [end for end in (stated_end, size) if 0 < end <= size][:1]
+    return tuple(region for end in found for region in sdk_regions(end)), ()
 
 
 def _size_differs(stated: str, size: int) -> Finding:
@@ -131,10 +159,15 @@ def _stated_irom_end(data: bytes, reading: Reading) -> int | None:
 
 def _head(reading: Reading) -> tuple[tuple[Part, ...], int]:
     """The firmware's own parts, and where the rest begins: at irom, whose end is not known, or behind all."""
-    last = reading.parts[-1]
-    loose = last.kind in _TRAILING or reading.kind is FileKind.AGGREGATED
-    head = reading.parts[:-1] if loose else reading.parts
-    return head, last.offset if loose else last.end
+    head = list(reading.parts)
+    start = head[-1].end
+    while head and (head[-1].kind in _TRAILING or (head[-1].end == start and _endless(reading, head[-1]))):
+        start = head.pop().offset
+    return tuple(head), start
+
+
+def _endless(reading: Reading, part: Part) -> bool:
+    return reading.kind is FileKind.AGGREGATED and part.kind is PartKind.IROM
 
 
 def _head_parts(data: bytes, head: tuple[Part, ...], regions: list[Region]) -> Iterator[Part]:
@@ -174,12 +207,29 @@ def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
     if fill.is_fill(data, region.start, stop):
         note = "blank" if kept else f"blank, place of {region.name}"
         return (Part(region.kind if kept else PartKind.BLANK, region.start, size, note=note),)
-    if kept and fill.is_fill(data, region.start, stop, 0):
-        return (Part(region.kind, region.start, size, note="filled with 0x00"),)
-    if kept:
-        used = size - data.count(fill.ERASED, region.start, stop)
-        return (Part(region.kind, region.start, size, note=f"{used:,} bytes used"),)
-    return (Part(PartKind.UNKNOWN, region.start, size, note=f"in the place of {region.name}"),)
+    return (_used_part(data, region, stop),)
+
+
+def _used_part(data: bytes, region: Region, stop: int) -> Part:
+    """A region with contents, which are counted and never shown: they may hold credentials."""
+    start, size = region.start, stop - region.start
+    used = size - data.count(fill.ERASED, start, stop)
+    if region.kind is PartKind.RF_CAL and _is_text(data[start:stop]):
+        return Part(PartKind.USER_DATA, start, size, note="text in the place of RF calibration, not shown")
+    if region.kind is PartKind.SYSTEM_PARAM:
+        note = "filled with 0x00" if fill.is_fill(data, start, stop, 0) else f"{used:,} bytes used, not shown"
+        return Part(region.kind, start, size, note=note)
+    if region.kind is PartKind.RF_CAL:
+        note = "filled with 0x00" if fill.is_fill(data, start, stop, 0) else f"{used:,} bytes used"
+        return Part(region.kind, start, size, note=note)
+    if region.kind is PartKind.USER_DATA:
+        return Part(region.kind, start, size, note=f"{region.name}, {used:,} bytes used, not shown")
+    return Part(PartKind.UNKNOWN, start, size, note=f"in the place of {region.name}")
+
+
+def _is_text(block: bytes) -> bool:
+    """Whether the bytes begin with printable text, which some vendors keep where RF cal belongs."""
+    return len(block) >= _LEAST_TEXT and all(byte in _PRINTABLE for byte in block[:_LEAST_TEXT])
 
 
 @dataclass(frozen=True, slots=True)
