@@ -45,8 +45,8 @@ class Format(NamedTuple):
         return reading
 
     def inside(self, data: bytes, offset: int, stop: int) -> Reading | None:
-        """Read what begins at an offset of a flash as this format."""
-        if not self.embedded or (self.starts and not data.startswith(self.starts, offset)):
+        """Read what begins at an offset of a flash as this format, which must be embedded."""
+        if self.starts and not data.startswith(self.starts, offset):
             return None
         reading: Reading | None = _module(self.module).inside(data, offset, stop)
         return reading
@@ -98,6 +98,9 @@ FORMATS: Final = (
 )
 
 
+_EMBEDDED: Final = tuple(form for form in FORMATS if form.embedded)
+
+
 def identify(data: bytes) -> Reading:
     """Read a file by the first format that knows it; kind ``unknown`` if none does."""
     reading = _first(data)
@@ -136,5 +139,5 @@ def _with_magic(data: bytes) -> Reading | None:
 
 def identify_inside(data: bytes, offset: int, stop: int) -> Reading | None:
     """Read the artefact that begins at an offset of a flash by the first format that knows it, or None."""
-    readings = (form.inside(data, offset, stop) for form in FORMATS)
+    readings = (form.inside(data, offset, stop) for form in _EMBEDDED)
     return next((reading for reading in readings if reading is not None), None)

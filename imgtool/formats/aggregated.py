@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "fit_of", "gap_parts", "read"]
 
 _NODEMCU = (b"NodeMCU", b"NodeMcu")  # never built for a user slot, so not to be asked about it
+_LEAST_FILL = 16  # equal bytes that are taken for fill before something else
 _ENOUGH_POINTERS = 16
 # Of the addresses in irom that name IRAM code, 51 to 74 % begin a function where both parts are of one build,
 # and at most 20 % where they are not (eight real pairs and all their mixtures, docs/formats/aggregated.md).
@@ -58,13 +59,14 @@ def fit_of(data: bytes, segments: tuple[SegmentInfo, ...], irom_data: bytes) -> 
 
 
 def gap_parts(data: bytes, start: int, stop: int) -> tuple[Part, ...]:
-    """The stretch between the image and irom: one part of fill, or what is not fill and then fill."""
+    """The stretch between the image and irom: fill, and what is not fill."""
     if start >= stop:
         return ()
     value = data[start]
     end = fill.run_end(data, start, stop, value)
-    if end == stop:
-        return (Part(PartKind.GAP, start, stop - start, note=f"filled with 0x{value:02X}"),)
+    if end == stop or end - start >= _LEAST_FILL:
+        gap = Part(PartKind.GAP, start, end - start, note=f"filled with 0x{value:02X}")
+        return (gap, *gap_parts(data, end, stop))
     value = data[stop - 1]
     junk_end = fill.run_start(data, start, stop, value)
     junk = Part(PartKind.UNKNOWN, start, junk_end - start, note="not fill")
@@ -81,6 +83,10 @@ def _irom_offset(data: bytes, end: int) -> int | None:
     return offset if in_page else None
 
 
+def _is_nodemcu(data: bytes) -> bool:
+    return any(data.find(name, 0, IROM_WINDOW) >= 0 for name in _NODEMCU)
+
+
 def read(data: bytes) -> Reading | None:
     """Read a file as an image, fill and irom."""
     if data[:1] != bytes([boot_image.MAGIC]) or len(data) <= irom.OFFSETS[0]:
@@ -90,9 +96,11 @@ def read(data: bytes) -> Reading | None:
     except FormatError:
         return None
     offset = None if found.problem is not None else _irom_offset(data, found.end)
-    if offset is None or data[offset] == boot_image.MAGIC or not boot_image.is_plausible(data):
+    if offset is None or not boot_image.is_plausible(data):
         return None
-    if not any(name in data for name in _NODEMCU) and irom.linked_slot(data[offset : offset + IROM_WINDOW]):
+    if data[offset] == boot_image.MAGIC and boot_image.is_plausible(data, offset):
+        return None  # an application with a header of its own, not raw irom
+    if not _is_nodemcu(data) and irom.linked_slot(data[offset : offset + IROM_WINDOW]):
         return None  # a user image of 2014 has the same structure
     code = irom.parts_at(data, offset, offset)
     parts = (boot_image.part_of(found), *gap_parts(data, found.end, offset), *code)

@@ -11,6 +11,7 @@ https://docs.espressif.com/projects/esptool/en/latest/esp8266/advanced-topics/fi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from construct import Const, Int8ul, Int32ul, Struct
@@ -163,8 +164,11 @@ class Scan(NamedTuple):
     problem: FormatError | None = None
 
 
+@lru_cache(maxsize=2)
 def scan(data: bytes, offset: int = 0) -> Scan:
     """Follow the image that begins at ``offset`` as far as it goes.
+
+    The last results are kept, as a dozen formats begin with such an image and each follows it.
 
     Raises:
         FormatError: There is no header: other magic, or fewer than 8 bytes.

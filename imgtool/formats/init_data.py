@@ -11,7 +11,7 @@ https://github.com/espressif/ESP8266_NONOS_SDK/tree/master/bin.  See docs/format
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from construct import Bytes, Int8sb, Int8ub, Struct
@@ -83,7 +83,7 @@ class Field:
                 raw = int(steps)
                 if raw != steps:
                     raise self._refusal(text)
-        except (ValueError, InvalidOperation, OverflowError):
+        except (ValueError, ArithmeticError):
             raise self._refusal(text) from None
         low, high = (-128, 127) if self.signed else (0, 255)
         if not low <= raw <= high or (self.legal and raw not in self.legal):

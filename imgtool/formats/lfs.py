@@ -118,6 +118,13 @@ class LfsImage:
         bits = int.from_bytes(self.bitmap, "little")
         for index in _set_bits(bits):
             place = 4 * index
+            if place >= len(block):
+                raise FormatError(
+                    "the LFS relocation bitmap marks a word behind the image",
+                    offset=place,
+                    expected=f"less than 0x{len(block):x}",
+                    found=f"0x{place:x}",
+                )
             word = int.from_bytes(block[place : place + 4], "little")
             if 4 * word >= len(block):
                 raise FormatError(

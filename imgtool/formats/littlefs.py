@@ -133,6 +133,9 @@ def _commit_holds(block: bytes) -> bool:
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     """Read the file system that begins at ``offset`` of a flash, None if none is there."""
+    # Inside a flash block 0 must be readable: what block 1 alone says could be block 0 of the next sector.
+    if offset and not data.startswith(_MAGIC, offset + _MAGIC_OFFSET):
+        return None
     found = superblock_at(data, offset)
     if found is None:
         return None

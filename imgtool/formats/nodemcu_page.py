@@ -10,9 +10,10 @@ and later), confirmed on two real images; see docs/formats/nodemcu-record-page.m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from construct import Int8ul, Int16ul, Int32ul, Struct
+from construct import Array, Int8ul, Int16ul, Int32ul, Struct
 
 from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
@@ -164,11 +165,10 @@ class RecordPage:
         return page.ljust(PAGE_SIZE, bytes([fill.ERASED]))
 
 
+@lru_cache(maxsize=4)
 def _table(record: Record) -> PartitionTable:
-    size = _ENTRY.sizeof()
-    fields = [
-        _ENTRY.parse(record.payload[at : at + size]) for at in range(0, len(record.payload) - size + 1, size)
-    ]
+    count = len(record.payload) // _ENTRY.sizeof()
+    fields = Array(count, _ENTRY).parse(record.payload)
     return PartitionTable(tuple(Entry(f.type, f.address, f.size) for f in fields))
 
 

@@ -9,7 +9,7 @@ https://github.com/espressif/ESP8266_NONOS_SDK/tree/master/tools
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from construct import Const, Int8ul, Int32ul, Struct
@@ -162,7 +162,10 @@ def read(data: bytes) -> Reading | None:
     head = Part(PartKind.IMAGE_V2, 0, _HEADER.sizeof(), note="outer header")
     irom = Part(PartKind.IROM, head.end, opened.inner - head.end, note="runs from flash")
     boot = boot_image.part_of(inner, opened.inner)
-    tail, said = _tail(data, inner.end) if inner.problem is None else ((), ())
+    if inner.problem is None:
+        tail, said = _tail(data, inner.end)
+    else:  # where it ends is not known
+        boot, tail, said = replace(boot, size=len(data) - opened.inner), (), ()
     header, differs = _header(opened.header, inner.header)
     findings = (*differs, *boot_image.findings_of(inner, opened.inner), *said)
     return Reading(FileKind.IMAGE_V2, (head, irom, boot, *tail), header, findings)

@@ -37,6 +37,7 @@ _AT_FLASH_START: Final = frozenset(
         FileKind.SDK_BOOTLOADER,
     }
 )
+_GLANCE: Final = 128  # bytes of a sector that would hold init data
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
@@ -91,16 +92,18 @@ def describe(data: bytes) -> Description:
 
 
 def _may_go_on(data: bytes, reading: Reading) -> bool:
-    """Whether a file reaches to where the SDK keeps its sectors, or is as large as a flash."""
+    """Whether a file is as large as a flash, or has something where the SDK keeps its init data."""
     size = len(data)
     if reading.kind is FileKind.UNKNOWN:
         return size in _SIZES and _has_init_data(data)
     if reading.kind not in _AT_FLASH_START:
         return False
+    if size in _SIZES:
+        return True
     stated = None if reading.header is None else reading.header.flash_size
-    end = next((end for end in _SIZES if end >= size), 0)
-    nearest = min(end, stated.bytes) if stated is not None else end
-    return size > nearest - SDK_SECTORS[0].from_end * SECTOR
+    ends = {next((end for end in _SIZES if end >= size), 0), 0 if stated is None else stated.bytes} - {0}
+    places = [end - SDK_SECTORS[1].from_end * SECTOR for end in ends]
+    return any(data[place : place + _GLANCE].strip(b"\0\xff") for place in places)
 
 
 def _has_init_data(data: bytes) -> bool:
@@ -119,6 +122,7 @@ def _describe(data: bytes, depth: int) -> Description:
         from imgtool.operations.survey import survey  # noqa: PLC0415 - half of all files do not need it
 
         reading = survey(data, reading, firmware)
+        firmware = reading.firmware or firmware
     content = None if reading.content is None or depth == 0 else _describe(reading.content, depth - 1)
     rank = list(Severity)
     return Description(

@@ -50,6 +50,7 @@ _JOINED: Final = frozenset(
 
 
 # Kept in sectors of their own, whose erased rest is no content.
+_IMAGE_END: Final = 0x1_0000  # where the file for 0x00000 ends at the latest
 _SECTORS: Final = (PartKind.INIT_DATA, PartKind.RF_CAL, PartKind.SYSTEM_PARAM)
 
 
@@ -82,6 +83,8 @@ def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
     for part in description.parts:
         if before is not None and (before, part.kind) in _JOINED and runs[-1][1] == part.offset:
             runs[-1] = (runs[-1][0], part.end)
+        elif part.kind is PartKind.UNKNOWN and before is PartKind.GAP and part.offset <= _IMAGE_END:
+            runs[-1] = (runs[-1][0], part.end)  # bytes behind the image, with fill of their own
         elif part.kind not in (PartKind.GAP, PartKind.BLANK):
             stop = fill.run_start(data, part.offset, part.end)
             if stop > part.offset:

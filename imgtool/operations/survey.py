@@ -78,9 +78,27 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
             start = min(region.end, len(data))
     unknown = {part.offset for part in parts if part.kind is PartKind.UNKNOWN}
     kept = tuple(f for f in reading.findings if f.code not in _LOOSE_CODES or f.offset in unknown)
+    if reading.kind is FileKind.UNKNOWN:
+        kept = (Finding(Severity.WARNING, "no-image", "no image stands at 0: the chip would not start", 0),)
     said = (*kept, *plan.findings, *found, *_missing(data, plan, firmware), *_init_findings(data, parts))
-    kind = FileKind.FLASH_DUMP if plan.is_flash else reading.kind
-    return replace(reading, kind=kind, parts=tuple(parts), findings=said)
+    if not plan.is_flash:
+        return replace(reading, parts=tuple(parts), findings=said)
+    return replace(
+        reading,
+        kind=FileKind.FLASH_DUMP,
+        parts=tuple(parts),
+        findings=said,
+        firmware=_application(data, parts) if reading.kind is FileKind.RTOS_BOOTLOADER else reading.firmware,
+    )
+
+
+def _application(data: bytes, parts: list[Part]) -> Firmware | None:
+    """The firmware of the first application in the parts: a boot loader's own name is of less interest."""
+    for part in parts:
+        if part.kind is PartKind.APP:
+            reading = identify_inside(data, part.offset, len(data))
+            return None if reading is None else reading.firmware
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +142,8 @@ def _regions(
         return _of_table(table, stated_end or size) if is_flash else ((), ())
     ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0})
     found = [end for end in ends if init_data.is_init_data(data, sdk_regions(end)[1].start)]
-    if not found and is_flash:
-        found = [end for end in (stated_end, size) if 0 < end <= size][:1]
+    if not found and is_flash and stated_end <= size:  # of a cut flash the last sectors are not in the file
+        found = [stated_end or size]
     return tuple(region for end in found for region in sdk_regions(end)), ()
 
 

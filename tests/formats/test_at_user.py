@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures import firmwares, make
+from fixtures import firmwares, nodemcu
 from imgtool.formats import at_user, identify
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def test_mixed_builds_are_said() -> None:
     assert "mixed-builds" in {finding.code for finding in reading.findings}
 
 
-@pytest.mark.parametrize("app", [make.sample_app, make.nodemcu_095, make.nodemcu_cloud])
+@pytest.mark.parametrize("app", [nodemcu.sample_app, nodemcu.nodemcu_095, nodemcu.nodemcu_cloud])
 def test_an_aggregated_image_is_none(app: object) -> None:
     assert callable(app)
-    linked = make.link(app())
+    linked = nodemcu.link(app())
     data = linked.boot.ljust(0x10000, b"\xff") + linked.irom
     assert at_user.read(data) is None
     assert identify(data).kind == "aggregated"

@@ -31,6 +31,8 @@ def test_no_bytes_are_an_error() -> None:
     assert (reading.kind, codes(reading.findings)) == (FileKind.EMPTY, ["empty"])
 
 
-@pytest.mark.parametrize("data", [b"\0", b"\0" * 4096, b"\xff" * 4095 + b"\xfe"], ids=["0", "zeros", "one-bit"])
+@pytest.mark.parametrize(
+    "data", [b"\0", b"\0" * 4096, b"\xff" * 4095 + b"\xfe"], ids=["0", "zeros", "one-bit"]
+)
 def test_anything_else_is_not_blank(data: bytes) -> None:
     assert blank.read(data) is None

@@ -110,7 +110,9 @@ def test_a_bitmap_that_marks_words_behind_the_image_is_refused() -> None:
         LfsImage.parse(RAW[:-1] + bytes([RAW[-1] | 0x80])).at(0x98000)
 
 
-@pytest.mark.parametrize("data", [b"", bytes(100), b"\xff" * 100, b"\x1f\x8b", gzip.compress(b"text")], ids=repr)
+@pytest.mark.parametrize(
+    "data", [b"", bytes(100), b"\xff" * 100, b"\x1f\x8b", gzip.compress(b"text")], ids=repr
+)
 def test_what_is_no_lfs(data: bytes) -> None:
     assert lfs.read(data) is None
 

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixtures import nodemcu
 from imgtool.errors import FormatError
 from imgtool.formats import ota_image
 from imgtool.formats.boot_image import BootImage, Segment
 from imgtool.formats.ota_image import OtaImage
 from imgtool.formats.reading import PartKind, Reading
 from tests.strategies import OTA_IMAGES
-from tests.support import IMAGES, MAKE, flipped, said
+from tests.support import IMAGES, flipped, said
 
 USER1 = IMAGES["v2/user1.bin"]
 NO_TAIL = IMAGES["v2/no-tail.bin"]
@@ -20,10 +21,10 @@ INNER = 16 + 0x15A00
 
 def _small() -> bytes:
     """A whole image of a few lines, made by the fixtures' own writer."""
-    header = MAKE.Header(0x40100004, MAKE.MODE_QIO, MAKE.SIZE_1MB)
-    segments = [MAKE.Segment(0x40100000, bytes(range(1, 40))), MAKE.Segment(0x3FFE8000, b"\x80" * 9)]
-    body: bytes = MAKE.ota_image(MAKE.Header(0x40100004, 0, 1), header, b"\x12\xc1\xf0" * 20, segments)
-    tail: bytes = MAKE.words(MAKE.sdk_crc(body))
+    header = nodemcu.Header(0x40100004, nodemcu.MODE_QIO, nodemcu.SIZE_1MB)
+    segments = [nodemcu.Segment(0x40100000, bytes(range(1, 40))), nodemcu.Segment(0x3FFE8000, b"\x80" * 9)]
+    body: bytes = nodemcu.ota_image(nodemcu.Header(0x40100004, 0, 1), header, b"\x12\xc1\xf0" * 20, segments)
+    tail: bytes = nodemcu.words(nodemcu.sdk_crc(body))
     return body + tail
 
 
@@ -113,7 +114,9 @@ def test_every_byte_is_covered(offset: int) -> None:
     assert reading is None or said(reading.findings, "error") != []
 
 
-@pytest.mark.parametrize("offset", [0x0, 0x3, 0x10, 0x5000, INNER - 1, INNER, INNER + 3, INNER + 0x100, -5, -1])
+@pytest.mark.parametrize(
+    "offset", [0x0, 0x3, 0x10, 0x5000, INNER - 1, INNER, INNER + 3, INNER + 0x100, -5, -1]
+)
 def test_every_sort_of_byte_of_a_big_one_is_covered(offset: int) -> None:
     reading = ota_image.read(flipped(USER1, offset % len(USER1), 0x40))
 
@@ -146,14 +149,14 @@ def test_parts_cover_the_file_also_behind_a_bad_inner_header(count: int) -> None
 
 def test_outer_entry_that_differs_is_said() -> None:
     body = flipped(USER1[:-4], 5)
-    data = body + MAKE.words(MAKE.sdk_crc(body))
+    data = body + nodemcu.words(nodemcu.sdk_crc(body))
 
     assert said(read(data).findings, "warning") == ["entry"]
 
 
 def test_outer_byte_that_is_neither_slot_nor_size_is_said() -> None:
     body = USER1[:3] + b"\x77" + USER1[4:-4]
-    data = body + MAKE.words(MAKE.sdk_crc(body))
+    data = body + nodemcu.words(nodemcu.sdk_crc(body))
 
     assert said(read(data).findings, "warning") == ["outer-header"]
 

@@ -53,6 +53,6 @@ def test_reading_raises_nothing(form: Format, data: bytes) -> None:
 
 
 def test_what_nobody_knows_is_an_error() -> None:
-    reading = identify(b"nonsense")
+    reading = identify(bytes(range(0x80, 0xE0)))
 
     assert (reading.kind, codes(reading.findings)) == (FileKind.UNKNOWN, ["unknown"])

@@ -18,9 +18,7 @@ def read(data: bytes) -> Reading:
 
 def magics(*values: int, block: int = 0x2000) -> bytes:
     """Blocks with nothing in them but their magic."""
-    return b"".join(
-        (b"\xff" * 0xFC + value.to_bytes(2, "little")).ljust(block, b"\xff") for value in values
-    )
+    return b"".join((b"\xff" * 0xFC + value.to_bytes(2, "little")).ljust(block, b"\xff") for value in values)
 
 
 @pytest.mark.parametrize(("data", "formula"), [(LINEAR, "linear"), (OLD, "old")], ids=["linear", "old"])
