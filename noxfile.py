@@ -26,6 +26,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def long(session: nox.Session) -> None:
+    """The long versions of tests: 20,000 damaged files and more, minutes."""
+    session.install(".", *_group("test"), *_group("oracle"))
+    session.run("pytest", "-m", "long", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""
     session.install(*_group("lint"))
@@ -35,7 +42,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy --strict over the package, the tests and the scripts; tests/typing/api.py is the public API."""
+    """Types: mypy --strict over the package, the tests and the scripts; tests/typing/api.py is the public API."""
     session.install(".", *_group("types"))
     session.run("mypy")
 

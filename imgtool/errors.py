@@ -13,7 +13,7 @@ command-line flags: the library does not know who called it.  Exit codes and hin
 
 from __future__ import annotations
 
-__all__ = ["FormatError", "ImgtoolError", "LayoutError"]
+__all__ = ["FormatError", "ImgtoolError", "LayoutError", "in_bytes"]
 
 
 class ImgtoolError(Exception):
@@ -67,6 +67,11 @@ class ImgtoolError(Exception):
             "found": self.found,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes in words, for messages."""
+    return f"{count:,} byte{'' if count == 1 else 's'}"
 
 
 def _show(value: str | int | None) -> str:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SDK_SECTORS, SECTOR
-from imgtool.errors import LayoutError
+from imgtool.errors import LayoutError, in_bytes
 from imgtool.formats import nodemcu_page
 from imgtool.formats.nodemcu_page import Entry, PartitionTable
 from imgtool.formats.reading import Finding, PartKind, Severity
@@ -222,7 +222,7 @@ def _check_entry(entry: Entry, last: int, flash_bytes: int) -> None:
             f"partition {entry.name} leaves the flash",
             offset=entry.address,
             expected=f"its end at or below 0x{flash_bytes:06x}",
-            found=f"0x{end:06x}, {end - flash_bytes:,} bytes too many",
+            found=f"0x{end:06x}, {in_bytes(end - flash_bytes)} too many",
         )
 
 

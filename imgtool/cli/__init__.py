@@ -6,6 +6,8 @@ imported at every start, so everything else that is slow to import waits until a
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
@@ -55,17 +57,16 @@ def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
     Making a command costs typer a few milliseconds, and no run needs more than one.
     """
     app = typer.Typer(
-        no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Start with: imgtool inspect FILE",
     )
     app.callback()(_options)
     known = COMMANDS | {alias: COMMANDS[name] for alias, name in ALIASES.items()}
-    wanted = [word for word in arguments if word in (*known, "--version")][:1] or known
-    for name in wanted:
-        if name not in known:
-            continue
+    first = arguments[0] if arguments else ""
+    for name in [first] if first in known else known:
+        if first == "--version":
+            break
         module = import_module(f"imgtool.cli.{known[name]}")
         app.command(name, hidden=name in ALIASES)(getattr(module, known[name]))
     return app
@@ -87,39 +88,67 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; ends the process with one of the documented exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
     try:
-        _run(expand_arguments(given), as_json=as_json)
+        words = expand_arguments(given)
+        as_json = "--json" in words
+        code = _run(words)
+        sys.stdout.flush()
     except ImgtoolError as error:
         kind = next(known for known in type(error).__mro__ if known in EXIT_CODES)
         _report(error, HINTS[kind], as_json=as_json)
-        sys.exit(EXIT_CODES[kind])
+        code = EXIT_CODES[kind]
     except BrokenPipeError:
         # The reader went away, as head does; what it wanted it has.
-        sys.stderr.close()
-        sys.exit(0)
+        _forget_output()
+        code = 0
+    except OSError as error:
+        # Files have errors of their own by now: this is the output that cannot be written.
+        sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
+        _forget_output()
+        code = USAGE
     except Exception:  # noqa: BLE001 - the last net: anything that comes here is a bug in imgtool
         import traceback
 
         traceback.print_exc()
         sys.stderr.write("imgtool: this is a bug in imgtool, please report it with the lines above\n")
-        sys.exit(BUG)
+        code = BUG
+    sys.exit(code)
 
 
-def _run(arguments: list[str], *, as_json: bool) -> None:
-    app = build_app(arguments)
-    if not as_json:
-        app(arguments, prog_name="imgtool")
-        return
-    # Under --json usage errors are one object on stderr too, so typer must not print them.
+def _forget_output() -> None:
+    """Keep the interpreter from writing what is left to an output that does not take it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(words: list[str]) -> int:
+    if any("\0" in word for word in words):
+        raise UsageError(
+            "no word can have a null byte in it", expected="names and numbers", found="a null byte"
+        )
+    app = build_app(words)
+    if not words:
+        app(["--help"], prog_name="imgtool", standalone_mode=False)
+        return USAGE
     try:
-        code: Any = app(arguments, prog_name="imgtool", standalone_mode=False)
+        code: Any = app(words, prog_name="imgtool", standalone_mode=False)
     except typer.Abort:
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
+    except SystemExit:
+        # Completion ends so, and so does typer when the reader goes away.
+        if "_IMGTOOL_COMPLETE" in os.environ:
+            raise
+        _forget_output()
+        return 0
     except _USAGE_ERROR as error:
-        raise UsageError(cast("typer.BadParameter", error).format_message()) from None
-    sys.exit(code if isinstance(code, int) else 0)
+        # typer's own print would know neither --json nor the hint.
+        raise UsageError(cast("typer.BadParameter", error).format_message().rstrip(".")) from None
+    return code if isinstance(code, int) else 0
 
 
 def _report(error: ImgtoolError, hint: str, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ Apart from options.py because every start needs it, also ``imgtool --version``.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,16 @@ class UsageError(ImgtoolError):
     """The command line asks for something that makes no sense."""
 
 
+def _words_of(line: str) -> list[str]:
+    """The words of a line up to a comment, quoted or not; a backslash is a part of a name."""
+    import shlex
+
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.escape = lexer.commenters = ""
+    return list(takewhile(lambda word: not word.startswith("#"), lexer))
+
+
 def expand_arguments(arguments: list[str]) -> list[str]:
     """The arguments with every ``@FILE`` replaced by the words in that file.
 
@@ -32,9 +43,9 @@ def expand_arguments(arguments: list[str]) -> list[str]:
             words.append(word)
             continue
         try:
-            import shlex
-
-            words += shlex.split(Path(word[1:]).read_text(encoding="utf-8"), comments=True)
+            lines = Path(word[1:]).read_text(encoding="utf-8-sig").splitlines()
+            for line in lines:
+                words += _words_of(line)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise UsageError(f"the argument file {word[1:]} cannot be read: {reason}") from None

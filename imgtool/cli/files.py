@@ -16,7 +16,7 @@ from imgtool.cli.arguments import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["read_file", "write_file"]
+__all__ = ["check_output", "read_file", "write_file"]
 
 
 def read_file(path: Path) -> bytes:
@@ -27,8 +27,37 @@ def read_file(path: Path) -> bytes:
     """
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}") from None
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file cannot be used; names with a null byte in them are no OSError."""
+    return (error.strerror or "") if isinstance(error, OSError) else str(error)
+
+
+def real_path(path: Path) -> Path:
+    """The path with links followed, also where nothing is there yet.
+
+    Raises:
+        UsageError: No file can have that name.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:
+        raise UsageError(f"{path!r} is no name for a file: {error}") from None
+
+
+def check_output(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Raises:
+        UsageError: It is.
+    """
+    target = real_path(path)
+    for source in inputs:
+        if target.exists() and source.exists() and target.samefile(source):
+            raise UsageError(f"{path} is an input; name another output")
 
 
 def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
@@ -43,22 +72,20 @@ def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
         UsageError: It is one of the inputs, or it cannot be written.
     """
     # A link stays a link: what it points to is replaced.
-    target = Path(os.path.realpath(path))
-    for source in inputs:
-        if target.exists() and source.exists() and target.samefile(source):
-            raise UsageError(f"{path} is an input; name another output")
+    target = real_path(path)
+    check_output(path, inputs)
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)  # a device or a pipe cannot be renamed over
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)  # a device or a pipe cannot be renamed over
         else:
             _replace(target, data)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
 
 
 def _replace(target: Path, data: bytes) -> None:
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=".imgtool-", dir=target.parent)
     beside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -82,6 +82,10 @@ def fullimage(
 
     placed = images_of(images) if images else _found_here()
     pieces, named = pieces_of(placed)
+    if not pieces:
+        raise UsageError(
+            "no firmware is given", expected="FILE, or 0x00000.bin and 0x10000.bin", found=named[0][0]
+        )
     change, _ = header_change(mode, freq, "keep")
     flash, _ = size_name(size)
     source = _init_source(init_data, changes or [])
@@ -89,8 +93,8 @@ def fullimage(
     made = make(pieces, flash, extras, header=change, keep_header=keep_header)
     target = output or Path(made.name)
     if not dry_run:
-        inputs = [image.path for image in placed]
-        write_file(target, made.data, [*inputs, *([lfs] if lfs else [])])
+        others = [piece.name for piece in (extras.filesystem, extras.lfs, source.file) if piece is not None]
+        write_file(target, made.data, [*(image.path for image in placed), *map(Path, others)])
     _report(made, target, dry_run=dry_run, as_json=json)
     raise typer.Exit(0 if made.description.ok else 1)
 

@@ -59,10 +59,14 @@ def merge(
     pieces, named = pieces_of(placed)
     change, spelling = header_change(mode, freq, size)
     inputs = [image.path for image in placed]
-    fill_byte = number(fill or "0xFF", "byte")
+    fill_byte = number("0xFF" if fill is None else fill, "byte")
     if fill_byte >= _BYTE:
         raise UsageError("not a byte", expected="0x00 to 0xFF", found=fill)
     length = None if pad_to is None else number(pad_to, "size")
+    if not pieces:
+        raise UsageError(
+            "no firmware is given, by which a named place could be found", expected="FILE", found=named[0][0]
+        )
     if named:
         from imgtool.operations.extras import place_by_name
 

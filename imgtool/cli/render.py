@@ -82,13 +82,13 @@ def show_lines(lines: Sequence[str]) -> None:
     """Print plain lines to stdout."""
     screen = text.stdout()
     for line in lines:
-        screen.line(line)
+        screen.paragraph(line)
 
 
 def show_note(message: str | None) -> None:
-    """Print a note to stderr, if there is one."""
+    """Print a note, if there is one."""
     if message:
-        text.stderr().paragraph(message, lead=[Span("  note  ", "dim")])
+        text.stdout().paragraph(message, lead=[Span("  note  ", "dim")])
 
 
 def show_error(error: ImgtoolError, hint: str) -> None:
@@ -115,7 +115,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 def show_description(path: str, description: Description) -> None:
     """Print what ``inspect`` found out about a file."""
     screen = text.stdout()
-    screen.line(Span(path, "bold"))
+    screen.paragraph(path, style="bold")
     screen.line(*_verdict(description))
     screen.line()
     screen.table([(Span(name, "dim"), value) for name, value in _facts(description)])
@@ -143,7 +143,7 @@ def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     for path, description in named:
         taken = [_clipped(path, _PATH_WIDTH, keep_end=True), f"{description.size:,}", str(description.kind)]
         rows.append((*taken, _state(description, screen.width - _STATE_AT)))
-    screen.line(Span(folder or ".", "bold"))
+    screen.paragraph(folder or ".", style="bold")
     screen.table(rows, head=("file", "size", "kind", "firmware"), right=(1,))
     wrong = [(path, f) for path, each in named for f in each.findings if f.severity is Severity.ERROR]
     if wrong:
@@ -180,8 +180,10 @@ def _verdict(description: Description) -> list[Line]:
     errors = sum(finding.severity is Severity.ERROR for finding in description.findings)
     if errors:
         return [what, Span(f"{errors} error{'s' if errors > 1 else ''}", "bold red")]
-    checked = bool(description.checksums)
-    return [what, Span("all checks hold" if checked else "nothing wrong, but it has no checks", "green")]
+    return [
+        what,
+        Span("all checks hold" if description.checksums else "nothing wrong; it has no checks", "green"),
+    ]
 
 
 def _bytes(count: int) -> str:

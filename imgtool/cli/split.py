@@ -24,7 +24,7 @@ def split(
 
     Example: imgtool split nodemcu.bin -o parts
     """
-    from imgtool.cli.files import read_file, write_file
+    from imgtool.cli.files import check_output, read_file, write_file
     from imgtool.errors import ImgtoolError
     from imgtool.operations.split import split as cut
 
@@ -38,7 +38,9 @@ def split(
     except OSError as error:
         raise UsageError(f"the folder {output} cannot be made: {error.strerror}") from None
     for piece in result.pieces:
-        write_file(output / piece.name, piece.data, [file])
+        check_output(output / piece.name, [file])
+    for piece in result.pieces:
+        write_file(output / piece.name, piece.data)
     if json:
         from imgtool.cli.report import document, finding_fields, piece_fields
 

@@ -8,6 +8,7 @@ import time (docs/performance.md).  Colour is used on terminals alone, and not w
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -21,6 +22,9 @@ __all__ = ["Line", "Screen", "Span", "stderr", "stdout"]
 _WIDTH: Final = 80
 _GUTTER: Final = "  "
 _LEAST_WRAPPED: Final = 20
+
+# Names and strings out of files are shown, never obeyed.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Select Graphic Rendition codes, ECMA-48 8.3.117.
 _CODES: Final = {
@@ -62,11 +66,11 @@ class Screen(NamedTuple):
         """Write one line as it is."""
         self.stream.write("".join(self._shown(span) for span in spans).rstrip(" ") + "\n")
 
-    def paragraph(self, text: str, *, lead: Sequence[Span] = ()) -> None:
+    def paragraph(self, text: str, *, lead: Sequence[Span] = (), style: str = "") -> None:
         """Write a text wrapped to the width, indented by what stands before its first line."""
         indent = sum(len(span.text) for span in lead)
         for number, piece in enumerate(_wrapped(text, self.width - indent)):
-            self.line(*(lead if number == 0 else (" " * indent,)), piece)
+            self.line(*(lead if number == 0 else (" " * indent,)), Span(piece, style))
 
     def table(
         self, rows: Sequence[Sequence[Line]], *, head: Sequence[str] = (), right: Sequence[int] = ()
@@ -97,12 +101,11 @@ class Screen(NamedTuple):
                 self.line(*before, Span(piece, style))
 
     def _shown(self, span: Line) -> str:
-        if isinstance(span, str):
-            return span
-        if not self.colour or not span.style:
-            return span.text
+        shown = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", _text(span))
+        if isinstance(span, str) or not self.colour or not span.style:
+            return shown
         codes = ";".join(_CODES[word] for word in span.style.split())
-        return f"\x1b[{codes}m{span.text}\x1b[0m"
+        return f"\x1b[{codes}m{shown}\x1b[0m"
 
 
 def _text(cell: Line) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "fit_of", "gap_parts", "read"]
 
 _NODEMCU = (b"NodeMCU", b"NodeMcu")  # never built for a user slot, so not to be asked about it
+_MOST_JUNK = 0x800  # less than what any loader puts behind the image, and before what it loads
 _LEAST_FILL = 16  # equal bytes that are taken for fill before something else
 _ENOUGH_POINTERS = 16
 # Of the addresses in irom that name IRAM code, 51 to 74 % begin a function where both parts are of one build,
@@ -79,8 +80,16 @@ def _irom_offset(data: bytes, end: int) -> int | None:
         if end <= offset < len(data) and fill.is_fill(data, end, offset, data[end]):
             return None if fill.is_fill(data, offset, len(data), data[offset]) else offset
     offset = irom.OFFSETS[0]
-    in_page = end <= offset < len(data) and irom.record_page(data, offset) is not None
-    return offset if in_page else None
+    if not end <= offset < len(data):
+        return None
+    return offset if irom.record_page(data, offset) or _junk_then_code(data, end, offset) else None
+
+
+def _junk_then_code(data: bytes, end: int, offset: int) -> bool:
+    """Whether a few bytes that belong to nothing stand behind the image, then fill, then code."""
+    junk_end = fill.run_start(data, end, offset, data[offset - 1])
+    near = junk_end - end < _MOST_JUNK and offset - junk_end >= _MOST_JUNK
+    return near and lx106.looks_like_code(data[offset : offset + IROM_WINDOW])
 
 
 def _is_nodemcu(data: bytes) -> bool:

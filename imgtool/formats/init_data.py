@@ -10,6 +10,7 @@ https://github.com/espressif/ESP8266_NONOS_SDK/tree/master/bin.  See docs/format
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -342,9 +343,11 @@ class InitData:
         for name, text in changes.items():
             field = _BY_NAME.get(name)
             if field is None or not field.settable:
+                names = [each.name for each in FIELDS if each.settable]
+                near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
                 raise FormatError(
                     f"init data has no field {name} that can be set",
-                    expected="one of " + ", ".join(f.name for f in FIELDS if f.settable),
+                    expected=" or ".join(near) or "a name from docs/formats/init-data.md",
                     found=name,
                 )
             values[name] = field.raw_of(text)

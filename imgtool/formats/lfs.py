@@ -185,6 +185,8 @@ def read(data: bytes) -> Reading | None:
     try:
         image = LfsImage.parse(data)
     except FormatError as problem:
+        if int.from_bytes(data[:4], "little") & 0xFFFF_FFF0 == _MAGIC_51:
+            return _damaged(data, problem)
         if not data.startswith(_LUA_53):
             return None
         part = Part(PartKind.LFS, 0, len(data), note="Lua 5.3 image", facts={"lua": "5.3"})
@@ -193,3 +195,10 @@ def read(data: bytes) -> Reading | None:
     packed = "gzipped " if data.startswith(_GZIP) else ""
     note = f"{packed}Lua 5.1 image, {image.number_type}, {len(image.image):,} bytes"
     return Reading(FileKind.LFS, (Part(PartKind.LFS, 0, len(data), note=note, facts=_facts(image)),))
+
+
+def _damaged(data: bytes, problem: FormatError) -> Reading:
+    part = Part(PartKind.LFS, 0, len(data), note="Lua 5.1 image, cut")
+    message = f"{problem.message} (expected {problem.expected}, found {problem.found})"
+    finding = Finding(Severity.ERROR, "cut", message, problem.offset)
+    return Reading(FileKind.LFS, (part,), findings=(finding,))

@@ -14,7 +14,7 @@ from imgtool.formats import nodemcu_page
 from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.init_data import InitData, is_init_data
 from imgtool.formats.lfs import LfsImage
-from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.spiffs import signature_at
 from imgtool.layout import align_up, filesystem_start, layout_for
 from imgtool.operations.describe import describe
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AT_ITS_PLACE",
     "InitDataSource",
+    "check_layout_known",
     "filesystem_findings",
     "irom_end_of",
     "place_by_name",
@@ -49,6 +50,16 @@ _LARGE_BLOCK: Final = 0x2000
 _SMALL_BLOCK: Final = 0x1000
 _LEAST_LARGE_BLOCKS: Final = 4
 
+# Parts of firmware that keeps its sectors elsewhere, or that a boot loader starts.
+_OF_OTHERS: Final = (
+    PartKind.APP,
+    PartKind.BOOTLOADER,
+    PartKind.IMAGE_V2,
+    PartKind.LENGTH_CRC_WORDS,
+    PartKind.MD5_TAIL,
+    PartKind.RBOOT_CONFIG,
+    PartKind.SHA256_TAIL,
+)
 FIRMWARE: Final = (PartKind.IMAGE_V1, PartKind.PARTITION_TABLE, PartKind.IROM)
 """The parts that are the firmware itself."""
 
@@ -100,7 +111,8 @@ def _init_base(source: InitDataSource, data: bytes, description: Description) ->
     if source.choice == "keep":
         for part in description.parts:
             if part.kind is PartKind.INIT_DATA:
-                return data[part.offset : part.end].rstrip(b"\xff"), "init data of the input"
+                block = data[part.offset : part.end]
+                return block.rstrip(b"\xff").ljust(INIT_DATA_SIZE, b"\xff"), "init data of the input"
         raise FormatError(
             "the input holds no init data to keep", expected="init data at its place", found="none"
         )
@@ -244,6 +256,31 @@ def _formats(image: Piece, reason: str) -> Finding:
     return Finding(Severity.WARNING, "filesystem-formatted", message)
 
 
+def check_layout_known(source: Description, name: str) -> None:
+    """Refuse what is no firmware whose flash layout is known.
+
+    Raises:
+        FormatError: The irom part is missing.
+        LayoutError: It is another firmware, or none.
+    """
+    foreign = [part for part in source.parts if part.kind in _OF_OTHERS]
+    if source.kind in (FileKind.AGGREGATED, FileKind.FLASH_DUMP) and not foreign:
+        return
+    if source.kind is FileKind.IMAGE_V1 and source.parts[-1].kind is not PartKind.UNKNOWN:
+        raise FormatError(
+            "this is only the image for 0x00000; the irom part (0x10000.bin) is missing",
+            source=name,
+            expected="an aggregated image or both of its parts",
+            found=str(source.kind),
+        )
+    raise LayoutError(
+        "imgtool knows no flash layout for this firmware, and makes none up",
+        source=name,
+        expected="NodeMCU or another non-OS SDK firmware without a boot loader",
+        found=f"{source.kind} with {foreign[0].kind}" if foreign else str(source.kind),
+    )
+
+
 def irom_end_of(description: Description) -> int:
     """The flash address behind the firmware's own parts."""
     return max((part.end for part in description.parts if part.kind in FIRMWARE), default=0)
@@ -265,6 +302,7 @@ def place_by_name(
     """
     data = merge(pieces).data
     firmware = describe(data)
+    check_layout_known(firmware, pieces[0].name)
     end = irom_end_of(firmware)
     layout = layout_for(_flash_of(firmware, size), firmware.firmware, table_of(data, firmware), end)
     placed: list[Piece] = []

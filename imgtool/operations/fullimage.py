@@ -11,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import flash_size
-from imgtool.errors import FormatError, LayoutError
+from imgtool.errors import LayoutError, in_bytes
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout import layout_for
 from imgtool.operations.describe import describe
 from imgtool.operations.extras import (
+    FIRMWARE,
     InitDataSource,
+    check_layout_known,
     filesystem_findings,
     irom_end_of,
     place_filesystem,
@@ -77,7 +79,7 @@ class FullImage:
 
 
 # Sectors that a new image starts with anew, whatever an input held in their place.
-_RENEWED: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM, PartKind.BLANK, PartKind.GAP)
+_RENEWED: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM, PartKind.BLANK)
 _QUAD_FROM: Final = 0x8_0000
 _DIO_FROM: Final = 0x40_0000
 
@@ -107,7 +109,7 @@ def fullimage(
     flash = flash_size(size)
     merged = merge(pieces)
     source = describe(merged.data)
-    _check_kind(source, pieces)
+    check_layout_known(source, pieces[0].name)
     _check_header(source, flash, keep=keep_header)
     table = table_of(merged.data, source)
     irom_end = irom_end_of(source)
@@ -134,24 +136,6 @@ def fullimage(
     return FullImage(data, flash, layout.rule, placed, description, findings, _name(source.firmware, flash))
 
 
-def _check_kind(source: Description, pieces: Sequence[Piece]) -> None:
-    if source.kind in (FileKind.AGGREGATED, FileKind.FLASH_DUMP):
-        return
-    if source.kind is FileKind.IMAGE_V1 and source.parts[-1].kind is not PartKind.UNKNOWN:
-        raise FormatError(
-            "this is only the image for 0x00000; the irom part (0x10000.bin) is missing",
-            source=pieces[0].name,
-            expected="an aggregated image or both of its parts",
-            found=str(source.kind),
-        )
-    raise LayoutError(
-        "imgtool knows no flash layout for this firmware, and makes none up",
-        source=pieces[0].name,
-        expected="an aggregated image, its parts, or an image of a flash",
-        found=str(source.kind),
-    )
-
-
 def _check_header(source: Description, flash: FlashSize, *, keep: bool) -> None:
     stated = None if source.header is None else source.header.size
     if keep and stated != flash.name:
@@ -166,8 +150,12 @@ def _check_header(source: Description, flash: FlashSize, *, keep: bool) -> None:
 def _kept_parts(data: bytes, source: Description, pieces: Sequence[Piece]) -> list[Piece]:
     """The parts of the input that go into the image, named after the inputs that they come from."""
     kept: list[Piece] = []
+    in_flash = source.kind is FileKind.FLASH_DUMP
+    irom_start = next(part.offset for part in source.parts if part.kind in FIRMWARE[1:])
     for part in source.parts:
-        if part.kind in _RENEWED:
+        # Fill is kept where it may be somebody's: in a flash, behind the firmware.
+        dropped = part.kind is PartKind.GAP and not (in_flash and part.offset > irom_start)
+        if part.kind in _RENEWED or dropped:
             continue
         origin = next((piece.name for piece in pieces if piece.address <= part.offset < piece.end), "")
         block = data[part.offset : part.end]
@@ -188,7 +176,7 @@ def _check_fit(placed: Sequence[Piece], firmware: Sequence[Piece], layout: Flash
                 source=piece.name,
                 offset=layout.flash.bytes,
                 expected=f"its end at or below 0x{layout.flash.bytes:06x}",
-                found=f"0x{piece.end:06x}, {piece.end - layout.flash.bytes:,} bytes too many",
+                found=f"0x{piece.end:06x}, {in_bytes(piece.end - layout.flash.bytes)} too many",
             )
     own = {id(piece) for piece in firmware}
     for piece in placed:
@@ -199,7 +187,7 @@ def _check_fit(placed: Sequence[Piece], firmware: Sequence[Piece], layout: Flash
             if over > 0:
                 raise LayoutError(
                     f"it reaches into {region.name} (0x{region.start:06x} to 0x{region.end - 1:06x}) "
-                    f"by {over:,} bytes",
+                    f"by {in_bytes(over)}",
                     source=piece.name,
                     offset=max(piece.address, region.start),
                     expected=f"its end at or below 0x{region.start:06x}",

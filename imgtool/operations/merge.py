@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size
-from imgtool.errors import FormatError, LayoutError
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, flash_size
+from imgtool.errors import FormatError, LayoutError, in_bytes
 from imgtool.formats import aggregated, boot_image, fill, identify, irom, nodemcu_page
 from imgtool.formats.boot_image import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
@@ -69,6 +69,9 @@ class HeaderChange:
 
 KEEP: Final = HeaderChange()
 
+LARGEST_FLASH: Final = max(size.bytes for size in FLASH_SIZES)
+"""Bytes of the largest flash that the SDK knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
@@ -116,12 +119,18 @@ def merge(
         ordered = (_patched(ordered[0], header), *ordered[1:])
     end = ordered[-1].end
     _check_size(ordered, header)
+    if pad_to is not None and pad_to > LARGEST_FLASH:
+        raise LayoutError(
+            "no flash is that large",
+            expected=f"a length of at most 0x{LARGEST_FLASH:x}",
+            found=f"0x{pad_to:x}",
+        )
     if pad_to is not None and end > pad_to:
         raise LayoutError(
             "the pieces are larger than the length to pad to",
             source=ordered[-1].name,
             expected=f"at most 0x{pad_to:x}",
-            found=f"0x{end:x}, {end - pad_to:,} bytes too many",
+            found=f"0x{end:x}, {in_bytes(end - pad_to)} too many",
         )
     data = join(ordered, max(end, pad_to or 0), fill_byte)
     return Merged(data, 0, ordered, fill_byte, tuple(findings))
@@ -134,15 +143,27 @@ def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         FormatError: A piece is empty.
         LayoutError: Two pieces claim the same bytes.
     """
+    if not pieces:
+        raise LayoutError(
+            "there is nothing to put into the image", expected="at least one piece", found="none"
+        )
     for piece in pieces:
         if not piece.data:
             raise FormatError("the file is empty", source=piece.name, expected="an image", found="0 bytes")
+        if not piece.address >= 0 or piece.end > LARGEST_FLASH:
+            raise LayoutError(
+                "no flash reaches that far",
+                source=piece.name,
+                offset=piece.address,
+                expected=f"a flash address, its end at or below 0x{LARGEST_FLASH:x}",
+                found=f"0x{piece.end:x}",
+            )
     ordered = tuple(sorted(pieces, key=lambda piece: piece.address))
     for one, two in pairwise(ordered):
         if one.end > two.address:
             stop = min(one.end, two.end)
             raise LayoutError(
-                f"{_span(one)} and {_span(two)} overlap by {stop - two.address:,} bytes",
+                f"{_span(one)} and {_span(two)} overlap by {in_bytes(stop - two.address)}",
                 offset=two.address,
             )
     return ordered
@@ -237,7 +258,7 @@ def _protected(first: Piece, found: Scan, code: Piece) -> list[Finding]:
     region = lowest_protected(page.table)
     if region is not None and found.end > region.start:
         raise LayoutError(
-            f"the image reaches {found.end - region.start:,} bytes into {region.name} of its partition table",
+            f"the image reaches {in_bytes(found.end - region.start)} into {region.name} of its table",
             source=first.name,
             offset=region.start,
             expected=f"its end at or below 0x{region.start:05x}",
@@ -300,5 +321,5 @@ def _check_size(pieces: tuple[Piece, ...], header: HeaderChange) -> None:
             source=last.name,
             offset=size.bytes,
             expected=f"its end at or below 0x{size.bytes:06x}",
-            found=f"0x{last.end:06x}, {last.end - size.bytes:,} bytes too many",
+            found=f"0x{last.end:06x}, {in_bytes(last.end - size.bytes)} too many",
         )

@@ -15,6 +15,7 @@ from imgtool.operations.describe import describe
 from imgtool.operations.merge import Piece
 
 if TYPE_CHECKING:
+    from imgtool.formats.reading import Part
     from imgtool.operations.describe import Description
 
 __all__ = ["Split", "split"]
@@ -71,13 +72,25 @@ def split(data: bytes) -> Split:
         )
     runs = _file_runs(data, description)
     pieces = tuple(Piece(start, data[start:stop], f"0x{start:05x}.bin") for start, stop in runs)
-    gap = next((part for part in description.parts if part.kind is PartKind.GAP), None)
+    gap = _gap(description)
     fill_byte = fill.ERASED if gap is None else data[gap.offset]
     return Split(pieces, description, fill_byte, len(data), tuple(_findings(runs, description, fill_byte)))
 
 
+def _gap(description: Description) -> Part | None:
+    """The fill in front of irom, which merging puts there again; None where irom follows at once."""
+    gap = None
+    for part in description.parts:
+        if part.kind in (PartKind.IROM, PartKind.PARTITION_TABLE):
+            break
+        gap = part if part.kind is PartKind.GAP else gap
+    return gap
+
+
 def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
     """Start and stop of each part file."""
+    gap = _gap(description)
+    gap_offset = None if gap is None else gap.offset
     runs: list[tuple[int, int]] = []
     before: PartKind | None = None
     for part in description.parts:
@@ -85,7 +98,7 @@ def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
             runs[-1] = (runs[-1][0], part.end)
         elif part.kind is PartKind.UNKNOWN and before is PartKind.GAP and part.offset <= _IMAGE_END:
             runs[-1] = (runs[-1][0], part.end)  # bytes behind the image, with fill of their own
-        elif part.kind not in (PartKind.GAP, PartKind.BLANK):
+        elif part.offset != gap_offset and part.kind is not PartKind.BLANK:
             stop = fill.run_start(data, part.offset, part.end)
             if stop > part.offset:
                 runs.append(

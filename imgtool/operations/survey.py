@@ -112,7 +112,7 @@ class _Plan:
 
 def _plan(data: bytes, reading: Reading) -> _Plan:
     size = len(data)
-    is_flash = size in _SIZES and _stated_irom_end(data, reading) != size
+    is_flash = size in _SIZES and _stated_irom_end(data, reading) != size and not _runs_to_end(data, reading)
     stated = None if reading.header is None else reading.header.flash_size
     stated_end = 0 if stated is None else stated.bytes
     regions, findings = _regions(data, reading, stated_end, is_flash=is_flash)
@@ -124,6 +124,13 @@ def _plan(data: bytes, reading: Reading) -> _Plan:
     ):
         findings = (*findings, _size_differs(stated.name, size))
     return _Plan(regions, is_flash, findings)
+
+
+def _runs_to_end(data: bytes, reading: Reading) -> bool:
+    """Whether irom goes on to the last sectors: then the file is as long as a flash by chance."""
+    first, init, _ = sdk_regions(len(data))
+    is_code = lx106.looks_like_code(data[first.start :])
+    return reading.kind is FileKind.AGGREGATED and is_code and not init_data.is_init_data(data, init.start)
 
 
 def _regions(
@@ -140,10 +147,12 @@ def _regions(
     table = _table(data, reading)
     if table is not None:
         return _of_table(table, stated_end or size) if is_flash else ((), ())
-    ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0})
+    # No SDK keeps anything at the end of 256KB.
+    ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0, _SIZES[0]})
     found = [end for end in ends if init_data.is_init_data(data, sdk_regions(end)[1].start)]
     if not found and is_flash and stated_end <= size:  # of a cut flash the last sectors are not in the file
         found = [stated_end or size]
+    found = [end for end in found if end != _SIZES[0]]
     return tuple(region for end in found for region in sdk_regions(end)), ()
 
 
@@ -179,13 +188,11 @@ def _head(reading: Reading) -> tuple[tuple[Part, ...], int]:
     """The firmware's own parts, and where the rest begins: at irom, whose end is not known, or behind all."""
     head = list(reading.parts)
     start = head[-1].end
-    while head and (head[-1].kind in _TRAILING or (head[-1].end == start and _endless(reading, head[-1]))):
+    if reading.kind is FileKind.AGGREGATED:
+        return tuple(head[:-1]), head[-1].offset
+    while head and head[-1].kind in _TRAILING:
         start = head.pop().offset
     return tuple(head), start
-
-
-def _endless(reading: Reading, part: Part) -> bool:
-    return reading.kind is FileKind.AGGREGATED and part.kind is PartKind.IROM
 
 
 def _head_parts(data: bytes, head: tuple[Part, ...], regions: list[Region]) -> Iterator[Part]:

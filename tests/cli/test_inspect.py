@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import IMAGES, Command, Put, aggregate, corpus_folder
+
+OLD_RELEASE = "aggregated/sample-with-sdk-sectors.bin"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("sample/0x00000.bin", 0),
+        ("sample/0x10000.bin", 0),
+        (OLD_RELEASE, 0),
+        ("v2/user1.bin", 0),
+        ("blank.bin", 0),
+        ("init-data/v05.bin", 0),
+        ("lfs/lfs-5.1.img", 0),
+        ("spiffs/linear.bin", 0),
+        ("broken/trailing.bin", 0),
+        ("v2/bad-crc.bin", 1),
+        ("broken/bad-checksum.bin", 1),
+        ("broken/cut-in-segment.bin", 1),
+        ("broken/cut-before-checksum.bin", 1),
+        ("broken/header-only.bin", 1),
+        ("broken/seventeen-segments.bin", 1),
+        ("broken/cut-v2-irom.bin", 1),
+        ("init-data/bad-marker.bin", 1),
+    ],
+)
+def test_exit_code(put: Put, imgtool: Command, name: str, code: int) -> None:
+    put("file.bin", name)
+
+    assert imgtool("inspect", "file.bin").code == code
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello, world", bytes(range(256)) * 4], ids=["empty", "text", "bytes"]
+)
+def test_what_is_no_esp8266_file_is_3_with_its_result(put: Put, imgtool: Command, content: bytes) -> None:
+    put("file.bin", content)
+    run = imgtool("inspect", "file.bin")
+
+    assert (run.code, run.out.splitlines()[0], run.err) == (3, "file.bin", "")
+
+
+def test_missing_file_is_2(folder: Path, imgtool: Command) -> None:
+    run = imgtool("inspect", folder / "missing.bin")
+
+    assert (run.code, run.out, "missing.bin cannot be read" in run.err.replace("\n       ", " ")) == (
+        2,
+        "",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["blank.bin", "sample/0x00000.bin"], 0),
+        (["broken/bad-checksum.bin", "blank.bin"], 1),
+        (["broken/bad-checksum.bin", "text", "blank.bin"], 3),
+    ],
+)
+def test_over_several_files_the_highest_code(put: Put, imgtool: Command, names: list[str], code: int) -> None:
+    files = [put(f"{number}.bin", IMAGES.get(name, b"text")) for number, name in enumerate(names)]
+
+    assert imgtool("inspect", *files).code == code
+
+
+def test_several_files_are_all_shown(put: Put, imgtool: Command) -> None:
+    put("a.bin", "blank.bin")
+    put("b.bin", "sample/0x00000.bin")
+    lines = [line.split() for line in imgtool("inspect", "a.bin", "b.bin").out.splitlines()]
+
+    assert [line[::2] for line in lines if line and line[0].endswith(".bin")] == [
+        ["a.bin", "blank"],
+        ["b.bin", "image-v1"],
+    ]
+
+
+def test_a_folder_is_walked_when_asked(folder: Path, put: Put, imgtool: Command) -> None:
+    put("images/below/a.bin", "blank.bin")
+    put("images/b.bin", "sample/0x00000.bin")
+    results = json.loads(imgtool("inspect", "-r", folder / "images", "--json").out)["results"]
+
+    assert [Path(result["path"]).name for result in results] == ["b.bin", "a.bin"]
+
+
+def test_a_folder_is_a_usage_error_otherwise(folder: Path, imgtool: Command) -> None:
+    run = imgtool("inspect", folder)
+
+    assert (run.code, run.out) == (2, "")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_several_jobs_say_the_same(put: Put, imgtool: Command, jobs: str) -> None:
+    files = [put(f"{number}.bin", "sample/0x00000.bin") for number in range(3)]
+
+    assert imgtool("inspect", *files, "-j", jobs) == imgtool("inspect", *files)
+
+
+@pytest.mark.parametrize("alias", ["image-info"])
+def test_esptools_name(put: Put, imgtool: Command, alias: str) -> None:
+    put("file.bin", "sample/0x00000.bin")
+
+    assert imgtool(alias, "file.bin") == imgtool("inspect", "file.bin")
+
+
+# What the answer for people must hold, one line of the issue each.
+LINES = {
+    "kind": "aggregated firmware image, 520,192 bytes (508 KB): all checks hold",
+    "firmware": "firmware  NodeMCU 2.2.0, build 20190301, Lua 5.1.4",
+    "sdk": "SDK       2.2.1(6ab97e9)",
+    "header": "header    dio, 40m, 512KB, entry point 0x40100004",
+    "part": "0x000000   34,096  image-v1      3 segments",
+    "irom": "0x010000  120,243  irom          at 0x40210000",
+    "behind": "0x02d5b3  318,029  gap           filled with 0x00",
+    "init-data": "0x07c000    4,096  init-data     set SDK 0.9",
+    "segment": "0  0x40100000    24,576  IRAM    0x000010",
+    "checksum": "XOR of image-v1  0xfe    0xfe      holds",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_answer(put: Put, imgtool: Command, line: str) -> None:
+    put("old.bin", OLD_RELEASE)
+    lines = [text.strip() for text in imgtool("inspect", "old.bin").out.splitlines()]
+
+    assert LINES[line] in lines
+
+
+def test_uncovered_irom_is_said(put: Put, imgtool: Command) -> None:
+    put("old.bin", OLD_RELEASE)
+
+    assert "a cut or a changed byte" in imgtool("inspect", "old.bin").out
+
+
+def test_wrong_checksum_is_shown_with_both_values(put: Put, imgtool: Command) -> None:
+    put("bad.bin", "broken/bad-checksum.bin")
+    lines = [text.strip() for text in imgtool("inspect", "bad.bin").out.splitlines()]
+
+    assert "XOR of image-v1  0xa4    0xfe      WRONG" in lines
+
+
+def test_wrong_crc_is_shown_with_both_values(put: Put, imgtool: Command) -> None:
+    put("bad.bin", "v2/bad-crc.bin")
+
+    assert "0x14425e25  0x02c38d81  WRONG" in imgtool("inspect", "bad.bin").out
+
+
+def test_partition_table_is_shown(put: Put, imgtool: Command) -> None:
+    put("nodemcu.bin", aggregate("nodemcu-3.0-2021"))
+    lines = [text.split() for text in imgtool("inspect", "nodemcu.bin").out.splitlines()]
+
+    assert ["init", "data", "0x00f000", "0x001000"] in lines
+
+
+def test_fields_of_init_data_are_shown(put: Put, imgtool: Command) -> None:
+    put("init.bin", "init-data/v05.bin")
+    lines = [text.split()[:3] for text in imgtool("inspect", "init.bin").out.splitlines()]
+
+    assert ["target_power_qdb_0", "20.50", "dBm"] in lines
+
+
+def test_json(put: Put, imgtool: Command) -> None:
+    put("old.bin", OLD_RELEASE)
+    run = imgtool("inspect", "--json", "old.bin")
+
+    (result,) = json.loads(run.out)["results"]
+    assert (run.code, result["path"], result["size"], result["kind"], result["ok"]) == (
+        0,
+        "old.bin",
+        520192,
+        "aggregated",
+        True,
+    )
+    assert result["sha256"] == hashlib.sha256(IMAGES[OLD_RELEASE]).hexdigest()
+
+
+def test_json_of_firmware_and_header(put: Put, imgtool: Command) -> None:
+    put("old.bin", OLD_RELEASE)
+    (result,) = json.loads(imgtool("inspect", "--json", "old.bin").out)["results"]
+
+    firmware, header = result["firmware"], result["header"]
+    assert [firmware[key] for key in ("name", "version", "sdk", "build")] == [
+        "NodeMCU",
+        "2.2.0",
+        "2.2.1(6ab97e9)",
+        "20190301",
+    ]
+    assert [header[key] for key in ("version", "entry", "mode", "freq", "size")] == [
+        1,
+        0x40100004,
+        "dio",
+        "40m",
+        "512KB",
+    ]
+
+
+def test_json_of_a_part_with_a_check(put: Put, imgtool: Command) -> None:
+    put("old.bin", OLD_RELEASE)
+    (result,) = json.loads(imgtool("inspect", "--json", "old.bin").out)["results"]
+
+    part = result["parts"][0]
+    assert (part["kind"], part["offset"], part["size"]) == ("image-v1", 0, 34096)
+    assert {key: part["checksum"][key] for key in ("stored", "computed", "ok")} == {
+        "stored": 0xFE,
+        "computed": 0xFE,
+        "ok": True,
+    }
+    assert part["segments"][0] == {"offset": 16, "size": 0x6000, "address": 0x40100000, "memory": "IRAM"}
+
+
+def test_json_of_a_damaged_file(put: Put, imgtool: Command) -> None:
+    put("bad.bin", "broken/bad-checksum.bin")
+    run = imgtool("inspect", "--json", "bad.bin")
+
+    document = json.loads(run.out)
+    (finding,) = document["results"][0]["findings"]
+    assert (run.code, document["ok"], finding["severity"], finding["code"], finding["offset"]) == (
+        1,
+        False,
+        "error",
+        "checksum",
+        34095,
+    )
+
+
+def test_json_of_several_files_is_one_document(put: Put, imgtool: Command) -> None:
+    put("a.bin", "blank.bin")
+    put("b.bin", b"text")
+    run = imgtool("inspect", "a.bin", "b.bin", "--json")
+
+    results = json.loads(run.out)["results"]
+    assert (run.code, [result["path"] for result in results]) == (3, ["a.bin", "b.bin"])
+
+
+def test_real_images_give_no_traceback(imgtool: Command) -> None:
+    files = sorted(path for path in corpus_folder().rglob("*") if path.is_file())
+    runs = {path.name: imgtool("inspect", path) for path in files}
+
+    assert {name: run.err for name, run in runs.items() if run.code not in (0, 1, 3) or run.err} == {}

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures import nodemcu
+from imgtool.formats.boot_image import patch_header
+from imgtool.operations.describe import describe
+from tests.strategies import NO_SHRINKING
+from tests.support import IMAGES, IROM, aggregate, holes, real, said, spans, table_page
+
+V05 = IMAGES["init-data/v05.bin"]
+SAMPLE = aggregate("sample")
+END = len(SAMPLE)
+BOOT_3 = IMAGES["nodemcu-3.0-2021/0x00000.bin"]
+USED = IMAGES["nodemcu-3.0-2021-used/0x10000.bin"]
+NOISE: bytes = nodemcu.stream("survey", 0x1000)
+BLOCKS = [NOISE, bytes(0x1000), V05, SAMPLE[IROM:0x13000]]
+CODES = {"512KB": 0, "1MB": 2, "2MB": 3, "4MB": 4, "8MB": 8, "16MB": 9}
+BYTES = {name: 1 << (18 + power) for power, name in enumerate(CODES, 1)}
+
+
+def flash(size: str, contents: dict[int, bytes], *, stated: str | None = None) -> bytes:
+    """A whole flash with things at their addresses, erased elsewhere."""
+    data = bytearray(b"\xff" * BYTES[size])
+    for address, block in contents.items():
+        data[address : address + len(block)] = block
+    if data[0] != 0xE9:
+        return bytes(data)
+    return patch_header(bytes(data), size=CODES[stated or size])
+
+
+@pytest.mark.parametrize("size", CODES)
+def test_sdk_sectors_of_a_whole_flash(size: str) -> None:
+    end = BYTES[size]
+    description = describe(flash(size, {0: SAMPLE, end - 0x4000: V05}))
+
+    assert spans(description.parts)[-3:] == [
+        ("rf-cal", end - 0x5000, end - 0x4000),
+        ("init-data", end - 0x4000, end - 0x3000),
+        ("system-param", end - 0x3000, end),
+    ]
+
+
+@pytest.mark.parametrize("size", CODES)
+def test_a_whole_flash_is_called_one(size: str) -> None:
+    description = describe(flash(size, {0: SAMPLE, BYTES[size] - 0x4000: V05}))
+
+    assert (description.kind, said(description.findings, "error", "warning")) == ("flash-dump", [])
+
+
+def test_an_old_release_image_that_ends_before_the_last_sector() -> None:
+    parts = describe(IMAGES["aggregated/sample-with-sdk-sectors.bin"]).parts
+
+    # irom ends before the zeros that follow it; its own last byte may be zero.
+    assert [kind for kind, _, _ in spans(parts)] == [
+        "image-v1",
+        "gap",
+        "irom",
+        "gap",
+        "rf-cal",
+        "init-data",
+        "system-param",
+    ]
+
+
+def test_init_data_inside_irom_is_no_part() -> None:
+    # The sample holds a copy of v05 in its strings, at an odd offset.
+    assert V05 in SAMPLE[IROM:]
+    assert "init-data" not in [kind for kind, _, _ in spans(describe(SAMPLE).parts)]
+
+
+def test_a_flash_larger_than_its_header_says() -> None:
+    description = describe(flash("4MB", {0: SAMPLE, 0xFC000: V05}, stated="1MB"))
+
+    assert ("init-data", 0xFC000, 0xFD000) in spans(description.parts)
+    assert said(description.findings, "warning") == ["flash-size-differs"]
+
+
+def test_a_256kb_header_places_no_sdk_sectors() -> None:
+    data = flash("1MB", {0: SAMPLE})
+    description = describe(patch_header(data, size=1))
+
+    below = [kind for kind, start, _ in spans(description.parts) if start <= 0x40000]
+    assert below == ["image-v1", "gap", "irom", "blank"]
+
+
+@pytest.mark.parametrize(
+    ("content", "severity"),
+    [(b"", "note"), (b"\x00" * 4, "warning")],
+    ids=["blank", "something-else"],
+)
+def test_missing_init_data_is_said(content: bytes, severity: str) -> None:
+    # NodeMCU 2.x writes its own only where the first word is erased.
+    description = describe(flash("1MB", {0: SAMPLE, 0xFC000: content}))
+
+    assert "init-data-missing" in said(description.findings, severity)
+
+
+def test_damaged_init_data_is_an_error() -> None:
+    description = describe(flash("1MB", {0: SAMPLE, 0xFC000: IMAGES["init-data/bad-marker.bin"]}))
+
+    assert said(description.findings, "error") == ["init-data-version"]
+
+
+def test_file_system_behind_the_firmware() -> None:
+    description = describe(flash("1MB", {0: SAMPLE, 0x40000: IMAGES["spiffs/linear.bin"], 0xFC000: V05}))
+
+    assert ("spiffs", 0x40000, 0x80000) in spans(description.parts)
+
+
+def test_cut_file_system_is_an_error() -> None:
+    description = describe(
+        flash("512KB", {0: SAMPLE, 0x60000: IMAGES["spiffs/linear.bin"][:0x1B000], 0x7C000: V05})
+    )
+
+    assert said(description.findings, "error") == ["cut"]
+
+
+def test_unknown_data_is_a_part_with_a_note() -> None:
+    description = describe(flash("1MB", {0: SAMPLE, 0x80000: NOISE, 0xFC000: V05}))
+
+    assert [span for span in spans(description.parts) if span[0] == "unknown"] == [
+        ("unknown", 0x80000, 0x81000)
+    ]
+    assert "unknown-data" in said(description.findings, "note")
+
+
+def test_used_sdk_sectors_are_still_named() -> None:
+    data = flash("1MB", {0: SAMPLE, 0xFB000: NOISE, 0xFC000: V05, 0xFD000: NOISE[:300]})
+
+    assert spans(describe(data).parts)[-3:] == [
+        ("rf-cal", 0xFB000, 0xFC000),
+        ("init-data", 0xFC000, 0xFD000),
+        ("system-param", 0xFD000, 0x100000),
+    ]
+
+
+def test_a_used_nodemcu_3() -> None:
+    lfs = nodemcu.stream("not an image", 0x2000)
+    description = describe(
+        flash("4MB", {0: BOOT_3, 0xF000: V05, IROM: USED, 0x2E000: lfs, 0x3E000: IMAGES["spiffs/linear.bin"]})
+    )
+
+    unnamed = ("image-v1", "irom", "gap", "blank", "unknown")
+    assert [(kind, start) for kind, start, _ in spans(description.parts) if kind not in unnamed] == [
+        ("rf-cal", 0xD000),
+        ("init-data", 0xF000),
+        ("partition-table", 0x10000),
+        ("spiffs", 0x3E000),
+        ("system-param", 0x3FD000),
+    ]
+
+
+def test_lfs_in_its_partition() -> None:
+    image = IMAGES["lfs/lfs-5.1.raw"]
+    from_make = image[:4812]
+    placed = bytes([from_make[0] | 1]) + from_make[1:]
+    data = flash("4MB", {0: BOOT_3, 0xF000: V05, IROM: USED, 0x2E000: placed})
+
+    assert ("lfs", 0x2E000) in [(kind, start) for kind, start, _ in spans(describe(data).parts)]
+
+
+ADDRESSES = st.integers(0, 0x110).map(lambda number: number * 0x1000)
+ENTRIES = st.lists(
+    st.tuples(
+        st.sampled_from([1, 4, 5, 6, 99, 103, 104, 105, 106, 107, 0]),
+        st.one_of(ADDRESSES, st.integers(0, 0xFFFFFFFF)),
+        st.one_of(ADDRESSES, st.integers(0, 0xFFFFFFFF)),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=50, phases=NO_SHRINKING)
+@given(ENTRIES)
+def test_any_partition_table_leaves_no_hole_and_no_overlap(entries: list[tuple[int, int, int]]) -> None:
+    page = table_page((101, 0, 0xB000), (102, IROM, 0x20000), *entries)
+
+    assert holes(describe(flash("1MB", {0: BOOT_3, IROM: page, 0x11000: NOISE}))) == []
+
+
+@settings(max_examples=40, phases=NO_SHRINKING)
+@given(st.lists(st.tuples(st.integers(0x20, 0xFF), st.sampled_from(BLOCKS)), max_size=8))
+def test_any_contents_leave_no_hole(contents: list[tuple[int, bytes]]) -> None:
+    placed = {0: SAMPLE, **{number * 0x1000: block for number, block in contents if number < 0xFD}}
+
+    assert holes(describe(flash("1MB", placed))) == []
+
+
+def test_real_release_with_init_data_at_its_place() -> None:
+    parts = spans(describe(real("nodemcu/fw-20150112-esp.nodemcu.bin")).parts)
+
+    assert ("init-data", 0x7C000, 0x7D000) in parts
+
+
+def test_real_2mb_release_with_init_data_at_its_place() -> None:
+    parts = spans(describe(real("nodemcu/fw092-nodemcu_2M_20141219.bin")).parts)
+
+    assert ("init-data", 0x1FC000, 0x1FD000) in parts

@@ -1,0 +1,98 @@
+"""What the tests share: the synthesised images, the real ones, and small views on results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from fixtures import make
+from imgtool.formats import nodemcu_page
+from imgtool.formats.nodemcu_page import Entry, PartitionTable, Record, RecordPage
+
+if TYPE_CHECKING:
+    from imgtool.formats.reading import Finding, Part
+    from imgtool.operations.describe import Description
+
+CORPUS_VARIABLE: Final = "IMGTOOL_CORPUS"
+IROM: Final = 0x10000
+
+
+IMAGES: Final = make.build()
+"""Every synthesised image by its path, see fixtures/README.md."""
+
+
+def aggregate(folder: str, *, fill: int = 0xFF, names: tuple[str, str] = ("0x00000", "0x10000")) -> bytes:
+    """The two halves in a folder of the fixtures put together by hand, not by imgtool."""
+    boot, code = (IMAGES[f"{folder}/{name}.bin"] for name in names)
+    return boot.ljust(IROM, bytes([fill])) + code
+
+
+def corpus_folder() -> Path:
+    """The folder of real images; the test is skipped where there is none."""
+    folder = os.environ.get(CORPUS_VARIABLE)
+    if not folder:
+        pytest.skip(f"{CORPUS_VARIABLE} does not name the folder of real images")
+    return Path(folder)
+
+
+def real(name: str) -> bytes:
+    """A real image; the test is skipped where there are none."""
+    return (corpus_folder() / name).read_bytes()
+
+
+def holes(description: Description) -> list[str]:
+    """Where the parts of a description leave bytes out or claim them twice; empty if they tile the file."""
+    wrong: list[str] = []
+    position = 0
+    for part in description.parts:
+        if part.offset != position or part.size <= 0:
+            wrong.append(f"{part.kind} at 0x{part.offset:x}+0x{part.size:x}, expected at 0x{position:x}")
+        position = part.end
+    if position != description.size:
+        wrong.append(f"parts end at 0x{position:x}, the file at 0x{description.size:x}")
+    return wrong
+
+
+def spans(parts: tuple[Part, ...]) -> list[tuple[str, int, int]]:
+    """Kind, start and end of each part."""
+    return [(str(part.kind), part.offset, part.end) for part in parts]
+
+
+def codes(findings: tuple[Finding, ...]) -> list[str]:
+    """The codes of findings, in order."""
+    return [finding.code for finding in findings]
+
+
+def said(findings: tuple[Finding, ...], *severities: str) -> list[str]:
+    """The codes of the findings of some severities."""
+    return [finding.code for finding in findings if str(finding.severity) in severities]
+
+
+def flipped(data: bytes, offset: int, mask: int = 0x01) -> bytes:
+    """A copy with bits of one byte turned over."""
+    return data[:offset] + bytes([data[offset] ^ mask]) + data[offset + 1 :]
+
+
+def table_page(*entries: tuple[int, int, int]) -> bytes:
+    """A NodeMCU record page that holds one partition table."""
+    table = PartitionTable(tuple(Entry(*entry) for entry in entries))
+    record = Record(0, nodemcu_page.TABLE, nodemcu_page.table_payload(table))
+    return RecordPage((record,)).build()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Run]
+Put = Callable[..., Path]

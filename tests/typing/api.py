@@ -1,0 +1,76 @@
+"""How tool authors use imgtool.  Never run, but read by the type checker: it tests the public types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imgtool
+from imgtool import (
+    Checksum,
+    Description,
+    Extras,
+    FileKind,
+    Finding,
+    Firmware,
+    FormatError,
+    FullImage,
+    Header,
+    HeaderChange,
+    ImgtoolError,
+    InitDataSource,
+    LayoutError,
+    Merged,
+    Part,
+    PartKind,
+    Piece,
+    Reading,
+    SegmentInfo,
+    Severity,
+    Split,
+)
+
+
+def is_whole(path: Path) -> bool:
+    description: Description = imgtool.describe(path.read_bytes())
+    kind: FileKind = description.kind
+    wrong: list[Finding] = [f for f in description.findings if f.severity is Severity.ERROR]
+    checks: list[tuple[Part, Checksum]] = list(description.checksums)
+    return description.ok and kind is FileKind.AGGREGATED and not wrong and all(c.ok for _, c in checks)
+
+
+def segments_of(data: bytes) -> list[tuple[str | None, int, int]]:
+    reading: Reading = imgtool.identify(data)
+    segments: list[SegmentInfo] = [segment for part in reading.parts for segment in part.segments]
+    return [(segment.memory, segment.address, segment.size) for segment in segments]
+
+
+def names(data: bytes) -> tuple[str | None, str | None]:
+    firmware: Firmware | None = imgtool.describe(data).firmware
+    header: Header | None = imgtool.describe(data).header
+    return (firmware.version if firmware else None, header.size if header else None)
+
+
+def merged(folder: Path) -> bytes:
+    pieces = [Piece(address, (folder / f"0x{address:05x}.bin").read_bytes(), "a") for address in (0, 0x10000)]
+    image: Merged = imgtool.merge(pieces, header=HeaderChange(mode="dio", size="4MB"), fill_byte=0xFF)
+    raw: bytes = imgtool.encode(image, "bin")
+    return raw
+
+
+def parts(data: bytes) -> dict[str, bytes]:
+    cut: Split = imgtool.split(data)
+    return {piece.name: piece.data for piece in cut.pieces}
+
+
+def whole_flash(data: bytes, filesystem: bytes) -> bytes:
+    extras = Extras(
+        init_data=InitDataSource("auto", None, {"crystal_26m_en": "40MHz"}),
+        filesystem=Piece(0x100000, filesystem, "files"),
+    )
+    try:
+        made: FullImage = imgtool.fullimage([Piece(0, data, "firmware")], "4MB", extras)
+    except (FormatError, LayoutError) as error:
+        problem: ImgtoolError = error
+        raise SystemExit(str(problem)) from None
+    assert made.description.parts[-1].kind is PartKind.SYSTEM_PARAM
+    return made.data
