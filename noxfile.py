@@ -42,7 +42,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types: mypy --strict over the package, the tests and the scripts; tests/typing/api.py is the public API."""
+    """Types: mypy --strict over package, tests and scripts; tests/typing/api.py is the public API."""
     session.install(".", *_group("types"))
     session.run("mypy")
 
