@@ -16,7 +16,7 @@ from tests.support import real
 
 
 class Real(NamedTuple):
-    """A real file and what is to be said of it; of each check the part, the algorithm and the stored value."""
+    """A real file and what is to be said of it; of each check part, algorithm and stored value."""
 
     path: str
     kind: str

@@ -205,7 +205,7 @@ def whole_loader(data: bytes) -> int:
 
 
 def test_never_raises_on_random_bytes() -> None:
-    dice = random.Random(8266)  # noqa: S311 - nothing secret
+    dice = random.Random(8266)
     starts = (b"", b"\xe9", b"\xe9\x03\x00\x00", b"\xaa\x50", b"\xe1\x01", b"\xea\x04")
     for size in (0, 1, 2, 7, 8, 16, 17, 24, 128, 0xC00, 0xFF8, 0x1000, 0x1001, 0x1018, 0x9000, 0x10001):
         for start in starts:
@@ -251,7 +251,7 @@ REAL = {
 def test_a_flipped_byte_of_a_real_image_is_noticed(corpus: Path, kind: str, name: str) -> None:
     data = (corpus / name).read_bytes()
     assert identify(data).kind == kind
-    dice = random.Random(name)  # noqa: S311 - nothing secret
+    dice = random.Random(name)
     places = [dice.randrange(4, len(data)) for _ in range(16)]
     places += [*range(0xFF8, 0x1018, 3), *range(len(data) - 24, len(data), 5)]
     for offset in places:

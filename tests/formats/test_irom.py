@@ -62,7 +62,7 @@ def test_a_piece_of_it_is_still_code(length: int) -> None:
     [
         b"",
         b"\0" * 4096,
-        random.Random(1).randbytes(0x40000),  # noqa: S311 - any bytes will do
+        random.Random(1).randbytes(0x40000),
         b"<html><body>404 not found</body></html>" * 100,
         IMAGES["sample/0x10000.bin"] * 9,
     ],
