@@ -19,15 +19,14 @@ __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
 class Format(NamedTuple):
     """One row of the registry.
 
-    The module is imported when a file may be of its format: most files never need most formats, and start-up
-    is a feature.
+    The module is imported when a file may be of its format: most files never need most formats, and
+    start-up is a feature.
 
     Attributes:
         name: The format in words.
         module: Its module in this package.  ``read(data)`` reads a whole file, or returns None if it is
-            something
-            else; it never raises on any bytes.  ``inside(data, offset, stop)``, where ``embedded`` is set,
-            does so with the artefact that begins at an offset of a flash, up to a stop at the most.
+            something else; it never raises on any bytes.  ``inside(data, offset, stop)``, where ``embedded``
+            is set, does so with what begins at an offset of a flash, up to a stop at the most.
         starts: What such a file can begin with; empty where it can begin with anything.
         embedded: Whether it can be told inside a flash.
     """

@@ -5,10 +5,9 @@ Not a format.  Boot loader files that go on hold the application in a later sect
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.formats import boot_image, fill, ota_image
 from imgtool.formats.reading import Finding, Part, PartKind, Severity
 
@@ -61,11 +60,4 @@ def application_at(data: bytes, start: int, stop: int) -> Stretch:
 
 def _moved(reading: Reading, by: int) -> Stretch:
     moved = reading.moved(by)
-    return Stretch(tuple(_with_address(part) for part in moved.parts), moved.findings)
-
-
-def _with_address(part: Part) -> Part:
-    """The part; irom runs where the cache shows the offset that it has in flash."""
-    if part.kind is not PartKind.IROM:
-        return part
-    return replace(part, address=IROM_BASE + part.offset % IROM_WINDOW)
+    return Stretch(tuple(ota_image.with_address(part) for part in moved.parts), moved.findings)

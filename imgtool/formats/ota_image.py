@@ -14,6 +14,7 @@ from typing import Final
 
 from construct import Const, Int8ul, Int32ul, Struct
 
+from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image
 from imgtool.formats._wire import parse_at
@@ -30,7 +31,7 @@ from imgtool.formats.reading import (
     Severity,
 )
 
-__all__ = ["MAGIC", "OtaImage", "inner_offset", "read", "read_at"]
+__all__ = ["MAGIC", "OtaImage", "inner_offset", "read", "read_at", "with_address"]
 
 MAGIC: Final = 0xEA
 
@@ -159,14 +160,15 @@ def read(data: bytes) -> Reading | None:
     except FormatError as problem:
         part = Part(PartKind.IMAGE_V2, 0, len(data), note="cut or damaged")
         return Reading(FileKind.IMAGE_V2, (part,), findings=(_finding(problem),))
-    head = Part(PartKind.IMAGE_V2, 0, _HEADER.sizeof(), note="outer header")
-    irom = Part(PartKind.IROM, head.end, opened.inner - head.end, note="runs from flash")
     boot = boot_image.part_of(inner, opened.inner)
     if inner.problem is None:
         tail, said = _tail(data, inner.end)
     else:  # where it ends is not known
         boot, tail, said = replace(boot, size=len(data) - opened.inner), (), ()
     header, differs = _header(opened.header, inner.header)
+    slot = "" if header.slot is None else f", user{header.slot}"
+    head = Part(PartKind.IMAGE_V2, 0, _HEADER.sizeof(), note=f"outer header{slot}")
+    irom = Part(PartKind.IROM, head.end, opened.inner - head.end, note="runs from flash")
     findings = (*differs, *boot_image.findings_of(inner, opened.inner), *said)
     return Reading(FileKind.IMAGE_V2, (head, irom, boot, *tail), header, findings)
 
@@ -186,7 +188,17 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     if inner is None or inner >= stop or data[inner] != boot_image.MAGIC:
         return None
     reading = read_at(data, offset, stop - offset)
-    return None if reading is None else boot_image.without_trailing(reading)
+    if reading is None:
+        return None
+    whole = boot_image.without_trailing(reading)
+    return replace(whole, parts=tuple(with_address(part) for part in whole.parts))
+
+
+def with_address(part: Part) -> Part:
+    """The part of a flash; irom runs where the cache shows the offset that it has there."""
+    if part.kind is not PartKind.IROM:
+        return part
+    return replace(part, address=IROM_BASE + part.offset % IROM_WINDOW)
 
 
 def inner_offset(data: bytes, offset: int = 0) -> int | None:
