@@ -114,12 +114,16 @@ def main() -> None:
             Command(("imgtool", "merge", *pair, "-o", merged), "merged.bin"),
             Command((*esptool, "merge-bin", "-o", merged, "0x0", pair[0], "0x10000", pair[1]), "Wrote"),
         )
+        corpus = os.environ.get("IMGTOOL_CORPUS")
         floor = run(Command((Path(sys.executable).name, "-c", "print('floor')"), "floor"))
         print("\n| | wall | memory beyond the interpreter |")
         print("|---|---|---|")
         alone(
             "inspect, 16 MB image of a flash", Command(("imgtool", "inspect", full), "all checks hold"), floor
         )
+        if corpus:
+            real = Command(("imgtool", "inspect", "-r", corpus), "files: ", 3)  # some are no ESP8266 files
+            alone("inspect -r, 42 real files of 11 MB, one process", real, floor)
         noise = folder / "noise.bin"
         with noise.open("wb") as file:
             file.write(Path(image).read_bytes().ljust(1 << 20, b"\xff"))

@@ -80,14 +80,14 @@ def fullimage(
     from imgtool.cli.placing import header_change, pieces_of
     from imgtool.operations.fullimage import fullimage as make
 
+    flash, _ = size_name(size)
+    change, _ = header_change(mode, freq, "keep")
     placed = images_of(images) if images else _found_here()
     pieces, named = pieces_of(placed)
     if not pieces:
         raise UsageError(
             "no firmware is given", expected="FILE, or 0x00000.bin and 0x10000.bin", found=named[0][0]
         )
-    change, _ = header_change(mode, freq, "keep")
-    flash, _ = size_name(size)
     source = _init_source(init_data, changes or [])
     extras = _extras(source, filesystem, lfs, named)
     made = make(pieces, flash, extras, header=change, keep_header=keep_header)
