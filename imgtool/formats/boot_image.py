@@ -65,6 +65,7 @@ _SEGMENT = Struct(
     "address" / Int32ul,
     "size" / Int32ul,
 )
+_PLACEHOLDER: Final = 0xFF  # mode byte of applications whose tools leave it to the boot loader (Mongoose OS)
 _LINE: Final = 16  # the checksum is the last byte of a line of this many bytes
 
 
@@ -285,7 +286,15 @@ def findings_of(found: Scan, offset: int = 0) -> tuple[Finding, ...]:
         if segment.memory is None:
             message = f"segment {index} loads at 0x{segment.address:08x}, where the chip has no memory"
             findings.append(Finding(Severity.WARNING, "load-address", message, segment.offset - 8))
-    header = found.header
+    findings += _header_findings(found.header, offset)
+    return tuple(findings)
+
+
+def _header_findings(header: Header, offset: int) -> list[Finding]:
+    if header.mode_code == _PLACEHOLDER:
+        message = "the header holds placeholders: a boot loader has set the flash up before this image starts"
+        return [Finding(Severity.NOTE, "flash-placeholder", message, offset + 2)]
+    findings: list[Finding] = []
     if header.mode is None:
         message = f"flash mode {header.mode_code} has no meaning to the boot ROM"
         findings.append(Finding(Severity.WARNING, "flash-mode", message, offset + 2))
@@ -295,7 +304,7 @@ def findings_of(found: Scan, offset: int = 0) -> tuple[Finding, ...]:
     if header.freq is None:
         message = f"flash frequency code {header.size_freq_code & 0xF} has no meaning to the boot ROM"
         findings.append(Finding(Severity.WARNING, "flash-freq", message, offset + 3))
-    return tuple(findings)
+    return findings
 
 
 def _sentence(problem: FormatError) -> str:
