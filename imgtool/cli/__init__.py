@@ -56,14 +56,15 @@ def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
 
     Making a command costs typer a few milliseconds, and no run needs more than one.
     """
+    known = COMMANDS | {alias: COMMANDS[name] for alias, name in ALIASES.items()}
+    first = arguments[0] if arguments else ""
     app = typer.Typer(
+        add_completion=first not in known,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Start with: imgtool inspect FILE",
     )
     app.callback()(_options)
-    known = COMMANDS | {alias: COMMANDS[name] for alias, name in ALIASES.items()}
-    first = arguments[0] if arguments else ""
     for name in [first] if first in known else known:
         if first == "--version":
             break

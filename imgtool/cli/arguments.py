@@ -1,17 +1,21 @@
-"""The words of a command line before any command sees them: argument files, and the error for wrong words.
+"""What every start needs: argument files, the error for wrong words, the option that all commands have.
 
-Apart from options.py because every start needs it, also ``imgtool --version``.
+Apart from options.py, which only the commands that make images need.
 """
 
 from __future__ import annotations
 
 from itertools import takewhile
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from imgtool.errors import ImgtoolError
 
-__all__ = ["NAMED_PLACES", "UsageError", "expand_arguments"]
+__all__ = ["NAMED_PLACES", "JsonOption", "UsageError", "expand_arguments"]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 NAMED_PLACES: Final = ("@init-data", "@rf-cal", "@lfs", "@spiffs")
 """Places that go by name; every other word that begins with @ names a file of arguments."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +83,8 @@ def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
 
 
 def _replace(target: Path, data: bytes) -> None:
+    import tempfile
+
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
     handle, name = tempfile.mkstemp(prefix=".imgtool-", dir=target.parent)
     beside = Path(name)

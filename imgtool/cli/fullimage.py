@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgtool.cli.arguments import UsageError
+from imgtool.cli.arguments import JsonOption, UsageError
 from imgtool.cli.options import (
     FreqOption,
     ImagesArgument,
-    JsonOption,
     ModeOption,
     Placed,
     folder_images,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgtool.cli.arguments import UsageError
-from imgtool.cli.options import JsonOption
+from imgtool.cli.arguments import JsonOption, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +60,7 @@ def _paths(files: list[Path], *, recursive: bool) -> Iterator[Path]:
         elif recursive:
             yield from sorted(each for each in path.rglob("*") if each.is_file())
         else:
-            raise UsageError(
-                f"{path} is a folder", expected="a file, or -r to look at all in it", found="a folder"
-            )
+            raise UsageError(f"{path} is a folder; -r looks at every file in it")
 
 
 def _described(paths: list[Path], jobs: int) -> list[tuple[Path, Description]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from imgtool.cli.arguments import UsageError
+from imgtool.cli.arguments import JsonOption, UsageError
 from imgtool.cli.options import (
     FreqOption,
     ImagesArgument,
-    JsonOption,
     ModeOption,
     OutputFormat,
     SizeOption,
@@ -73,8 +72,9 @@ def merge(
         pieces = [*pieces, *place_by_name(pieces, named, change.size)]
     merged = join(pieces, header=change, fill_byte=fill_byte, pad_to=length)
     chosen = form or OutputFormat.of_name(output)
-    write_file(output, _encoded(merged, chosen, filled=fill is not None or pad_to is not None), inputs)
-    _report(merged, output, chosen, spelling, as_json=json)
+    data = _encoded(merged, chosen, filled=fill is not None or pad_to is not None)
+    write_file(output, data, inputs)
+    _report(merged, Written(output, chosen, len(data)), spelling, as_json=json)
 
 
 def _encoded(merged: Merged, form: OutputFormat, *, filled: bool) -> bytes:
@@ -85,14 +85,22 @@ def _encoded(merged: Merged, form: OutputFormat, *, filled: bool) -> bytes:
     return encode(merged, form.value, filled=filled)
 
 
-def _report(merged: Merged, output: Path, form: OutputFormat, spelling: str | None, *, as_json: bool) -> None:
+class Written(NamedTuple):
+    """The file that was written: path, format and bytes."""
+
+    path: Path
+    form: OutputFormat
+    size: int
+
+
+def _report(merged: Merged, written: Written, spelling: str | None, *, as_json: bool) -> None:
     if as_json:
         from imgtool.cli.report import document, finding_fields, piece_fields, warnings_of
 
         fields = {
-            "path": str(output),
-            "format": form.value,
-            "size": len(merged.data),
+            "path": str(written.path),
+            "format": written.form.value,
+            "size": written.size,
             "fill": merged.fill,
             "parts": [piece_fields(piece) for piece in merged.pieces],
             "findings": [finding_fields(finding) for finding in merged.findings],
@@ -102,7 +110,7 @@ def _report(merged: Merged, output: Path, form: OutputFormat, spelling: str | No
         return
     from imgtool.cli.render import show_findings, show_lines, show_note, show_pieces
 
-    show_lines([f"{output}: {len(merged.data):,} bytes, {form.value}"])
+    show_lines([f"{written.path}: {written.size:,} bytes, {written.form.value}"])
     show_pieces(merged.pieces)
     show_findings(merged.findings)
     show_note(spelling)

@@ -18,7 +18,6 @@ from imgtool.cli.arguments import NAMED_PLACES, UsageError
 __all__ = [
     "FreqOption",
     "ImagesArgument",
-    "JsonOption",
     "ModeOption",
     "OutputFormat",
     "Placed",
@@ -35,7 +34,6 @@ _NUMBER: Final = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)(k|k
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ImagesArgument = Annotated[
     list[str] | None,
     typer.Argument(

@@ -70,10 +70,13 @@ _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"
 _ALGORITHMS: Final = {
     "xor8": "XOR",
     "sdk-crc32": "CRC-32",
+    "crc32": "CRC-32",
     "crc32-mpeg2": "CRC-32",
     "md5": "MD5",
     "sha256": "SHA-256",
 }
+# Files in which every record has a check of its own.
+_CHECKED_RECORDS: Final = (FileKind.INTEL_HEX, FileKind.S_RECORD)
 _LONG_DIGEST: Final = 64  # bits
 _INDENT: Final = "            "  # of a map row: two columns, the address, two columns
 
@@ -137,15 +140,17 @@ def show_description(path: str, description: Description) -> None:
 def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     """Print what several files are: a row each, what is wrong with which, and a line that sums up."""
     screen = text.stdout()
-    folder = os.path.commonpath([os.path.dirname(path) for path, _ in described])
+    folder = _folder_of([path for path, _ in described])
     named = [(os.path.relpath(path, folder) if folder else path, each) for path, each in described]
-    rows: list[tuple[Line, ...]] = []
-    for path, description in named:
-        taken = [_clipped(path, _PATH_WIDTH, keep_end=True), f"{description.size:,}", str(description.kind)]
-        rows.append((*taken, _state(description, screen.width - _STATE_AT)))
-    screen.paragraph(folder or ".", style="bold")
+    taken = [
+        (_clipped(path, _PATH_WIDTH, keep_end=True), f"{each.size:,}", str(each.kind)) for path, each in named
+    ]
+    left = screen.width - sum(2 + max(len(row[at]) for row in taken) for at in range(3)) - 2
+    rows = [(*row, _state(each, left)) for row, (_, each) in zip(taken, named, strict=True)]
+    if folder:
+        screen.paragraph(folder, style="bold")
     screen.table(rows, head=("file", "size", "kind", "firmware"), right=(1,))
-    wrong = [(path, f) for path, each in named for f in each.findings if f.severity is Severity.ERROR]
+    wrong = [(path, finding) for path, each in named for finding in _errors(each)]
     if wrong:
         screen.line()
     for path, finding in wrong:
@@ -158,7 +163,20 @@ def show_overview(described: Sequence[tuple[str, Description]]) -> None:
 
 
 _PATH_WIDTH: Final = 29
-_STATE_AT: Final = 62  # column where the last column of the overview begins at the most
+
+
+def _folder_of(paths: Sequence[str]) -> str:
+    """The folder that all paths begin with, empty where they have none in common."""
+    try:
+        return os.path.commonpath([os.path.dirname(path) for path in paths])
+    except ValueError:  # some are absolute and some are not, or they lie on several drives
+        return ""
+
+
+def _errors(description: Description) -> list[Finding]:
+    """The errors of a file and of what is inside it."""
+    inside = [] if description.content is None or description.ok else _errors(description.content)
+    return [f for f in description.findings if f.severity is Severity.ERROR] + inside
 
 
 def _clipped(words: str, width: int, *, keep_end: bool = False) -> str:
@@ -168,7 +186,7 @@ def _clipped(words: str, width: int, *, keep_end: bool = False) -> str:
 
 
 def _state(description: Description, width: int) -> Line:
-    errors = sum(finding.severity is Severity.ERROR for finding in description.findings)
+    errors = len(_errors(description))
     if errors:
         return Span(f"{errors} error{'s' if errors > 1 else ''}", "bold red")
     firmware = description.firmware
@@ -177,13 +195,11 @@ def _state(description: Description, width: int) -> Line:
 
 def _verdict(description: Description) -> list[Line]:
     what = f"{_KINDS[description.kind]}, {_bytes(description.size)}: "
-    errors = sum(finding.severity is Severity.ERROR for finding in description.findings)
-    if errors:
-        return [what, Span(f"{errors} error{'s' if errors > 1 else ''}", "bold red")]
-    return [
-        what,
-        Span("all checks hold" if description.checksums else "nothing wrong; it has no checks", "green"),
-    ]
+    own = sum(finding.severity is Severity.ERROR for finding in description.findings)
+    if own:
+        return [what, Span(f"{own} error{'s' if own > 1 else ''}", "bold red")]
+    checked = description.checksums or description.kind in _CHECKED_RECORDS
+    return [what, Span("all checks hold" if checked else "nothing wrong; it has no checks", "green")]
 
 
 def _bytes(count: int) -> str:
@@ -260,9 +276,10 @@ def _show_legend(screen: Screen, legend: Sequence[tuple[str, str, str]]) -> None
 
 
 def _show_segments(screen: Screen, description: Description) -> None:
+    several = sum(bool(part.segments) for part in description.parts) > 1
     rows: list[tuple[Line, ...]] = [
         (
-            str(number),
+            f"0x{part.offset:06x} {number}" if several else str(number),
             f"0x{segment.address:08x}",
             f"{segment.size:,}",
             Span(segment.memory or "none", "" if segment.memory else "yellow"),
@@ -282,7 +299,8 @@ def _show_checks(screen: Screen, description: Description) -> None:
         values = [f"0x{value:0{check.bits // 4}x}" for value in (check.stored, check.computed)]
         if check.bits > _LONG_DIGEST:
             values = [f"{value[2:14]}..." for value in values]
-        name = f"{_ALGORITHMS.get(check.algorithm, check.algorithm)} of {part.kind}"
+        covered = "the contents" if part.kind is PartKind.UNKNOWN else part.kind
+        name = f"{_ALGORITHMS.get(check.algorithm, check.algorithm)} of {covered}"
         verdict = Span("holds", "green") if check.ok else Span("WRONG", "bold red")
         rows.append((name, *values, verdict))
     if rows:

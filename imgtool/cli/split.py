@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imgtool.cli.arguments import UsageError
-from imgtool.cli.options import JsonOption
+from imgtool.cli.arguments import JsonOption, UsageError
 
 __all__ = ["split"]
 

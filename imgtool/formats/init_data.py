@@ -344,7 +344,7 @@ class InitData:
             field = _BY_NAME.get(name)
             if field is None or not field.settable:
                 names = [each.name for each in FIELDS if each.settable]
-                near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+                near = difflib.get_close_matches(name, names, n=3)
                 raise FormatError(
                     f"init data has no field {name} that can be set",
                     expected=" or ".join(near) or "a name from docs/formats/init-data.md",

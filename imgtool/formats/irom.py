@@ -132,7 +132,7 @@ def cover_finding(data: bytes, offset: int, flash_offset: int) -> Finding:
         return Finding(Severity.NOTE, "irom-uncovered", message, offset)
     place = end - flash_offset + offset
     if len(data) <= place - _PAGE:
-        message = f"irom is cut short: its partition table ends it at 0x{place:05x}, the file ends before"
+        message = f"irom is cut short: its partition table says that it goes on to 0x{place:05x}"
         return Finding(Severity.ERROR, "cut", message, len(data))
     message = "no checksum covers irom: a changed byte in it cannot be seen; its length agrees with its table"
     return Finding(Severity.NOTE, "irom-uncovered", message, offset)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.formats import identify
 from imgtool.formats.firmware import identify_firmware
-from imgtool.formats.reading import FileKind, Severity
+from imgtool.formats.reading import FileKind, Finding, Severity
 
 if TYPE_CHECKING:
-    from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, Reading
+    from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
 
 __all__ = ["Description", "describe"]
 
@@ -114,6 +114,15 @@ def _has_init_data(data: bytes) -> bool:
     return is_init_data(data, len(data) - SDK_SECTORS[1].from_end * SECTOR)
 
 
+def _about_content(content: Description | None) -> tuple[Finding, ...]:
+    """What the contents of a file mean for the file."""
+    if content is None or content.ok:
+        return ()
+    if content.foreign:
+        return (Finding(Severity.WARNING, "content", "what is inside is no ESP8266 file"),)
+    return (Finding(Severity.ERROR, "content", "what is inside is damaged"),)
+
+
 def _describe(data: bytes, depth: int) -> Description:
     reading = identify(data)
     firmware = reading.firmware
@@ -125,6 +134,7 @@ def _describe(data: bytes, depth: int) -> Description:
         reading = survey(data, reading, firmware)
         firmware = reading.firmware or firmware
     content = None if reading.content is None or depth == 0 else _describe(reading.content, depth - 1)
+    findings = (*reading.findings, *_about_content(content))
     rank = list(Severity)
     return Description(
         reading.kind,
@@ -133,6 +143,6 @@ def _describe(data: bytes, depth: int) -> Description:
         firmware,
         reading.header,
         reading.parts,
-        tuple(sorted(reading.findings, key=lambda finding: rank.index(finding.severity))),
+        tuple(sorted(findings, key=lambda finding: rank.index(finding.severity))),
         content,
     )

@@ -17,7 +17,6 @@ from imgtool.formats import aggregated, boot_image, fill, identify, irom, nodemc
 from imgtool.formats.boot_image import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout import lowest_protected
-from imgtool.operations.describe import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,7 +199,7 @@ def image_at_start(piece: Piece) -> Scan | None:
         raise problem.with_source(piece.name) from None
     check = found.checksum
     # Formats that write into a segment after its checksum was computed are known to identify().
-    if check is not None and not check.ok and describe(piece.data).kind is not FileKind.ARDUINO:
+    if check is not None and not check.ok and identify(piece.data).kind is not FileKind.ARDUINO:
         raise FormatError(
             "the image checksum is wrong",
             source=piece.name,

@@ -6,6 +6,7 @@ Nothing but erased flash and the fill before irom is left out, so merging the pa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import FormatError
@@ -46,10 +47,18 @@ _JOINED: Final = frozenset(
         (PartKind.IMAGE_V1, PartKind.UNKNOWN),
         (PartKind.PARTITION_TABLE, PartKind.IROM),
         (PartKind.IROM, PartKind.GAP),
+        (PartKind.IMAGE_V2, PartKind.IROM),
+        (PartKind.IROM, PartKind.IMAGE_V1),
     }
 )
-
-
+# Parts of what stands before them.
+_BELONGING: Final = (
+    PartKind.APP,
+    PartKind.CRC_TAIL,
+    PartKind.LENGTH_CRC_WORDS,
+    PartKind.MD5_TAIL,
+    PartKind.SHA256_TAIL,
+)
 # Kept in sectors of their own, whose erased rest is no content.
 _IMAGE_END: Final = 0x1_0000  # where the file for 0x00000 ends at the latest
 _SECTORS: Final = (PartKind.INIT_DATA, PartKind.RF_CAL, PartKind.SYSTEM_PARAM)
@@ -78,13 +87,11 @@ def split(data: bytes) -> Split:
 
 
 def _gap(description: Description) -> Part | None:
-    """The fill in front of irom, which merging puts there again; None where irom follows at once."""
-    gap = None
-    for part in description.parts:
+    """The fill right in front of irom, which merging puts there again; None where there is none."""
+    for gap, part in pairwise(description.parts):
         if part.kind in (PartKind.IROM, PartKind.PARTITION_TABLE):
-            break
-        gap = part if part.kind is PartKind.GAP else gap
-    return gap
+            return gap if gap.kind is PartKind.GAP else None
+    return None
 
 
 def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
@@ -94,7 +101,8 @@ def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
     before: PartKind | None = None
     for part in description.parts:
-        if before is not None and (before, part.kind) in _JOINED and runs[-1][1] == part.offset:
+        joins = (before, part.kind) in _JOINED or part.kind in _BELONGING
+        if runs and joins and runs[-1][1] == part.offset:
             runs[-1] = (runs[-1][0], part.end)
         elif part.kind is PartKind.UNKNOWN and before is PartKind.GAP and part.offset <= _IMAGE_END:
             runs[-1] = (runs[-1][0], part.end)  # bytes behind the image, with fill of their own

@@ -246,3 +246,24 @@ def test_real_images_give_no_traceback(imgtool: Command) -> None:
     runs = {path.name: imgtool("inspect", path) for path in files}
 
     assert {name: run.err for name, run in runs.items() if run.code not in (0, 1, 3) or run.err} == {}
+
+
+def test_absolute_and_relative_paths_in_one_table(put: Put, imgtool: Command) -> None:
+    absolute = put("one.bin", "init-data/v05.bin").resolve()
+    put("two.bin", "blank.bin")
+    run = imgtool("inspect", absolute, "two.bin")
+
+    assert (run.code, "two.bin" in run.out, "2 files: 2 good" in run.out) == (0, True, True)
+
+
+def test_a_folder_needs_to_be_asked_for(put: Put, imgtool: Command) -> None:
+    put("folder/one.bin", "blank.bin")
+
+    assert (imgtool("inspect", "folder").code, imgtool("inspect", "-r", "folder").code) == (2, 0)
+
+
+def test_workers_say_the_same(put: Put, imgtool: Command) -> None:
+    for name in ("init-data/v05.bin", "blank.bin", "v2/user1.bin"):
+        put(f"folder/{name}", name)
+
+    assert imgtool("inspect", "-r", "folder", "-j", "2").out == imgtool("inspect", "-r", "folder").out

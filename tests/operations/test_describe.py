@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 from itertools import product
 
@@ -307,3 +308,19 @@ def test_kinds_of_the_contract() -> None:
     )
 
     assert set(contract.split()) <= {str(kind) for kind in FileKind}
+
+
+def test_a_damaged_image_in_a_wrapper_is_an_error_of_the_wrapper() -> None:
+    description = describe(gzip.compress(IMAGES["broken/bad-checksum.bin"]))
+
+    assert (description.kind, description.ok, said(description.findings, "error")) == (
+        FileKind.GZIP,
+        False,
+        ["content"],
+    )
+
+
+def test_what_is_no_firmware_in_a_wrapper_is_a_warning() -> None:
+    description = describe(gzip.compress(b"just a text\n" * 100))
+
+    assert (description.ok, said(description.findings, "warning")) == (True, ["content"])

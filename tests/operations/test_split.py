@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from fixtures import nodemcu
 from imgtool.errors import FormatError
 from imgtool.formats.boot_image import BootImage
+from imgtool.formats.reading import FileKind
+from imgtool.operations.describe import describe
 from imgtool.operations.merge import HeaderChange, Piece, merge
 from imgtool.operations.split import Split, split
 from tests.strategies import LOADABLE_IMAGES, NO_SHRINKING
@@ -200,3 +202,16 @@ def test_real_images_come_back(name: str) -> None:
     data = real(f"nodemcu/{name}")
 
     assert again(split(data)) == data
+
+
+@pytest.mark.parametrize("name", sorted(name for name in IMAGES if name.startswith("dumps/")))
+def test_dumps_come_back(name: str) -> None:
+    assert again(split(IMAGES[name])) == IMAGES[name]
+
+
+def test_a_user_slot_is_one_file() -> None:
+    pieces = split(IMAGES["dumps/sdk-boot-2-slots-1m.bin"]).pieces
+
+    slots = {piece.address: piece.data for piece in pieces if piece.address in (0x1000, 0x81000)}
+    assert [describe(data).kind for data in slots.values()] == [FileKind.IMAGE_V2, FileKind.IMAGE_V2]
+    assert all(describe(data).checksums[-1][1].ok for data in slots.values())
