@@ -1,4 +1,7 @@
-"""Blank files: erased flash, nothing but 0xFF (blank.bin), and files of no bytes at all."""
+"""Blank files: erased flash, nothing but 0xFF (blank.bin), and files of no bytes at all.
+
+See docs/formats/blank.md.
+"""
 
 from __future__ import annotations
 

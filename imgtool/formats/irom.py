@@ -1,6 +1,7 @@
 """Raw irom part: code that runs from flash, without any header (0x10000.bin, eagle.irom0text.bin).
 
 Recognised by elimination, as it has no magic, no length and no checksum.  What it begins with is arbitrary.
+See docs/formats/irom.md.
 """
 
 from __future__ import annotations

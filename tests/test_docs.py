@@ -1,0 +1,119 @@
+"""The documentation says what the tool does: its examples are run, its tables are complete.
+
+A console block below a comment line ``% run: FOLDER`` is run in that folder of a copy of the fixtures; the
+blocks of one page share the copy.  ``python -m tests.test_docs`` puts the real outputs into the pages.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgtool.cli import ALIASES, COMMANDS, EXIT_CODES
+from imgtool.formats import FORMATS
+from imgtool.formats.reading import FileKind, PartKind
+from tests.support import IMAGES
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
+BLOCK = re.compile(
+    r"^(?P<i> *)% run: (?P<dir>\S+)\n(?P=i)```console\n(?P<body>.*?)^(?P=i)```$", re.MULTILINE | re.DOTALL
+)
+END = "@@@end@@@"
+WITH_EXAMPLES = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
+
+
+def outputs(commands: list[str], folder: Path) -> list[str]:
+    """What each command line prints in a shell; $? is the code of the one before."""
+    steps = "".join(f"{{ (exit $s); {command}\n}} 2>&1; s=$?; echo '{END}'\n" for command in commands)
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONUTF8": "1", "PATH": tools}
+    done = subprocess.run(
+        ["bash", "-c", f"set +e; s=0\n{steps}"],  # noqa: S607 - the shell that the pages are for
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split(END + "\n")[:-1]
+
+
+def refreshed(text: str, folder: Path) -> str:
+    """The page with the output that its commands print now."""
+
+    def run(match: re.Match[str]) -> str:
+        indent = match["i"]
+        lines = [line.strip() for line in match["body"].splitlines()]
+        commands = [line[2:] for line in lines if line.startswith("$ ")]
+        if "jq" in match["body"] and shutil.which("jq") is None:
+            return match[0]  # a tool that not every machine has; the commands before it made its input
+        shown: list[str] = []
+        for command, output in zip(commands, outputs(commands, folder / match["dir"]), strict=True):
+            shown += [f"$ {command}", *(line.rstrip() for line in output.rstrip().splitlines())]
+        body = "".join(f"{indent}{line}".rstrip() + "\n" for line in shown)
+        return f"{indent}% run: {match['dir']}\n{indent}```console\n{body}{indent}```"
+
+    return BLOCK.sub(run, text)
+
+
+def copy_fixtures(folder: Path) -> None:
+    for name, content in IMAGES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
+def test_examples_are_what_the_tool_prints(page: Path, tmp_path: Path) -> None:
+    copy_fixtures(tmp_path)
+    text = page.read_text(encoding="utf-8")
+
+    assert refreshed(text, tmp_path) == text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_described(name: str) -> None:
+    assert f"\n## {name}\n" in (DOCS / "commands.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_every_name_of_esptool_is_described(name: str) -> None:
+    assert f"`{name}" in (DOCS / "how-to" / "from-esptool.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", [*FileKind, *PartKind])
+def test_every_kind_is_described(kind: FileKind | PartKind) -> None:
+    assert f"`{kind}`" in (DOCS / "json.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", [0, 1, *EXIT_CODES.values(), 70, 130])
+def test_every_exit_code_is_described(code: int) -> None:
+    assert re.search(rf"^\| {code} +\|", (DOCS / "exit-codes.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: str(form.module))
+def test_every_format_has_a_page_that_its_module_names(form: object) -> None:
+    module = str(getattr(form, "module", ""))
+    source = (ROOT / "imgtool" / "formats" / f"{module}.py").read_text(encoding="utf-8")
+    named = re.findall(r"docs/formats/[\w-]+\.md", source)
+
+    assert named
+    assert all((ROOT / page).exists() for page in named)
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    for each in WITH_EXAMPLES:
+        with tempfile.TemporaryDirectory() as scratch:
+            copy_fixtures(Path(scratch))
+            new = refreshed(each.read_text(encoding="utf-8"), Path(scratch))
+        each.write_text(new, encoding="utf-8")
