@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
+from imgtool.chip import memory_at
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
@@ -123,8 +124,9 @@ def _first(data: bytes) -> Reading:
 
 def _with_magic(data: bytes) -> Reading | None:
     """The image that the file is but for its first byte: with that set right, every check must hold."""
-    # Segment count and outer marker are small in every image; a look at them spares most files the rest.
-    if len(data) < _LEAST_IMAGE or data[1] > _MOST_SEGMENTS:
+    # Segment count and entry point tell: a look at them spares most files the rest.
+    entry = int.from_bytes(data[4:8], "little")
+    if len(data) < _LEAST_IMAGE or data[1] > _MOST_SEGMENTS or memory_at(entry) is None:
         return None
     for magic in _IMAGES:
         reading = _first(magic + data[1:])

@@ -46,6 +46,7 @@ __all__ = [
     "patch_header",
     "read",
     "scan",
+    "stretch_of",
     "trailing",
     "without_trailing",
 ]
@@ -66,6 +67,8 @@ _SEGMENT = Struct(
     "size" / Int32ul,
 )
 _PLACEHOLDER: Final = 0xFF  # mode byte of applications whose tools leave it to the boot loader (Mongoose OS)
+_LONGEST: Final = 0x12_0000  # the window that the cache shows, and all RAM
+_LONGEST_TAIL: Final = 64  # a SHA-256, and some
 _LINE: Final = 16  # the checksum is the last byte of a line of this many bytes
 
 
@@ -350,7 +353,12 @@ def without_trailing(reading: Reading) -> Reading:
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     """Read the image that begins at ``offset`` of a flash, without what stands behind it."""
-    if not is_plausible(data, offset):
-        return None
-    reading = read(data[offset:stop])
+    reading = None if not is_plausible(data, offset) else read(stretch_of(data, offset, stop))
     return None if reading is None else without_trailing(reading).moved(offset)
+
+
+def stretch_of(data: bytes, offset: int, stop: int) -> bytes:
+    """The image that begins at ``offset`` and the few bytes behind it that may be its own."""
+    found = scan(data, offset)
+    end = found.end + _LONGEST_TAIL if found.problem is None else offset + _LONGEST
+    return data[offset : min(stop, end)]

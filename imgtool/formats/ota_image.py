@@ -187,7 +187,8 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     inner = inner_offset(data, offset)
     if inner is None or inner >= stop or data[inner] != boot_image.MAGIC:
         return None
-    reading = read_at(data, offset, stop - offset)
+    end = inner + len(boot_image.stretch_of(data, inner, stop))
+    reading = read_at(data, offset, end - offset)
     if reading is None:
         return None
     whole = boot_image.without_trailing(reading)

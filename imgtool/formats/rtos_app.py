@@ -246,5 +246,5 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     """Read the application that begins at ``offset`` of a flash, without what stands behind it."""
     if not boot_image.is_plausible(data, offset):
         return None
-    reading = read(data[offset:stop])
+    reading = read(boot_image.stretch_of(data, offset, stop))
     return None if reading is None else boot_image.without_trailing(reading).moved(offset)
