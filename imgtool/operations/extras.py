@@ -273,11 +273,12 @@ def check_layout_known(source: Description, name: str) -> None:
             expected="an aggregated image or both of its parts",
             found=str(source.kind),
         )
+    in_flash = bool(foreign) and source.kind is FileKind.FLASH_DUMP
     raise LayoutError(
         "imgtool knows no flash layout for this firmware, and makes none up",
         source=name,
         expected="NodeMCU or another non-OS SDK firmware without a boot loader",
-        found=f"{source.kind} with {foreign[0].kind}" if foreign else str(source.kind),
+        found=f"{source.kind} with {foreign[0].kind}" if in_flash else str(source.kind),
     )
 
 

@@ -66,6 +66,8 @@ class HeaderChange:
         return any(value is not None for value in (self.mode, self.freq, self.size))
 
 
+# Checks that cover the header of the image at 0.
+_OVER_HEADER: Final = (PartKind.LENGTH_CRC_WORDS, PartKind.SHA256_TAIL)
 KEEP: Final = HeaderChange()
 
 LARGEST_FLASH: Final = max(size.bytes for size in FLASH_SIZES)
@@ -287,9 +289,8 @@ def _patched(piece: Piece, header: HeaderChange) -> Piece:
         raise FormatError("there is no image header at address 0 to change", source=piece.name, offset=0)
     reading = identify(piece.data)
     loose = [part for part in reading.parts if part.kind is PartKind.UNKNOWN]
-    covered = [
-        part for part in reading.parts if part.kind in (PartKind.LENGTH_CRC_WORDS, PartKind.SHA256_TAIL)
-    ]
+    # A length word alone, as MicroPython has one, covers no header; its MD5 leaves the header out.
+    covered = [part for part in reading.parts if part.kind in _OVER_HEADER and part.checksum is not None]
     if covered or loose:
         part = (covered or loose)[0]
         what = "a check covers the header" if covered else "what stands behind the image may cover the header"

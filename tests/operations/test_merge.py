@@ -285,3 +285,17 @@ def test_the_real_2mb_pair_differs_in_the_size_alone() -> None:
 )
 def test_real_pairs_are_of_one_build(boot: str, code: str) -> None:
     assert merge([Piece(0, real(boot), "boot"), Piece(IROM, real(code), "irom")]).findings == ()
+
+
+def test_the_header_of_micropython_can_be_changed() -> None:
+    name = "micropython/micropython.bin"
+    merged = merge([Piece(0, IMAGES[name], name)], header=HeaderChange(size="2MB"))
+
+    assert (merged.data[3] >> 4, describe(merged.data).ok) == (3, True)
+
+
+def test_the_header_under_the_crc_of_arduino_is_not_changed() -> None:
+    name = "arduino/core-2.7.bin"
+
+    with pytest.raises(FormatError, match="a check covers the header"):
+        merge([Piece(0, IMAGES[name], name)], header=HeaderChange(size="2MB"))
