@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures import firmwares, nodemcu
+from fixtures import blocks, firmwares, nodemcu
 from imgtool.formats import at_user, identify
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def test_mixed_builds_are_said() -> None:
 @pytest.mark.parametrize("app", [nodemcu.sample_app, nodemcu.nodemcu_095, nodemcu.nodemcu_cloud])
 def test_an_aggregated_image_is_none(app: object) -> None:
     assert callable(app)
-    linked = nodemcu.link(app())
+    linked = blocks.link(app())
     data = linked.boot.ljust(0x10000, b"\xff") + linked.irom
     assert at_user.read(data) is None
     assert identify(data).kind == "aggregated"

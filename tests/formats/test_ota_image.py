@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures import nodemcu
+from fixtures import blocks
 from imgtool.errors import FormatError
 from imgtool.formats import ota_image
 from imgtool.formats.boot_image import BootImage, Segment
@@ -21,10 +21,10 @@ INNER = 16 + 0x15A00
 
 def _small() -> bytes:
     """A whole image of a few lines, made by the fixtures' own writer."""
-    header = nodemcu.Header(0x40100004, nodemcu.MODE_QIO, nodemcu.SIZE_1MB)
-    segments = [nodemcu.Segment(0x40100000, bytes(range(1, 40))), nodemcu.Segment(0x3FFE8000, b"\x80" * 9)]
-    body: bytes = nodemcu.ota_image(nodemcu.Header(0x40100004, 0, 1), header, b"\x12\xc1\xf0" * 20, segments)
-    tail: bytes = nodemcu.words(nodemcu.sdk_crc(body))
+    header = blocks.Header(0x40100004, blocks.MODE_QIO, blocks.SIZE_1MB)
+    segments = [blocks.Segment(0x40100000, bytes(range(1, 40))), blocks.Segment(0x3FFE8000, b"\x80" * 9)]
+    body: bytes = blocks.ota_image(blocks.Header(0x40100004, 0, 1), header, b"\x12\xc1\xf0" * 20, segments)
+    tail: bytes = blocks.words(blocks.sdk_crc(body))
     return body + tail
 
 
@@ -149,14 +149,14 @@ def test_parts_cover_the_file_also_behind_a_bad_inner_header(count: int) -> None
 
 def test_outer_entry_that_differs_is_said() -> None:
     body = flipped(USER1[:-4], 5)
-    data = body + nodemcu.words(nodemcu.sdk_crc(body))
+    data = body + blocks.words(blocks.sdk_crc(body))
 
     assert said(read(data).findings, "warning") == ["entry"]
 
 
 def test_outer_byte_that_is_neither_slot_nor_size_is_said() -> None:
     body = USER1[:3] + b"\x77" + USER1[4:-4]
-    data = body + nodemcu.words(nodemcu.sdk_crc(body))
+    data = body + blocks.words(blocks.sdk_crc(body))
 
     assert said(read(data).findings, "warning") == ["outer-header"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixtures import firmwares, nodemcu
+from fixtures import blocks, firmwares, nodemcu
 from imgtool.formats import identify, ram_image
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def test_damage() -> None:
 
 
 def test_firmware_is_none() -> None:
-    assert ram_image.read(nodemcu.link(nodemcu.sample_app()).boot) is None
+    assert ram_image.read(blocks.link(nodemcu.sample_app()).boot) is None
     assert ram_image.read(firmwares.rtos_files()["rtos3/app.bin"]) is None
     assert ram_image.read(b"\xe9") is None
 

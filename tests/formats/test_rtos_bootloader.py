@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixtures import firmwares, nodemcu
+from fixtures import blocks, firmwares
 from imgtool.formats import identify, rtos_bootloader
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def test_damage() -> None:
 def test_one_that_reaches_into_the_table() -> None:
     data = firmwares.loader("test/large", firmwares.RTOS_LOADER_TEXT, 0x100)
     assert rtos_bootloader.read(data) is not None
-    text = nodemcu.strings(*firmwares.RTOS_LOADER_TEXT)
-    segments = (nodemcu.Segment(nodemcu.DRAM, text), nodemcu.Segment(nodemcu.IRAM, bytes(0x7FF0)))
-    reading = rtos_bootloader.read(nodemcu.boot_image(nodemcu.Header(nodemcu.IRAM), segments))
+    text = blocks.strings(*firmwares.RTOS_LOADER_TEXT)
+    segments = (blocks.Segment(blocks.DRAM, text), blocks.Segment(blocks.IRAM, bytes(0x7FF0)))
+    reading = rtos_bootloader.read(blocks.boot_image(blocks.Header(blocks.IRAM), segments))
     assert reading is not None
     assert [finding.code for finding in reading.findings] == ["too-large"]
 

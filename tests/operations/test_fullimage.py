@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures import nodemcu
+from fixtures import blocks
 from imgtool.chip import FLASH_SIZES, flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.operations.describe import describe
@@ -17,7 +17,7 @@ FROM_1MB = [name for name in SIZES if name != "512KB"]
 V05 = IMAGES["init-data/v05.bin"]
 V08 = IMAGES["init-data/v08.bin"]
 BOOT_3 = IMAGES["nodemcu-3.0-2021/0x00000.bin"]
-NOISE: bytes = nodemcu.stream("fullimage", 0x1000)
+NOISE: bytes = blocks.stream("fullimage", 0x1000)
 
 
 def pair(folder: str, names: tuple[str, str] = ("0x00000", "0x10000")) -> list[Piece]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures import nodemcu
+from fixtures import blocks
 from imgtool.errors import FormatError
 from imgtool.formats.boot_image import BootImage
 from imgtool.formats.reading import FileKind
@@ -108,16 +108,16 @@ def test_it_is_the_inverse_of_merge(image: BootImage, code: bytes, fill: int) ->
     st.sampled_from([0x00, 0xFF]),
 )
 def test_a_whole_flash_comes_back(contents: list[tuple[int, str]], last: int) -> None:
-    blocks = {
-        "noise": nodemcu.stream("split", 0x1000),
+    sectors = {
+        "noise": blocks.stream("split", 0x1000),
         "zeros": bytes(0x1000),
         "files": IMAGES["spiffs/linear.bin"][:0x6000],
         "init": IMAGES["init-data/v05.bin"],
-        "mixed": nodemcu.stream("split", 0x7FF) + bytes(0x900) + nodemcu.stream("more", 0x100),
+        "mixed": blocks.stream("split", 0x7FF) + bytes(0x900) + blocks.stream("more", 0x100),
     }
     data = bytearray(aggregate("sample").ljust(0x100000, b"\xff"))
     for number, name in contents:
-        block = blocks[name]
+        block = sectors[name]
         data[number * 0x1000 : number * 0x1000 + len(block)] = block
     del data[0x100000:]
     data[-1] = last

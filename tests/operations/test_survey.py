@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures import nodemcu
+from fixtures import blocks
 from imgtool.formats.boot_image import patch_header
 from imgtool.operations.describe import describe
 from tests.strategies import NO_SHRINKING
@@ -15,7 +15,7 @@ SAMPLE = aggregate("sample")
 END = len(SAMPLE)
 BOOT_3 = IMAGES["nodemcu-3.0-2021/0x00000.bin"]
 USED = IMAGES["nodemcu-3.0-2021-used/0x10000.bin"]
-NOISE: bytes = nodemcu.stream("survey", 0x1000)
+NOISE: bytes = blocks.stream("survey", 0x1000)
 BLOCKS = [NOISE, bytes(0x1000), V05, SAMPLE[IROM:0x13000]]
 CODES = {"512KB": 0, "1MB": 2, "2MB": 3, "4MB": 4, "8MB": 8, "16MB": 9}
 BYTES = {name: 1 << (18 + power) for power, name in enumerate(CODES, 1)}
@@ -138,7 +138,7 @@ def test_used_sdk_sectors_are_still_named() -> None:
 
 
 def test_a_used_nodemcu_3() -> None:
-    lfs = nodemcu.stream("not an image", 0x2000)
+    lfs = blocks.stream("not an image", 0x2000)
     description = describe(
         flash("4MB", {0: BOOT_3, 0xF000: V05, IROM: USED, 0x2E000: lfs, 0x3E000: IMAGES["spiffs/linear.bin"]})
     )
