@@ -80,7 +80,7 @@ def fullimage(
     from imgtool.operations.fullimage import fullimage as make
 
     flash, _ = size_name(size)
-    change, _ = header_change(mode, freq, "keep")
+    change, _ = header_change(mode, freq)
     placed = images_of(images) if images else _found_here()
     pieces, named = pieces_of(placed)
     if not pieces:

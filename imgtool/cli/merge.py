@@ -12,6 +12,7 @@ from imgtool.cli.options import (
     FreqOption,
     ImagesArgument,
     ModeOption,
+    OldSizeOption,
     OutputFormat,
     SizeOption,
     images_of,
@@ -44,6 +45,7 @@ def merge(
     mode: ModeOption = "keep",
     freq: FreqOption = "keep",
     size: SizeOption = "keep",
+    old_size: OldSizeOption = "keep",
     json: JsonOption = False,
 ) -> None:
     """Merge 0x00000.bin and 0x10000.bin, or any files with addresses, into one image.
@@ -56,7 +58,7 @@ def merge(
 
     placed = images_of(images or [])
     pieces, named = pieces_of(placed)
-    change, spelling = header_change(mode, freq, size)
+    change, spelling = header_change(mode, freq, size, old_size)
     inputs = [image.path for image in placed]
     fill_byte = number("0xFF" if fill is None else fill, "byte")
     if fill_byte >= _BYTE:

@@ -19,6 +19,7 @@ __all__ = [
     "FreqOption",
     "ImagesArgument",
     "ModeOption",
+    "OldSizeOption",
     "OutputFormat",
     "Placed",
     "SizeOption",
@@ -49,8 +50,12 @@ FreqOption = Annotated[
 SizeOption = Annotated[
     str,
     typer.Option(
-        "-fs", "--flash-size", metavar="SIZE", help=f"keep, {', '.join(s.name for s in FLASH_SIZES)}."
+        "--flash-size", metavar="SIZE", help=f"keep, {', '.join(size.name for size in FLASH_SIZES)}."
     ),
+]
+OldSizeOption = Annotated[
+    str,
+    typer.Option("-fs", metavar="SIZE", help=f"As --flash-size; also {', '.join(MEGABIT_SIZES)} (megabits)."),
 ]
 
 

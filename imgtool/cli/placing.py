@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["header_change", "pieces_of"]
 
+_KEEP = "keep"
+
 
 def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]]]:
     """Read the images: those with an address, and those that go to a named place."""
@@ -31,11 +33,28 @@ def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]
     return pieces, named
 
 
-def header_change(mode: str, freq: str, size: str) -> tuple[HeaderChange, str | None]:
-    """The header change that ``-fm``, ``-ff`` and ``-fs`` ask for, and a note on the spelling of the size."""
+def header_change(
+    mode: str, freq: str, size: str = _KEEP, old_size: str = _KEEP
+) -> tuple[HeaderChange, str | None]:
+    """The header change that the options ask for, and a note on the spelling of the size.
+
+    Args:
+        mode: ``-fm``.
+        freq: ``-ff``.
+        size: ``--flash-size``.
+        old_size: ``-fs``, which knows the megabit spellings of old tools too.
+
+    Raises:
+        UsageError: A value that has no meaning, or two sizes.
+    """
     from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES
 
-    name, note = (None, None) if size.lower() == "keep" else size_name(size, short=True)
+    given = [(word, short) for word, short in ((size, False), (old_size, True)) if word.lower() != _KEEP]
+    if len(given) > 1:
+        raise UsageError(
+            "two flash sizes are given", expected="--flash-size or -fs", found=f"{size} and {old_size}"
+        )
+    name, note = size_name(given[0][0], short=given[0][1]) if given else (None, None)
     change = HeaderChange(
         keep_or(mode, FLASH_MODES, "mode"), keep_or(freq, FLASH_FREQUENCIES, "frequency"), name
     )

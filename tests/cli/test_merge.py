@@ -223,3 +223,16 @@ def test_json_has_the_warnings(folder: Path, put: Put, imgtool: Command) -> None
         (True, False),
         (False, True),
     ]
+
+
+@pytest.mark.parametrize("spelling", ["4m", "32m"])
+def test_the_long_option_knows_no_megabits(pair: Path, imgtool: Command, spelling: str) -> None:
+    run = imgtool("merge", pair, "-o", "out.bin", "--flash-size", spelling)
+
+    assert (run.code, (pair / "out.bin").exists()) == (2, False)
+
+
+def test_two_sizes_are_one_too_many(pair: Path, imgtool: Command) -> None:
+    run = imgtool("merge", pair, "-o", "out.bin", "--flash-size", "1MB", "-fs", "2MB")
+
+    assert (run.code, "two flash sizes" in run.err) == (2, True)
