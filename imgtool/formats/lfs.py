@@ -34,7 +34,6 @@ _HEADER = Struct(
 _MAGIC_51: Final = 0xFAFA_A150
 _ABSOLUTE: Final = 0x01
 _INTEGER: Final = 0x02
-_PACKED: Final = 0x04
 _GZIP: Final = b"\x1f\x8b"
 _LUA_53: Final = b"\x1bLua\x53"
 _MOST: Final = 0x10_0000  # no partition can be larger than the cache window

@@ -144,24 +144,6 @@ def _in_slot(data: bytes) -> bool:
     return _APP_SLOT <= address < _APP_SLOT + IROM_WINDOW and address & _IN_SLOT == _FIRST_DATA
 
 
-def _scan(data: bytes) -> tuple[Scan | None, tuple[Finding, ...]]:
-    """The image, also if nothing but its first byte is damaged: its checksum then still proves it."""
-    magic = bytes([boot_image.MAGIC])
-    damaged = data[:1] != magic
-    if damaged and not _in_slot(data):
-        return None, ()
-    try:
-        found = boot_image.scan(magic + data[1:] if damaged else data)
-    except FormatError:
-        return None, ()
-    if not damaged:
-        return found, ()
-    if found.checksum is None or not found.checksum.ok or _flash_segments(found) < 2:  # noqa: PLR2004 - several
-        return None, ()
-    message = f"the first byte is 0x{data[0]:02x} and should be 0x{boot_image.MAGIC:02x}"
-    return found, (Finding(Severity.ERROR, "magic", message, 0),)
-
-
 def _first_address(data: bytes) -> int:
     return int.from_bytes(data[8:12], "little")
 
@@ -173,14 +155,14 @@ def _hash_is_right(data: bytes, end: int) -> bool:
 
 def read(data: bytes) -> Reading | None:
     """Read a file as an RTOS SDK application, whole or damaged, with whatever follows it."""
-    found, about_magic = _scan(data)
-    if found is None:
+    try:
+        found = boot_image.scan(data)
+    except FormatError:
         return None
     description = _description(data, found)
     if not _is_app(data, found, description):
         return None
-    findings = [*about_magic]
-    findings += [f for f in boot_image.findings_of(found) if f.code != "flash-size"]
+    findings = [f for f in boot_image.findings_of(found) if f.code != "flash-size"]
     findings.append(_size_finding(found))
     part = _part(data, found, description)
     if found.problem is None:
