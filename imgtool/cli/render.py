@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imgtool.cli.text import Line, Screen
     from imgtool.errors import ImgtoolError
-    from imgtool.formats.reading import Finding, Firmware, Header, Part
+    from imgtool.formats.reading import Finding, Firmware, Part
     from imgtool.operations.describe import Description
     from imgtool.operations.merge import Piece
 
@@ -212,7 +212,7 @@ def _bytes(count: int) -> str:
 def _facts(description: Description) -> list[tuple[str, str]]:
     return [
         *_firmware(description.firmware),
-        *_header(description.header),
+        *_header(description),
         *(
             ("contents", part.note)
             for part in description.parts[:1]
@@ -234,12 +234,14 @@ def _firmware(firmware: Firmware | None) -> list[tuple[str, str]]:
     return lines + [(name, value) for name, value in firmware.details.items() if value]
 
 
-def _header(header: Header | None) -> list[tuple[str, str]]:
+def _header(description: Description) -> list[tuple[str, str]]:
+    header = description.header
     if header is None:
         return []
     mode = header.mode or f"mode {header.mode_code}?"
     freq = header.freq or f"frequency {header.size_freq_code & 0xF}?"
-    size = header.size or f"size {header.size_freq_code >> 4}?"
+    # An RTOS SDK application reads its size code by another table, and says so in its part.
+    size = description.parts[0].facts.get("flash_size", header.size) or f"size {header.size_freq_code >> 4}?"
     slot = "" if header.slot is None else f", slot byte {header.slot} (user{header.slot})"
     return [("header", f"{mode}, {freq}, {size}, entry point 0x{header.entry:08x}{slot}")]
 

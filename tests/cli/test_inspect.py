@@ -168,6 +168,12 @@ def test_fields_of_init_data_are_shown(put: Put, imgtool: Command) -> None:
     assert ["target_power_qdb_0", "20.50", "dBm"] in lines
 
 
+def test_flash_size_of_an_rtos_sdk_application_is_by_its_own_table(put: Put, imgtool: Command) -> None:
+    put("file.bin", "rtos3/app.bin")
+
+    assert "  header    dio, 40m, 2MB, entry point" in imgtool("inspect", "file.bin").out
+
+
 def test_json(put: Put, imgtool: Command) -> None:
     put("old.bin", OLD_RELEASE)
     run = imgtool("inspect", "--json", "old.bin")
