@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     )
     from imgtool.operations.describe import Description, describe
     from imgtool.operations.encode import encode
+    from imgtool.operations.explain import (
+        Boot,
+        BootMessage,
+        BootMode,
+        BootSegment,
+        Cure,
+        Explanation,
+        LoaderLines,
+        ResetCause,
+        RfCalSector,
+        Verdict,
+        explain,
+    )
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
@@ -51,6 +64,19 @@ _HOMES: Final = {
     ),
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
+    "imgtool.operations.explain": (
+        "Boot",
+        "BootMessage",
+        "BootMode",
+        "BootSegment",
+        "Cure",
+        "Explanation",
+        "LoaderLines",
+        "ResetCause",
+        "RfCalSector",
+        "Verdict",
+        "explain",
+    ),
     "imgtool.operations.extras": ("InitDataSource",),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
@@ -59,8 +85,14 @@ _HOMES: Final = {
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Boot",
+    "BootMessage",
+    "BootMode",
+    "BootSegment",
     "Checksum",
+    "Cure",
     "Description",
+    "Explanation",
     "Extras",
     "FileKind",
     "Finding",
@@ -72,17 +104,22 @@ __all__ = [
     "ImgtoolError",
     "InitDataSource",
     "LayoutError",
+    "LoaderLines",
     "Merged",
     "Part",
     "PartKind",
     "Piece",
     "Reading",
+    "ResetCause",
+    "RfCalSector",
     "SegmentInfo",
     "Severity",
     "Split",
+    "Verdict",
     "__version__",
     "describe",
     "encode",
+    "explain",
     "fullimage",
     "identify",
     "merge",

@@ -4,7 +4,8 @@
 
     ImgtoolError
     ├── FormatError (ValueError)   bytes that are not what they should be
-    └── LayoutError (ValueError)   parts that overlap, or do not fit the flash
+    ├── LayoutError (ValueError)   parts that overlap, or do not fit the flash
+    └── PortError                  a port that cannot be opened, or is lost
 
 Errors carry data (which input, at which offset, what was expected and what was found) and no advice about
 command-line flags: the library does not know who called it.  Exit codes and hints belong to
@@ -13,7 +14,7 @@ command-line flags: the library does not know who called it.  Exit codes and hin
 
 from __future__ import annotations
 
-__all__ = ["FormatError", "ImgtoolError", "LayoutError", "in_bytes"]
+__all__ = ["FormatError", "ImgtoolError", "LayoutError", "PortError", "in_bytes"]
 
 
 class ImgtoolError(Exception):
@@ -86,3 +87,7 @@ class FormatError(ImgtoolError, ValueError):
 
 class LayoutError(ImgtoolError, ValueError):
     """Parts overlap, do not fit the flash, or have no place that can be justified."""
+
+
+class PortError(ImgtoolError):
+    """A port cannot be opened, or is lost."""

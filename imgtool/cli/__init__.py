@@ -16,7 +16,7 @@ import typer
 
 import imgtool
 from imgtool.cli.arguments import UsageError, expand_arguments
-from imgtool.errors import FormatError, ImgtoolError, LayoutError
+from imgtool.errors import FormatError, ImgtoolError, LayoutError, PortError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,13 +30,19 @@ INTERRUPTED: Final = 130
 # The base of typer's usage errors has no public name.
 _USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
-EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {UsageError: USAGE, FormatError: 3, LayoutError: 4}
+EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {
+    UsageError: USAGE,
+    FormatError: 3,
+    LayoutError: 4,
+    PortError: 5,
+}
 """Exit code of each error; docs/exit-codes.md has the whole table."""
 
 HINTS: Final[dict[type[ImgtoolError], str]] = {
     UsageError: "imgtool COMMAND --help shows the options and an example",
     FormatError: "imgtool inspect FILE shows what a file is and what is wrong with it",
     LayoutError: "imgtool inspect FILE shows what lies where; docs/flash-layouts.md has the rules",
+    PortError: "another program may hold it; end that one, or choose another port or file",
 }
 
 COMMANDS: Final = {
@@ -44,6 +50,8 @@ COMMANDS: Final = {
     "merge": "merge",
     "split": "split",
     "fullimage": "fullimage",
+    "explain": "explain",
+    "simulate": "simulate",
 }
 """Commands and the module and function that each is."""
 

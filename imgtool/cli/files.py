@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from imgtool.cli.arguments import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["check_output", "read_file", "write_file"]
+__all__ = ["check_output", "open_lines", "read_file", "write_file"]
 
 
 def read_file(path: Path) -> bytes:
@@ -80,6 +81,24 @@ def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
             _replace(target, data)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+
+
+@contextmanager
+def open_lines(path: Path | None) -> Iterator[TextIO | None]:
+    """A file for lines of which each is written at once, so that a run that breaks off leaves those before.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w", encoding="utf-8", newline="\n", buffering=1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+    with file:
+        yield file
 
 
 def _replace(target: Path, data: bytes) -> None:

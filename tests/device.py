@@ -1,0 +1,86 @@
+"""A virtual chip in a process of its own, and esptool as its client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_PATIENCE = 60  # seconds until a client that hangs is given up
+
+
+@dataclass
+class Device:
+    """``imgtool simulate`` as a context: it runs inside, and its report is read at the end.
+
+    Attributes:
+        folder: Where its files are.
+        listen: Its ``--listen``.
+        options: What else it is given.
+        content: What its flash holds at first; erased where None.
+    """
+
+    folder: Path
+    listen: str = "tcp://127.0.0.1:0"
+    options: tuple[str, ...] = ()
+    content: bytes | None = None
+    size: str = "1MB"
+    report: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+
+    @property
+    def flash(self) -> Path:
+        return self.folder / "flash.bin"
+
+    def __enter__(self) -> Self:
+        if self.content is not None:
+            self.flash.write_bytes(self.content)
+        words = ["--listen", self.listen, "--flash", str(self.flash), "--flash-size", self.size]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "imgtool", "simulate", *words, "--report", "report.json", *self.options],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+        assert self.address, self.process.communicate()[1]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        _, self.said = self.process.communicate(timeout=_PATIENCE)
+        assert kind is not None or self.process.returncode == 0, self.said
+        if self.process.returncode == 0:
+            self.report = json.loads((self.folder / "report.json").read_text())
+
+    def esptool(self, *words: str | Path, code: int = 0) -> str:
+        """Run esptool on it; its output, after a check of its exit code."""
+        done = subprocess.run(
+            [sys.executable, "-m", "esptool", "--chip", "esp8266", "--port", self.address, *words],
+            cwd=self.folder,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    @property
+    def now(self) -> bytes:
+        """What its flash holds."""
+        return self.flash.read_bytes()

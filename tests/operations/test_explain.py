@@ -1,0 +1,401 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from imgtool.operations.explain import Explanation, Verdict, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BANNER = " ets Jan  8 2013,rst cause:2, boot mode:(3,6)\r\n\r\n"
+DOWNLOAD = " ets Jan  8 2013,rst cause:2, boot mode:(1,7)\r\n\r\n"
+# An image of three segments as the ROM loads it: 28,740, 2,888 and 15,536 bytes.
+LOADS = (
+    "load 0x40100000, len 28740, room 16 \r\ntail 4\r\nchksum 0xe7\r\n"
+    "load 0x3ffe8000, len 2888, room 4 \r\ntail 4\r\nchksum 0xd6\r\n"
+    "load 0x3ffe8b50, len 15536, room 4 \r\ntail 12\r\nchksum 0x39\r\n"
+)
+LOADED = LOADS + "csum 0x39\r\n"
+CSUM_ERR = "csum err\r\nets_main.c \r\n"
+ZEROS = (
+    "load 0x40100000, len 1396, room 16 \r\ntail 4\r\nchksum 0xef\r\n"
+    "load 0x00000000, len 0, room 4 \r\ntail 0\r\nchksum 0xef\r\n"
+    "ho 12 tail 0 room 4\r\n"
+    "load 0x00000000, len 0, room 12 \r\ntail 0\r\nchksum 0xef\r\n"
+    "csum 0xef\r\n"
+)
+LOADER = (
+    "\r\n2nd boot version : 1.7(5d6f877)\r\n  SPI Speed      : 40MHz\r\n  SPI Mode       : DIO\r\n"
+    "  SPI Flash Size & Map: {map}\r\njump to run user1 @ 1000\r\n\r\n"
+)
+MB4 = LOADER.format(map="32Mbit(512KB+512KB)")
+RF = "rf cal sector: {}\r\nrf[112] : 00\r\nrf[113] : 00\r\nrf[114] : 01\r\n\r\n"
+SDK = "SDK ver: 2.0.0(656edbf) compiled @ Jul 19 2016 17:58:40\r\nphy ver: 1055, pp ver: 10.2\r\n"
+INIT = "rf_cal[0] !=0x05,is 0xFF\r\n"
+NOISE = "r\xecl\xfe\xfdn\x8cb|\x82\xe0l\x9fb\xe2\xef\xf2\xf3\xfc\xe0\r\n"
+
+
+class Case(NamedTuple):
+    """A log, its verdict, and words that the explanation must have, commands included."""
+
+    name: str
+    log: str
+    verdict: Verdict
+    words: tuple[str, ...] = ()
+
+
+CASES = [
+    Case("sdk", BANNER + LOADED + RF.format(1019) + SDK, Verdict.RUNS),
+    Case("loader", BANNER + LOADED + MB4 + RF.format(1019) + SDK, Verdict.RUNS),
+    Case("noise behind", BANNER + LOADED + NOISE, Verdict.RUNS, ("unreadable characters",)),
+    Case("arduino", BANNER + LOADED + "v0004fc60\r\n~ld\r\n", Verdict.RUNS),
+    Case(
+        "watchdog once", BANNER.replace("2,", "4,") + "wdt reset\r\n" + LOADED + SDK, Verdict.RUNS, ("hung",)
+    ),
+    Case("download", DOWNLOAD, Verdict.DOWNLOAD, ("GPIO0 was low",)),
+    Case("download after a run", BANNER + LOADED + SDK + DOWNLOAD, Verdict.DOWNLOAD),
+    Case("sdio", BANNER.replace("(3", "(7") + "waiting for host\r\n", Verdict.STRAPS, ("GPIO15 was high",)),
+    Case("jump boot", BANNER.replace("(3", "(2"), Verdict.STRAPS, ("GPIO2 was low", "Leave GPIO2 open")),
+    Case("only waiting", "waiting for host\r\n", Verdict.STRAPS, ("probably",)),
+    Case("csum err", BANNER + LOADED + CSUM_ERR, Verdict.BAD_IMAGE, ("imgtool inspect FILE", "verify-flash")),
+    Case("csum differs", BANNER + LOADS + "csum 0x3a\r\n", Verdict.BAD_IMAGE, ("checksum",)),
+    Case("zeros", BANNER + ZEROS + CSUM_ERR, Verdict.BAD_IMAGE, ("flash mode", "-fm dout", "-fm dio")),
+    Case(
+        "nonsense segment",
+        BANNER + "load 0x40100000, len 31364, room 16 \r\ntail 4\r\nchksum 0xef\r\n"
+        "load 0x88888888, len -2004318072, room 4 \r\n"
+        "flash read err, ets_unpack_flash_code\r\nets_main.c \r\n",
+        Verdict.BAD_IMAGE,
+        ("flash mode", "-fm dout"),
+    ),
+    Case(
+        "erased behind",
+        BANNER + "load 0x40100000, len 25020, room 16 \r\ntail 12\r\nchksum 0x2f\r\n"
+        "ho 0 tail 12 room 4\r\nload 0xffffffff, len -1, room 12 \r\n",
+        Verdict.BAD_IMAGE,
+        ("ends too early", "erased"),
+    ),
+    Case("no image", BANNER + "ets_main.c \r\n", Verdict.NO_IMAGE, ("address 0", "read-flash")),
+    Case("no image, with a number", BANNER + "ets_main.c 177 \r\n", Verdict.NO_IMAGE),
+    Case("flash is silent", BANNER + "flash read err, 0\r\nets_main.c 177\r\n", Verdict.NO_IMAGE, ("GPIO6",)),
+    Case(
+        "no image in the slot",
+        BANNER + LOADED + MB4 + "error magic!\r\nbackup boot failed.\r\n\r\nuser code done\r\n",
+        Verdict.NO_IMAGE,
+        ("user1 at 0x1000", "write-flash 0x1000 user1.bin", "(4MB)"),
+    ),
+    Case(
+        "the slot fails",
+        BANNER + LOADED + MB4 + "backup boot failed.\r\n\r\nuser code done\r\n",
+        Verdict.BAD_IMAGE,
+        ("fails its check",),
+    ),
+    Case(
+        "the other slot works",
+        BANNER
+        + LOADED
+        + MB4
+        + "first boot failed, reboot to try backup bin\r\n"
+        + BANNER
+        + LOADED
+        + MB4.replace("user1 @ 1000", "user2 @ 81000")
+        + SDK,
+        Verdict.RUNS,
+        ("gave up one slot",),
+    ),
+    Case(
+        "init data",
+        BANNER + LOADED + INIT,
+        Verdict.INIT_DATA,
+        ("0x7c000 for 512KB", "flash-id", "--size SIZE"),
+    ),
+    Case(
+        "init data, sector known",
+        BANNER + LOADED + RF.format(1019) + INIT,
+        Verdict.INIT_DATA,
+        ("0x3fc000", "imgtool fullimage --size 4MB --init-data v05", "parts/0x3fc000.bin", "0x3fb000 0x1000"),
+    ),
+    Case(
+        "init data, map known",
+        BANNER + LOADED + LOADER.format(map="8Mbit(512KB+512KB)") + INIT,
+        Verdict.INIT_DATA,
+        ("write-flash 0xfc000 esp_init_data_default_v05.bin", "erase-region 0xfb000 0x1000"),
+    ),
+    Case(
+        "init data, vendor's sector",
+        BANNER + LOADED + MB4 + RF.format(1017) + INIT,
+        Verdict.INIT_DATA,
+        ("0x3fc000", "vendor's own", "erase-region 0x3f9000 0x1000"),
+    ),
+    Case(
+        "init data, garbage",
+        BANNER + LOADED + INIT.replace("FF", "3B"),
+        Verdict.INIT_DATA,
+        ("0x3B stands there",),
+    ),
+    Case("init data loop", (BANNER + LOADED + INIT) * 5 + BANNER, Verdict.INIT_DATA, ("6 boots",)),
+    Case(
+        "512 KB",
+        BANNER + LOADED + "Flash size (524288) too small to support NodeMCU\r\n",
+        Verdict.TOO_SMALL_FLASH,
+        ("1 MB", "flash-id", "NodeMCU 2.2"),
+    ),
+    Case(
+        "table invalid",
+        BANNER + LOADED + "Invalid system partition table\r\n",
+        Verdict.PARTITION_TABLE,
+        ("fullimage --size SIZE",),
+    ),
+    Case(
+        "alignment",
+        BANNER + LOADED + "Partition 2 invalid alignment\r\n" * 99,
+        Verdict.PARTITION_TABLE,
+        ("'Partition 2",),
+    ),
+    Case(
+        "table too large",
+        BANNER + LOADED + "The partition table size is larger than flash size\r\n",
+        Verdict.PARTITION_TABLE,
+    ),
+    Case(
+        "map mismatch",
+        BANNER + LOADED + "mismatch map 5, spi_size_map 4\r\nsystem_partition_table_regist fail\r\n",
+        Verdict.PARTITION_TABLE,
+        ("map of 2MB-c1", "that of 4MB", "-fs 2MB-c1"),
+    ),
+    Case(
+        "watchdog loop",
+        (BANNER.replace("2,", "4,") + "wdt reset\r\n" + LOADED + SDK) * 2,
+        Verdict.BOOT_LOOP,
+        ("watchdog",),
+    ),
+    Case("power loop", (BANNER.replace("2,", "1,") + LOADED + SDK) * 3, Verdict.BOOT_LOOP, ("supply",)),
+    Case(
+        "restart loop",
+        (BANNER + LOADED + SDK) * 4 + BANNER + LOADS[:50],
+        Verdict.BOOT_LOOP,
+        ("5 boots", "deep sleep"),
+    ),
+    Case("silent restart loop", (BANNER + LOADED) * 3, Verdict.BOOT_LOOP),
+    Case("two resets", (BANNER + LOADED + SDK) * 2, Verdict.RUNS),
+    Case("repaired", BANNER + LOADED + CSUM_ERR + BANNER + LOADED + SDK, Verdict.RUNS, ("2 boots",)),
+    Case("banner only", BANNER, Verdict.UNFINISHED, ("before the ROM",)),
+    Case("cut in the loads", BANNER + LOADS[:90], Verdict.UNFINISHED, ("while the ROM",)),
+    Case("nothing behind", BANNER + LOADED, Verdict.UNFINISHED, ("74880",)),
+    Case("nothing behind the loader", BANNER + LOADED + MB4, Verdict.UNFINISHED),
+    Case("half a banner", "\xfe\x82 ets Jan  8 20", Verdict.NOTHING_KNOWN),
+    Case(
+        "exception", BANNER + LOADED + "Fatal exception (0): \r\nepc1=0x402411b4\r\n", Verdict.NOTHING_KNOWN
+    ),
+    Case("noise", NOISE * 4, Verdict.WRONG_BAUD, ("74880",)),
+    Case("empty", "", Verdict.NOTHING_KNOWN),
+    Case("another text", "Dear diary,\nit rained.\n", Verdict.NOTHING_KNOWN),
+    Case(
+        "esp32",
+        "ets Jun  8 2016 00:22:57\r\n\r\nrst:0x10 (RTCWDT_RTC_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n"
+        "flash read err, 1000\r\nets_main.c 371 \r\n",
+        Verdict.NOTHING_KNOWN,
+        ("another chip",),
+    ),
+]
+
+
+def words_of(result: Explanation) -> str:
+    cures = [word for cure in result.cures for word in (cure.text, *cure.commands)]
+    return "\n".join((result.sentence, result.cause, *cures, *result.notes))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_verdict_and_facts(case: Case) -> None:
+    result = explain(case.log)
+
+    assert (result.verdict, [word for word in case.words if word not in words_of(result)]) == (
+        case.verdict,
+        [],
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_failure_has_a_cure(case: Case) -> None:
+    result = explain(case.log)
+    cured = result.verdict in (Verdict.RUNS, Verdict.NOTHING_KNOWN) or result.cures
+
+    assert cured
+    assert all(
+        command.split()[0] in ("imgtool", "esptool", "python") for c in result.cures for command in c.commands
+    )
+
+
+def cleaned(log: str) -> tuple[object, ...]:
+    result = explain(log)
+    boots = [
+        (b.cause, b.mode, [s[1:] for s in b.segments], b.checksum, b.init_data_byte) for b in result.boots
+    ]
+    return result.verdict, boots
+
+
+# What monitors, terminals and editors do to a log.
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "line feeds": lambda log: log.replace("\r\n", "\n"),
+    "carriage returns": lambda log: log.replace("\r\n", "\r"),
+    "doubled": lambda log: log.replace("\r\n", "\r\r\n"),
+    "times": lambda log: "".join(f"12:01:02.123 -> {line}\n" for line in log.splitlines()),
+    "brackets": lambda log: "".join(f"[2019-12-12 09:45:36,678] {line}\n" for line in log.splitlines()),
+    "colours": lambda log: "".join(f"\x1b[0;32m{line}\x1b[0m\n" for line in log.splitlines()),
+    "nulls": lambda log: "\0" + log.replace("\n", "\n\0\0"),
+    "one line": lambda log: log.replace("\r\n", " "),
+    "quoted": lambda log: "".join(f"> {line}\n" for line in log.splitlines()),
+    "code marks": lambda log: "".join(f"`{line}`\n" for line in log.splitlines()),
+    "single spaces": lambda log: log.replace("Jan  8", "Jan 8"),
+    "noise in front": lambda log: NOISE + log,
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("log", [BANNER + LOADED + INIT, BANNER + ZEROS + CSUM_ERR], ids=["init", "zeros"])
+def test_log_is_read_through_a_monitor(disguise: str, log: str) -> None:
+    assert cleaned(DISGUISES[disguise](log)) == cleaned(log)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-8-sig", "utf-16"])
+def test_encodings(encoding: str) -> None:
+    log = BANNER + LOADED + INIT
+
+    assert explain(log.encode(encoding)).verdict is Verdict.INIT_DATA
+
+
+def test_facts_of_a_boot() -> None:
+    result = explain(
+        "\n" + BANNER.replace("\r\n", "\n") + LOADED.replace("\r\n", "\n") + MB4 + RF.format(1019) + SDK
+    )
+    (boot,) = result.boots
+
+    assert boot.cause == (2, "external reset: RST or EN pin, or wake-up from deep sleep")
+    assert boot.mode == (3, 6, "boot from flash", False, True, True)
+    assert [segment[:6] for segment in boot.segments] == [
+        (4, 0x40100000, 28740, 16, 4, 0xE7),
+        (7, 0x3FFE8000, 2888, 4, 4, 0xD6),
+        (10, 0x3FFE8B50, 15536, 4, 12, 0x39),
+    ]
+    assert all(segment.consistent and segment.plausible for segment in boot.segments)
+    assert boot.checksum == 0x39
+    assert boot.loader == (15, "1.7(5d6f877)", "40MHz", "DIO", "4MB", 1, 0x1000)
+    assert boot.rf_cal == (21, 1019, "4MB")
+    assert boot.firmware == ((27, "phy ver: 1055, pp ver: 10.2"),)
+
+
+@pytest.mark.parametrize(
+    ("code", "pins"),
+    [
+        (0, (0, 0, 0)),
+        (1, (0, 0, 1)),
+        (2, (0, 1, 0)),
+        (3, (0, 1, 1)),
+        (4, (1, 0, 0)),
+        (7, (1, 1, 1)),
+        (8, (None,) * 3),
+    ],
+)
+def test_straps(code: int, pins: tuple[int | None, ...]) -> None:
+    mode = explain(BANNER.replace("(3", f"({code}")).boots[0].mode
+
+    assert mode is not None
+    assert (mode.gpio15, mode.gpio0, mode.gpio2) == pins
+
+
+@pytest.mark.parametrize(
+    ("sector", "size"),
+    [(123, "512KB"), (251, "1MB"), (507, "2MB"), (1019, "4MB"), (2043, "8MB"), (4091, "16MB")]
+    + [(number, None) for number in (0, 59, 120, 128, 249, 1017, 99999)],
+)
+def test_rf_cal_sector(sector: int, size: str | None) -> None:
+    rf_cal = explain(BANNER + LOADED + RF.format(sector)).boots[0].rf_cal
+
+    assert rf_cal is not None
+    assert rf_cal.flash_size == size
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        ("4Mbit(256KB+256KB)", "512KB"),
+        ("16Mbit(512KB+512KB)", "2MB"),
+        ("16Mbit(1024KB+1024KB)", "2MB-c1"),
+        ("32Mbit(1024KB+1024KB)", "4MB-c1"),
+        ("128Mbit(1024KB+1024KB)", "16MB"),
+        ("4Mbit", "512KB"),
+        ("3Mbit", None),
+    ],
+)
+def test_map_of_the_boot_loader(words: str, size: str | None) -> None:
+    loader = explain(BANNER + LOADED + LOADER.format(map=words)).boots[0].loader
+
+    assert loader is not None
+    assert loader.flash_size == size
+
+
+def test_lost_characters_are_said() -> None:
+    result = explain(BANNER + LOADED.replace("len 2888", "len 288") + SDK)
+
+    assert result.verdict is Verdict.RUNS
+    assert "line 6" in words_of(result)
+
+
+def test_load_lines_without_a_banner_begin_a_boot() -> None:
+    assert [boot.cause for boot in explain(LOADED + SDK + LOADED + SDK).boots] == [None, None]
+
+
+def test_contradicting_sizes_are_said() -> None:
+    assert "that of 1MB, but the boot loader says 4MB" in words_of(
+        explain(BANNER + LOADED + MB4 + RF.format(251) + SDK)
+    )
+
+
+PIECES = [
+    BANNER,
+    DOWNLOAD,
+    LOADS,
+    LOADED,
+    ZEROS,
+    CSUM_ERR,
+    MB4,
+    RF,
+    RF.format(99999),
+    SDK,
+    INIT,
+    NOISE,
+    "\x1b[",
+    "len -",
+]
+PIECES += [
+    "error magic!\n",
+    "mismatch map 99, spi_size_map 7\n",
+    "load 0xffffffff, len -1, room 999 \ntail 999\n",
+]
+
+
+@given(log=st.binary(max_size=400) | st.text(max_size=400))
+@example(b"\x1b[0m")
+@example("\ud800")
+def test_any_bytes_are_explained(log: bytes | str) -> None:
+    result = explain(log)
+
+    assert result.verdict in (Verdict.WRONG_BAUD, Verdict.NOTHING_KNOWN, Verdict.UNFINISHED)
+
+
+@given(
+    pieces=st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=12),
+    start=st.integers(0, 60),
+    end=st.integers(0, 60),
+)
+def test_pieces_of_logs_are_explained(pieces: list[str], start: int, end: int) -> None:
+    log = "".join(pieces)
+    result = explain(log[start : len(log) - end])
+
+    assert result.sentence
+    assert result.cause
+    assert result.foreign == (not result.boots)
