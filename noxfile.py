@@ -33,6 +33,13 @@ def long(session: nox.Session) -> None:
 
 
 @nox.session
+def qemu(session: nox.Session) -> None:
+    """The lx106 core against QEMU's on random programs; needs Debian's qemu-system-misc and binutils."""
+    session.install(".", *_group("test"))
+    session.run("pytest", "-m", "long", "tests/oracle/test_lx106_against_qemu.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""
     session.install(*_group("lint"))

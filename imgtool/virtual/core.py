@@ -275,7 +275,7 @@ class Core:
         self.pc, self.instructions = address, n
         self.bus.enter_rom(self, address)
         if self.stop:
-            raise _Leave(None)
+            raise _Leave(None)  # perhaps before the routine: it is entered again
         if self.pc == address:
             raise Trap("the ROM routine did not return", pc=address)
         return self.pc, self.instructions

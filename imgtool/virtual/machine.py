@@ -154,6 +154,7 @@ class VirtualChip:
         self._skipped = 0
         self._counted = 0
         self.core = Core(self)
+        self.core.cycles = lambda: self.now * 52 // 1000
         self.uart = Uart(lambda: self.now)
         self.uart.on_side_effect = self._mark_side_effect
         store = setup.store or MemoryStore(setup.part.bytes)
@@ -290,6 +291,7 @@ class VirtualChip:
         self._boot.clear()
         self._boot_run = None
         self.core.stop = True
+        self.core.waiting = False
         self.core.ps = 0
 
     def reset_by_software(self) -> None:
@@ -513,6 +515,7 @@ class VirtualChip:
         core.a[1] -= _INTERRUPT_FRAME
         core.a[2] = argument
         core.pc, core.ps = handler, core.ps | 1
+        core.waiting = False
         self._in_interrupt = True
         limit = core.instructions + _LONGEST_HANDLER
         try:

@@ -1,9 +1,11 @@
 """What each lx106 instruction computes, as Python expressions of its operands.
 
 Not how they are put together: that is :mod:`imgtool.virtual.translate`.  Registers are integers in
-0..2**32-1, SAR in 0..63.  From the instruction descriptions (chapter 6) of the Xtensa ISA reference manual;
-compared with QEMU in the tests.  In an expression ``{0}``, ``{1}`` and ``{2}`` are the operands in assembler
+0..2**32-1, SAR is in 0..63.  In an expression ``{0}``, ``{1}`` and ``{2}`` are the operands in assembler
 order.
+
+From the instruction descriptions (chapter 6) of the Xtensa ISA reference manual; compared with QEMU in
+the tests.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def _bits(x: int, y: int) -> int:
 VALUES: Final = {
     "abs": Value("({1} if {1} < 0x80000000 else 0x100000000 - {1})", lambda x: x),
     "add": Value("{1} + {2}", lambda x, y: x + y),
-    "addi": Value("{1} + {2} + 1", lambda x, y: x + y if y >= 0 else -1),
+    "addi": Value("{1} + {2}", lambda x, y: x + y if y >= 0 else -1),
     "addx2": Value("({1} << 1) + {2}", lambda x, y: x * 2 + y),
     "addx4": Value("({1} << 2) + {2}", lambda x, y: x * 4 + y),
     "addx8": Value("({1} << 3) + {2}", lambda x, y: x * 8 + y),

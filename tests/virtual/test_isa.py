@@ -141,7 +141,7 @@ ENCODINGS: list[tuple[str, str, tuple[int, ...]]] = [
 @pytest.mark.parametrize(("assembly", "code", "operands"), ENCODINGS)
 def test_encodings(assembly: str, code: str, operands: tuple[int, ...]) -> None:
     data = bytes.fromhex(code)
-    assert decode(data, HERE) == Instruction(assembly.split(maxsplit=1)[0], operands, len(data))
+    assert decode(data, HERE) == Instruction(assembly.partition(" ")[0], operands, len(data))
 
 
 def test_every_mnemonic_is_in_the_table() -> None:
@@ -228,8 +228,8 @@ def linked(text: str, folder: Path) -> bytes:
 
 
 SPECIAL = {"rsr", "wsr", "xsr"}
-# Mnemonics that GNU's tools know for the lx106 and this decoder leaves undefined: region protection, external
-# registers, whose presence in the chip nobody has shown, and debugging.
+# Mnemonics that GNU's tools know for the lx106 and this decoder leaves undefined: region protection and
+# external registers, whose presence in the chip nobody has shown, and debugging.
 LEFT_OUT = {"rfdd", "rfdo", "rer", "wer", "iitlb", "idtlb", "pitlb", "pdtlb", "witlb", "wdtlb"} | {
     f"r{which}tlb{way}" for which in "id" for way in "01"
 }
