@@ -43,7 +43,6 @@ _DIVIDER: Final = 0xFFFFF
 _RX_RESET: Final = 1 << 17
 _TX_RESET: Final = 1 << 18
 _TIMEOUT_ON: Final = 1 << 31
-_NEVER: Final = 1 << 62
 
 
 @dataclass(slots=True)
@@ -54,9 +53,6 @@ class _Burst:
     start: int
     step: int
     taken: int = 0
-
-    def arrived(self, now: int) -> int:
-        return min(len(self.data), max(0, (now - self.start) // self.step))
 
 
 class Uart:
@@ -88,9 +84,9 @@ class Uart:
         while self._sent and self._sent[-1][1] > now:
             self._sent.pop()
         self._line_free = now
-        self._divider = round(APB_HZ / 115200)
         self._plain = dict.fromkeys(_PLAIN, 0)
-        self._conf1 = 0x60
+        self._set_divider(round(APB_HZ / 115200))
+        self._set_conf1(0x60)
         self._raw = 0
         self._enabled = 0
         self._last_arrival = 0
@@ -98,16 +94,27 @@ class Uart:
 
     def set_up_by_rom(self) -> None:
         """As the ROM's loader leaves it: a program that it starts may rely on these thresholds (assumed)."""
-        self._conf1 = _TIMEOUT_ON | 2 << 24 | 16
+        self._set_conf1(_TIMEOUT_ON | 2 << 24 | 16)
+
+    def _set_divider(self, value: int) -> None:
+        self._divider = max(1, value & _DIVIDER)
+        self._baud = round(APB_HZ / self._divider)
+        self._step = byte_time(self._baud)
+
+    def _set_conf1(self, value: int) -> None:
+        self._conf1 = value
+        self._threshold = max(1, value & 0x7F)
+        # Of the time-out, in units of eight bits (technical reference, rx_tout_thrhd).
+        self._timeout_units = value >> 24 & 0x7F if value & _TIMEOUT_ON else 0
 
     @property
     def baud(self) -> int:
         """Bits a second."""
-        return round(APB_HZ / max(1, self._divider))
+        return self._baud
 
     @baud.setter
     def baud(self, value: int) -> None:
-        self._divider = max(1, APB_HZ // value)
+        self._set_divider(APB_HZ // value)
 
     @property
     def divider(self) -> int:
@@ -151,7 +158,7 @@ class Uart:
     @property
     def step(self) -> int:
         """Nanoseconds that a byte takes at its speed."""
-        return byte_time(self.baud)
+        return self._step
 
     @property
     def can_interrupt(self) -> bool:
@@ -167,40 +174,36 @@ class Uart:
 
     def deliver(self) -> None:
         """Move what has arrived by now into the FIFO, and set the interrupt bits that follow."""
+        if not self._line and not self._timeout_due:
+            return
         now = self._now()
-        while self._line:
-            burst = self._line[0]
-            count = burst.arrived(now)
-            if count > burst.taken:
-                fresh = burst.data[burst.taken : count]
-                room = FIFO_SIZE - len(self._fifo)
-                if len(fresh) > room:
-                    self.overflows += len(fresh) - room
-                    self._raw |= RX_OVERFLOW
-                    fresh = fresh[:room]
-                self._fifo.extend(fresh)
-                burst.taken = count
-                self._last_arrival = burst.start + count * burst.step
-                self._timeout_due = True
-            if burst.taken < len(burst.data):
-                break
+        while self._line and self._arrived_from(self._line[0], now):
             self._line.popleft()
         if len(self._fifo) >= self._threshold:
             self._raw |= RX_FULL
-        if self._timeout_due and self._fifo and now >= self._timeout_at:
+        if self._timeout_due and self._fifo and self._timeout_units and now >= self._timeout_at:
             self._timeout_due = False
             self._raw |= RX_TIMEOUT
 
-    @property
-    def _threshold(self) -> int:
-        return max(1, self._conf1 & 0x7F)
+    def _arrived_from(self, burst: _Burst, now: int) -> bool:
+        """Take what has arrived of a burst; whether that is all of it."""
+        count = min(len(burst.data), (now - burst.start) // burst.step)
+        if count > burst.taken:
+            fresh = burst.data[burst.taken : count]
+            room = FIFO_SIZE - len(self._fifo)
+            if len(fresh) > room:
+                self.overflows += len(fresh) - room
+                self._raw |= RX_OVERFLOW
+                fresh = fresh[:room]
+            self._fifo.extend(fresh)
+            burst.taken = count
+            self._last_arrival = burst.start + count * burst.step
+            self._timeout_due = True
+        return burst.taken == len(burst.data)
 
     @property
     def _timeout_at(self) -> int:
-        if not self._conf1 & _TIMEOUT_ON:
-            return _NEVER
-        # The unit is the time of eight bits (technical reference, rx_tout_thrhd).
-        return self._last_arrival + (self._conf1 >> 24 & 0x7F) * byte_time(self.baud) * 8 // 10
+        return self._last_arrival + self._timeout_units * self._step * 8 // 10
 
     def next_change(self) -> int | None:
         """When a register or an interrupt bit changes next by itself; None if nothing is due."""
@@ -213,11 +216,10 @@ class Uart:
                 # A program that waits for the interrupt sees nothing before the FIFO is that full.
                 wanted = burst.taken + max(1, self._threshold - len(self._fifo))
             moments.append(burst.start + min(wanted, len(burst.data)) * burst.step)
-        if self._timeout_due and self._fifo and self._timeout_at != _NEVER:
+        if self._timeout_due and self._fifo and self._timeout_units:
             moments.append(self._timeout_at)
-        step = byte_time(self.baud)
         if self._line_free > now:
-            moments.append(now + ((self._line_free - now - 1) % step + 1))
+            moments.append(now + ((self._line_free - now - 1) % self._step + 1))
         later = [moment for moment in moments if moment > now]
         return min(later) if later else (now + 1 if moments else None)
 
@@ -267,12 +269,12 @@ class Uart:
     @property
     def unsent(self) -> int:
         """Bytes in the transmit FIFO, the one on the line not counted."""
-        return max(0, -(-(self._line_free - self._now()) // byte_time(self.baud)) - 1)
+        return max(0, -(-(self._line_free - self._now()) // self._step) - 1)
 
     def space_at(self) -> int:
         """When the transmit FIFO has room for a byte."""
         over = self.unsent - (FIFO_SIZE - 2)
-        return self._now() + max(0, over) * byte_time(self.baud)
+        return self._now() + max(0, over) * self._step
 
     @property
     def quiet_at(self) -> int:
@@ -323,9 +325,9 @@ class Uart:
             self._raw &= ~value
             self.deliver()  # a condition that still holds comes back at once
         elif offset == CLKDIV:
-            self._divider = max(1, value & _DIVIDER)
+            self._set_divider(value)
         elif offset == CONF1:
-            self._conf1 = value
+            self._set_conf1(value)
         elif offset not in (INT_RAW, INT_ST, STATUS):
             if offset not in self._plain:
                 raise KeyError(offset)
