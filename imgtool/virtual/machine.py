@@ -220,7 +220,8 @@ class VirtualChip:
         """A delay that a program asks for."""
         self.settle()
         self.ledger.worked(ns)
-        if self.timed and ns >= 10 * _MS and not self._in_interrupt and self.activity is Activity.PROGRAM:
+        if ns >= _MS and not self._in_interrupt and self.activity is Activity.PROGRAM:
+            # Long enough that a caller may want to come in between.
             self._pause_until = self.now + ns
             self.core.stop = True
             return
@@ -410,7 +411,7 @@ class VirtualChip:
         core = self.core
         if self._pause_until is not None:
             if self.now < self._pause_until:
-                return self._wait_until(self._pause_until, until)
+                return self._step_pause(self._pause_until, until)
             self._pause_until = None
         if self._poll_until is not None:
             return self._step_poll()
@@ -438,6 +439,18 @@ class VirtualChip:
         return self._program_idle(until) if idle else None
 
     _held = False
+
+    def _step_pause(self, moment: int, until: int | None) -> Pause | None:
+        self.listen()
+        self.uart.deliver()
+        if self._interrupt_due():
+            self._guarded(self._interrupt)
+            return None
+        change = self.uart.next_change()
+        if change is not None and self.uart.can_interrupt:
+            self._skip_to(min(change, moment))
+            return None
+        return self._wait_until(moment, until)
 
     def _slice(self) -> int:
         change = self.uart.next_change()
@@ -559,6 +572,8 @@ class VirtualChip:
                 address, data = event.write
                 self._guarded(lambda: self._boot_write(address, data))
             return None
+        if self.now < self.uart.quiet_at:
+            return self._wait_until(self.uart.quiet_at, until)
         run = self._boot_run
         if run is not None and run.outcome is Outcome.BOOT_LOOP and run.next_cause is not None:
             self._reset(run.next_cause, download=self._strapped_for_download())
