@@ -90,3 +90,10 @@ def bench(session: nox.Session) -> None:
     """The figures of docs/performance.md: imgtool and esptool side by side, in one run."""
     session.install(".", *_group("oracle"))
     session.run("python", "docs/benchmark.py", *session.posargs)
+
+
+@nox.session
+def bench_virtual(session: nox.Session) -> None:
+    """The figures of docs/performance.md on the virtual chip: its core, and esptool's writes to it."""
+    session.install(".", *_group("oracle"))
+    session.run("python", "docs/benchmark_virtual.py", *session.posargs)

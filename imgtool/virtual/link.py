@@ -70,6 +70,7 @@ class Link:
         said: What the chip has sent, before faults.
         line_free: When the last byte of the host has left.
         wall_ns: The host's time where it is bound to real time, else None.
+        slept_ns: How long the host has really been silent since the last output, where that was a pause.
     """
 
     def __init__(self, chip: VirtualChip, recorder: Recorder | None = None) -> None:
@@ -79,6 +80,7 @@ class Link:
         self.said = Count()
         self.line_free = 0
         self.wall_ns: int | None = None
+        self.slept_ns = 0
         self._recorder = recorder
         self._host_ready = 0
         self._turned = False
@@ -159,7 +161,7 @@ class Link:
         if self.wall_ns is not None:
             ready = max(ready, self.wall_ns)
         elif self._turned:
-            ready = max(ready, self._host_ready + chip.setup.latency_ns)
+            ready = max(ready, self._host_ready + max(chip.setup.latency_ns, self.slept_ns))
         # A host that was late in real time is late here too: what the chip has computed stands.
         start = max(ready, self.line_free, chip.now)
         chip.ledger.sent(len(data), step, turned=self._turned)

@@ -287,6 +287,7 @@ class VirtualChip:
         self.rom.reset()
         self.spi.reset()
         self._registers.clear()
+        self.flash.attached = False
         self._poll_until = self._pause_until = self._strap_at = None
         self._in_interrupt = False
         self._boot.clear()

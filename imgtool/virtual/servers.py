@@ -33,6 +33,9 @@ __all__ = ["Channel", "Closed", "Pty", "Rfc2217", "Server", "Tcp"]
 _GRACE: Final = 0.05
 """Seconds of real time that a client has to react to output while the chip has more to do."""
 
+_PAUSE: Final = 0.02
+"""Seconds of silence from which a client is taken to sleep on purpose: after a change of speed they do."""
+
 _AT_ONCE: Final = 1 << 16
 _LOOK: Final = 0.02  # seconds between two looks whether somebody has opened a pty
 _STRETCH_NS: Final = 200_000_000  # how long a program that never pauses runs between two looks at the client
@@ -350,6 +353,7 @@ class Server:
         self.notice: Callable[[str], None] = lambda _: None
         self._wake_read, self._wake_write = os.pipe()
         self._start = 0.0
+        self._wrote = time.monotonic()
         chip.timed = True
         chip.listen = self._listen
         if self._wired:
@@ -442,6 +446,8 @@ class Server:
 
     def _receive(self) -> bool:
         self.link.wall_ns = self._wall()
+        silent = time.monotonic() - self._wrote
+        self.link.slept_ns = int(silent * 1e9) if silent >= _PAUSE else 0
         try:
             return self._channel.read(self.link)
         except PortGoneError:
@@ -465,6 +471,7 @@ class Server:
             if late > 0:
                 time.sleep(late)
         self._channel.write(bytes(byte for byte, _ in items))
+        self._wrote = time.monotonic()
 
     def _stay_away(self) -> None:
         """Wait out the time for which the fault plan has unplugged the port."""

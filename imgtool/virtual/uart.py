@@ -47,12 +47,24 @@ _TIMEOUT_ON: Final = 1 << 31
 
 @dataclass(slots=True)
 class _Burst:
-    """Bytes that the host put on the line back to back; byte i has arrived at ``start + (i + 1) * step``."""
+    """Bytes that the host put on the line back to back; byte i has arrived at ``start + (i + 1) * step``.
+
+    ``sent`` is the host's speed until the first byte arrives: only then it shows what a chip hears of them.
+    """
 
     data: bytes
     start: int
     step: int
+    sent: int | None
     taken: int = 0
+
+    def hear(self, baud: int) -> None:
+        """The chip begins to receive, at its own speed."""
+        if self.sent is not None:
+            time = len(self.data) * self.step
+            self.data = heard_at(self.data, self.sent, baud)
+            self.step = max(1, time // max(1, len(self.data)))
+            self.sent = None
 
 
 class Uart:
@@ -131,13 +143,10 @@ class Uart:
             start: When the first start bit begins, ns.
             baud: The host's speed; None where it cannot be known, which is taken as the chip's own.
         """
-        speed = baud or self.baud
-        step = byte_time(speed)
-        end = start + len(data) * step
-        heard = heard_at(data, speed, self.baud)
-        if heard:
-            self._line.append(_Burst(heard, start, max(1, (end - start) // len(heard))))
-        return end
+        step = byte_time(baud or self.baud)
+        if data:
+            self._line.append(_Burst(data, start, step, baud))
+        return start + len(data) * step
 
     @property
     def on_the_line(self) -> int:
@@ -187,6 +196,8 @@ class Uart:
 
     def _arrived_from(self, burst: _Burst, now: int) -> bool:
         """Take what has arrived of a burst; whether that is all of it."""
+        if now >= burst.start + burst.step:
+            burst.hear(self._baud)
         count = min(len(burst.data), (now - burst.start) // burst.step)
         if count > burst.taken:
             fresh = burst.data[burst.taken : count]

@@ -37,6 +37,7 @@ def loaded(name: str) -> VirtualChip:
         address, size = struct.unpack_from("<II", image, at)
         chip.core.load(address, image[at + 8 : at + 8 + size])
         at += 8 + size
+    chip.attach_flash()
     chip.start(entry)
     return chip
 
@@ -217,6 +218,7 @@ def test_the_line_goes_on_while_the_flash_is_busy() -> None:
 def test_a_slow_operation_takes_the_maximum() -> None:
     chip = VirtualChip(Setup(plan=parse_plan("slow=sector:2")))
     chip.power_on(download=True)
+    chip.attach_flash()
     times = []
     for sector in (0x1000, 0x2000, 0x3000):
         start = chip.now
@@ -228,6 +230,7 @@ def test_a_slow_operation_takes_the_maximum() -> None:
 def test_a_power_cut_leaves_half_and_the_chip_off() -> None:
     chip = VirtualChip(Setup(plan=parse_plan("cut=sector:1:0.5")))
     chip.power_on(download=True)
+    chip.attach_flash()
     chip.flash.program(0, 0x1000, bytes(256))
     chip.flash.program(chip.flash.busy_until, 0x1F00, bytes(256))
     link = Link(chip)

@@ -154,7 +154,19 @@ def test_a_digest_with_its_read_costs_what_the_contract_says(chip: VirtualChip) 
     assert digest_ns(650_000) == 1_000_000_000
 
 
+def test_the_flash_is_not_there_before_it_is_attached(chip: VirtualChip) -> None:
+    chip.attach_flash()
+    chip.program(0, b"\x12\x34")
+    chip.power_on(download=True)
+    call(chip, "SPIRead", 0, OTHER, 2)
+    assert chip.core.fetch(OTHER, 2) == b"\xff\xff"
+    call(chip, "spi_flash_attach")
+    call(chip, "SPIRead", 0, OTHER, 2)
+    assert chip.core.fetch(OTHER, 2) == b"\x12\x34"
+
+
 def test_flash_functions(chip: VirtualChip) -> None:
+    chip.attach_flash()
     chip.core.load(BUFFER, bytes(range(256)) * 2)
     start = chip.now
     assert call(chip, "SPIWrite", 0x1080, BUFFER, 512) == 0
@@ -184,7 +196,7 @@ def erased_by(start: int, count: int) -> int:
 @given(st.integers(0, 40), st.integers(1, 40))
 def test_erase_area_counts_the_head_twice(start: int, count: int) -> None:
     chip = VirtualChip(Setup())
-    chip.core.load(BUFFER, bytes(256))
+    chip.attach_flash()
     for sector in range(128):
         chip.flash.program(chip.flash.busy_until, sector * 0x1000, b"\0")
     call(chip, "SPIEraseArea", start * 0x1000, count * 0x1000)
