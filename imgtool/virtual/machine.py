@@ -241,8 +241,9 @@ class VirtualChip:
     # The host's view.
 
     def power_on(self, *, download: bool) -> None:
-        """Switch on, with GPIO0 held low for download mode or left high to boot from flash."""
-        self._reset(ResetCause.POWER_ON, download=download)
+        """Switch on, with GPIO0 held low for download mode or left high to boot from flash; if on, reset."""
+        cause = ResetCause.POWER_ON if self.activity is Activity.OFF else ResetCause.EXTERNAL
+        self._reset(cause, download=download)
 
     def set_lines(self, *, dtr: bool, rts: bool) -> None:
         """The host's DTR and RTS; True is asserted, which is a low pin.

@@ -136,7 +136,7 @@ def test_traps_stop_the_program_and_tell_the_registers(name: str, cause: str, ad
     assert trap.address == address
     assert len(trap.registers) == 16
     chip.power_on(download=True)
-    assert chip.resets == {"power_on": 2}
+    assert chip.resets == {"power_on": 1, "external": 1}
 
 
 # Boots.
