@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from imgtool.errors import FormatError, ImgtoolError, LayoutError
     from imgtool.formats import identify
+    from imgtool.formats.boot_log import (
+        Boot,
+        BootCause,
+        BootMessage,
+        BootMode,
+        BootSegment,
+        LoaderLines,
+        RfCalSector,
+    )
     from imgtool.formats.reading import (
         Checksum,
         FileKind,
@@ -25,21 +34,10 @@ if TYPE_CHECKING:
         SegmentInfo,
         Severity,
     )
+    from imgtool.operations.boot_verdicts import Cure, Verdict
     from imgtool.operations.describe import Description, describe
     from imgtool.operations.encode import encode
-    from imgtool.operations.explain import (
-        Boot,
-        BootMessage,
-        BootMode,
-        BootSegment,
-        Cure,
-        Explanation,
-        LoaderLines,
-        ResetCause,
-        RfCalSector,
-        Verdict,
-        explain,
-    )
+    from imgtool.operations.explain import Explanation, explain
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
@@ -50,6 +48,15 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     "imgtool.errors": ("FormatError", "ImgtoolError", "LayoutError"),
     "imgtool.formats": ("identify",),
+    "imgtool.formats.boot_log": (
+        "Boot",
+        "BootCause",
+        "BootMessage",
+        "BootMode",
+        "BootSegment",
+        "LoaderLines",
+        "RfCalSector",
+    ),
     "imgtool.formats.reading": (
         "Checksum",
         "FileKind",
@@ -62,21 +69,10 @@ _HOMES: Final = {
         "SegmentInfo",
         "Severity",
     ),
+    "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
-    "imgtool.operations.explain": (
-        "Boot",
-        "BootMessage",
-        "BootMode",
-        "BootSegment",
-        "Cure",
-        "Explanation",
-        "LoaderLines",
-        "ResetCause",
-        "RfCalSector",
-        "Verdict",
-        "explain",
-    ),
+    "imgtool.operations.explain": ("Explanation", "explain"),
     "imgtool.operations.extras": ("InitDataSource",),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
@@ -86,6 +82,7 @@ _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in name
 
 __all__ = [
     "Boot",
+    "BootCause",
     "BootMessage",
     "BootMode",
     "BootSegment",
@@ -110,7 +107,6 @@ __all__ = [
     "PartKind",
     "Piece",
     "Reading",
-    "ResetCause",
     "RfCalSector",
     "SegmentInfo",
     "Severity",

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgtool.cli.text import Line, Screen
-    from imgtool.operations.explain import Boot, Explanation
+    from imgtool.formats.boot_log import Boot
+    from imgtool.operations.explain import Explanation
 
 __all__ = ["explain"]
 

@@ -15,6 +15,7 @@ from imgtool.chip import SECTOR, flash_size_of_code, memory_at
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image, ota_image, rboot, rtos_partitions, sdk_bootloader
 from imgtool.formats.boot_image import BootImage
+from imgtool.formats.boot_log import ResetCause
 from imgtool.formats.checksums import XOR_SEED, xor8
 from imgtool.formats.firmware import arduino_firmware, identify_firmware
 from imgtool.formats.ota_image import OtaImage
@@ -24,7 +25,6 @@ from imgtool.virtual.boot_sdk import (
     BootEvent,
     Chip,
     Outcome,
-    ResetCause,
     Stage,
     printed,
     sdk_stage,
@@ -238,12 +238,12 @@ def _behind_rom(chip: Chip, cause: ResetCause) -> Stage:
     except FormatError:
         found = None
     if found is None or found.problem is not None:
-        return Stage((), Outcome.HANGS, "the image at 0 is longer than the flash, and goes on with its start")
+        return _not_followed(head[1])
     version = sdk_bootloader.version_of(head, found.end)
     if version is not None:
         return _loader(chip, head, version, cause)
     if found.segments and found.segments[0].address == _EBOOT:
-        return _eboot(head, found.segments[0].size)
+        return _eboot(chip, head, found.segments[0].size)
     other = "rBoot" if rboot.read(head) is not None else None
     if rtos_partitions.table_at(head, _TABLE) is not None:
         other = "the boot loader of the RTOS SDK"
@@ -253,6 +253,14 @@ def _behind_rom(chip: Chip, cause: ResetCause) -> Stage:
     if firmware is None:
         return Stage((), Outcome.RUNNING, "imgtool does not know this firmware, nor what it prints")
     return _application(chip, head, firmware)
+
+
+def _not_followed(segments: int) -> Stage:
+    """The ROM has loaded an image that imgtool does not follow to its end."""
+    if segments > boot_image.MAX_SEGMENTS:
+        reason = f"imgtool does not know an image of {segments} segments, nor what it prints"
+        return Stage((), Outcome.RUNNING, reason)
+    return Stage((), Outcome.HANGS, "the image at 0 is longer than the flash, and goes on with its start")
 
 
 def _application(chip: Chip, program: bytes, firmware: Firmware) -> Stage:
@@ -266,20 +274,21 @@ def _unknown(name: str) -> Stage:
     return Stage((), Outcome.RUNNING, reason, application=name)
 
 
-def _eboot(head: bytes, size: int) -> Stage:
+def _eboot(chip: Chip, head: bytes, size: int) -> Stage:
     """The Arduino core's boot loader: it loads the application at 0x1000 without a look at its checksum."""
-    word = head[SECTOR + 0x10 : SECTOR + 0x14]
-    if head[SECTOR : SECTOR + 1] != bytes([boot_image.MAGIC]) or len(word) < 4:  # noqa: PLR2004 - a word
-        return Stage((), Outcome.HANGS, "the Arduino boot loader finds no application at 0x1000")
+    word = chip.read(SECTOR + 0x10, 4)
     # The word is the application's version or, in core 3, its length.  The first releases did not print it:
     # https://github.com/esp8266/Arduino/issues/1671
     version = "" if size <= _OLD_EBOOT else f"v{int.from_bytes(word, 'little'):08x}\n"
+    events = (BootEvent(_LOADER_NS, printed(version + "~ld\n")),)
+    if chip.read(SECTOR, 1)[0] != boot_image.MAGIC:
+        # It says so before it looks: main() of bootloaders/eboot/eboot.c in https://github.com/esp8266/Arduino
+        reason = "the Arduino boot loader finds no application at 0x1000; what it does then is not known"
+        return Stage(events, Outcome.HANGS, reason)
     firmware = arduino_firmware(head)
     name = f"{firmware.name} {firmware.version or ''}".strip()
     reason = "the Arduino core has its init data compiled in; what the application prints is not known"
-    return Stage(
-        (BootEvent(_LOADER_NS, printed(version + "~ld\n")),), Outcome.RUNNING, reason, application=name
-    )
+    return Stage(events, Outcome.RUNNING, reason, application=name)
 
 
 def _loader(chip: Chip, head: bytes, version: str, cause: ResetCause) -> Stage:

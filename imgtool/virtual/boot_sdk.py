@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, SECTOR
@@ -20,9 +20,10 @@ from imgtool.formats.nodemcu_page import PartitionTable, Record, RecordPage
 from imgtool.layout import resolve
 
 if TYPE_CHECKING:
+    from imgtool.formats.boot_log import ResetCause
     from imgtool.formats.reading import Firmware
 
-__all__ = ["BootEvent", "Chip", "Outcome", "ResetCause", "Stage", "end_of_flash", "sdk_stage"]
+__all__ = ["BootEvent", "Chip", "Outcome", "Stage", "end_of_flash", "sdk_stage"]
 
 ROM_BAUD: Final = 74_880
 """What the ROM's divider gives on a 26 MHz crystal; the ROM takes it for 115200 on one of 40 MHz."""
@@ -55,19 +56,6 @@ _NO_BOOT: Final = b"boot not set\nota1 not set\nota2 not set\n"
 _BANNER: Final = 2048  # bytes that hold it
 _UNNAMED_4MB: Final = 7  # "32M 2048+2048": in the SDK's enum, without a name in any tool
 _LEAST_NODEMCU_3: Final = 0x10_0000
-
-
-class ResetCause(IntEnum):
-    """Why the chip starts, as the ROM prints it (``rst cause``).
-
-    Values: https://github.com/esp8266/esp8266-wiki/wiki/Boot-Process.  A restart by software leaves the value
-    of the last hardware reset, which is why every log of a firmware that restarts itself repeats 1 or 2.
-    """
-
-    POWER_ON = 1
-    EXTERNAL = 2
-    SOFTWARE = 3
-    WATCHDOG = 4
 
 
 class Outcome(StrEnum):

@@ -6,37 +6,26 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imgtool.operations.explain import Explanation, Verdict, explain
+from imgtool.operations.boot_verdicts import Verdict
+from imgtool.operations.explain import Explanation, explain
+from tests.boot_logs import (
+    BANNER,
+    CSUM_ERR,
+    DOWNLOAD,
+    INIT,
+    LOADED,
+    LOADER,
+    LOADS,
+    MB4,
+    NODEMCU_3,
+    NOISE,
+    RF,
+    SDK,
+    ZEROS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-BANNER = " ets Jan  8 2013,rst cause:2, boot mode:(3,6)\r\n\r\n"
-DOWNLOAD = " ets Jan  8 2013,rst cause:2, boot mode:(1,7)\r\n\r\n"
-# An image of three segments as the ROM loads it: 28,740, 2,888 and 15,536 bytes.
-LOADS = (
-    "load 0x40100000, len 28740, room 16 \r\ntail 4\r\nchksum 0xe7\r\n"
-    "load 0x3ffe8000, len 2888, room 4 \r\ntail 4\r\nchksum 0xd6\r\n"
-    "load 0x3ffe8b50, len 15536, room 4 \r\ntail 12\r\nchksum 0x39\r\n"
-)
-LOADED = LOADS + "csum 0x39\r\n"
-CSUM_ERR = "csum err\r\nets_main.c \r\n"
-ZEROS = (
-    "load 0x40100000, len 1396, room 16 \r\ntail 4\r\nchksum 0xef\r\n"
-    "load 0x00000000, len 0, room 4 \r\ntail 0\r\nchksum 0xef\r\n"
-    "ho 12 tail 0 room 4\r\n"
-    "load 0x00000000, len 0, room 12 \r\ntail 0\r\nchksum 0xef\r\n"
-    "csum 0xef\r\n"
-)
-LOADER = (
-    "\r\n2nd boot version : 1.7(5d6f877)\r\n  SPI Speed      : 40MHz\r\n  SPI Mode       : DIO\r\n"
-    "  SPI Flash Size & Map: {map}\r\njump to run user1 @ 1000\r\n\r\n"
-)
-MB4 = LOADER.format(map="32Mbit(512KB+512KB)")
-RF = "rf cal sector: {}\r\nrf[112] : 00\r\nrf[113] : 00\r\nrf[114] : 01\r\n\r\n"
-SDK = "SDK ver: 2.0.0(656edbf) compiled @ Jul 19 2016 17:58:40\r\nphy ver: 1055, pp ver: 10.2\r\n"
-INIT = "rf_cal[0] !=0x05,is 0xFF\r\n"
-NOISE = "r\xecl\xfe\xfdn\x8cb|\x82\xe0l\x9fb\xe2\xef\xf2\xf3\xfc\xe0\r\n"
 
 
 class Case(NamedTuple):
@@ -138,6 +127,28 @@ CASES = [
         ("0x3B stands there",),
     ),
     Case("init data loop", (BANNER + LOADED + INIT) * 5 + BANNER, Verdict.INIT_DATA, ("6 boots",)),
+    Case(
+        "init data, NodeMCU 3",
+        BANNER + LOADED + NODEMCU_3 + "boot not set\r\n" + INIT,
+        Verdict.INIT_DATA,
+        ("0x0f000", "write-flash 0x10000 0x10000.bin"),
+    ),
+    Case(
+        "NodeMCU 3, no table",
+        BANNER + LOADED + NODEMCU_3,
+        Verdict.UNFINISHED,
+        ("partition table", "write-flash 0x10000 0x10000.bin"),
+    ),
+    Case("NodeMCU 3", BANNER + LOADED + NODEMCU_3 + "boot not set\r\n", Verdict.RUNS),
+    Case("arduino, no version", BANNER + LOADED + "~ld\r\n", Verdict.RUNS),
+    Case(
+        "arduino, erased",
+        BANNER + LOADED + "vffffffff\r\n~ld\r\n",
+        Verdict.UNFINISHED,
+        ("no application at 0x1000",),
+    ),
+    Case("arduino, no version known", BANNER + LOADED + "vffffffff\r\n~ld\r\n" + NOISE, Verdict.RUNS),
+    Case("the loader's own line", BANNER + LOADED + MB4 + "no GPIO select!\r\n", Verdict.UNFINISHED),
     Case(
         "512 KB",
         BANNER + LOADED + "Flash size (524288) too small to support NodeMCU\r\n",
@@ -268,85 +279,11 @@ def test_encodings(encoding: str) -> None:
     assert explain(log.encode(encoding)).verdict is Verdict.INIT_DATA
 
 
-def test_facts_of_a_boot() -> None:
-    result = explain(
-        "\n" + BANNER.replace("\r\n", "\n") + LOADED.replace("\r\n", "\n") + MB4 + RF.format(1019) + SDK
-    )
-    (boot,) = result.boots
-
-    assert boot.cause == (2, "external reset: RST or EN pin, or wake-up from deep sleep")
-    assert boot.mode == (3, 6, "boot from flash", False, True, True)
-    assert [segment[:6] for segment in boot.segments] == [
-        (4, 0x40100000, 28740, 16, 4, 0xE7),
-        (7, 0x3FFE8000, 2888, 4, 4, 0xD6),
-        (10, 0x3FFE8B50, 15536, 4, 12, 0x39),
-    ]
-    assert all(segment.consistent and segment.plausible for segment in boot.segments)
-    assert boot.checksum == 0x39
-    assert boot.loader == (15, "1.7(5d6f877)", "40MHz", "DIO", "4MB", 1, 0x1000)
-    assert boot.rf_cal == (21, 1019, "4MB")
-    assert boot.firmware == ((27, "phy ver: 1055, pp ver: 10.2"),)
-
-
-@pytest.mark.parametrize(
-    ("code", "pins"),
-    [
-        (0, (0, 0, 0)),
-        (1, (0, 0, 1)),
-        (2, (0, 1, 0)),
-        (3, (0, 1, 1)),
-        (4, (1, 0, 0)),
-        (7, (1, 1, 1)),
-        (8, (None,) * 3),
-    ],
-)
-def test_straps(code: int, pins: tuple[int | None, ...]) -> None:
-    mode = explain(BANNER.replace("(3", f"({code}")).boots[0].mode
-
-    assert mode is not None
-    assert (mode.gpio15, mode.gpio0, mode.gpio2) == pins
-
-
-@pytest.mark.parametrize(
-    ("sector", "size"),
-    [(123, "512KB"), (251, "1MB"), (507, "2MB"), (1019, "4MB"), (2043, "8MB"), (4091, "16MB")]
-    + [(number, None) for number in (0, 59, 120, 128, 249, 1017, 99999)],
-)
-def test_rf_cal_sector(sector: int, size: str | None) -> None:
-    rf_cal = explain(BANNER + LOADED + RF.format(sector)).boots[0].rf_cal
-
-    assert rf_cal is not None
-    assert rf_cal.flash_size == size
-
-
-@pytest.mark.parametrize(
-    ("words", "size"),
-    [
-        ("4Mbit(256KB+256KB)", "512KB"),
-        ("16Mbit(512KB+512KB)", "2MB"),
-        ("16Mbit(1024KB+1024KB)", "2MB-c1"),
-        ("32Mbit(1024KB+1024KB)", "4MB-c1"),
-        ("128Mbit(1024KB+1024KB)", "16MB"),
-        ("4Mbit", "512KB"),
-        ("3Mbit", None),
-    ],
-)
-def test_map_of_the_boot_loader(words: str, size: str | None) -> None:
-    loader = explain(BANNER + LOADED + LOADER.format(map=words)).boots[0].loader
-
-    assert loader is not None
-    assert loader.flash_size == size
-
-
 def test_lost_characters_are_said() -> None:
     result = explain(BANNER + LOADED.replace("len 2888", "len 288") + SDK)
 
     assert result.verdict is Verdict.RUNS
     assert "line 6" in words_of(result)
-
-
-def test_load_lines_without_a_banner_begin_a_boot() -> None:
-    assert [boot.cause for boot in explain(LOADED + SDK + LOADED + SDK).boots] == [None, None]
 
 
 def test_contradicting_sizes_are_said() -> None:

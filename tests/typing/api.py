@@ -6,8 +6,15 @@ from pathlib import Path
 
 import imgtool
 from imgtool import (
+    Boot,
+    BootCause,
+    BootMessage,
+    BootMode,
+    BootSegment,
     Checksum,
+    Cure,
     Description,
+    Explanation,
     Extras,
     FileKind,
     Finding,
@@ -19,14 +26,17 @@ from imgtool import (
     ImgtoolError,
     InitDataSource,
     LayoutError,
+    LoaderLines,
     Merged,
     Part,
     PartKind,
     Piece,
     Reading,
+    RfCalSector,
     SegmentInfo,
     Severity,
     Split,
+    Verdict,
 )
 
 
@@ -74,3 +84,27 @@ def whole_flash(data: bytes, filesystem: bytes) -> bytes:
         raise SystemExit(str(problem)) from None
     assert made.description.parts[-1].kind is PartKind.SYSTEM_PARAM
     return made.data
+
+
+def commands_for(log: bytes | str) -> list[str]:
+    explanation: Explanation = imgtool.explain(log)
+    cures: tuple[Cure, ...] = explanation.cures
+    if explanation.ok or explanation.verdict is Verdict.NOTHING_KNOWN:
+        return []
+    return [command for cure in cures for command in cure.commands]
+
+
+def started_by(log: bytes) -> list[tuple[int | None, bool | None]]:
+    boots: tuple[Boot, ...] = imgtool.explain(log).boots
+    starts: list[tuple[BootCause | None, BootMode | None]] = [(boot.cause, boot.mode) for boot in boots]
+    return [(cause.code if cause else None, mode.gpio0 if mode else None) for cause, mode in starts]
+
+
+def known_lines(boot: Boot) -> list[tuple[int, str]]:
+    segments: tuple[BootSegment, ...] = boot.segments
+    messages: tuple[BootMessage, ...] = boot.messages
+    loader: LoaderLines | None = boot.loader
+    rf_cal: RfCalSector | None = boot.rf_cal
+    lines: list[tuple[int, str]] = [(message.line, message.kind) for message in messages]
+    lines += [(segment.line, "segment") for segment in segments if segment.plausible]
+    return lines + [(found.line, "settings") for found in (loader, rf_cal) if found is not None]

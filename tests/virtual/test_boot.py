@@ -629,6 +629,7 @@ def test_real_at_firmware_without_init_data_loops() -> None:
         ("v2/user1.bin", Outcome.HANGS, None, "0xea"),
         ("broken/bad-checksum.bin", Outcome.HANGS, None, "checksum"),
         ("broken/arduino-no-app.bin", Outcome.HANGS, None, "no application"),
+        ("broken/seventeen-segments.bin", Outcome.RUNNING, None, "17 segments"),
     ],
 )
 def test_what_becomes_of_each_kind(name: str, outcome: Outcome, application: str | None, told: str) -> None:
@@ -641,6 +642,7 @@ def test_what_becomes_of_each_kind(name: str, outcome: Outcome, application: str
 @pytest.mark.parametrize(("name", "text"), [
     ("arduino/core-2.3.bin", b"chksum 0x3c\r\ncsum 0x3c\r\nv00000000\r\n~ld\r\n"),
     ("arduino/core-3.1.bin", b"chksum 0x2b\r\ncsum 0x2b\r\nv00008940\r\n~ld\r\n"),
+    ("broken/arduino-no-app.bin", b"chksum 0x6b\r\ncsum 0x6b\r\nvffffffff\r\n~ld\r\n"),
 ])  # fmt: skip
 def test_arduino_boot_loader(name: str, text: bytes) -> None:
     assert start(flash(IMAGES[name])).text().endswith(text)

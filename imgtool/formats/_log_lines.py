@@ -1,0 +1,70 @@
+"""A serial log as clean lines: encodings, terminals' controls and the prefixes of monitors taken off.
+
+Knows nothing of what the lines say; :mod:`imgtool.formats.boot_log` does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Line", "decoded", "is_noise", "is_readable", "lines", "without_prefix"]
+
+# Colours and cursor movements of terminals, ECMA-48 5.4; other control characters are dropped.
+_ESCAPES: Final = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LINE_ENDS: Final = re.compile(r"\r{0,2}\n|\r")
+# What monitors put in front of a line: "12:01:02.123 -> ", "[13:16:42.487] ", "2019-12-12 09:45:36,678 # ".
+_PREFIX: Final = re.compile(
+    r"\s{0,8}\[?(?:\d{4}[-./]\d\d[-./]\d\d[ T,]{0,2})?\d\d:\d\d:\d\d(?:[.,:]\d{1,6})?[\],]?\s?(?:->|#|:|\|)?"
+)
+_LONGEST_LINE: Final = 1 << 16  # what is longer is no line of a log
+
+# Share of printable ASCII: uniform noise has 0.38, noise in the threads that docs/how-to/boot-logs.md names
+# 0.33 to 0.65, logs with a few bad characters more than 0.95.
+_LEAST_READABLE: Final = 0.8
+_LEAST_CHARACTERS: Final = 16
+
+
+class Line(NamedTuple):
+    """A line of a log: its number, from 1, and its text without controls."""
+
+    number: int
+    text: str
+
+
+def decoded(log: bytes | str) -> str:
+    """The text of a log; noise is no UTF-8, but a log that went through an editor may be."""
+    if isinstance(log, str):
+        return log
+    try:
+        return log.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return log.decode("latin-1")
+
+
+def lines(text: str) -> Iterator[Line]:
+    """The lines that are not empty."""
+    for number, line in enumerate(_LINE_ENDS.split(text), 1):
+        if line:
+            yield Line(number, _CONTROLS.sub("", _ESCAPES.sub("", line[:_LONGEST_LINE])).replace("\t", " "))
+
+
+def without_prefix(text: str) -> str:
+    """A line without the time that a monitor put in front of it."""
+    return _PREFIX.sub("", text, count=1)
+
+
+def is_readable(text: str) -> bool:
+    """Whether most characters are printable ASCII."""
+    readable = sum(1 for char in text if " " <= char <= "~" or char in "\t\r\n")
+    return readable / max(len(text), 1) >= _LEAST_READABLE
+
+
+def is_noise(text: str) -> bool:
+    """Whether there is enough of a log to say that most of it cannot be read."""
+    shown = "".join(line.text for line in lines(text))
+    return len(shown) >= _LEAST_CHARACTERS and not is_readable(shown)
