@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from imgtool.errors import FormatError, ImgtoolError, LayoutError
+    from imgtool.errors import FormatError, ImgtoolError, LayoutError, PortError
     from imgtool.formats import identify
     from imgtool.formats.boot_log import (
         Boot,
@@ -42,11 +42,12 @@ if TYPE_CHECKING:
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
     from imgtool.operations.split import Split, split
+    from imgtool.virtual.port import SimPort, open_port
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
-    "imgtool.errors": ("FormatError", "ImgtoolError", "LayoutError"),
+    "imgtool.errors": ("FormatError", "ImgtoolError", "LayoutError", "PortError"),
     "imgtool.formats": ("identify",),
     "imgtool.formats.boot_log": (
         "Boot",
@@ -77,6 +78,7 @@ _HOMES: Final = {
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
     "imgtool.operations.split": ("Split", "split"),
+    "imgtool.virtual.port": ("SimPort", "open_port"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -106,10 +108,12 @@ __all__ = [
     "Part",
     "PartKind",
     "Piece",
+    "PortError",
     "Reading",
     "RfCalSector",
     "SegmentInfo",
     "Severity",
+    "SimPort",
     "Split",
     "Verdict",
     "__version__",
@@ -119,6 +123,7 @@ __all__ = [
     "fullimage",
     "identify",
     "merge",
+    "open_port",
     "split",
 ]
 

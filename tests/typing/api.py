@@ -31,10 +31,12 @@ from imgtool import (
     Part,
     PartKind,
     Piece,
+    PortError,
     Reading,
     RfCalSector,
     SegmentInfo,
     Severity,
+    SimPort,
     Split,
     Verdict,
 )
@@ -108,3 +110,14 @@ def known_lines(boot: Boot) -> list[tuple[int, str]]:
     lines: list[tuple[int, str]] = [(message.line, message.kind) for message in messages]
     lines += [(segment.line, "segment") for segment in segments if segment.plausible]
     return lines + [(found.line, "settings") for found in (loader, rf_cal) if found is not None]
+
+
+def flash_id_of(spec: str) -> bytes:
+    try:
+        with imgtool.open_port(spec, baudrate=115200, timeout=0.5) as port:
+            sim: SimPort = port
+            sim.write(b"")
+            sim.clock.sleep(0.1)
+            return sim.read(10)
+    except PortError as error:
+        raise SystemExit(str(error)) from None
