@@ -24,6 +24,9 @@ pytestmark = pytest.mark.skipif(
 )
 no_pty = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals on Windows")
 
+ways = pytest.mark.parametrize(
+    "way", ["tcp://127.0.0.1:0", pytest.param("pty", marks=no_pty)], ids=["tcp", "pty"]
+)
 SIZE = 0x100000
 AT = 0x20000
 DATA = random.Random(8266).randbytes(0x8000) + bytes(range(256)) * 0x40 + b"\xff" * 0x1000 + b"end of data"
@@ -43,8 +46,9 @@ def image(tmp_path: Path) -> str:
     return "data.bin"
 
 
-def test_flash_id_and_mac(tmp_path: Path) -> None:
-    with Device(tmp_path, options=("--part", "W25Q80", "--mac", "18:fe:34:01:02:03")) as device:
+@ways
+def test_flash_id_and_mac(tmp_path: Path, way: str) -> None:
+    with Device(tmp_path, way, options=("--part", "W25Q80", "--mac", "18:fe:34:01:02:03")) as device:
         said = device.esptool("flash-id")
         assert "Manufacturer: ef" in said
         assert "Device: 4014" in said
@@ -92,9 +96,17 @@ def test_a_flipped_bit_on_the_line_is_sent_again(tmp_path: Path, image: str) -> 
     assert '"c00111020000000000c100c0"' in (tmp_path / "record.jsonl").read_text()
 
 
-def test_verify_flash(tmp_path: Path, image: str) -> None:
+@pytest.mark.parametrize("words", [("flash-id",), ("read-mac",)], ids=["flash-id", "read-mac"])
+def test_a_damaged_stub_is_noticed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with Device(tmp_path, options=("--fault", "flip=in:5000.1")) as device:
+        assert "checksum" in device.esptool(*words, code=2).lower()
+    assert device.report["instructions"] == 0
+
+
+@ways
+def test_verify_flash(tmp_path: Path, image: str, way: str) -> None:
     good = after_write(DIRT)
-    with Device(tmp_path, content=good) as device:
+    with Device(tmp_path, way, content=good) as device:
         assert "Verification successful" in device.esptool("verify-flash", hex(AT), image)
     assert device.now == good
 
@@ -117,8 +129,9 @@ def test_read_flash_notices_one_bit(tmp_path: Path) -> None:
         device.esptool("read-flash", "0x1000", "0x3000", "read.bin", code=2)
 
 
-def test_erase_region_and_flash(tmp_path: Path) -> None:
-    with Device(tmp_path, content=DIRT) as device:
+@ways
+def test_erase_region_and_flash(tmp_path: Path, way: str) -> None:
+    with Device(tmp_path, way, content=DIRT) as device:
         device.esptool("erase-region", "0x10000", "0x12000")
         assert device.now == DIRT[:0x10000] + b"\xff" * 0x12000 + DIRT[0x22000:]
         device.esptool("erase-flash")
