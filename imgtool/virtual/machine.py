@@ -210,6 +210,12 @@ class VirtualChip:
         self._skipped += instructions * INSTRUCTION_NS
         self.ledger.worked(instructions * INSTRUCTION_NS)
 
+    def spend(self, ns: int) -> None:
+        """Charge time in which interrupts are served, such as a transfer from the flash."""
+        self.settle()
+        self.ledger.worked(ns)
+        self.advance(self.now + ns)
+
     def digest(self, ns: int) -> None:
         """Charge a digest of flash content by the ROM."""
         self.settle()
@@ -499,6 +505,8 @@ class VirtualChip:
         if count and self.uart.on_the_line == 0:
             moment = min(moment, max(last + self.setup.latency_ns, self.now + 1))
         self._counted = self.core.instructions  # rounds without effect are no work
+        if moment == self.spi.ready_at:
+            self.ledger.worked(moment - self.now)
         self._skip_to(moment)
         return None
 

@@ -207,7 +207,7 @@ class Rom:
         flash = self._chip.flash
         data = flash.read(address, size) if flash.attached else b"\xff" * size
         self._core.load(target, data)
-        self._chip.advance(self._chip.now + size * _SPI_BYTE_NS)
+        self._chip.spend(size * _SPI_BYTE_NS)
         return _OK
 
     def spi_write(self) -> int:

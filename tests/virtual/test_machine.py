@@ -200,6 +200,33 @@ def test_the_columns_by_hand() -> None:
     assert dict(zip(COLUMNS, ledger.seconds(), strict=True)) == pytest.approx(expected)
 
 
+def request(opcode: int, payload: bytes, check: int = 0) -> bytes:
+    packet = struct.pack("<BBHI", 0, opcode, len(payload), check) + payload
+    return b"\xc0" + packet.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc") + b"\xc0"
+
+
+def test_the_first_column_is_the_clock() -> None:
+    chip = VirtualChip(Setup())
+    link = Link(chip)
+    link.connect(download=True)
+    link.take()
+    sync = request(8, b"\x07\x07\x12\x20" + b"\x55" * 32)
+    data = bytes(range(256)) * 4
+    check = 0xEF  # each value occurs four times, so that they cancel out
+    packets = [request(3, struct.pack("<IIII", len(data), n, 0, 0) + data, check) for n in range(16)]
+    for frame in (sync, request(2, struct.pack("<IIII", 0x4000, 16, 0x400, 0x10000)), *packets):
+        link.send(frame, baud=115200)
+        while chip.run() is not Pause.IDLE and not chip.uart.sending:
+            pass
+        assert link.take()
+    assert chip.flash.read(0x10000, 0x4000) == data * 16
+    assert ledger_seconds(chip) == pytest.approx(chip.now / 1e9, rel=0.01)
+
+
+def ledger_seconds(chip: VirtualChip) -> float:
+    return chip.ledger.seconds()[0] - HOST_FIXED_NS / 1e9
+
+
 def test_the_line_goes_on_while_the_flash_is_busy() -> None:
     ledger = Ledger(0x40_0000)
     step = 10_000
