@@ -53,7 +53,7 @@ class BootCause(NamedTuple):
     """The reset cause of a log, from ``rst cause:N``.
 
     Attributes:
-        code: The number, mostly one of :class:`ResetCause`; a log that lost characters may have others.
+        code: The number, mostly one of ``ResetCause``; a log that lost characters may have others.
         name: What it means.
     """
 

@@ -242,7 +242,7 @@ def open_port(spec: str | Spec = SCHEME, *, wall: bool = False, **settings: Any)
 
     Args:
         spec: ``sim:``, ``sim:SIZE``, ``sim:SIZE,NAME=VALUE,...``; the names are those of
-            :func:`imgtool.virtual.spec.parse_spec`.
+            ``imgtool.virtual.spec.parse_spec``.
         wall: Whether real time counts on the port's clock, for hosts that sleep in earnest.
         settings: Properties of the port, such as ``baudrate`` and ``timeout``.
 
