@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
 from imgtool.cli.arguments import JsonOption, UsageError
+from imgtool.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from imgtool.virtual.link import Link
+    from imgtool.virtual.machine import Setup
     from imgtool.virtual.servers import Channel, Server
     from imgtool.virtual.spec import Spec
 
@@ -21,6 +24,7 @@ __all__ = ["simulate"]
 
 _LOOPBACK: Final = ("127.", "localhost", "::1")
 _HIGHEST_PORT: Final = 65535
+_PORT: Final = re.compile("[0-9]{1,9}")
 
 
 def simulate(
@@ -84,19 +88,29 @@ def simulate(
     if flash_size is not None and flash_size.upper() not in SIZES:
         raise UsageError("not a size of a virtual flash", expected=", ".join(SIZES), found=flash_size)
     models = [model.value for model in ChipModel]
-    spec = Spec(
-        None if flash_size is None else SIZES[flash_size.upper()],
-        part,
-        flash,
-        None if mac is None else parse_mac(mac),
-        ChipModel(_one_of(chip, models, "chip")),
-        _one_of(boot, ["download", "run"], "boot mode") == "run",
-        boot_writes,
-        parse_plan(fault),
-    )
+    with _usage():
+        spec = Spec(
+            None if flash_size is None else SIZES[flash_size.upper()],
+            part,
+            flash,
+            None if mac is None else parse_mac(mac),
+            ChipModel(_one_of(chip, models, "chip")),
+            _one_of(boot, ["download", "run"], "boot mode") == "run",
+            boot_writes,
+            parse_plan(fault),
+        )
     if replay is not None:
         return _replay(spec, replay, as_json=json)
     return _serve(spec, _way(listen), Output(report, record, realtime, json))
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """What is wrong with a word of the command line is no fault of an input file."""
+    try:
+        yield
+    except FormatError as error:
+        raise UsageError(error.message, expected=error.expected, found=error.found) from None
 
 
 class Output(NamedTuple):
@@ -128,7 +142,7 @@ def _way(text: str) -> Way:
     kind, mark, place = text.partition("://")
     host, colon, port = place.rpartition(":")
     kind = "tcp" if kind == "socket" else kind
-    if not mark or kind not in ("tcp", "rfc2217") or not colon or not port.isdecimal():
+    if not mark or kind not in ("tcp", "rfc2217") or not colon or _PORT.fullmatch(port) is None:
         raise UsageError(
             "not a way to listen", expected="tcp://HOST:PORT, rfc2217://HOST:PORT or pty", found=text
         )
@@ -145,9 +159,18 @@ def _channel(way: Way) -> Channel:
         if way.kind == "pty":
             return Pty()
         return (Tcp if way.kind == "tcp" else Rfc2217)(way.host, way.port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         place = way.kind if way.kind == "pty" else f"{way.host}:{way.port}"
-        raise PortError(f"cannot listen on {place}: {error.strerror}") from None
+        reason = error.strerror if isinstance(error, OSError) else "no such host"
+        raise PortError(f"cannot listen on {place}: {reason}") from None
+
+
+def _setup(spec: Spec, resources: ExitStack) -> Setup:
+    with _usage():
+        setup = spec.setup()
+    if setup.store is not None:
+        resources.callback(setup.store.close)
+    return setup
 
 
 def _serve(spec: Spec, way: Way, output: Output) -> int:
@@ -158,15 +181,17 @@ def _serve(spec: Spec, way: Way, output: Output) -> int:
     from imgtool.virtual.servers import Server
     from imgtool.virtual.traffic import Recorder
 
-    setup = spec.setup()
-    if output.report is not None:
-        # Now, and not after an hour, is the time to hear that it cannot be written.
-        write_file(output.report, b"{}\n")
-    channel = _channel(way)
-    chip = VirtualChip(setup)
-    with open_lines(output.record) as lines:
+    with ExitStack() as resources:
+        setup = _setup(spec, resources)
+        if output.report is not None:
+            # Now, and not after an hour, is the time to hear that it cannot be written.
+            write_file(output.report, b"{}\n")
+        lines = resources.enter_context(open_lines(output.record))
+        channel = _channel(way)
+        chip = VirtualChip(setup)
         recorder = None if lines is None else Recorder(lines, chip.facts())
         server = Server(chip, channel, boot=spec.boot, realtime=output.realtime, recorder=recorder)
+        resources.callback(server.close)
         server.notice = lambda text: stderr().paragraph(text)
 
         def write_report() -> None:
@@ -175,19 +200,16 @@ def _serve(spec: Spec, way: Way, output: Output) -> int:
             if output.report is not None:
                 write_file(output.report, _dump(report(server.link)))
 
-        _on_signals(server, write_report)
+        _on_signals(server, write_report, resources)
         _announce(channel.address, way, as_json=output.as_json)
         try:
             server.serve()
         finally:
-            server.close()
             write_report()
-            if setup.store is not None:
-                setup.store.close()
     return 0
 
 
-def _on_signals(server: Server, write_report: Callable[[], None]) -> None:
+def _on_signals(server: Server, write_report: Callable[[], None], resources: ExitStack) -> None:
     import signal
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -200,15 +222,20 @@ def _on_signals(server: Server, write_report: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, stop)
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, ask)
+    signal.set_wakeup_fd(server.waker, warn_on_full_buffer=False)
+    resources.callback(signal.set_wakeup_fd, -1)
 
 
 def _announce(address: str, way: Way, *, as_json: bool) -> None:
     from imgtool.cli.text import stderr
 
     if as_json:
+        import json
+
         from imgtool.cli.report import document
 
-        typer.echo(document("simulate", ok=True, results=[{"address": address}]))
+        # On one line, for who waits for it: nothing else comes before the end.
+        typer.echo(json.dumps(json.loads(document("simulate", ok=True, results=[{"address": address}]))))
     else:
         typer.echo(address)
     import sys
@@ -231,8 +258,8 @@ def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     from imgtool.virtual.traffic import replay
 
     lines = read_file(path).decode("utf-8", "replace").splitlines()
-    link: Link = Link(VirtualChip(spec.setup()))
-    difference = replay(lines, link)
+    with ExitStack() as resources:
+        difference = replay(lines, Link(VirtualChip(_setup(spec, resources))))
     if as_json:
         from imgtool.cli.report import document
 

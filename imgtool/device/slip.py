@@ -28,38 +28,43 @@ class Decoder:
         limit: Longest payload that is kept, bytes; a longer frame is dropped as a whole.
 
     Attributes:
-        noise: Bytes dropped so far, those of broken frames included.
+        noise: Bytes dropped so far, those of broken frames included; as they came, escapes and all.
     """
 
     def __init__(self, limit: int = 1 << 20) -> None:
         self._limit = limit
         self._frame: bytearray | None = None
         self._escaped = False
+        self._size = 0  # of what stands behind the last delimiter, as it came
         self.noise = 0
 
     @property
     def inside(self) -> bool:
         """Whether a frame has begun and not ended."""
-        return bool(self._frame)
+        return bool(self._frame) or self._escaped
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that end in these bytes; empty frames are passed over.
 
-        A bad escape or a frame over the limit drops the frame, and the next 0xC0 begins a new one.
+        A bad escape or a frame over the limit drops the frame, and the next 0xC0 begins a new one.  As frames
+        may share a delimiter, noise between two frames comes out as a frame of its own.
         """
         frames: list[bytes] = []
         for byte in data:
             frame = self._frame
             if byte == END:
                 # Two frames may share a delimiter, so every 0xC0 also begins a frame.
-                if frame and not self._escaped:
-                    frames.append(bytes(frame))
+                if self._escaped:
+                    self.noise += self._size
                 elif frame:
-                    self.noise += len(frame) + 1
-                self._frame, self._escaped = bytearray(), False
-            elif frame is None:
+                    frames.append(bytes(frame))
+                self._frame, self._escaped, self._size = bytearray(), False, 0
+                continue
+            if frame is None:
                 self.noise += 1
-            elif self._escaped:
+                continue
+            self._size += 1
+            if self._escaped:
                 self._escaped = False
                 self._take(frame, _STANDS_FOR.get(byte))
             elif byte == _ESCAPE:
@@ -70,7 +75,7 @@ class Decoder:
 
     def _take(self, frame: bytearray, byte: int | None) -> None:
         if byte is None or len(frame) >= self._limit:
-            self.noise += len(frame) + 1
+            self.noise += self._size
             self._frame = None
         else:
             frame.append(byte)

@@ -6,6 +6,7 @@ Not a port and not a server: those carry bytes to and from here.  Times are the 
 from __future__ import annotations
 
 import re
+from collections import deque
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -65,7 +66,8 @@ class Link:
 
     Attributes:
         chip: The chip.
-        host_baud: The host's speed where it is known; None where it is not.
+        host_baud: The host's speed where it is known; None where it is not.  What reaches the host is read
+            at this speed.
         heard: What the chip was sent, before faults.
         said: What the chip has sent, before faults.
         line_free: When the last byte of the host has left.
@@ -89,12 +91,15 @@ class Link:
         self._gone = False
         self._kept = False
         self._tail = b""
+        self._on_its_way: deque[tuple[int, int, int]] = deque()
 
     # Connections.
 
     def power_on(self, *, download: bool) -> None:
         """Switch the chip on, if it is off."""
         if self.chip.activity is Activity.OFF:
+            if self._recorder is not None:
+                self._recorder.event(self.chip.now, "power", download=download)
             self.chip.power_on(download=download)
 
     def connect(self, *, download: bool) -> None:
@@ -113,6 +118,8 @@ class Link:
         else:
             self._kept = False
             chip.power_on(download=download)
+            # What the last host has put on the line is gone with the reset.
+            self.line_free = chip.now
         self._turned = False
 
     def disconnect(self) -> None:
@@ -150,8 +157,6 @@ class Link:
             return
         chip = self.chip
         self.host_baud = baud
-        if self._recorder is not None:
-            self._recorder.heard(chip.now, data, baud)
         self.heard.add(data)
         self._tail = (self._tail + data)[-_TAIL:]
         if baud is not None and chip.activity is Activity.LOADER and not chip.loader.synced:
@@ -167,6 +172,8 @@ class Link:
         chip.ledger.sent(len(data), step, turned=self._turned)
         self._turned = False
         self.line_free = start + len(data) * step
+        if self._recorder is not None:
+            self._recorder.heard(start, data, baud)
         for piece in chip.injector.incoming(data):
             if isinstance(piece, Unplugged):
                 self._unplug(piece.ns)
@@ -183,13 +190,24 @@ class Link:
 
     # Chip to host.
 
-    def take(self) -> list[tuple[int, int]]:
-        """What has reached the host since the last call: (byte, time), in order."""
+    def take(self, until: int | None = None) -> list[tuple[int, int]]:
+        """What reaches the host and was not taken before: (byte, time), in order.
+
+        Args:
+            until: Leave on the line what the chip sends after this time: the host may change its speed by
+                then.  None for all that the chip has put out.
+        """
+        drained = self.chip.uart.drain()
+        for baud, group in groupby(drained, key=lambda item: item[2]):
+            self._book([(byte, at) for byte, at, _ in group], baud)
+        waiting = self._on_its_way
+        waiting += drained
+        due: list[tuple[int, int, int]] = []
+        while waiting and (until is None or waiting[0][1] <= until):
+            due.append(waiting.popleft())
         arrived: list[tuple[int, int]] = []
-        for baud, group in groupby(self.chip.uart.drain(), key=lambda item: item[2]):
-            sent = [(byte, at) for byte, at, _ in group]
-            self._book(sent, baud)
-            arrived += self._through_faults(sent, baud)
+        for baud, group in groupby(due, key=lambda item: item[2]):
+            arrived += self._through_faults([(byte, at) for byte, at, _ in group], baud)
         if arrived:
             self._host_ready = max(self._host_ready, arrived[-1][1])
         return arrived

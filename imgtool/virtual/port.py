@@ -7,22 +7,23 @@ Not a server (imgtool.virtual.servers).  The port has pyserial's interface, so t
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import serial
 
+from imgtool.errors import PortError
 from imgtool.virtual.link import Link, PortGoneError
 from imgtool.virtual.machine import Pause, VirtualChip
 from imgtool.virtual.spec import SCHEME, Spec, parse_spec
+from imgtool.virtual.store import FileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from _typeshed import ReadableBuffer
 
     from imgtool.virtual.traffic import Recorder
 
-__all__ = ["Clock", "SimPort", "open_port"]
+__all__ = ["Clock", "ReopenedStore", "SimPort", "open_port"]
 
 _POLL_NS: Final = 100_000  # what looking at in_waiting costs a host, so that a loop round it comes to an end
 _FOREVER_NS: Final = 3600 * 1_000_000_000
@@ -70,6 +71,8 @@ class SimPort(serial.SerialBase):
         boot: Whether it boots from flash when it is switched on, rather than wait in download mode.
         clock: The host's time.
         recorder: Takes down what crosses the line.
+        file: What keeps the flash of the chip and is open as long as the port is; None if nothing has to be.
+        name: The port's name.
 
     Attributes:
         chip: The chip.
@@ -84,6 +87,7 @@ class SimPort(serial.SerialBase):
         boot: bool = False,
         clock: Clock | None = None,
         recorder: Recorder | None = None,
+        file: ReopenedStore | None = None,
         name: str = SCHEME,
     ) -> None:
         self.chip = chip or VirtualChip()
@@ -91,7 +95,8 @@ class SimPort(serial.SerialBase):
         self.link = Link(self.chip, recorder)
         self._boot = boot
         self._received: list[tuple[int, int]] = []
-        self._close: Callable[[], None] = lambda: None
+        self._lost = False
+        self._file = file
         super().__init__()
         self.dtr = self.rts = False
         self.port = name
@@ -103,20 +108,30 @@ class SimPort(serial.SerialBase):
         """Switch the chip on if it is not, and open the line."""
         if self.is_open:
             raise serial.SerialException("the port is open already")
+        self._lost = False
         self._check_gone()
+        if self._file is not None:
+            self._file.open()
+        self._run_to_now()
+        self.link.take()
+        self._received.clear()
         self.link.connect(download=not self._boot)
         self.is_open = True
-        self._received.clear()
+        self._reconfigure_port()
 
     def close(self) -> None:
         """Close the line; the chip goes on."""
         if self.is_open:
             self.is_open = False
             self.link.disconnect()
-            self._close()
+            if self._file is not None:
+                self._file.close()
 
     def _reconfigure_port(self) -> None:
-        """Nothing to set: the speed is read when bytes are sent."""
+        if self.is_open:
+            # What has come by now was read at the speed that the port had.
+            self._run_to_now()
+        self.link.host_baud = self.baudrate or None
 
     def _update_dtr_state(self) -> None:
         self._lines()
@@ -154,7 +169,8 @@ class SimPort(serial.SerialBase):
         self._check_open()
         start = self.clock.ns
         # Without a time-out the wait ends where nothing more can come: there is no one else to wait for.
-        deadline = start + (_FOREVER_NS if self.timeout is None else round(self.timeout * 1e9))
+        patience = _FOREVER_NS if self.timeout is None else max(_POLL_NS, round(self.timeout * 1e9))
+        deadline = start + patience
         while self._count(deadline) < size and self._produce(deadline):
             pass
         count = min(size, self._count(deadline))
@@ -172,12 +188,10 @@ class SimPort(serial.SerialBase):
 
     def _produce(self, deadline: int) -> bool:
         """Let the chip run until it has put out something; False if nothing comes before the deadline."""
-        self._take()
-        if self._received and self._received[-1][1] > deadline:
-            return False
         before = len(self._received)
-        pause = self.chip.run(deadline)
-        self._take()
+        self._take(deadline)
+        pause = None if len(self._received) > before else self.chip.run(deadline)
+        self._take(deadline)
         if len(self._received) > before or pause is Pause.OUTPUT:
             return True
         self._check_gone()
@@ -186,13 +200,13 @@ class SimPort(serial.SerialBase):
     def _run_to_now(self) -> None:
         now = self.clock.ns
         while self.chip.now < now:
-            self._take()
+            self._take(now)
             if self.chip.run(now) is Pause.IDLE:
                 self.chip.pass_time(now)
-        self._take()
+        self._take(now)
 
-    def _take(self) -> None:
-        self._received += self.link.take()
+    def _take(self, until: int) -> None:
+        self._received += self.link.take(until)
 
     def write(self, b: ReadableBuffer, /) -> int:
         """Put bytes on the line; returns at once, as a driver with room in its buffer does."""
@@ -200,8 +214,9 @@ class SimPort(serial.SerialBase):
         self._run_to_now()
         data = bytes(b)
         try:
-            self.link.send(data, baud=self.baudrate, at=self.clock.ns)
+            self.link.send(data, baud=self.baudrate or None, at=self.clock.ns)
         except PortGoneError as gone:
+            self._lost = True
             raise serial.SerialException(str(gone)) from None
         return len(data)
 
@@ -232,9 +247,61 @@ class SimPort(serial.SerialBase):
         self._check_gone()
 
     def _check_gone(self) -> None:
-        if self.link.gone(self.clock.ns):
-            self.is_open = False
+        # A port that was lost stays so until it is closed and opened again, also when it is back.
+        if self._lost or self.link.gone(self.clock.ns):
+            self._lost = True
             raise serial.SerialException(f"{self.port or SCHEME} is gone: the fault plan has unplugged it")
+
+
+class ReopenedStore:
+    """A flash file that is open as long as the port is, so that others can use it in between.
+
+    Args:
+        store: The file, open.
+    """
+
+    def __init__(self, store: FileStore) -> None:
+        self._store: FileStore | None = store
+        self._path = store.path.absolute()
+        self._size = store.size
+
+    def open(self) -> None:
+        """Open the file again, if it is closed.
+
+        Raises:
+            ImgtoolError: It is of another size now, in use, or cannot be used.
+        """
+        if self._store is None:
+            self._store = FileStore(self._path, self._size)
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    @property
+    def size(self) -> int:
+        """Its capacity in bytes."""
+        return self._size
+
+    @property
+    def _opened(self) -> FileStore:
+        if self._store is None:
+            raise PortError("the flash file is closed with its port", source=str(self._path))
+        return self._store
+
+    def read(self, address: int, length: int) -> bytes:
+        """The ``length`` bytes from ``address`` on."""
+        return self._opened.read(address, length)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Replace the bytes from ``address`` on."""
+        self._opened.write(address, data)
+
+    def flush(self) -> None:
+        """Have the host write the file to its disk."""
+        self._opened.flush()
 
 
 def open_port(spec: str | Spec = SCHEME, *, wall: bool = False, **settings: Any) -> SimPort:  # noqa: ANN401 - pyserial's
@@ -252,9 +319,10 @@ def open_port(spec: str | Spec = SCHEME, *, wall: bool = False, **settings: Any)
     read = parse_spec(spec) if isinstance(spec, str) else spec
     setup = read.setup()
     name = spec if isinstance(spec, str) else SCHEME
-    port = SimPort(VirtualChip(setup), boot=read.boot, clock=Clock(wall=wall), name=name)
-    if setup.store is not None:
-        port._close = setup.store.close  # noqa: SLF001 - the file goes with the port
+    file = ReopenedStore(setup.store) if isinstance(setup.store, FileStore) else None
+    if file is not None:
+        setup = replace(setup, store=file)
+    port = SimPort(VirtualChip(setup), boot=read.boot, clock=Clock(wall=wall), file=file, name=name)
     for key, value in settings.items():
         setattr(port, key, value)
     return port

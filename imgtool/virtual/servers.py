@@ -66,8 +66,14 @@ class Channel(Protocol):
             Closed: The client has gone.
         """
 
+    def tune(self, link: Link) -> None:
+        """Tell the line the client's speed, where it can be known."""
+
     def write(self, data: bytes) -> None:
-        """Send bytes to the client.
+        """Have bytes ready for the client; :meth:`flush` sends them."""
+
+    def flush(self) -> bool:
+        """Send what the client takes without waiting for it; True when nothing is left.
 
         Raises:
             Closed: The client has gone.
@@ -91,14 +97,17 @@ class Tcp:
         shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         self.address = f"{self.scheme}://{shown}:{bound[1]}"
         self._client: socket.socket | None = None
+        self._unsent = bytearray()
 
     def wait(self, wake: int) -> bool:
         """Wait for a client."""
+        self._unsent.clear()
         ready, _, _ = select.select([self._listener.fileno(), wake], [], [])
         if self._listener.fileno() not in ready:
             return False
         self._client, _ = self._listener.accept()
         self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client.setblocking(False)
         return True
 
     def client(self) -> int:
@@ -114,23 +123,38 @@ class Tcp:
     def _receive(self) -> bytes:
         try:
             data = self._socket.recv(_AT_ONCE)
+        except BlockingIOError:
+            return b""
         except OSError:
             raise Closed from None
         if not data:
             raise Closed
         return data
 
+    def tune(self, link: Link) -> None:
+        """Nothing to tell: the client's speed is not known."""
+
     def read(self, link: Link) -> bool:
         """Pass on what the client has sent, at the chip's own speed: the client's is not known."""
-        link.send(self._receive())
-        return True
+        data = self._receive()
+        link.send(data)
+        return bool(data)
 
     def write(self, data: bytes) -> None:
-        """Send to the client."""
-        try:
-            self._socket.sendall(data)
-        except OSError:
-            raise Closed from None
+        """Have bytes ready for the client."""
+        self._unsent += data
+
+    def flush(self) -> bool:
+        """Send what the client takes."""
+        while self._unsent:
+            try:
+                sent = self._socket.send(self._unsent)
+            except BlockingIOError:
+                return False
+            except OSError:
+                raise Closed from None
+            del self._unsent[:sent]
+        return True
 
     def hang_up(self) -> None:
         """Close the connection."""
@@ -162,7 +186,8 @@ class Rfc2217(Tcp):
         if self._manager is None:
             self._manager = _Manager(link, super().write)
         self._manager.feed(data)
-        return True
+        self.flush()
+        return bool(data)
 
     def wait(self, wake: int) -> bool:
         """Wait for a client; the negotiation begins with its first bytes."""
@@ -189,8 +214,12 @@ class _Manager:
         self._manager = rfc2217.PortManager(cast("Any", self), cast("Any", self))
 
     def feed(self, data: bytes) -> None:
-        for byte in self._manager.filter(data):
-            self._data += byte
+        try:
+            for byte in self._manager.filter(data):
+                self._data += byte
+        except (struct.error, IndexError):
+            # Not the telnet that pyserial's side can read.
+            raise Closed from None
         self._pass_on()
 
     def _pass_on(self) -> None:
@@ -251,9 +280,11 @@ class Pty:
         os.set_blocking(self._master, False)
         self._poll = select.poll()
         self._poll.register(self._master, select.POLLIN)
+        self._unsent = bytearray()
 
     def wait(self, wake: int) -> bool:
         """Wait until somebody has opened it."""
+        self._unsent.clear()
         while self._hung_up():
             ready, _, _ = select.select([wake], [], [], _LOOK)
             if ready:
@@ -269,16 +300,18 @@ class Pty:
 
     def read(self, link: Link) -> bool:
         """Pass on what the client has sent."""
-        baud = self._speed()
         try:
             data = os.read(self._master, _AT_ONCE)
         except BlockingIOError:
             return False
         except OSError:
             raise Closed from None
-        link.host_baud = baud
-        link.send(data, baud=baud)
+        link.send(data, baud=self._speed())
         return True
+
+    def tune(self, link: Link) -> None:
+        """Tell the client's speed as it is now: a client that only listens sets it too."""
+        link.host_baud = self._speed()
 
     def _speed(self) -> int | None:
         """The speed that the client has set; only Linux tells numbers that have no name."""
@@ -292,18 +325,22 @@ class Pty:
         return speed or None
 
     def write(self, data: bytes) -> None:
-        """Send to the client, which must read for that."""
-        while data:
+        """Have bytes ready for the client."""
+        self._unsent += data
+
+    def flush(self) -> bool:
+        """Send what the client takes; it must read for that."""
+        while self._unsent:
             try:
-                sent = os.write(self._master, data)
+                sent = os.write(self._master, self._unsent)
             except BlockingIOError:
                 if self._hung_up():
                     raise Closed from None
-                select.select([], [self._master], [], _LOOK)
-                continue
+                return False
             except OSError:
                 raise Closed from None
-            data = data[sent:]
+            del self._unsent[:sent]
+        return True
 
     def hang_up(self) -> None:
         """Nothing that could be closed on our side."""
@@ -351,7 +388,11 @@ class Server:
         self._asked: Callable[[], None] | None = None
         self._trapped = 0
         self.notice: Callable[[str], None] = lambda _: None
-        self._wake_read, self._wake_write = os.pipe()
+        # Sockets, as on Windows nothing else can be waited for; they do not block a signal handler.
+        self._wake, self._waker = socket.socketpair()
+        self._wake.setblocking(False)
+        self._waker.setblocking(False)
+        self._wake_read = self._wake.fileno()
         self._start = 0.0
         self._wrote = time.monotonic()
         chip.timed = True
@@ -359,20 +400,29 @@ class Server:
         if self._wired:
             chip.slow_lines = True
 
+    @property
+    def waker(self) -> int:
+        """For :func:`signal.set_wakeup_fd`: a signal that comes right before a wait must end that too."""
+        return self._waker.fileno()
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: it will wake up
+            self._waker.send(b".")
+
     def stop(self) -> None:
         """End :meth:`serve` soon; may be called from a signal handler."""
         self._stopping = True
-        os.write(self._wake_write, b".")
+        self._wake_up()
 
     def ask(self, action: Callable[[], None]) -> None:
         """Do something soon between two steps of the chip; may be called from a signal handler."""
         self._asked = action
-        os.write(self._wake_write, b".")
+        self._wake_up()
 
     def _attend(self) -> None:
         """Whatever woke us up, and what is to be told."""
-        if select.select([self._wake_read], [], [], 0)[0]:
-            os.read(self._wake_read, _AT_ONCE)
+        with contextlib.suppress(BlockingIOError):
+            self._wake.recv(_AT_ONCE)
         if self._asked is not None:
             action, self._asked = self._asked, None
             action()
@@ -403,8 +453,8 @@ class Server:
     def close(self) -> None:
         """Close the channel."""
         self._channel.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._wake.close()
+        self._waker.close()
 
     def _go_on(self) -> None:
         """Let what the client has begun come to its end, unheard."""
@@ -439,6 +489,7 @@ class Server:
         return 0.0
 
     def _hear(self, patience: float | None) -> None:
+        """Wait for the client, or until something wakes us up."""
         self._heard = False
         ready, _, _ = select.select([self._channel.client(), self._wake_read], [], [], patience)
         if self._channel.client() in ready:
@@ -463,19 +514,29 @@ class Server:
                 self._receive()
 
     def _give(self) -> None:
+        self._channel.tune(self.link)
         items = self.link.take()
-        if not items:
-            return
-        if self._realtime:
-            late = items[-1][1] / 1e9 - (time.monotonic() - self._start)
-            if late > 0:
-                time.sleep(late)
+        if items and self._realtime:
+            self._wait_for(items[-1][1] / 1e9 + self._start)
         self._channel.write(bytes(byte for byte, _ in items))
-        self._wrote = time.monotonic()
+        while not self._channel.flush() and not self._stopping:
+            # The client does not read.  What it sends meanwhile is taken all the same.
+            self._hear(_LOOK)
+            self._attend()
+        if items:
+            self._wrote = time.monotonic()
+
+    def _wait_for(self, moment: float) -> None:
+        """Wait until a moment of real time, with an ear for the client."""
+        while (left := moment - time.monotonic()) > 0 and not self._stopping:
+            self._hear(left)
+            self._attend()
 
     def _stay_away(self) -> None:
         """Wait out the time for which the fault plan has unplugged the port."""
         left = self.link.gone(self.chip.now)
-        if left:
-            select.select([self._wake_read], [], [], left / 1e9)
-            self.chip.pass_time(self.chip.now + left)
+        end = time.monotonic() + left / 1e9
+        while left and (rest := end - time.monotonic()) > 0 and not self._stopping:
+            select.select([self._wake_read], [], [], rest)
+            self._attend()
+        self.chip.pass_time(self.chip.now + left)

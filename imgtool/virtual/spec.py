@@ -31,6 +31,8 @@ SIZES: Final = {
 
 _MAC: Final = re.compile(r"[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}", re.IGNORECASE)
 
+_FAULT: Final = re.compile(r"(?:^|,)fault=")
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -87,11 +89,14 @@ def parse_mac(text: str) -> bytes:
     """A MAC address from ``aa:bb:cc:dd:ee:ff``, with or without the colons.
 
     Raises:
-        FormatError: It is none.
+        FormatError: It is none, or begins with 00:00:00, which the efuses have no way to say.
     """
     if _MAC.fullmatch(text) is None:
         raise FormatError("not a MAC address", expected="six pairs of hex digits", found=text)
-    return bytes.fromhex(re.sub("[:-]", "", text))
+    address = bytes.fromhex(re.sub("[:-]", "", text))
+    if not any(address[:3]):
+        raise FormatError("no chip can have that MAC address", expected="not 00:00:00 first", found=text)
+    return address
 
 
 def parse_spec(text: str) -> Spec:
@@ -107,9 +112,9 @@ def parse_spec(text: str) -> Spec:
     if not text.startswith(SCHEME):
         raise FormatError("not the name of a virtual chip", expected=f"{SCHEME}...", found=text)
     values: dict[str, Any] = {}
-    body, mark, plan = text.removeprefix(SCHEME).partition("fault=")
-    if mark:
-        values["faults"] = parse_plan(plan)
+    body, *plan = _FAULT.split(text.removeprefix(SCHEME), maxsplit=1)
+    if plan:
+        values["faults"] = parse_plan(plan[0])
     for number, word in enumerate(filter(None, body.split(","))):
         name, equals, value = word.partition("=")
         if number == 0 and word.upper() in SIZES:

@@ -4,18 +4,23 @@ A record is one object a line: first ``{"traffic": 1, ...}`` with what the chip 
 
 * ``{"t": ns, "in": "hex", "baud": 115200}``: bytes from the host (``baud`` is null where it is not known),
 * ``{"t": ns, "out": "hex", "baud": 74880}``: bytes from the chip,
-* ``{"t": ns, "event": "connect", "download": true}``, ``"disconnect"``, ``"lines"`` with ``dtr`` and ``rts``.
+* ``{"t": ns, "event": "connect", "download": true}``, ``"power"`` likewise, ``"disconnect"``, ``"lines"``
+  with ``dtr`` and ``rts``.
 
-Times are the chip's, in nanoseconds.  Not a measurement of a real line.
+Times are the chip's, in nanoseconds: that of the first byte, or of the event; a record written by hand may
+leave them out.  Not a measurement of a real line.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from imgtool.errors import FormatError
+from imgtool.virtual.link import PortGoneError
 from imgtool.virtual.machine import Pause
+from imgtool.virtual.wire import byte_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +31,7 @@ __all__ = ["VERSION", "Difference", "Recorder", "replay"]
 
 VERSION: Final = 1
 _WINDOW_NS: Final = 60_000_000_000
+_SHORT_NS: Final = 100_000  # a byte where the speed is not known, at about 115200
 
 
 class _Sink(Protocol):
@@ -43,10 +49,14 @@ class Recorder:
     def __init__(self, sink: _Sink, facts: dict[str, Any]) -> None:
         self._sink = sink
         self._pending: dict[str, Any] | None = None
+        self._end = 0
         self._line({"traffic": VERSION, **facts})
 
     def heard(self, ns: int, data: bytes, baud: int | None) -> None:
-        """Bytes from the host."""
+        """Bytes from the host, of which the first begins at that time."""
+        if ns > self._end:
+            self.flush()  # after a pause
+        self._end = ns + len(data) * (byte_time(baud) if baud else _SHORT_NS)
         self._bytes(ns, "in", data, baud)
 
     def said(self, ns: int, data: bytes, baud: int) -> None:
@@ -94,50 +104,81 @@ def replay(lines: Iterable[str], link: Link) -> Difference | None:
         link: The line to a chip that is as the record's was: the same part, flash content and MAC address.
 
     Returns:
-        The first difference, or None.
+        The first difference, or None.  What the chip says after the last bytes of the record is no
+        difference, unless the record says that the host went and had not heard it.
 
     Raises:
         FormatError: A line is not of a record.
     """
-    said = bytearray()
+    player = _Player(link)
+    number = 0
     for number, line in enumerate(lines, 1):
         record = _parse(line, number)
-        if "event" in record:
-            _do(record, link, number)
-        elif "in" in record:
-            if said:
-                return Difference(number, b"", bytes(said))
-            link.send(bytes.fromhex(record["in"]), baud=record["baud"])
-        elif "out" in record:
-            expected = bytes.fromhex(record["out"])
-            _run(link, said, len(expected))
-            found = bytes(said[: len(expected)])
-            if found != expected:
-                return Difference(number, expected, found)
-            del said[: len(expected)]
+        try:
+            difference = player.play(record, number) if number > 1 else None
+        except (KeyError, TypeError, ValueError):
+            raise FormatError(f"line {number} of the record is not understood", found=line.strip()) from None
+        if difference is not None:
+            return difference
+    if number == 0:
+        raise FormatError("the record of traffic is empty", expected="a JSON object")
     return None
 
 
-def _run(link: Link, said: bytearray, wanted: int) -> None:
-    """Let the chip run until it has said that much, or nothing more."""
-    deadline = link.chip.now + _WINDOW_NS
-    while True:
-        said += bytes(byte for byte, _ in link.take())
-        if len(said) >= wanted or link.chip.run(deadline) in (Pause.IDLE, Pause.DUE):
-            said += bytes(byte for byte, _ in link.take())
-            return
+class _Player:
+    """What the chip has said and the record has not come to yet: (byte, time)."""
 
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._said: list[tuple[int, int]] = []
 
-def _do(record: dict[str, Any], link: Link, number: int) -> None:
-    name = record["event"]
-    if name == "connect":
-        link.connect(download=record["download"])
-    elif name == "disconnect":
-        link.disconnect()
-    elif name == "lines":
-        link.lines(dtr=record["dtr"], rts=record["rts"])
-    else:
-        raise FormatError(f"line {number} of the record is not understood", found=str(name))
+    def play(self, record: dict[str, Any], number: int) -> Difference | None:
+        """Do what a line says."""
+        if "in" in record:
+            # What the chip has said by now may stand behind this line: it spoke while the host did.
+            with contextlib.suppress(PortGoneError):
+                self._link.send(bytes.fromhex(record["in"]), baud=record["baud"], at=record.get("t", 0))
+            return None
+        if "out" in record:
+            return self._compare(bytes.fromhex(record["out"]), number)
+        self._run_to(record.get("t", 0))
+        return self._do(record, number)
+
+    def _compare(self, expected: bytes, number: int) -> Difference | None:
+        """Let the chip run until it has said that much, or nothing more."""
+        chip = self._link.chip
+        deadline = chip.now + _WINDOW_NS
+        self._said += self._link.take()
+        while len(self._said) < len(expected) and chip.run(deadline) not in (Pause.IDLE, Pause.DUE):
+            self._said += self._link.take()
+        self._said += self._link.take()
+        found = bytes(byte for byte, _ in self._said[: len(expected)])
+        del self._said[: len(expected)]
+        return None if found == expected else Difference(number, expected, found)
+
+    def _run_to(self, moment: int) -> None:
+        chip = self._link.chip
+        while chip.now < moment:
+            if chip.run(moment) is Pause.IDLE:
+                chip.pass_time(moment)
+            self._said += self._link.take()
+
+    def _do(self, record: dict[str, Any], number: int) -> Difference | None:
+        name, link = record["event"], self._link
+        if name == "connect":
+            link.connect(download=record["download"])
+        elif name == "power":
+            link.power_on(download=record["download"])
+        elif name == "lines":
+            link.lines(dtr=record["dtr"], rts=record["rts"])
+        elif name == "disconnect":
+            link.disconnect()
+            unheard = bytes(byte for byte, at in self._said if at <= record.get("t", 0))
+            self._said.clear()
+            return Difference(number, b"", unheard) if unheard else None
+        else:
+            raise ValueError(name)
+        return None
 
 
 def _parse(line: str, number: int) -> dict[str, Any]:
