@@ -169,8 +169,13 @@ class RomLoader:
     def _flash_end(self, payload: bytes, _: int) -> int:
         (stay,) = _words(payload, 1)
         chip = self._chip
-        self._after = chip.boot_flash if stay else chip.reset_by_software
+        self._after = chip.boot_flash if stay else self._reset
         return 0
+
+    def _reset(self) -> None:
+        # The answer leaves before the reset silences the transmitter.
+        self._chip.advance(self._chip.uart.quiet_at)
+        self._chip.reset_by_software()
 
     def _mem_begin(self, payload: bytes, _: int) -> int:
         size, _, packet, address = _words(payload, 4)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imgtool.virtual.nor import Operation
     from imgtool.virtual.store import Store
 
-__all__ = ["BOOT_BAUD", "Activity", "ChipModel", "Pause", "Setup", "VirtualChip"]
+__all__ = ["BOOT_BAUD", "EMBEDDED_SIZES", "Activity", "ChipModel", "Pause", "Setup", "VirtualChip"]
 
 BOOT_BAUD: Final = 74_880
 """What the ROM prints at: 115200 meant for a 40 MHz crystal, made by one of 26 MHz."""
@@ -69,6 +69,14 @@ _BLOCK: Final = 0x100
 _OUI_18FE34: Final = bytes.fromhex("18fe34")
 _OUI_ACD074: Final = bytes.fromhex("acd074")
 _DEFAULT_MAC: Final = bytes.fromhex("18fe34a1b2c3")
+
+
+EMBEDDED_SIZES: Final = {
+    0x10_0000: {0x50: 1 << 4},
+    0x20_0000: {0x50: 1 << 4, 0x5C: 1 << 26},
+    0x40_0000: {0x58: 1 << 16, 0x5C: 1 << 25 | 1 << 26},
+}
+"""Efuse bits of an ESP8285 by the size of its flash, as hosts read them (rows that esptool names)."""
 
 
 class ChipModel(Enum):
@@ -662,7 +670,9 @@ class VirtualChip:
         Raises:
             Trap: There is nothing that could be read, or the address is not aligned.
         """
-        if self.is_ram(address, 4) and address % 4 == 0:
+        if self.is_ram(address, _WORD_SIZE):
+            if address % _WORD_SIZE:
+                raise Trap("unaligned access", address=address)
             return int.from_bytes(self.core.fetch(address, 4), "little")
         return self.read(address, 4)
 
@@ -672,8 +682,10 @@ class VirtualChip:
         Raises:
             Trap: There is nothing that could be written, or the address is not aligned.
         """
-        if self.is_ram(address, 4) and address % 4 == 0:
-            self.core.load(address, value.to_bytes(4, "little"))
+        if self.is_ram(address, _WORD_SIZE):
+            if address % _WORD_SIZE:
+                raise Trap("unaligned access", address=address)
+            self.core.load(address, value.to_bytes(_WORD_SIZE, "little"))
         else:
             self.write(address, value, 4)
 
@@ -786,8 +798,8 @@ class VirtualChip:
         elif oui != _OUI_18FE34 or embedded:
             words[0x5C] = int.from_bytes(oui, "big")
         if embedded:
-            words[0x50] |= 1 << 4
-            words[0x5C] |= _EMBEDDED_SIZES.get(self.setup.part.bytes, 0)
+            for register, bits in EMBEDDED_SIZES[self.setup.part.bytes].items():
+                words[register] |= bits
         return words
 
     def facts(self) -> dict[str, Any]:
@@ -798,7 +810,3 @@ class VirtualChip:
             "part": self.setup.part.name,
             "flash_size": self.flash.length,
         }
-
-
-# Efuse word 3, bits 25 to 27, of an ESP8285 by its flash.
-_EMBEDDED_SIZES: Final = {0x10_0000: 0, 0x20_0000: 1 << 26}

@@ -428,6 +428,9 @@ class Server:
             action()
         for trap in self.chip.traps[self._trapped :]:
             self.notice(f"the chip has stopped: {trap}")
+            for first in range(0, len(trap.registers), 4):
+                row = enumerate(trap.registers[first : first + 4], first)
+                self.notice("  ".join(f"a{number:<2} 0x{value:08x}" for number, value in row))
         self._trapped = len(self.chip.traps)
 
     def serve(self, sessions: int | None = None) -> None:

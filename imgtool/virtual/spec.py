@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imgtool.chip import FLASH_SIZES, default_part, flash_part
 from imgtool.errors import FormatError
 from imgtool.virtual.faults import FaultPlan, parse_plan
-from imgtool.virtual.machine import ChipModel, Setup
+from imgtool.virtual.machine import EMBEDDED_SIZES, ChipModel, Setup
 from imgtool.virtual.store import FileStore, MemoryStore
 
 if TYPE_CHECKING:
@@ -77,12 +77,23 @@ class Spec:
             if self.size not in (None, part.bytes):
                 raise FormatError(
                     f"the flash part {part.name} is of another size",
-                    expected=f"{part.bytes} bytes",
-                    found=f"{self.size} bytes",
+                    expected=_name_of(part.bytes),
+                    found=_name_of(self.size or 0),
                 )
+        if self.model is ChipModel.ESP8285 and part.bytes not in EMBEDDED_SIZES:
+            sizes = [name for name, size in SIZES.items() if size in EMBEDDED_SIZES]
+            raise FormatError(
+                "no ESP8285 has a flash of that size",
+                expected=", ".join(sizes),
+                found=_name_of(part.bytes),
+            )
         store = MemoryStore(part.bytes) if self.flash is None else FileStore(self.flash, part.bytes)
         setup = Setup(part, store, model=self.model, plan=self.faults, boot_writes=self.boot_writes)
         return setup if self.mac is None else replace(setup, mac=self.mac)
+
+
+def _name_of(size: int) -> str:
+    return next((name for name, bytes_ in SIZES.items() if bytes_ == size), f"{size} bytes")
 
 
 def parse_mac(text: str) -> bytes:

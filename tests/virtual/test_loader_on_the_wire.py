@@ -267,6 +267,7 @@ def test_flash_end_runs_the_firmware(host: RomHost) -> None:
 def test_flash_end_with_a_reset(host: RomHost) -> None:
     """0 resets, which on a board without a hand on GPIO0 boots the flash."""
     host.port.write(request(FLASH_END, words(0)))
+    assert host.port.read(12) == bytes.fromhex("c0 01 04 02 00 00000000 00 00 c0")
     host.hear()
     assert host.chip.last_boot is not None
 
@@ -407,7 +408,11 @@ MACS = (
 
 @pytest.mark.parametrize(
     ("mac", "chip"),
-    list(itertools.product(MACS, [("esp8266", "4MB"), ("esp8285", "1MB"), ("esp8285", "2MB")])),
+    list(
+        itertools.product(
+            MACS, [("esp8266", "4MB"), ("esp8285", "1MB"), ("esp8285", "2MB"), ("esp8285", "4MB")]
+        )
+    ),
 )
 def test_identity(mac: str, chip: tuple[str, str]) -> None:
     with RomHost(f"sim:{chip[1]},mac={mac},chip={chip[0]}") as host:

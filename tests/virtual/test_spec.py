@@ -169,3 +169,9 @@ def test_the_list_of_parts(imgtool: Callable[..., Run]) -> None:
     ran = imgtool("simulate", "--part", "list")
     assert ran.code == 0
     assert "W25Q32" in ran.out
+
+
+@pytest.mark.parametrize("size", ["512KB", "8MB", "16MB"])
+def test_no_esp8285_has_any_other_size(size: str) -> None:
+    with pytest.raises(FormatError, match="no ESP8285 has a flash of that size"):
+        parse_spec(f"sim:{size},chip=esp8285").setup()
