@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "fullimage": "fullimage",
     "explain": "explain",
     "simulate": "simulate",
+    "ports": "ports",
 }
 """Commands and the module and function that each is."""
 
@@ -110,7 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except ImgtoolError as error:
         kind = next(known for known in type(error).__mro__ if known in EXIT_CODES)
-        _report(error, HINTS[kind], as_json=as_json)
+        _report(error, _hint(error, kind), as_json=as_json)
         code = EXIT_CODES[kind]
     except BrokenPipeError:
         # The reader went away, as head does; what it wanted it has.
@@ -158,6 +159,14 @@ def _run(words: list[str]) -> int:
         # typer's own print would know neither --json nor the hint.
         raise UsageError(cast("typer.BadParameter", error).format_message().rstrip(".")) from None
     return code if isinstance(code, int) else 0
+
+
+def _hint(error: ImgtoolError, kind: type[ImgtoolError]) -> str:
+    if isinstance(error, PortError) and "reason" in error.data:
+        from imgtool.cli.ports import cure_of
+
+        return cure_of(error) or HINTS[kind]
+    return HINTS[kind]
 
 
 def _report(error: ImgtoolError, hint: str, *, as_json: bool) -> None:
