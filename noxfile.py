@@ -33,6 +33,13 @@ def long(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Writes over lines and flashes with seeded faults, 500 for each way of working, minutes."""
+    session.install(".", *_group("test"), *_group("oracle"))
+    session.run("pytest", "-m", "long", "tests/operations/test_transfer.py", *session.posargs)
+
+
+@nox.session
 def qemu(session: nox.Session) -> None:
     """The lx106 core against QEMU's on random programs; needs Debian's qemu-system-misc and binutils."""
     session.install(".", *_group("test"))

@@ -5,7 +5,9 @@
     ImgtoolError
     ├── FormatError (ValueError)   bytes that are not what they should be
     ├── LayoutError (ValueError)   parts that overlap, or do not fit the flash
-    └── PortError                  a port that cannot be opened, or is lost
+    ├── PortError                  a port that cannot be opened, or is lost
+    ├── ChipError                  a chip that is silent, or refuses
+    └── VerifyError                flash that was written and reads back differently
 
 Errors carry data (which input, at which offset, what was expected and what was found) and no advice about
 command-line flags: the library does not know who called it.  Exit codes and hints belong to
@@ -14,7 +16,17 @@ command-line flags: the library does not know who called it.  Exit codes and hin
 
 from __future__ import annotations
 
-__all__ = ["FormatError", "ImgtoolError", "LayoutError", "PortError", "in_bytes"]
+from typing import Any
+
+__all__ = [
+    "ChipError",
+    "FormatError",
+    "ImgtoolError",
+    "LayoutError",
+    "PortError",
+    "VerifyError",
+    "in_bytes",
+]
 
 
 class ImgtoolError(Exception):
@@ -59,7 +71,7 @@ class ImgtoolError(Exception):
         return self
 
     @property
-    def data(self) -> dict[str, str | int]:
+    def data(self) -> dict[str, Any]:
         """The fields that are known, by name, for machine-readable reports."""
         fields = {
             "source": self.source,
@@ -91,3 +103,39 @@ class LayoutError(ImgtoolError, ValueError):
 
 class PortError(ImgtoolError):
     """A port cannot be opened, or is lost."""
+
+
+class ChipError(ImgtoolError):
+    """The chip is silent, or refuses."""
+
+
+class VerifyError(ImgtoolError):
+    """The flash was written, but reads back differently.
+
+    Args:
+        message: What is wrong.
+        sectors: Flash addresses of the sectors that differ.
+        cause: What may be the reason, in words.
+        offset: Flash address of the first byte that differs, if it is known.
+        expected: The bytes that should be there, hex.
+        found: The bytes that are there, hex.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sectors: tuple[int, ...] = (),
+        cause: str = "",
+        offset: int | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+    ) -> None:
+        super().__init__(message, offset=offset, expected=expected, found=found)
+        self.sectors = sectors
+        self.cause = cause
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return {**super().data, "sectors": list(self.sectors), "cause": self.cause}

@@ -7,6 +7,7 @@ import pytest
 from imgtool import FormatError, ImgtoolError, LayoutError
 from imgtool.cli import EXIT_CODES, HINTS
 from imgtool.cli.arguments import UsageError
+from imgtool.errors import ChipError, PortError, VerifyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,9 @@ def test_every_error_has_an_exit_code_and_a_hint(kind: type[ImgtoolError]) -> No
     assert [any(known in table for known in kind.__mro__) for table in (EXIT_CODES, HINTS)] == [True, True]
 
 
-@pytest.mark.parametrize(("kind", "code"), [(UsageError, 2), (FormatError, 3), (LayoutError, 4)])
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(UsageError, 2), (FormatError, 3), (LayoutError, 4), (PortError, 5), (ChipError, 6), (VerifyError, 7)],
+)
 def test_exit_codes_of_the_contract(kind: type[ImgtoolError], code: int) -> None:
     assert EXIT_CODES[kind] == code

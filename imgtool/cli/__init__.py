@@ -16,7 +16,7 @@ import typer
 
 import imgtool
 from imgtool.cli.arguments import UsageError, expand_arguments
-from imgtool.errors import FormatError, ImgtoolError, LayoutError, PortError
+from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {
     FormatError: 3,
     LayoutError: 4,
     PortError: 5,
+    ChipError: 6,
+    VerifyError: 7,
 }
 """Exit code of each error; docs/exit-codes.md has the whole table."""
 
@@ -43,6 +45,8 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     FormatError: "imgtool inspect FILE shows what a file is and what is wrong with it",
     LayoutError: "imgtool inspect FILE shows what lies where; docs/flash-layouts.md has the rules",
     PortError: "another program may hold it; end that one, or choose another port or file",
+    ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
+    VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
 }
 
 COMMANDS: Final = {

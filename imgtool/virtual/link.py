@@ -86,7 +86,7 @@ class Link:
         self._recorder = recorder
         self._host_ready = 0
         self._turned = False
-        self._late_in = self._late_out = 0
+        self._held_until = 0
         self._back_at = 0
         self._gone = False
         self._kept = False
@@ -179,9 +179,9 @@ class Link:
                 self._unplug(piece.ns)
                 raise PortGoneError("the fault plan has unplugged the port")
             if isinstance(piece, Pause):
-                self._late_in += piece.ns
+                start += piece.ns
             else:
-                start = chip.uart.arrive(piece, start + self._late_in, baud) - self._late_in
+                start = chip.uart.arrive(piece, start, baud)
         self.line_free = max(self.line_free, start)
 
     def _unplug(self, ns: int) -> None:
@@ -230,10 +230,12 @@ class Link:
                 self._unplug(piece.ns)
                 break
             if isinstance(piece, Pause):
-                self._late_out += piece.ns
+                moment = sent[min(at, len(sent) - 1)][1]
+                self._held_until = max(self._held_until, moment) + piece.ns
                 continue
             # Each byte at the time of the one in whose place it stands.
             for byte in piece if self.host_baud is None else heard_at(piece, baud, self.host_baud):
-                arrived.append((byte, sent[min(at, len(sent) - 1)][1] + self._late_out))
+                # What was held back comes at once when the hold ends, and what is sent later in its time.
+                arrived.append((byte, max(sent[min(at, len(sent) - 1)][1], self._held_until)))
                 at += 1
         return arrived

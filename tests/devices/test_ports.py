@@ -212,13 +212,13 @@ def test_the_group_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     file.chmod(0o660)
-    group = machines._group_of(str(file))  # noqa: SLF001 - only Machine holds it
+    group = machines._group_of(str(file))
     assert group is not None
     assert (group.may, group.in_session) == (True, True)
 
     file.chmod(0o600)
-    assert machines._group_of(str(file)) == group._replace(may=False)  # noqa: SLF001
-    assert machines._group_of(str(tmp_path / "none")) is None  # noqa: SLF001
+    assert machines._group_of(str(file)) == group._replace(may=False)
+    assert machines._group_of(str(tmp_path / "none")) is None
 
 
 @posix

@@ -1,0 +1,33 @@
+"""What a device operation tells while it runs: plain values, for whoever shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Event", "Listener", "ignore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A step of a device operation.
+
+    Attributes:
+        stage: ``connect``, ``upload``, ``compare``, ``erase``, ``write``, ``verify``, ``read``, ``retry`` or
+            ``note``.
+        done: Bytes done so far in this stage.
+        total: Bytes of this stage; 0 where that is not known.
+        message: A sentence for people, where there is something to say.
+    """
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    message: str = ""
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore(_: Event) -> None:
+    """Listen to nothing."""

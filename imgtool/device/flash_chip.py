@@ -1,0 +1,327 @@
+"""The SPI flash through the chip's SPI registers: identify, erase, read.  Works without any stub.
+
+Not the bulk of writing, which the ROM loader and stubs have commands for (imgtool.device.flasher).  The
+registers are those of SPI0, as Espressif's SDK names them (spi_register.h):
+https://github.com/espressif/ESP8266_NONOS_SDK/blob/master/driver_lib/include/driver/spi_register.h
+That they serve a host over READ_REG and WRITE_REG is established for user commands, which esptool relies
+on; nobody has been seen to erase with the ready-made commands (SE, BE, CE) from a host on silicon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import FLASH_PARTS, SECTOR
+from imgtool.device.link import LineError
+from imgtool.device.protocol import RegisterWrite, flash_begin, write_registers
+from imgtool.errors import ChipError
+
+if TYPE_CHECKING:
+    from imgtool.device.link import Link
+
+__all__ = ["BLOCK", "MANUFACTURERS", "FlashChip", "FlashRegisters", "capacity_of", "identify_flash"]
+
+BLOCK: Final = 0x1_0000
+"""Bytes of the large erase unit."""
+
+_BASE: Final = 0x6000_0200
+_CMD, _ADDR, _RD_STATUS, _USER, _USER1, _USER2, _W0 = (
+    _BASE + offset for offset in (0x00, 0x04, 0x10, 0x1C, 0x20, 0x24, 0x40)
+)
+_BUFFER: Final = 64
+_CMD_USR: Final = 1 << 18
+_CMD_CE: Final = 1 << 22
+_CMD_BE: Final = 1 << 23
+_CMD_SE: Final = 1 << 24
+_CMD_RDSR: Final = 1 << 27
+_CMD_WREN: Final = 1 << 30
+_USER_COMMAND: Final = 1 << 31
+_USER_ADDR: Final = 1 << 30
+_USER_DUMMY: Final = 1 << 29
+_USER_MISO: Final = 1 << 28
+_USER_MOSI: Final = 1 << 27
+_EIGHT_BITS: Final = 7 << 28
+
+_RDID, _READ, _RDSFDP, _WRSR, _RDSR2 = 0x9F, 0x03, 0x5A, 0x01, 0x35
+_BUSY, _WRITE_ENABLED = 1, 2
+_BP: Final = 0x1C  # BP0 to BP2, where every part has them
+_STATUS_S: Final = 0.03
+_ADDRESS_BITS: Final = 24
+_TRANSFER_US: Final = 100  # 64 bytes at 10 MHz take half of it
+_TICK_US: Final = 10
+
+# Seconds: what the erase usually takes, and when it is given up.
+_ERASES: Final = {_CMD_SE: (0.045, 3.0), _CMD_BE: (0.15, 6.0), _CMD_CE: (10.0, 200.0)}
+_POLL: Final = 0.02
+
+_SFDP_MARK: Final = b"SFDP"
+_LEAST_EXPONENT, _MOST_EXPONENT = 18, 24  # 256 KB to 16 MB
+_ADESTO: Final = 0x1F
+_ADESTO_CODES: Final = range(4, 10)  # 512 KB to 16 MB in the low five bits of the second byte
+_NO_FLASH: Final = (b"\xff\xff\xff", b"\x00\x00\x00")
+
+# JEDEC's JEP106, first bank; several firms sell flashes under numbers of another bank or of their own.
+# https://github.com/flashrom/flashrom/blob/main/include/flashchips.h
+MANUFACTURERS: Final = {
+    0x0B: "XTX",
+    0x1C: "Eon",
+    0x1F: "Adesto",
+    0x20: "XMC, Micron or ST",
+    0x37: "AMIC",
+    0x51: "GigaDevice",
+    0x5E: "Zbit",
+    0x68: "Boya",
+    0x85: "Puya",
+    0x8C: "ESMT",
+    0x9D: "ISSI",
+    0xA1: "Fudan",
+    0xBA: "Zetta",
+    0xBF: "SST",
+    0xC2: "Macronix",
+    0xC8: "GigaDevice",
+    0xCD: "Generalplus",
+    0xE0: "BergMicro",
+    0xEF: "Winbond",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FlashChip:
+    """A flash as it describes itself.
+
+    Attributes:
+        id: Answer to RDID: manufacturer, memory type, capacity.
+        sfdp_bytes: Capacity by its SFDP table; None where it has none or was not asked.
+    """
+
+    id: bytes
+    sfdp_bytes: int | None = None
+
+    @property
+    def manufacturer(self) -> str | None:
+        """Who makes it, None for a code that the table does not have."""
+        return MANUFACTURERS.get(self.id[0])
+
+    @property
+    def part(self) -> str | None:
+        """Its part number, None for one that the table does not have."""
+        return next((part.name for part in FLASH_PARTS if part.id == self.id), None)
+
+    @property
+    def bytes(self) -> int | None:
+        """Its capacity: by SFDP, which cannot be a vendor's whim, else by its ID; None if neither tells."""
+        return self.sfdp_bytes or capacity_of(self.id)
+
+    @property
+    def source(self) -> str:
+        """How the capacity is known."""
+        if self.bytes is None:
+            return "unknown"
+        return "SFDP" if self.sfdp_bytes else "JEDEC ID"
+
+
+def capacity_of(flash_id: bytes) -> int | None:
+    """The capacity that a flash ID states, bytes.
+
+    Most vendors give the exponent of two in the third byte; some count it from 0x32 instead of 0x12.
+
+    Args:
+        flash_id: Manufacturer, memory type, capacity.
+    """
+    vendor, kind, code = flash_id
+    if vendor == _ADESTO and kind & 0x1F in _ADESTO_CODES:
+        return 0x8_0000 << (kind & 0x1F) - _ADESTO_CODES[0]
+    exponent = code & 0x1F if code >> 5 == 1 else code
+    return 1 << exponent if _LEAST_EXPONENT <= exponent <= _MOST_EXPONENT else None
+
+
+class FlashRegisters:
+    """The flash through the registers of its controller.
+
+    Args:
+        link: The line to the chip.
+        stub: Whether a stub runs there; it has attached the flash already.
+    """
+
+    def __init__(self, link: Link, *, stub: bool) -> None:
+        self._link = link
+        self._stub = stub
+        self._saved: tuple[int, int] | None = None
+        self._attached = stub
+
+    def attach(self) -> None:
+        """Switch the pins to the flash: the ROM does so when it is to write nothing."""
+        if not self._attached:
+            self._link.request(flash_begin(0, 0, 0, 0x400, erase=0, stub=False))
+            self._attached = True
+
+    def _write(self, *writes: RegisterWrite) -> None:
+        self._link.request(write_registers(writes))
+
+    def _user(self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0) -> bytes:
+        """A user command that answers ``receive`` bytes, 64 at most."""
+        self.attach()
+        link = self._link
+        if self._saved is None:
+            # The ROM's own routines use these registers, so they get back what they had.
+            self._saved = (link.read_register(_USER), link.read_register(_USER2))
+        user = _USER_COMMAND | _USER_MISO
+        user1 = (receive * 8 - 1) << 8
+        writes: list[RegisterWrite] = []
+        if address is not None:
+            user |= _USER_ADDR
+            user1 |= (_ADDRESS_BITS - 1) << 26
+            writes.append(RegisterWrite(_ADDR, address << (32 - _ADDRESS_BITS)))
+        if dummy_bits:
+            user |= _USER_DUMMY
+            user1 |= dummy_bits - 1
+        self._write(
+            *writes,
+            RegisterWrite(_USER, user),
+            RegisterWrite(_USER1, user1),
+            RegisterWrite(_USER2, _EIGHT_BITS | opcode),
+            RegisterWrite(_W0, 0),
+            RegisterWrite(_CMD, _CMD_USR, wait_us=_TRANSFER_US),
+            RegisterWrite(_USER, self._saved[0]),
+            RegisterWrite(_USER2, self._saved[1]),
+        )
+        words = [link.read_register(_W0 + 4 * index) for index in range(-(-receive // 4))]
+        return b"".join(word.to_bytes(4, "little") for word in words)[:receive]
+
+    def read_id(self) -> bytes:
+        """The answer to RDID, 3 bytes; read until it comes out twice the same, as nothing else checks it.
+
+        Raises:
+            ChipError: The flash gives no ID.
+        """
+        seen: list[bytes] = []
+        while len(seen) < 6:  # noqa: PLR2004
+            seen.append(self._user(_RDID, 3))
+            if seen.count(seen[-1]) > 1:
+                break
+        if seen[-1] in _NO_FLASH:
+            raise ChipError("the flash does not answer", expected="a flash ID", found=seen[-1].hex())
+        return seen[-1]
+
+    def sfdp_bytes(self) -> int | None:
+        """The capacity by the SFDP table (JESD216), None if there is none."""
+        head = self._user(_RDSFDP, 16, 0, dummy_bits=8)
+        if head[:4] != _SFDP_MARK:
+            return None
+        table = int.from_bytes(head[12:15], "little")
+        density = int.from_bytes(self._user(_RDSFDP, 4, table + 4, dummy_bits=8), "little")
+        # Bits less one, or with the top bit set their exponent.
+        bits = 1 << (density & 0x3F) if density >> 31 else density + 1
+        size = bits // 8
+        known = 1 << _LEAST_EXPONENT <= size <= 1 << _MOST_EXPONENT and size & (size - 1) == 0
+        return size if known else None
+
+    def read(self, address: int, size: int) -> bytes:
+        """Flash content, 64 bytes a command; slow: some 100 bytes of line for four of flash."""
+        blocks: list[bytes] = []
+        for at in range(address, address + size, _BUFFER):
+            count = min(_BUFFER, address + size - at)
+            blocks.append(self._user(_READ, count, at))
+        return b"".join(blocks)
+
+    def status(self) -> int:
+        """Status register 1."""
+        self._write(RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US))
+        return self._link.read_register(_RD_STATUS) & 0xFF
+
+    def protection(self, flash: FlashChip) -> int:
+        """The bits of status register 1 that protect content from being written; 0 for none."""
+        part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
+        return self.status() & (_BP if part is None else part.protection)
+
+    def unprotect(self, flash: FlashChip) -> None:
+        """Clear the bits that protect content; a second status register keeps what it has.
+
+        Raises:
+            ChipError: They stay: the WP pin holds them, or they are fixed for good.
+        """
+        part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
+        value = bytes([self.status() & ~(_BP if part is None else part.protection) & 0xFC])
+        if part is None or part.status_registers > 1:
+            value += self._user(_RDSR2, 1)
+        saved = self._saved or (self._link.read_register(_USER), self._link.read_register(_USER2))
+        self._write(
+            RegisterWrite(_CMD, _CMD_WREN, wait_us=_TICK_US),
+            RegisterWrite(_USER, _USER_COMMAND | _USER_MOSI),
+            RegisterWrite(_USER1, (8 * len(value) - 1) << 17),
+            RegisterWrite(_USER2, _EIGHT_BITS | _WRSR),
+            RegisterWrite(_W0, int.from_bytes(value, "little")),
+            RegisterWrite(_CMD, _CMD_USR, wait_us=_TRANSFER_US),
+            RegisterWrite(_USER, saved[0]),
+            RegisterWrite(_USER2, saved[1]),
+        )
+        self._link.wire.clock.sleep(_STATUS_S)
+        if self.protection(flash):
+            raise ChipError("the write protection of the flash cannot be removed")
+
+    def erase(self, address: int, size: int) -> None:
+        """Erase exactly the sectors of a region, in blocks of 64 KB where they fit.
+
+        The ROM's own erase takes more sectors than it is asked for, by its known fault
+        (https://github.com/espressif/esptool/issues/33).
+
+        Raises:
+            ChipError: The flash does not erase.
+        """
+        at = address
+        while at < address + size:
+            block = at % BLOCK == 0 and address + size - at >= BLOCK
+            self._erase(_CMD_BE if block else _CMD_SE, at)
+            at += BLOCK if block else SECTOR
+
+    def erase_chip(self) -> None:
+        """Erase the whole flash.
+
+        Raises:
+            ChipError: The flash does not erase.
+        """
+        self._erase(_CMD_CE, 0)
+
+    def _erase(self, command: int, address: int) -> None:
+        self.attach()
+        link, clock = self._link, self._link.wire.clock
+        usual, patience = _ERASES[command]
+        self._write(RegisterWrite(_ADDR, address), RegisterWrite(_CMD, _CMD_WREN, wait_us=_TICK_US))
+        # No check covers what a register is written with, so it is read back before it counts.
+        if link.read_register(_ADDR) != address or not self.status() & _WRITE_ENABLED:
+            self._retry(address)
+        self._write(RegisterWrite(_CMD, command, wait_us=_TICK_US))
+        clock.sleep(usual)
+        deadline = clock.monotonic() + patience
+        while (status := self.status()) & _BUSY:
+            if clock.monotonic() > deadline:
+                raise ChipError("the flash does not end an erase", offset=address)
+            clock.sleep(_POLL)
+        # An erase that was taken drops the write enable; a protected sector may drop it as well.
+        if status & _WRITE_ENABLED:
+            raise LineError("the flash has not taken an erase", offset=address)
+
+    def _retry(self, address: int) -> None:
+        """The address again, once; a line that fails twice in a row is no line."""
+        self._write(RegisterWrite(_ADDR, address), RegisterWrite(_CMD, _CMD_WREN, wait_us=_TICK_US))
+        if self._link.read_register(_ADDR) != address:
+            raise LineError("the line disturbs what is written to registers", offset=address)
+        if not self.status() & _WRITE_ENABLED:
+            raise ChipError("the flash does not let itself be written", offset=address)
+
+
+def identify_flash(registers: FlashRegisters, *, thorough: bool) -> FlashChip:
+    """Which flash it is.
+
+    Args:
+        registers: The flash.
+        thorough: Whether to ask for SFDP also where the ID is known; it takes some ten exchanges.
+
+    Raises:
+        ChipError: The flash gives no ID.
+    """
+    chip = FlashChip(registers.read_id())
+    if chip.part is not None and not thorough:
+        return chip
+    return FlashChip(chip.id, registers.sfdp_bytes())

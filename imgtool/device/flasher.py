@@ -1,0 +1,253 @@
+"""Erase, write, digest and read flash: by a stub, or by the ROM loader alone.
+
+Not what goes where, and what is left alone: that is decided in imgtool.operations.transfer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import TYPE_CHECKING, Final, Protocol
+
+from imgtool.chip import SECTOR
+from imgtool.device import protocol
+from imgtool.device.link import LineError, RefusedError
+from imgtool.device.protocol import ROM_FLASH_PACKET, STUB_FLASH_PACKET, Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgtool.device.flash_chip import FlashRegisters
+    from imgtool.device.link import Link
+
+__all__ = ["Flasher", "RomFlasher", "StubFlasher"]
+
+_READ_PACKET: Final = 0x1000  # the stub sends no more at a time
+_READ_STRETCH: Final = 0x1_0000  # what is asked for again when a part of it is broken
+_READ_TIMEOUT: Final = 1.0
+_READ_ATTEMPTS: Final = 5
+_MD5: Final = 16
+# An inflated packet may be far longer than it is on the line; the stub has to write all of it.
+_INFLATE_STEP: Final = 0x8000
+
+
+class Flasher(Protocol):
+    """A way to work on the flash.
+
+    Attributes:
+        name: What to call it.
+        digests: Whether the device can digest its flash.
+        speed: Bytes of flash content that it reads a second at 115200 baud, about.
+    """
+
+    name: str
+    digests: bool
+
+    def erase(self, address: int, size: int) -> None:
+        """Erase exactly these sectors."""
+
+    def erase_chip(self) -> None:
+        """Erase the whole flash."""
+
+    def write(self, address: int, data: bytes, on_bytes: Callable[[int], None], *, erased: bool) -> None:
+        """Erase and write whole sectors.
+
+        Args:
+            address: A multiple of a sector.
+            data: A multiple of a sector.
+            on_bytes: Told how many bytes are done.
+            erased: Whether they are known to be erased.
+        """
+
+    def digest(self, address: int, size: int) -> bytes:
+        """The MD5 of a stretch of flash, 16 bytes."""
+
+    def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
+        """Flash content."""
+
+
+class StubFlasher:
+    """Works through a stub that knows Espressif's commands.
+
+    Args:
+        link: The line to it.
+        name: What to call it.
+    """
+
+    digests = True
+
+    def __init__(self, link: Link, name: str) -> None:
+        self._link = link
+        self.name = name
+
+    def erase(self, address: int, size: int) -> None:
+        """Erase exactly these sectors; the stub takes 64 KB blocks where they fit."""
+        self._link.request(protocol.erase_region(address, size))
+
+    def erase_chip(self) -> None:
+        """Erase the whole flash."""
+        self._link.request(protocol.erase_flash())
+
+    def write(self, address: int, data: bytes, on_bytes: Callable[[int], None], *, erased: bool) -> None:
+        """Erase and write whole sectors, compressed where that is less; the stub finds out what is erased."""
+        del erased
+        stream = zlib.compress(data, 9)
+        deflated = len(stream) < len(data)
+        if not deflated:
+            stream = data
+        # Plain packets are all of one length.
+        length = STUB_FLASH_PACKET if deflated or len(data) % STUB_FLASH_PACKET == 0 else SECTOR
+        packets = -(-len(stream) // length)
+        link = self._link
+        if deflated:
+            link.request(protocol.deflate_begin(address, len(data), packets))
+        else:
+            link.request(protocol.flash_begin(address, len(data), packets, length, erase=0, stub=True))
+        command = Command.DEFLATE_DATA if deflated else Command.FLASH_DATA
+        inflater = zlib.decompressobj() if deflated else None
+        done = before = 0
+        for number, start in enumerate(range(0, len(stream), length)):
+            packet = stream[start : start + length]
+            size = len(packet) if inflater is None else len(inflater.decompress(packet))
+            # The answer to a packet comes when the stub has done with the one before.
+            link.request(protocol.data_packet(command, packet, number, erases=before + _INFLATE_STEP))
+            before = size
+            done += size
+            on_bytes(done)
+        link.request(protocol.flash_end(deflated=deflated, erases=before + _INFLATE_STEP))
+
+    def digest(self, address: int, size: int) -> bytes:
+        """The MD5 of a stretch of flash, 16 bytes."""
+        return self._link.request(protocol.md5(address, size)).data
+
+    def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
+        """Flash content; what comes broken is asked for again.
+
+        Raises:
+            LineError: It comes broken every time.
+        """
+        content = bytearray()
+        while len(content) < size:
+            count = min(_READ_STRETCH, size - len(content))
+            content += self._stretch(address + len(content), count, on_bytes, len(content))
+        return bytes(content)
+
+    def _stretch(self, address: int, size: int, on_bytes: Callable[[int], None], before: int) -> bytes:
+        for attempt in range(_READ_ATTEMPTS):
+            if attempt:
+                self._abandon()
+            try:
+                return self._read_once(address, size, on_bytes, before)
+            except (LineError, RefusedError):
+                continue
+        raise LineError("the flash content comes broken every time", offset=address)
+
+    def _read_once(self, address: int, size: int, on_bytes: Callable[[int], None], before: int) -> bytes:
+        link = self._link
+        link.request(protocol.read_flash(address, size, _READ_PACKET))
+        content = bytearray()
+        while len(content) < size:
+            wanted = min(_READ_PACKET, size - len(content))
+            block = link.receive(_READ_TIMEOUT, wanted + 2)
+            if len(block) != wanted:
+                raise LineError("a block of flash content is broken", offset=address + len(content))
+            content += block
+            link.send(len(content).to_bytes(4, "little"))
+            on_bytes(before + len(content))
+        if link.receive(_READ_TIMEOUT, _MD5 + 2) != hashlib.md5(content, usedforsecurity=False).digest():
+            raise LineError("flash content does not have the digest that the chip gives", offset=address)
+        return bytes(content)
+
+    def _abandon(self) -> None:
+        """End a reading that has gone wrong: an answer of the wrong length makes the stub stop."""
+        link = self._link
+        link.wire.clock.sleep(2 * _READ_TIMEOUT / 10)
+        link.forget()
+        link.send(b"\x00")
+        link.wire.clock.sleep(_READ_TIMEOUT / 10)
+        link.forget()
+
+
+class RomFlasher:
+    """Works through the ROM loader alone, which can write and nothing else.
+
+    Erasing and reading go through the SPI registers.
+
+    Args:
+        link: The line to it.
+        registers: The flash.
+    """
+
+    name = "rom"
+    digests = False
+
+    def __init__(self, link: Link, registers: FlashRegisters) -> None:
+        self._link = link
+        self._registers = registers
+
+    def erase(self, address: int, size: int) -> None:
+        """Erase exactly these sectors."""
+        self._registers.erase(address, size)
+
+    def erase_chip(self) -> None:
+        """Erase the whole flash."""
+        self._registers.erase_chip()
+
+    def write(self, address: int, data: bytes, on_bytes: Callable[[int], None], *, erased: bool) -> None:
+        """Erase and write whole sectors; stretches that are blank are only erased."""
+        if not erased:
+            self.erase(address, len(data))
+        for start, end in _written(data):
+            self._write_erased(address + start, data[start:end], on_bytes, start)
+        on_bytes(len(data))
+
+    def _write_erased(self, address: int, data: bytes, on_bytes: Callable[[int], None], before: int) -> None:
+        link = self._link
+        packets = len(data) // ROM_FLASH_PACKET
+        # With nothing to erase, the ROM's known fault in counting sectors has nothing to work on.
+        link.request(protocol.flash_begin(address, len(data), packets, ROM_FLASH_PACKET, erase=0, stub=False))
+        for number in range(packets):
+            start = number * ROM_FLASH_PACKET
+            packet = data[start : start + ROM_FLASH_PACKET]
+            try:
+                link.request(protocol.data_packet(Command.FLASH_DATA, packet, number))
+            except RefusedError as refused:
+                refused.offset = address + start
+                raise
+            on_bytes(before + start + len(packet))
+
+    def digest(self, address: int, size: int) -> bytes:
+        """The MD5 of a stretch of flash, after reading all of it."""
+        return hashlib.md5(self.read(address, size, lambda _: None), usedforsecurity=False).digest()
+
+    def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
+        """Flash content; nothing checks the line, so every stretch is read until it comes twice the same."""
+        content = bytearray()
+        while len(content) < size:
+            count = min(SECTOR // 16, size - len(content))
+            content += self._read_twice(address + len(content), count)
+            on_bytes(len(content))
+        return bytes(content)
+
+    def _read_twice(self, address: int, size: int) -> bytes:
+        seen: list[bytes] = []
+        while len(seen) < _READ_ATTEMPTS:
+            seen.append(self._registers.read(address, size))
+            if seen.count(seen[-1]) > 1:
+                return seen[-1]
+        raise LineError("the flash content comes out differently every time", offset=address)
+
+
+def _written(data: bytes) -> list[tuple[int, int]]:
+    """Stretches that are not blank; each begins at a sector, as the ROM wants it, and ends at a packet."""
+    stretches: list[tuple[int, int]] = []
+    for start in range(0, len(data), SECTOR):
+        used = data[start : start + SECTOR].rstrip(b"\xff")
+        if not used:
+            continue
+        end = start + -(-len(used) // ROM_FLASH_PACKET) * ROM_FLASH_PACKET
+        if stretches and stretches[-1][1] == start:
+            stretches[-1] = (stretches[-1][0], end)
+        else:
+            stretches.append((start, end))
+    return stretches

@@ -1,0 +1,211 @@
+"""The exchange with the chip: a request goes out, the answer to it comes back, noise is passed over.
+
+Not what the requests mean (imgtool.device.protocol), and not the port (imgtool.device.port).  All waiting
+goes by the clock of the wire, which a virtual chip supplies itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from imgtool.device import protocol, slip
+from imgtool.device.port import READ_TIMEOUT, losses
+from imgtool.errors import ChipError
+
+if TYPE_CHECKING:
+    from imgtool.device.port import Wire
+    from imgtool.device.protocol import Reply, Request
+
+__all__ = ["LineError", "Link", "RefusedError"]
+
+_LONGEST: Final = 0x8000
+_SHORTEST_REPLY: Final = 12  # header, status and two delimiters
+_SYNC_ATTEMPTS: Final = 5
+_SYNC_PAUSE: Final = 0.05
+_SYNC_TIMEOUT: Final = 0.1
+_STRAY: Final = 100  # frames that answer something else, before the answer must come
+_QUIET: Final = 0.05
+_MOST_NOISE: Final = 1 << 16
+_LISTEN: Final = 256
+
+
+class LineError(ChipError):
+    """No answer came in time, or none that can be understood."""
+
+
+class RefusedError(ChipError):
+    """The chip answers that it does not do what it was asked."""
+
+
+class Link:
+    """Requests and answers over an open port.
+
+    Args:
+        wire: The port.
+
+    Attributes:
+        wire: The port.
+        baud: The speed of the line, as far as the host's side goes.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self._port = wire.serial
+        self._clock = wire.clock
+        self._decoder = slip.Decoder(_LONGEST)
+        self._frames: list[bytes] = []
+        self.baud = 115_200
+        if self._port.timeout != READ_TIMEOUT:
+            self._port.timeout = READ_TIMEOUT
+
+    def set_baud(self, baud: int) -> None:
+        """Change the host's side of the line.
+
+        Raises:
+            LineError: The port does not take that speed.
+            PortError: The port is lost.
+        """
+        if self.wire.baud:
+            try:
+                with losses(self.wire):
+                    self._port.baudrate = baud
+            except ValueError:
+                # So pyserial says what an adapter, or a server far away, refuses.
+                raise LineError("the port does not take this speed", found=f"{baud} baud") from None
+        self.baud = baud
+
+    def send(self, payload: bytes) -> None:
+        """Send a frame."""
+        with losses(self.wire):
+            self._port.write(slip.encode(payload))
+
+    def drain(self) -> None:
+        """Wait until what was sent has left the host."""
+        with losses(self.wire):
+            self._port.flush()
+
+    def forget(self) -> None:
+        """Drop what has come and was not read."""
+        self._decoder = slip.Decoder(_LONGEST)
+        self._frames.clear()
+        with losses(self.wire):
+            self._port.reset_input_buffer()
+
+    def receive(self, timeout: float, expected: int = _SHORTEST_REPLY) -> bytes:
+        """The next frame.
+
+        Args:
+            timeout: Seconds.
+            expected: Bytes that it has on the line at least, to read them at once.
+
+        Raises:
+            LineError: None came.
+            PortError: The port is lost.
+        """
+        deadline = self._clock.monotonic() + timeout
+        read = 0
+        while not self._frames:
+            left = deadline - self._clock.monotonic()
+            if left <= 0 or read > _MOST_NOISE + expected:
+                raise LineError("the chip does not answer", expected="an answer", found=_heard(read))
+            # The port waits for all of what it is asked for, so no more than what must still come.
+            data = self._read(max(1, expected - read))
+            read += len(data)
+            self._frames += self._decoder.feed(data)
+        return self._frames.pop(0)
+
+    def _read(self, size: int) -> bytes:
+        with losses(self.wire):
+            data: bytes = self._port.read(size)
+        return data
+
+    def listen(self, seconds: float) -> bytes:
+        """All that comes in a time, frames or not."""
+        deadline = self._clock.monotonic() + seconds
+        heard = bytearray()
+        while self._clock.monotonic() < deadline:
+            heard += self._read(_LISTEN)
+        return bytes(heard)
+
+    def request(self, request: Request) -> Reply:
+        """Send a request and wait for its answer.
+
+        Raises:
+            LineError: No answer came.
+            RefusedError: The chip refuses.
+            PortError: The port is lost.
+        """
+        for attempt in range(request.attempts):
+            if attempt:
+                self._settle()
+            self.send(request.build())
+            try:
+                reply = self._answer(request)
+            except LineError:
+                if attempt + 1 == request.attempts:
+                    raise
+                continue
+            if reply.ok:
+                return reply
+            # What a disturbed line made of the request is asked for again; what the chip means, it repeats.
+            if attempt + 1 == request.attempts:
+                name = request.command.name
+                reason = protocol.reason_of(reply)
+                kind = LineError if protocol.is_disturbed(reply) else RefusedError
+                raise kind(f"the chip refuses {name}: {reason}", found=reply.status.hex())
+        raise AssertionError("a request has one attempt at least")
+
+    def _answer(self, request: Request) -> Reply:
+        deadline = self._clock.monotonic() + request.timeout
+        for _ in range(_STRAY):
+            left = deadline - self._clock.monotonic()
+            reply = protocol.parse_reply(self.receive(max(left, 0.001), _SHORTEST_REPLY + request.answer))
+            if reply is None or reply.command != request.command:
+                continue
+            if reply.ok and len(reply.data) != request.answer:
+                continue
+            return reply
+        raise LineError("the chip answers something else all the time")
+
+    def _settle(self) -> None:
+        """Let a late answer come in, and drop it."""
+        self._clock.sleep(_QUIET)
+        self.forget()
+
+    def sync(self, attempts: int = _SYNC_ATTEMPTS, timeout: float = _SYNC_TIMEOUT) -> bool:
+        """Make the ROM find the speed of the line; whether it is a ROM that answers, and not a stub.
+
+        Args:
+            attempts: How often to ask.
+            timeout: Seconds to wait for each answer.
+
+        Raises:
+            LineError: Nothing answers.
+        """
+        request = protocol.sync(timeout)
+        for _ in range(attempts):
+            self.forget()
+            self.send(request.build())
+            try:
+                reply = self._answer(request)
+            except LineError:
+                self._clock.sleep(_SYNC_PAUSE)
+                continue
+            if not reply.ok:
+                continue
+            # The same answer comes eight times; a ROM says something in its value, a stub 0.
+            for _ in range(protocol.SYNC_REPLIES - 1):
+                try:
+                    self._answer(request)
+                except LineError:
+                    break
+            return reply.value != 0
+        raise LineError("the chip does not answer", expected="an answer to SYNC", found="none")
+
+    def read_register(self, address: int) -> int:
+        """A 32-bit register."""
+        return self.request(protocol.read_register(address)).value
+
+
+def _heard(count: int) -> str:
+    return "silence" if count == 0 else f"{count:,} bytes without meaning"

@@ -1,0 +1,404 @@
+"""A connection to a chip from the first SYNC to the reset at the end, which heals itself where it can.
+
+It finds the chip, identifies chip and flash, raises the speed of the line and starts a stub.  Not what is
+done with the flash (imgtool.device.flasher, imgtool.operations.transfer).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from imgtool.device import reset
+from imgtool.device.events import Event, Listener, ignore
+from imgtool.device.flash_chip import FlashChip, FlashRegisters, identify_flash
+from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher
+from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
+from imgtool.device.link import LineError, Link
+from imgtool.device.protocol import RegisterWrite, change_baud, write_registers
+from imgtool.device.stub import espressif_stubs, start_stub
+from imgtool.errors import ChipError, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from imgtool.device.port import Wire
+    from imgtool.device.reset import Sequence
+    from imgtool.device.stub import Stub
+
+__all__ = ["BAUDS", "BOOT_BAUD", "STUB_CHOICES", "ConnectOptions", "ProtectedError", "Session"]
+
+BAUDS: Final = (115_200, 230_400, 460_800, 921_600)
+"""Speeds that are fallen back to, lowest first."""
+
+BOOT_BAUD: Final = 74_880
+"""Speed of the ROM's boot log with a 26 MHz crystal."""
+
+STUB_CHOICES: Final = ("auto", "imgtool", "espressif", "none")
+
+_FIRST_BAUD: Final = 115_200
+_DIVIDER_BITS: Final = 0xF_FFFF
+_SETTLE: Final = 0.05
+_SWITCH_US: Final = 30_000  # from the request to the change of speed; the host changes in the middle of it
+_REOPENS: Final = 7
+_IDENTIFICATIONS: Final = 3
+
+
+class ProtectedError(ChipError):
+    """The flash is write-protected."""
+
+
+def _patience(rounds: int) -> Iterator[float]:
+    """Seconds to wait for an answer to SYNC in each round: a port in a network may need the longer ones."""
+    for number in range(rounds):
+        yield 0.1 * min(5, 1 + 2 * number)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """How to connect.
+
+    Attributes:
+        baud: Speed to work at; None for as high as the wire allows, 921600 at most.
+        stub: One of :data:`STUB_CHOICES`.
+        reset: ``auto``, ``none`` where the chip waits in its loader already, or a sequence of one's own.
+        attempts: Rounds over the reset sequences.
+        thorough: Whether to ask the flash for SFDP also where its ID is known.
+    """
+
+    baud: int | None = None
+    stub: str = "auto"
+    reset: str = "auto"
+    attempts: int = 4
+    thorough: bool = False
+
+
+class Session:
+    """A connection to a chip.  Made by :meth:`connect`.
+
+    Attributes:
+        wire: The port.
+        link: The exchange over it.
+        options: How it was asked for.
+        chip: Which chip it is.
+        flash: Which flash it has.
+        reset_used: Name of the sequence that brought the chip into its loader; ``none`` without one.
+    """
+
+    chip: ChipIdentity
+    flash: FlashChip
+
+    def __init__(self, wire: Wire, options: ConnectOptions, on_event: Listener) -> None:
+        self.wire = wire
+        self.options = options
+        self.link = Link(wire)
+        self.reset_used = "none"
+        self._on_event = on_event
+        self._flasher: Flasher | None = None
+        self._registers = FlashRegisters(self.link, stub=False)
+        self._target = options.baud or min(wire.highest_baud, BAUDS[-1])
+        self._resident = False
+        self._stub_name = "a stub that was there"
+        self._sequence: Sequence | None = None
+
+    @classmethod
+    def connect(
+        cls,
+        wire: Wire,
+        options: ConnectOptions = ConnectOptions(),
+        on_event: Listener = ignore,
+    ) -> Self:
+        """Bring the chip into its loader and find out what it is.
+
+        Args:
+            wire: An open port.
+            options: How.
+            on_event: Told what happens.
+
+        Raises:
+            ChipError: The chip is silent, is another one, or its flash does not answer.
+            PortError: The port is lost.
+        """
+        session = cls(wire, options, on_event)
+        problem: ChipError | None = None
+        for _ in range(_IDENTIFICATIONS):
+            session._enter_loader()
+            try:
+                session.chip = identify_chip(session.link)
+                session.flash = identify_flash(session._registers, thorough=options.thorough)
+            except ChipError as error:
+                # A disturbed line makes another chip of this one, too.
+                problem = error
+                on_event(Event("retry", message=str(error)))
+                continue
+            return session
+        raise problem or AssertionError
+
+    @property
+    def baud(self) -> int:
+        """The speed of the line now."""
+        return self.link.baud
+
+    @property
+    def target_baud(self) -> int:
+        """The speed that is tried for."""
+        return self._target if self.wire.baud else self.link.baud
+
+    @property
+    def flasher(self) -> Flasher:
+        """The way to work on the flash; the first use raises the speed and starts the stub.
+
+        Raises:
+            ChipError: The stub that was asked for does not start.
+            PortError: The port is lost.
+        """
+        if self._flasher is None:
+            self._flasher = self._start_flasher()
+        return self._flasher
+
+    def check_protection(self, *, remove: bool) -> None:
+        """See that the flash lets itself be written.
+
+        Args:
+            remove: Whether to remove a protection.
+
+        Raises:
+            ChipError: It is write-protected, and stays so.
+            PortError: The port is lost.
+        """
+        _ = self.flasher
+        self._registers.attach()
+        bits = self._registers.protection(self.flash)
+        if bits and remove:
+            self._registers.unprotect(self.flash)
+            self._on_event(Event("note", message="the write protection of the flash was removed"))
+        elif bits:
+            raise ProtectedError(
+                "the flash is write-protected",
+                expected="status register 1 without protection bits",
+                found=f"0x{bits:02x}",
+            )
+
+    # Into the loader.
+
+    def _sequences(self) -> tuple[Sequence | None, ...]:
+        if self._sequence is not None:
+            return (self._sequence,) * 2
+        if self.options.reset == "none" or not self.wire.lines:
+            return (None,)
+        custom = None if self.options.reset == "auto" else reset.parse_sequence(self.options.reset)
+        return reset.sequences_for(self.wire, custom)
+
+    def _enter_loader(self) -> None:
+        """Reset the chip into its loader, by one sequence after the other, and synchronise."""
+        link = self.link
+        # Without a reset the chip goes on at the speed that it has.
+        bauds = tuple(dict.fromkeys((link.baud, min(_FIRST_BAUD, self._target))))
+        self._flasher = None
+        tried: list[str] = []
+        for patience in _patience(self.options.attempts):
+            for sequence in self._sequences():
+                if sequence is not None:
+                    reset.play(sequence, self.wire)
+                name = "no reset" if sequence is None else sequence.name
+                tried.append(name)
+                self._on_event(Event("connect", message=name))
+                if self._answers(bauds[-1:] if sequence is not None else bauds, patience):
+                    self._sequence = sequence
+                    self.reset_used = "none" if sequence is None else name
+                    self._registers = FlashRegisters(link, stub=self._resident)
+                    return
+        counts = {name: tried.count(name) for name in dict.fromkeys(tried)}
+        raise ChipError(
+            "the chip does not answer",
+            source=self.wire.name,
+            expected="an answer to SYNC",
+            found="silence after " + ", ".join(f"{name} ({count} times)" for name, count in counts.items()),
+        )
+
+    def _answers(self, bauds: tuple[int, ...], patience: float) -> bool:
+        for baud in bauds:
+            self.link.set_baud(baud)
+            try:
+                self._resident = not self.link.sync(timeout=patience)
+            except LineError:
+                continue
+            return True
+        return False
+
+    # Speed and stub.
+
+    def _start_flasher(self) -> Flasher:
+        stubs = self._stubs()
+        if self._resident:
+            return StubFlasher(self.link, self._stub_name)
+        problem: ChipError | None = None
+        for number, stub in enumerate(stubs):
+            if number:
+                self._enter_loader()
+            try:
+                return self._start(stub)
+            except PortError:
+                raise
+            except ChipError as error:
+                problem = error
+                self._on_event(Event("retry", message=str(error)))
+                if isinstance(error, LineError):
+                    self._lower()
+        if problem is not None:
+            if self.options.stub != "auto":
+                raise problem
+            self._enter_loader()
+            self._on_event(
+                Event("note", message="no flasher stub starts; going on with the ROM loader alone")
+            )
+        self._raise_rom()
+        self._registers.attach()
+        return RomFlasher(self.link, self._registers)
+
+    def _stubs(self) -> tuple[Stub, ...]:
+        choice = self.options.stub
+        if choice == "none":
+            return ()
+        found = espressif_stubs()
+        if choice == "imgtool":
+            raise ChipError("imgtool has no flasher stub of its own yet")
+        if choice == "espressif" and not found:
+            raise ChipError(
+                "no esptool with a flasher stub for the ESP8266 is installed", expected="esptool 5"
+            )
+        return found
+
+    def _start(self, stub: Stub) -> Flasher:
+        self._raise_rom()
+        total = stub.size
+        start_stub(self.link, stub, lambda done: self._on_event(Event("upload", done, total)))
+        self._registers = FlashRegisters(self.link, stub=True)
+        self._raise_stub()
+        if self._registers.read_id() != self.flash.id:
+            raise LineError("the flasher stub sees another flash than the ROM does", source=stub.name)
+        self._stub_name = stub.name
+        return StubFlasher(self.link, stub.name)
+
+    def _raise_rom(self) -> None:
+        """Raise the speed while the ROM runs, by writing the divider of its UART.
+
+        The ROM has no command for it.  That a register write does it is modelled, and was not seen on
+        silicon; so it is undone, and not tried again, when nothing is understood at the new speed.
+        """
+        link = self.link
+        if not self.wire.baud or self._target <= link.baud:
+            return
+        divider = link.read_register(UART_DIVIDER) & _DIVIDER_BITS
+        wanted = max(1, round(divider * link.baud / self._target))
+        was = link.baud
+        try:
+            self._switch_rom(self._target, divider, wanted)
+            if link.read_register(UART_DIVIDER) & _DIVIDER_BITS == wanted:
+                return
+        except LineError:
+            pass
+        self._on_event(Event("note", message=f"the chip does not follow to {self._target} baud"))
+        self._lower()
+        # It has followed and is not understood, or it has not.
+        self._switch_rom(was, wanted, divider)
+        try:
+            link.sync()
+        except LineError:
+            self._enter_loader()
+
+    def _switch_rom(self, baud: int, now: int, then: int) -> None:
+        """Have the ROM change its divider from one value to another, and follow it to that speed."""
+        link = self.link
+        writes = (
+            RegisterWrite(UART_DIVIDER, now, _DIVIDER_BITS, _SWITCH_US),
+            RegisterWrite(UART_DIVIDER, then, _DIVIDER_BITS),
+        )
+        link.send(write_registers(writes).build())
+        link.drain()
+        self.wire.clock.sleep(_SWITCH_US / 2e6)
+        link.set_baud(baud)
+        # Its answer comes at the new speed.
+        self.wire.clock.sleep(_SWITCH_US / 1e6)
+        link.forget()
+
+    def _raise_stub(self) -> None:
+        """Raise the speed of a stub that runs at 115200; it can do so once."""
+        link = self.link
+        if not self.wire.baud or link.baud != _FIRST_BAUD or self._target <= link.baud:
+            return
+        link.request(change_baud(self._target))
+        link.set_baud(self._target)
+        self.wire.clock.sleep(_SETTLE)
+        link.forget()
+
+    def _lower(self) -> None:
+        """Go on at a lower speed."""
+        self._target = max((baud for baud in BAUDS if baud < self._target), default=BAUDS[0])
+
+    # When something goes wrong.
+
+    def recover(self, error: ChipError | PortError) -> None:
+        """Connect again after an error, at a lower speed where the line is to blame.
+
+        Raises:
+            ChipError: The chip does not answer any more, or is another one.
+            PortError: The port does not come back.
+        """
+        if isinstance(error, PortError):
+            self._reopen(error)
+        elif isinstance(error, LineError):
+            self._lower()
+        before = self.chip
+        self._enter_loader()
+        self.chip = identify_chip(self.link)
+        if self.chip.mac_bytes != before.mac_bytes:
+            raise ChipError("another chip is on the port now", expected=before.mac, found=self.chip.mac)
+
+    def _reopen(self, error: PortError) -> None:
+        port, clock = self.wire.serial, self.wire.clock
+        for _ in range(_REOPENS):
+            try:
+                port.close()
+                clock.sleep(1.0)
+                port.open()
+            except OSError:
+                continue
+            return
+        raise error
+
+    # Leaving.
+
+    def run_firmware(self) -> bool:
+        """Reset the chip into its firmware; False where nothing but the user can.
+
+        Raises:
+            PortError: The port is lost.
+        """
+        if not self.wire.lines:
+            return False
+        self.link.set_baud(BOOT_BAUD if self.chip.crystal_mhz == 26 else 115_200)  # noqa: PLR2004
+        self.link.forget()
+        reset.play(reset.HARD_RESET, self.wire)
+        return True
+
+    def read_boot_log(self, seconds: float) -> bytes:
+        """What the chip says after :meth:`run_firmware`.
+
+        Raises:
+            PortError: The port is lost.
+        """
+        return self.link.listen(seconds)
+
+    def close(self) -> None:
+        """Close the port."""
+        self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
