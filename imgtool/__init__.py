@@ -11,7 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from imgtool.errors import FormatError, ImgtoolError, LayoutError, PortError
+    from imgtool.device.events import Event
+    from imgtool.device.flash_chip import FlashChip
+    from imgtool.device.identity import ChipIdentity
+    from imgtool.device.port import PortInfo, Wire, list_ports, open_wire
+    from imgtool.device.session import ConnectOptions, Session
+    from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
     from imgtool.formats import identify
     from imgtool.formats.boot_log import (
         Boot,
@@ -42,12 +47,25 @@ if TYPE_CHECKING:
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
     from imgtool.operations.split import Split, split
+    from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
     from imgtool.virtual.port import SimPort, open_port
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
-    "imgtool.errors": ("FormatError", "ImgtoolError", "LayoutError", "PortError"),
+    "imgtool.device.events": ("Event",),
+    "imgtool.device.flash_chip": ("FlashChip",),
+    "imgtool.device.identity": ("ChipIdentity",),
+    "imgtool.device.port": ("PortInfo", "Wire", "list_ports", "open_wire"),
+    "imgtool.device.session": ("ConnectOptions", "Session"),
+    "imgtool.errors": (
+        "ChipError",
+        "FormatError",
+        "ImgtoolError",
+        "LayoutError",
+        "PortError",
+        "VerifyError",
+    ),
     "imgtool.formats": ("identify",),
     "imgtool.formats.boot_log": (
         "Boot",
@@ -78,6 +96,7 @@ _HOMES: Final = {
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
     "imgtool.operations.split": ("Split", "split"),
+    "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
     "imgtool.virtual.port": ("SimPort", "open_port"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
@@ -89,42 +108,57 @@ __all__ = [
     "BootMode",
     "BootSegment",
     "Checksum",
+    "ChipError",
+    "ChipIdentity",
+    "ConnectOptions",
     "Cure",
     "Description",
+    "Event",
     "Explanation",
     "Extras",
     "FileKind",
     "Finding",
     "Firmware",
+    "FlashChip",
     "FormatError",
     "FullImage",
     "Header",
     "HeaderChange",
     "ImgtoolError",
     "InitDataSource",
+    "Job",
     "LayoutError",
     "LoaderLines",
     "Merged",
+    "Mismatch",
     "Part",
     "PartKind",
     "Piece",
     "PortError",
+    "PortInfo",
     "Reading",
     "RfCalSector",
     "SegmentInfo",
+    "Session",
     "Severity",
     "SimPort",
     "Split",
+    "Transfer",
     "Verdict",
+    "VerifyError",
+    "Wire",
     "__version__",
     "describe",
     "encode",
     "explain",
     "fullimage",
     "identify",
+    "list_ports",
     "merge",
     "open_port",
+    "open_wire",
     "split",
+    "transfer",
 ]
 
 

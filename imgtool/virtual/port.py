@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import serial
 
+from imgtool.device.port import Wire
 from imgtool.errors import PortError
 from imgtool.virtual.link import Link, PortGoneError
 from imgtool.virtual.machine import Pause, VirtualChip
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "ReopenedStore", "SimPort", "open_port"]
 
 _POLL_NS: Final = 100_000  # what looking at in_waiting costs a host, so that a loop round it comes to an end
+_HIGHEST_BAUD: Final = 921_600  # as high as imgtool goes of itself
 _FOREVER_NS: Final = 3600 * 1_000_000_000
 
 
@@ -101,6 +103,18 @@ class SimPort(serial.SerialBase):
         self.dtr = self.rts = False
         self.port = name
         self.open()
+
+    def wire(self) -> Wire:
+        """The port as :meth:`imgtool.Session.connect` takes one: speeds and lines reach the chip."""
+        return Wire(
+            self.port or SCHEME,
+            self,
+            self.clock,
+            baud=True,
+            lines=True,
+            slow_lines=False,
+            highest_baud=_HIGHEST_BAUD,
+        )
 
     # What pyserial's base class asks of a port.
 

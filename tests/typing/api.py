@@ -12,19 +12,25 @@ from imgtool import (
     BootMode,
     BootSegment,
     Checksum,
+    ChipError,
+    ChipIdentity,
+    ConnectOptions,
     Cure,
     Description,
+    Event,
     Explanation,
     Extras,
     FileKind,
     Finding,
     Firmware,
+    FlashChip,
     FormatError,
     FullImage,
     Header,
     HeaderChange,
     ImgtoolError,
     InitDataSource,
+    Job,
     LayoutError,
     LoaderLines,
     Merged,
@@ -32,13 +38,18 @@ from imgtool import (
     PartKind,
     Piece,
     PortError,
+    PortInfo,
     Reading,
     RfCalSector,
     SegmentInfo,
+    Session,
     Severity,
     SimPort,
     Split,
+    Transfer,
     Verdict,
+    VerifyError,
+    Wire,
 )
 
 
@@ -121,3 +132,24 @@ def flash_id_of(spec: str) -> bytes:
             return sim.read(10)
     except PortError as error:
         raise SystemExit(str(error)) from None
+
+
+def flashed(path: Path, port: str) -> str:
+    ports: tuple[PortInfo, ...] = imgtool.list_ports()
+    wire: Wire = imgtool.open_wire(port or ports[0].path)
+    stages: list[str] = []
+
+    def listen(event: Event) -> None:
+        stages.append(f"{event.stage} {event.done}/{event.total} {event.message}")
+
+    try:
+        with Session.connect(wire, ConnectOptions(baud=460_800, stub="auto"), listen) as session:
+            chip: ChipIdentity = session.chip
+            flash: FlashChip = session.flash
+            job = Job((Piece(0, path.read_bytes(), path.name),), erase_all=False)
+            done: Transfer = imgtool.transfer(session, job, listen)
+            return f"{chip.mac} {flash.part} {done.verified}"
+    except VerifyError as error:
+        return ", ".join(hex(sector) for sector in error.sectors) + error.cause
+    except ChipError as error:
+        return str(error)
