@@ -30,8 +30,8 @@ __all__ = [
 INSPECT: Final = "imgtool inspect FILE"
 MONITOR: Final = "python -m serial.tools.miniterm PORT 74880"
 
-_WRITE: Final = "esptool write-flash 0 FILE"
-_VERIFY: Final = "esptool verify-flash 0 FILE"
+_WRITE: Final = "imgtool flash FILE"
+_VERIFY: Final = "imgtool verify FILE"
 _SEED: Final = 0xEF  # of the image checksum: what is left when all data is zero
 _ALL_ONES: Final = 0xFFFF_FFFF
 
@@ -115,9 +115,9 @@ def _wrong_mode(*, zeros: bool) -> Outcome:
             Cure("See the mode in the header, and whether the file is whole.", (INSPECT,)),
             Cure(
                 "Write it again in a mode that needs fewer lines; the ESP8285 needs this one.",
-                ("esptool write-flash -fm dout 0 FILE",),
+                ("imgtool flash -fm dout FILE",),
             ),
-            Cure("The same, faster, for most boards of 4 MB.", ("esptool write-flash -fm dio 0 FILE",)),
+            Cure("The same, faster, for most boards of 4 MB.", ("imgtool flash -fm dio FILE",)),
         ),
     )
 
@@ -132,7 +132,7 @@ def _erased_behind(segment: BootSegment) -> Outcome:
         (
             Cure("See whether the file is whole.", (INSPECT,)),
             Cure("Write it again, and compare.", (_WRITE, _VERIFY)),
-            Cure("If it verifies, and this stays: another mode.", ("esptool write-flash -fm dout 0 FILE",)),
+            Cure("If it verifies, and this stays: another mode.", ("imgtool flash -fm dout FILE",)),
         ),
     )
 
@@ -148,7 +148,7 @@ def _damaged(what: str) -> Outcome:
             Cure("If it is, write it again, and compare.", (_WRITE, _VERIFY)),
             Cure(
                 "If it verifies, and this stays: the safest mode and speed, and a better power supply.",
-                ("esptool write-flash -fm dout -ff 40m 0 FILE",),
+                ("imgtool flash -fm dout -ff 40m FILE",),
             ),
         ),
     )
@@ -167,7 +167,7 @@ def no_image(boot: Boot) -> Outcome | None:
         (
             Cure(
                 "See what the flash holds at 0.",
-                ("esptool read-flash 0 0x10000 head.bin", "imgtool inspect head.bin"),
+                ("imgtool read 0 0x10000 -o head.bin", "imgtool inspect head.bin"),
             ),
             Cure("See whether the file is one for address 0.", (INSPECT,)),
             Cure("Write it to 0, and compare.", (_WRITE, _VERIFY)),
@@ -199,10 +199,10 @@ def no_slot(boot: Boot) -> Outcome | None:
                 "See whether the file is whole, and for which slot and map it is.",
                 (f"imgtool inspect {file}",),
             ),
-            Cure("If it is for this slot: write it there.", (f"esptool write-flash {target} {file}",)),
+            Cure("If it is for this slot: write it there.", (f"imgtool flash {target} {file}",)),
             Cure(
                 "If it is for another map: write the boot loader again with that size in its header.",
-                ("esptool write-flash -fs SIZE 0 BOOT_LOADER 0x1000 user1.bin",),
+                ("imgtool flash -fs SIZE 0 BOOT_LOADER 0x1000 user1.bin",),
             ),
         ),
     )
@@ -219,7 +219,7 @@ def download(boot: Boot) -> Outcome | None:
         "reset. If nobody holds it low: a button, a level shifter or the adapter's DTR and RTS lines do.",
         (
             Cure(
-                "To write: any esptool command finds the chip now.", ("esptool --before no-reset flash-id",)
+                "To write: imgtool flash finds the chip now.", ("imgtool id --reset none",)
             ),
             Cure("To run the firmware: release GPIO0, and reset the chip."),
         ),

@@ -143,7 +143,7 @@ def _unfinished(boot: Boot) -> Outcome:
                 whole,
                 Cure(
                     "If it stops here every time: write the file with the partition table again.",
-                    ("esptool write-flash 0x10000 0x10000.bin",),
+                    ("imgtool flash 0x10000.bin",),
                 ),
             ),
         )

@@ -41,7 +41,7 @@ def init_data(boot: Boot) -> Outcome | None:
         else f"The log does not tell the flash size. Init data begins at: {_address_table()}."
     )
     cause = f"The SDK finds no init data where it looks for it: the first byte must be 0x05. {found}. {where}"
-    first = () if size else (Cure("Find the size of the flash chip.", ("esptool flash-id",)),)
+    first = () if size else (Cure("Find the size of the flash chip.", ("imgtool id",)),)
     cures = (*first, *_init_data_cures(boot, size))
     notes = (
         (
@@ -68,7 +68,7 @@ def _nodemcu_3(byte: int) -> Outcome:
         (
             Cure(
                 "Make it a first boot again: write the file with the partition table.",
-                ("esptool write-flash 0x10000 0x10000.bin",),
+                ("imgtool flash 0x10000.bin",),
             ),
         ),
     )
@@ -80,14 +80,14 @@ def _init_data_cures(boot: Boot, size: FlashSize | None) -> tuple[Cure, ...]:
     rf_cal = f"0x{size.bytes - _RF_CAL_FROM_END * SECTOR:05x}" if size else "RF_CAL_ADDRESS"
     if boot.rf_cal is not None:
         rf_cal = f"0x{boot.rf_cal.sector * SECTOR:05x}"
-    erase = f"esptool erase-region {rf_cal} 0x1000"
+    erase = f"imgtool erase {rf_cal} 0x1000"
     behind = "" if size or boot.rf_cal else ", which is the one in front of it"
     if boot.loader is not None:
         return (
             Cure(
                 "Write the init data that comes with the SDK of the firmware, and erase the RF-cal "
                 f"sector{behind}.",
-                (f"esptool write-flash {address} esp_init_data_default_v05.bin", erase),
+                (f"imgtool flash {address} esp_init_data_default_v05.bin", erase),
             ),
         )
     made = f"imgtool fullimage --size {size.name if size else 'SIZE'} --init-data v05 -o flash.bin"
@@ -95,7 +95,7 @@ def _init_data_cures(boot: Boot, size: FlashSize | None) -> tuple[Cure, ...]:
         Cure(
             "Write the whole flash, with init data in its place; this replaces the files on the chip. In the "
             "folder of 0x00000.bin and 0x10000.bin:",
-            (made, "esptool write-flash 0 flash.bin"),
+            (made, "imgtool flash flash.bin"),
         ),
         Cure(
             "To keep the files on the chip, write only the init data of that image, and erase the RF-cal "
@@ -103,7 +103,7 @@ def _init_data_cures(boot: Boot, size: FlashSize | None) -> tuple[Cure, ...]:
             (
                 made,
                 "imgtool split flash.bin -o parts",
-                f"esptool write-flash {address} parts/{address}.bin",
+                f"imgtool flash {address} parts/{address}.bin",
                 erase,
             ),
         ),
@@ -139,12 +139,12 @@ def too_small(boot: Boot) -> Outcome | None:
         "Either the header is wrong, or the chip is really that small: flash-id tells the size of the "
         "chip.",
         (
-            Cure("Ask the chip for its size.", ("esptool flash-id",)),
+            Cure("Ask the chip for its size.", ("imgtool id",)),
             Cure(
                 "If it has 1 MB or more: put that size into the header.",
                 (
                     "imgtool fullimage --size SIZE 0x00000.bin 0x10000.bin -o flash.bin",
-                    "esptool write-flash 0 flash.bin",
+                    "imgtool flash flash.bin",
                 ),
             ),
             Cure(
@@ -164,9 +164,9 @@ def partition_table(boot: Boot) -> Outcome | None:
     again = Cure(
         "Find the size of the chip, and make an image whose header says it.",
         (
-            "esptool flash-id",
+            "imgtool id",
             "imgtool fullimage --size SIZE 0x00000.bin 0x10000.bin -o flash.bin",
-            "esptool write-flash 0 flash.bin",
+            "imgtool flash flash.bin",
         ),
     )
     mismatch = re.search(r"map\s{0,2}(\d+).*?(\d+)$", boot.text_of("mismatch"))
@@ -181,7 +181,7 @@ def partition_table(boot: Boot) -> Outcome | None:
             Cure(
                 "Write the file at 0 again with the size that the firmware was built for, if the chip has "
                 "it.",
-                (f"esptool write-flash -fs {built} 0 FILE",),
+                (f"imgtool flash -fs {built} FILE",),
             ),
         )
     elif boot.has("alignment"):

@@ -76,7 +76,7 @@ def test_commands_stand_on_lines_of_their_own(put: Put, imgtool: Command) -> Non
     lines = imgtool("explain", "boot.log").out.splitlines()
 
     assert "     imgtool fullimage --size 4MB --init-data v05 -o flash.bin" in lines
-    assert "     esptool write-flash 0x3fc000 parts/0x3fc000.bin" in lines
+    assert "     imgtool flash 0x3fc000 parts/0x3fc000.bin" in lines
 
 
 def test_the_cure_works(pair: Path, imgtool: Command) -> None:
@@ -118,7 +118,7 @@ def test_json(put: Put, imgtool: Command) -> None:
 
     assert (run.code, document["command"], document["ok"]) == (1, "explain", False)
     assert (result["path"], result["verdict"], result["repeats"]) == ("boot.log", "init-data", 1)
-    assert result["cures"][0]["commands"][-1] == "esptool write-flash 0 flash.bin"
+    assert result["cures"][0]["commands"][-1] == "imgtool flash flash.bin"
     assert boot["mode"] == {
         "code": 3,
         "second": 6,

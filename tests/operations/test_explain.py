@@ -50,7 +50,7 @@ CASES = [
     Case("sdio", BANNER.replace("(3", "(7") + "waiting for host\r\n", Verdict.STRAPS, ("GPIO15 was high",)),
     Case("jump boot", BANNER.replace("(3", "(2"), Verdict.STRAPS, ("GPIO2 was low", "Leave GPIO2 open")),
     Case("only waiting", "waiting for host\r\n", Verdict.STRAPS, ("probably",)),
-    Case("csum err", BANNER + LOADED + CSUM_ERR, Verdict.BAD_IMAGE, ("imgtool inspect FILE", "verify-flash")),
+    Case("csum err", BANNER + LOADED + CSUM_ERR, Verdict.BAD_IMAGE, ("imgtool inspect FILE", "imgtool verify")),
     Case("csum differs", BANNER + LOADS + "csum 0x3a\r\n", Verdict.BAD_IMAGE, ("checksum",)),
     Case("zeros", BANNER + ZEROS + CSUM_ERR, Verdict.BAD_IMAGE, ("flash mode", "-fm dout", "-fm dio")),
     Case(
@@ -68,14 +68,14 @@ CASES = [
         Verdict.BAD_IMAGE,
         ("ends too early", "erased"),
     ),
-    Case("no image", BANNER + "ets_main.c \r\n", Verdict.NO_IMAGE, ("address 0", "read-flash")),
+    Case("no image", BANNER + "ets_main.c \r\n", Verdict.NO_IMAGE, ("address 0", "imgtool read")),
     Case("no image, with a number", BANNER + "ets_main.c 177 \r\n", Verdict.NO_IMAGE),
     Case("flash is silent", BANNER + "flash read err, 0\r\nets_main.c 177\r\n", Verdict.NO_IMAGE, ("GPIO6",)),
     Case(
         "no image in the slot",
         BANNER + LOADED + MB4 + "error magic!\r\nbackup boot failed.\r\n\r\nuser code done\r\n",
         Verdict.NO_IMAGE,
-        ("user1 at 0x1000", "write-flash 0x1000 user1.bin", "(4MB)"),
+        ("user1 at 0x1000", "imgtool flash 0x1000 user1.bin", "(4MB)"),
     ),
     Case(
         "the slot fails",
@@ -100,7 +100,7 @@ CASES = [
         "init data",
         BANNER + LOADED + INIT,
         Verdict.INIT_DATA,
-        ("0x7c000 for 512KB", "flash-id", "--size SIZE"),
+        ("0x7c000 for 512KB", "imgtool id", "--size SIZE"),
     ),
     Case(
         "init data, sector known",
@@ -112,13 +112,13 @@ CASES = [
         "init data, map known",
         BANNER + LOADED + LOADER.format(map="8Mbit(512KB+512KB)") + INIT,
         Verdict.INIT_DATA,
-        ("write-flash 0xfc000 esp_init_data_default_v05.bin", "erase-region 0xfb000 0x1000"),
+        ("imgtool flash 0xfc000 esp_init_data_default_v05.bin", "imgtool erase 0xfb000 0x1000"),
     ),
     Case(
         "init data, vendor's sector",
         BANNER + LOADED + MB4 + RF.format(1017) + INIT,
         Verdict.INIT_DATA,
-        ("0x3fc000", "vendor's own", "erase-region 0x3f9000 0x1000"),
+        ("0x3fc000", "vendor's own", "imgtool erase 0x3f9000 0x1000"),
     ),
     Case(
         "init data, garbage",
@@ -131,13 +131,13 @@ CASES = [
         "init data, NodeMCU 3",
         BANNER + LOADED + NODEMCU_3 + "boot not set\r\n" + INIT,
         Verdict.INIT_DATA,
-        ("0x0f000", "write-flash 0x10000 0x10000.bin"),
+        ("0x0f000", "imgtool flash 0x10000.bin"),
     ),
     Case(
         "NodeMCU 3, no table",
         BANNER + LOADED + NODEMCU_3,
         Verdict.UNFINISHED,
-        ("partition table", "write-flash 0x10000 0x10000.bin"),
+        ("partition table", "imgtool flash 0x10000.bin"),
     ),
     Case("NodeMCU 3", BANNER + LOADED + NODEMCU_3 + "boot not set\r\n", Verdict.RUNS),
     Case("arduino, no version", BANNER + LOADED + "~ld\r\n", Verdict.RUNS),
@@ -153,7 +153,7 @@ CASES = [
         "512 KB",
         BANNER + LOADED + "Flash size (524288) too small to support NodeMCU\r\n",
         Verdict.TOO_SMALL_FLASH,
-        ("1 MB", "flash-id", "NodeMCU 2.2"),
+        ("1 MB", "imgtool id", "NodeMCU 2.2"),
     ),
     Case(
         "table invalid",
@@ -237,7 +237,7 @@ def test_every_failure_has_a_cure(case: Case) -> None:
 
     assert cured
     assert all(
-        command.split()[0] in ("imgtool", "esptool", "python") for c in result.cures for command in c.commands
+        command.split()[0] in ("imgtool", "python") for c in result.cures for command in c.commands
     )
 
 
