@@ -49,6 +49,9 @@ def simulate(
     ] = None,
     mac: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The MAC address.")] = None,
     chip: Annotated[str, typer.Option(metavar="MODEL", help="esp8266 or esp8285.")] = "esp8266",
+    timing: Annotated[
+        str, typer.Option("--flash-timing", metavar="TIMES", help="typical or maximum, as in data sheets.")
+    ] = "typical",
     boot: Annotated[
         str, typer.Option(metavar="MODE", help="What a new connection resets into: download or run.")
     ] = "download",
@@ -98,6 +101,7 @@ def simulate(
             _one_of(boot, ["download", "run"], "boot mode") == "run",
             boot_writes,
             parse_plan(fault),
+            _one_of(timing, ["typical", "maximum"], "flash timing"),
         )
     if replay is not None:
         return _replay(spec, replay, as_json=json)

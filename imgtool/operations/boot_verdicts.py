@@ -218,9 +218,7 @@ def download(boot: Boot) -> Outcome | None:
         "GPIO0 was low at reset. That is right for writing; to run the firmware, GPIO0 must be high at "
         "reset. If nobody holds it low: a button, a level shifter or the adapter's DTR and RTS lines do.",
         (
-            Cure(
-                "To write: imgtool flash finds the chip now.", ("imgtool id --reset none",)
-            ),
+            Cure("To write: imgtool flash finds the chip now.", ("imgtool id --reset none",)),
             Cure("To run the firmware: release GPIO0, and reset the chip."),
         ),
     )

@@ -16,7 +16,7 @@ from imgtool.virtual.core import Core, Trap
 from imgtool.virtual.faults import FaultInjector, FaultPlan
 from imgtool.virtual.ledger import INSTRUCTION_NS, Ledger
 from imgtool.virtual.loader import RomLoader
-from imgtool.virtual.nor import NorFlash, PowerCut
+from imgtool.virtual.nor import TYPICAL, NorFlash, PowerCut
 from imgtool.virtual.rom import INTERRUPT_RETURN, LOADER_RETURN, Rom
 from imgtool.virtual.spi import SpiController
 from imgtool.virtual.store import MemoryStore
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from imgtool.chip import FlashPart
     from imgtool.virtual.boot import BootEvent, BootRun
-    from imgtool.virtual.nor import Operation
+    from imgtool.virtual.nor import FlashTiming, Operation
     from imgtool.virtual.store import Store
 
 __all__ = ["BOOT_BAUD", "EMBEDDED_SIZES", "Activity", "ChipModel", "Pause", "Setup", "VirtualChip"]
@@ -97,6 +97,7 @@ class Setup:
         model: ESP8266 or ESP8285.
         plan: The faults it has.
         boot_writes: Whether a boot does the first-boot writes that firmware is documented to do.
+        timing: How long the flash takes for what it does.
         latency_ns: The host's turn-round per request and reply.
     """
 
@@ -106,6 +107,7 @@ class Setup:
     model: ChipModel = ChipModel.ESP8266
     plan: FaultPlan = field(default_factory=FaultPlan)
     boot_writes: bool = False
+    timing: FlashTiming = TYPICAL
     latency_ns: int = _MS
 
 
@@ -168,7 +170,13 @@ class VirtualChip:
         store = setup.store or MemoryStore(setup.part.bytes)
         self.ledger = Ledger(setup.part.bytes)
         part = setup.part if setup.plan.jedec_id is None else replace(setup.part, id=setup.plan.jedec_id)
-        self.flash = NorFlash(part, store, on_operation=self._operated, disturb=self.injector.disturb)
+        self.flash = NorFlash(
+            part,
+            store,
+            timing=setup.timing,
+            on_operation=self._operated,
+            disturb=self.injector.disturb,
+        )
         if setup.plan.protect:
             self.flash.protect()
         self.spi = SpiController(self.flash)

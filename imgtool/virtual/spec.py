@@ -15,12 +15,13 @@ from imgtool.chip import FLASH_SIZES, default_part, flash_part
 from imgtool.errors import FormatError
 from imgtool.virtual.faults import FaultPlan, parse_plan
 from imgtool.virtual.machine import EMBEDDED_SIZES, ChipModel, Setup
+from imgtool.virtual.nor import MAXIMUM, TYPICAL
 from imgtool.virtual.store import FileStore, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SCHEME", "SIZES", "Spec", "parse_mac", "parse_spec"]
+__all__ = ["SCHEME", "SIZES", "TIMINGS", "Spec", "parse_mac", "parse_spec"]
 
 SCHEME: Final = "sim:"
 
@@ -28,6 +29,9 @@ SIZES: Final = {
     size.name: size.bytes for size in FLASH_SIZES if not size.name.endswith("-c1") and size.name != "256KB"
 }
 """The flash sizes that a virtual chip can have, bytes."""
+
+TIMINGS: Final = {"typical": TYPICAL, "maximum": MAXIMUM}
+"""How long the flash may take, by name."""
 
 _MAC: Final = re.compile(r"[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}", re.IGNORECASE)
 
@@ -47,6 +51,7 @@ class Spec:
         boot: Whether it boots from flash at a connection rather than wait in download mode.
         boot_writes: Whether a boot does the first-boot writes that firmware is documented to do.
         faults: The faults it has.
+        timing: How long the flash takes: the ``typical`` times of data sheets, or the ``maximum`` ones.
     """
 
     size: int | None = None
@@ -57,6 +62,7 @@ class Spec:
     boot: bool = False
     boot_writes: bool = False
     faults: FaultPlan = field(default_factory=FaultPlan)
+    timing: str = "typical"
 
     def setup(self) -> Setup:
         """Open the flash file if there is one, and say what the chip is made of.
@@ -88,7 +94,14 @@ class Spec:
                 found=_name_of(part.bytes),
             )
         store = MemoryStore(part.bytes) if self.flash is None else FileStore(self.flash, part.bytes)
-        setup = Setup(part, store, model=self.model, plan=self.faults, boot_writes=self.boot_writes)
+        setup = Setup(
+            part,
+            store,
+            model=self.model,
+            plan=self.faults,
+            boot_writes=self.boot_writes,
+            timing=TIMINGS[self.timing],
+        )
         return setup if self.mac is None else replace(setup, mac=self.mac)
 
 
@@ -114,7 +127,7 @@ def parse_spec(text: str) -> Spec:
     """The virtual chip that a port name asks for.
 
     Words stand between commas behind ``sim:``: a flash size first, then any of ``flash=FILE``, ``part=NAME``,
-    ``mac=ADDRESS``, ``chip=esp8266|esp8285``, ``boot=run``, ``boot-writes``, and ``fault=PLAN``, which takes
+    ``mac=ADDRESS``, ``chip=esp8266|esp8285``, ``timing=maximum``, ``boot=run``, ``boot-writes``, and ``fault=PLAN``, which takes
     the rest.
 
     Raises:
@@ -138,7 +151,7 @@ def parse_spec(text: str) -> Spec:
         else:
             raise FormatError(
                 "not understood in the name of a virtual chip",
-                expected="a flash size, flash=, part=, mac=, chip=, boot=, boot-writes or fault=",
+                expected="a flash size, flash=, part=, mac=, chip=, timing=, boot=, boot-writes or fault=",
                 found=word,
             )
     return Spec(**values)
@@ -150,6 +163,10 @@ def _model(text: str) -> ChipModel:
 
 def _boots(text: str) -> bool:
     return _one_of(text, ["download", "run"]) == "run"
+
+
+def _timing(text: str) -> str:
+    return _one_of(text, list(TIMINGS))
 
 
 def _one_of(text: str, words: list[str]) -> str:
@@ -166,4 +183,5 @@ _WORDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "mac": ("mac", parse_mac),
     "chip": ("model", _model),
     "boot": ("boot", _boots),
+    "timing": ("timing", _timing),
 }

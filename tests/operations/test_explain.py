@@ -50,7 +50,9 @@ CASES = [
     Case("sdio", BANNER.replace("(3", "(7") + "waiting for host\r\n", Verdict.STRAPS, ("GPIO15 was high",)),
     Case("jump boot", BANNER.replace("(3", "(2"), Verdict.STRAPS, ("GPIO2 was low", "Leave GPIO2 open")),
     Case("only waiting", "waiting for host\r\n", Verdict.STRAPS, ("probably",)),
-    Case("csum err", BANNER + LOADED + CSUM_ERR, Verdict.BAD_IMAGE, ("imgtool inspect FILE", "imgtool verify")),
+    Case(
+        "csum err", BANNER + LOADED + CSUM_ERR, Verdict.BAD_IMAGE, ("imgtool inspect FILE", "imgtool verify")
+    ),
     Case("csum differs", BANNER + LOADS + "csum 0x3a\r\n", Verdict.BAD_IMAGE, ("checksum",)),
     Case("zeros", BANNER + ZEROS + CSUM_ERR, Verdict.BAD_IMAGE, ("flash mode", "-fm dout", "-fm dio")),
     Case(
@@ -236,9 +238,7 @@ def test_every_failure_has_a_cure(case: Case) -> None:
     cured = result.verdict in (Verdict.RUNS, Verdict.NOTHING_KNOWN) or result.cures
 
     assert cured
-    assert all(
-        command.split()[0] in ("imgtool", "python") for c in result.cures for command in c.commands
-    )
+    assert all(command.split()[0] in ("imgtool", "python") for c in result.cures for command in c.commands)
 
 
 def cleaned(log: str) -> tuple[object, ...]:
