@@ -38,6 +38,7 @@ class ImgtoolError(Exception):
         offset: Byte offset in that input.
         expected: What should have been there, in words or as a number.
         found: What is there instead.
+        check: Name of the check that refuses, where a caller may choose to go on in spite of it.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ImgtoolError(Exception):
         offset: int | None = None,
         expected: str | int | None = None,
         found: str | int | None = None,
+        check: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -55,6 +57,7 @@ class ImgtoolError(Exception):
         self.offset = offset
         self.expected = expected
         self.found = found
+        self.check = check
 
     def __str__(self) -> str:
         text = self.message if self.source is None else f"{self.source}: {self.message}"
@@ -78,6 +81,7 @@ class ImgtoolError(Exception):
             "offset": self.offset,
             "expected": self.expected,
             "found": self.found,
+            "check": self.check,
         }
         return {name: value for name, value in fields.items() if value is not None}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import SDK_SECTORS, SECTOR
+from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.errors import LayoutError, in_bytes
 from imgtool.formats import nodemcu_page
 from imgtool.formats.nodemcu_page import Entry, PartitionTable
@@ -28,6 +28,7 @@ __all__ = [
     "Region",
     "align_up",
     "arduino_regions",
+    "filesystem_places",
     "filesystem_start",
     "layout_for",
     "lowest_protected",
@@ -35,6 +36,7 @@ __all__ = [
     "rtos_regions",
     "sdk_regions",
     "size_findings",
+    "size_for",
     "table_regions",
 ]
 
@@ -62,6 +64,9 @@ _SDK_NUMBERING: Final = (1, 5, 4, 1)
 _ALL_SIZES: Final = (2, 1)
 _CODES_OF_NODEMCU_0_9: Final = range(5)  # nibbles that mean the same to every release
 _SDK_3: Final = (3,)
+_SPIFFS_STEP: Final = 0x2000
+_SPIFFS_FAR_STEP: Final = 0x1_0000
+_SPIFFS_TRIES: Final = 8
 _SEARCH_IN_64K: Final = 700_000  # flash bytes from which NodeMCU looks at 64 KiB steps
 
 
@@ -273,6 +278,38 @@ def layout_for(
     return FlashLayout(flash, sdk_regions(flash.bytes), rule, size_findings(flash, firmware))
 
 
+def size_for(
+    capacity: int, stated: FlashSize | None, firmware: Firmware | None, table: PartitionTable | None = None
+) -> FlashSize | None:
+    """The flash size that a firmware is to be told on a chip: the largest that fits and that it understands.
+
+    A map with OTA slots of 1 MB (``-c1``) stays one with such slots.
+
+    Args:
+        capacity: Bytes of the chip's flash.
+        stated: What its header states; None where that has no meaning.
+        firmware: Which firmware it is.
+        table: Its partition table, for NodeMCU >= 3.0.
+
+    Returns:
+        None where no size will do.
+    """
+    large_slots = stated is not None and stated.name.endswith("-c1")
+    least = 0 if table is None else _LEAST_NODEMCU_3
+    understood: tuple[FlashSize, ...] = FLASH_SIZES
+    if firmware is not None and firmware.name == "NodeMCU" and firmware.release and table is None:
+        # 0.9.x has a numbering of its own; up to 2.0 init data is looked for in the wrong place.
+        old = firmware.release < _ALL_SIZES
+        understood = tuple(s for s in FLASH_SIZES if not old or s.code in _CODES_OF_NODEMCU_0_9)
+    fitting = [
+        size
+        for size in understood
+        if least <= size.bytes <= capacity
+        and (size.ota_slot == stated.ota_slot if large_slots and stated else not size.name.endswith("-c1"))
+    ]
+    return max(fitting, key=lambda size: size.bytes, default=None)
+
+
 def size_findings(flash: FlashSize, firmware: Firmware | None) -> tuple[Finding, ...]:
     """What is uncertain about a firmware on a flash size."""
     if firmware is None:
@@ -313,3 +350,23 @@ def filesystem_start(layout: FlashLayout, firmware: Firmware | None, firmware_en
         return align_up(firmware_end, 0x4000)
     small = layout.flash.bytes < _SEARCH_IN_64K
     return align_up(firmware_end, 0x2000 if small else 0x1_0000)
+
+
+def filesystem_places(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> tuple[int, ...]:
+    """Where a NodeMCU before 3.0 looks for a file system, in this order; empty where that is not known.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        firmware_end: Flash address behind irom, rounded up to a sector.
+    """
+    first = filesystem_start(layout, firmware, firmware_end)
+    if first is None:
+        return ()
+    if firmware is None or firmware.release < _SDK_NUMBERING or layout.flash.bytes < _SEARCH_IN_64K:
+        return (first,)
+    end = layout.flash.bytes
+    near = align_up(firmware_end, _SPIFFS_STEP)
+    places = [first + step * _SPIFFS_FAR_STEP for step in range(_SPIFFS_TRIES)]
+    places += [near + step * _SPIFFS_STEP for step in range(_SPIFFS_TRIES)]
+    return tuple(dict.fromkeys(place for place in places if place < end))

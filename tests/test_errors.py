@@ -42,6 +42,10 @@ def test_data_holds_only_what_is_known() -> None:
     assert ImgtoolError("no", offset=0, found="x").data == {"offset": 0, "found": "x"}
 
 
+def test_data_names_the_check_that_refuses() -> None:
+    assert LayoutError("no", check="fit").data == {"check": "fit"}
+
+
 def test_the_first_source_stays() -> None:
     error = FormatError("no").with_source("inner.bin").with_source("outer.bin")
 

@@ -8,12 +8,14 @@ from imgtool.formats.nodemcu_page import Entry, PartitionTable, RecordPage
 from imgtool.formats.reading import Firmware, PartKind
 from imgtool.layout import (
     FlashLayout,
+    filesystem_places,
     filesystem_start,
     layout_for,
     lowest_protected,
     resolve,
     sdk_regions,
     size_findings,
+    size_for,
     table_regions,
 )
 from tests.support import IMAGES, codes
@@ -252,3 +254,56 @@ def test_where_others_look_is_not_known(firmware: Firmware | None) -> None:
 )
 def test_what_is_uncertain_is_said(firmware: Firmware | None, size: str, expected: list[str]) -> None:
     assert codes(size_findings(flash_size(size), firmware)) == expected
+
+
+# --- sizes for a chip, places of file systems ---
+
+
+@pytest.mark.parametrize(
+    ("capacity", "stated", "firmware", "size"),
+    [
+        (0x40_0000, "1MB", None, "4MB"),
+        (0x40_0000, None, None, "4MB"),
+        (0x30_0000, "1MB", None, "2MB"),
+        (0x40_0000, "4MB-c1", None, "4MB-c1"),
+        (0x40_0000, "2MB-c1", None, "4MB-c1"),
+        (0x20_0000, "4MB-c1", None, "2MB-c1"),
+        (0x80_0000, "4MB-c1", None, "8MB"),
+        (0x10_0000, "4MB-c1", None, None),
+        (0x100_0000, "1MB", Firmware("NodeMCU", "0.9.5"), "4MB"),
+        (0x100_0000, "1MB", Firmware("NodeMCU", "2.0.0"), "4MB"),
+        (0x100_0000, "1MB", Firmware("NodeMCU", "2.1.0"), "16MB"),
+        (0x100_0000, "1MB", Firmware("NodeMCU"), "16MB"),
+        (0x100_0000, "1MB", Firmware("ESP8266 AT", "1.3"), "16MB"),
+        (0x2_0000, "1MB", None, None),
+    ],
+)
+def test_the_size_for_a_chip(
+    capacity: int, stated: str | None, firmware: Firmware | None, size: str | None
+) -> None:
+    found = size_for(capacity, None if stated is None else flash_size(stated), firmware)
+
+    assert (None if found is None else found.name) == size
+
+
+def test_nodemcu_3_gets_no_less_than_1mb() -> None:
+    table = PartitionTable(())
+
+    assert size_for(0x8_0000, flash_size("1MB"), Firmware("NodeMCU", "3.0.0"), table) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "size", "places"),
+    [
+        ("2.2.0", "4MB", [*range(0x60000, 0xE0000, 0x10000), *range(0x62000, 0x70000, 0x2000)]),
+        ("2.2.0", "512KB", [0x60000]),
+        ("1.4.0", "4MB", [0x60000]),
+        ("0.9.5", "4MB", [0x60000]),
+        (None, "4MB", []),
+    ],
+)
+def test_where_nodemcu_looks_for_files(version: str | None, size: str, places: list[int]) -> None:
+    firmware = Firmware("NodeMCU", version)
+    layout = layout_for(flash_size(size), firmware, None, 0x60000)
+
+    assert list(filesystem_places(layout, firmware, 0x60000)) == places

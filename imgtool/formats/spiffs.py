@@ -17,7 +17,7 @@ from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Rea
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["SpiffsSignature", "inside", "read", "signature_at"]
+__all__ = ["SpiffsSignature", "blocks_left", "inside", "read", "signature_at"]
 
 _PAGE: Final = 0x100
 _MAGIC_OFFSET: Final = 0xFC  # second to last 16-bit entry of a block's lookup page
@@ -58,10 +58,10 @@ class SpiffsSignature:
 def signature_at(data: bytes, offset: int = 0) -> SpiffsSignature | None:
     """The SPIFFS at ``offset``, by the magics of its first three blocks, one of which may be erased."""
     for block_size in _BLOCK_SIZES:
-        first, second = _magic(data, offset), _magic(data, offset + block_size)
+        first, second = blocks_left(data, offset), blocks_left(data, offset + block_size)
         if first is not None and second is not None and first - second != 1:
             continue  # by either formula: this alone rules almost everything else out
-        stored = [first, second, _magic(data, offset + 2 * block_size)]
+        stored = [first, second, blocks_left(data, offset + 2 * block_size)]
         if stored.count(None) > 1:
             continue
         for formula, step in _FORMULAS.items():
@@ -71,7 +71,11 @@ def signature_at(data: bytes, offset: int = 0) -> SpiffsSignature | None:
     return None
 
 
-def _magic(data: bytes, block: int) -> int | None:
+def blocks_left(data: bytes, block: int) -> int | None:
+    """How many blocks the file system goes on for by the magic of the block at an offset; None for no magic.
+
+    By the linear formula: with the old one it holds for the first block only.
+    """
     # Probed at every sector of a dump, so without construct, which takes twenty times as long for a lone
     # number.
     entry = data[block + _MAGIC_OFFSET : block + _MAGIC_OFFSET + 2]

@@ -34,11 +34,13 @@ __all__ = [
     "InitDataSource",
     "check_layout_known",
     "filesystem_findings",
+    "init_data_block",
     "irom_end_of",
     "place_by_name",
     "place_filesystem",
     "place_init_data",
     "place_lfs",
+    "place_named",
     "table_of",
 ]
 
@@ -99,20 +101,33 @@ def place_init_data(
         if source.changes:
             raise LayoutError("there is no init data to set fields in")
         return []
-    base, name = _init_base(source, data, description)
+    kept = next((data[p.offset : p.end] for p in description.parts if p.kind is PartKind.INIT_DATA), None)
+    block = init_data_block(source, None if kept is None else Piece(0, kept, "init data of the input"))
+    return [replace(block, address=region.start)]
+
+
+def init_data_block(source: InitDataSource, kept: Piece | None = None) -> Piece:
+    """The init data that a source stands for, at address 0.
+
+    Args:
+        source: Where it comes from.
+        kept: What there is already, for ``keep``.
+
+    Raises:
+        FormatError: The file is no init data, there is none to keep, or a field cannot have its value.
+    """
+    base, name = _init_base(source, kept)
     block = InitData.parse(base).replace(source.changes).build() + base[INIT_DATA_SIZE:]
     count = len(source.changes)
     changed = f", {count} field{'s' if count > 1 else ''} set" if count else ""
-    return [Piece(region.start, block, name + changed)]
+    return Piece(0, block, name + changed)
 
 
-def _init_base(source: InitDataSource, data: bytes, description: Description) -> tuple[bytes, str]:
+def _init_base(source: InitDataSource, kept: Piece | None) -> tuple[bytes, str]:
     """The bytes before any field is set, and what to call them."""
     if source.choice == "keep":
-        for part in description.parts:
-            if part.kind is PartKind.INIT_DATA:
-                block = data[part.offset : part.end]
-                return block.rstrip(b"\xff").ljust(INIT_DATA_SIZE, b"\xff"), "init data of the input"
+        if kept is not None:
+            return kept.data.rstrip(b"\xff").ljust(INIT_DATA_SIZE, b"\xff"), kept.name
         raise FormatError(
             "the input holds no init data to keep", expected="init data at its place", found="none"
         )
@@ -306,14 +321,35 @@ def place_by_name(
     check_layout_known(firmware, pieces[0].name)
     end = irom_end_of(firmware)
     layout = layout_for(_flash_of(firmware, size), firmware.firmware, table_of(data, firmware), end)
+    return place_named(named, layout, firmware.firmware, end)
+
+
+def place_named(
+    named: Sequence[tuple[str, Piece]], layout: FlashLayout, firmware: Firmware | None, irom_end: int
+) -> tuple[Piece, ...]:
+    """The named pieces with the addresses that a layout has for them.
+
+    Args:
+        named: Names (``@init-data``, ``@rf-cal``, ``@lfs``, ``@spiffs``) and their pieces.
+        layout: The flash.
+        firmware: Which firmware; None where it is not known.
+        irom_end: Flash address behind its irom part.
+
+    Raises:
+        FormatError: A piece is not what it is given for.
+        LayoutError: The firmware has no such place, or it is too small.
+    """
     placed: list[Piece] = []
     for name, piece in named:
         if name == "@lfs":
-            placed += place_lfs(piece, layout, firmware.firmware)
+            placed += place_lfs(piece, layout, firmware)
         elif name == "@spiffs":
-            placed += place_filesystem(replace(piece, address=AT_ITS_PLACE), layout, firmware.firmware, end)
+            placed += place_filesystem(replace(piece, address=AT_ITS_PLACE), layout, firmware, irom_end)
         elif name == "@init-data":
-            placed += place_init_data(InitDataSource("file", piece), layout, data, firmware)
+            region = layout.find(PartKind.INIT_DATA)
+            if region is not None:
+                block = init_data_block(InitDataSource("file", piece))
+                placed.append(replace(block, address=region.start))
         else:
             region = layout.find(PartKind.RF_CAL)
             if region is not None:

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
-    from imgtool.formats.reading import Firmware
+    from imgtool.formats.reading import Firmware, Header
     from imgtool.layout import FlashLayout
     from imgtool.operations.describe import Description
 
-__all__ = ["Extras", "FullImage", "fullimage"]
+__all__ = ["Extras", "FullImage", "fullimage", "mode_advice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def fullimage(
     findings = (
         *merged.findings,
         *layout.findings,
-        *_advice(description, flash),
+        *mode_advice(description.header, flash),
         *filesystem_findings(extras.filesystem, layout, source.firmware),
         *_left_out(source, extras.init_data),
     )
@@ -195,9 +195,8 @@ def _check_fit(placed: Sequence[Piece], firmware: Sequence[Piece], layout: Flash
                 )
 
 
-def _advice(description: Description, flash: FlashSize) -> list[Finding]:
+def mode_advice(header: Header | None, flash: FlashSize) -> list[Finding]:
     """The flash mode that NodeMCU's flashing guide recommends, where the header has another."""
-    header = description.header
     if header is None or header.mode is None:
         return []
     if flash.bytes == _QUAD_FROM and header.mode != "qio":

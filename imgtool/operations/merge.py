@@ -22,8 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.formats.boot_image import Scan
+    from imgtool.formats.reading import Part
 
-__all__ = ["HeaderChange", "Merged", "Piece", "image_at_start", "join", "lay_out", "merge"]
+__all__ = [
+    "KEEP",
+    "HeaderChange",
+    "Merged",
+    "Piece",
+    "check_start",
+    "header_cover",
+    "image_at_start",
+    "join",
+    "lay_out",
+    "merge",
+    "patched",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,7 @@ class HeaderChange:
 # Checks that cover the header of the image at 0.
 _OVER_HEADER: Final = (PartKind.LENGTH_CRC_WORDS, PartKind.SHA256_TAIL)
 KEEP: Final = HeaderChange()
+"""No change."""
 
 LARGEST_FLASH: Final = max(size.bytes for size in FLASH_SIZES)
 """Bytes of the largest flash that the SDK knows."""
@@ -115,9 +129,9 @@ def merge(
             not fit ``pad_to`` or the flash size that is asked for.
     """
     ordered = lay_out(pieces)
-    findings = list(_checked_start(ordered))
+    findings = check_start(ordered)
     if header.any:
-        ordered = (_patched(ordered[0], header), *ordered[1:])
+        ordered = (patched(ordered[0], header), *ordered[1:])
     end = ordered[-1].end
     _check_size(ordered, header)
     if pad_to is not None and pad_to > LARGEST_FLASH:
@@ -212,8 +226,16 @@ def image_at_start(piece: Piece) -> Scan | None:
     return found
 
 
-def _checked_start(pieces: tuple[Piece, ...]) -> list[Finding]:
-    """Check the piece at address 0 against the others; what is to be said, or an error."""
+def check_start(pieces: Sequence[Piece]) -> list[Finding]:
+    """Check the image at address 0 against the other pieces, which are in address order.
+
+    Returns:
+        What is to be said.
+
+    Raises:
+        FormatError: The image is damaged, or its irom part is cut.
+        LayoutError: It reaches into what a NodeMCU table keeps for the SDK.
+    """
     first = pieces[0]
     if first.address != 0:
         return (
@@ -236,7 +258,7 @@ def _note(code: str, message: str) -> Finding:
     return Finding(Severity.NOTE, code, message, 0)
 
 
-def _bytes_from(pieces: tuple[Piece, ...], offset: int) -> Piece | None:
+def _bytes_from(pieces: Sequence[Piece], offset: int) -> Piece | None:
     """The bytes at a flash address and behind it in the piece that holds it."""
     for piece in pieces:
         if piece.address <= offset < piece.end:
@@ -284,16 +306,27 @@ def _same_build(first: Piece, found: Scan, code: Piece) -> list[Finding]:
     return [Finding(Severity.WARNING, "mixed-builds", message, code.address)]
 
 
-def _patched(piece: Piece, header: HeaderChange) -> Piece:
-    if piece.address != 0 or piece.data[0] != MAGIC:
-        raise FormatError("there is no image header at address 0 to change", source=piece.name, offset=0)
+def header_cover(piece: Piece) -> Part | None:
+    """The part with a check, or with what may be one, over the header of the image at 0; None for none."""
     reading = identify(piece.data)
-    loose = [part for part in reading.parts if part.kind is PartKind.UNKNOWN]
     # A length word alone, as MicroPython has one, covers no header; its MD5 leaves the header out.
     covered = [part for part in reading.parts if part.kind in _OVER_HEADER and part.checksum is not None]
-    if covered or loose:
-        part = (covered or loose)[0]
-        what = "a check covers the header" if covered else "what stands behind the image may cover the header"
+    loose = [part for part in reading.parts if part.kind is PartKind.UNKNOWN]
+    return next(iter(covered or loose), None)
+
+
+def patched(piece: Piece, header: HeaderChange) -> Piece:
+    """The piece for address 0 with another image header.
+
+    Raises:
+        FormatError: It is no image, or a check covers the header.
+    """
+    if piece.address != 0 or piece.data[0] != MAGIC:
+        raise FormatError("there is no image header at address 0 to change", source=piece.name, offset=0)
+    part = header_cover(piece)
+    if part is not None:
+        loose = part.kind is PartKind.UNKNOWN
+        what = "what stands behind the image may cover the header" if loose else "a check covers the header"
         raise FormatError(
             f"the header cannot be changed alone: {what}",
             source=piece.name,

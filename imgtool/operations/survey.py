@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imgtool.formats.nodemcu_page import PartitionTable
     from imgtool.formats.reading import Firmware
 
-__all__ = ["survey"]
+__all__ = ["init_data_cure", "survey"]
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
@@ -365,7 +365,7 @@ def _missing(data: bytes, plan: _Plan, firmware: Firmware | None) -> tuple[Findi
             continue
         blank = fill.is_fill(data, region.start, min(region.end, len(data)))
         what = "no init data" if blank else "something else than init data"
-        cure = _cure(firmware, blank=blank)
+        cure = init_data_cure(firmware, blank=blank)
         message = (
             f"{what} at 0x{region.start:06x}: {cure or 'the SDK would not start without (from 1.5.4.1 on)'}"
         )
@@ -374,8 +374,13 @@ def _missing(data: bytes, plan: _Plan, firmware: Firmware | None) -> tuple[Findi
     return tuple(findings)
 
 
-def _cure(firmware: Firmware | None, *, blank: bool) -> str | None:
-    """Who writes init data where there is none, None if nobody does (releases: docs/flash-layouts.md)."""
+def init_data_cure(firmware: Firmware | None, *, blank: bool) -> str | None:
+    """Who writes init data where there is none, None if nobody does (releases: docs/flash-layouts.md).
+
+    Args:
+        firmware: Which firmware; None where it is not known.
+        blank: Whether its place is erased, and not filled with something else.
+    """
     if firmware is None:
         return None
     nodemcu = firmware.name == "NodeMCU"

@@ -105,3 +105,12 @@ def test_inside_a_flash() -> None:
 )
 def test_what_is_no_spiffs(data: bytes) -> None:
     assert spiffs.read(data) is None
+
+
+@pytest.mark.parametrize(("block", "left"), [(0, 32), (1, 31), (31, 1), (32, None)])
+def test_each_block_says_how_many_are_left(block: int, left: int | None) -> None:
+    assert spiffs.blocks_left(LINEAR, block * 0x2000) == left
+
+
+def test_no_magic_says_nothing() -> None:
+    assert spiffs.blocks_left(b"\xff" * 0x1000, 0) is None
