@@ -304,7 +304,7 @@ class _Run:
         """Whether the flash is a slow one, which erases as a whole faster than block by block.
 
         By data sheets the two take about the same where a block is quick (0.15 s against 10 s for 64
-        blocks), and slow blocks lose (1 s each against 50 s).  The first one tells; it has to be erased anyway.
+        blocks), and slow blocks lose (1 s each against 50 s).  The first block tells.
         """
         sectors = self.sectors
         blocks = {number // _SECTORS_OF_BLOCK for number in sectors.todo & sectors.blank}

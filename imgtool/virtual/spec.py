@@ -127,8 +127,8 @@ def parse_spec(text: str) -> Spec:
     """The virtual chip that a port name asks for.
 
     Words stand between commas behind ``sim:``: a flash size first, then any of ``flash=FILE``, ``part=NAME``,
-    ``mac=ADDRESS``, ``chip=esp8266|esp8285``, ``timing=maximum``, ``boot=run``, ``boot-writes``, and ``fault=PLAN``, which takes
-    the rest.
+    ``mac=ADDRESS``, ``chip=esp8266|esp8285``, ``timing=typical|maximum``, ``boot=run``, ``boot-writes``, and
+    ``fault=PLAN``, which takes the rest.
 
     Raises:
         FormatError: A word is not understood.

@@ -54,7 +54,7 @@ def test_every_way_erases_writes_and_reads_exactly(way: str, baud: int) -> None:
     session = connect(wire, way, baud)
     data = random.Random(2).randbytes(0x1400) + b"\xff" * 0x800 + bytes(0x400)
     flasher = session.flasher
-    flasher.write(0x1_1000, data, nothing)
+    flasher.write(0x1_1000, data, nothing, erased=False)
     flasher.erase(0x1_5000, SECTOR)
     flasher.erase(0x2_0000, 0x1_1000)
     assert session.baud == baud
@@ -146,7 +146,7 @@ def test_a_chip_that_does_not_follow_to_a_high_speed_is_worked_with_at_a_lower_o
     uart._set_divider = lambda value: set_divider(max(value, 225))  # type: ignore[method-assign]
     notes: list[Event] = []
     session = Session.connect(wire, ConnectOptions(stub=way, baud=921_600), notes.append)
-    session.flasher.write(0, b"\x55" * SECTOR, nothing)
+    session.flasher.write(0, b"\x55" * SECTOR, nothing, erased=False)
     assert session.baud in (115_200, 230_400, 460_800)
     assert any("does not follow" in note.message for note in notes)
     assert flash_of(wire, 0, SECTOR) == b"\x55" * SECTOR
@@ -199,7 +199,7 @@ def test_a_write_protection_is_told_and_can_be_removed(way: str, part: str) -> N
         session.check_protection(remove=False)
     session.check_protection(remove=True)
     session.check_protection(remove=False)
-    session.flasher.write(0, b"\x55" * SECTOR, nothing)
+    session.flasher.write(0, b"\x55" * SECTOR, nothing, erased=False)
     assert flash_of(wire, 0, SECTOR) == b"\x55" * SECTOR
 
 
