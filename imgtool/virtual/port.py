@@ -6,6 +6,7 @@ Not a server (imgtool.virtual.servers).  The port has pyserial's interface, so t
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +17,13 @@ from imgtool.device.port import Wire
 from imgtool.errors import PortError
 from imgtool.virtual.link import Link, PortGoneError
 from imgtool.virtual.machine import Pause, VirtualChip
+from imgtool.virtual.report import report
 from imgtool.virtual.spec import SCHEME, Spec, parse_spec
 from imgtool.virtual.store import FileStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import ReadableBuffer
 
     from imgtool.virtual.traffic import Recorder
@@ -80,6 +84,7 @@ class SimPort(serial.SerialBase):
         chip: The chip.
         link: The line.
         clock: The host's time; ``clock.sleep`` in place of ``time.sleep``.
+        report_file: Where the chip's report is written when the port is closed; None for nowhere.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class SimPort(serial.SerialBase):
         self._received: list[tuple[int, int]] = []
         self._lost = False
         self._file = file
+        self.report_file: Path | None = None
         super().__init__()
         self.dtr = self.rts = False
         self.port = name
@@ -140,6 +146,8 @@ class SimPort(serial.SerialBase):
             self.link.disconnect()
             if self._file is not None:
                 self._file.close()
+            if self.report_file is not None:
+                _write_report(self.report_file, self.link)
 
     def _reconfigure_port(self) -> None:
         if self.is_open:
@@ -267,6 +275,14 @@ class SimPort(serial.SerialBase):
             raise serial.SerialException(f"{self.port or SCHEME} is gone: the fault plan has unplugged it")
 
 
+def _write_report(path: Path, link: Link) -> None:
+    text = json.dumps(report(link), indent=2)
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise PortError(f"the report cannot be written: {error.strerror}", source=str(path)) from None
+
+
 class ReopenedStore:
     """A flash file that is open as long as the port is, so that others can use it in between.
 
@@ -336,7 +352,14 @@ def open_port(spec: str | Spec = SCHEME, *, wall: bool = False, **settings: Any)
     file = ReopenedStore(setup.store) if isinstance(setup.store, FileStore) else None
     if file is not None:
         setup = replace(setup, store=file)
-    port = SimPort(VirtualChip(setup), boot=read.boot, clock=Clock(wall=wall), file=file, name=name)
+    port = SimPort(
+        VirtualChip(setup),
+        boot=read.boot,
+        clock=Clock(wall=wall),
+        file=file,
+        name=name,
+    )
+    port.report_file = read.report
     for key, value in settings.items():
         setattr(port, key, value)
     return port

@@ -52,6 +52,7 @@ class Spec:
         boot_writes: Whether a boot does the first-boot writes that firmware is documented to do.
         faults: The faults it has.
         timing: How long the flash takes: the ``typical`` times of data sheets, or the ``maximum`` ones.
+        report: File for the counts and modelled times when the port is closed; None for none.
     """
 
     size: int | None = None
@@ -63,6 +64,7 @@ class Spec:
     boot_writes: bool = False
     faults: FaultPlan = field(default_factory=FaultPlan)
     timing: str = "typical"
+    report: Path | None = None
 
     def setup(self) -> Setup:
         """Open the flash file if there is one, and say what the chip is made of.
@@ -127,8 +129,8 @@ def parse_spec(text: str) -> Spec:
     """The virtual chip that a port name asks for.
 
     Words stand between commas behind ``sim:``: a flash size first, then any of ``flash=FILE``, ``part=NAME``,
-    ``mac=ADDRESS``, ``chip=esp8266|esp8285``, ``timing=typical|maximum``, ``boot=run``, ``boot-writes``, and
-    ``fault=PLAN``, which takes the rest.
+    ``mac=ADDRESS``, ``chip=esp8266|esp8285``, ``timing=typical|maximum``, ``report=FILE``, ``boot=run``,
+    ``boot-writes``, and ``fault=PLAN``, which takes the rest.
 
     Raises:
         FormatError: A word is not understood.
@@ -151,7 +153,7 @@ def parse_spec(text: str) -> Spec:
         else:
             raise FormatError(
                 "not understood in the name of a virtual chip",
-                expected="a flash size, flash=, part=, mac=, chip=, timing=, boot=, boot-writes or fault=",
+                expected=f"a flash size, {'=, '.join(_WORDS)}=, boot-writes or fault=",
                 found=word,
             )
     return Spec(**values)
@@ -184,4 +186,5 @@ _WORDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "chip": ("model", _model),
     "boot": ("boot", _boots),
     "timing": ("timing", _timing),
+    "report": ("report", Path),
 }

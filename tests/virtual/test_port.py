@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import io
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -447,3 +448,11 @@ def test_esptools_own_interface(monkeypatch: pytest.MonkeyPatch) -> None:
         assert chip.CHIP_NAME == "ESP8266"
         assert bytes(chip.read_mac()) == bytes.fromhex("18fe34010203")
         assert esptool.run_stub(chip).flash_id() == 0x16_40_EF
+
+
+def test_the_report_is_written_when_the_port_is_closed(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    with open_port(f"sim:1MB,timing=maximum,report={file}") as port:
+        assert port.chip.flash.timing.block64 == 1_000_000_000
+        assert not file.exists()
+    assert json.loads(file.read_text())["schema"] == 1
