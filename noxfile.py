@@ -104,3 +104,10 @@ def bench_virtual(session: nox.Session) -> None:
     """The figures of docs/performance.md on the virtual chip: its core, and esptool's writes to it."""
     session.install(".", *_group("oracle"))
     session.run("python", "docs/benchmark_virtual.py", *session.posargs)
+
+
+@nox.session
+def bench_flash(session: nox.Session) -> None:
+    """The figures of docs/performance.md for flash: imgtool and esptool on the virtual chip; resumable."""
+    session.install(".", *_group("oracle"))
+    session.run("python", "docs/benchmark_flash.py", *session.posargs)
