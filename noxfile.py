@@ -20,9 +20,9 @@ def _group(name: str) -> list[str]:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The tests, on the installed package."""
+    """The tests, on the installed package, as many at a time as there are processors."""
     session.install(".", *_group("test"), *_group("oracle"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session

@@ -169,7 +169,7 @@ class Tool(NamedTuple):
 ALL: Final = ("dense", "full-dirty", "full-blank", "again", "one-sector")
 ESPTOOL: Final = ("-m", "esptool", "--chip", "esp8266", "--port", "PORT", "--baud", "BAUD")
 # No init data beside the image: esptool writes none either.
-QUIET: Final = ("--init-data", "keep", "--no-boot-check", "--json")
+QUIET: Final = ("--init-data", "none", "--no-boot-check", "--json")
 IMGTOOL: Final = ("-m", "imgtool", "flash", "--port", "PORT", "--baud", "BAUD", *QUIET)
 ROUNDS: Final = 3
 PLAIN: Final = Option("plain", (), ALL)

@@ -388,8 +388,10 @@ def _device_layout(named: Sequence[tuple[str, Piece]], device: Device) -> FlashL
 def _note_kept(draft: Draft, place: Place, content: Content, device: Device) -> None:
     """Name what stays on the device: the regions of the layout that nothing is written to, and files."""
     regions = [region for region in place.layout.regions if region.size]
-    if place.page is None and device.read is not None and place.layout.find(PartKind.SPIFFS) is None:
-        firmware = None if content.main is None else content.main.firmware
+    firmware = None if content.main is None else content.main.firmware
+    unknown = place.page is None and place.layout.find(PartKind.SPIFFS) is None
+    # To look everywhere for the files of a firmware that nobody knows would take a second.
+    if unknown and device.read is not None and firmware is not None:
         places = filesystem_places(place.layout, firmware, align_up(place.irom_end, SECTOR))
         regions += find_filesystems(device.read, place.layout.flash.bytes, places)
     for region in regions:
