@@ -44,10 +44,12 @@ napoleon_use_ivar = True
 
 # Python's own documentation is not linked, as that would need the network at every build.
 nitpick_ignore_regex = [
-    ("py:class", r"(collections\.abc|decimal|enum)\..*"),
+    ("py:class", r"(collections\.abc|decimal|enum|pathlib)\..*"),
 ]
 nitpick_ignore = [
     ("py:class", "Fact"),  # a recursive alias: its inner names stay strings
     ("py:class", "imgtool.virtual.spec.Spec"),  # the virtual chip's own modules are not on the page
+    ("py:class", "imgtool.device.machine.Group"),  # made by Machine's own default
+    ("py:class", "PortProblem"),  # named by its words on the page on commands
     ("py:class", "Whether nothing is wrong"),  # napoleon takes the words before a colon for a type
 ]

@@ -111,7 +111,7 @@ class FlashChip:
 
     @property
     def bytes(self) -> int | None:
-        """Its capacity: by SFDP, which cannot be a vendor's whim, else by its ID; None if neither tells."""
+        """The capacity by SFDP, which cannot be a vendor's whim, else by its ID; None if neither tells."""
         return self.sfdp_bytes or capacity_of(self.id)
 
     @property

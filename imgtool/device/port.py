@@ -297,7 +297,7 @@ class Wire:
 
 
 def open_wire(name: str, machine: Machine = THIS_MACHINE) -> Wire:
-    """Open a port at 115200 baud, with reads that wait for :data:`READ_TIMEOUT`.
+    """Open a port at 115200 baud, with reads that wait for ``READ_TIMEOUT``.
 
     A device file is locked (``flock``) where the system can, so that no second program that locks gets it.
     DTR and RTS are released, in a way that does not reset a board with the usual circuit.
@@ -518,7 +518,7 @@ class PortInfo:
 
     Attributes:
         path: Its name, as :func:`open_wire` takes it.
-        adapter: The chip of its adapter, None if it is not in :data:`ADAPTERS`.
+        adapter: The chip of its adapter, None if it is not in the table of adapters.
         driver: The system's driver; None where that is not known.
         vid: USB vendor id; None if it is not on USB.
         pid: USB product id.

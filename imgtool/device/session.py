@@ -61,7 +61,7 @@ class ConnectOptions:
 
     Attributes:
         baud: Speed to work at; None for as high as the wire allows, 921600 at most.
-        stub: One of :data:`STUB_CHOICES`.
+        stub: ``auto``, ``imgtool``, ``espressif`` or ``none``.
         reset: ``auto``, ``none`` where the chip waits in its loader already, or a sequence of one's own.
         attempts: Rounds over the reset sequences.
         thorough: Whether to ask the flash for SFDP also where its ID is known.
