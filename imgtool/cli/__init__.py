@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import typer
 
 import imgtool
-from imgtool.cli.arguments import UsageError, expand_arguments
+from imgtool.cli.arguments import InterruptedRunError, UsageError, expand_arguments
 from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ALIASES", "COMMANDS", "EXIT_CODES", "HINTS", "build_app", "main"]
+__all__ = ["ALIASES", "COMMANDS", "EXIT_CODES", "HINTS", "build_app", "exit_code_of", "hint_for", "main"]
 
 USAGE: Final = 2
 BUG: Final = 70
@@ -37,6 +37,7 @@ EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {
     PortError: 5,
     ChipError: 6,
     VerifyError: 7,
+    InterruptedRunError: INTERRUPTED,
 }
 """Exit code of each error; docs/exit-codes.md has the whole table."""
 
@@ -47,20 +48,39 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     PortError: "another program may hold it; end that one, or choose another port or file",
     ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
     VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
+    InterruptedRunError: "the same command again repairs it",
 }
 
 COMMANDS: Final = {
-    "inspect": "inspect",
-    "merge": "merge",
-    "split": "split",
-    "fullimage": "fullimage",
-    "explain": "explain",
-    "simulate": "simulate",
-    "ports": "ports",
+    name: name
+    for name in (
+        "inspect",
+        "merge",
+        "split",
+        "fullimage",
+        "flash",
+        "verify",
+        "read",
+        "erase",
+        "id",
+        "ports",
+        "explain",
+        "simulate",
+    )
 }
 """Commands and the module and function that each is."""
 
-ALIASES: Final = {"image-info": "inspect", "merge-bin": "merge"}
+ALIASES: Final = {
+    "image-info": "inspect",
+    "merge-bin": "merge",
+    "write-flash": "flash",
+    "verify-flash": "verify",
+    "read-flash": "read",
+    "erase-flash": "erase",
+    "erase-region": "erase",
+    "flash-id": "id",
+    "read-mac": "id",
+}
 """The names that esptool's users have in their fingers; they work, but help does not list them."""
 
 
@@ -106,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is no reason to stop.
             stream.reconfigure(errors="backslashreplace")
-    given = sys.argv[1:] if arguments is None else arguments
+    words = given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
     try:
         words = expand_arguments(given)
@@ -114,9 +134,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = _run(words)
         sys.stdout.flush()
     except ImgtoolError as error:
-        kind = next(known for known in type(error).__mro__ if known in EXIT_CODES)
-        _report(error, _hint(error, kind), as_json=as_json)
-        code = EXIT_CODES[kind]
+        # Among events an error is one more line.
+        _report(error, hint_for(error), as_json=as_json, line="--events" in words)
+        code = exit_code_of(error)
     except BrokenPipeError:
         # The reader went away, as head does; what it wanted it has.
         _forget_output()
@@ -165,19 +185,27 @@ def _run(words: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _hint(error: ImgtoolError, kind: type[ImgtoolError]) -> str:
-    if isinstance(error, PortError) and "reason" in error.data:
-        from imgtool.cli.ports import cure_of
-
-        return cure_of(error) or HINTS[kind]
-    return HINTS[kind]
+def exit_code_of(error: ImgtoolError) -> int:
+    """The exit code of an error: that of the nearest class in :data:`EXIT_CODES`."""
+    return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
 
 
-def _report(error: ImgtoolError, hint: str, *, as_json: bool) -> None:
+def hint_for(error: ImgtoolError) -> str:
+    """What to do about an error: a cure for this very one, or the hint for its class."""
+    if isinstance(error, PortError | ChipError | VerifyError) or "check" in error.data:
+        from imgtool.cli.connecting import hint_of
+
+        own = hint_of(error)
+        if own is not None:
+            return own
+    return next(HINTS[kind] for kind in type(error).__mro__ if kind in HINTS)
+
+
+def _report(error: ImgtoolError, hint: str, *, as_json: bool, line: bool) -> None:
     if as_json:
         from imgtool.cli.report import error_document
 
-        sys.stderr.write(error_document(error, hint) + "\n")
+        sys.stderr.write(error_document(error, hint, line=line) + "\n")
         return
     from imgtool.cli.render import show_error
 

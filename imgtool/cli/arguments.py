@@ -13,7 +13,7 @@ import typer
 
 from imgtool.errors import ImgtoolError
 
-__all__ = ["NAMED_PLACES", "JsonOption", "UsageError", "expand_arguments"]
+__all__ = ["NAMED_PLACES", "InterruptedRunError", "JsonOption", "UsageError", "expand_arguments"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -23,6 +23,10 @@ NAMED_PLACES: Final = ("@init-data", "@rf-cal", "@lfs", "@spiffs")
 
 class UsageError(ImgtoolError):
     """The command line asks for something that makes no sense."""
+
+
+class InterruptedRunError(ImgtoolError):
+    """The user has stopped it in the middle, with Ctrl-C."""
 
 
 def _words_of(line: str) -> list[str]:

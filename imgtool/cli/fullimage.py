@@ -11,14 +11,13 @@ from imgtool.cli.arguments import JsonOption, UsageError
 from imgtool.cli.options import (
     FreqOption,
     ImagesArgument,
+    InitDataOption,
     ModeOption,
-    Placed,
-    folder_images,
+    SetOption,
     images_of,
     number,
     size_name,
 )
-from imgtool.errors import FormatError
 
 if TYPE_CHECKING:
     from imgtool.operations.extras import InitDataSource
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from imgtool.operations.merge import Piece
 
 __all__ = ["fullimage"]
-
-_CHOICES = ("auto", "keep", "none", "v05", "v08")
 
 
 def fullimage(
@@ -48,15 +45,8 @@ def fullimage(
             show_default=False,
         ),
     ] = None,
-    init_data: Annotated[
-        str, typer.Option("--init-data", metavar="SOURCE", help=f"{', '.join(_CHOICES)}, or a file.")
-    ] = "auto",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="FIELD=VALUE", help="Set a field of the init data.", show_default=False
-        ),
-    ] = None,
+    init_data: InitDataOption = "auto",
+    changes: SetOption = None,
     filesystem: Annotated[
         str | None, typer.Option("--filesystem", metavar="FILE[@ADDR]", help="A file system image.")
     ] = None,
@@ -76,18 +66,18 @@ def fullimage(
     Example: imgtool fullimage --size 4MB 0x00000.bin 0x10000.bin -o flash.bin
     """
     from imgtool.cli.files import write_file
-    from imgtool.cli.placing import header_change, pieces_of
+    from imgtool.cli.placing import found_here, header_change, init_source, pieces_of
     from imgtool.operations.fullimage import fullimage as make
 
     flash, _ = size_name(size)
     change, _ = header_change(mode, freq)
-    placed = images_of(images) if images else _found_here()
+    placed = images_of(images) if images else found_here()
     pieces, named = pieces_of(placed)
     if not pieces:
         raise UsageError(
             "no firmware is given", expected="FILE, or 0x00000.bin and 0x10000.bin", found=named[0][0]
         )
-    source = _init_source(init_data, changes or [])
+    source = init_source(init_data, changes or [])
     extras = _extras(source, filesystem, lfs, named)
     made = make(pieces, flash, extras, header=change, keep_header=keep_header)
     target = output or Path(made.name)
@@ -96,45 +86,6 @@ def fullimage(
         write_file(target, made.data, [*(image.path for image in placed), *map(Path, others)])
     _report(made, target, dry_run=dry_run, as_json=json)
     raise typer.Exit(0 if made.description.ok else 1)
-
-
-def _found_here() -> list[Placed]:
-    for folder in (Path(), Path("bin")):
-        found = folder_images(folder)
-        if found:
-            return found
-    raise UsageError(
-        "no image is given, and there is none here", expected="./0x*.bin or ./bin/0x*.bin", found="neither"
-    )
-
-
-def _init_source(choice: str, changes: list[str]) -> InitDataSource:
-    from imgtool.cli.files import read_file
-    from imgtool.operations.extras import InitDataSource
-    from imgtool.operations.merge import Piece
-
-    fields: dict[str, str] = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise UsageError("not a change to a field", expected="FIELD=VALUE", found=change)
-        fields[name.strip()] = value
-    _check_fields(fields)
-    if choice in _CHOICES:
-        return InitDataSource(choice, None, fields)
-    return InitDataSource("file", Piece(0, read_file(Path(choice)), choice), fields)
-
-
-def _check_fields(fields: dict[str, str]) -> None:
-    """A field that does not exist, or cannot have its value, is wrong usage, not a wrong file."""
-    if not fields:
-        return
-    from imgtool.formats.init_data import InitData
-
-    try:
-        InitData.of_set("v05").replace(fields)
-    except FormatError as error:
-        raise UsageError(error.message, expected=error.expected, found=error.found) from None
 
 
 def _extras(

@@ -16,12 +16,15 @@ from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SI
 from imgtool.cli.arguments import NAMED_PLACES, UsageError
 
 __all__ = [
+    "INIT_DATA_CHOICES",
     "FreqOption",
     "ImagesArgument",
+    "InitDataOption",
     "ModeOption",
     "OldSizeOption",
     "OutputFormat",
     "Placed",
+    "SetOption",
     "SizeOption",
     "folder_images",
     "images_of",
@@ -32,6 +35,10 @@ __all__ = [
 
 _ADDRESS_IN_NAME: Final = re.compile(r"0x([0-9a-f]{5,6})\.bin\Z", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)(k|kb|m|mb)?\Z", re.IGNORECASE)
+
+INIT_DATA_CHOICES: Final = ("auto", "keep", "none", "v05", "v08")
+"""What ``--init-data`` can be, beside a file."""
+
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
@@ -46,6 +53,13 @@ ModeOption = Annotated[
 ]
 FreqOption = Annotated[
     str, typer.Option("-ff", "--flash-freq", metavar="FREQ", help=f"keep, {', '.join(FLASH_FREQUENCIES)}.")
+]
+InitDataOption = Annotated[
+    str, typer.Option("--init-data", metavar="SOURCE", help=f"{', '.join(INIT_DATA_CHOICES)}, or a file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the init data.", show_default=False),
 ]
 SizeOption = Annotated[
     str,

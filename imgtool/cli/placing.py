@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file
-from imgtool.cli.options import keep_or, size_name
+from imgtool.cli.options import INIT_DATA_CHOICES, Placed, folder_images, keep_or, size_name
+from imgtool.errors import FormatError
 from imgtool.operations.merge import HeaderChange, Piece
 
 if TYPE_CHECKING:
-    from imgtool.cli.options import Placed
+    from imgtool.operations.extras import InitDataSource
 
-__all__ = ["header_change", "pieces_of"]
+__all__ = ["found_here", "header_change", "init_source", "pieces_of"]
 
 _KEEP = "keep"
 
@@ -59,3 +61,50 @@ def header_change(
         keep_or(mode, FLASH_MODES, "mode"), keep_or(freq, FLASH_FREQUENCIES, "frequency"), name
     )
     return change, note
+
+
+def found_here() -> list[Placed]:
+    """The images that lie here, or in ``bin``, where none is named.
+
+    Raises:
+        UsageError: There are none.
+    """
+    for folder in (Path(), Path("bin")):
+        found = folder_images(folder)
+        if found:
+            return found
+    raise UsageError(
+        "no image is given, and there is none here", expected="./0x*.bin or ./bin/0x*.bin", found="neither"
+    )
+
+
+def init_source(choice: str, changes: list[str]) -> InitDataSource:
+    """Where init data comes from: ``--init-data`` and the changes of ``--set``.
+
+    Raises:
+        UsageError: A change is none, or its field does not exist.
+    """
+    from imgtool.operations.extras import InitDataSource
+
+    fields: dict[str, str] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise UsageError("not a change to a field", expected="FIELD=VALUE", found=change)
+        fields[name.strip()] = value
+    _check_fields(fields)
+    if choice in INIT_DATA_CHOICES:
+        return InitDataSource(choice, None, fields)
+    return InitDataSource("file", Piece(0, read_file(Path(choice)), choice), fields)
+
+
+def _check_fields(fields: dict[str, str]) -> None:
+    """A field that does not exist, or cannot have its value, is wrong usage, not a wrong file."""
+    if not fields:
+        return
+    from imgtool.formats.init_data import InitData
+
+    try:
+        InitData.of_set("v05").replace(fields)
+    except FormatError as error:
+        raise UsageError(error.message, expected=error.expected, found=error.found) from None

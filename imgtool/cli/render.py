@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgtool.operations.merge import Piece
 
 __all__ = [
+    "image_words",
     "show_description",
     "show_error",
     "show_findings",
@@ -135,6 +136,15 @@ def show_description(path: str, description: Description) -> None:
     if description.content is not None:
         screen.line()
         show_description(f"{path}, inside", description.content)
+
+
+def image_words(description: Description) -> str:
+    """What an image is, on one line."""
+    firmware = description.firmware
+    if firmware is None:
+        return _KINDS[description.kind]
+    name = f"{firmware.name} {firmware.version or ''}".strip()
+    return f"{name}, SDK {firmware.sdk}" if firmware.sdk else name
 
 
 def show_overview(described: Sequence[tuple[str, Description]]) -> None:

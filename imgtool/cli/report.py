@@ -18,6 +18,7 @@ __all__ = [
     "document",
     "error_document",
     "finding_fields",
+    "header_fields",
     "part_fields",
     "piece_fields",
     "warnings_of",
@@ -42,10 +43,11 @@ def document(
     )
 
 
-def error_document(error: ImgtoolError, hint: str) -> str:
-    """The object that stands on stderr instead."""
+def error_document(error: ImgtoolError, hint: str, *, line: bool = False) -> str:
+    """The object that stands on stderr instead, on one line if that is asked for."""
     fields = {"type": type(error).__name__, "message": str(error), "hint": hint, **error.data}
-    return _dump({"schema": _SCHEMA, "error": fields})
+    value = {"schema": _SCHEMA, "error": fields}
+    return json.dumps(value) if line else _dump(value)
 
 
 def _dump(value: Mapping[str, Any]) -> str:
@@ -61,7 +63,7 @@ def description_fields(path: str, description: Description) -> dict[str, Any]:
         "kind": str(description.kind),
         "ok": description.ok,
         "firmware": None if description.firmware is None else _firmware(description.firmware),
-        "header": None if description.header is None else _header(description.header),
+        "header": None if description.header is None else header_fields(description.header),
         "parts": [part_fields(part) for part in description.parts],
         "findings": [finding_fields(finding) for finding in description.findings],
     }
@@ -83,7 +85,8 @@ def _firmware(firmware: Firmware) -> dict[str, Any]:
     }
 
 
-def _header(header: Header) -> dict[str, Any]:
+def header_fields(header: Header) -> dict[str, Any]:
+    """The header of an image."""
     return {
         "version": header.version,
         "entry": header.entry,
