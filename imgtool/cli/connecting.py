@@ -275,6 +275,16 @@ _SILENT: Final = (
 )
 _NO_STUB: Final = "--stub auto takes what is there; --stub none works without a flasher stub"
 _PROTECTED: Final = "--force protection of imgtool flash removes the protection, if the flash lets it"
+_WAIVED: Final = {
+    "chip": "imgtool inspect FILE says what it is",
+    "damaged": "build or load the file again",
+    "fit": "a smaller build fits, or a larger flash",
+    "mode": "build it with the mode that is expected",
+    "place": "imgtool flash ADDR FILE, or @lfs, @spiffs or @init-data before FILE, says where it goes",
+    "sector": "a stub reads the flash: see --stub",
+    "size": "build it with the size that is expected",
+}
+"""What to do about a check that refuses, rather than to waive it."""
 _BROKEN: Final = "a lower --baud or another cable helps where the line is bad; see docs/how-to/connect.md"
 
 
@@ -294,7 +304,9 @@ def _cure(error: ImgtoolError) -> str | None:
     if isinstance(error, ChipError):
         return _cure_of_chip(error)
     check = error.data.get("check")
-    return f"imgtool flash --force {check} writes in spite of it" if check else None
+    if check is None:
+        return None
+    return f"{_WAIVED[check]}; --force {check} of imgtool flash writes all the same"
 
 
 def _cure_of_bytes(error: VerifyError) -> str:

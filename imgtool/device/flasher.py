@@ -24,7 +24,8 @@ __all__ = ["Flasher", "RomFlasher", "StubFlasher"]
 
 _READ_PACKET: Final = 0x1000  # the stub sends no more at a time
 _READ_STRETCH: Final = 0x1_0000  # what is asked for again when a part of it is broken
-_READ_TIMEOUT: Final = 1.0
+_READ_TIMEOUT: Final = 3.0
+_ABANDON_S: Final = 0.2  # until a stub has sent what it was sending
 _READ_ATTEMPTS: Final = 5
 _MD5: Final = 16
 # An inflated packet may be far longer than it is on the line; the stub has to write all of it.
@@ -161,10 +162,10 @@ class StubFlasher:
     def _abandon(self) -> None:
         """End a reading that has gone wrong: an answer of the wrong length makes the stub stop."""
         link = self._link
-        link.wire.clock.sleep(2 * _READ_TIMEOUT / 10)
+        link.wire.clock.sleep(_ABANDON_S)
         link.forget()
         link.send(b"\x00")
-        link.wire.clock.sleep(_READ_TIMEOUT / 10)
+        link.wire.clock.sleep(_ABANDON_S / 2)
         link.forget()
 
 

@@ -87,13 +87,14 @@ _SEED: Final = 0xEF
 _MEGABYTE: Final = 1_000_000
 
 # Seconds.  Times per megabyte are generous multiples of what flash data sheets state: 40 s for an erase of
-# 1 MB in sectors of 160 ms, 8 s for a digest at 0.125 MB/s.
-_ANSWER: Final = 3.0
+# 1 MB in sectors of 160 ms, 20 s for a digest at 0.05 MB/s.  To wait is cheap, and a chip may be
+# a virtual one on a busy machine: 3 s for an answer were too few there.
+_ANSWER: Final = 5.0
 _REGISTER: Final = 0.5
 _SYNC: Final = 0.1
 _CHIP_ERASE: Final = 120.0
 _ERASE_PER_MB: Final = 40.0
-_DIGEST_PER_MB: Final = 8.0
+_DIGEST_PER_MB: Final = 20.0
 
 # Espressif's page names the codes of the ROM; those of the stub are in its source,
 # https://github.com/espressif/esp-flasher-stub

@@ -57,7 +57,6 @@ _NO_IMAGE: Final = {
     FileKind.GZIP: "a gzip file, which is to be unpacked first",
     FileKind.BLANK: "nothing but erased flash",
     FileKind.UNKNOWN: "no image that the boot ROM loads",
-    FileKind.IROM: "the irom part, which has no image header",
 }
 # What begins with an image for address 0, and starts from nowhere else.
 _ONLY_AT_START: Final = (
@@ -199,7 +198,7 @@ def _of_chip(piece: Piece, is_: Description, *, dump: bool) -> FormatError | Non
 def _of_place(piece: Piece, is_: Description) -> LayoutError | None:
     where: str | None = None
     if piece.address == 0:
-        where = _NEVER_AT_START.get(is_.kind)
+        where = _linked_words(piece) if is_.kind is FileKind.IROM else _NEVER_AT_START.get(is_.kind)
     elif is_.kind in _ONLY_AT_START:
         where = "0x00000"
     elif is_.kind is FileKind.LFS and not _stands(piece):
@@ -210,9 +209,8 @@ def _of_place(piece: Piece, is_: Description) -> LayoutError | None:
     if where is None:
         return None
     return LayoutError(
-        f"{is_.kind} does not belong there",
+        f"{is_.kind} does not belong at that address",
         source=piece.name,
-        offset=piece.address,
         expected=where,
         found=f"0x{piece.address:05x}",
     )
@@ -228,6 +226,11 @@ def _stands(piece: Piece) -> bool:
         return image.absolute and bool(image.at(piece.address))
     except FormatError:
         return False
+
+
+def _linked_words(piece: Piece) -> str:
+    linked = _linked(piece.data)
+    return "the address it is linked for, mostly 0x10000" if linked is None else f"0x{linked:05x}"
 
 
 def _linked(data: bytes) -> int | None:
@@ -308,7 +311,6 @@ def check_init_place(content: Content, place: int, force: frozenset[str]) -> lis
             error = LayoutError(
                 "this firmware looks for init data elsewhere",
                 source=piece.name,
-                offset=piece.address,
                 expected=f"0x{place:06x}",
                 found=f"0x{piece.address:06x}",
             )

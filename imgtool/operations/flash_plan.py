@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Header
+    from imgtool.layout import Region
     from imgtool.operations.describe import Description
 
 __all__ = ["FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
@@ -386,14 +387,16 @@ def _device_layout(named: Sequence[tuple[str, Piece]], device: Device) -> FlashL
 
 
 def _note_kept(draft: Draft, place: Place, content: Content, device: Device) -> None:
-    """Name what stays on the device: the regions of the layout that nothing is written to, and files."""
+    """Name what stays on the device: the regions of the layout that nothing is written to, and the rest."""
     regions = [region for region in place.layout.regions if region.size]
-    firmware = None if content.main is None else content.main.firmware
-    unknown = place.page is None and place.layout.find(PartKind.SPIFFS) is None
-    # To look everywhere for the files of a firmware that nobody knows would take a second.
-    if unknown and device.read is not None and firmware is not None:
-        places = filesystem_places(place.layout, firmware, align_up(place.irom_end, SECTOR))
-        regions += find_filesystems(device.read, place.layout.flash.bytes, places)
+    if place.page is None and place.layout.find(PartKind.SPIFFS) is None:
+        start = align_up(place.irom_end, SECTOR)
+        end = min((r.start for r in regions if r.start >= start), default=place.layout.flash.bytes)
+        # To look for files takes a second, so it is done where something could overwrite them.
+        if any(p.address < end and start < p.end for p in draft.pieces if p.address >= start):
+            regions += _files(place, content, device)
+        elif start < end:
+            draft.kept.append(Kept("rest of the flash, with its files", start, end - start, "not written"))
     for region in regions:
         hit = next((p for p in draft.pieces if p.address < region.end and region.start < p.end), None)
         if hit is None:
@@ -401,3 +404,12 @@ def _note_kept(draft: Draft, place: Place, content: Content, device: Device) -> 
         elif region.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) and hit.address != region.start:
             message = f"{hit.name} overwrites a part of the {region.name} file system at 0x{region.start:06x}"
             draft.findings.append(Finding(Severity.WARNING, "filesystem-overwritten", message, hit.address))
+
+
+def _files(place: Place, content: Content, device: Device) -> tuple[Region, ...]:
+    """The file systems on the device that this firmware looks for."""
+    firmware = None if content.main is None else content.main.firmware
+    if device.read is None or firmware is None:
+        return ()
+    places = filesystem_places(place.layout, firmware, align_up(place.irom_end, SECTOR))
+    return find_filesystems(device.read, place.layout.flash.bytes, places)

@@ -215,7 +215,7 @@ def test_json(pair: Path, imgtool: Command) -> None:
     assert (fields["written"] + fields["erased"], fields["unchanged"]) == (167936, 0)
     assert fields["boot"]["verdict"] == "runs"
     assert [write["address"] for write in fields["plan"]["writes"]] == [0, 0x10000, 0x7B000, INIT]
-    assert fields["plan"]["kept"][0]["address"] == 0x7D000
+    assert [kept["address"] for kept in fields["plan"]["kept"]] == [0x2E000, 0x7D000]
     assert len(fields["sha256"]) == 64
 
 
@@ -458,8 +458,10 @@ def test_errors(small: Path, imgtool: Command, arguments: list[str], code: int, 
     [
         ("dumps/rboot-1m.bin", 4, "524,288 bytes too many"),
         ("esp32/flash.bin", 3, "the chip cannot boot from this"),
-        ("broken/bad-checksum.bin", 3, "imgtool flash --force damaged writes in spite of it"),
+        ("broken/bad-checksum.bin", 3, "load the file again; --force damaged of imgtool flash"),
         ("text/page.bin", 3, "an ESP8266 image"),
+        ("sample/0x10000.bin", 4, "(expected 0x10000, found 0x00000) hint: imgtool flash ADDR FILE"),
+        ("lfs/lfs-5.1.img", 4, "by name @lfs, found 0x00000) hint: imgtool flash ADDR FILE, or @lfs"),
     ],
 )
 def test_images_that_are_refused(put: Put, imgtool: Command, image: str, code: int, words: str) -> None:

@@ -210,7 +210,7 @@ REFUSED: Final = {
     "hex": ("chip", FormatError, [(0, IMAGES["hex/sample.hex"])], 4 * MEGA),
     "esp32": ("chip", FormatError, [(0, IMAGES["esp32/bootloader-c3.bin"])], 4 * MEGA),
     "esp32 elsewhere": ("chip", FormatError, [(0x1000, IMAGES["esp32/bootloader-c3.bin"])], 4 * MEGA),
-    "irom at 0": ("chip", FormatError, [(0, IMAGES["sample/0x10000.bin"])], 4 * MEGA),
+    "irom at 0": ("place", LayoutError, [(0, IMAGES["sample/0x10000.bin"])], 4 * MEGA),
     "blank at 0": ("chip", FormatError, [(0, IMAGES["blank.bin"])], 4 * MEGA),
     "noise at 0": ("chip", FormatError, [(0, bytes(range(1, 200)) * 9)], 4 * MEGA),
     "user1 at 0": ("place", LayoutError, [(0, IMAGES["v2/user1.bin"])], 4 * MEGA),
@@ -704,15 +704,32 @@ def test_behind_firmware_the_sector_is_erased() -> None:
 # --- what stays ---
 
 
-def test_files_of_nodemcu_2_stay() -> None:
+SDK_SECTORS: Final = [("rf-cal", 0x3FB000), ("init-data", 0x3FC000), ("system-param", 0x3FD000)]
+
+
+def test_rest_of_the_flash_stays() -> None:
     plan = plan_flash(whole(SAMPLE), target(), reader(DUMP_2_2))
+    end = -(-len(SAMPLE) // SECTOR) * SECTOR
 
     assert [(kept.name, kept.start) for kept in plan.kept] == [
-        ("SPIFFS", 0x30000),
-        ("rf-cal", 0x3FB000),
-        ("init-data", 0x3FC000),
-        ("system-param", 0x3FD000),
+        ("rest of the flash, with its files", end),
+        *SDK_SECTORS,
     ]
+    assert plan.kept[0].size == 0x3FB000 - end
+
+
+@pytest.mark.parametrize(
+    ("address", "kept", "findings"),
+    [(0x200000, [("SPIFFS", 0x30000)], []), (0x38000, [], ["filesystem-overwritten"])],
+)
+def test_files_are_looked_for_where_something_is_written_behind_the_firmware(
+    address: int, kept: list[tuple[str, int]], findings: list[str]
+) -> None:
+    pieces = (Piece(0, SAMPLE, "nodemcu.bin"), Piece(address, b"data" * 1024, "data.bin"))
+    plan = plan_flash(FlashRequest(pieces, init_data=AUTO), target(), reader(DUMP_2_2))
+
+    assert [(each.name, each.start) for each in plan.kept] == kept + SDK_SECTORS
+    assert said(plan.findings, "warning") == findings
 
 
 def test_after_erasing_all_nothing_stays() -> None:
