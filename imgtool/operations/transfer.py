@@ -294,9 +294,9 @@ class _Run:
     def covers_flash(self) -> bool:
         """Whether nearly all sectors of the flash have to be erased and none must be kept.
 
-        A chip erase is then the safer choice.  It takes as long as the blocks do where those are quick: 38.7 s
-        and 39.1 s were measured on a W25Q128JW, says U-Boot's history.  It takes less where they are slow: 50 s
-        and 64 s for 4 MB, by data sheets.
+        A chip erase is then the safer choice.  It takes as long as the blocks do where those are quick: a
+        W25Q128JW was measured with 38.7 s and 39.1 s, says U-Boot's history.  It takes less where they are
+        slow: 50 s and 64 s for 4 MB, by data sheets.
         """
         size = self.session.flash.bytes
         if size is None:
