@@ -390,7 +390,8 @@ def _note_kept(draft: Draft, place: Place, content: Content, device: Device) -> 
     """Name what stays on the device: the regions of the layout that nothing is written to, and the rest."""
     regions = [region for region in place.layout.regions if region.size]
     if place.page is None and place.layout.find(PartKind.SPIFFS) is None:
-        start = align_up(place.irom_end, SECTOR)
+        written = (p.end for p in draft.pieces if p.address < place.irom_end)
+        start = align_up(max((place.irom_end, *written)), SECTOR)
         end = min((r.start for r in regions if r.start >= start), default=place.layout.flash.bytes)
         # To look for files takes a second, so it is done where something could overwrite them.
         if any(p.address < end and start < p.end for p in draft.pieces if p.address >= start):
