@@ -63,8 +63,10 @@ class ImgtoolError(Exception):
         text = self.message if self.source is None else f"{self.source}: {self.message}"
         if self.offset is not None:
             text += f" at offset 0x{self.offset:05x}"
-        if self.expected is not None or self.found is not None:
+        if self.expected is not None:
             text += f" (expected {_show(self.expected)}, found {_show(self.found)})"
+        elif self.found is not None:
+            text += f" (found {_show(self.found)})"
         return text
 
     def with_source(self, source: str) -> ImgtoolError:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import os
 import sys
+from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar, cast
 
 import typer
 
@@ -19,9 +20,12 @@ from imgtool.cli.arguments import InterruptedRunError, UsageError, expand_argume
 from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["ALIASES", "COMMANDS", "EXIT_CODES", "HINTS", "build_app", "exit_code_of", "hint_for", "main"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 USAGE: Final = 2
 BUG: Final = 70
@@ -48,7 +52,7 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     PortError: "another program may hold it; end that one, or choose another port or file",
     ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
     VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
-    InterruptedRunError: "the same command again repairs it",
+    InterruptedRunError: "the same command again does it from the start",
 }
 
 COMMANDS: Final = {
@@ -79,9 +83,13 @@ ALIASES: Final = {
     "erase-flash": "erase",
     "erase-region": "erase",
     "flash-id": "id",
+    "chip-id": "id",
     "read-mac": "id",
 }
-"""The names that esptool's users have in their fingers; they work, but help does not list them."""
+"""The names that esptool's users have in their fingers; they work, but help does not list them.
+
+With an underscore instead of a dash too, as esptool had them until its version 5.
+"""
 
 
 def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
@@ -102,8 +110,21 @@ def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
         if first == "--version":
             break
         module = import_module(f"imgtool.cli.{known[name]}")
-        app.command(name, hidden=name in ALIASES)(getattr(module, known[name]))
+        app.command(name, hidden=name in ALIASES)(_interruptible(getattr(module, known[name])))
     return app
+
+
+def _interruptible(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The command, with Ctrl-C as an error like others; typer would end without a word."""
+
+    @wraps(command)
+    def run(*arguments: _P.args, **options: _P.kwargs) -> _R:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted") from None
+
+    return run
 
 
 def _print_version(value: bool) -> None:
@@ -165,14 +186,14 @@ def _run(words: list[str]) -> int:
         raise UsageError(
             "no word can have a null byte in it", expected="names and numbers", found="a null byte"
         )
+    if words and words[0].replace("_", "-") in ALIASES:
+        words = [words[0].replace("_", "-"), *words[1:]]
     app = build_app(words)
     if not words:
         app(["--help"], prog_name="imgtool", standalone_mode=False)
         return USAGE
     try:
         code: Any = app(words, prog_name="imgtool", standalone_mode=False)
-    except typer.Abort:
-        return INTERRUPTED
     except SystemExit:
         # Completion ends so, and so does typer when the reader goes away.
         if "_IMGTOOL_COMPLETE" in os.environ:
@@ -192,7 +213,8 @@ def exit_code_of(error: ImgtoolError) -> int:
 
 def hint_for(error: ImgtoolError) -> str:
     """What to do about an error: a cure for this very one, or the hint for its class."""
-    if isinstance(error, PortError | ChipError | VerifyError) or "check" in error.data:
+    special = PortError | ChipError | VerifyError | InterruptedRunError
+    if isinstance(error, special) or "check" in error.data:
         from imgtool.cli.connecting import hint_of
 
         own = hint_of(error)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import queue
+import signal
 import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
@@ -16,14 +19,14 @@ from imgtool.cli.arguments import UsageError
 from imgtool.errors import ImgtoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["BoardLog", "LogRow", "Outcome", "side_by_side"]
 
 _T = TypeVar("_T")
 
-_POLL: Final = 0.1  # s; a join without a limit would not be interrupted by Ctrl-C on Windows
+_POLL: Final = 0.1  # s
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,23 @@ def side_by_side(
     Raises:
         BaseException: What the work raised that is a bug; when all have ended.
     """
-    outcomes: dict[str, Outcome[_T]] = {}
+    ended: queue.SimpleQueue[Outcome[_T]] = queue.SimpleQueue()
 
     def run(port: str) -> None:
         try:
-            outcomes[port] = Outcome(port, result=work(port))
+            ended.put(Outcome(port, result=work(port)))
         except BaseException as error:  # noqa: BLE001 - goes to the thread that waits
-            outcomes[port] = Outcome(port, error=error)
+            ended.put(Outcome(port, error=error))
 
-    threads = [threading.Thread(target=run, args=(port,), daemon=True) for port in ports]
-    for thread in threads:
-        thread.start()
-    _wait(threads, stop)
+    with _ctrl_c(stop):
+        for port in ports:
+            threading.Thread(target=run, args=(port,), daemon=True).start()
+        outcomes: dict[str, Outcome[_T]] = {}
+        while len(outcomes) < len(ports):
+            # Without a limit Ctrl-C would not be heard on Windows.
+            with suppress(queue.Empty):
+                outcome = ended.get(timeout=_POLL)
+                outcomes[outcome.port] = outcome
     for port in ports:
         error = outcomes[port].error
         if error is not None and not isinstance(error, ImgtoolError | KeyboardInterrupt):
@@ -76,20 +84,25 @@ def side_by_side(
     return [outcomes[port] for port in ports]
 
 
-def _wait(threads: Sequence[threading.Thread], stop: Callable[[], None]) -> None:
-    """Wait for all threads; Ctrl-C has them end, and once more leaves them where they are."""
-    stopping = False
-    while True:
-        try:
-            alive = [thread for thread in threads if thread.is_alive()]
-            if not alive:
-                return
-            alive[0].join(_POLL)
-        except KeyboardInterrupt:
-            if stopping:
-                raise
-            stopping = True
-            stop()
+@contextmanager
+def _ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C call this; once more it interrupts as ever.
+
+    As a handler of the signal: an exception could come between any two lines, and lose a board.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no signal comes here
+        return
+
+    def handle(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class LogRow(NamedTuple):

@@ -38,6 +38,7 @@ __all__ = [
     "hint_of",
     "open_wire",
     "port_name",
+    "port_names",
     "reader_of",
     "size_words",
 ]
@@ -52,8 +53,9 @@ _PORT_HELP: Final = "Port, socket://, rfc2217:// or sim:4MB."
 _PORT_DEFAULT: Final = "$IMGTOOL_PORT, or the one adapter"
 _BAUD_DEFAULT: Final = "$IMGTOOL_BAUD, or the fastest"
 
+# A list, so that a second one is not taken for the first in silence.
 PortOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option("-p", "--port", metavar="PORT", help=_PORT_HELP, show_default=_PORT_DEFAULT),
 ]
 PortsOption = Annotated[
@@ -88,9 +90,7 @@ EventsOption = Annotated[
 # Words to options.
 
 
-def connect_options(
-    baud: int | None, stub: str, reset: str, *, no_stub: bool = False, thorough: bool = False
-) -> ConnectOptions:
+def connect_options(baud: int | None, stub: str, reset: str, *, no_stub: bool = False) -> ConnectOptions:
     """How to connect, by the options and the environment.
 
     Raises:
@@ -111,7 +111,7 @@ def connect_options(
     speed = _baud_here() if baud is None else baud
     if speed is not None and speed <= 0:
         raise UsageError("not a speed", expected="baud, such as 460800", found=str(speed))
-    return ConnectOptions(speed, "none" if no_stub else stub, reset, thorough=thorough)
+    return ConnectOptions(speed, "none" if no_stub else stub, reset)
 
 
 def _baud_here() -> int | None:
@@ -129,20 +129,36 @@ def _variable(what: str) -> tuple[str, str]:
     return next(((name, os.environ[name]) for name in names if os.environ.get(name)), ("", ""))
 
 
-def port_name(port: str | None) -> str:
-    """The port that is meant: the one that is given, that of the environment, or the one that is there.
+def port_names(given: list[str] | None) -> list[str]:
+    """The ports that are meant: those given, that of the environment, or the one that is there.
 
     Raises:
         PortError: None is given, and there is none, or several.
+        UsageError: One has no name.
     """
-    if port == "":
+    if given and "" in given:
         raise UsageError("the name of the port is empty", expected="a port", found="nothing")
-    found = port or _variable("PORT")[1]
+    if given:
+        return list(given)
+    found = _variable("PORT")[1]
     if found:
-        return found
+        return [found]
     from imgtool.device.port import find_port
 
-    return find_port().path
+    return [find_port().path]
+
+
+def port_name(given: list[str] | None) -> str:
+    """The one port that is meant, for commands that work on one.
+
+    Raises:
+        PortError: None is given, and there is none, or several.
+        UsageError: Several are given.
+    """
+    names = port_names(given)
+    if len(names) > 1:
+        raise UsageError("several ports are given", expected="one", found=", ".join(names))
+    return names[0]
 
 
 # Ports and chips.
@@ -273,6 +289,10 @@ _SILENT: Final = (
     " 4. cable and driver: imgtool ports; 5. other programs on the port, ModemManager too; more in"
     " docs/how-to/connect.md"
 )
+_NO_FLASH: Final = (
+    "the chip answers, its flash does not: look at the supply (3.3 V, 500 mA), at GPIO6 to GPIO11, which"
+    " belong to the flash, and at the solder joints"
+)
 _NO_STUB: Final = "--stub auto takes what is there; --stub none works without a flasher stub"
 _PROTECTED: Final = "--force protection of imgtool flash removes the protection, if the flash lets it"
 _WAIVED: Final = {
@@ -324,6 +344,8 @@ def _cure_of_chip(error: ChipError) -> str | None:
         return _PROTECTED
     if error.expected == "an answer to SYNC":
         return _SILENT
+    if error.expected == "a flash ID":
+        return _NO_FLASH
     if "flasher stub" in error.message:
         return _NO_STUB
     return _BROKEN if isinstance(error, LineError) else None

@@ -130,12 +130,17 @@ def flash(
     if dry_run and sized and not port and not all_ports:
         _plan_offline(request, sized, note, as_json=json)
         return
-    ports = ports_of(port, all_ports=all_ports)
+    try:
+        ports = ports_of(port, all_ports=all_ports)
+    except PortError as error:
+        if dry_run:
+            error.add_note("--dry-run --flash-size SIZE plans without a board")
+        raise
     board_log = None if log is None or dry_run else BoardLog(log)
     with Progress(ports, events=events, silent=json) as progress:
         if note:
             progress.note(note)
-        run = _Run(order, progress, board_log, as_json=json)
+        run = _Run(order, progress, board_log, note, as_json=json)
         code = run.one(ports[0]) if len(ports) == 1 else run.many(ports)
     raise typer.Exit(code)
 
@@ -207,6 +212,7 @@ class _Run:
     order: Order
     progress: Progress
     log: BoardLog | None
+    note: str | None
     as_json: bool
     boards: dict[str, Board] = field(default_factory=dict)
 
@@ -231,7 +237,7 @@ class _Run:
         self.progress.end(port, result_words(board, None))
         self.progress.clear()
         if self.as_json:
-            typer.echo(board_document([(board, None)]))
+            typer.echo(board_document([(board, None)], self.note))
         elif not self.order.dry_run:
             show_result(board, self.order.verify)
         return 0 if board.starts else _FAILED
@@ -258,7 +264,7 @@ class _Run:
         results = [(self.boards[outcome.port], _error_of(outcome)) for outcome in outcomes]
         self.progress.clear()
         if self.as_json:
-            typer.echo(board_document(results))
+            typer.echo(board_document(results, self.note))
         else:
             show_table(results, dry_run=self.order.dry_run)
         codes = [
@@ -317,6 +323,8 @@ class _Run:
 
         if isinstance(error, KeyboardInterrupt):
             told: ImgtoolError = InterruptedRunError(f"interrupted: {board.left}")
+            if board.left != Board.left:
+                told.add_note("the same command again repairs it")
         elif isinstance(error, ImgtoolError):
             told = error
             broken = isinstance(error, PortError | ChipError) and not isinstance(error, ProtectedError)

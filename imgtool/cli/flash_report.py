@@ -207,16 +207,17 @@ def show_table(results: Sequence[tuple[Board, ImgtoolError | None]], *, dry_run:
     screen.table(rows, head=("port", "MAC", "bytes", "time", "result"), right=(2, 3))
     for finding in _said(results):
         screen.paragraph(finding, lead=[Span("  note  ", "dim")])
-    hints: dict[str, None] = {}
+    hints: set[str] = set()
     for board, error in results:
         if error is not None:
             words = str(error) if str(error).startswith(board.port) else f"{board.port}: {error}"
             screen.paragraph(words, lead=[Span("  error  ", "bold red")])
-            hints[hint_for(error)] = None
+            hint = hint_for(error)
+            if hint not in hints:  # eight silent boards have one cure
+                screen.paragraph(hint, lead=[Span("  hint   ", "bold")])
+            hints.add(hint)
         elif not board.starts and board.boot is not None:
             screen.paragraph(f"{board.port}: {board.boot.sentence}", lead=[Span("  error  ", "bold red")])
-    for hint in hints:
-        screen.paragraph(hint, lead=[Span("  hint   ", "bold")])
     count = sum(error is None and board.starts for board, error in results)
     screen.line()
     screen.line(f"{len(results)} boards: {count} good, {len(results) - count} failed")
@@ -241,9 +242,27 @@ def _said(results: Sequence[tuple[Board, ImgtoolError | None]]) -> list[str]:
 # For programs.
 
 
-def board_document(results: Sequence[tuple[Board, ImgtoolError | None]]) -> str:
-    """The document about one board or several."""
-    warnings = _said(results) + [board.boot_note for board, _ in results if board.boot_note]
+_NOTHING_DONE: Final[dict[str, Any]] = dict.fromkeys(
+    (
+        "stub",
+        "baud",
+        "plan",
+        "written",
+        "erased",
+        "unchanged",
+        "verified",
+        "retries",
+        "sha256",
+        "seconds",
+        "boot",
+    )
+)
+
+
+def board_document(results: Sequence[tuple[Board, ImgtoolError | None]], note: str | None) -> str:
+    """The document about one board or several; ``note`` is one on the command line."""
+    warnings = [note] if note else []
+    warnings += _said(results) + [board.boot_note for board, _ in results if board.boot_note]
     return document(
         "flash",
         ok=all(error is None and board.starts for board, error in results),
@@ -258,7 +277,8 @@ def plan_document(plan: FlashPlan, note: str | None) -> str:
         "port": None,
         "chip": None,
         "flash": {"bytes": plan.target.flash_bytes},
-        "plan": _plan_fields(plan),
+        **_NOTHING_DONE,
+        "plan": {**_plan_fields(plan), "seconds": None},
     }
     return document("flash", ok=True, results=[fields], warnings=warnings_of(plan.findings, note))
 
@@ -268,21 +288,9 @@ def _board_fields(board: Board, error: ImgtoolError | None) -> dict[str, Any]:
     fields: dict[str, Any] = {"port": board.port, "chip": None, "flash": None}
     if session is not None:
         fields |= chip_fields(session)
-    fields |= {
-        "stub": None,
-        "baud": None,
-        "plan": None
-        if board.plan is None
-        else {**_plan_fields(board.plan), "seconds": round(board.seconds, 3)},
-        "written": None,
-        "erased": None,
-        "unchanged": None,
-        "verified": None,
-        "retries": None,
-        "sha256": None,
-        "seconds": None,
-        "boot": None,
-    }
+    fields |= _NOTHING_DONE
+    if board.plan is not None:
+        fields["plan"] = {**_plan_fields(board.plan), "seconds": round(board.seconds, 3)}
     if session is not None and board.plan is not None:
         fields |= {"stub": session.flasher.name if error is None else None, "baud": board.baud}
     if done is not None:

@@ -161,7 +161,7 @@ def ports_of(given: list[str] | None, *, all_ports: bool) -> list[str]:
         UsageError: One is given twice, or ``--all-ports`` beside others.
         PortError: None is given, and there is none, or several.
     """
-    from imgtool.cli.connecting import port_name
+    from imgtool.cli.connecting import port_names
 
     if all_ports:
         if given:
@@ -170,7 +170,7 @@ def ports_of(given: list[str] | None, *, all_ports: bool) -> list[str]:
 
         likely = [info.path for info in list_ports() if info.likely]
         return likely or [find_port().path]
-    ports = [port_name(name) for name in given] if given else [port_name(None)]
+    ports = port_names(given)
     twice = next((name for name in ports if ports.count(name) > 1), None)
     if twice is not None:
         raise UsageError("a port is given twice", expected="each port once", found=twice)

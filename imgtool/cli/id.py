@@ -57,7 +57,7 @@ def id(  # noqa: A001 - the name of the command
     from imgtool.cli.connecting import connect_options, connected, port_name
     from imgtool.cli.progress import Progress
 
-    options = connect_options(baud, stub, reset, no_stub=no_stub, thorough=True)
+    options = connect_options(baud, stub, reset, no_stub=no_stub)
     name = port_name(port)
     with (
         Progress([name], events=events, silent=json) as progress,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-_WORDS = (0, 2, 3)
+_WORDS = (0, 1, 2, 3)
 _ALL = "all"
 
 
@@ -89,9 +89,11 @@ def _region(words: list[str]) -> tuple[tuple[int, int | None] | None, Path | Non
     from imgtool.cli.options import number
 
     if len(words) not in _WORDS:
-        raise UsageError("not a region", expected="ADDR SIZE, or nothing for all", found=" ".join(words))
-    if not words:
+        raise UsageError("not a region", expected="ADDR SIZE, or all", found=" ".join(words))
+    if not words or [word.lower() for word in words] == [_ALL]:
         return None, None
+    if len(words) == 1:
+        raise UsageError("not a region", expected="ADDR SIZE, or all", found=words[0])
     address = number(words[0], "address")
     size = None if words[1].lower() == _ALL else number(words[1], "size")
     if size == 0:

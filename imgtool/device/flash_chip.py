@@ -52,8 +52,9 @@ _TRANSFER_US: Final = 100  # 64 bytes at 10 MHz take half of it
 _TICK_US: Final = 10
 
 # Seconds: what the erase usually takes, and when it is given up.
-_ERASES: Final = {_CMD_SE: (0.045, 3.0), _CMD_BE: (0.15, 6.0), _CMD_CE: (10.0, 200.0)}
+_ERASES: Final = {_CMD_SE: (0.045, 3.0), _CMD_BE: (0.15, 6.0), _CMD_CE: (1.0, 200.0)}
 _POLL: Final = 0.02
+_LONG_POLL: Final = 0.2  # in an erase of the chip, which takes seconds
 _NEARLY: Final = 0.95
 
 _SFDP_MARK: Final = b"SFDP"
@@ -300,7 +301,7 @@ class FlashRegisters:
         while (status := self.status()) & _BUSY:
             if clock.monotonic() > deadline:
                 raise ChipError("the flash does not end an erase", offset=address)
-            clock.sleep(_POLL)
+            clock.sleep(_LONG_POLL if command == _CMD_CE else _POLL)
         # The next one takes about as long: so it is hardly asked for before it is done.
         self._took[command] = _NEARLY * (clock.monotonic() - start)
         # An erase that was taken drops the write enable; a protected sector may drop it as well.
@@ -316,17 +317,10 @@ class FlashRegisters:
             raise ChipError("the flash does not let itself be written", offset=address)
 
 
-def identify_flash(registers: FlashRegisters, *, thorough: bool) -> FlashChip:
-    """Which flash it is.
-
-    Args:
-        registers: The flash.
-        thorough: Whether to ask for SFDP also where the ID is known; it takes some ten exchanges.
+def identify_flash(registers: FlashRegisters) -> FlashChip:
+    """Which flash it is, by its ID and by SFDP: an ID alone may tell of more than there is.
 
     Raises:
         ChipError: The flash gives no ID.
     """
-    chip = FlashChip(registers.read_id())
-    if chip.part is not None and not thorough:
-        return chip
-    return FlashChip(chip.id, registers.sfdp_bytes())
+    return FlashChip(registers.read_id(), registers.sfdp_bytes())

@@ -27,6 +27,7 @@ _STRAY: Final = 100  # frames that answer something else, before the answer must
 _QUIET: Final = 0.05
 _MOST_NOISE: Final = 1 << 16
 _LISTEN: Final = 256
+_BITS_OF_BYTE: Final = 10
 
 
 class LineError(ChipError):
@@ -102,7 +103,7 @@ class Link:
             LineError: None came.
             PortError: The port is lost.
         """
-        deadline = self._clock.monotonic() + timeout
+        deadline = self._clock.monotonic() + timeout + self._line_time(expected)
         read = 0
         while not self._frames:
             left = deadline - self._clock.monotonic()
@@ -113,6 +114,10 @@ class Link:
             read += len(data)
             self._frames += self._decoder.feed(data)
         return self._frames.pop(0)
+
+    def _line_time(self, size: int) -> float:
+        """Seconds that so many bytes take on the line, with room for what SLIP adds."""
+        return 2 * size * _BITS_OF_BYTE / self.baud
 
     def _read(self, size: int) -> bytes:
         with losses(self.wire):
@@ -156,7 +161,7 @@ class Link:
         raise AssertionError("a request has one attempt at least")
 
     def _answer(self, request: Request) -> Reply:
-        deadline = self._clock.monotonic() + request.timeout
+        deadline = self._clock.monotonic() + request.timeout + self._line_time(len(request.data))
         for _ in range(_STRAY):
             left = deadline - self._clock.monotonic()
             reply = protocol.parse_reply(self.receive(max(left, 0.001), _SHORTEST_REPLY + request.answer))

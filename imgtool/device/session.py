@@ -64,14 +64,12 @@ class ConnectOptions:
         stub: ``auto``, ``imgtool``, ``espressif`` or ``none``.
         reset: ``auto``, ``none`` where the chip waits in its loader already, or a sequence of one's own.
         attempts: Rounds over the reset sequences.
-        thorough: Whether to ask the flash for SFDP also where its ID is known.
     """
 
     baud: int | None = None
     stub: str = "auto"
     reset: str = "auto"
     attempts: int = 4
-    thorough: bool = False
 
 
 class Session:
@@ -126,7 +124,7 @@ class Session:
             session._enter_loader()
             try:
                 session.chip = identify_chip(session.link)
-                session.flash = identify_flash(session._registers, thorough=options.thorough)
+                session.flash = identify_flash(session._registers)
             except ChipError as error:
                 # A disturbed line makes another chip of this one, too.
                 problem = error
@@ -178,6 +176,7 @@ class Session:
                 "the flash is write-protected",
                 expected="status register 1 without protection bits",
                 found=f"0x{bits:02x}",
+                check="protection",
             )
 
     # Into the loader.
@@ -334,8 +333,8 @@ class Session:
         link.forget()
 
     def _lower(self) -> None:
-        """Go on at a lower speed."""
-        self._target = max((baud for baud in BAUDS if baud < self._target), default=BAUDS[0])
+        """Go on at a lower speed, where there is one that is lower."""
+        self._target = max((baud for baud in BAUDS if baud < self._target), default=self._target)
 
     # When something goes wrong.
 

@@ -198,7 +198,7 @@ def place_lfs(image: Piece | None, layout: FlashLayout, firmware: Firmware | Non
             "the firmware has no LFS partition",
             source=image.name,
             expected="NodeMCU 3.0 or later, built with a partition for LFS",
-            found=", ".join(region.name for region in layout.regions),
+            found=", ".join(region.name for region in layout.regions) or "a firmware without any",
         )
     try:
         lfs = LfsImage.parse(image.data)

@@ -397,7 +397,7 @@ def _note_kept(draft: Draft, place: Place, content: Content, device: Device) -> 
         if any(p.address < end and start < p.end for p in draft.pieces if p.address >= start):
             regions += _files(place, content, device)
         elif start < end:
-            draft.kept.append(Kept("rest of the flash, with its files", start, end - start, "not written"))
+            draft.kept.append(Kept("rest of the flash, as it is", start, end - start, "not written"))
     for region in regions:
         hit = next((p for p in draft.pieces if p.address < region.end and region.start < p.end), None)
         if hit is None:
@@ -405,6 +405,9 @@ def _note_kept(draft: Draft, place: Place, content: Content, device: Device) -> 
         elif region.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) and hit.address != region.start:
             message = f"{hit.name} overwrites a part of the {region.name} file system at 0x{region.start:06x}"
             draft.findings.append(Finding(Severity.WARNING, "filesystem-overwritten", message, hit.address))
+    end, capacity = place.layout.flash.bytes, device.target.flash_bytes or 0
+    if end < capacity and all(p.end <= end for p in draft.pieces):
+        draft.kept.append(Kept("beyond the size in the header", end, capacity - end, "not written"))
 
 
 def _files(place: Place, content: Content, device: Device) -> tuple[Region, ...]:

@@ -19,13 +19,13 @@ from imgtool.device.flash_chip import BLOCK
 from imgtool.device.link import RefusedError
 from imgtool.device.session import ProtectedError
 from imgtool.errors import ChipError, LayoutError, PortError, VerifyError, in_bytes
+from imgtool.operations.merge import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imgtool.device.flasher import Flasher
     from imgtool.device.session import Session
-    from imgtool.operations.merge import Piece
 
 __all__ = [
     "Job",
@@ -60,7 +60,10 @@ _READS_BACK_WRONG: Final = "0108"  # the ROM's status
 # For estimates; the typical times of data sheets, and the digest's speed that docs/virtual/timing.md names.
 _PAGE_S, _SECTOR_S, _BLOCK_S, _DIGEST_RATE = 0.0007, 0.045, 0.15, 650_000
 _TURN_S: Final = 0.002
-_STUB_S: Final = 0.5
+_CHIP_S: Final = 2.5  # an erase of the chip, for each megabyte
+_MEGABYTE: Final = 1 << 20
+_STUB_BYTES: Final = 12_400
+_START_S: Final = 0.3
 _DEFLATED: Final = 0.7
 _PAGES_OF_SECTOR: Final = 16
 _ROM_OVERHEAD: Final = 1.05
@@ -465,9 +468,10 @@ def _verify(run: _Run, touched: set[int]) -> str:
     if run.job.verify == "none" or (run.job.verify == "auto" and not digests):
         return "no"
     way = "digest" if digests else "readback"
-    left, bad = touched, set[int]()
+    bad = set[int]()
     for attempt in range(_ROUNDS):
-        bad = run.persist(partial(run.wrong, left))
+        # All of it each time: where a flash is smaller than it says, a repair here is damage there.
+        bad = run.persist(partial(run.wrong, touched))
         if not bad:
             return way
         if attempt + 1 < _ROUNDS:
@@ -476,7 +480,6 @@ def _verify(run: _Run, touched: set[int]) -> str:
             run.sectors.todo |= bad
             run.chip_erased = False
             _write_all(run)
-            left = bad
     raise _verify_error(run, bad)
 
 
@@ -600,20 +603,23 @@ def _check_erased(run: _Run, start: int, size: int) -> None:
     """The device's word that a region is blank, where it can digest."""
     if not run.flasher.digests:
         return
+    erased = Piece(start, b"\xff" * size, "erased flash")
+    bad: list[Mismatch] = []
 
     def check() -> None:
-        for at in range(start, start + size, _LARGEST_DIGEST):
-            count = min(_LARGEST_DIGEST, start + size - at)
-            wanted = hashlib.md5(b"\xff" * count, usedforsecurity=False).digest()
-            if run.flasher.digest(at, count) != wanted:
-                raise VerifyError(
-                    "the flash is not blank after it was erased",
-                    cause="it is write-protected or worn",
-                    offset=at,
-                    expected="ff",
-                )
+        bad[:] = _differences(run.session, erased, ignore)
 
     run.persist(check)
+    if bad:
+        count = len(bad)
+        raise VerifyError(
+            f"the flash is not blank after it was erased, in {count} sector{'s' if count > 1 else ''}",
+            sectors=tuple(mismatch.address // SECTOR * SECTOR for mismatch in bad),
+            cause=_cause(bad[0]),
+            offset=bad[0].address,
+            expected=bad[0].expected.hex(" "),
+            found=bad[0].found.hex(" "),
+        )
 
 
 def erase_chip(session: Session, on_event: Listener = ignore) -> None:
@@ -667,14 +673,16 @@ def estimate(job: Job, session: Session, *, stub: bool) -> float:
     sectors = _Sectors(job.pieces)
     baud = session.target_baud
     data = len(sectors.todo - sectors.blank)
-    blank = len(sectors.todo & sectors.blank)
+    blank = 0 if job.erase_all else len(sectors.todo & sectors.blank)
+    before = 0.0 if not job.erase_all else (session.flash.bytes or 0) / _MEGABYTE * _CHIP_S
     line = data * SECTOR * 10 / baud
     flash = data * _PAGES_OF_SECTOR * _PAGE_S + (data + blank) / _SECTORS_OF_BLOCK * _BLOCK_S
     if stub:
         written = max(line * _DEFLATED, data * (_PAGES_OF_SECTOR * _PAGE_S + _BLOCK_S / _SECTORS_OF_BLOCK))
         digests = (data + blank) * SECTOR / _DIGEST_RATE
-        return _STUB_S + written + blank / _SECTORS_OF_BLOCK * _BLOCK_S + digests
-    seconds = line * _ROM_OVERHEAD + flash + data * 4 * _TURN_S
+        start = _START_S + _STUB_BYTES * 10 / baud
+        return start + before + written + blank / _SECTORS_OF_BLOCK * _BLOCK_S + digests
+    seconds = before + line * _ROM_OVERHEAD + flash + data * 4 * _TURN_S
     if job.verify == "readback":
         seconds += (data + blank) * SECTOR / 4 * (_REGISTER_BYTES * 2 * 10 / baud + 2 * _TURN_S)
     return seconds

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -53,6 +55,30 @@ def test_a_bug_is_raised_when_all_have_ended() -> None:
     with pytest.raises(ZeroDivisionError):
         side_by_side(["a", "b", "c"], work, lambda: None)
     assert sorted(done) == ["b", "c"]
+
+
+CTRL_C = """
+import signal, threading, time
+from imgtool.cli.boards import side_by_side
+
+stopped = threading.Event()
+
+def work(port):
+    if port == "a":
+        time.sleep(0.5)  # by then both threads have begun
+        signal.raise_signal(signal.SIGINT)  # comes to the main thread, which waits
+    assert stopped.wait(30)
+    return port
+
+print(*(outcome.result for outcome in side_by_side(["a", "b"], work, stopped.set)))
+"""
+
+
+def test_ctrl_c_waits_for_all_boards() -> None:
+    # In a process of its own: signals come to its main thread, which is not the one that tests run in.
+    run = subprocess.run([sys.executable, "-c", CTRL_C], capture_output=True, text=True, check=False)
+
+    assert (run.returncode, run.stdout) == (0, "a b\n"), run.stderr
 
 
 def test_csv(tmp_path: Path) -> None:

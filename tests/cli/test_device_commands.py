@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from imgtool.device.stub import espressif_stubs
 from imgtool.operations import transfer as transfers
 from tests.support import IMAGES, Command, Put, aggregate
 
@@ -286,7 +287,50 @@ def test_interrupted_erase(imgtool: Command, monkeypatch: pytest.MonkeyPatch) ->
     assert (run.code, "interrupted: the flash may be erased in part" in run.err) == (130, True)
 
 
+def test_erase_that_fails_says_where(board: Path, imgtool: Command) -> None:
+    if not espressif_stubs():
+        pytest.skip("no esptool with a flasher stub is installed")
+    assert board.name == "f.bin"
+    run = imgtool("erase", "0x1000", "0x2000", "-p", f"{PORT},fault=worn=0x1801.0", "--json")
+
+    error = json.loads(run.err)["error"]
+    assert (run.code, error["offset"], error["sectors"]) == (7, 0x1801, [0x1000])
+    assert error["expected"].startswith("ff ff")
+    assert error["found"].startswith("fe ff")
+
+
 # All of them.
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["read", "0", "16", "-o", "x"], "read_flash"), (["verify", "f.bin"], "verify")],
+    ids=["read", "verify"],
+)
+def test_interrupted(
+    board: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, words: list[str], name: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    assert board.name == "f.bin"
+    monkeypatch.setattr(transfers, name, stop)
+    run = imgtool(*words, "-p", PORT, *ROM)
+    document = imgtool(*words, "-p", PORT, *ROM, "--json")
+
+    assert (run.code, run.err.splitlines()[-2]) == (130, "error: interrupted")
+    assert json.loads(document.err)["error"]["type"] == "InterruptedRunError"
+
+
+def test_one_port_at_a_time(imgtool: Command) -> None:
+    run = imgtool("id", "-p", "sim:1MB", "-p", "sim:2MB")
+
+    assert (run.code, "several ports are given" in run.err) == (2, True)
+
+
+@pytest.mark.parametrize(("name", "words"), [("flash_id", []), ("chip_id", []), ("erase_flash", [])])
+def test_names_with_underscores(imgtool: Command, name: str, words: list[str]) -> None:
+    assert imgtool(name, *words, "-p", "sim:512KB", *ROM).code == 0
 
 
 @pytest.mark.parametrize("name", ["id", "flash", "verify", "read", "erase"])

@@ -234,6 +234,73 @@ def test_plan_without_a_port(small: Path, imgtool: Command, size: list[str]) -> 
 
     assert (run.code, "no device was looked at" in run.out) == (0, True)
     assert (fields["port"], fields["plan"]["header"]["size"]) == (None, "4MB")
+    with_port = result(imgtool("flash", "-p", PORT, *ROM, "--json", "--dry-run").out)
+    assert (fields.keys(), fields["plan"].keys()) == (with_port.keys(), with_port["plan"].keys())
+
+
+def test_plan_without_a_port_and_a_size(
+    small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert small.is_dir()
+    monkeypatch.setattr(ports, "list_ports", lambda *_: ())
+    run = imgtool("flash", "--dry-run")
+
+    assert (run.code, "--flash-size SIZE plans without a board" in " ".join(run.err.split())) == (5, True)
+
+
+def test_capacity_is_what_sfdp_says(small: Path, imgtool: Command) -> None:
+    (small / "f.bin").write_bytes(b"\x55" * SIZE)
+    run = imgtool("flash", "-p", f"{PORT},fault=id=ef4018", *ROM, "--json")
+
+    assert result(run.out)["plan"]["flash_size"] == "512KB"
+    assert held(small)[0x10000 : INIT - 0x1000] == b"\x55" * (INIT - 0x11000)
+
+
+@needs_stub
+def test_flash_that_is_smaller_than_it_says(put: Put, imgtool: Command) -> None:
+    put("low.bin", b"\xaa" * 0x1000)
+    put("high.bin", b"\x55" * 0x1000)
+    arguments = ("0x7f000", "low.bin", "0x17f000", "high.bin", "--init-data", "none")
+    run = imgtool("flash", *arguments, "-p", "sim:1MB,part=EN25Q80,fault=id=ef4015")
+
+    assert (run.code, "reads back differently" in run.err) == (7, True), run.err
+
+
+def test_megabits_are_told_in_json(small: Path, imgtool: Command) -> None:
+    assert small.is_dir()
+    run = imgtool("flash", "-fs", "4m", "-p", PORT, *ROM, "--json")
+
+    assert "4m" in json.loads(run.out)["warnings"][0]
+
+
+def test_protection_is_a_check_by_name(small: Path, imgtool: Command) -> None:
+    assert small.is_dir()
+    run = imgtool("flash", "-p", "sim:512KB,fault=protect", *ROM, "--json")
+
+    assert json.loads(run.err)["error"]["check"] == "protection"
+
+
+def test_low_speed_is_not_exceeded(small: Path, imgtool: Command) -> None:
+    assert small.is_dir()
+    fields = result(imgtool("flash", "-p", PORT, "-b", "9600", *ROM, "--json").out)
+
+    assert (fields["baud"], fields["retries"]) == (9600, 0)
+
+
+@needs_stub
+def test_low_speed_with_a_stub(small: Path, imgtool: Command) -> None:
+    assert small.is_dir()
+    fields = result(imgtool("flash", "-p", PORT, "-b", "9600", "--stub", "espressif", "--json").out)
+
+    assert (fields["baud"], fields["retries"], fields["stub"]) == (9600, 0, "espressif v2")
+
+
+@pytest.mark.parametrize("options", [(), ("--erase-all",), ("-b", "57600")], ids=" ".join)
+def test_time_that_is_told(pair: Path, imgtool: Command, options: tuple[str, ...]) -> None:
+    (pair / "f.bin").write_bytes(b"\x55" * SIZE)
+    fields = result(imgtool("flash", "-p", PORT, *ROM, *options, "--no-boot-check", "--json").out)
+
+    assert fields["plan"]["seconds"] == pytest.approx(fields["seconds"], rel=0.5)
 
 
 def test_events(small: Path, imgtool: Command) -> None:
@@ -437,12 +504,13 @@ def test_flash_that_does_not_hold_what_was_written(put: Put, imgtool: Command, f
         (["-p", PORT, "--flash-size", "1MB", "-fs", "8m"], 2, "two flash sizes"),
         (["-p", PORT, "--set", "no_such=1"], 2, "no_such"),
         (
-            ["-p", PORT, "-b", "300"],
+            ["-p", "sim:512KB,boot=run", "--reset", "none", "-b", "300"],
             6,
             "asked at 300 baud: try it without --baud; in this order: 1. hold GPIO0",
         ),
         (["-p", "sim:512KB,boot=run", "--reset", "none"], 6, "the chip does not answer"),
         (["-p", "sim:512KB,fault=protect"], 6, "--force protection"),
+        (["-p", "sim:512KB,fault=id=ffffff"], 6, "the chip answers, its flash does not"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

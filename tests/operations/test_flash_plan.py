@@ -712,7 +712,7 @@ def test_rest_of_the_flash_stays() -> None:
     end = -(-len(SAMPLE) // SECTOR) * SECTOR
 
     assert [(kept.name, kept.start) for kept in plan.kept] == [
-        ("rest of the flash, with its files", end),
+        ("rest of the flash, as it is", end),
         *SDK_SECTORS,
     ]
     assert plan.kept[0].size == 0x3FB000 - end
