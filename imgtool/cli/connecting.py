@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from imgtool.cli.progress import Progress
     from imgtool.device.events import Listener
+    from imgtool.device.flash_chip import FlashChip
     from imgtool.device.port import Wire
     from imgtool.device.session import ConnectOptions, Session
 
@@ -247,13 +248,12 @@ def chip_fields(session: Session) -> dict[str, Any]:
             "crystal_mhz": chip.crystal_mhz,
             "embedded_bytes": chip.embedded_bytes,
         },
-        "flash": flash_fields(session),
+        "flash": flash_fields(session.flash),
     }
 
 
-def flash_fields(session: Session) -> dict[str, Any]:
+def flash_fields(flash: FlashChip) -> dict[str, Any]:
     """The flash, for JSON."""
-    flash = session.flash
     return {
         "id": flash.id.hex(),
         "manufacturer": flash.manufacturer,

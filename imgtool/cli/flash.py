@@ -97,6 +97,7 @@ def flash(
     """Write firmware to the flash, verify it, and start it.
 
     Without IMAGES it takes 0x*.bin from this folder, or else from bin.
+    A file behind @lfs, @spiffs, @init-data or @rf-cal goes where the firmware has its place.
 
     Example: imgtool flash nodemcu.bin
     """

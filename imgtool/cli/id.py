@@ -110,16 +110,10 @@ def _known(flash: FlashChip) -> list[tuple[str, str]]:
 
 def _fields(flash: FlashChip) -> dict[str, Any]:
     from imgtool.chip import FLASH_PARTS
+    from imgtool.cli.connecting import flash_fields
 
-    return {
-        "id": flash.id.hex(),
-        "manufacturer": flash.manufacturer,
-        "part": flash.part,
-        "bytes": flash.bytes,
-        "sfdp_bytes": flash.sfdp_bytes,
-        "source": flash.source,
-        "cite": next((part.cite for part in FLASH_PARTS if part.id == flash.id), None),
-    }
+    cite = next((part.cite for part in FLASH_PARTS if part.id == flash.id), None)
+    return {**flash_fields(flash), "cite": cite}
 
 
 def _show_known(flash: FlashChip, *, as_json: bool) -> None:
