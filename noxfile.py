@@ -93,6 +93,19 @@ def fixtures(session: nox.Session) -> None:
 
 
 @nox.session
+def stub(session: nox.Session) -> None:
+    """Build the flasher stub; ``-- --check`` compares it with the packaged one.  Needs gcc-xtensa-lx106."""
+    session.run("python", "fixtures/stub_build.py", *session.posargs)
+
+
+@nox.session
+def stub_tests(session: nox.Session) -> None:
+    """How much of the stub its tests run, and its parts under QEMU; needs qemu-system-misc, too."""
+    session.install(".", *_group("test"), *_group("oracle"))
+    session.run("pytest", "-m", "long", "tests/stub", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The figures of docs/performance.md: imgtool and esptool side by side, in one run."""
     session.install(".", *_group("oracle"))

@@ -20,7 +20,7 @@ from imgtool.virtual.nor import TYPICAL, NorFlash, PowerCut
 from imgtool.virtual.rom import INTERRUPT_RETURN, LOADER_RETURN, Rom
 from imgtool.virtual.spi import SpiController
 from imgtool.virtual.store import MemoryStore
-from imgtool.virtual.uart import Uart
+from imgtool.virtual.uart import FIFO_SIZE, STATUS, Uart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +196,7 @@ class VirtualChip:
         self._in_interrupt = False
         self._returned = False
         self._poll_until: int | None = None
-        self._last_poll = -_TIGHT_POLL
+        self._last_poll = self._last_look = -_TIGHT_POLL
         self._violations = 0
         self._pause_until: int | None = None
         self._boot: list[tuple[int, BootEvent]] = []
@@ -458,7 +458,7 @@ class VirtualChip:
             return None
         if self._held:
             self._held = False
-            self._skip_to(self.uart.quiet_at)
+            self._pause_until = self.uart.quiet_at
             return Pause.OUTPUT
         return self._program_idle(until) if idle else None
 
@@ -708,7 +708,7 @@ class VirtualChip:
         block, offset = address // _BLOCK, address % _BLOCK
         try:
             if address - offset == _UART0:
-                return self.uart.read(offset)
+                return self._uart_read(offset)
             if address - offset == _SPI0:
                 return self._spi_read(offset)
         except KeyError:
@@ -747,6 +747,17 @@ class VirtualChip:
 
     def _mark_side_effect(self) -> None:
         self.core.side_effect = True
+
+    def _uart_read(self, offset: int) -> int:
+        value = self.uart.read(offset)
+        if offset == STATUS and value >> 16 >= FIFO_SIZE - 2:
+            # The transmit FIFO is full.  In a tight loop nothing else is done until a byte has left.
+            done = self.core.instructions
+            if done - self._last_look < _TIGHT_POLL // 8 and self.activity is Activity.PROGRAM:
+                self._poll_until = self.uart.departs_at
+                self.core.stop = True
+            self._last_look = done
+        return value
 
     def _spi_read(self, offset: int) -> int:
         return self.spi.read(offset, self.now)

@@ -230,7 +230,7 @@ class Uart:
         if self._timeout_due and self._fifo and self._timeout_units:
             moments.append(self._timeout_at)
         if self._line_free > now:
-            moments.append(now + ((self._line_free - now - 1) % self._step + 1))
+            moments.append(self.departs_at)
         later = [moment for moment in moments if moment > now]
         return min(later) if later else (now + 1 if moments else None)
 
@@ -286,6 +286,12 @@ class Uart:
         """When the transmit FIFO has room for a byte."""
         over = self.unsent - (FIFO_SIZE - 2)
         return self._now() + max(0, over) * self._step
+
+    @property
+    def departs_at(self) -> int:
+        """When the byte that is on its way out has left, while there is one."""
+        now = self._now()
+        return now + (self._line_free - now - 1) % self._step + 1
 
     @property
     def quiet_at(self) -> int:
