@@ -196,8 +196,8 @@ def deflated_download(host: Host) -> None:
 def refused_deflated_download(host: Host) -> None:
     # What fails behind an acknowledgement is said to the next command.
     for stream, code in (
-        (b"\x78\xda\x07", DAMAGED),  # a block of the type that there is not
-        (b"\x79\xda\x03\0", DAMAGED),
+        (b"\x78\xda\x07\0\0\0\0", DAMAGED),  # a block of the type that there is not
+        (b"\x79\xda\x03\0\0\0\0\0", DAMAGED),
         (zlib.compress(bytes(0x3000)), MUCH),
     ):
         assert host.words(0x10, 0x1000, 1, 0x4000, 0x5000, 0).code == 0

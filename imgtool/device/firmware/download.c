@@ -114,6 +114,8 @@ static int32_t next_byte(void)
 static void store_inflated(void)
 {
     uint32_t from = stream.limit - SECTOR, size = stream.made - from;
+    if (size > SECTOR)
+        size = SECTOR;
     if (size > transfer.end - transfer.next)
         fail(TOO_MUCH_DATA);
     store(window + from % ZLIB_WINDOW, size);
@@ -131,10 +133,10 @@ void download_deflated(const uint32_t *)
     stream.next = next_byte;
     stream.out = window;
     stream.window_end = window + ZLIB_WINDOW;
-    stream.made = 0;
+    stream.made = stream.bits = stream.bit_count = 0;
     stream.limit = SECTOR;
     stream.full = store_inflated;
-    if (ZLIB_METHOD(inflate_input()) != ZLIB_DEFLATE || inflate_input() & ZLIB_DICTIONARY)
+    if (ZLIB_METHOD(inflate_bits(8)) != ZLIB_DEFLATE || inflate_bits(8) & ZLIB_DICTIONARY)
         fail(INFLATE_FAILED);
     inflate();
     store_inflated();

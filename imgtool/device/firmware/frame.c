@@ -15,25 +15,27 @@ static uint32_t crc;
 /* The next byte of the frame, which is waited for, or END_OF_INPUT. */
 int32_t frame_byte(void)
 {
-    if (request.ended)
-        return END_OF_INPUT;
-    uint32_t byte = uart_receive();
-    bool escaped = byte == SLIP_ESC;
-    if (escaped)
-        byte = uart_receive();
-    if (byte == SLIP_END) {
+    while (!request.ended) {
+        uint32_t byte = uart_receive();
+        request.received++;
+        if (byte == SLIP_ESC) {
+            byte = uart_receive();
+            if (byte == SLIP_ESC_END)
+                return SLIP_END;
+            if (byte == SLIP_ESC_ESC)
+                return SLIP_ESC;
+            if (byte != SLIP_END) {
+                request.received += DAMAGED;
+                return byte;
+            }
+        }
+        if (byte != SLIP_END)
+            return byte;
         /* Frames are delimited on both sides: an empty one is none. */
+        request.received--;
         request.ended = request.received != 0;
-        return frame_byte();
     }
-    request.received++;
-    if (!escaped)
-        return byte;
-    if (byte == SLIP_ESC_END)
-        return SLIP_END;
-    if (byte != SLIP_ESC_ESC)
-        request.received += DAMAGED;
-    return SLIP_ESC;
+    return END_OF_INPUT;
 }
 
 /* As many bytes as there are, `size` at most. */

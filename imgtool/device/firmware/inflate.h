@@ -14,17 +14,18 @@ struct stream {
     uint8_t *out, *window_end;
     /* Bytes in the window so far, which references may reach. */
     uint32_t made;
-    /* `full` is called before a byte is made beyond the limit: it raises that, or fails. */
+    /* `full` is called when more was made, by 258 bytes at most: it raises the limit, or fails. */
     uint32_t limit;
     void (*full)(void);
 
     /* Of the input, not used yet. */
-    uint32_t bits, bit_count;
+    uint32_t bits;
+    int32_t bit_count;
 };
 
 extern struct stream stream;
 
-uint32_t inflate_input(void);
+uint32_t inflate_bits(uint32_t count);
 void inflate_stored(uint32_t size);
 void inflate(void);
 

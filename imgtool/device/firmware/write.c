@@ -75,6 +75,7 @@ void write_frame(const uint32_t *arguments)
     stream.out = content;
     stream.window_end = window + WINDOW_BYTES;
     stream.made = dictionary;
+    stream.bits = stream.bit_count = 0;
     stream.limit = dictionary + size;
     stream.full = too_much;
     request.value = request.failed_at = address;
@@ -82,7 +83,7 @@ void write_frame(const uint32_t *arguments)
         inflate();
     else
         inflate_stored(size);
-    if (stream.made != stream.limit)
+    if (stream.made != stream.limit || stream.bit_count < 0)
         fail(NOT_ENOUGH_DATA);
     if (!frame_is_whole())
         fail(BAD_DATA_LENGTH);

@@ -39,7 +39,7 @@ static void count(void)
 static void make_room(void)
 {
     count();
-    if (answer[2] == room)
+    if (answer[2] > room)
         fail(TOO_MUCH_DATA);
     stream.limit = stream.made + least(piece, room - answer[2]);
 }
@@ -53,6 +53,7 @@ static void run_inflate(const uint32_t *arguments)
     stream.full = make_room;
     stream.window_end = window + arguments[2];
     stream.out = window + arguments[0];
+    stream.bits = stream.bit_count = 0;
     stream.made = stream.limit = counted = arguments[1];
     answer[0] = guard(inflate);
     count();
