@@ -33,6 +33,7 @@ from docs.flash_cases import ALL, BAUDS, LAST, QUIET, ROOT, TOOLS, Case, Run, ca
 from docs.flash_tables import Results, show, table
 
 PATIENCE: Final = 900  # seconds until a tool that hangs is given up
+CONTENT: Final = (b"\xc0\0\x11", b"\xc0\0\xe4")  # how frames begin that have content for the flash
 BAD_VIOLATIONS: Final = ("no write enable", "busy", "protected")
 
 
@@ -142,6 +143,15 @@ def call(words: Sequence[str], folder: Path) -> Ended:
     return Ended(wall, usage.ru_utime + usage.ru_stime, said)
 
 
+def write(run: Run, chip: Chip) -> Ended:
+    """Have the tool of a run write its image to a chip."""
+    (chip.folder / "image.bin").write_bytes(run.case.image)
+    (chip.folder / "old.bin").write_bytes(run.case.before[: len(run.case.image)])
+    values = {"PORT": chip.port, "BAUD": str(run.baud), "OLD": "old.bin"}
+    template = (*run.tool.words, *run.option.words, *LAST, "0x0", "image.bin")
+    return call([values.get(word, word) for word in template], chip.folder)
+
+
 def measure(run: Run) -> dict[str, Any]:
     """Make one figure.
 
@@ -149,11 +159,7 @@ def measure(run: Run) -> dict[str, Any]:
         RunError: The tool fails, the flash is wrong, or the chip had to put up with something.
     """
     with Chip(run.case.before, "--listen", "pty") as chip:
-        (chip.folder / "image.bin").write_bytes(run.case.image)
-        (chip.folder / "old.bin").write_bytes(run.case.before[: len(run.case.image)])
-        values = {"PORT": chip.port, "BAUD": str(run.baud), "OLD": "old.bin"}
-        template = (*run.tool.words, *run.option.words, *LAST, "0x0", "image.bin")
-        done = call([values.get(word, word) for word in template], chip.folder)
+        done = write(run, chip)
         report, after = chip.finish()
     fault = run.case.fault(after, erased="--erase-all" in run.option.words)
     if fault is not None:
@@ -260,6 +266,38 @@ def together(case: Case, count: int) -> float:
     return done.wall
 
 
+# --- the first byte ------------------------------------------------------------------------------
+
+
+def first_bytes() -> None:
+    """Print when the first frame with content for the flash is on the line, after power-on.
+
+    On the chip's clock, which counts a client's own pauses of 20 ms and more.
+
+    Raises:
+        RunError: A tool fails.
+    """
+    case, rows = cases()[0], []
+    with_stub = [tool for tool in TOOLS if tool.rounds > 1]
+    for baud in BAUDS:
+        moments = (first_byte(Run(tool, tool.options[0], case, baud)) for tool in with_stub)
+        rows.append((str(baud), *(f"{moment:.2f}" for moment in moments)))
+    print(f"{case.title}: seconds until the first content is on the line.\n")
+    table(("baud", *(tool.name for tool in with_stub)), rows)
+
+
+def first_byte(run: Run) -> float:
+    """Seconds until the first frame of content."""
+    with Chip(run.case.before, "--listen", "pty", "--record", "record.jsonl") as chip:
+        write(run, chip)
+        chip.finish()
+        for line in (chip.folder / "record.jsonl").read_text().splitlines():
+            fields = json.loads(line)
+            if bytes.fromhex(fields.get("in", ""))[:3] in CONTENT:
+                return float(fields["t"] / 1e9)
+    raise RunError(f"{run.title}: no content was sent")
+
+
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="imgtool and esptool on the virtual chip, every cell.")
@@ -272,15 +310,21 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--boards", type=int, nargs="?", const=8, metavar="N", help="nothing but this: N boards at once"
     )
+    parser.add_argument(
+        "--first-byte", action="store_true", help="nothing but this: when the first content is on the line"
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Make what is missing, and print the tables."""
     arguments = parse()
-    if arguments.boards:
+    if arguments.boards or arguments.first_byte:
         try:
-            boards(arguments.boards)
+            if arguments.boards:
+                boards(arguments.boards)
+            else:
+                first_bytes()
         except RunError as error:
             sys.exit(str(error))
         return

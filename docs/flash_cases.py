@@ -193,11 +193,13 @@ LAST: Final = ("-fs", "keep")
 TOOLS: Final = (
     Tool("esptool", (*ESPTOOL, "write-flash"), OPTIONS, ROUNDS),
     Tool("imgtool-espressif", (*IMGTOOL, "--stub", "espressif"), (PLAIN,), ROUNDS, "digest"),
+    Tool("imgtool-own", (*IMGTOOL, "--stub", "imgtool"), (PLAIN,), ROUNDS, "digest"),
     Tool("esptool-rom", (*ESPTOOL, "--no-stub", "write-flash"), (PLAIN,)),
     Tool("imgtool-rom", (*IMGTOOL, "--stub", "none"), (PLAIN,), verified="no"),
 )
 PAIRS: Final = (
     ("with Espressif's stub", "esptool", "imgtool-espressif"),
+    ("imgtool's own stub against esptool's", "esptool", "imgtool-own"),
     ("with the ROM alone", "esptool-rom", "imgtool-rom"),
 )
 
@@ -236,7 +238,12 @@ def inputs(case: Case) -> str:
 
 def tree(*packages: str) -> str:
     """A digest of the source of some of our packages."""
-    files = (path for name in packages for path in sorted((ROOT / "imgtool" / name).glob("**/*.py")))
+    files = (
+        path
+        for name in packages
+        for path in sorted((ROOT / "imgtool" / name).glob("**/*"))
+        if path.suffix in {".py", ".json"}
+    )
     known = hashlib.sha256()
     for path in files:
         known.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())

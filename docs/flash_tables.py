@@ -105,26 +105,33 @@ def constants() -> str:
 
 
 def headline(board: Board) -> None:
-    """Print the first column of both pairs."""
-    print("Modelled seconds in the headline column; the ratio is ours by theirs.\n")
-    sides = ("esptool", "imgtool", "ratio")
+    """Print the first column of all pairs."""
+    print("Modelled seconds in the headline column; a ratio is ours by theirs.\n")
 
     def cells(case: Case, baud: int) -> Iterator[str]:
         yield from (case.title, str(baud))
+        shown_of = ""
         for _, theirs, ours in PAIRS:
-            their, our = board.best(theirs, case, baud), board.best(ours, case, baud)
-            if theirs == "esptool":
+            their = board.best(theirs, case, baud)
+            if theirs != shown_of:
+                yield shown(their and their.seconds)
+            if theirs == "esptool" != shown_of:
                 yield "-" if their is None else code(their.option)
-            yield from (shown(best and best.seconds) for best in (their, our))
-            ratio = board.ratio(theirs, ours, case, baud)
-            yield shown(ratio, "**{:.2f}**")
+            shown_of = theirs
+            our = board.best(ours, case, baud)
+            yield shown(our and our.seconds)
+            yield shown(board.ratio(theirs, ours, case, baud), "**{:.2f}**")
 
     table(
         (
             "",
             "baud",
-            "esptool's best option",
-            *sides,
+            "esptool",
+            "by",
+            "imgtool, esptool's stub",
+            "ratio",
+            "imgtool, own stub",
+            "ratio",
             "esptool `--no-stub`",
             "imgtool `--stub none`",
             "ratio",

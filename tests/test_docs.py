@@ -18,6 +18,7 @@ import pytest
 from imgtool.cli import ALIASES, COMMANDS, EXIT_CODES
 from imgtool.formats import FORMATS
 from imgtool.formats.reading import FileKind, PartKind
+from imgtool.operations.stub_assumptions import ASSUMPTIONS
 from tests.support import IMAGES
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +88,11 @@ def test_every_command_is_described(name: str) -> None:
 @pytest.mark.parametrize("name", ALIASES)
 def test_every_name_of_esptool_is_described(name: str) -> None:
     assert f"`{name}" in (DOCS / "how-to" / "from-esptool.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ASSUMPTIONS)
+def test_every_assumption_about_the_stub_is_described(name: str) -> None:
+    assert f"`{name}`" in (DOCS / "stub.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", [*FileKind, *PartKind])

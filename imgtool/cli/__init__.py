@@ -67,6 +67,7 @@ COMMANDS: Final = {
         "read",
         "erase",
         "id",
+        "prove",
         "ports",
         "explain",
         "simulate",

@@ -33,6 +33,7 @@ _WORDS: Final = {
     "write": "writing",
     "verify": "verifying",
     "read": "reading",
+    "prove": "observing",
 }
 _STAGE_WIDTH: Final = max(map(len, _WORDS.values()))
 _REDRAW: Final = 0.1  # s between two pictures

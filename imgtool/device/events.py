@@ -13,8 +13,8 @@ class Event:
     """A step of a device operation.
 
     Attributes:
-        stage: ``connect``, ``upload``, ``compare``, ``erase``, ``write``, ``verify``, ``read``, ``retry`` or
-            ``note``.
+        stage: ``connect``, ``upload``, ``compare``, ``erase``, ``write``, ``verify``, ``read``, ``prove``,
+            ``retry`` or ``note``.
         done: Bytes done so far in this stage.
         total: Bytes of this stage; 0 where that is not known.
         message: A sentence for people, where there is something to say.

@@ -43,7 +43,7 @@ _USER_MISO: Final = 1 << 28
 _USER_MOSI: Final = 1 << 27
 _EIGHT_BITS: Final = 7 << 28
 
-_RDID, _READ, _RDSFDP, _WRSR, _RDSR2 = 0x9F, 0x03, 0x5A, 0x01, 0x35
+_RDID, _READ, _RDSFDP, _WRSR, _RDSR2, _PROGRAM = 0x9F, 0x03, 0x5A, 0x01, 0x35, 0x02
 _BUSY, _WRITE_ENABLED = 1, 2
 _BP: Final = 0x1C  # BP0 to BP2, where every part has them
 _STATUS_S: Final = 0.03
@@ -232,6 +232,39 @@ class FlashRegisters:
         """Status register 1."""
         self._write(RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US))
         return self._link.read_register(_RD_STATUS) & 0xFF
+
+    def status_2(self) -> int:
+        """Status register 2; 0xFF where a flash has none."""
+        return self._user(_RDSR2, 1)[0]
+
+    def busy_after_program(self, address: int, data: bytes, wait_us: int) -> bool:
+        """Program bytes of one page, and say whether the flash is busy with it some time later.
+
+        Args:
+            address: Of the first byte, which is erased.
+            data: 64 bytes at most.
+            wait_us: Microseconds until the flash is asked; the chip counts them, not the host.
+        """
+        self.attach()
+        link = self._link
+        saved = (link.read_register(_USER), link.read_register(_USER2))
+        words = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
+        self._write(*(RegisterWrite(_W0 + 4 * index, word) for index, word in enumerate(words)))
+        self._write(
+            RegisterWrite(_CMD, _CMD_WREN, wait_us=_TICK_US),
+            RegisterWrite(_ADDR, address << (32 - _ADDRESS_BITS)),
+            RegisterWrite(_USER, _USER_COMMAND | _USER_ADDR | _USER_MOSI),
+            RegisterWrite(_USER1, (_ADDRESS_BITS - 1) << 26 | (8 * len(data) - 1) << 17),
+            RegisterWrite(_USER2, _EIGHT_BITS | _PROGRAM),
+            RegisterWrite(_CMD, _CMD_USR, wait_us=wait_us),
+            RegisterWrite(_USER, saved[0]),
+            RegisterWrite(_USER2, saved[1]),
+            RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US),
+        )
+        busy = bool(link.read_register(_RD_STATUS) & _BUSY)
+        while self.status() & _BUSY:
+            pass
+        return busy
 
     def protection(self, flash: FlashChip) -> int:
         """The bits of status register 1 that protect content from being written; 0 for none."""

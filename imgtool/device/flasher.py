@@ -15,7 +15,7 @@ from imgtool.device.link import LineError, RefusedError
 from imgtool.device.protocol import ROM_FLASH_PACKET, STUB_FLASH_PACKET, Command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from imgtool.device.flash_chip import FlashRegisters
     from imgtool.device.link import Link
@@ -62,6 +62,14 @@ class Flasher(Protocol):
 
     def digest(self, address: int, size: int) -> bytes:
         """The MD5 of a stretch of flash, 16 bytes."""
+
+    def matching(self, address: int, contents: Sequence[bytes]) -> set[int]:
+        """Which sectors hold what they should: their indexes.
+
+        Args:
+            address: Of the first one.
+            contents: What each should hold; of the last one, its beginning may be given alone.
+        """
 
     def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
         """Flash content."""
@@ -121,6 +129,10 @@ class StubFlasher:
         """The MD5 of a stretch of flash, 16 bytes."""
         return self._link.request(protocol.md5(address, size)).data
 
+    def matching(self, address: int, contents: Sequence[bytes]) -> set[int]:
+        """Which sectors hold what they should, found by digests of all, of quarters, and so on."""
+        return _by_quarters(self.digest, address, contents)
+
     def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
         """Flash content; what comes broken is asked for again.
 
@@ -167,6 +179,23 @@ class StubFlasher:
         link.send(b"\x00")
         link.wire.clock.sleep(_ABANDON_S / 2)
         link.forget()
+
+
+def _by_quarters(
+    digest: Callable[[int, int], bytes], address: int, contents: Sequence[bytes], first: int = 0
+) -> set[int]:
+    """Indexes of the sectors that hold what they should, counted from ``first``."""
+    content = b"".join(contents)
+    if digest(address, len(content)) == hashlib.md5(content, usedforsecurity=False).digest():
+        return set(range(first, first + len(contents)))
+    if len(contents) == 1:
+        return set()
+    step = max(1, len(contents) // 4)
+    found: set[int] = set()
+    for start in range(0, len(contents), step):
+        part = contents[start : start + step]
+        found |= _by_quarters(digest, address + start * SECTOR, part, first + start)
+    return found
 
 
 class RomFlasher:
@@ -220,6 +249,14 @@ class RomFlasher:
     def digest(self, address: int, size: int) -> bytes:
         """The MD5 of a stretch of flash, after reading all of it."""
         return hashlib.md5(self.read(address, size, lambda _: None), usedforsecurity=False).digest()
+
+    def matching(self, address: int, contents: Sequence[bytes]) -> set[int]:
+        """Which sectors hold what they should, each read."""
+        return {
+            number
+            for number, content in enumerate(contents)
+            if self.read(address + number * SECTOR, len(content), lambda _: None) == content
+        }
 
     def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
         """Flash content; nothing checks the line, so every stretch is read until it comes twice the same."""

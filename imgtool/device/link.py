@@ -142,7 +142,7 @@ class Link:
         """
         for attempt in range(request.attempts):
             if attempt:
-                self._settle()
+                self.settle()
             self.send(request.build())
             try:
                 reply = self._answer(request)
@@ -157,8 +157,29 @@ class Link:
                 name = request.command.name
                 reason = protocol.reason_of(reply)
                 kind = LineError if protocol.is_disturbed(reply) else RefusedError
-                raise kind(f"the chip refuses {name}: {reason}", found=reply.status.hex())
+                # Only imgtool's own stub says where.
+                place = reply.value if request.command >= protocol.Command.INFO else None
+                raise kind(f"the chip refuses {name}: {reason}", offset=place, found=reply.status.hex())
         raise AssertionError("a request has one attempt at least")
+
+    def exchange(self, request: Request) -> Reply:
+        """Send a request once; its answer, whatever it says.
+
+        Raises:
+            LineError: No answer came.
+            PortError: The port is lost.
+        """
+        self.send(request.build())
+        return self._answer(request)
+
+    def reply_to(self, request: Request) -> Reply:
+        """The answer to a request that is under way.
+
+        Raises:
+            LineError: It does not come.
+            PortError: The port is lost.
+        """
+        return self._answer(request)
 
     def _answer(self, request: Request) -> Reply:
         deadline = self._clock.monotonic() + request.timeout + self._line_time(len(request.data))
@@ -172,7 +193,7 @@ class Link:
             return reply
         raise LineError("the chip answers something else all the time")
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Let a late answer come in, and drop it."""
         self._clock.sleep(_QUIET)
         self.forget()

@@ -9,6 +9,7 @@ https://docs.espressif.com/projects/esptool/en/latest/esp8266/advanced-topics/se
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import reduce
@@ -68,6 +69,14 @@ class Command(IntEnum):
     ERASE_FLASH = 0xD0
     ERASE_REGION = 0xD1
     READ_FLASH = 0xD2
+    # imgtool's own stub: imgtool.device.own_stub
+    INFO = 0xE0
+    DIGESTS = 0xE1
+    BLANK = 0xE2
+    ERASE_DIRTY = 0xE3
+    WRITE_FRAME = 0xE4
+    READ_BLOCK = 0xE5
+    SETUP = 0xE6
 
 
 MEMORY_PACKET: Final = 0x1800
@@ -83,6 +92,7 @@ SYNC_REPLIES: Final = 8
 
 _HEADER: Final = struct.Struct("<BBHI")
 _STATUS: Final = 2
+_CRC: Final = 4
 _SEED: Final = 0xEF
 _MEGABYTE: Final = 1_000_000
 
@@ -172,13 +182,18 @@ class Reply(NamedTuple):
 
 
 def parse_reply(packet: bytes) -> Reply | None:
-    """A reply, or None where the packet is none: noise, or an echo of the request."""
+    """A reply, or None where the packet is none: noise, an echo of the request, or a CRC that is wrong."""
     if len(packet) < _HEADER.size + _STATUS:
         return None
     direction, command, length, value = _HEADER.unpack_from(packet)
     data = packet[_HEADER.size :]
     if direction != 1 or length != len(data):
         return None
+    if command >= Command.INFO:
+        # imgtool's own stub: behind the status is the CRC-32 of all before it.
+        data, crc = data[:-_CRC], data[-_CRC:]
+        if len(data) < _STATUS or zlib.crc32(packet[:-_CRC]) != int.from_bytes(crc, "little"):
+            return None
     return Reply(command, value, data[:-_STATUS], data[-_STATUS:])
 
 
@@ -292,9 +307,12 @@ def mem_end(entry: int) -> Request:
     return Request(Command.MEM_END, _words(0, entry), timeout=_REGISTER)
 
 
-def change_baud(baud: int) -> Request:
-    """Change the speed of a stub's line; right only from 115200 baud on, as the stub scales its divider."""
-    return Request(Command.CHANGE_BAUD, _words(baud, 115_200))
+def change_baud(baud: int, before: int = 115_200) -> Request:
+    """Change the speed of a stub's line; ``before`` is the present one.
+
+    Espressif's stubs scale their divider by it, imgtool's own tells the crystal from it.
+    """
+    return Request(Command.CHANGE_BAUD, _words(baud, before))
 
 
 def md5(address: int, size: int) -> Request:

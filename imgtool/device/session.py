@@ -15,8 +15,9 @@ from imgtool.device.flash_chip import FlashChip, FlashRegisters, identify_flash
 from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
 from imgtool.device.link import LineError, Link
+from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub
 from imgtool.device.protocol import RegisterWrite, change_baud, write_registers
-from imgtool.device.stub import espressif_stubs, start_stub
+from imgtool.device.stub import OWN, espressif_stubs, own_stub, start_stub
 from imgtool.errors import ChipError, PortError
 
 if TYPE_CHECKING:
@@ -231,11 +232,11 @@ class Session:
     def _start_flasher(self) -> Flasher:
         stubs = self._stubs()
         if self._resident:
-            return StubFlasher(self.link, self._stub_name)
+            return self._flasher_over_stub()
         problem: ChipError | None = None
-        for number, stub in enumerate(stubs):
-            if number:
-                self._enter_loader()
+        for stub in stubs:
+            if problem is not None:
+                self._leave_stub(problem)
             try:
                 return self._start(stub)
             except PortError:
@@ -248,7 +249,7 @@ class Session:
         if problem is not None:
             if self.options.stub != "auto":
                 raise problem
-            self._enter_loader()
+            self._leave_stub(problem)
             self._on_event(
                 Event("note", message="no flasher stub starts; going on with the ROM loader alone")
             )
@@ -256,18 +257,30 @@ class Session:
         self._registers.attach()
         return RomFlasher(self.link, self._registers)
 
+    def _leave_stub(self, problem: ChipError) -> None:
+        """Back into the ROM loader after a stub that is of no use."""
+        self._enter_loader()
+        if self._resident:
+            # Without a reset line it stays there, and the ROM loader is out of reach.
+            raise problem
+
     def _stubs(self) -> tuple[Stub, ...]:
         choice = self.options.stub
         if choice == "none":
             return ()
+        # A second start is at a lower speed where the line was to blame; of Espressif's there are two anyway.
+        own = (own_stub(),) * 2
+        if choice == OWN:
+            return own
         found = espressif_stubs()
-        if choice == "imgtool":
-            raise ChipError("imgtool has no flasher stub of its own yet")
         if choice == "espressif" and not found:
             raise ChipError(
                 "no esptool with a flasher stub for the ESP8266 is installed", expected="esptool 5"
             )
-        return found
+        if choice == "espressif":
+            return found
+        # Until it is proven, a stub that others have used for years comes first.
+        return (*own, *found) if PROVEN_ON_SILICON else found or own
 
     def _start(self, stub: Stub) -> Flasher:
         self._raise_rom()
@@ -278,7 +291,14 @@ class Session:
         if self._registers.read_id() != self.flash.id:
             raise LineError("the flasher stub sees another flash than the ROM does", source=stub.name)
         self._stub_name = stub.name
-        return StubFlasher(self.link, stub.name)
+        return self._flasher_over_stub()
+
+    def _flasher_over_stub(self) -> Flasher:
+        """The way to work through the stub that runs; imgtool's own has to pass its self-check."""
+        if self._stub_name != OWN:
+            return StubFlasher(self.link, self._stub_name)
+        info = check_own_stub(self.link, self.flash.id, self.flash.bytes)
+        return OwnFlasher(self.link, OWN, info.ring)
 
     def _raise_rom(self) -> None:
         """Raise the speed while the ROM runs, by writing the divider of its UART.

@@ -1,8 +1,9 @@
 """A flasher stub: a program in the chip's RAM that knows more commands than the ROM loader does.
 
-Not part of imgtool: Espressif's stubs are loaded from an installed esptool when they are needed, as data, and
-no code of esptool runs.  Version 2 (Apache-2.0 or MIT) is esptool's own choice; version 1 (GPL-2.0-or-later)
-is there for chips on which 2 does not start.
+imgtool's own is a part of it, built from imgtool/device/firmware.  Espressif's stubs are not: they are
+loaded from an installed esptool when they are needed, as data, and no code of esptool runs.  Version 2
+(Apache-2.0 or MIT) is esptool's own choice; version 1 (GPL-2.0-or-later) is there for chips on which 2 does
+not start.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import binascii
 import json
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 
     from imgtool.device.link import Link
 
-__all__ = ["Stub", "espressif_stubs", "parse_stub", "start_stub"]
+__all__ = ["OWN", "Stub", "espressif_stubs", "own_stub", "parse_stub", "start_stub"]
+
+OWN: Final = "imgtool"
+"""Name of imgtool's own stub."""
+
 
 _GREETING: Final = b"OHAI"
 _START: Final = 2.0  # seconds until it greets
@@ -86,6 +92,12 @@ def espressif_stubs() -> tuple[Stub, ...]:
             # Another version of esptool, which keeps it elsewhere or otherwise.
             continue
     return tuple(stubs)
+
+
+def own_stub() -> Stub:
+    """The stub that is a part of imgtool."""
+    text = files("imgtool.device").joinpath("firmware", "stub.json").read_text(encoding="utf-8")
+    return parse_stub(text, OWN)
 
 
 def start_stub(link: Link, stub: Stub, on_bytes: Callable[[int], None]) -> None:

@@ -164,10 +164,10 @@ class _Sectors:
         self.blank = {number for number, data in self.wanted.items() if data == _ERASED[: len(data)]}
         self.todo = set(self.wanted)
 
-    def content(self, first: int, count: int) -> bytes:
-        """What a stretch of sectors is to hold; the last one may not be given to its end."""
-        blocks = [self.wanted[number].ljust(SECTOR, b"\xff") for number in range(first, first + count - 1)]
-        return b"".join((*blocks, self.wanted[first + count - 1]))
+    def contents(self, first: int, count: int) -> list[bytes]:
+        """What each of a stretch of sectors is to hold; the last one may not be given to its end."""
+        whole = [self.wanted[number].ljust(SECTOR, b"\xff") for number in range(first, first + count - 1)]
+        return [*whole, self.wanted[first + count - 1]]
 
 
 def _stretches(numbers: Iterable[int], most: int = 1 << 30) -> Iterator[tuple[int, int]]:
@@ -248,7 +248,7 @@ class _Run:
             (sectors.todo - sectors.blank, _SAMPLES),
             (sectors.todo & sectors.blank, _BLANK_SAMPLES),
         ):
-            right = [number for number in _spread(sorted(kind), most) if self._is_right(number, 1)]
+            right = [number for number in _spread(sorted(kind), most) if self._equal_in(number, 1)]
             sectors.todo.difference_update(right)
             if right:
                 self._compare_all(kind & sectors.todo)
@@ -265,21 +265,9 @@ class _Run:
             self.on_event(Event("compare", done, total))
 
     def _equal_in(self, first: int, count: int) -> set[int]:
-        """The sectors of a stretch that are right, found by halves and quarters."""
-        if self._is_right(first, count):
-            return set(range(first, first + count))
-        if count == 1:
-            return set()
-        step = max(1, count // 4)
-        equal: set[int] = set()
-        for start in range(first, first + count, step):
-            equal |= self._equal_in(start, min(step, first + count - start))
-        return equal
-
-    def _is_right(self, first: int, count: int) -> bool:
-        content = self.sectors.content(first, count)
-        wanted = hashlib.md5(content, usedforsecurity=False).digest()
-        return self.flasher.digest(first * SECTOR, len(content)) == wanted
+        """The sectors of a stretch that are right."""
+        contents = self.sectors.contents(first, count)
+        return {first + index for index in self.flasher.matching(first * SECTOR, contents)}
 
     # Erasing and writing.
 
@@ -324,7 +312,7 @@ class _Run:
                 self.on_event(Event("write", before + size, total))
 
             members = set(range(first, first + count))
-            content = sectors.content(first, count).ljust(count * SECTOR, b"\xff")
+            content = b"".join(sectors.contents(first, count)).ljust(count * SECTOR, b"\xff")
             erased = self.chip_erased or members <= prepare
             self.flasher.write(first * SECTOR, content, progress, erased=erased)
             done += count * SECTOR

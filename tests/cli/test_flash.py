@@ -295,6 +295,33 @@ def test_low_speed_with_a_stub(small: Path, imgtool: Command) -> None:
     assert (fields["baud"], fields["retries"], fields["stub"]) == (9600, 0, "espressif v2")
 
 
+def test_own_stub(small: Path, imgtool: Command) -> None:
+    run = imgtool("flash", "-p", PORT, "--stub", "imgtool", "--no-boot-check")
+
+    assert run.code == 0
+    assert "  stub    imgtool, at 921,600 baud" in run.out.splitlines()
+    assert "written and verified: " in run.out
+    assert held(small)[4:0x1000] == IMAGES["sample/0x00000.bin"][4:0x1000]
+
+
+@pytest.mark.parametrize("choice", ["imgtool", "auto"])
+def test_own_stub_in_json(
+    small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    assert small.is_dir()
+    monkeypatch.setattr("imgtool.device.session.espressif_stubs", tuple)
+    run = imgtool("flash", "-p", PORT, "--stub", choice, "--no-boot-check", "--json")
+
+    assert (run.code, run.err) == (0, "")
+    fields = result(run.out)
+    assert [fields[name] for name in ("stub", "baud", "verified", "retries")] == [
+        "imgtool",
+        921600,
+        "digest",
+        0,
+    ]
+
+
 @pytest.mark.parametrize("options", [(), ("--erase-all",), ("-b", "57600")], ids=" ".join)
 def test_time_that_is_told(pair: Path, imgtool: Command, options: tuple[str, ...]) -> None:
     (pair / "f.bin").write_bytes(b"\x55" * SIZE)

@@ -11,7 +11,8 @@ from imgtool.virtual.port import SimPort, open_port
 
 needs_stub = pytest.mark.skipif(not espressif_stubs(), reason="no esptool with a flasher stub is installed")
 
-WAYS = [pytest.param("espressif", marks=needs_stub), "none"]
+STUBS = ["imgtool", pytest.param("espressif", marks=needs_stub)]
+WAYS = [*STUBS, "none"]
 
 
 def wire_to(spec: str, content: bytes = b"", *, lines: bool = True, baud: bool = True) -> Wire:

@@ -185,7 +185,7 @@ def test_where_no_stub_starts_the_rom_is_worked_with(monkeypatch: pytest.MonkeyP
 
 def test_without_esptool_there_is_no_stub_of_espressif(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgtool.device.session.espressif_stubs", tuple)
-    assert connect(wire_to("sim:1MB"), "auto").flasher.name == "rom"
+    assert connect(wire_to("sim:1MB"), "auto").flasher.name == "imgtool"
     with pytest.raises(ChipError, match="no esptool"):
         _ = connect(wire_to("sim:1MB"), "espressif").flasher
 

@@ -25,7 +25,7 @@ from imgtool.operations.transfer import (
     transfer,
     verify,
 )
-from tests.devices.boards import WAYS, chip_of, connect, flash_of, needs_stub, put, wire_to
+from tests.devices.boards import STUBS, WAYS, chip_of, connect, flash_of, put, wire_to
 
 if TYPE_CHECKING:
     from imgtool.device.events import Event
@@ -80,38 +80,38 @@ def test_dense_data_on_dirty_flash_leaves_the_rest_as_it_was(way: str) -> None:
     assert not chip_of(done.wire).chip.flash.violations
 
 
-@needs_stub
-def test_what_is_there_already_is_not_written_again() -> None:
+@pytest.mark.parametrize("way", STUBS)
+def test_what_is_there_already_is_not_written_again(way: str) -> None:
     data = code(0x2_3454)
-    done = run("sim:1MB", data + b"\x00" * 0x2000, job(data), "espressif")
+    done = run("sim:1MB", data + b"\x00" * 0x2000, job(data), way)
     assert (done.result.written, done.result.erased, done.result.unchanged) == (0, 0, 0x2_4000)
     assert done.result.verified == "digest"
     assert counts(done.wire) == {}
 
 
-@needs_stub
+@pytest.mark.parametrize("way", STUBS)
 @pytest.mark.parametrize("place", [0, 0x1_2345, 0x2_3453])
-def test_one_changed_byte_costs_one_sector(place: int) -> None:
+def test_one_changed_byte_costs_one_sector(way: str, place: int) -> None:
     data = code(0x2_3454)
     changed = data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :]
-    done = run("sim:1MB", changed + b"\x00" * 0x2000, job(data), "espressif")
+    done = run("sim:1MB", changed + b"\x00" * 0x2000, job(data), way)
     assert flash_of(done.wire, 0, len(data)) == data
     assert (done.result.written, counts(done.wire)["sector"]) == (SECTOR, 1)
 
 
-@needs_stub
-def test_blank_sectors_of_a_blank_flash_are_left_alone() -> None:
+@pytest.mark.parametrize("way", STUBS)
+def test_blank_sectors_of_a_blank_flash_are_left_alone(way: str) -> None:
     data = code(SECTOR) + BLANK * 100 + code(SECTOR, 2)
-    done = run("sim:1MB", b"", job(data), "espressif")
+    done = run("sim:1MB", b"", job(data), way)
     assert flash_of(done.wire, 0, len(data)) == data
     assert done.result.written == 2 * SECTOR
     assert counts(done.wire) == {"page": 32}
 
 
-@needs_stub
-def test_no_page_is_programmed_for_sectors_that_are_to_be_blank() -> None:
+@pytest.mark.parametrize("way", STUBS)
+def test_no_page_is_programmed_for_sectors_that_are_to_be_blank(way: str) -> None:
     data = code(BLOCK) + b"\xff" * BLOCK * 3
-    done = run("sim:1MB", noise(SIZE), job(data), "espressif")
+    done = run("sim:1MB", noise(SIZE), job(data), way)
     assert flash_of(done.wire, 0, len(data)) == data
     assert counts(done.wire) == {"block64": 4, "page": 256}
     assert (done.result.written, done.result.erased) == (BLOCK, 3 * BLOCK)
@@ -126,10 +126,10 @@ def test_a_whole_flash_that_is_dirty_is_erased_at_once(way: str, size: int, chip
     assert counts(done.wire).get("chip", 0) == chip
 
 
-@needs_stub
-def test_a_block_of_which_much_is_to_be_blank_is_erased_as_one() -> None:
+@pytest.mark.parametrize("way", STUBS)
+def test_a_block_of_which_much_is_to_be_blank_is_erased_as_one(way: str) -> None:
     data = code(3 * SECTOR) + BLANK * 9 + code(4 * SECTOR)
-    done = run("sim:1MB", noise(SIZE), job(data), "espressif")
+    done = run("sim:1MB", noise(SIZE), job(data), way)
     assert flash_of(done.wire, 0, BLOCK) == data
     assert counts(done.wire) == {"block64": 1, "page": 112}
 
@@ -140,10 +140,10 @@ def test_erase_all_leaves_nothing_else(way: str) -> None:
     assert flash_of(done.wire, 0, SIZE) == (b"\xff" * BLOCK + code(0x3000)).ljust(SIZE, b"\xff")
 
 
-@needs_stub
-def test_without_diff_everything_is_written() -> None:
+@pytest.mark.parametrize("way", STUBS)
+def test_without_diff_everything_is_written(way: str) -> None:
     data = code(0x3000)
-    done = run("sim:1MB", data, job(data, diff=False), "espressif")
+    done = run("sim:1MB", data, job(data, diff=False), way)
     assert (done.result.written, done.result.unchanged) == (0x3000, 0)
 
 
@@ -165,12 +165,12 @@ def test_what_the_rom_itself_finds_is_told_as_what_it_is() -> None:
     assert (caught.value.offset, caught.value.sectors) == (0x1400, (0x1000,))
 
 
-@needs_stub
-def test_a_cell_that_does_not_erase_is_told_with_its_place_and_bytes() -> None:
+@pytest.mark.parametrize("way", STUBS)
+def test_a_cell_that_does_not_erase_is_told_with_its_place_and_bytes(way: str) -> None:
     wire = wire_to("sim:1MB,fault=worn=0x1234.5", b"\x00" * SIZE)
     data = b"\xff" * 0x1000 + b"\xaa" * 0x1000
     with pytest.raises(VerifyError) as caught:
-        transfer(connect(wire, "espressif"), job(data))
+        transfer(connect(wire, way), job(data))
     error = caught.value
     assert (error.offset, error.sectors) == (0x1234, (0x1000,))
     assert error.expected is not None
@@ -180,9 +180,9 @@ def test_a_cell_that_does_not_erase_is_told_with_its_place_and_bytes() -> None:
     assert error.data["sectors"] == [0x1000]
 
 
-@needs_stub
-def test_an_erase_that_the_flash_skips_is_repaired() -> None:
-    done = run("sim:1MB,fault=skip=sector:2", noise(SIZE), job(code(3 * SECTOR)), "espressif")
+@pytest.mark.parametrize("way", STUBS)
+def test_an_erase_that_the_flash_skips_is_repaired(way: str) -> None:
+    done = run("sim:1MB,fault=skip=sector:2", noise(SIZE), job(code(3 * SECTOR)), way)
     assert flash_of(done.wire, 0, 3 * SECTOR) == code(3 * SECTOR)
     assert done.result.retries == 1
     assert [event.message for event in done.events if event.stage == "retry"] == [
@@ -271,15 +271,15 @@ def test_erase_chip_leaves_nothing(way: str) -> None:
     assert flash_of(wire, 0, 0x8_0000) == b"\xff" * 0x8_0000
 
 
-@needs_stub
-def test_an_erase_that_leaves_something_is_told() -> None:
+@pytest.mark.parametrize("way", STUBS)
+def test_an_erase_that_leaves_something_is_told(way: str) -> None:
     with pytest.raises(VerifyError, match="not blank"):
-        erase(connect(wire_to("sim:1MB,fault=worn=0x1004.1", b"\x00" * SIZE), "espressif"), 0x1000, 0x1000)
+        erase(connect(wire_to("sim:1MB,fault=worn=0x1004.1", b"\x00" * SIZE), way), 0x1000, 0x1000)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_read_gives_what_is_there_over_a_bad_line(way: str) -> None:
-    size = 0x1_8000 if way == "espressif" else 0x200
+    size = 0x200 if way == "none" else 0x1_8000
     wire = wire_to("sim:1MB,fault=flip=out:1500.1,drop=out:2200,lose-reply=60", noise(SIZE))
     assert read_flash(connect(wire, way), 0x1234, size) == noise(SIZE)[0x1234 : 0x1234 + size]
 
@@ -296,7 +296,7 @@ def test_estimates_grow_with_what_is_to_be_done() -> None:
 
 # Seeded faults.  What is tried of them by default is a small part; `nox -s faults` runs all.
 
-FEW = {"none": 60, "espressif": 16}
+FEW = {"none": 60, "espressif": 16, "imgtool": 16}
 MANY = int(os.environ.get("IMGTOOL_FAULT_RUNS", "500"))
 
 

@@ -1,0 +1,412 @@
+"""imgtool's own stub as the host sees it: the requests that only it knows, and a flasher over them.
+
+Not the stub (imgtool/device/firmware), and not its loading (imgtool.device.stub).  docs/stub.md has the
+protocol; what it shares with Espressif's stubs is in imgtool.device.protocol.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imgtool.chip import SECTOR
+from imgtool.device import protocol
+from imgtool.device.flash_chip import BLOCK
+from imgtool.device.flasher import StubFlasher
+from imgtool.device.link import LineError, RefusedError
+from imgtool.device.protocol import Command, Request
+from imgtool.errors import ChipError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from imgtool.device.link import Link
+    from imgtool.device.protocol import Reply
+
+__all__ = [
+    "DEFLATED",
+    "ERASED",
+    "PROVEN_ON_SILICON",
+    "OwnFlasher",
+    "StubInfo",
+    "ask_info",
+    "check_own_stub",
+    "info_request",
+    "own_request",
+    "write_request",
+]
+
+PROVEN_ON_SILICON: Final = False
+"""Whether this stub has been seen to work on a chip; then it comes first where nothing else is asked for.
+
+The evidence so far is the virtual chip alone.  docs/stub.md says what has to be seen, and how to file it.
+"""
+
+DEFLATED: Final = 1
+"""WRITE: what follows is a raw deflate stream."""
+
+ERASED: Final = 1 << 8
+"""WRITE: the sectors are erased already."""
+
+_WHOLE_BLOCK: Final = 1 << 9
+_MAGIC: Final = 0x31474D49  # "IMG1"
+_INFO: Final = struct.Struct("<6I")
+_RAM: Final = 1  # of its failures
+
+_FRAME: Final = 0x1000  # plain bytes of a frame, and of a block that is read: several fit into the ring
+_WINDOW: Final = 0x8000
+_UNIT: Final = 0x100  # of a dictionary's length
+_MOST_DIGESTS: Final = 256
+_READS: Final = 4  # under way: the line is busy while a request is on its way
+_WORD: Final = 4  # reads are of whole ones
+_MD5: Final = 16
+_BLANK: Final = b"\xff" * SECTOR
+_ATTEMPTS: Final = 5
+_ANSWER: Final = 5.0
+_MOST_WAITING: Final = 60  # writes under way: one that is lost makes all of them come again
+_SLOWEST_FRAME: Final = 0.5  # seconds for a sector, by the longest times of data sheets
+# Codes that are no work of the line: beyond the flash, not done by the flash, not to be unlocked.
+_MEANT: Final = (0xC2, 0xC4, 0xC5)
+_CHECKED: Final = 16  # bytes of data that the check word covers; the rest of a write has a CRC of its own
+_HEADERS: Final = 64  # bytes of a frame on the line beside its data and what SLIP adds
+
+
+class StubInfo(NamedTuple):
+    """What the stub says of itself.
+
+    Attributes:
+        magic: ``IMG1``; its last character is the version of the protocol.
+        ring: Bytes that may be under way to it.
+        largest: Bytes of data in a frame, at most.
+        flash_id: The flash's ID as it reads it; byte 0 is the manufacturer, byte 3 anything.
+        failures: Bits of its self-check, 0 if all is good.
+        overruns: How often bytes were lost since its start.
+    """
+
+    magic: int
+    ring: int
+    largest: int
+    flash_id: int
+    failures: int
+    overruns: int
+
+    @property
+    def flash_bytes(self) -> bytes:
+        """The flash's ID as it comes from the flash: three bytes."""
+        return self.flash_id.to_bytes(4, "little")[:3]
+
+
+def _words(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}I", *values)
+
+
+def own_request(
+    command: Command, data: bytes = b"", *, timeout: float = _ANSWER, attempts: int = 3, answer: int = 0
+) -> Request:
+    """A request with the check word that the stub wants: over its header and its arguments.
+
+    Args:
+        command: From INFO on.
+        data: Its data.
+        timeout: Seconds until the answer must be there.
+        attempts: How often it may be sent.
+        answer: Bytes of the answer's data.
+    """
+    head = struct.pack("<BBH", 0, command, len(data))
+    check = zlib.crc32(head + data[:_CHECKED])
+    return Request(command, data, check, timeout=timeout, attempts=attempts, answer=answer)
+
+
+def write_request(address: int, plain: bytes, flags: int = 0, history: bytes = b"") -> Request:
+    """A write, compressed where that is less.
+
+    Args:
+        address: Of its first byte: that of a sector.
+        plain: Bytes; a multiple of 256.
+        flags: Of the method.
+        history: What the flash holds right before it, as far as it is to be referred to.
+    """
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, history)
+    packed = packer.compress(plain) + packer.flush()
+    if len(packed) < len(plain):
+        flags |= DEFLATED | len(history) // _UNIT << 16
+    else:
+        packed = plain
+    timeout = protocol.erase_region(0, BLOCK if flags & _WHOLE_BLOCK else _FRAME).timeout
+    head = _words(address, len(plain), zlib.crc32(plain), flags)
+    return own_request(Command.WRITE_FRAME, head + packed, timeout=timeout)
+
+
+def _check_refusal(request: Request, reply: Reply) -> None:
+    """Raise what the stub means when it refuses, with the address that it gives; what the line did, not."""
+    if reply.status[0] in _MEANT:
+        raise RefusedError(
+            f"the chip refuses {request.command.name}: {protocol.reason_of(reply)}",
+            offset=reply.value,
+            found=reply.status.hex(),
+        )
+
+
+def info_request(*, timeout: float = _ANSWER) -> Request:
+    """Asks the stub for what it says of itself."""
+    return own_request(Command.INFO, timeout=timeout, answer=_INFO.size)
+
+
+def ask_info(link: Link, *, timeout: float = _ANSWER) -> StubInfo:
+    """What the stub says of itself.
+
+    Raises:
+        ChipError: It does not say it.
+        PortError: The port is lost.
+    """
+    return StubInfo(*_INFO.unpack(link.request(info_request(timeout=timeout)).data))
+
+
+def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> StubInfo:
+    """Ask the stub for its self-check, and tell it where the flash ends.
+
+    Args:
+        link: The line to it.
+        flash_id: The flash's ID, as it was read through the ROM loader.
+        flash_bytes: The capacity; None if that is not known.
+
+    Raises:
+        ChipError: It does not pass.
+        PortError: The port is lost.
+    """
+    info = ask_info(link)
+    if info.magic != _MAGIC:
+        raise ChipError(
+            "the flasher stub is another one", expected=f"0x{_MAGIC:08x}", found=f"0x{info.magic:08x}"
+        )
+    if info.failures:
+        what = "its RAM" if info.failures == _RAM else f"0x{info.failures:x}"
+        raise ChipError(f"the flasher stub does not pass its self-check: {what}")
+    if info.flash_bytes != flash_id:
+        raise ChipError(
+            "the flasher stub sees another flash than the ROM does",
+            expected=flash_id.hex(),
+            found=info.flash_bytes.hex(),
+        )
+    if flash_bytes is not None:
+        link.request(own_request(Command.SETUP, _words(0, flash_bytes)))
+    return info
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A write of a sector.
+
+    Attributes:
+        address: Of its first byte.
+        plain: What is to be there.
+        erased: Whether the sector is known to be erased.
+        end: Bytes of the whole write that are done with it.
+        request: As it is sent among others.
+    """
+
+    address: int
+    plain: bytes
+    erased: bool
+    end: int
+    request: Request
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in the ring, at most: as SLIP sends it."""
+        body = self.request.data
+        return len(body) + body.count(b"\xc0") + body.count(b"\xdb") + _HEADERS
+
+    def alone(self) -> Request:
+        """As it is sent again: it needs no other frame, and does not erase others, which may be written."""
+        return write_request(self.address, self.plain, ERASED if self.erased else 0)
+
+
+class OwnFlasher(StubFlasher):
+    """Works through imgtool's own stub.
+
+    Args:
+        link: The line to it.
+        name: What to call it.
+        ring: Bytes that may be under way to it.
+    """
+
+    def __init__(self, link: Link, name: str, ring: int) -> None:
+        super().__init__(link, name)
+        self._ring = ring
+
+    def erase(self, address: int, size: int) -> None:
+        """Erase what is not blank of these sectors, in blocks of 64 KB where that is quicker."""
+        timeout = protocol.erase_region(address, size).timeout
+        words = _words(address, size)
+        self._link.request(own_request(Command.ERASE_DIRTY, words, timeout=timeout, attempts=2))
+
+    def matching(self, address: int, contents: Sequence[bytes]) -> set[int]:
+        """Which sectors hold what they should: blank ones by a bitmap, others by the digest of each."""
+        blank = {index for index, content in enumerate(contents) if content == _BLANK}
+        part = {index for index, content in enumerate(contents) if len(content) < SECTOR}
+        found: set[int] = set()
+        for first, end in _runs(blank):
+            found |= self._blanks(address, range(first, end))
+        for first, end in _runs(set(range(len(contents))) - blank - part):
+            sums = self._sums(address + first * SECTOR, end - first)
+            wanted = (hashlib.md5(content, usedforsecurity=False).digest() for content in contents[first:end])
+            found |= {
+                first + index
+                for index, pair in enumerate(zip(sums, wanted, strict=True))
+                if pair[0] == pair[1]
+            }
+        for index in part:
+            found |= {index for _ in super().matching(address + index * SECTOR, [contents[index]])}
+        return found
+
+    def _blanks(self, address: int, numbers: range) -> set[int]:
+        """Which of these sectors are blank."""
+        count = len(numbers)
+        words = _words(address + numbers.start * SECTOR, count * SECTOR)
+        timeout = protocol.md5(0, count * SECTOR).timeout
+        request = own_request(Command.BLANK, words, timeout=timeout, answer=-(-count // 8))
+        bits = int.from_bytes(self._link.request(request).data, "little")
+        return {numbers[index] for index in range(count) if bits >> index & 1}
+
+    def _sums(self, address: int, sectors: int) -> list[bytes]:
+        found: list[bytes] = []
+        for first in range(0, sectors, _MOST_DIGESTS):
+            count = min(_MOST_DIGESTS, sectors - first)
+            words = _words(address + first * SECTOR, count * SECTOR)
+            timeout = protocol.md5(0, count * SECTOR).timeout
+            request = own_request(Command.DIGESTS, words, timeout=timeout, answer=_MD5 * count)
+            data = self._link.request(request).data
+            found += [data[at : at + _MD5] for at in range(0, len(data), _MD5)]
+        return found
+
+    # Writing: several frames under way.
+
+    def write(self, address: int, data: bytes, on_bytes: Callable[[int], None], *, erased: bool) -> None:
+        """Erase and write whole sectors; a frame that comes broken is sent again, alone.
+
+        Raises:
+            LineError: A frame comes broken every time.
+            RefusedError: The flash does not do what it is told.
+        """
+        waiting: deque[_Frame] = deque()
+        for frame in _frames(address, data, erased=erased):
+            while waiting and not self._has_room(waiting, frame):
+                self._finish(waiting, on_bytes)
+            self._link.send(frame.request.build())
+            waiting.append(frame)
+        while waiting:
+            self._finish(waiting, on_bytes)
+
+    def _has_room(self, waiting: deque[_Frame], frame: _Frame) -> bool:
+        return len(waiting) < _MOST_WAITING and sum(other.size for other in (*waiting, frame)) <= self._ring
+
+    def _finish(self, waiting: deque[_Frame], on_bytes: Callable[[int], None]) -> None:
+        """Wait for the answer to the first frame; if it is not good, send all that wait again, one by one."""
+        frame = waiting[0]
+        if self._answer(frame.request, frame.address) is not None:
+            waiting.popleft()
+            on_bytes(frame.end)
+            return
+        self._wait_until_done(len(waiting))
+        while waiting:
+            frame = waiting.popleft()
+            self._insist(frame.alone(), frame.address, "a frame comes broken every time")
+            on_bytes(frame.end)
+
+    def _answer(self, request: Request, address: int) -> Reply | None:
+        """The answer to a request that is under way; None if it is not good, or that to another one."""
+        try:
+            reply = self._link.reply_to(request)
+        except LineError:
+            return None
+        return reply if reply.ok and reply.value == address else None
+
+    def _wait_until_done(self, requests: int) -> None:
+        """Pass over the answers to requests that are under way: the one to this comes after them."""
+        ask_info(self._link, timeout=_ANSWER + requests * _SLOWEST_FRAME)
+
+    def _insist(self, request: Request, address: int, problem: str) -> Reply:
+        """The answer to a request that is sent alone, and again where it does not come or comes broken."""
+        for _ in range(_ATTEMPTS):
+            try:
+                reply = self._link.exchange(request)
+            except LineError:
+                self._link.settle()
+                continue
+            if reply.ok and reply.value == address:
+                return reply
+            _check_refusal(request, reply)
+        raise LineError(problem, offset=address)
+
+    # Reading: several blocks under way, each with a CRC.
+
+    def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
+        """Flash content; blocks that come broken are asked for again.
+
+        Raises:
+            LineError: A block comes broken every time.
+            RefusedError: It goes beyond the end of the flash.
+        """
+        start = address // _WORD * _WORD
+        end = -(-(address + size) // _WORD) * _WORD
+        content = bytearray()
+        waiting: deque[tuple[int, Request]] = deque()
+        for block in _reads(start, end):
+            if len(waiting) == _READS:
+                self._take(waiting, content)
+                on_bytes(start + len(content) - address)
+            self._link.send(block[1].build())
+            waiting.append(block)
+        while waiting:
+            self._take(waiting, content)
+            on_bytes(min(size, start + len(content) - address))
+        return bytes(content[address - start :][:size])
+
+    def _take(self, waiting: deque[tuple[int, Request]], content: bytearray) -> None:
+        """Append the first block that waits; if it does not come whole, all of them, asked for one by one."""
+        address, request = waiting[0]
+        reply = self._answer(request, address)
+        if reply is not None:
+            waiting.popleft()
+            content += reply.data
+            return
+        self._wait_until_done(len(waiting))
+        while waiting:
+            address, request = waiting.popleft()
+            content += self._insist(request, address, "the flash content comes broken every time").data
+
+
+def _reads(start: int, end: int) -> Iterator[tuple[int, Request]]:
+    """Reads of a sector's size each, and their addresses."""
+    for at in range(start, end, _FRAME):
+        count = min(_FRAME, end - at)
+        yield at, own_request(Command.READ_BLOCK, _words(at, count), answer=count)
+
+
+def _frames(address: int, data: bytes, *, erased: bool) -> Iterator[_Frame]:
+    """Frames of a sector each."""
+    for start in range(0, len(data), _FRAME):
+        at = address + start
+        plain = data[start : start + _FRAME]
+        block = at // BLOCK * BLOCK
+        whole = block >= address and block + BLOCK <= address + len(data)
+        flags = ERASED if erased else _WHOLE_BLOCK if whole else 0
+        # What is in the flash right before it, from this very write.
+        history = data[max(0, start - _WINDOW) : start]
+        yield _Frame(at, plain, erased, start + len(plain), write_request(at, plain, flags, history))
+
+
+def _runs(numbers: set[int]) -> Iterator[tuple[int, int]]:
+    """Numbers in a row: the first, and the one behind the last."""
+    first = None
+    for number in sorted(numbers):
+        if first is None:
+            first = number
+        if number + 1 not in numbers:
+            yield first, number + 1
+            first = None
