@@ -247,12 +247,10 @@ class Session:
                 if isinstance(error, LineError):
                     self._lower()
         if problem is not None:
-            if self.options.stub != "auto":
+            if self.options.stub == "espressif":
                 raise problem
             self._leave_stub(problem)
-            self._on_event(
-                Event("note", message="no flasher stub starts; going on with the ROM loader alone")
-            )
+            self._on_event(Event("note", message="no flasher stub works; going on with the ROM loader alone"))
         self._raise_rom()
         self._registers.attach()
         return RomFlasher(self.link, self._registers)
