@@ -27,7 +27,7 @@ static void receive(void *unused)
 {
     (void)unused;
     uint32_t raised = uart0.int_st;
-    for (uint32_t count = UART_RXFIFO_CNT(uart0.status); count != 0; count--) {
+    while (UART_RXFIFO_CNT(uart0.status) != 0) {
         uint8_t byte = uart0.fifo;
         if (receiver.lost && byte != SLIP_END)
             continue;
