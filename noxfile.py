@@ -22,7 +22,7 @@ def _group(name: str) -> list[str]:
 def tests(session: nox.Session) -> None:
     """The tests, on the installed package, as many at a time as there are processors."""
     session.install(".", *_group("test"), *_group("oracle"))
-    session.run("pytest", "-n", "auto", *session.posargs)
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session

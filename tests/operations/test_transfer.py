@@ -279,7 +279,7 @@ def test_an_erase_that_leaves_something_is_told(way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_read_gives_what_is_there_over_a_bad_line(way: str) -> None:
-    size = 0x200 if way == "none" else 0x1_8000
+    size = 0x200 if way == "none" else 0xA000
     wire = wire_to("sim:1MB,fault=flip=out:1500.1,drop=out:2200,lose-reply=60", noise(SIZE))
     assert read_flash(connect(wire, way), 0x1234, size) == noise(SIZE)[0x1234 : 0x1234 + size]
 
@@ -296,7 +296,7 @@ def test_estimates_grow_with_what_is_to_be_done() -> None:
 
 # Seeded faults.  What is tried of them by default is a small part; `nox -s faults` runs all.
 
-FEW = {"none": 60, "espressif": 16, "imgtool": 16}
+FEW = {"none": 60, "espressif": 6, "imgtool": 6}
 MANY = int(os.environ.get("IMGTOOL_FAULT_RUNS", "500"))
 
 

@@ -63,7 +63,12 @@ def test_flash_id_and_mac(tmp_path: Path, way: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("-b", "115200"), ("-b", "115200", "-u"), ("-b", "921600"), ("-b", "921600", "-u")],
+    [
+        pytest.param(("-b", "115200"), marks=pytest.mark.long),
+        ("-b", "115200", "-u"),
+        ("-b", "921600"),
+        pytest.param(("-b", "921600", "-u"), marks=pytest.mark.long),
+    ],
     ids=["deflated-115200", "plain-115200", "deflated-921600", "plain-921600"],
 )
 def test_write_flash(tmp_path: Path, image: str, words: tuple[str, ...]) -> None:
@@ -80,7 +85,9 @@ WORN = ",".join(f"worn=0x20000.{bit}" for bit in range(8) if DATA[0] >> bit & 1)
 
 
 @pytest.mark.parametrize("fault", [WORN, "skip=sector:2"], ids=["worn", "skipped"])
-@pytest.mark.parametrize("options", [(), ("-u",)], ids=["deflated", "plain"])
+@pytest.mark.parametrize(
+    "options", [(), pytest.param(("-u",), marks=pytest.mark.long)], ids=["deflated", "plain"]
+)
 def test_a_bad_write_is_noticed(tmp_path: Path, image: str, fault: str, options: tuple[str, ...]) -> None:
     with Device(tmp_path, content=DIRT, options=("--fault", fault)) as device:
         device.esptool("write-flash", *options, hex(AT), image, code=2)

@@ -179,7 +179,7 @@ pieces = st.sampled_from(PIECES)
 places = st.integers(0, WINDOW - 1)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     data=contents,
     dictionary=contents,
@@ -195,7 +195,7 @@ def test_what_zlib_packs(
     assert (done.end, done.output) == (DONE, data)
 
 
-@settings(max_examples=150)
+@settings(max_examples=70)
 @given(
     stream=compressed,
     edits=st.lists(st.tuples(st.integers(0, 1 << 12), st.integers(0, 255)), max_size=3),
@@ -213,7 +213,7 @@ def test_damaged_and_cut(
         check(unpack, bytes(damaged), piece=piece)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(body=st.binary(max_size=80), kind=st.integers(0, 7), dictionary=st.binary(max_size=300))
 def test_anything(unpack: OnCore, body: bytes, kind: int, dictionary: bytes) -> None:
     check(unpack, bytes((body[0] & 0xF8 | kind, *body[1:])) if body else b"", dictionary)
@@ -251,7 +251,7 @@ def code_lengths(draw: st.DrawFn, symbols: int, least: int) -> list[int]:
     return lengths
 
 
-@settings(max_examples=150)
+@settings(max_examples=70)
 @given(
     literals=code_lengths(286, 257),
     distances=code_lengths(30, 1),
@@ -326,7 +326,7 @@ requests = st.builds(
 cut = st.builds(lambda frame, end: frame[:end] + b"\xc0", requests | payloads.map(encode), st.integers(0, 70))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.lists(requests | cut, max_size=12))
 def test_received_frames(line: OnCore, lines: list[bytes]) -> None:
     data = b"\xc0" + b"".join(lines)
