@@ -104,7 +104,7 @@ def change_info(link: Link, word: int, change: Callable[[int], int], times: int 
         ("sim:1MB,chip=esp8285", "c84014"),
     ],
 )
-@pytest.mark.parametrize("baud", [9600, 115_200, 921_600])
+@pytest.mark.parametrize("baud", [pytest.param(9600, marks=pytest.mark.long), 115_200, 921_600])
 def test_it_starts_and_passes_its_self_check(spec: str, flash_id: str, baud: int) -> None:
     wire = wire_to(spec)
     session = connect(wire, "imgtool", baud)
@@ -458,7 +458,12 @@ def check_write(
     assert (chip.uart.overflows, chip.traps, chip.flash.violations) == (0, [], [])
 
 
-@pytest.mark.parametrize("kind", ON_THE_LINE)
+OFTEN = ("lost", "twice", "without its middle", "in two", "with more", "command", "address", "content")
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind in OFTEN else pytest.param(kind, marks=pytest.mark.long) for kind in ON_THE_LINE]
+)
 def test_a_frame_that_comes_broken_is_written_all_the_same(kind: str) -> None:
     check_write(FEW, sending=(2, kind))
 
@@ -477,7 +482,7 @@ IN_ANSWERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("numbers", [(1,), (2, 5)], ids=str)
+@pytest.mark.parametrize("numbers", [(1,), pytest.param((2, 5), marks=pytest.mark.long)], ids=str)
 @pytest.mark.parametrize("kind", IN_ANSWERS)
 def test_an_answer_that_is_lost_or_broken_does_no_harm(kind: str, numbers: tuple[int, ...]) -> None:
     check_write(FEW, hearing=(numbers, kind))
