@@ -296,7 +296,7 @@ def test_estimates_grow_with_what_is_to_be_done() -> None:
 
 # Seeded faults.  What is tried of them by default is a small part; `nox -s faults` runs all.
 
-FEW = {"none": 60, "espressif": 6, "imgtool": 6}
+FEW = {"none": 30, "espressif": 6, "imgtool": 6}
 MANY = int(os.environ.get("IMGTOOL_FAULT_RUNS", "500"))
 
 

@@ -351,7 +351,7 @@ def dictionary(host: Host) -> None:
 
 def round_the_window(host: Host) -> None:
     rng = random.Random(9)
-    image = b"".join(rng.choice((rng.randbytes(0x700), bytes(0x900), sample(0x800))) for _ in range(48))
+    image = b"".join(rng.choice((rng.randbytes(0x700), bytes(0x900), sample(0x800))) for _ in range(40))
     image = image[: len(image) & ~0xFF]
     for packet in image_requests(image, 0x3000, 0x3000):
         assert host.ask(WRITE, packet[8:]).code == 0

@@ -14,7 +14,7 @@ from tests.stub.scenarios import sample
 BYTE_NS = 10_850
 
 
-@pytest.mark.parametrize("size", [0x10_0000, 0x40_0000])
+@pytest.mark.parametrize("size", [pytest.param(0x10_0000, marks=pytest.mark.long), 0x40_0000])
 def test_pipelined_write(size: int) -> None:
     host = loaded(f"sim:{size >> 20}MB", 921_600)
     assert host.words(SETUP, 0, size).code == 0
