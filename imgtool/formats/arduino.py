@@ -20,7 +20,7 @@ from imgtool.errors import FormatError
 from imgtool.formats import boot_image, fill, firmware
 from imgtool.formats._wire import parse_at
 from imgtool.formats.checksums import crc32_mpeg2, xor8
-from imgtool.formats.reading import Checksum, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import Checksum, Cover, FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
     from imgtool.formats.boot_image import Scan
@@ -260,7 +260,10 @@ def _with_words_zeroed(data: bytes, app: Scan, words: Words) -> Scan:
     if app.checksum is None:
         return app
     computed = xor8([data[words.offset : words.end]], app.checksum.computed)
-    return app._replace(checksum=replace(app.checksum, computed=computed))
+    cover = app.checksum.cover
+    if cover is not None:
+        cover = replace(cover, zeroed=(words.offset, words.end))
+    return app._replace(checksum=replace(app.checksum, computed=computed, cover=cover))
 
 
 def _find_words(data: bytes, app: Scan | None) -> Words | None:
@@ -315,10 +318,10 @@ def _judge(data: bytes, app: Scan | None, words: Words) -> tuple[Checksum, list[
     whole = app is not None and app.problem is None
     end = app.end if app is not None and whole else len(data)
     if words.end <= words.length <= len(data):
-        check = Checksum("crc32-mpeg2", words.crc, crc_of(data, words.offset, words.length), 32)
+        check = _check(data, words, words.length)
         if check.ok:
             return check, [], max(words.length, end)
-    check = Checksum("crc32-mpeg2", words.crc, crc_of(data, words.offset, end), 32)
+    check = _check(data, words, end)
     findings = []
     if not whole and words.length > len(data):
         message = (
@@ -334,6 +337,12 @@ def _judge(data: bytes, app: Scan | None, words: Words) -> tuple[Checksum, list[
             message += "; it would be right with the application's flash mode and size in eboot's header"
         findings.append(Finding(Severity.ERROR, "crc", message, words.offset + 4))
     return check, findings, end
+
+
+def _check(data: bytes, words: Words, length: int) -> Checksum:
+    """The CRC over the first ``length`` bytes beside the stored one."""
+    cover = Cover(words.offset + 4, ((0, length),), (words.offset, words.end))
+    return Checksum("crc32-mpeg2", words.crc, crc_of(data, words.offset, length), 32, cover)
 
 
 def _patched(data: bytes, words: Words, length: int) -> bool:

@@ -21,6 +21,7 @@ from imgtool.formats._wire import parse_at
 from imgtool.formats.checksums import sdk_crc
 from imgtool.formats.reading import (
     Checksum,
+    Cover,
     FileKind,
     Finding,
     Header,
@@ -91,7 +92,7 @@ def _irom_parts(data: bytes, slot: int) -> tuple[tuple[Part, ...], tuple[Finding
     computed = sdk_crc(data[:end])
     if end > IROM_OFFSET and stored == computed:
         irom = Part(PartKind.IROM, IROM_OFFSET, end - IROM_OFFSET, address)
-        check = Checksum("sdk-crc32", stored, computed, 32)
+        check = Checksum("sdk-crc32", stored, computed, 32, Cover(end, ((0, end),)))
         tail = Part(PartKind.CRC_TAIL, end, 4, checksum=check, note="covers everything before it")
         return (irom, tail), (placed,)
     message = "no CRC stands behind irom, as in the first releases, or it is damaged: a cut cannot be seen"

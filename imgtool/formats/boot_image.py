@@ -23,6 +23,7 @@ from imgtool.formats._wire import parse_at
 from imgtool.formats.checksums import xor8
 from imgtool.formats.reading import (
     Checksum,
+    Cover,
     FileKind,
     Finding,
     Header,
@@ -217,7 +218,8 @@ def _with_checksum(data: bytes, found: Scan) -> Scan:
         )
         return found._replace(end=len(data), problem=problem)
     computed = xor8(data[s.offset : s.offset + s.size] for s in found.segments)
-    return found._replace(end=position + 1, checksum=Checksum("xor8", data[position], computed))
+    cover = Cover(position, tuple((s.offset, s.offset + s.size) for s in found.segments))
+    return found._replace(end=position + 1, checksum=Checksum("xor8", data[position], computed, cover=cover))
 
 
 def _checksum_offset(end: int) -> int:

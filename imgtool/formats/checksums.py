@@ -5,13 +5,14 @@ The only importer of crcmod.  Everything runs at C speed: a 16 MB flash is check
 
 from __future__ import annotations
 
-from functools import cache
+import hashlib
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["XOR_SEED", "crc32_mpeg2", "sdk_crc", "xor8"]
+__all__ = ["XOR_SEED", "crc32_mpeg2", "sdk_crc", "stored_bytes", "value_of", "xor8"]
 
 XOR_SEED: Final = 0xEF
 """Start value of the boot ROM's checksum."""
@@ -63,3 +64,37 @@ def crc32_mpeg2(blocks: Iterable[bytes]) -> int:
     for block in blocks:
         crc = _model("crc-32-mpeg")(block, crc)
     return crc
+
+
+def value_of(algorithm: str, blocks: Sequence[bytes]) -> int:
+    """The value of a check over blocks, one after the other.
+
+    Args:
+        algorithm: A name as in :class:`imgtool.formats.reading.Checksum`; not ``crc32``, which is gzip's own.
+        blocks: What it covers.
+
+    Raises:
+        KeyError: No such algorithm.
+    """
+    return _VALUES[algorithm](blocks)
+
+
+def stored_bytes(algorithm: str, value: int, bits: int) -> bytes:
+    """How a value stands in a file: numbers with the lowest byte first, digests with the highest."""
+    return value.to_bytes(bits // 8, "big" if algorithm in _DIGESTS else "little")
+
+
+def _digest(name: str, blocks: Iterable[bytes]) -> int:
+    digest = hashlib.new(name, usedforsecurity=False)
+    for block in blocks:
+        digest.update(block)
+    return int.from_bytes(digest.digest(), "big")
+
+
+_DIGESTS: Final = ("md5", "sha256")
+_VALUES: Final[dict[str, Callable[[Sequence[bytes]], int]]] = {
+    "xor8": xor8,
+    "sdk-crc32": lambda blocks: sdk_crc(b"".join(blocks)),
+    "crc32-mpeg2": crc32_mpeg2,
+    **{name: partial(_digest, name) for name in _DIGESTS},
+}

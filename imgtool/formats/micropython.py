@@ -21,7 +21,7 @@ from imgtool.errors import FormatError
 from imgtool.formats import boot_image, fill
 from imgtool.formats._embedded import Stretch, filler
 from imgtool.formats._wire import parse_at
-from imgtool.formats.reading import Checksum, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import Checksum, Cover, FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["IROM_OFFSET", "LENGTH_OFFSET", "Tail", "read"]
 
@@ -73,7 +73,8 @@ def _check(data: bytes, end: int) -> Checksum | None:
     if end < IROM_OFFSET or len(stored) < _MD5:
         return None
     computed = hashlib.md5(memoryview(data)[_UNCOVERED:end], usedforsecurity=False).digest()
-    return Checksum("md5", int.from_bytes(stored, "big"), int.from_bytes(computed, "big"), 128)
+    cover = Cover(end, ((_UNCOVERED, end),))
+    return Checksum("md5", int.from_bytes(stored, "big"), int.from_bytes(computed, "big"), 128, cover)
 
 
 def _tail_if_ours(data: bytes, found: boot_image.Scan) -> Tail | None:

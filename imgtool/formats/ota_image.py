@@ -22,6 +22,7 @@ from imgtool.formats.boot_image import BootImage
 from imgtool.formats.checksums import sdk_crc
 from imgtool.formats.reading import (
     Checksum,
+    Cover,
     FileKind,
     Finding,
     Header,
@@ -243,7 +244,8 @@ def _tail(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]
         message = "no CRC stands behind the image, so nothing covers its irom part; some tools append none"
         return (), (Finding(Severity.NOTE, "no-crc", message, end),)
     if _has_crc(data, end):
-        check = Checksum("sdk-crc32", int.from_bytes(data[end : end + 4], "little"), sdk_crc(data[:end]), 32)
+        stored = int.from_bytes(data[end : end + 4], "little")
+        check = Checksum("sdk-crc32", stored, sdk_crc(data[:end]), 32, Cover(end, ((0, end),)))
         part = Part(PartKind.CRC_TAIL, end, 4, checksum=check, note="covers everything before it")
         rest, said = boot_image.trailing(data, part.end)
         if check.ok:

@@ -8,7 +8,7 @@ Source: rboot.h and readme.txt of https://github.com/raburton/rboot; see docs/fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from construct import Bytes, Const, Int8ul, Int32ul, Struct
@@ -18,7 +18,17 @@ from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats._wire import parse_at
 from imgtool.formats.checksums import xor8
-from imgtool.formats.reading import Checksum, Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import (
+    Checksum,
+    Cover,
+    Fact,
+    FileKind,
+    Finding,
+    Part,
+    PartKind,
+    Reading,
+    Severity,
+)
 
 __all__ = ["MAGIC", "OFFSET", "RbootConfig", "part_at", "read"]
 
@@ -156,6 +166,9 @@ def part_at(data: bytes, offset: int) -> tuple[Part, RbootConfig | None, tuple[F
         note = "blank: rBoot writes its default" if blank else "no configuration: rBoot writes its default"
         return Part(PartKind.RBOOT_CONFIG, offset, size, note=note), None, ()
     check = config.checksum
+    if check is not None:
+        place = offset + len(config.build()) - _CHECK.sizeof()
+        check = replace(check, cover=Cover(place, ((offset, place),)))
     facts: dict[str, Fact] = {
         "mode": config.mode,
         "current_rom": config.current_rom,

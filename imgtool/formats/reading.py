@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Checksum",
+    "Cover",
     "Fact",
     "FileKind",
     "Finding",
@@ -122,6 +123,30 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """What a check value is computed over and where it stands; all are offsets in the file.
+
+    Attributes:
+        place: Offset of the stored value.
+        spans: Start and stop of each covered stretch, in the order in which they are taken.
+        zeroed: Start and stop of bytes that are taken as zeros, such as those of the value itself.
+    """
+
+    place: int
+    spans: tuple[tuple[int, int], ...]
+    zeroed: tuple[int, int] | None = None
+
+    def moved(self, by: int) -> Cover:
+        """The same in a longer file, ``by`` bytes further on."""
+        zeroed = None if self.zeroed is None else (self.zeroed[0] + by, self.zeroed[1] + by)
+        return Cover(self.place + by, tuple((start + by, stop + by) for start, stop in self.spans), zeroed)
+
+    def touches(self, start: int, stop: int) -> bool:
+        """Whether a change of the bytes from ``start`` to ``stop`` changes the computed value."""
+        return any(start < end and begin < stop for begin, end in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
 class Checksum:
     """A stored check value beside the computed one.
 
@@ -130,17 +155,23 @@ class Checksum:
         stored: The value in the file; digests too are numbers, first byte highest.
         computed: The value that the bytes give.
         bits: Width of both.
+        cover: What it is computed over; None where it is not over bytes of the file as they stand.
     """
 
     algorithm: str
     stored: int
     computed: int
     bits: int = 8
+    cover: Cover | None = None
 
     @property
     def ok(self) -> bool:
         """Whether both agree."""
         return self.stored == self.computed
+
+    def moved(self, by: int) -> Checksum:
+        """The same in a longer file, ``by`` bytes further on."""
+        return self if self.cover is None else replace(self, cover=self.cover.moved(by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +325,7 @@ class Reading:
             replace(
                 part,
                 offset=part.offset + by,
+                checksum=None if part.checksum is None else part.checksum.moved(by),
                 segments=tuple(replace(segment, offset=segment.offset + by) for segment in part.segments),
             )
             for part in self.parts

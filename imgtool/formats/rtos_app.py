@@ -21,6 +21,7 @@ from imgtool.formats import boot_image
 from imgtool.formats._wire import parse_at
 from imgtool.formats.reading import (
     Checksum,
+    Cover,
     Fact,
     FileKind,
     Finding,
@@ -215,7 +216,7 @@ def _tail(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]
         return boot_image.trailing(data, end)
     stored = int.from_bytes(data[end : end + _HASH], "big")
     computed = int.from_bytes(hashlib.sha256(data[:end]).digest(), "big")
-    check = Checksum("sha256", stored, computed, 256)
+    check = Checksum("sha256", stored, computed, 256, Cover(end, ((0, end),)))
     part = Part(PartKind.SHA256_TAIL, end, _HASH, checksum=check, note="covers everything before it")
     rest, said = boot_image.trailing(data, part.end)
     if not check.ok:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from construct import Bytes, Const, Int8ul, Int32ul, Struct
@@ -19,7 +19,17 @@ from imgtool.chip import SECTOR
 from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats._wire import parse_at
-from imgtool.formats.reading import Checksum, Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import (
+    Checksum,
+    Cover,
+    Fact,
+    FileKind,
+    Finding,
+    Part,
+    PartKind,
+    Reading,
+    Severity,
+)
 
 __all__ = ["SIZE", "Partition", "PartitionTable", "inside", "part_at", "read", "table_at"]
 
@@ -198,6 +208,9 @@ def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, .
         finding = Finding(Severity.ERROR, code, problem.message + found, problem.offset)
         return part, (finding,)
     check = table.checksum
+    if check is not None:
+        digest = offset + table.end - 16
+        check = replace(check, cover=Cover(digest, ((offset, offset + table.end - _ROW_SIZE),)))
     rows: list[Fact] = [
         {
             "label": p.label,
