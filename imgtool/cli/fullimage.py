@@ -93,7 +93,7 @@ def _extras(
 ) -> Extras:
     from dataclasses import replace
 
-    from imgtool.cli.files import read_file
+    from imgtool.cli.placing import read_content
     from imgtool.operations.extras import AT_ITS_PLACE
     from imgtool.operations.fullimage import Extras
     from imgtool.operations.merge import Piece
@@ -101,7 +101,7 @@ def _extras(
     extras = Extras(
         source,
         None if filesystem is None else _filesystem(filesystem),
-        None if lfs is None else Piece(0, read_file(lfs), str(lfs)),
+        None if lfs is None else Piece(0, read_content(lfs), str(lfs)),
     )
     for name, piece in named:
         if name == "@lfs":
@@ -118,14 +118,14 @@ def _extras(
 
 
 def _filesystem(text: str) -> Piece:
-    from imgtool.cli.files import read_file
+    from imgtool.cli.placing import read_content
     from imgtool.operations.extras import AT_ITS_PLACE
     from imgtool.operations.merge import Piece
 
     name, at, address = text.rpartition("@")
     if not at or not address[:1].isdigit() or Path(text).exists():
-        return Piece(AT_ITS_PLACE, read_file(Path(text)), text)
-    return Piece(number(address, "address"), read_file(Path(name)), name)
+        return Piece(AT_ITS_PLACE, read_content(Path(text)), text)
+    return Piece(number(address, "address"), read_content(Path(name)), name)
 
 
 def _report(made: FullImage, target: Path, *, dry_run: bool, as_json: bool) -> None:

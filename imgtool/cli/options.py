@@ -185,7 +185,12 @@ def folder_images(folder: Path) -> list[Placed]:
 
 
 def _check_places(images: list[Placed]) -> None:
-    nameless = [image.path.name for image in images if image.place is None]
+    # Files of records hold addresses of their own.
+    nameless = [
+        image.path.name
+        for image in images
+        if image.place is None and OutputFormat.of_name(image.path) is OutputFormat.BIN
+    ]
     if len(nameless) > 1:
         raise UsageError(
             f"{nameless[0]} and {nameless[1]} both have no address",

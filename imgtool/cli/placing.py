@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file
 from imgtool.cli.options import INIT_DATA_CHOICES, Placed, folder_images, keep_or, size_name
 from imgtool.errors import FormatError
-from imgtool.operations.merge import HeaderChange, Piece
+from imgtool.formats.fill import ERASED
+from imgtool.operations.merge import HeaderChange, Piece, join
+from imgtool.operations.records import form_of, pieces_of_records
 
 if TYPE_CHECKING:
     from imgtool.operations.extras import InitDataSource
 
-__all__ = ["found_here", "header_change", "init_source", "pieces_of"]
+__all__ = ["found_here", "header_change", "init_source", "pieces_of", "read_content"]
 
 _KEEP = "keep"
 
@@ -26,13 +29,40 @@ def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]
     pieces: list[Piece] = []
     named: list[tuple[str, Piece]] = []
     for image in images:
-        address = image.place if isinstance(image.place, int) else 0
-        piece = Piece(address, read_file(image.path), str(image.path))
+        data, name = read_file(image.path), str(image.path)
+        form = form_of(data)
         if isinstance(image.place, str):
-            named.append((image.place, piece))
+            named.append((image.place, Piece(0, _flat(data, form, name), name)))
+        elif form == "bin":
+            pieces.append(Piece(image.place or 0, data, name))
+        elif image.place:
+            raise UsageError(
+                f"{name} holds addresses of its own", expected="no address", found=f"0x{image.place:x}"
+            )
         else:
-            pieces.append(piece)
+            pieces += pieces_of_records(data, form, name)
     return pieces, named
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of an image; of Intel HEX, S-record and UF2 what they hold, from their lowest address on.
+
+    Raises:
+        UsageError: It cannot be read.
+        FormatError: A record is damaged.
+        LayoutError: It holds addresses that are not those of flash.
+    """
+    data = read_file(path)
+    return _flat(data, form_of(data), str(path))
+
+
+def _flat(data: bytes, form: str, name: str) -> bytes:
+    if form == "bin":
+        return data
+    pieces = pieces_of_records(data, form, name)
+    start = pieces[0].address
+    moved = [replace(piece, address=piece.address - start) for piece in pieces]
+    return join(moved, moved[-1].end, ERASED)
 
 
 def header_change(
@@ -95,7 +125,7 @@ def init_source(choice: str, changes: list[str]) -> InitDataSource:
     _check_fields(fields)
     if choice in INIT_DATA_CHOICES:
         return InitDataSource(choice, None, fields)
-    return InitDataSource("file", Piece(0, read_file(Path(choice)), choice), fields)
+    return InitDataSource("file", Piece(0, read_content(Path(choice)), choice), fields)
 
 
 def _check_fields(fields: dict[str, str]) -> None:

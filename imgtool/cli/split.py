@@ -23,11 +23,12 @@ def split(
 
     Example: imgtool split nodemcu.bin -o parts
     """
-    from imgtool.cli.files import check_output, read_file, write_file
+    from imgtool.cli.files import check_output, write_file
+    from imgtool.cli.placing import read_content
     from imgtool.errors import ImgtoolError
     from imgtool.operations.split import split as cut
 
-    data = read_file(file)
+    data = read_content(file)
     try:
         result = cut(data)
     except ImgtoolError as error:
