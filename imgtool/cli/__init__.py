@@ -62,6 +62,7 @@ COMMANDS: Final = {
         "merge",
         "split",
         "fullimage",
+        "patch",
         "flash",
         "verify",
         "read",
@@ -215,6 +216,8 @@ def exit_code_of(error: ImgtoolError) -> int:
 def hint_for(error: ImgtoolError) -> str:
     """What to do about an error: a cure for this very one, or the hint for its class."""
     special = PortError | ChipError | VerifyError | InterruptedRunError
+    if error.check == "repair":
+        return "imgtool inspect FILE shows its checks; imgtool patch --repair makes them right"
     if isinstance(error, special) or "check" in error.data:
         from imgtool.cli.connecting import hint_of
 

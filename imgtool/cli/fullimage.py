@@ -15,7 +15,6 @@ from imgtool.cli.options import (
     ModeOption,
     SetOption,
     images_of,
-    number,
     size_name,
 )
 
@@ -93,14 +92,14 @@ def _extras(
 ) -> Extras:
     from dataclasses import replace
 
-    from imgtool.cli.placing import read_content
+    from imgtool.cli.placing import filesystem_piece, read_content
     from imgtool.operations.extras import AT_ITS_PLACE
     from imgtool.operations.fullimage import Extras
     from imgtool.operations.merge import Piece
 
     extras = Extras(
         source,
-        None if filesystem is None else _filesystem(filesystem),
+        None if filesystem is None else filesystem_piece(filesystem),
         None if lfs is None else Piece(0, read_content(lfs), str(lfs)),
     )
     for name, piece in named:
@@ -115,17 +114,6 @@ def _extras(
                 "the RF-cal sector of a new image is always blank", expected="no @rf-cal", found=name
             )
     return extras
-
-
-def _filesystem(text: str) -> Piece:
-    from imgtool.cli.placing import read_content
-    from imgtool.operations.extras import AT_ITS_PLACE
-    from imgtool.operations.merge import Piece
-
-    name, at, address = text.rpartition("@")
-    if not at or not address[:1].isdigit() or Path(text).exists():
-        return Piece(AT_ITS_PLACE, read_content(Path(text)), text)
-    return Piece(number(address, "address"), read_content(Path(name)), name)
 
 
 def _report(made: FullImage, target: Path, *, dry_run: bool, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file
-from imgtool.cli.options import INIT_DATA_CHOICES, Placed, folder_images, keep_or, size_name
+from imgtool.cli.options import INIT_DATA_CHOICES, Placed, folder_images, keep_or, number, size_name
 from imgtool.errors import FormatError
 from imgtool.formats.fill import ERASED
 from imgtool.operations.merge import HeaderChange, Piece, join
@@ -17,7 +17,7 @@ from imgtool.operations.records import form_of, pieces_of_records
 if TYPE_CHECKING:
     from imgtool.operations.extras import InitDataSource
 
-__all__ = ["found_here", "header_change", "init_source", "pieces_of", "read_content"]
+__all__ = ["filesystem_piece", "found_here", "header_change", "init_source", "pieces_of", "read_content"]
 
 _KEEP = "keep"
 
@@ -106,6 +106,16 @@ def found_here() -> list[Placed]:
     raise UsageError(
         "no image is given, and there is none here", expected="./0x*.bin or ./bin/0x*.bin", found="neither"
     )
+
+
+def filesystem_piece(text: str) -> Piece:
+    """A file system image, ``FILE`` or ``FILE@ADDR``; without an address it goes to its place."""
+    from imgtool.operations.extras import AT_ITS_PLACE
+
+    name, at, address = text.rpartition("@")
+    if not at or not address[:1].isdigit() or Path(text).exists():
+        return Piece(AT_ITS_PLACE, read_content(Path(text)), text)
+    return Piece(number(address, "address"), read_content(Path(name)), name)
 
 
 def init_source(choice: str, changes: list[str]) -> InitDataSource:

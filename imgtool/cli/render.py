@@ -68,14 +68,6 @@ _KINDS: Final = {
     FileKind.UNKNOWN: "unknown",
 }
 _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-_ALGORITHMS: Final = {
-    "xor8": "XOR",
-    "sdk-crc32": "CRC-32",
-    "crc32": "CRC-32",
-    "crc32-mpeg2": "CRC-32",
-    "md5": "MD5",
-    "sha256": "SHA-256",
-}
 # Files in which every record has a check of its own.
 _CHECKED_RECORDS: Final = (FileKind.INTEL_HEX, FileKind.S_RECORD)
 _LONG_DIGEST: Final = 64  # bits
@@ -312,7 +304,7 @@ def _show_checks(screen: Screen, description: Description) -> None:
         if check.bits > _LONG_DIGEST:
             values = [f"{value[2:14]}..." for value in values]
         covered = "the contents" if part.kind is PartKind.UNKNOWN else part.kind
-        name = f"{_ALGORITHMS.get(check.algorithm, check.algorithm)} of {covered}"
+        name = f"{check.name} of {covered}"
         verdict = Span("holds", "green") if check.ok else Span("WRONG", "bold red")
         rows.append((name, *values, verdict))
     if rows:

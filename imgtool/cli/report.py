@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
     from imgtool.operations.describe import Description
+    from imgtool.operations.edits import Difference
     from imgtool.operations.merge import Piece
+    from imgtool.operations.patch import Patched
 
 __all__ = [
     "description_fields",
@@ -20,11 +22,13 @@ __all__ = [
     "finding_fields",
     "header_fields",
     "part_fields",
+    "patch_fields",
     "piece_fields",
     "warnings_of",
 ]
 
 _SCHEMA = 1
+_LONG_RUN = 4096  # bytes
 _WIDEST_NUMBER = 32  # bits; wider check values are hex strings, as bytes are
 
 
@@ -143,6 +147,32 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
 def piece_fields(piece: Piece) -> dict[str, Any]:
     """A piece of a merge, split or full image."""
     return {"name": piece.name, "address": piece.address, "size": len(piece.data)}
+
+
+def patch_fields(made: Patched) -> dict[str, Any]:
+    """What a patch changed: fields and bytes."""
+    return {
+        "kind": str(made.after.kind),
+        "size": len(made.data),
+        "sha256": made.after.sha256,
+        "fields": [
+            {
+                "field": edit.field,
+                "offset": edit.offset,
+                "old": edit.old,
+                "new": edit.new,
+                "follows": edit.follows,
+            }
+            for edit in made.edits
+        ],
+        "bytes": [_difference(run) for run in made.differences],
+    }
+
+
+def _difference(run: Difference) -> dict[str, Any]:
+    fields: dict[str, Any] = {"offset": run.offset, "size": len(run.new)}
+    # A whole file system is no news in hex.
+    return {**fields, "old": run.old.hex(), "new": run.new.hex()} if len(run.new) <= _LONG_RUN else fields
 
 
 def warnings_of(findings: Iterable[Finding], *notes: str | None) -> list[str]:

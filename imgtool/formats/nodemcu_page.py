@@ -9,7 +9,7 @@ and later), confirmed on two real images; see docs/formats/nodemcu-record-page.m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -146,6 +146,21 @@ class RecordPage:
     def table(self) -> PartitionTable | None:
         """The partition table in force, None where there is none."""
         return next((_table(record) for record in self.records if record.id == TABLE), None)
+
+    def compacted(self) -> RecordPage:
+        """The records in force: without those that were deleted, and of tables only the first."""
+        kept: list[Record] = []
+        for record in self.records:
+            second = record.id == TABLE and any(each.id == TABLE for each in kept)
+            if record.id != DELETED and not second:
+                kept.append(record)
+        return RecordPage(tuple(kept))
+
+    def with_table(self, table: PartitionTable) -> RecordPage:
+        """The records in force with another table in the place of the one that there is."""
+        payload = table_payload(table)
+        records = self.compacted().records
+        return RecordPage(tuple(replace(r, payload=payload) if r.id == TABLE else r for r in records))
 
     def build(self) -> bytes:
         """The page as bytes, free space erased.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size_of_code, memory_at
 
@@ -146,6 +146,16 @@ class Cover:
         return any(start < end and begin < stop for begin, end in self.spans)
 
 
+_ALGORITHMS: Final = {
+    "xor8": "XOR",
+    "sdk-crc32": "CRC-32",
+    "crc32": "CRC-32",
+    "crc32-mpeg2": "CRC-32",
+    "md5": "MD5",
+    "sha256": "SHA-256",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Checksum:
     """A stored check value beside the computed one.
@@ -168,6 +178,11 @@ class Checksum:
     def ok(self) -> bool:
         """Whether both agree."""
         return self.stored == self.computed
+
+    @property
+    def name(self) -> str:
+        """The algorithm as people call it."""
+        return _ALGORITHMS.get(self.algorithm, self.algorithm)
 
     def moved(self, by: int) -> Checksum:
         """The same in a longer file, ``by`` bytes further on."""

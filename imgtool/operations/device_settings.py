@@ -16,7 +16,7 @@ from imgtool.formats import boot_image, fill, nodemcu_page, rtos_partitions
 from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.init_data import InitData, is_init_data
 from imgtool.formats.littlefs import superblock_at
-from imgtool.formats.nodemcu_page import Entry, PartitionTable, Record, RecordPage
+from imgtool.formats.nodemcu_page import Entry, PartitionTable, RecordPage
 from imgtool.formats.reading import Header, PartKind
 from imgtool.formats.spiffs import blocks_left, signature_at
 from imgtool.layout import Region, align_up, lowest_protected, resolve, sdk_regions, table_regions
@@ -115,7 +115,7 @@ class KeptPage:
         change = (
             "the record that init data is in place is taken out of the record page: NodeMCU then writes it"
         )
-        return replace(self, data=_rebuilt(records), changes=(*self.changes, change))
+        return replace(self, data=RecordPage(records).compacted().build(), changes=(*self.changes, change))
 
 
 def keep_page(device: tuple[bytes, RecordPage], flash: FlashSize, boot_end: int, irom_end: int) -> KeptPage:
@@ -160,22 +160,8 @@ def keep_page(device: tuple[bytes, RecordPage], flash: FlashSize, boot_end: int,
         return KeptPage(block, table, holds)
     size = min(align_up(irom_end - code.address, _PARTITION_STEP), limit - code.address)
     grown = PartitionTable(tuple(Entry(e.type, e.address, size) if e is code else e for e in table.entries))
-    records = tuple(
-        replace(r, payload=nodemcu_page.table_payload(grown)) if r.id == nodemcu_page.TABLE else r
-        for r in page.records
-    )
     change = f"irom in the device's partition table: 0x{code.size:x} -> 0x{size:x} bytes"
-    return KeptPage(_rebuilt(records), grown, holds, (change,))
-
-
-def _rebuilt(records: Iterable[Record]) -> bytes:
-    """A page of the records in force: deleted ones go, and of tables only the first counts."""
-    kept: list[Record] = []
-    for record in records:
-        second = record.id == nodemcu_page.TABLE and any(r.id == nodemcu_page.TABLE for r in kept)
-        if record.id != nodemcu_page.DELETED and not second:
-            kept.append(record)
-    return RecordPage(tuple(kept)).build()
+    return KeptPage(page.with_table(grown).build(), grown, holds, (change,))
 
 
 def _holds(page: RecordPage) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from imgtool.operations.merge import Merged
 
-__all__ = ["encode"]
+__all__ = ["encode", "encode_blocks"]
 
 _BUILDERS: Final[dict[str, Callable[[Sequence[Block]], bytes]]] = {
     "hex": intel_hex.build,
@@ -38,4 +38,13 @@ def encode(merged: Merged, form: str, *, filled: bool = False) -> bytes:
     if form == "bin":
         return merged.data
     pieces = [Block(piece.address, piece.data) for piece in merged.pieces]
-    return _BUILDERS[form]([Block(merged.start, merged.data)] if filled else pieces)
+    return encode_blocks([Block(merged.start, merged.data)] if filled else pieces, form)
+
+
+def encode_blocks(blocks: Sequence[Block], form: str) -> bytes:
+    """Blocks as a file of records: ``hex``, ``srec`` or ``uf2``.
+
+    Raises:
+        KeyError: No format has that name.
+    """
+    return _BUILDERS[form](blocks)

@@ -36,6 +36,7 @@ __all__ = [
     "filesystem_findings",
     "init_data_block",
     "irom_end_of",
+    "layout_of",
     "place_by_name",
     "place_filesystem",
     "place_init_data",
@@ -295,6 +296,23 @@ def check_layout_known(source: Description, name: str) -> None:
         expected="NodeMCU or another non-OS SDK firmware without a boot loader",
         found=f"{source.kind} with {foreign[0].kind}" if in_flash else str(source.kind),
     )
+
+
+def layout_of(data: bytes, description: Description) -> FlashLayout:
+    """What the firmware in a file reserves, on the flash that its image header states.
+
+    Raises:
+        FormatError: The irom part is missing.
+        LayoutError: It is another firmware, or the size in the header has no meaning.
+    """
+    check_layout_known(description, "the file")
+    stated = None if description.header is None else description.header.flash_size
+    if stated is None:
+        raise LayoutError(
+            "the flash size in the image header has no meaning, so nothing tells what lies where"
+        )
+    table = table_of(data, description)
+    return layout_for(stated, description.firmware, table, irom_end_of(description))
 
 
 def irom_end_of(description: Description) -> int:
