@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import IROM_WINDOW, SECTOR
+from imgtool.chip import FLASH_SIZES, IROM_WINDOW, SECTOR
 from imgtool.errors import FormatError, LayoutError, in_bytes
 from imgtool.formats import fill, nodemcu_page
 from imgtool.formats.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
@@ -84,6 +84,7 @@ def patch_table(data: bytes, description: Description, change: TableChange) -> T
         changed = _of_resolved(table, change, flash)
     else:
         changed = _of_fresh(table, change, flash)
+        _check_floor(changed, change.spiffs_address)
     findings: list[Finding] = []
     if flash is None:
         message = "no image header says how large the flash is: the table was not checked against its end"
@@ -134,6 +135,24 @@ def _of_fresh(table: PartitionTable, change: TableChange, flash: int | None) -> 
         else:
             entries.append(entry)
     return PartitionTable(tuple(entries))
+
+
+def _check_floor(table: PartitionTable, wanted: int | None) -> None:
+    """Refuse a place for SPIFFS before the end of LFS: the first boot would put it elsewhere in silence."""
+    before = PartitionTable(tuple(entry for entry in table.entries if entry.type != SPIFFS0))
+    ends = [
+        (entry.address + entry.size, entry.name)
+        for entry in resolve(before, FLASH_SIZES[-1].bytes, 0).entries
+        if entry.type in (nodemcu_page.IROM, LFS0)
+    ]
+    end, name = max(ends, default=(0, ""))
+    if wanted and wanted < end:  # 0 leaves it to the first boot
+        raise LayoutError(
+            f"partition {nodemcu_page.TYPES[SPIFFS0]} begins inside {name}",
+            offset=wanted,
+            expected=f"0x{end:06x} or more",
+            found=f"0x{wanted:06x}",
+        )
 
 
 def _or(value: int | None, default: int) -> int:
@@ -233,7 +252,7 @@ def _left_behind(data: bytes, before: tuple[Entry, ...], after: tuple[Entry, ...
                 f"the partition of the file system at 0x{entry.address:06x} changed: the next boot formats"
             )
             findings.append(Finding(Severity.WARNING, "filesystem-formatted", message, entry.address))
-        elif entry.type == LFS0 and now.address != entry.address:
+        elif entry.type == LFS0 and (now.address != entry.address or now.size == 0):
             message = f"the LFS image at 0x{entry.address:06x} stays behind: LFS is to be loaded anew"
             findings.append(Finding(Severity.WARNING, "lfs-lost", message, entry.address))
     return findings
