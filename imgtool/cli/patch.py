@@ -213,9 +213,9 @@ def _check_output(output: Path | None, *, in_place: bool, dry_run: bool) -> None
 
 
 def _address(text: str) -> int:
-    value = number(text, "address")
+    value = number(text, "number")
     if value >= _WORD:
-        raise UsageError("not an address", expected="at most 0xffffffff", found=text)
+        raise UsageError("not a number of 32 bits", expected="at most 0xffffffff", found=text)
     return value
 
 
@@ -242,7 +242,7 @@ def _write(word: str) -> Write:
         raise UsageError("not bytes for an address", expected="ADDR=HEX or ADDR=FILE", found=word)
     digits = _HEX.match(value)
     if digits is not None:
-        return Write(_address(address), bytes.fromhex(re.sub("[ :_]", "", digits[1])), "--write")
+        return Write(_address(address), bytes.fromhex(re.sub("[ :_]", "", digits[1])))
     if not Path(value).exists() and re.fullmatch(r"(0x)?[0-9a-fA-F]*", value):
         raise UsageError("a byte has two hex digits", expected="an even number of them", found=value)
     return Write(_address(address), read_file(Path(value)), value)
@@ -251,7 +251,7 @@ def _write(word: str) -> Write:
 def _other_inputs(changes: Changes) -> list[Path]:
     pieces: list[Piece | None] = [changes.lfs, changes.filesystem, changes.init_data.file]
     names = [piece.name for piece in pieces if piece is not None]
-    return [Path(name) for name in (*names, *(write.name for write in changes.writes))]
+    return [Path(name) for name in (*names, *(write.name for write in changes.writes if write.name))]
 
 
 def _encoded(file: Path, made: Patched, target: Path) -> bytes:

@@ -27,7 +27,7 @@ from imgtool.operations.extras import (
     place_lfs,
     table_of,
 )
-from imgtool.operations.merge import HeaderChange, Piece, join, lay_out, merge
+from imgtool.operations.merge import HeaderChange, Piece, check_in_flash, join, lay_out, merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,14 +170,7 @@ def _kept_parts(data: bytes, source: Description, pieces: Sequence[Piece]) -> li
 def _check_fit(placed: Sequence[Piece], firmware: Sequence[Piece], layout: FlashLayout) -> None:
     """Nothing leaves the flash, and the firmware and file systems stay out of what is reserved."""
     for piece in placed:
-        if piece.end > layout.flash.bytes:
-            raise LayoutError(
-                f"it leaves the flash of {layout.flash.name}",
-                source=piece.name,
-                offset=layout.flash.bytes,
-                expected=f"its end at or below 0x{layout.flash.bytes:06x}",
-                found=f"0x{piece.end:06x}, {in_bytes(piece.end - layout.flash.bytes)} too many",
-            )
+        check_in_flash(piece, layout.flash)
     own = {id(piece) for piece in firmware}
     for piece in placed:
         for region in layout.regions:

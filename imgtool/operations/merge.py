@@ -21,6 +21,7 @@ from imgtool.layout import lowest_protected
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imgtool.chip import FlashSize
     from imgtool.formats.boot_image import Scan
     from imgtool.formats.reading import Part
 
@@ -29,6 +30,7 @@ __all__ = [
     "HeaderChange",
     "Merged",
     "Piece",
+    "check_in_flash",
     "check_start",
     "header_cover",
     "image_at_start",
@@ -347,12 +349,20 @@ def _check_size(pieces: tuple[Piece, ...], header: HeaderChange) -> None:
     """What is asked to be a flash of some size must fit it."""
     if header.size is None:
         return
-    size, last = flash_size(header.size), pieces[-1]
-    if last.end > size.bytes:
+    check_in_flash(pieces[-1], flash_size(header.size))
+
+
+def check_in_flash(piece: Piece, flash: FlashSize) -> None:
+    """Refuse a piece that does not end within a flash.
+
+    Raises:
+        LayoutError: It does not.
+    """
+    if piece.end > flash.bytes:
         raise LayoutError(
-            f"it leaves the flash of {size.name}",
-            source=last.name,
-            offset=size.bytes,
-            expected=f"its end at or below 0x{size.bytes:06x}",
-            found=f"0x{last.end:06x}, {in_bytes(last.end - size.bytes)} too many",
+            f"it leaves the flash of {flash.name}",
+            source=piece.name,
+            offset=flash.bytes,
+            expected=f"its end at or below 0x{flash.bytes:06x}",
+            found=f"0x{piece.end:06x}, {in_bytes(piece.end - flash.bytes)} too many",
         )

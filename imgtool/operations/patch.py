@@ -9,7 +9,7 @@ build.py and merge.py make images.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import MEMORY
 from imgtool.errors import FormatError, LayoutError, in_bytes
@@ -24,6 +24,9 @@ from imgtool.operations.patch_init_data import init_data_edits
 from imgtool.operations.patch_placed import placed_edits
 from imgtool.operations.patch_table import TableChange, patch_table
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["Changes", "Patched", "Write", "patch"]
 
 
@@ -34,12 +37,15 @@ class Write:
     Attributes:
         address: Below :data:`imgtool.chip.MEMORY` an offset, else a load address.
         data: The bytes.
-        name: What to call them.
+        name: What to call them, such as a file name; empty for bytes that have none.
     """
 
     address: int
     data: bytes
-    name: str
+    name: str = ""
+
+
+_NO_INIT_DATA: Final = InitDataSource("keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Changes:
 
     header: HeaderChange = KEEP
     entry: int | None = None
-    init_data: InitDataSource = field(default_factory=lambda: InitDataSource("keep"))
+    init_data: InitDataSource = field(default_factory=lambda: _NO_INIT_DATA)
     table: TableChange = field(default_factory=TableChange)
     lfs: Piece | None = None
     filesystem: Piece | None = None
@@ -119,14 +125,16 @@ def patch(data: bytes, changes: Changes) -> Patched:
     edits = [*header_edits(data, changes.header, changes.entry)]
     if changes.header.size is not None:
         findings += size_said(data, before, changes.header.size)
-    table = patch_table(applied(data, edits), before, changes.table)
-    edits += table.edits
-    findings += table.findings
-    edits += init_data_edits(data, before, changes.init_data)
-    draft = applied(data, edits)
-    placed, said = placed_edits(draft, describe(draft), changes.lfs, changes.filesystem)
-    edits += placed
-    findings += said
+    if changes.table.any:
+        table = patch_table(*_draft(data, edits), changes.table)
+        edits += table.edits
+        findings += table.findings
+    if changes.init_data != _NO_INIT_DATA:
+        edits += init_data_edits(*_draft(data, edits), changes.init_data)
+    if changes.lfs is not None or changes.filesystem is not None:
+        placed, said = placed_edits(*_draft(data, edits), changes.lfs, changes.filesystem)
+        edits += placed
+        findings += said
     edits += [_write_edit(data, before, write) for write in changes.writes]
     refuse_values(before, edits)
     if changes.repair:
@@ -141,6 +149,12 @@ def patch(data: bytes, changes: Changes) -> Patched:
     if changes.entry is not None:
         findings += entry_findings(after)
     return Patched(result, tuple(edits), differences(data, result, edits), before, after, tuple(findings))
+
+
+def _draft(data: bytes, edits: Sequence[Edit]) -> tuple[bytes, Description]:
+    """The bytes with the edits so far, and what they are: a later step goes by what an earlier one did."""
+    draft = applied(data, edits)
+    return draft, describe(draft)
 
 
 def _check_open(before: Description) -> None:
@@ -171,13 +185,15 @@ def _check_whole(before: Description, after: Description) -> None:
 
 def _write_edit(data: bytes, before: Description, write: Write) -> Edit:
     if not write.data:
-        raise FormatError("there is nothing to write", source=write.name, expected="bytes", found="none")
+        raise FormatError(
+            "there is nothing to write", source=write.name or None, expected="bytes", found="none"
+        )
     offset = write.address if write.address < _LOAD_ADDRESSES else _offset_of(before, write)
     end = offset + len(write.data)
     if end > len(data):
         raise LayoutError(
             "it does not lie in the file",
-            source=write.name,
+            source=write.name or None,
             offset=offset,
             expected=f"its end at or below 0x{len(data):05x}",
             found=f"0x{end:05x}, {in_bytes(end - len(data))} too many",
@@ -198,7 +214,7 @@ def _offset_of(before: Description, write: Write) -> int:
             "nothing in the file has this address"
             if not offsets
             else "several parts of the file have this address",
-            source=write.name,
+            source=write.name or None,
             expected="an address that one part is loaded to or runs at, or an offset in the file",
             found=f"0x{write.address:08x}"
             + "".join(f", offset 0x{offset:05x}" for offset in sorted(offsets)),
@@ -207,7 +223,7 @@ def _offset_of(before: Description, write: Write) -> int:
     if len(write.data) > room:
         raise LayoutError(
             "it reaches behind the end of what is there",
-            source=write.name,
+            source=write.name or None,
             expected=f"at most {in_bytes(room)} from 0x{write.address:08x} on",
             found=f"{in_bytes(len(write.data))}, {len(write.data) - room:,} too many",
         )

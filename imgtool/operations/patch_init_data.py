@@ -39,8 +39,6 @@ def init_data_edits(data: bytes, before: Description, source: InitDataSource) ->
         FormatError: There is none to set fields in, or a field cannot have its value.
         LayoutError: Nothing tells which of several, or where it belongs.
     """
-    if source.choice == "keep" and not source.changes:
-        return
     start = _init_data_place(data, before, create=source.choice != "keep")
     old = data[start : start + INIT_DATA_SIZE].ljust(INIT_DATA_SIZE, bytes([fill.ERASED]))
     kept = Piece(0, old, "the init data of the file")

@@ -21,6 +21,8 @@ from imgtool.operations.extras import (
     place_lfs,
 )
 
+from imgtool.operations.merge import check_in_flash
+
 if TYPE_CHECKING:
     from imgtool.operations.describe import Description
     from imgtool.operations.merge import Piece
@@ -59,32 +61,22 @@ def placed_edits(
         FormatError: An image is not what it is given for.
         LayoutError: It does not fit, has no place, or would lie over the firmware.
     """
-    if lfs is None and image is None:
-        return (), ()
     if lfs is None and image is not None and image.address != AT_ITS_PLACE and not _has_table(description):
         if not image.data:
             raise FormatError(
                 "the file is empty", source=image.name, expected="a file system", found="0 bytes"
             )
         _check_free(image, description)
-        return (_placed_edit(data, image, image.end),), ()
+        return (_placed_edit(data, "file system", image, None),), ()
     layout, firmware = layout_of(data, description), description.firmware
     ends = {region.start: region.end for region in layout.regions}
-    pieces = [
-        *place_lfs(lfs, layout, firmware),
-        *place_filesystem(image, layout, firmware, irom_end_of(description)),
-    ]
-    for piece in pieces:
-        if piece.end > layout.flash.bytes:
-            raise LayoutError(
-                f"it leaves the flash of {layout.flash.name}",
-                source=piece.name,
-                offset=layout.flash.bytes,
-                expected=f"its end at or below 0x{layout.flash.bytes:06x}",
-                found=f"0x{piece.end:06x}, {in_bytes(piece.end - layout.flash.bytes)} too many",
-            )
+    placed = [("LFS image", piece) for piece in place_lfs(lfs, layout, firmware)]
+    files = place_filesystem(image, layout, firmware, irom_end_of(description))
+    placed += [("file system", piece) for piece in files]
+    for _, piece in placed:
+        check_in_flash(piece, layout.flash)
         _check_free(piece, description)
-    edits = tuple(_placed_edit(data, piece, ends.get(piece.address, piece.end)) for piece in pieces)
+    edits = tuple(_placed_edit(data, what, piece, ends.get(piece.address)) for what, piece in placed)
     return edits, tuple(filesystem_findings(image, layout, firmware))
 
 
@@ -105,15 +97,13 @@ def _check_free(piece: Piece, description: Description) -> None:
             )
 
 
-def _placed_edit(data: bytes, piece: Piece, region_end: int) -> Edit:
+def _placed_edit(data: bytes, what: str, piece: Piece, region_end: int | None) -> Edit:
     """The piece, with the rest of its region erased as far as the file goes."""
-    stop = max(piece.end, min(region_end, len(data)))
+    stop = max(piece.end, min(region_end or piece.end, len(data)))
     block = piece.data.ljust(stop - piece.address, bytes([fill.ERASED]))
     here = min(stop, len(data))
     if piece.address >= here:
-        old = "behind the end of the file"
+        old = "behind the end"
     else:
         old = "blank" if fill.is_fill(data, piece.address, here) else "other contents"
-    return Edit(
-        piece.address, block, f"0x{piece.address:06x} on", old, f"{piece.name}, {in_bytes(len(piece.data))}"
-    )
+    return Edit(piece.address, block, what, old, in_bytes(len(piece.data)))

@@ -74,8 +74,6 @@ def patch_table(data: bytes, description: Description, change: TableChange) -> T
         FormatError: It holds no NodeMCU partition table.
         LayoutError: The firmware would not start with the table that is asked for.
     """
-    if not change.any:
-        return TablePatch()
     offset, page, table = _table_in(data, description)
     header = description.header
     flash = None if header is None or header.flash_size is None else header.flash_size.bytes
