@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     )
     from imgtool.operations.boot_verdicts import Cure, Verdict
     from imgtool.operations.describe import Description, describe
+    from imgtool.operations.edits import Difference, Edit
     from imgtool.operations.encode import encode
     from imgtool.operations.explain import Explanation, explain
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
+    from imgtool.operations.patch import Changes, Patched, Write, patch
+    from imgtool.operations.patch_table import TableChange
     from imgtool.operations.split import Split, split
     from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
     from imgtool.virtual.port import SimPort, open_port
@@ -95,6 +98,9 @@ _HOMES: Final = {
     "imgtool.operations.extras": ("InitDataSource",),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
+    "imgtool.operations.edits": ("Difference", "Edit"),
+    "imgtool.operations.patch": ("Changes", "Patched", "Write", "patch"),
+    "imgtool.operations.patch_table": ("TableChange",),
     "imgtool.operations.split": ("Split", "split"),
     "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
     "imgtool.virtual.port": ("SimPort", "open_port"),
@@ -107,12 +113,15 @@ __all__ = [
     "BootMessage",
     "BootMode",
     "BootSegment",
+    "Changes",
     "Checksum",
     "ChipError",
     "ChipIdentity",
     "ConnectOptions",
     "Cure",
     "Description",
+    "Difference",
+    "Edit",
     "Event",
     "Explanation",
     "Extras",
@@ -133,6 +142,7 @@ __all__ = [
     "Mismatch",
     "Part",
     "PartKind",
+    "Patched",
     "Piece",
     "PortError",
     "PortInfo",
@@ -143,10 +153,12 @@ __all__ = [
     "Severity",
     "SimPort",
     "Split",
+    "TableChange",
     "Transfer",
     "Verdict",
     "VerifyError",
     "Wire",
+    "Write",
     "__version__",
     "describe",
     "encode",
@@ -157,6 +169,7 @@ __all__ = [
     "merge",
     "open_port",
     "open_wire",
+    "patch",
     "split",
     "transfer",
 ]

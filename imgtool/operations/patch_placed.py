@@ -20,7 +20,6 @@ from imgtool.operations.extras import (
     place_filesystem,
     place_lfs,
 )
-
 from imgtool.operations.merge import check_in_flash
 
 if TYPE_CHECKING:

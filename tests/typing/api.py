@@ -11,12 +11,15 @@ from imgtool import (
     BootMessage,
     BootMode,
     BootSegment,
+    Changes,
     Checksum,
     ChipError,
     ChipIdentity,
     ConnectOptions,
     Cure,
     Description,
+    Difference,
+    Edit,
     Event,
     Explanation,
     Extras,
@@ -36,6 +39,7 @@ from imgtool import (
     Merged,
     Part,
     PartKind,
+    Patched,
     Piece,
     PortError,
     PortInfo,
@@ -46,10 +50,12 @@ from imgtool import (
     Severity,
     SimPort,
     Split,
+    TableChange,
     Transfer,
     Verdict,
     VerifyError,
     Wire,
+    Write,
 )
 
 
@@ -97,6 +103,21 @@ def whole_flash(data: bytes, filesystem: bytes) -> bytes:
         raise SystemExit(str(problem)) from None
     assert made.description.parts[-1].kind is PartKind.SYSTEM_PARAM
     return made.data
+
+
+def patched(data: bytes) -> tuple[bytes, list[str]]:
+    wanted = Changes(
+        HeaderChange(mode="dio"),
+        init_data=InitDataSource("keep", None, {"vdd33_const": "33"}),
+        table=TableChange(lfs_size=0x20000),
+        writes=(Write(0x40210000, b"12"),),
+    )
+    made: Patched = imgtool.patch(data, wanted)
+    edits: tuple[Edit, ...] = made.edits
+    runs: tuple[Difference, ...] = made.differences
+    assert sum(len(run.new) for run in runs)
+    assert made.after.ok
+    return made.data, [f"{edit.field}: {edit.old} -> {edit.new}" for edit in edits]
 
 
 def commands_for(log: bytes | str) -> list[str]:
