@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file
-from imgtool.cli.options import INIT_DATA_CHOICES, Placed, folder_images, keep_or, size_name
+from imgtool.cli.options import INIT_DATA_CHOICES, MANIFEST, Placed, folder_images, keep_or, size_name
 from imgtool.errors import FormatError
 from imgtool.operations.merge import HeaderChange, Piece
 
@@ -27,12 +27,25 @@ def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]
     named: list[tuple[str, Piece]] = []
     for image in images:
         address = image.place if isinstance(image.place, int) else 0
-        piece = Piece(address, read_file(image.path), str(image.path))
+        piece = _of_manifest(image) or Piece(address, read_file(image.path), str(image.path))
         if isinstance(image.place, str):
             named.append((image.place, piece))
         else:
             pieces.append(piece)
     return pieces, named
+
+
+def _of_manifest(image: Placed) -> Piece | None:
+    """The image that a folder of parts makes, None for any other file."""
+    if image.path.name != MANIFEST:
+        return None
+    if image.place is not None:
+        raise UsageError(
+            "a manifest has addresses of its own", expected="no address before it", found=str(image.path)
+        )
+    from imgtool.cli.parts_folder import assembled
+
+    return assembled(image.path)
 
 
 def header_change(

@@ -31,6 +31,7 @@ __all__ = [
     "show_lines",
     "show_note",
     "show_overview",
+    "show_partitions",
     "show_pieces",
 ]
 
@@ -128,7 +129,7 @@ def show_description(path: str, description: Description) -> None:
         show_layout(description.parts, description.size)
     _show_segments(screen, description)
     _show_checks(screen, description)
-    _show_partitions(screen, description)
+    show_partitions(description.parts)
     _show_init_data(screen, description)
     if description.findings:
         screen.line()
@@ -320,8 +321,10 @@ def _show_checks(screen: Screen, description: Description) -> None:
         screen.table(rows, head=("check", "stored", "computed", ""))
 
 
-def _show_partitions(screen: Screen, description: Description) -> None:
-    for part in description.parts:
+def show_partitions(parts: Sequence[Part]) -> None:
+    """Print the entries of the partition tables among some parts."""
+    screen = text.stdout()
+    for part in parts:
         entries = part.facts.get("entries")
         if part.kind is not PartKind.PARTITION_TABLE or not isinstance(entries, list):
             continue

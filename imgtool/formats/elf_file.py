@@ -170,7 +170,9 @@ def _reading(
 
 
 _EXECUTABLE: Final = 2  # e_type
-_FLAGS: Final = 0x300  # e_flags as the Xtensa linker writes them: instructions and literals in sections of their own
+_FLAGS: Final = (
+    0x300  # e_flags as the Xtensa linker writes them: instructions and literals in sections of their own
+)
 _PROGBITS, _SYMTAB, _STRTAB = 1, 2, 3  # sh_type
 _WRITE, _ALLOC, _EXEC = 1, 2, 4  # sh_flags
 _READABLE: Final = 4  # p_flags; write and execute are 2 and 1
@@ -256,12 +258,19 @@ class Executable:
             for number in range(header.section_count)
         ]
         if not table or header.names_index >= len(table):
-            raise FormatError("the ELF file has no section names", offset=48, expected="a table", found="none")
+            raise FormatError(
+                "the ELF file has no section names", offset=48, expected="a table", found="none"
+            )
         names = _contents(data, table[header.names_index])
         return cls(
             header.entry,
             tuple(_section(data, fields, names) for fields in table if _is_loaded(fields)),
-            tuple(symbol for fields in table if fields.type == _SYMTAB for symbol in _symbols(data, fields, table)),
+            tuple(
+                symbol
+                for fields in table
+                if fields.type == _SYMTAB
+                for symbol in _symbols(data, fields, table)
+            ),
         )
 
     def build(self) -> bytes:
@@ -280,17 +289,14 @@ class Executable:
             offset = body.add(section.data, section.address % _WORD)
             segments.append(_segment_header(section, offset))
             table.append(_loaded_header(section, names.add(section.name), offset))
-        symbols = [_SYMBOL.build(_symbol_fields(0, Symbol("", 0, function=False), 0) | {"info": 0})]
+        symbols = [bytes(_SYMBOL.sizeof())]  # the first one is no symbol
         symbols += [_SYMBOL.build(self._symbol(symbol, strings)) for symbol in self.symbols]
-        for name, kind, block in (
-            (".symtab", _SYMTAB, b"".join(symbols)),
-            (".strtab", _STRTAB, strings.data),
-            (".shstrtab", _STRTAB, b""),
-        ):
-            at = names.add(name)
-            block = names.data if name == ".shstrtab" else block
-            links = {"link": len(table) + 1, "info": 1, "entry_size": _SYMBOL.sizeof()} if kind == _SYMTAB else {}
-            table.append(_section_header(at, kind, offset=body.add(block, 0), size=len(block), align=1, **links))
+        table += [
+            _table_header(names.add(".symtab"), _SYMTAB, body, b"".join(symbols), link=len(table) + 1),
+            _table_header(names.add(".strtab"), _STRTAB, body, strings.data),
+        ]
+        # The last of the names is that of the names.
+        table.append(_table_header(names.add(".shstrtab"), _STRTAB, body, names.data))
         sections_offset = body.add(b"".join(table), 0)
         return self._header(len(table), sections_offset) + b"".join(segments) + body.data
 
@@ -376,6 +382,18 @@ class _Body:
 def _section_header(name: int, kind: int, **fields: int) -> bytes:
     zeros = dict.fromkeys(("flags", "address", "offset", "size", "link", "info", "align", "entry_size"), 0)
     return _SECTION.build({**zeros, **fields, "name": name, "type": kind})
+
+
+def _table_header(name: int, kind: int, body: _Body, block: bytes, link: int = 0) -> bytes:
+    """The header of a table that goes behind the contents; ``link`` is the section of its names."""
+    fields = {"offset": body.add(block, 0), "size": len(block), "align": _WORD if link else 1}
+    if link:
+        fields |= {
+            "link": link,
+            "info": 1,
+            "entry_size": _SYMBOL.sizeof(),
+        }  # no symbol but the first is local
+    return _section_header(name, kind, **fields)
 
 
 def _loaded_header(section: Section, name: int, offset: int) -> bytes:

@@ -19,10 +19,16 @@ from imgtool.operations.merge import LARGEST_FLASH, Piece
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NAME", "SCHEMA", "Assembled", "FileStretch", "FillStretch", "Manifest", "Source", "Wrapper"]
-
-NAME: Final = "manifest.json"
-"""What the file is called in the folder of an extraction."""
+__all__ = [
+    "SCHEMA",
+    "Assembled",
+    "FileStretch",
+    "FillStretch",
+    "Manifest",
+    "Source",
+    "Wrapper",
+    "wrong_file",
+]
 
 SCHEMA: Final = 1
 
@@ -272,28 +278,31 @@ class _Fields:
 
     def text(self, name: str) -> str:
         value = self._value.get(name)
-        return value if isinstance(value, str) else self._refuse(name, "a text")
+        if not isinstance(value, str):
+            raise self._refusal(name, "a text")
+        return value
 
     def digest(self, name: str) -> str:
         value = self.text(name)
-        return value if _SHA256.match(value) else self._refuse(name, "64 hex digits")
+        if not _SHA256.match(value):
+            raise self._refusal(name, "64 hex digits")
+        return value
 
     def number(self, name: str, most: int, least: int = 0) -> int:
         value = self._value.get(name)
-        if type(value) is int and least <= value <= most:
-            return value
-        return self._refuse(name, f"a number from {least} to {most}")
+        if type(value) is not int or not least <= value <= most:
+            raise self._refusal(name, f"a number from {least} to {most}")
+        return value
 
     def file_name(self, name: str) -> str:
         value = self.text(name)
         if not value.strip(". ") or _NOT_IN_NAMES.search(value):
-            return self._refuse(name, "the name of a file in the folder")
+            raise self._refusal(name, "the name of a file in the folder")
         return value
 
-    def _refuse(self, name: str, expected: str) -> Any:  # noqa: ANN401 - it never returns
-        raise FormatError(
-            f"{name} in {self._where} of the manifest", expected=expected, found=_shown(self._value.get(name))
-        )
+    def _refusal(self, name: str, expected: str) -> FormatError:
+        found = _shown(self._value.get(name))
+        return FormatError(f"{name} in {self._where} of the manifest", expected=expected, found=found)
 
 
 _LONGEST_SHOWN: Final = 60

@@ -267,7 +267,9 @@ def _about_base(address: int, reason: str) -> Finding:
 
 def _lacks_irom(extraction: Extraction, image: ExtractedPart) -> bool:
     own = any(segment.memory == "IROM" for segment in image.part.segments)
-    return image.part.kind is PartKind.IMAGE_V1 and not own and extraction.description.kind is FileKind.IMAGE_V1
+    return (
+        image.part.kind is PartKind.IMAGE_V1 and not own and extraction.description.kind is FileKind.IMAGE_V1
+    )
 
 
 def _with_names(sections: list[Section]) -> tuple[Section, ...]:
