@@ -222,7 +222,7 @@ def _section(memory: _Memory, address: int, data: bytes) -> Section:
 def _add_code(
     part: ExtractedPart, address: int, sections: list[Section], origins: list[str], findings: list[Finding]
 ) -> None:
-    if address >= _IROM_END and part.part.address is not None:
+    if address >= _IROM_END and address == part.part.address:
         message = f"{part.name} lies behind the first MB of flash, which no address shows; it is left out"
         findings.append(Finding(Severity.NOTE, "not-mapped", message, part.part.offset))
         return
