@@ -119,7 +119,7 @@ def to_elf(
         )
     elif program.image is not None and _lacks_irom(extraction, program.image):
         findings.append(_note("no-irom", "the code that runs from flash (irom) is not in this file"))
-    if entry is None:
+    if entry is None or not sections:
         raise _no_code(extraction)
     executable = Executable(entry, _with_names(sections), _symbols(sections, program, entry))
     return ElfOutput(executable, executable.build(), tuple(origins), tuple(findings))
