@@ -43,10 +43,13 @@ if TYPE_CHECKING:
     from imgtool.operations.describe import Description, describe
     from imgtool.operations.encode import encode
     from imgtool.operations.explain import Explanation, explain
+    from imgtool.operations.extract import ExtractedPart, Extraction, extract
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
+    from imgtool.operations.manifest import Assembled, FileStretch, FillStretch, Manifest, Source, Wrapper
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
     from imgtool.operations.split import Split, split
+    from imgtool.operations.to_elf import ElfOutput, to_elf
     from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
     from imgtool.virtual.port import SimPort, open_port
 
@@ -92,16 +95,27 @@ _HOMES: Final = {
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
     "imgtool.operations.explain": ("Explanation", "explain"),
+    "imgtool.operations.extract": ("ExtractedPart", "Extraction", "extract"),
     "imgtool.operations.extras": ("InitDataSource",),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
+    "imgtool.operations.manifest": (
+        "Assembled",
+        "FileStretch",
+        "FillStretch",
+        "Manifest",
+        "Source",
+        "Wrapper",
+    ),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
     "imgtool.operations.split": ("Split", "split"),
+    "imgtool.operations.to_elf": ("ElfOutput", "to_elf"),
     "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
     "imgtool.virtual.port": ("SimPort", "open_port"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Assembled",
     "Boot",
     "BootCause",
     "BootMessage",
@@ -113,10 +127,15 @@ __all__ = [
     "ConnectOptions",
     "Cure",
     "Description",
+    "ElfOutput",
     "Event",
     "Explanation",
+    "ExtractedPart",
+    "Extraction",
     "Extras",
     "FileKind",
+    "FileStretch",
+    "FillStretch",
     "Finding",
     "Firmware",
     "FlashChip",
@@ -129,6 +148,7 @@ __all__ = [
     "Job",
     "LayoutError",
     "LoaderLines",
+    "Manifest",
     "Merged",
     "Mismatch",
     "Part",
@@ -142,15 +162,18 @@ __all__ = [
     "Session",
     "Severity",
     "SimPort",
+    "Source",
     "Split",
     "Transfer",
     "Verdict",
     "VerifyError",
     "Wire",
+    "Wrapper",
     "__version__",
     "describe",
     "encode",
     "explain",
+    "extract",
     "fullimage",
     "identify",
     "list_ports",
@@ -158,6 +181,7 @@ __all__ = [
     "open_port",
     "open_wire",
     "split",
+    "to_elf",
     "transfer",
 ]
 

@@ -321,21 +321,29 @@ def _show_checks(screen: Screen, description: Description) -> None:
         screen.table(rows, head=("check", "stored", "computed", ""))
 
 
+# NodeMCU's record page and the RTOS SDK's table: columns, and the fields that they show.
+_PARTITION_COLUMNS: Final = {
+    "entries": {"partition": "name", "address": "address", "size": "size"},
+    "partitions": {"partition": "label", "kind": "kind", "address": "offset", "size": "size"},
+}
+
+
 def show_partitions(parts: Sequence[Part]) -> None:
     """Print the entries of the partition tables among some parts."""
     screen = text.stdout()
     for part in parts:
-        entries = part.facts.get("entries")
-        if part.kind is not PartKind.PARTITION_TABLE or not isinstance(entries, list):
-            continue
-        rows = [
-            tuple(_partition_cell(entry.get(key)) for key in ("name", "address", "size"))
-            for entry in entries
-            if isinstance(entry, dict)
-        ]
-        if rows:
-            screen.line()
-            screen.table(rows, head=("partition", "address", "size"))
+        for fact, columns in _PARTITION_COLUMNS.items():
+            entries = part.facts.get(fact)
+            if part.kind is not PartKind.PARTITION_TABLE or not isinstance(entries, list):
+                continue
+            rows = [
+                tuple(_partition_cell(entry.get(key)) for key in columns.values())
+                for entry in entries
+                if isinstance(entry, dict)
+            ]
+            if rows:
+                screen.line()
+                screen.table(rows, head=tuple(columns))
 
 
 def _partition_cell(value: object) -> str:

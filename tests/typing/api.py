@@ -6,6 +6,7 @@ from pathlib import Path
 
 import imgtool
 from imgtool import (
+    Assembled,
     Boot,
     BootCause,
     BootMessage,
@@ -17,8 +18,11 @@ from imgtool import (
     ConnectOptions,
     Cure,
     Description,
+    ElfOutput,
     Event,
     Explanation,
+    ExtractedPart,
+    Extraction,
     Extras,
     FileKind,
     Finding,
@@ -33,6 +37,7 @@ from imgtool import (
     Job,
     LayoutError,
     LoaderLines,
+    Manifest,
     Merged,
     Part,
     PartKind,
@@ -83,6 +88,16 @@ def merged(folder: Path) -> bytes:
 def parts(data: bytes) -> dict[str, bytes]:
     cut: Split = imgtool.split(data)
     return {piece.name: piece.data for piece in cut.pieces}
+
+
+def taken_apart(data: bytes) -> bytes:
+    taken: Extraction = imgtool.extract(data, "nodemcu.bin")
+    files: dict[str, bytes] = {part.file: part.data for part in taken.parts}
+    manifest: Manifest = Manifest.parse(taken.manifest.build())
+    again: Assembled = manifest.assemble(files, "parts")
+    loader: ExtractedPart | None = taken.find("bootloader")
+    made: ElfOutput = imgtool.to_elf(taken, loader, irom_address=None)
+    return imgtool.merge([again], verbatim=again.same).data + made.data
 
 
 def whole_flash(data: bytes, filesystem: bytes) -> bytes:
