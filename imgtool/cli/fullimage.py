@@ -50,7 +50,7 @@ def fullimage(
         typer.Option(
             "--init-data",
             metavar="SOURCE",
-            help=f"{', '.join(INIT_DATA_CHOICES)}, or a file. Default: auto, and of extracted parts theirs.",
+            help=f"{', '.join(INIT_DATA_CHOICES)}, or a file. Default: auto; extracted parts keep theirs.",
             show_default=False,
         ),
     ] = None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fixtures import blocks
+from imgtool.chip import FLASH_SIZES
 from imgtool.errors import FormatError, ImgtoolError
 from imgtool.formats import identify
 from imgtool.formats.reading import PartKind
@@ -188,7 +190,7 @@ PLACES = st.integers(0, 1 << 12) | st.integers(0, 1 << 24)
 SMALL = [data for data in IMAGES.values() if len(data) < 0x30000 and describe(data).content is None]
 
 
-@settings(max_examples=80, phases=NO_SHRINKING, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, phases=NO_SHRINKING, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(SMALL) | st.binary(max_size=500),
     st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=6),
@@ -233,27 +235,53 @@ def full_again(data: bytes, size: str) -> bytes:
     return fullimage([made], size, Extras(InitDataSource(own_init_data([made])))).data
 
 
-@pytest.mark.parametrize("size", ["512KB", "1MB"])
+FOLDERS = [
+    "sample",
+    "nodemcu-0.9.5",
+    "nodemcu-1.5.4.1-cloud",
+    "nodemcu-3.0-2019",
+    "nodemcu-3.0-2021",
+    "nonos-1.3",
+]
+
+
+def full_images(folder: str, size: str) -> dict[str, bytes]:
+    """The full images that there are of a firmware for a size."""
+    made = {}
+    for name, extras in EXTRAS.items():
+        with suppress(ImgtoolError):  # no such flash for this firmware, or no such place in it
+            made[name] = fullimage(pair(folder), size, extras).data
+    return made
+
+
 @pytest.mark.parametrize(
-    "folder",
-    ["sample", "nodemcu-0.9.5", "nodemcu-1.5.4.1-cloud", "nodemcu-3.0-2019", "nodemcu-3.0-2021", "nonos-1.3"],
+    ("folder", "size"),
+    [
+        ("sample", "512KB"),
+        ("nodemcu-0.9.5", "512KB"),
+        ("nodemcu-1.5.4.1-cloud", "1MB"),
+        ("nodemcu-3.0-2019", "1MB"),
+        ("nodemcu-3.0-2021", "1MB"),
+        ("nonos-1.3", "512KB"),
+    ],
 )
 def test_a_full_image_comes_back(folder: str, size: str) -> None:
-    made = 0
-    for name, extras in EXTRAS.items():
-        try:
-            data = fullimage(pair(folder), size, extras).data
-        except ImgtoolError:  # no such flash for this firmware, or no such place in it
-            continue
-        made += 1
-        assert full_again(data, size) == data, name
-    assert made or (folder, size) in {
-        ("nodemcu-3.0-2019", "512KB"),
-        ("nodemcu-3.0-2021", "512KB"),
-    }
+    made = full_images(folder, size)
+
+    assert {"plain", "set", "no init data"} <= made.keys()
+    assert [name for name, data in made.items() if full_again(data, size) != data] == []
 
 
-@pytest.mark.parametrize("size", ["2MB-c1", "4MB", "16MB"])
+@pytest.mark.long
+@pytest.mark.parametrize("size", [size.name for size in FLASH_SIZES])
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_full_image_comes_back(folder: str, size: str) -> None:
+    made = full_images(folder, size)
+
+    assert [name for name, data in made.items() if full_again(data, size) != data] == []
+
+
+@pytest.mark.parametrize("size", ["2MB-c1", "4MB"])
 def test_a_full_image_of_a_large_flash_comes_back(size: str) -> None:
     data = fullimage(pair("nodemcu-3.0-2021"), size, EXTRAS["files"]).data
 
