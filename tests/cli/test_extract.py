@@ -269,15 +269,13 @@ def test_a_folder_without_a_manifest_is_what_it_was(parts: Path, imgtool: Comman
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("firmware", "words"),
     [
-        ["--set", "vdd33_const=255"],
-        ["--init-data", "v08"],
-        ["--init-data", "none"],
-        ["--filesystem", "fs.bin"],
+        ("sample", ["--set", "vdd33_const=255"]),
+        ("sample", ["--init-data", "none"]),
+        ("nodemcu-3.0-2021", ["--init-data", "v08", "--filesystem", "fs.bin"]),
     ],
 )
-@pytest.mark.parametrize("firmware", ["sample", "nodemcu-3.0-2021"])
 def test_a_full_image_comes_back(
     folder: Path, put: Put, imgtool: Command, firmware: str, words: list[str]
 ) -> None:
