@@ -44,12 +44,15 @@ if TYPE_CHECKING:
     from imgtool.operations.edits import Difference, Edit
     from imgtool.operations.encode import encode
     from imgtool.operations.explain import Explanation, explain
+    from imgtool.operations.extract import ExtractedPart, Extraction, extract
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
+    from imgtool.operations.manifest import Assembled, FileStretch, FillStretch, Manifest, Source, Wrapper
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
     from imgtool.operations.patch import Changes, Patched, Write, patch
     from imgtool.operations.patch_table import TableChange
     from imgtool.operations.split import Split, split
+    from imgtool.operations.to_elf import ElfOutput, to_elf
     from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
     from imgtool.virtual.port import SimPort, open_port
 
@@ -95,19 +98,30 @@ _HOMES: Final = {
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
     "imgtool.operations.explain": ("Explanation", "explain"),
+    "imgtool.operations.extract": ("ExtractedPart", "Extraction", "extract"),
     "imgtool.operations.extras": ("InitDataSource",),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
+    "imgtool.operations.manifest": (
+        "Assembled",
+        "FileStretch",
+        "FillStretch",
+        "Manifest",
+        "Source",
+        "Wrapper",
+    ),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
     "imgtool.operations.edits": ("Difference", "Edit"),
     "imgtool.operations.patch": ("Changes", "Patched", "Write", "patch"),
     "imgtool.operations.patch_table": ("TableChange",),
     "imgtool.operations.split": ("Split", "split"),
+    "imgtool.operations.to_elf": ("ElfOutput", "to_elf"),
     "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
     "imgtool.virtual.port": ("SimPort", "open_port"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Assembled",
     "Boot",
     "BootCause",
     "BootMessage",
@@ -122,10 +136,15 @@ __all__ = [
     "Description",
     "Difference",
     "Edit",
+    "ElfOutput",
     "Event",
     "Explanation",
+    "ExtractedPart",
+    "Extraction",
     "Extras",
     "FileKind",
+    "FileStretch",
+    "FillStretch",
     "Finding",
     "Firmware",
     "FlashChip",
@@ -138,6 +157,7 @@ __all__ = [
     "Job",
     "LayoutError",
     "LoaderLines",
+    "Manifest",
     "Merged",
     "Mismatch",
     "Part",
@@ -152,17 +172,20 @@ __all__ = [
     "Session",
     "Severity",
     "SimPort",
+    "Source",
     "Split",
     "TableChange",
     "Transfer",
     "Verdict",
     "VerifyError",
     "Wire",
+    "Wrapper",
     "Write",
     "__version__",
     "describe",
     "encode",
     "explain",
+    "extract",
     "fullimage",
     "identify",
     "list_ports",
@@ -171,6 +194,7 @@ __all__ = [
     "open_wire",
     "patch",
     "split",
+    "to_elf",
     "transfer",
 ]
 

@@ -63,6 +63,7 @@ COMMANDS: Final = {
         "split",
         "fullimage",
         "patch",
+        "extract",
         "flash",
         "verify",
         "read",

@@ -9,9 +9,9 @@ import typer
 
 from imgtool.cli.arguments import JsonOption, UsageError
 from imgtool.cli.options import (
+    INIT_DATA_CHOICES,
     FreqOption,
     ImagesArgument,
-    InitDataOption,
     ModeOption,
     SetOption,
     images_of,
@@ -44,7 +44,15 @@ def fullimage(
             show_default=False,
         ),
     ] = None,
-    init_data: InitDataOption = "auto",
+    init_data: Annotated[
+        str | None,
+        typer.Option(
+            "--init-data",
+            metavar="SOURCE",
+            help=f"{', '.join(INIT_DATA_CHOICES)}, or a file. Default: auto; extracted parts keep theirs.",
+            show_default=False,
+        ),
+    ] = None,
     changes: SetOption = None,
     filesystem: Annotated[
         str | None, typer.Option("--filesystem", metavar="FILE[@ADDR]", help="A file system image.")
@@ -64,7 +72,10 @@ def fullimage(
 
     Example: imgtool fullimage --size 4MB 0x00000.bin 0x10000.bin -o flash.bin
     """
+    from dataclasses import replace
+
     from imgtool.cli.files import write_file
+    from imgtool.cli.parts_folder import findings_of, part_files
     from imgtool.cli.placing import found_here, header_change, init_source, pieces_of
     from imgtool.operations.fullimage import fullimage as make
 
@@ -76,15 +87,27 @@ def fullimage(
         raise UsageError(
             "no firmware is given", expected="FILE, or 0x00000.bin and 0x10000.bin", found=named[0][0]
         )
-    source = init_source(init_data, changes or [])
+    source = init_source(init_data or _default_init_data(pieces), changes or [])
     extras = _extras(source, filesystem, lfs, named)
     made = make(pieces, flash, extras, header=change, keep_header=keep_header)
+    made = replace(made, findings=(*findings_of(pieces), *made.findings))
     target = output or Path(made.name)
     if not dry_run:
         others = [piece.name for piece in (extras.filesystem, extras.lfs, source.file) if piece is not None]
-        write_file(target, made.data, [*(image.path for image in placed), *map(Path, others)])
+        write_file(target, made.data, [*(i.path for i in placed), *part_files(pieces), *map(Path, others)])
     _report(made, target, dry_run=dry_run, as_json=json)
     raise typer.Exit(0 if made.description.ok else 1)
+
+
+def _default_init_data(pieces: list[Piece]) -> str:
+    """What stands for init data where no option says: of an extracted flash image what it has, even none."""
+    from imgtool.operations.manifest import Assembled
+
+    if not any(isinstance(piece, Assembled) for piece in pieces):
+        return "auto"
+    from imgtool.operations.extras import own_init_data
+
+    return own_init_data(pieces)
 
 
 def _extras(

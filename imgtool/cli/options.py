@@ -17,6 +17,7 @@ from imgtool.cli.arguments import NAMED_PLACES, UsageError
 
 __all__ = [
     "INIT_DATA_CHOICES",
+    "MANIFEST",
     "FreqOption",
     "ImagesArgument",
     "InitDataOption",
@@ -39,13 +40,18 @@ _NUMBER: Final = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)(k|k
 INIT_DATA_CHOICES: Final = ("auto", "keep", "none", "v05", "v08")
 """What ``--init-data`` can be, beside a file."""
 
+MANIFEST: Final = "imgtool-manifest.json"
+"""The file that makes a folder the parts of one image; imgtool/operations/manifest.py reads it."""
+
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
 ImagesArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="IMAGES...", help="FILE, ADDR FILE, ADDR:FILE, or a folder with 0x*.bin.", show_default=False
+        metavar="IMAGES...",
+        help="FILE, ADDR FILE, ADDR:FILE, or a folder with 0x*.bin or a manifest.",
+        show_default=False,
     ),
 ]
 ModeOption = Annotated[
@@ -164,6 +170,8 @@ def images_of(words: list[str]) -> list[Placed]:
 
 def _files(path: Path) -> list[Placed]:
     if path.is_dir():
+        if (path / MANIFEST).is_file():
+            return [Placed(path / MANIFEST, None)]
         found = folder_images(path)
         if not found:
             raise UsageError(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file
-from imgtool.cli.options import INIT_DATA_CHOICES, Placed, folder_images, keep_or, number, size_name
+from imgtool.cli.options import (
+    INIT_DATA_CHOICES,
+    MANIFEST,
+    Placed,
+    folder_images,
+    keep_or,
+    number,
+    size_name,
+)
 from imgtool.errors import FormatError
 from imgtool.formats.fill import ERASED
 from imgtool.operations.merge import HeaderChange, Piece, join
@@ -29,6 +37,10 @@ def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]
     pieces: list[Piece] = []
     named: list[tuple[str, Piece]] = []
     for image in images:
+        parts = _of_manifest(image)
+        if parts is not None:
+            pieces.append(parts)
+            continue
         data, name = read_file(image.path), str(image.path)
         form = form_of(data)
         if isinstance(image.place, str):
@@ -63,6 +75,19 @@ def _flat(data: bytes, form: str, name: str) -> bytes:
     start = pieces[0].address
     moved = [replace(piece, address=piece.address - start) for piece in pieces]
     return join(moved, moved[-1].end, ERASED)
+
+
+def _of_manifest(image: Placed) -> Piece | None:
+    """The image that a folder of parts makes, None for any other file."""
+    if image.path.name != MANIFEST:
+        return None
+    if image.place is not None:
+        raise UsageError(
+            "a manifest has addresses of its own", expected="no address before it", found=str(image.path)
+        )
+    from imgtool.cli.parts_folder import assembled
+
+    return assembled(image.path)
 
 
 def header_change(

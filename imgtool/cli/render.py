@@ -31,6 +31,7 @@ __all__ = [
     "show_lines",
     "show_note",
     "show_overview",
+    "show_partitions",
     "show_pieces",
 ]
 
@@ -120,7 +121,7 @@ def show_description(path: str, description: Description) -> None:
         show_layout(description.parts, description.size)
     _show_segments(screen, description)
     _show_checks(screen, description)
-    _show_partitions(screen, description)
+    show_partitions(description.parts)
     _show_init_data(screen, description)
     if description.findings:
         screen.line()
@@ -312,19 +313,29 @@ def _show_checks(screen: Screen, description: Description) -> None:
         screen.table(rows, head=("check", "stored", "computed", ""))
 
 
-def _show_partitions(screen: Screen, description: Description) -> None:
-    for part in description.parts:
-        entries = part.facts.get("entries")
-        if part.kind is not PartKind.PARTITION_TABLE or not isinstance(entries, list):
-            continue
-        rows = [
-            tuple(_partition_cell(entry.get(key)) for key in ("name", "address", "size"))
-            for entry in entries
-            if isinstance(entry, dict)
-        ]
-        if rows:
-            screen.line()
-            screen.table(rows, head=("partition", "address", "size"))
+# NodeMCU's record page and the RTOS SDK's table: columns, and the fields that they show.
+_PARTITION_COLUMNS: Final = {
+    "entries": {"partition": "name", "address": "address", "size": "size"},
+    "partitions": {"partition": "label", "kind": "kind", "address": "offset", "size": "size"},
+}
+
+
+def show_partitions(parts: Sequence[Part]) -> None:
+    """Print the entries of the partition tables among some parts."""
+    screen = text.stdout()
+    for part in parts:
+        for fact, columns in _PARTITION_COLUMNS.items():
+            entries = part.facts.get(fact)
+            if part.kind is not PartKind.PARTITION_TABLE or not isinstance(entries, list):
+                continue
+            rows = [
+                tuple(_partition_cell(entry.get(key)) for key in columns.values())
+                for entry in entries
+                if isinstance(entry, dict)
+            ]
+            if rows:
+                screen.line()
+                screen.table(rows, head=tuple(columns))
 
 
 def _partition_cell(value: object) -> str:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OFFSETS",
+    "RBOOT_SLOT",
     "SLOTS",
     "cover_finding",
     "irom_end",
     "linked_at",
     "linked_slot",
+    "linked_user_slot",
     "parts_at",
     "read",
     "record_page",
@@ -33,6 +35,10 @@ OFFSETS: Final = (0x10000, 0x40000)
 SLOTS: Final = (0x1000, 0x41000, 0x81000)
 """Flash offsets of user images: user 1, and user 2 of 512 KB and of larger maps."""
 
+RBOOT_SLOT: Final = 0x2000
+"""Where rBoot's first ROM begins; a second one a MiB further on is linked for the same addresses."""
+
+_OTA_HEADER: Final = 0x10
 _PAGE: Final = 0x1000
 _MOST_ID: Final = 6  # of a record in a NodeMCU record page
 _ENOUGH_POINTERS: Final = 16
@@ -90,6 +96,16 @@ def linked_slot(data: bytes) -> int | None:
     slot = max(SLOTS, key=lambda slot: _share_at(data, slot + OFFSETS[0]))
     share = _share_at(data, slot + OFFSETS[0])
     return slot if share >= _CLEAR_SHARE and share > _share_at(data, OFFSETS[0]) else None
+
+
+def linked_user_slot(data: bytes) -> int | None:
+    """The slot of the version-2 image whose irom the bytes are, by their pointers; None if they do not tell.
+
+    Such irom begins 16 bytes into the slot.
+    """
+    shares = {slot: _share_at(data, slot + _OTA_HEADER) for slot in (*SLOTS, RBOOT_SLOT)}
+    slot = max(shares, key=lambda slot: shares[slot])
+    return slot if shares[slot] >= _CLEAR_SHARE else None
 
 
 def _share_at(data: bytes, flash_offset: int) -> float:

@@ -37,6 +37,7 @@ __all__ = [
     "init_data_block",
     "irom_end_of",
     "layout_of",
+    "own_init_data",
     "place_by_name",
     "place_filesystem",
     "place_init_data",
@@ -105,6 +106,17 @@ def place_init_data(
     kept = next((data[p.offset : p.end] for p in description.parts if p.kind is PartKind.INIT_DATA), None)
     block = init_data_block(source, None if kept is None else Piece(0, kept, "init data of the input"))
     return [replace(block, address=region.start)]
+
+
+def own_init_data(pieces: Sequence[Piece]) -> str:
+    """The choice of init data that leaves an image as it is: ``keep``, or ``none`` for a flash without any.
+
+    ``auto`` for what is no image of a flash and has none.
+    """
+    description = describe(merge(pieces).data)
+    if any(part.kind is PartKind.INIT_DATA for part in description.parts):
+        return "keep"
+    return "none" if description.kind is FileKind.FLASH_DUMP else "auto"
 
 
 def init_data_block(source: InitDataSource, kept: Piece | None = None) -> Piece:

@@ -80,6 +80,8 @@ class FullImage:
 
 # Sectors that a new image starts with anew, whatever an input held in their place.
 _RENEWED: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM, PartKind.BLANK)
+# Regions whose contents an image of a flash brings along.
+_HELD: Final = (PartKind.SPIFFS, PartKind.LFS)
 _QUAD_FROM: Final = 0x8_0000
 _DIO_FROM: Final = 0x40_0000
 
@@ -115,7 +117,7 @@ def fullimage(
     irom_end = irom_end_of(source)
     layout = layout_for(flash, source.firmware, table, irom_end)
     change = replace(header, size=None if keep_header else size)
-    kept = _kept_parts(merged.data, source, pieces)
+    kept = _kept_parts(merged.data, source, pieces, layout)
     firmware = merge(kept, header=change) if change.any else merge(kept)
     added = [
         *place_init_data(extras.init_data, layout, merged.data, source),
@@ -123,7 +125,7 @@ def fullimage(
         *place_lfs(extras.lfs, layout, source.firmware),
     ]
     placed = lay_out([*firmware.pieces, *added])
-    _check_fit(placed, firmware.pieces, layout)
+    _check_fit(placed, firmware.pieces, layout, in_flash=source.kind is FileKind.FLASH_DUMP)
     data = join(placed, flash.bytes, fill.ERASED)
     description = describe(data)
     findings = (
@@ -147,9 +149,12 @@ def _check_header(source: Description, flash: FlashSize, *, keep: bool) -> None:
         )
 
 
-def _kept_parts(data: bytes, source: Description, pieces: Sequence[Piece]) -> list[Piece]:
+def _kept_parts(
+    data: bytes, source: Description, pieces: Sequence[Piece], layout: FlashLayout
+) -> list[Piece]:
     """The parts of the input that go into the image, named after the inputs that they come from."""
     kept: list[Piece] = []
+    borders = {region.start for region in layout.regions if region.kind in _HELD}
     in_flash = source.kind is FileKind.FLASH_DUMP
     irom_start = next(part.offset for part in source.parts if part.kind in FIRMWARE[1:])
     for part in source.parts:
@@ -160,21 +165,34 @@ def _kept_parts(data: bytes, source: Description, pieces: Sequence[Piece]) -> li
         origin = next((piece.name for piece in pieces if piece.address <= part.offset < piece.end), "")
         block = data[part.offset : part.end]
         before = kept[-1] if kept else None
-        if before is not None and before.end == part.offset and before.name == origin:
+        joins = part.offset not in borders and before is not None and before.end == part.offset
+        if before is not None and joins and before.name == origin:
             kept[-1] = replace(before, data=before.data + block)
         else:
             kept.append(Piece(part.offset, block, origin))
     return kept
 
 
-def _check_fit(placed: Sequence[Piece], firmware: Sequence[Piece], layout: FlashLayout) -> None:
-    """Nothing leaves the flash, and the firmware and file systems stay out of what is reserved."""
+def _check_fit(
+    placed: Sequence[Piece], firmware: Sequence[Piece], layout: FlashLayout, *, in_flash: bool
+) -> None:
+    """Nothing leaves the flash, and the firmware and file systems stay out of what is reserved.
+
+    Args:
+        placed: Everything.
+        firmware: What of it comes from the input.
+        layout: The flash.
+        in_flash: Whether the input is the image of a flash, which has file system and LFS in their regions.
+    """
     for piece in placed:
         check_in_flash(piece, layout.flash)
     own = {id(piece) for piece in firmware}
     for piece in placed:
         for region in layout.regions:
             if id(piece) not in own and piece.address == region.start:
+                continue
+            held = in_flash and region.kind in _HELD and region.start <= piece.address
+            if held and piece.end <= region.end:
                 continue
             over = min(piece.end, region.end) - max(piece.address, region.start)
             if over > 0:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, flash_size
-from imgtool.errors import FormatError, LayoutError, in_bytes
+from imgtool.errors import FormatError, ImgtoolError, LayoutError, in_bytes
 from imgtool.formats import aggregated, boot_image, fill, identify, irom, nodemcu_page
 from imgtool.formats.boot_image import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEEP",
+    "LARGEST_FLASH",
     "HeaderChange",
     "Merged",
     "Piece",
@@ -115,6 +116,7 @@ def merge(
     header: HeaderChange = KEEP,
     fill_byte: int = fill.ERASED,
     pad_to: int | None = None,
+    verbatim: bool = False,
 ) -> Merged:
     """Merge pieces into the bytes of the flash from address 0 on.
 
@@ -123,6 +125,8 @@ def merge(
         header: Changes to the header of the image at address 0.
         fill_byte: Value between the pieces.
         pad_to: Length to fill the result up to, bytes.
+        verbatim: The pieces are the bytes of some file, to be given back as they were: what the checks would
+            refuse is a warning, unless the header is changed.
 
     Raises:
         FormatError: A piece is empty, or the image at 0 is damaged or cannot be patched.
@@ -131,7 +135,7 @@ def merge(
             not fit ``pad_to`` or the flash size that is asked for.
     """
     ordered = lay_out(pieces)
-    findings = check_start(ordered)
+    findings = _said_of(ordered) if verbatim and not header.any else check_start(ordered)
     if header.any:
         ordered = (patched(ordered[0], header), *ordered[1:])
     end = ordered[-1].end
@@ -151,6 +155,14 @@ def merge(
         )
     data = join(ordered, max(end, pad_to or 0), fill_byte)
     return Merged(data, 0, ordered, fill_byte, tuple(findings))
+
+
+def _said_of(pieces: Sequence[Piece]) -> list[Finding]:
+    """What :func:`check_start` says of the pieces, a refusal as a warning."""
+    try:
+        return check_start(pieces)
+    except ImgtoolError as problem:
+        return [Finding(Severity.WARNING, "damaged", str(problem), problem.offset)]
 
 
 def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:

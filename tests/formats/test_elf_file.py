@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from imgtool.errors import FormatError
 from imgtool.formats import elf_file, identify
+from imgtool.formats.elf_file import Executable, Section, Symbol
 from imgtool.formats.reading import FileKind, SegmentInfo, Severity
 
 
@@ -59,3 +63,94 @@ def test_real_program(corpus: Path) -> None:
 
 def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN401
     survives(elf_file.read, [data for name, data in made.items() if name.endswith(".elf")])
+
+
+# --- executables that are written here ---
+
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+ADDRESSES = st.integers(0, 0xFFFF_FF00)
+EXECUTABLES = st.builds(
+    Executable,
+    st.integers(0, 0xFFFF_FFFF),
+    st.lists(
+        st.builds(Section, NAMES, ADDRESSES, st.binary(max_size=60), st.booleans(), st.booleans()),
+        max_size=6,
+    ).map(tuple),
+    st.lists(st.builds(Symbol, NAMES, st.integers(0, 0xFFFF_FFFF), st.booleans()), max_size=5).map(tuple),
+)
+
+
+@given(EXECUTABLES)
+def test_parse_is_the_inverse_of_build(executable: Executable) -> None:
+    assert Executable.parse(executable.build()) == executable
+
+
+@given(EXECUTABLES)
+def test_what_is_built_is_whole(executable: Executable) -> None:
+    reading = elf_file.read(executable.build())
+
+    assert reading is not None
+    assert reading.findings == ()
+    assert [(s.address, s.size) for s in reading.parts[0].segments] == [
+        (s.address, len(s.data)) for s in executable.sections if s.data
+    ]
+
+
+def sample() -> Executable:
+    code = Section(".iram", 0x40100002, b"\x12\xc1\xf0\x0d\xf0", executable=True)
+    return Executable(
+        0x40100002,
+        (code, Section(".dram", 0x3FFE8000, b"abcd", writable=True)),
+        (Symbol("_start", 0x40100002),),
+    )
+
+
+def test_contents_stand_where_their_address_asks() -> None:
+    for segment in elf_file.read(sample().build()).parts[0].segments:  # type: ignore[union-attr]  # it is one
+        assert segment.offset % 4 == segment.address % 4
+
+
+def test_a_symbol_outside_of_all_sections() -> None:
+    executable = Executable(0, (), (Symbol("rom", 0x40000000),))
+
+    assert Executable.parse(executable.build()) == executable
+
+
+@pytest.mark.parametrize(
+    "executable",
+    [
+        Executable(0, (Section("a", 0xFFFF_FFFF, b"ab"),)),
+        Executable(0, (Section("a\0b", 0, b"ab"),)),
+        Executable(0, (), (Symbol("\0", 0),)),
+        Executable(0, (Section("", 0, b""),) * 0xFF00),
+    ],
+    ids=["address", "name", "symbol", "count"],
+)
+def test_what_cannot_be_written(executable: Executable) -> None:
+    with pytest.raises(FormatError):
+        executable.build()
+
+
+@pytest.mark.parametrize("end", range(0, 390, 7))
+def test_a_cut_executable(end: int) -> None:
+    data = sample().build()
+    assert end < len(data)
+
+    with pytest.raises(FormatError):
+        Executable.parse(data[:end])
+
+
+@pytest.mark.parametrize(("offset", "value"), [(4, 2), (5, 2), (16, 1), (18, 3), (50, 99)])
+def test_another_elf(offset: int, value: int) -> None:
+    data = bytearray(sample().build())
+    data[offset] = value
+
+    with pytest.raises(FormatError):
+        Executable.parse(bytes(data))
+
+
+def test_a_real_executable(corpus: Path) -> None:
+    executable = Executable.parse((corpus / "elf/esp8266-nonosssdk20-iotdemo.elf").read_bytes())
+
+    assert [section.name for section in executable.sections] == [".data", ".rodata", ".irom0.text", ".text"]
+    assert Symbol("call_user_start", executable.entry) in executable.symbols

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import imgtool
 from imgtool import (
+    Assembled,
     Boot,
     BootCause,
     BootMessage,
@@ -20,8 +21,11 @@ from imgtool import (
     Description,
     Difference,
     Edit,
+    ElfOutput,
     Event,
     Explanation,
+    ExtractedPart,
+    Extraction,
     Extras,
     FileKind,
     Finding,
@@ -36,6 +40,7 @@ from imgtool import (
     Job,
     LayoutError,
     LoaderLines,
+    Manifest,
     Merged,
     Part,
     PartKind,
@@ -89,6 +94,16 @@ def merged(folder: Path) -> bytes:
 def parts(data: bytes) -> dict[str, bytes]:
     cut: Split = imgtool.split(data)
     return {piece.name: piece.data for piece in cut.pieces}
+
+
+def taken_apart(data: bytes) -> bytes:
+    taken: Extraction = imgtool.extract(data, "nodemcu.bin")
+    files: dict[str, bytes] = {part.file: part.data for part in taken.parts}
+    manifest: Manifest = Manifest.parse(taken.manifest.build())
+    again: Assembled = manifest.assemble(files, "parts")
+    loader: ExtractedPart | None = taken.find("bootloader")
+    made: ElfOutput = imgtool.to_elf(taken, loader, irom_address=None)
+    return imgtool.merge([again], verbatim=again.same).data + made.data
 
 
 def whole_flash(data: bytes, filesystem: bytes) -> bytes:
