@@ -62,6 +62,7 @@ COMMANDS: Final = {
         "merge",
         "split",
         "fullimage",
+        "build",
         "flash",
         "verify",
         "read",
@@ -78,6 +79,7 @@ COMMANDS: Final = {
 ALIASES: Final = {
     "image-info": "inspect",
     "merge-bin": "merge",
+    "elf2image": "build",
     "write-flash": "flash",
     "verify-flash": "verify",
     "read-flash": "read",
