@@ -40,11 +40,13 @@ if TYPE_CHECKING:
         Severity,
     )
     from imgtool.operations.boot_verdicts import Cure, Verdict
+    from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
     from imgtool.operations.describe import Description, describe
     from imgtool.operations.encode import encode
     from imgtool.operations.explain import Explanation, explain
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
+    from imgtool.operations.memory_use import MemoryUse, SectionUse
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
     from imgtool.operations.split import Split, split
     from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
@@ -89,11 +91,13 @@ _HOMES: Final = {
         "Severity",
     ),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
+    "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
     "imgtool.operations.explain": ("Explanation", "explain"),
     "imgtool.operations.extras": ("InitDataSource",),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
+    "imgtool.operations.memory_use": ("MemoryUse", "SectionUse"),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
     "imgtool.operations.split": ("Split", "split"),
     "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
@@ -107,6 +111,9 @@ __all__ = [
     "BootMessage",
     "BootMode",
     "BootSegment",
+    "Built",
+    "BuiltFile",
+    "BuiltSegment",
     "Checksum",
     "ChipError",
     "ChipIdentity",
@@ -129,6 +136,7 @@ __all__ = [
     "Job",
     "LayoutError",
     "LoaderLines",
+    "MemoryUse",
     "Merged",
     "Mismatch",
     "Part",
@@ -138,6 +146,7 @@ __all__ = [
     "PortInfo",
     "Reading",
     "RfCalSector",
+    "SectionUse",
     "SegmentInfo",
     "Session",
     "Severity",
@@ -148,6 +157,7 @@ __all__ = [
     "VerifyError",
     "Wire",
     "__version__",
+    "build",
     "describe",
     "encode",
     "explain",

@@ -11,6 +11,9 @@ from imgtool import (
     BootMessage,
     BootMode,
     BootSegment,
+    Built,
+    BuiltFile,
+    BuiltSegment,
     Checksum,
     ChipError,
     ChipIdentity,
@@ -33,6 +36,7 @@ from imgtool import (
     Job,
     LayoutError,
     LoaderLines,
+    MemoryUse,
     Merged,
     Part,
     PartKind,
@@ -41,6 +45,7 @@ from imgtool import (
     PortInfo,
     Reading,
     RfCalSector,
+    SectionUse,
     SegmentInfo,
     Session,
     Severity,
@@ -97,6 +102,17 @@ def whole_flash(data: bytes, filesystem: bytes) -> bytes:
         raise SystemExit(str(problem)) from None
     assert made.description.parts[-1].kind is PartKind.SYSTEM_PARAM
     return made.data
+
+
+def built(elf: bytes) -> tuple[bytes, int]:
+    made: Built = imgtool.build(elf, 2, header=HeaderChange(mode="dio"), slot=1, use_segments=False)
+    files: tuple[BuiltFile, ...] = made.files
+    irom: BuiltSegment | None = made.irom
+    memory: tuple[MemoryUse, ...] = made.memory
+    unloaded: list[SectionUse] = [section for use in memory for section in use.sections if not section.loaded]
+    pieces: tuple[Piece, ...] = made.pieces
+    free = min(use.free for use in memory) - sum(section.size for section in unloaded)
+    return b"".join(file.data for file in files), free + len(pieces) + (irom.size if irom else 0)
 
 
 def commands_for(log: bytes | str) -> list[str]:
