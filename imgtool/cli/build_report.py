@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,8 +66,6 @@ def show_built(
         ok = all(finding.severity != "error" for finding in said)
         typer.echo(document("build", ok=ok, results=[fields], warnings=warnings_of(said, note)))
         return
-    from imgtool.cli.render import show_findings, show_note
-
     screen = stdout()
     header = built.header
     screen.paragraph(str(elf), style="bold")
@@ -79,6 +76,8 @@ def show_built(
     screen.line()
     _show_memory(screen, built.memory)
     if said or note:
+        from imgtool.cli.render import show_findings, show_note
+
         screen.line()
         show_findings(said)
         show_note(note)
@@ -167,6 +166,8 @@ def _check_words(checksum: Checksum | None) -> str:
 
 
 def _file_fields(output: Output) -> dict[str, Any]:
+    import hashlib
+
     from imgtool.cli.report import checksum_fields
 
     return {

@@ -9,7 +9,7 @@ from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file
 from imgtool.cli.options import INIT_DATA_CHOICES, Placed, folder_images, keep_or, size_name
 from imgtool.errors import FormatError
-from imgtool.operations.merge import HeaderChange, Piece
+from imgtool.operations.pieces import HeaderChange, Piece
 
 if TYPE_CHECKING:
     from imgtool.operations.extras import InitDataSource

@@ -113,8 +113,6 @@ class _Reader:
         _check_ident(data)
         self._structs = ELFStructs(little_endian=True, elfclass=32)
         self._structs.create_basic_structs()
-        # Two steps, as some layouts depend on the machine.
-        self._structs.create_advanced_structs()
         self._header = self._row(self._structs.Elf_Ehdr, 0, _HEADER_SIZE, "the ELF header")
         _check_kind(self._header)
         self._structs.create_advanced_structs(self._header["e_type"], self._header["e_machine"])

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, SECTOR, flash_size, memory_at
 from imgtool.errors import FormatError, LayoutError, in_bytes
+from imgtool.formats import irom as irom_part
 from imgtool.formats.boot_image import BootImage, Segment
 from imgtool.formats.elf_program import Block, ElfProgram
-from imgtool.formats.ota_image import OtaImage
 from imgtool.formats.reading import Checksum, Finding, Header, Severity
 from imgtool.operations import link_checks
 from imgtool.operations.memory_use import MemoryUse, irom_map, memory_uses
-from imgtool.operations.merge import HeaderChange, Piece, merge
+from imgtool.operations.pieces import HeaderChange, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,14 +230,24 @@ def _pair(
             found=f"0x{len(data):05x}",
         )
     files = (image, BuiltFile(address, irom.data, f"0x{address:05x}.bin"))
-    # Among others the partition table of NodeMCU 3 says how long the image may be.  Both are of one build.
-    pieces = [Piece(file.address, file.data, file.suffix) for file in files]
-    said = [finding for finding in merge(pieces).findings if finding.code != "mixed-builds"]
+    said = _about_table(files)
     row = irom_map(irom.address, flash)
     if row is not None and row.slots:
         message = f"{irom.name} is linked for 0x{irom.address:08x} ({row.source}), as version-2 images are"
         said.append(Finding(Severity.WARNING, "irom-address", message))
     return files, said
+
+
+def _about_table(files: tuple[BuiltFile, BuiltFile]) -> list[Finding]:
+    """What the partition table of NodeMCU 3, if irom begins with it, means for the image in front of it."""
+    image, code = files
+    if irom_part.record_page(code.data, 0) is None:
+        return []
+    from imgtool.operations.merge import check_start  # noqa: PLC0415 - most programs have no such table
+
+    said = check_start([Piece(file.address, file.data, file.suffix) for file in (image, code)])
+    # Both are of this one build, whatever the statistics say.
+    return [finding for finding in said if finding.code != "mixed-builds"]
 
 
 def _ota_files(
@@ -249,6 +259,8 @@ def _ota_files(
             expected="a section such as .irom0.text in 0x40200000 to 0x402fffff",
             found="none",
         )
+    from imgtool.formats.ota_image import OtaImage  # noqa: PLC0415 - the usual version needs none of it
+
     mode, byte = (boot.mode_code, boot.size_freq_code) if slot is None else (0, slot)
     image = OtaImage(mode, byte, boot.entry, irom.data, boot)
     crc = image.crc
