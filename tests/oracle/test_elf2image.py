@@ -10,14 +10,27 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from fixtures import elves
-from fixtures.elves import ALLOC, EXEC, FINI_ARRAY, INIT_ARRAY, NOBITS, NOTE, PREINIT_ARRAY, Elf, Section
-from imgtool.errors import ImgtoolError
+from fixtures.elves import (
+    ALLOC,
+    EXEC,
+    FINI_ARRAY,
+    INIT_ARRAY,
+    NOBITS,
+    NOTE,
+    OBJECT,
+    PREINIT_ARRAY,
+    RISC_V,
+    Elf,
+    Section,
+)
+from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.operations.build import HEADER, build
 from imgtool.operations.merge import HeaderChange
 from tests.support import corpus_folder
@@ -135,6 +148,11 @@ for folder, options in json.load(sys.stdin):
 """
 
 
+def run_several(jobs: list[tuple[str, list[str]]]) -> None:
+    command = [sys.executable, "-c", SEVERAL]
+    subprocess.run(command, input=json.dumps(jobs), text=True, capture_output=True, check=True)
+
+
 def link(name: str, elf: Path) -> None:
     script, macros = LINKED[name]
     memory = ["-Wl,--no-warn-rwx-segments", "-T", script]
@@ -158,9 +176,7 @@ def elf2images(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int,
         if name in MADE:
             options += ["-fm", "dio", "-ff", "80m", "-fs", "4MB-c1"]
         jobs.append((str(folder), [*options, "--use-segments"] if segments else options))
-    subprocess.run(
-        [sys.executable, "-c", SEVERAL], input=json.dumps(jobs), text=True, capture_output=True, check=True
-    )
+    run_several(jobs)
     return folders
 
 
@@ -180,6 +196,44 @@ def test_program(
             ours(folder / "app.elf", version, header=header, use_segments=segments)
     else:
         assert ours(folder / "app.elf", version, header=header, use_segments=segments) == theirs
+
+
+_FLASHED: Final = Section(".irom0.text", IROM, b"\1\2\3\4")
+MADE_BY_ESPTOOL_ALONE: Final = {
+    "for RISC-V": (Elf((CODE,), machine=RISC_V), ["--version", "1"], FormatError),
+    "not linked": (Elf((Section(".text", 0, b"\1\2\3\4"),), kind=OBJECT), ["--version", "1"], FormatError),
+    "nothing to load": (Elf(()), ["--version", "1"], FormatError),
+    "entry point nowhere": (Elf((CODE,), entry=IROM), ["--version", "1"], FormatError),
+    "version 2 without irom": (Elf((CODE,)), ["--version", "2"], FormatError),
+    "IRAM overflow": (Elf((replace(CODE, data=bytes(0x8001)), _FLASHED)), ["--version", "1"], LayoutError),
+    "DRAM overflow": (Elf((CODE, Section(".data", DRAM, bytes(0x14001)))), ["--version", "1"], LayoutError),
+    "IROM overflow": (Elf((CODE, replace(_FLASHED, data=bytes(0xF0001)))), ["--version", "1"], LayoutError),
+    "no memory": (Elf((CODE, Section(".x", 0x4030_0000, b"1234"))), ["--version", "1"], LayoutError),
+    "boot ROM": (Elf((CODE, Section(".x", 0x4000_1000, b"1234"))), ["--version", "1"], LayoutError),
+    "overlap": (Elf((CODE, Section(".x", IRAM + 8, b"1234"))), ["--version", "1"], LayoutError),
+    "into irom": (Elf((CODE, replace(_FLASHED, address=0x4020_0010))), ["--version", "1"], LayoutError),
+}
+"""Programs of which esptool makes images, and imgtool does not; the manual has the reasons."""
+
+
+@pytest.fixture(scope="module")
+def made_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folders = {name: tmp_path_factory.mktemp("alone") for name in MADE_BY_ESPTOOL_ALONE}
+    jobs: list[tuple[str, list[str]]] = []
+    for name, (elf, options, _) in MADE_BY_ESPTOOL_ALONE.items():
+        (folders[name] / "app.elf").write_bytes(elf.build())
+        jobs.append((str(folders[name]), options))
+    run_several(jobs)
+    return folders
+
+
+@pytest.mark.parametrize("name", MADE_BY_ESPTOOL_ALONE)
+def test_what_esptool_makes_and_imgtool_refuses(made_alone: dict[str, Path], name: str) -> None:
+    elf, options, kind = MADE_BY_ESPTOOL_ALONE[name]
+
+    assert images(made_alone[name])
+    with pytest.raises(kind):
+        build(elf.build(), int(options[1]))
 
 
 def test_adjacent_irom_across_a_border_that_only_esptool_knows(tmp_path: Path) -> None:
