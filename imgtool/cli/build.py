@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.arguments import JsonOption, UsageError
-from imgtool.cli.options import InitDataOption, OldSizeOption, SetOption, size_name
+from imgtool.cli.options import InitDataOption, SetOption, size_name
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Finding
@@ -72,7 +72,15 @@ def build(
             show_default=False,
         ),
     ] = None,
-    old_size: OldSizeOption = _KEEP,
+    old_size: Annotated[
+        str | None,
+        typer.Option(
+            "-fs",
+            metavar="SIZE",
+            help=f"As --flash-size; also {', '.join(MEGABIT_SIZES)} (megabits).",
+            show_default=False,
+        ),
+    ] = None,
     slot: Annotated[
         int | None,
         typer.Option("--slot", metavar="1|2", help="Version 2: the SDK's slot number.", show_default=False),
@@ -101,7 +109,7 @@ def build(
 
     _check_words(version, slot, one_file=merge or full_size is not None)
     form = _form(merge, full_size, init_data, changes or [])
-    header, note = _header(mode, freq, (size or _KEEP, old_size), form.flash)
+    header, note = _header(mode, freq, (size or _KEEP, old_size or _KEEP), form.flash)
     data = read_file(elf)
     try:
         built = make(data, version, header=header, slot=slot, use_segments=use_segments)
