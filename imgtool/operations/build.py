@@ -111,7 +111,7 @@ def build(
     Args:
         elf: The ELF file.
         version: 1 for the pair that the boot ROM starts, 2 for one image that a boot loader starts.
-        header: Mode, frequency and size for the header; what is None is as in :data:`HEADER`.
+        header: Mode, frequency and size for the header; what is None is qio, 40m and 1MB.
         slot: The user slot to write into the outer header of a version-2 image, as the SDK's own tool does;
             None repeats the inner header there, as esptool does.
         use_segments: Take the load segments of the file instead of its sections.
