@@ -114,7 +114,15 @@ def main() -> None:
             Command(("imgtool", "merge", *pair, "-o", merged), "merged.bin"),
             Command((*esptool, "merge-bin", "-o", merged, "0x0", pair[0], "0x10000", pair[1]), "Wrote"),
         )
+        elf = str(folder / "elf" / "app.elf")
         corpus = os.environ.get("IMGTOOL_CORPUS")
+        if corpus:
+            elf = str(Path(corpus) / "elf" / "esp8266-nonosssdk20-iotdemo.elf")
+        compare(
+            f"build of a {Path(elf).stat().st_size // 1024} KB ELF file",
+            Command(("imgtool", "build", elf, "-o", str(folder / "ours-")), "ours-0x10000.bin"),
+            Command((*esptool, "elf2image", "-o", str(folder / "theirs-"), elf), "Successfully created"),
+        )
         floor = run(Command((Path(sys.executable).name, "-c", "print('floor')"), "floor"))
         print("\n| | wall | memory beyond the interpreter |")
         print("|---|---|---|")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import typing
 
-import construct  # noqa: F401 - imported before the flag below is set: it is only for imgtool's own modules
+# Imported before the flag below is set: it is only for imgtool's own modules.
+import construct  # noqa: F401
+import elftools.elf.structs  # noqa: F401
 
 # The virtual chip's modules know each other in both directions, by annotation; so they too come before.
 import imgtool.virtual.port

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Severity,
     )
     from imgtool.operations.boot_verdicts import Cure, Verdict
+    from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
     from imgtool.operations.describe import Description, describe
     from imgtool.operations.edits import Difference, Edit
     from imgtool.operations.encode import encode
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.manifest import Assembled, FileStretch, FillStretch, Manifest, Source, Wrapper
+    from imgtool.operations.memory_use import MemoryUse, SectionUse
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
     from imgtool.operations.patch import Changes, Patched, Write, patch
     from imgtool.operations.patch_table import TableChange
@@ -95,6 +97,7 @@ _HOMES: Final = {
         "Severity",
     ),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
+    "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
     "imgtool.operations.explain": ("Explanation", "explain"),
@@ -109,6 +112,7 @@ _HOMES: Final = {
         "Source",
         "Wrapper",
     ),
+    "imgtool.operations.memory_use": ("MemoryUse", "SectionUse"),
     "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
     "imgtool.operations.edits": ("Difference", "Edit"),
     "imgtool.operations.patch": ("Changes", "Patched", "Write", "patch"),
@@ -127,6 +131,9 @@ __all__ = [
     "BootMessage",
     "BootMode",
     "BootSegment",
+    "Built",
+    "BuiltFile",
+    "BuiltSegment",
     "Changes",
     "Checksum",
     "ChipError",
@@ -158,6 +165,7 @@ __all__ = [
     "LayoutError",
     "LoaderLines",
     "Manifest",
+    "MemoryUse",
     "Merged",
     "Mismatch",
     "Part",
@@ -168,6 +176,7 @@ __all__ = [
     "PortInfo",
     "Reading",
     "RfCalSector",
+    "SectionUse",
     "SegmentInfo",
     "Session",
     "Severity",
@@ -182,6 +191,7 @@ __all__ = [
     "Wrapper",
     "Write",
     "__version__",
+    "build",
     "describe",
     "encode",
     "explain",

@@ -62,6 +62,7 @@ COMMANDS: Final = {
         "merge",
         "split",
         "fullimage",
+        "build",
         "patch",
         "extract",
         "flash",
@@ -80,6 +81,7 @@ COMMANDS: Final = {
 ALIASES: Final = {
     "image-info": "inspect",
     "merge-bin": "merge",
+    "elf2image": "build",
     "write-flash": "flash",
     "verify-flash": "verify",
     "read-flash": "read",

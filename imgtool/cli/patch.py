@@ -257,8 +257,9 @@ def _other_inputs(changes: Changes) -> list[Path]:
 def _encoded(file: Path, made: Patched, target: Path) -> bytes:
     """The file's bytes: raw, or as records where the target's name asks for them or FILE is replaced."""
     from imgtool.cli.files import read_file
-    from imgtool.operations.merge import Piece
-    from imgtool.operations.records import form_of, pieces_of_records, records_of
+    from imgtool.operations.encode import records_of
+    from imgtool.operations.pieces import Piece
+    from imgtool.operations.records import form_of, pieces_of_records
 
     source = read_file(file)
     held = form_of(source)

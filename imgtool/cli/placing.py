@@ -18,8 +18,7 @@ from imgtool.cli.options import (
     size_name,
 )
 from imgtool.errors import FormatError
-from imgtool.formats.fill import ERASED
-from imgtool.operations.merge import HeaderChange, Piece, join
+from imgtool.operations.pieces import HeaderChange, Piece
 from imgtool.operations.records import form_of, pieces_of_records
 
 if TYPE_CHECKING:
@@ -71,6 +70,9 @@ def read_content(path: Path) -> bytes:
 def _flat(data: bytes, form: str, name: str) -> bytes:
     if form == "bin":
         return data
+    from imgtool.formats.fill import ERASED
+    from imgtool.operations.merge import join
+
     pieces = pieces_of_records(data, form, name)
     start = pieces[0].address
     moved = [replace(piece, address=piece.address - start) for piece in pieces]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imgtool.operations.patch import Patched
 
 __all__ = [
+    "checksum_fields",
     "description_fields",
     "document",
     "error_document",
@@ -109,7 +110,7 @@ def part_fields(part: Part) -> dict[str, Any]:
     if part.address is not None:
         fields["address"] = part.address
     if part.checksum is not None:
-        fields["checksum"] = _checksum(part.checksum)
+        fields["checksum"] = checksum_fields(part.checksum)
     if part.segments:
         fields["segments"] = [_segment(segment) for segment in part.segments]
     if part.note:
@@ -117,7 +118,8 @@ def part_fields(part: Part) -> dict[str, Any]:
     return {**fields, **part.facts}
 
 
-def _checksum(checksum: Checksum) -> dict[str, Any]:
+def checksum_fields(checksum: Checksum) -> dict[str, Any]:
+    """A check."""
     wide = checksum.bits > _WIDEST_NUMBER
     stored, computed = (
         f"{value:0{checksum.bits // 4}x}" if wide else value for value in (checksum.stored, checksum.computed)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imgtool.operations.merge import Merged
+    from imgtool.operations.pieces import Piece
 
-__all__ = ["encode", "encode_blocks"]
+__all__ = ["encode", "records_of"]
 
 _BUILDERS: Final[dict[str, Callable[[Sequence[Block]], bytes]]] = {
     "hex": intel_hex.build,
@@ -38,13 +39,21 @@ def encode(merged: Merged, form: str, *, filled: bool = False) -> bytes:
     if form == "bin":
         return merged.data
     pieces = [Block(piece.address, piece.data) for piece in merged.pieces]
-    return encode_blocks([Block(merged.start, merged.data)] if filled else pieces, form)
+    return _BUILDERS[form]([Block(merged.start, merged.data)] if filled else pieces)
 
 
-def encode_blocks(blocks: Sequence[Block], form: str) -> bytes:
-    """Blocks as a file of records: ``hex``, ``srec`` or ``uf2``.
+def records_of(data: bytes, pieces: Sequence[Piece], form: str) -> bytes:
+    """A file of records with the addresses of the pieces, and bytes that may have changed since.
 
-    Raises:
-        KeyError: No format has that name.
+    Args:
+        data: The bytes from the first piece's address on; the last piece takes what is more than before.
+        pieces: What was read from the file, ascending.
+        form: ``hex``, ``srec`` or ``uf2``.
     """
+    start = pieces[0].address
+    ends = [*(piece.end for piece in pieces[:-1]), start + len(data)]
+    blocks = [
+        Block(piece.address, data[piece.address - start : end - start])
+        for piece, end in zip(pieces, ends, strict=True)
+    ]
     return _BUILDERS[form](blocks)

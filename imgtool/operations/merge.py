@@ -17,6 +17,7 @@ from imgtool.formats import aggregated, boot_image, fill, identify, irom, nodemc
 from imgtool.formats.boot_image import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout import lowest_protected
+from imgtool.operations.pieces import KEEP, HeaderChange, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,51 +43,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes for one place in the flash.
-
-    Attributes:
-        address: Flash address of the first byte.
-        data: The bytes.
-        name: What to call it in messages, such as its file name.
-    """
-
-    address: int
-    data: bytes
-    name: str
-
-    @property
-    def end(self) -> int:
-        """The address behind it."""
-        return self.address + len(self.data)
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderChange:
-    """Which image header fields to change, by name; None keeps a field.
-
-    Attributes:
-        mode: A name from :data:`imgtool.chip.FLASH_MODES`.
-        freq: A name from :data:`imgtool.chip.FLASH_FREQUENCIES`.
-        size: The name of a flash size.
-    """
-
-    mode: str | None = None
-    freq: str | None = None
-    size: str | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether it changes anything."""
-        return any(value is not None for value in (self.mode, self.freq, self.size))
-
-
 # Checks that cover the header of the image at 0.
 _OVER_HEADER: Final = (PartKind.LENGTH_CRC_WORDS, PartKind.SHA256_TAIL)
-KEEP: Final = HeaderChange()
-"""No change."""
-
 LARGEST_FLASH: Final = max(size.bytes for size in FLASH_SIZES)
 """Bytes of the largest flash that the SDK knows."""
 

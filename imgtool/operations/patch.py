@@ -18,11 +18,11 @@ from imgtool.operations.describe import Description, describe
 from imgtool.operations.edits import Difference, Edit, applied, differences, hex_words
 from imgtool.operations.extras import InitDataSource
 from imgtool.operations.mend import mended, refuse_values, structure_repairs
-from imgtool.operations.merge import KEEP, HeaderChange, Piece
 from imgtool.operations.patch_header import entry_findings, header_edits, size_said
 from imgtool.operations.patch_init_data import init_data_edits
 from imgtool.operations.patch_placed import placed_edits
 from imgtool.operations.patch_table import TableChange, patch_table
+from imgtool.operations.pieces import KEEP, HeaderChange, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgtool.operations.describe import Description
-    from imgtool.operations.merge import HeaderChange
+    from imgtool.operations.pieces import HeaderChange
 
 __all__ = ["entry_findings", "header_edits", "size_said"]
 

@@ -16,7 +16,7 @@ from imgtool.formats.reading import PartKind
 from imgtool.layout import sdk_regions
 from imgtool.operations.edits import Edit, hex_words
 from imgtool.operations.extras import init_data_block, layout_of
-from imgtool.operations.merge import Piece
+from imgtool.operations.pieces import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

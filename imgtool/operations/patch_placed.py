@@ -24,7 +24,7 @@ from imgtool.operations.merge import check_in_flash
 
 if TYPE_CHECKING:
     from imgtool.operations.describe import Description
-    from imgtool.operations.merge import Piece
+    from imgtool.operations.pieces import Piece
 
 __all__ = ["placed_edits"]
 

@@ -1,4 +1,4 @@
-"""Intel HEX, S-record and UF2 files as images: their blocks as pieces with flash addresses, and back.
+"""Intel HEX, S-record and UF2 files as images: their blocks as pieces with flash addresses.
 
 Whether an address is one of flash or one to load to is told by its value: flash is at most 16 MB, and the
 cache shows it from 0x40200000 on.  What loads into RAM is no flash image.  Not the formats themselves: those
@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE
 from imgtool.errors import FormatError, LayoutError
-from imgtool.formats.blocks import Block
-from imgtool.operations.encode import encode_blocks
-from imgtool.operations.merge import Piece
+from imgtool.operations.pieces import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from imgtool.formats.blocks import Block
 
-__all__ = ["form_of", "pieces_of_records", "records_of"]
+__all__ = ["form_of", "pieces_of_records"]
 
 
 class _Form(NamedTuple):
@@ -78,20 +76,3 @@ def pieces_of_records(data: bytes, form: str, name: str) -> tuple[Piece, ...]:
                 found=f"0x{block.address:08x} to 0x{block.end - 1:08x}",
             )
     return tuple(Piece(block.address - base, block.data, name) for block in blocks)
-
-
-def records_of(data: bytes, pieces: Sequence[Piece], form: str) -> bytes:
-    """A file of records with the addresses of the pieces, and bytes that may have changed since.
-
-    Args:
-        data: The bytes from the first piece's address on; the last piece takes what is more than before.
-        pieces: What was read from the file, ascending.
-        form: ``hex``, ``srec`` or ``uf2``.
-    """
-    start = pieces[0].address
-    ends = [*(piece.end for piece in pieces[:-1]), start + len(data)]
-    blocks = [
-        Block(piece.address, data[piece.address - start : end - start])
-        for piece, end in zip(pieces, ends, strict=True)
-    ]
-    return encode_blocks(blocks, form)

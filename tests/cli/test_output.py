@@ -16,7 +16,19 @@ from tests.support import IMAGES, Command, Put, aggregate
 Script = Callable[..., subprocess.CompletedProcess[bytes]]
 
 PAIRS = ["sample", "nodemcu-0.9.5", "nodemcu-1.5.4.1-cloud", "nodemcu-3.0-2019", "nodemcu-3.0-2021"]
-HELPS = [[], ["inspect"], ["merge"], ["split"], ["fullimage"], ["extract"], ["image-info"], ["merge-bin"]]
+HELPS = [
+    [],
+    ["inspect"],
+    ["merge"],
+    ["split"],
+    ["fullimage"],
+    ["build"],
+    ["patch"],
+    ["extract"],
+    ["image-info"],
+    ["merge-bin"],
+    ["elf2image"],
+]
 # Contract section 5.
 PART_KINDS = frozenset(
     [
@@ -115,7 +127,7 @@ def test_help_fits(imgtool: Command, monkeypatch: pytest.MonkeyPatch, command: l
     assert (run.code, too_wide(run.out), "\u2026" in run.out) == (0, [], False)
 
 
-@pytest.mark.parametrize("command", ["inspect", "merge", "split", "fullimage", "extract"])
+@pytest.mark.parametrize("command", ["inspect", "merge", "split", "fullimage", "build", "patch", "extract"])
 def test_help_has_an_example(imgtool: Command, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 

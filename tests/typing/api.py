@@ -12,6 +12,9 @@ from imgtool import (
     BootMessage,
     BootMode,
     BootSegment,
+    Built,
+    BuiltFile,
+    BuiltSegment,
     Changes,
     Checksum,
     ChipError,
@@ -41,6 +44,7 @@ from imgtool import (
     LayoutError,
     LoaderLines,
     Manifest,
+    MemoryUse,
     Merged,
     Part,
     PartKind,
@@ -50,6 +54,7 @@ from imgtool import (
     PortInfo,
     Reading,
     RfCalSector,
+    SectionUse,
     SegmentInfo,
     Session,
     Severity,
@@ -133,6 +138,17 @@ def patched(data: bytes) -> tuple[bytes, list[str]]:
     assert sum(len(run.new) for run in runs)
     assert made.after.ok
     return made.data, [f"{edit.field}: {edit.old} -> {edit.new}" for edit in edits]
+
+
+def built(elf: bytes) -> tuple[bytes, int]:
+    made: Built = imgtool.build(elf, 2, header=HeaderChange(mode="dio"), slot=1, use_segments=False)
+    files: tuple[BuiltFile, ...] = made.files
+    irom: BuiltSegment | None = made.irom
+    memory: tuple[MemoryUse, ...] = made.memory
+    unloaded: list[SectionUse] = [section for use in memory for section in use.sections if not section.loaded]
+    pieces: tuple[Piece, ...] = made.pieces
+    free = min(use.free for use in memory) - sum(section.size for section in unloaded)
+    return b"".join(file.data for file in files), free + len(pieces) + (irom.size if irom else 0)
 
 
 def commands_for(log: bytes | str) -> list[str]:
