@@ -62,6 +62,7 @@ COMMANDS: Final = {
         "merge",
         "split",
         "fullimage",
+        "compare",
         "flash",
         "verify",
         "read",

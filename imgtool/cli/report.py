@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,10 +11,12 @@ if TYPE_CHECKING:
 
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
+    from imgtool.operations.compare_values import Compared, Comparison
     from imgtool.operations.describe import Description
     from imgtool.operations.merge import Piece
 
 __all__ = [
+    "comparison_fields",
     "description_fields",
     "document",
     "error_document",
@@ -143,6 +146,25 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
 def piece_fields(piece: Piece) -> dict[str, Any]:
     """A piece of a merge, split or full image."""
     return {"name": piece.name, "address": piece.address, "size": len(piece.data)}
+
+
+def comparison_fields(path_a: str, path_b: str, comparison: Comparison) -> dict[str, Any]:
+    """The result of ``compare``."""
+    return {
+        "a": {"path": path_a, **_compared(comparison.a)},
+        "b": {"path": path_b, **_compared(comparison.b)},
+        "same": comparison.same,
+        "verdict": comparison.verdict,
+        "regions": [asdict(region) for region in comparison.regions],
+        "fields": [asdict(field) for field in comparison.fields],
+        "patterns": [asdict(pattern) for pattern in comparison.patterns],
+        "notes": list(comparison.notes),
+    }
+
+
+def _compared(file: Compared) -> dict[str, Any]:
+    fields: dict[str, Any] = {"size": file.size, "sha256": file.sha256, "kind": file.kind}
+    return fields if file.content is None else {**fields, "content": _compared(file.content)}
 
 
 def warnings_of(findings: Iterable[Finding], *notes: str | None) -> list[str]:
