@@ -5,7 +5,6 @@ What is said comes from the result; long lists end in a count.
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from imgtool.cli import text
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show_comparison"]
 
+_EMPTY: Final = ("gap", "blank")
 _MOST_REGIONS: Final = 40
 _MOST_FIELDS: Final = 24
 _MOST_PATTERNS: Final = 12
@@ -41,7 +41,7 @@ def show_comparison(path_a: str, path_b: str, result: Comparison) -> None:
     if result.same:
         return
     _show_regions(screen, result)
-    _show_fields(screen, result.fields)
+    _show_details(screen, result)
     if result.patterns:
         screen.line()
         for pattern in result.patterns[:_MOST_PATTERNS]:
@@ -55,12 +55,13 @@ def _file(name: str, path: str, file: Compared) -> tuple[Line, ...]:
 
 
 def _show_regions(screen: Screen, result: Comparison) -> None:
-    """The regions in their order; if there are too many, first those that differ."""
-    shown = list(result.regions)
+    """The regions in their order; if there are too many, those that are not the same."""
+    full = [r for r in result.regions if r.state is not State.OUTSIDE or r.kind not in _EMPTY]
+    shown = full
     if len(shown) > _MOST_REGIONS:
-        shown = [region for region in shown if region.state is not State.SAME]
+        shown = [region for region in full if region.state is not State.SAME]
     rows: list[tuple[Line, ...]] = [
-        (region.name, _offset(region), f"{region.size:,}", _STATES[region.state], _detail(region))
+        (_plain(region.name), _offset(region), f"{region.size:,}", _STATES[region.state], _detail(region))
         for region in shown[:_MOST_REGIONS]
     ]
     if not rows:
@@ -68,8 +69,13 @@ def _show_regions(screen: Screen, result: Comparison) -> None:
     screen.line()
     screen.table(rows, head=("region", "offset", "size", "state", ""), right=(2,))
     _show_rest(screen, len(shown) - _MOST_REGIONS, "regions")
-    if len(shown) < len(result.regions):
-        screen.line(f"  and {len(result.regions) - len(shown)} that are the same")
+    if len(shown) < len(full):
+        screen.line(f"  and {len(full) - len(shown)} that are the same")
+
+
+def _plain(name: str) -> str:
+    """The name without the place of its image, which the next column has."""
+    return name.split(" of 0x", maxsplit=1)[0]
 
 
 def _offset(region: RegionChange) -> str:
@@ -77,37 +83,69 @@ def _offset(region: RegionChange) -> str:
     return f"0x{offset or 0:06x}"
 
 
+def _both(region: RegionChange) -> bool:
+    return region.offset_a is not None and region.offset_b is not None
+
+
 def _detail(region: RegionChange) -> str:
-    """Where it lies in B, how much differs, from where on, and why."""
+    if not _both(region):
+        return "only in B" if region.offset_a is None else "only in A"
+    if region.bytes:
+        return _count(region.bytes)
+    return "" if region.offset_a == region.offset_b else f"0x{region.offset_b or 0:06x} in B"
+
+
+def _count(count: int) -> str:
+    return f"{count:,} byte{'' if count == 1 else 's'}"
+
+
+def _show_details(screen: Screen, result: Comparison) -> None:
+    """Region by region: where it differs and why, then its fields."""
+    fields: dict[str, list[FieldChange]] = {}
+    for field in result.fields[:_MOST_FIELDS]:
+        fields.setdefault(field.region, []).append(field)
+    for name in ("file", "firmware"):
+        if name in fields:
+            screen.line()
+            screen.line(Span(f"  {name}", "bold"))
+            screen.table([_field(field) for field in fields.pop(name)])
+    changed = [r for r in result.regions if r.state in (State.FIRMWARE, State.DIFFERS)]
+    for change in changed[:_MOST_REGIONS]:
+        screen.line()
+        screen.line(Span(f"  {_plain(change.name)} at {_offset(change)}", "bold"))
+        screen.paragraph(_where(change), lead=[Span("    ")])
+        group = fields.pop(change.name, [])
+        if group:
+            screen.table([_field(field) for field in group])
+    left = len(result.fields) - _MOST_FIELDS
+    if left > 0:
+        screen.line()
+        _show_rest(screen, left, "fields")
+
+
+def _where(region: RegionChange) -> str:
+    """How much differs and from where on, where it lies in B, and the reason."""
     words: list[str] = []
-    if region.offset_a is not None and region.offset_b is not None and region.offset_a != region.offset_b:
-        words.append(f"0x{region.offset_b:06x} in B")
-    if region.offset_a is not None and region.offset_b is not None and region.size_a != region.size_b:
-        words.append(f"{region.size_b:,} bytes in B")
-    if region.bytes and region.offset_a is not None and region.offset_b is not None:
-        words.append(_amount(region))
+    if _both(region) and region.offset_a != region.offset_b:
+        words.append(f"at 0x{region.offset_b or 0:06x} in B")
+    if _both(region) and region.size_a != region.size_b:
+        words.append(f"{region.size_a:,} -> {region.size_b:,} bytes")
+    if region.bytes:
+        words.append(_amount(region) if _both(region) else _count(region.bytes))
     if region.reason:
         words.append(region.reason)
     return "; ".join(words)
 
 
 def _amount(region: RegionChange) -> str:
-    count = f"{region.bytes:,} byte{'' if region.bytes == 1 else 's'}"
+    count = _count(region.bytes)
     if region.sectors > 1:
         count += f" in {region.sectors:,} sectors"
     place = f"0x{region.first or 0:06x}"
     if region.address is not None:
         place += f" (0x{region.address:08x})"
-    return f"{count}, {'' if region.bytes == 1 else 'first '}at {place}"
-
-
-def _show_fields(screen: Screen, fields: tuple[FieldChange, ...]) -> None:
-    shown = fields[:_MOST_FIELDS]
-    for region, group in groupby(shown, key=lambda field: field.region):
-        screen.line()
-        screen.line(Span(f"  {region}", "bold"))
-        screen.table([_field(field) for field in group])
-    _show_rest(screen, len(fields) - _MOST_FIELDS, "fields")
+    one = region.bytes == 1
+    return f"{count} {'differs' if one else 'differ'}, {'' if one else 'the first '}at {place}"
 
 
 def _field(field: FieldChange) -> tuple[Line, ...]:

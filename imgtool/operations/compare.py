@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.reading import PartKind
 from imgtool.operations.compare_bytes import difference, differing_sectors
 from imgtool.operations.compare_fields import fields_of, firmware_fields
-from imgtool.operations.compare_pairs import FILLERS, laid_over, pairs_of, side_of
+from imgtool.operations.compare_pairs import laid_over, pairs_of, side_of
 from imgtool.operations.compare_patterns import Judged, patterns_of
 from imgtool.operations.compare_rules import covers, judge
 from imgtool.operations.compare_values import (
@@ -85,9 +84,7 @@ def _judged(pair: Pair, a: Side, b: Side) -> Judged:
     span = pair.a or pair.b or (0, 0)
     atom = pair.atom_a if pair.a is not None else pair.atom_b
     place = None if first is None else span[0] + first
-    address = None
-    if place is not None and atom is not None and atom.address is not None:
-        address = atom.address + place - atom.start
+    address = None if place is None or atom is None else atom.address_of(place)
     change = RegionChange(
         str(pair.kind),
         _name(pair),
@@ -143,9 +140,9 @@ def _verdict(a: Side, b: Side, regions: Sequence[RegionChange], fields: Sequence
         return "different: " + ", ".join(_differences(wrong, fields))
     if any(region.state is State.FIRMWARE for region in regions):
         return "the same but for what the firmware changes by itself"
-    alone = [r for r in regions if r.state is State.OUTSIDE and PartKind(r.kind) not in FILLERS]
-    if alone:
-        return "the same as far as both files go"
+    dump = covers(a, b)
+    if dump is not None:
+        return f"the same over all that {'A' if dump is b else 'B'} covers"
     return "the same but for blank flash that only one file has"
 
 

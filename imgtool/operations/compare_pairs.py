@@ -9,6 +9,7 @@ Not what a difference means: that is compare_rules.py.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats import boot_image, fill, identify
@@ -114,6 +115,7 @@ class Atom:
         stop: The offset behind it.
         address: Where its first byte is seen by the processor, None where nowhere.
         header: The image header in it.
+        lead: Bytes at its start that are not loaded: a segment's own header.
     """
 
     part: Part
@@ -122,6 +124,13 @@ class Atom:
     stop: int
     address: int | None = None
     header: Header | None = None
+    lead: int = 0
+
+    def address_of(self, offset: int) -> int | None:
+        """Where the processor sees the byte at an offset of the file, None where nowhere."""
+        if self.address is None or offset < self.start + self.lead:
+            return None
+        return self.address + offset - self.start - self.lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +189,10 @@ def _starts(side: Side) -> list[tuple[PartKind, int]]:
 def pairs_of(a: Side, b: Side) -> tuple[Pair, ...]:
     """All pairs, in the order of A."""
     atoms_a, atoms_b = atoms_of(a), atoms_of(b)
-    pairs = _by_offset(a, b, atoms_a, atoms_b) if laid_over(a, b) else _by_part(a, b, atoms_a, atoms_b)
-    return tuple(
-        sorted((each for pair in pairs for each in _without_fill(pair, a, b)), key=lambda p: p.order)
-    )
+    over = laid_over(a, b)
+    pairs = _by_offset(a, b, atoms_a, atoms_b) if over else _by_part(a, b, atoms_a, atoms_b)
+    cut = [each for pair in pairs for each in _without_fill(pair, a, b)]
+    return tuple(sorted(cut, key=lambda pair: (not over and pair.a is None, pair.order)))
 
 
 def atoms_of(side: Side) -> list[Atom]:
@@ -212,8 +221,9 @@ def _atoms(data: bytes, part: Part) -> Iterator[Atom]:
     for segment in part.segments:
         stop = min(segment.offset + segment.size, part.end)
         if stop > position:
-            address = segment.address - (segment.offset - position)
-            yield Atom(part, f"segment 0x{segment.address:08x}", position, stop, address)
+            lead = max(0, segment.offset - position)
+            address = segment.address + max(0, position - segment.offset)
+            yield Atom(part, f"segment 0x{segment.address:08x}", position, stop, address, lead=lead)
             position = stop
     if position < part.end:
         yield Atom(part, "checksum" if part.segments else "", position, part.end)
@@ -302,7 +312,7 @@ def _cells(atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]) -> Iterator[Pair]:
     """Both files cut at every boundary that either of them has."""
     bounds = sorted({edge for atom in (*atoms_a, *atoms_b) for edge in (atom.start, atom.stop)})
     walk_a, walk_b = _Walk(atoms_a), _Walk(atoms_b)
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         one, two = walk_a.at(start), walk_b.at(start)
         if one is None and two is None:
             continue

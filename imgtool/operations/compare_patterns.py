@@ -117,8 +117,8 @@ def _bits(a: Side, b: Side, direct: Sequence[Judged]) -> Iterator[Pattern]:
 def _bit_words(name: str, count: int) -> str:
     bits = f"{count:,} bit{'' if count == 1 else 's'}"
     return (
-        f"all that differs is 1 in one file and 0 in {name}, {bits}: what {name} was read from is worn or "
-        "disturbed, or was written over without an erase"
+        f"every bit that differs ({bits}) is 1 in {'A' if name == 'B' else 'B'} and 0 in {name}: the flash of "
+        f"{name} is worn or disturbed, or was written over without an erase"
     )
 
 

@@ -150,5 +150,5 @@ class Comparison:
     @property
     def differs(self) -> bool:
         """Whether anything differs that the firmware does not change by itself."""
-        changed = (*self.regions, *(field for field in self.fields if field.region == "file"))
-        return any(each.state is State.DIFFERS for each in changed)
+        other_kind = any(field.region == "file" for field in self.fields)
+        return other_kind or any(region.state is State.DIFFERS for region in self.regions)
