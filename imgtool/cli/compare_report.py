@@ -116,7 +116,7 @@ def _show_details(screen: Screen, result: Comparison) -> None:
         screen.paragraph(_where(change), lead=[Span("    ")])
         group = fields.pop(change.name, [])
         if group:
-            screen.table([_field(field) for field in group])
+            screen.table([_field(field, change.reason) for field in group])
     left = len(result.fields) - _MOST_FIELDS
     if left > 0:
         screen.line()
@@ -148,9 +148,14 @@ def _amount(region: RegionChange) -> str:
     return f"{count} {'differs' if one else 'differ'}, {'' if one else 'the first '}at {place}"
 
 
-def _field(field: FieldChange) -> tuple[Line, ...]:
+def _field(field: FieldChange, told: str = "") -> tuple[Line, ...]:
+    """A row for a field; a reason that was told for its whole region is not told again."""
     old, new = (_short(value) for value in (field.a, field.b))
-    why = field.reason or ("by firmware" if field.state is State.FIRMWARE else "")
+    why = (
+        ""
+        if field.reason == told and told
+        else field.reason or ("by firmware" if field.state is State.FIRMWARE else "")
+    )
     return ("", field.name, f"{old} -> {new}" + (f" ({why})" if why else ""))
 
 

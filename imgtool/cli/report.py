@@ -155,7 +155,7 @@ def comparison_fields(path_a: str, path_b: str, comparison: Comparison) -> dict[
         "b": {"path": path_b, **_compared(comparison.b)},
         "same": comparison.same,
         "verdict": comparison.verdict,
-        "regions": [asdict(region) for region in comparison.regions],
+        "regions": [{**asdict(region), "size": region.size} for region in comparison.regions],
         "fields": [asdict(field) for field in comparison.fields],
         "patterns": [asdict(pattern) for pattern in comparison.patterns],
         "notes": list(comparison.notes),

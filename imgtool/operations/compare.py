@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.operations.compare_bytes import difference, differing_sectors
 from imgtool.operations.compare_fields import fields_of, firmware_fields
-from imgtool.operations.compare_pairs import laid_over, pairs_of, side_of
+from imgtool.operations.compare_pairs import pairs_of, side_of
 from imgtool.operations.compare_patterns import Judged, patterns_of
 from imgtool.operations.compare_rules import covers, judge
 from imgtool.operations.compare_values import (
@@ -41,14 +41,14 @@ def compare(a: bytes, b: bytes) -> Comparison:
         b: The second file: the newer one, or what was read back.
     """
     one, two = side_of(a), side_of(b)
-    judged = tuple(_judged(pair, one, two) for pair in pairs_of(one, two))
+    pairs, by_offset = pairs_of(one, two)
+    judged = tuple(_judged(pair, one, two) for pair in pairs)
     fields = [*_kind_field(one, two)]
     if one.data != two.data:
         fields += firmware_fields(one, two)
         for each in judged:
             if each.change.state in (State.DIFFERS, State.FIRMWARE):
                 fields += fields_of(each.pair, each.change.name, one, two)
-    by_offset = laid_over(one, two)
     regions = tuple(each.change for each in judged)
     return Comparison(
         _compared(a, one),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from imgtool.layout import Region
 
-__all__ = ["FILLERS", "Atom", "Pair", "Side", "laid_over", "pairs_of", "side_of"]
+__all__ = ["FILLERS", "Atom", "Pair", "Side", "pairs_of", "side_of"]
 
 FILLERS: Final = frozenset({PartKind.GAP, PartKind.BLANK})
 """Parts that hold nothing."""
@@ -171,53 +171,66 @@ class Pair:
         return one, b"" if self.b is None else b.data[slice(*self.b)]
 
 
-def laid_over(a: Side, b: Side) -> bool:
-    """Whether the two are compared by offset, and not part by part."""
-    if a.description.foreign or b.description.foreign:
+def pairs_of(a: Side, b: Side) -> tuple[tuple[Pair, ...], bool]:
+    """All pairs in the order of A, and whether the files were laid over each other by offset.
+
+    Files of one kind whose parts begin at other offsets are paired in the way that leaves less to tell.
+    """
+    atoms_a, atoms_b = _atoms_of(a), _atoms_of(b)
+    over = list(_by_offset(a, b, atoms_a, atoms_b)) if _may_lie_over(a, b) else None
+    parts = list(_by_part(a, b, atoms_a, atoms_b)) if over is None or _may_be_matched(a, b) else None
+    if over is not None and (parts is None or _changed(over, a, b) <= _changed(parts, a, b)):
+        parts, by_offset = over, True
+    else:
+        by_offset = False
+    cut = [each for pair in parts or () for each in _without_fill(pair, a, b)]
+    ordered = sorted(cut, key=lambda pair: (not by_offset and pair.a is None, pair.order))
+    return tuple(ordered), by_offset
+
+
+def _may_lie_over(a: Side, b: Side) -> bool:
+    """Whether the same offset may mean the same in both files."""
+    if a.description.foreign or b.description.foreign or (a.at_start and b.at_start):
         return True
-    kinds = {a.description.kind, b.description.kind}
-    if a.at_start and b.at_start:
-        plain = {FileKind.AGGREGATED, FileKind.IMAGE_V1}
-        return len(kinds) > 1 or a.is_dump or kinds <= plain or _starts(a) == _starts(b)
-    return len(kinds) == 1 and _starts(a) == _starts(b)
+    return a.description.kind is b.description.kind
+
+
+def _may_be_matched(a: Side, b: Side) -> bool:
+    """Whether parts of the two may be the same although they begin at other offsets."""
+    plain = (FileKind.AGGREGATED, FileKind.IMAGE_V1, FileKind.FLASH_DUMP)
+    one, two = a.description, b.description
+    if one.kind is not two.kind or one.foreign or one.kind in plain:
+        return False
+    return _starts(a) != _starts(b)
 
 
 def _starts(side: Side) -> list[tuple[PartKind, int]]:
     return [(part.kind, part.offset) for part in side.description.parts if part.kind not in FILLERS]
 
 
-def pairs_of(a: Side, b: Side) -> tuple[Pair, ...]:
-    """All pairs, in the order of A."""
-    atoms_a, atoms_b = atoms_of(a), atoms_of(b)
-    over = laid_over(a, b)
-    pairs = _by_offset(a, b, atoms_a, atoms_b) if over else _by_part(a, b, atoms_a, atoms_b)
-    cut = [each for pair in pairs for each in _without_fill(pair, a, b)]
-    return tuple(sorted(cut, key=lambda pair: (not over and pair.a is None, pair.order)))
+def _changed(pairs: Iterable[Pair], a: Side, b: Side) -> int:
+    return sum(difference(*pair.bytes_of(a, b))[0] for pair in pairs)
 
 
-def atoms_of(side: Side) -> list[Atom]:
+def _atoms_of(side: Side) -> list[Atom]:
     """The parts of a file, images taken apart."""
     return [atom for part in side.description.parts for atom in _atoms(side.data, part)]
 
 
 def _atoms(data: bytes, part: Part) -> Iterator[Atom]:
     if part.kind is PartKind.IMAGE_V2 and part.size >= _HEADER_SIZE:
-        header = Header(
-            2,
-            int.from_bytes(data[part.offset + 4 : part.offset + 8], "little"),
-            data[part.offset + 2],
-            data[part.offset + 3],
-        )
-        yield Atom(part, "outer header", part.offset, part.end, header=header)
+        yield Atom(part, "outer header", part.offset, part.end, header=_header(data, part.offset, version=2))
         return
     if part.kind not in _IMAGES:
         if part.size:
             yield Atom(part, "", part.offset, part.end, part.address)
         return
     position = part.offset
-    if data[position] == boot_image.MAGIC and part.size >= _HEADER_SIZE:
+    # An image with a wrong first byte is told by what follows it.
+    begins = part.segments and part.segments[0].offset == position + 2 * _HEADER_SIZE
+    if part.size >= _HEADER_SIZE and (begins or data[position] == boot_image.MAGIC):
         position += _HEADER_SIZE
-        yield Atom(part, "header", part.offset, position, header=boot_image.scan(data, part.offset).header)
+        yield Atom(part, "header", part.offset, position, header=_header(data, part.offset))
     for segment in part.segments:
         stop = min(segment.offset + segment.size, part.end)
         if stop > position:
@@ -229,6 +242,12 @@ def _atoms(data: bytes, part: Part) -> Iterator[Atom]:
         yield Atom(part, "checksum" if part.segments else "", position, part.end)
 
 
+def _header(data: bytes, offset: int, version: int = 1) -> Header:
+    """The header at an offset, whatever its first byte is; both versions have these fields alike."""
+    entry = int.from_bytes(data[offset + 4 : offset + 8], "little")
+    return Header(version, entry, data[offset + 2], data[offset + 3])
+
+
 def _by_offset(a: Side, b: Side, atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]) -> Iterator[Pair]:
     """The atoms of images at the same place, what moved, and the rest cut at every boundary."""
     images = [
@@ -237,11 +256,18 @@ def _by_offset(a: Side, b: Side, atoms_a: Sequence[Atom], atoms_b: Sequence[Atom
         for two in b.description.parts
         if one.kind in _IMAGES and two.kind in _IMAGES and one.offset == two.offset
     ]
-    taken_a, taken_b = {one.offset for one, _ in images}, {two.offset for _, two in images}
+    taken_a: set[int] = set()
+    taken_b: set[int] = set()
     for one, two in images:
-        yield from _matched(
-            [atom for atom in atoms_a if atom.part is one], [atom for atom in atoms_b if atom.part is two]
-        )
+        ours = [atom for atom in atoms_a if atom.part is one]
+        theirs = [atom for atom in atoms_b if atom.part is two]
+        matched = list(_matched(ours, theirs))
+        plain = difference(a.data[one.offset : one.end], b.data[two.offset : two.end])[0]
+        # A damaged length makes other segments of the same bytes: then offsets say more.
+        if _changed(matched, a, b) < plain:
+            taken_a.add(one.offset)
+            taken_b.add(two.offset)
+            yield from matched
     for pair in _moved(a, b):
         if pair.a and pair.b and pair.a[0] not in taken_a and pair.b[0] not in taken_b:
             taken_a.add(pair.a[0])
@@ -317,9 +343,14 @@ def _cells(atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]) -> Iterator[Pair]:
         if one is None and two is None:
             continue
         pair = _pair(one, two)
-        owner = min((atom for atom in (one, two) if atom), key=lambda atom: _RANK.index(atom.part.kind))
+        owner = min((atom for atom in (one, two) if atom), key=_rank)
         span = (start, stop)
         yield replace(pair, name=owner.name, a=None if one is None else span, b=None if two is None else span)
+
+
+def _rank(atom: Atom) -> tuple[int, bool]:
+    """Whose name counts: the rarer kind's, and of one kind the one that has a name."""
+    return _RANK.index(atom.part.kind), not atom.name
 
 
 class _Walk:
@@ -360,7 +391,11 @@ def _joined(cells: Iterable[Pair]) -> Iterator[Pair]:
 
 
 def _joins(one: Pair, two: Pair) -> bool:
-    return (one.kind, one.name) == (two.kind, two.name) and all(
+    goes_on = any(
+        atom is not None and span is not None and atom.start < span[0]
+        for atom, span in ((two.atom_a, two.a), (two.atom_b, two.b))
+    )
+    return (one.kind, one.name, True) == (two.kind, two.name, goes_on) and all(
         (left is None and right is None) or (left is not None and right is not None and left[1] == right[0])
         for left, right in ((one.a, two.a), (one.b, two.b))
     )

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.errors import in_bytes
 from imgtool.formats import fill
+from imgtool.formats.reading import PartKind
 from imgtool.operations.compare_bytes import bit_changes, difference
+from imgtool.operations.compare_pairs import FILLERS
 from imgtool.operations.compare_values import Pattern, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from imgtool.operations.compare_pairs import Pair, Side
     from imgtool.operations.compare_values import RegionChange
@@ -24,8 +26,7 @@ __all__ = ["Judged", "patterns_of"]
 
 _LEAST_PREFIX: Final = 16
 _ERASED: Final = b"\xff" * SECTOR
-_LINE_ENDS: Final = frozenset(b"\r\n")
-_MOST_CHECKED: Final = 1 << 16
+_ONE_LINE_END: Final = bytes.maketrans(b"\r", b"\n")
 _LEAST_TAIL: Final = 4  # sectors that must differ without exception
 _NAMED: Final = 4  # places that a sentence names
 
@@ -51,10 +52,26 @@ def patterns_of(a: Side, b: Side, judged: Sequence[Judged], *, by_offset: bool) 
     found = [*_whole(a.data, b.data, cut=bool(wrong)), *_moved_parts(wrong)]
     direct = [each for each in wrong if each.pair.a is not None and each.pair.b is not None]
     found += _bits(a, b, direct)
-    if by_offset:
+    if by_offset and not _two_builds(direct):
         spans = [each.pair.a for each in direct if each.pair.a is not None and each.pair.a == each.pair.b]
-        found += _sectors(a.data, b.data, spans)
+        found += _sectors(a.data, b.data, spans, _filled(direct))
     return tuple(found)
+
+
+def _two_builds(direct: Sequence[Judged]) -> bool:
+    """Whether most of both the boot image and irom differs: no damage does that."""
+    changes = [each.change for each in direct]
+    mostly = [change for change in changes if 2 * change.bytes > change.size]
+    images = any(change.name.startswith("segment") for change in mostly)
+    return images and any(change.kind == PartKind.IROM for change in mostly)
+
+
+def _filled(direct: Sequence[Judged]) -> set[int]:
+    """The sectors that A has nothing in: that B was written there is no erase in A."""
+    spans = [each.pair.a for each in direct if each.pair.kinds_a <= FILLERS and each.pair.a is not None]
+    return {
+        at for start, stop in spans for at in range(start // SECTOR * SECTOR, stop // SECTOR * SECTOR, SECTOR)
+    }
 
 
 def _whole(a: bytes, b: bytes, *, cut: bool) -> Iterator[Pattern]:
@@ -67,13 +84,10 @@ def _whole(a: bytes, b: bytes, *, cut: bool) -> Iterator[Pattern]:
         if size >= _LEAST_PREFIX and b"\n" in short and _as_text(short, long):
             message = f"{other} is {name} with 0x0d before every 0x0a: a transfer in text mode"
             yield Pattern("text-mode", message, short.find(b"\n"))
-    if len(a) == len(b) and a != b:
-        changed = (
-            [at for at in range(len(a)) if a[at] != b[at]] if difference(a, b)[0] < _MOST_CHECKED else []
-        )
-        if len(changed) > 1 and all({a[at], b[at]} == _LINE_ENDS for at in changed):
-            message = "only line ends differ, 0x0a for 0x0d or the other way round: a transfer in text mode"
-            yield Pattern("text-mode", message, changed[0])
+    count, first = difference(a, b) if len(a) == len(b) else (0, None)
+    if count > 1 and a.translate(_ONE_LINE_END) == b.translate(_ONE_LINE_END):
+        message = "only line ends differ, 0x0a for 0x0d or the other way round: a transfer in text mode"
+        yield Pattern("text-mode", message, first)
 
 
 def _as_text(plain: bytes, mangled: bytes) -> bool:
@@ -116,9 +130,10 @@ def _bits(a: Side, b: Side, direct: Sequence[Judged]) -> Iterator[Pattern]:
 
 def _bit_words(name: str, count: int) -> str:
     bits = f"{count:,} bit{'' if count == 1 else 's'}"
+    other = "A" if name == "B" else "B"
     return (
-        f"every bit that differs ({bits}) is 1 in {'A' if name == 'B' else 'B'} and 0 in {name}: the flash of "
-        f"{name} is worn or disturbed, or was written over without an erase"
+        f"every bit that differs ({bits}) is 0 in {name} and 1 in {other}: the flash of {name} is worn or "
+        "disturbed, or was written over without erase"
     )
 
 
@@ -135,7 +150,9 @@ def _into_erased(before: bytes, after: bytes) -> bool:
     return int.from_bytes(before[:size], "big") & seen == seen
 
 
-def _sectors(a: bytes, b: bytes, spans: Sequence[tuple[int, int]]) -> Iterator[Pattern]:
+def _sectors(
+    a: bytes, b: bytes, spans: Sequence[tuple[int, int]], filled: Container[int]
+) -> Iterator[Pattern]:
     size = min(len(a), len(b))
     wrong = [
         start
@@ -148,7 +165,7 @@ def _sectors(a: bytes, b: bytes, spans: Sequence[tuple[int, int]]) -> Iterator[P
     ]
     if not wrong:
         return
-    interrupted = _interrupted(a, b, wrong, size)
+    interrupted = _interrupted(a, b, wrong, spans)
     if interrupted is not None:
         yield interrupted
         return
@@ -156,7 +173,9 @@ def _sectors(a: bytes, b: bytes, spans: Sequence[tuple[int, int]]) -> Iterator[P
         gone = [
             start
             for start in wrong
-            if erased[start : start + SECTOR] == _ERASED and kept[start : start + SECTOR] != _ERASED
+            if erased[start : start + SECTOR] == _ERASED
+            and kept[start : start + SECTOR] != _ERASED
+            and not (name == "A" and start in filled)
         ]
         for start, stop in _runs(gone):
             count = (stop - start) // SECTOR
@@ -189,25 +208,24 @@ def _runs(starts: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield run[0], run[-1] + SECTOR
 
 
-def _interrupted(a: bytes, b: bytes, wrong: Sequence[int], size: int) -> Pattern | None:
+def _interrupted(
+    a: bytes, b: bytes, wrong: Sequence[int], spans: Sequence[tuple[int, int]]
+) -> Pattern | None:
     """Whether one file is the other up to some offset, and nothing of it from there on."""
-    first = wrong[0] + (difference(a[wrong[0] : size], b[wrong[0] : size])[1] or 0)
+    start, stop = next((one, two) for one, two in sorted(spans) if a[one:two] != b[one:two])
+    first = start + (difference(a[start:stop], b[start:stop])[1] or 0)
     for name, part, whole in (("B", b, a), ("A", a, b)):
-        end = fill.run_start(whole, first, size)
-        if end - first >= SECTOR and fill.is_fill(part, first, end):
+        end = fill.run_start(whole, first, stop)
+        if first > start and end - first >= SECTOR and fill.is_fill(part, first, stop):
             message = f"{name} is erased from 0x{first:06x} on: writing or reading stopped there"
             return Pattern("interrupted", message, first, end - first)
-    end = max(fill.run_start(whole, first, size) for whole in (a, b))
+    stop = max(two for _, two in spans)
+    end = max(fill.run_start(whole, first, stop) for whole in (a, b))
     behind = range(first // SECTOR * SECTOR + SECTOR, end // SECTOR * SECTOR, SECTOR)
     known = set(wrong)
-    if (
-        first >= SECTOR
-        and len(behind) >= _LEAST_TAIL
-        and all(
-            start in known and _unlike(a[start : start + SECTOR], b[start : start + SECTOR])
-            for start in behind
-        )
-    ):
+    if first < SECTOR or len(behind) < _LEAST_TAIL:
+        return None
+    if all(at in known and _unlike(a[at : at + SECTOR], b[at : at + SECTOR]) for at in behind):
         message = (
             f"all sectors from 0x{first:06x} on differ: a write that was interrupted there, or two builds"
         )
