@@ -40,6 +40,15 @@ if TYPE_CHECKING:
         Severity,
     )
     from imgtool.operations.boot_verdicts import Cure, Verdict
+    from imgtool.operations.compare import compare
+    from imgtool.operations.compare_values import (
+        Compared,
+        Comparison,
+        DiffState,
+        FieldChange,
+        Pattern,
+        RegionChange,
+    )
     from imgtool.operations.describe import Description, describe
     from imgtool.operations.encode import encode
     from imgtool.operations.explain import Explanation, explain
@@ -89,6 +98,15 @@ _HOMES: Final = {
         "Severity",
     ),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
+    "imgtool.operations.compare": ("compare",),
+    "imgtool.operations.compare_values": (
+        "Compared",
+        "Comparison",
+        "DiffState",
+        "FieldChange",
+        "Pattern",
+        "RegionChange",
+    ),
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
     "imgtool.operations.explain": ("Explanation", "explain"),
@@ -110,12 +128,16 @@ __all__ = [
     "Checksum",
     "ChipError",
     "ChipIdentity",
+    "Compared",
+    "Comparison",
     "ConnectOptions",
     "Cure",
     "Description",
+    "DiffState",
     "Event",
     "Explanation",
     "Extras",
+    "FieldChange",
     "FileKind",
     "Finding",
     "Firmware",
@@ -133,10 +155,12 @@ __all__ = [
     "Mismatch",
     "Part",
     "PartKind",
+    "Pattern",
     "Piece",
     "PortError",
     "PortInfo",
     "Reading",
+    "RegionChange",
     "RfCalSector",
     "SegmentInfo",
     "Session",
@@ -148,6 +172,7 @@ __all__ = [
     "VerifyError",
     "Wire",
     "__version__",
+    "compare",
     "describe",
     "encode",
     "explain",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.cli import text
 from imgtool.cli.text import Span
-from imgtool.operations.compare_values import State
+from imgtool.operations.compare_values import DiffState
 
 if TYPE_CHECKING:
     from imgtool.cli.text import Line, Screen
@@ -22,10 +22,10 @@ _MOST_REGIONS: Final = 40
 _MOST_FIELDS: Final = 24
 _MOST_PATTERNS: Final = 12
 _STATES: Final = {
-    State.SAME: Span("same", "dim"),
-    State.FIRMWARE: Span("by firmware", "green"),
-    State.DIFFERS: Span("differs", "bold red"),
-    State.OUTSIDE: Span("not in both", "dim"),
+    DiffState.SAME: Span("same", "dim"),
+    DiffState.FIRMWARE: Span("by firmware", "green"),
+    DiffState.DIFFERS: Span("differs", "bold red"),
+    DiffState.OUTSIDE: Span("not in both", "dim"),
 }
 
 
@@ -56,10 +56,10 @@ def _file(name: str, path: str, file: Compared) -> tuple[Line, ...]:
 
 def _show_regions(screen: Screen, result: Comparison) -> None:
     """The regions in their order; if there are too many, those that are not the same."""
-    full = [r for r in result.regions if r.state is not State.OUTSIDE or r.kind not in _EMPTY]
+    full = [r for r in result.regions if r.state is not DiffState.OUTSIDE or r.kind not in _EMPTY]
     shown = full
     if len(shown) > _MOST_REGIONS:
-        shown = [region for region in full if region.state is not State.SAME]
+        shown = [region for region in full if region.state is not DiffState.SAME]
     rows: list[tuple[Line, ...]] = [
         (_plain(region.name), _offset(region), f"{region.size:,}", _STATES[region.state], _detail(region))
         for region in shown[:_MOST_REGIONS]
@@ -109,7 +109,7 @@ def _show_details(screen: Screen, result: Comparison) -> None:
             screen.line()
             screen.line(Span(f"  {name}", "bold"))
             screen.table([_field(field) for field in fields.pop(name)])
-    changed = [r for r in result.regions if r.state in (State.FIRMWARE, State.DIFFERS)]
+    changed = [r for r in result.regions if r.state in (DiffState.FIRMWARE, DiffState.DIFFERS)]
     for change in changed[:_MOST_REGIONS]:
         screen.line()
         screen.line(Span(f"  {_plain(change.name)} at {_offset(change)}", "bold"))
@@ -154,7 +154,7 @@ def _field(field: FieldChange, told: str = "") -> tuple[Line, ...]:
     why = (
         ""
         if field.reason == told and told
-        else field.reason or ("by firmware" if field.state is State.FIRMWARE else "")
+        else field.reason or ("by firmware" if field.state is DiffState.FIRMWARE else "")
     )
     return ("", field.name, f"{old} -> {new}" + (f" ({why})" if why else ""))
 

@@ -17,10 +17,10 @@ from imgtool.operations.compare_rules import covers, judge
 from imgtool.operations.compare_values import (
     Compared,
     Comparison,
+    DiffState,
     FieldChange,
     Pattern,
     RegionChange,
-    State,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from imgtool.operations.compare_pairs import Pair, Side
 
-__all__ = ["Compared", "Comparison", "FieldChange", "Pattern", "RegionChange", "State", "compare"]
+__all__ = ["Compared", "Comparison", "DiffState", "FieldChange", "Pattern", "RegionChange", "compare"]
 
 _NAMED: Final = 3  # regions that the verdict names
 
@@ -47,7 +47,7 @@ def compare(a: bytes, b: bytes) -> Comparison:
     if one.data != two.data:
         fields += firmware_fields(one, two)
         for each in judged:
-            if each.change.state in (State.DIFFERS, State.FIRMWARE):
+            if each.change.state in (DiffState.DIFFERS, DiffState.FIRMWARE):
                 fields += fields_of(each.pair, each.change.name, one, two)
     regions = tuple(each.change for each in judged)
     return Comparison(
@@ -134,11 +134,11 @@ def _verdict(a: Side, b: Side, regions: Sequence[RegionChange], fields: Sequence
         if a.wrapper or b.wrapper:
             return "the same contents, byte for byte"
         return "the same, byte for byte"
-    wrong = [region for region in regions if region.state is State.DIFFERS]
+    wrong = [region for region in regions if region.state is DiffState.DIFFERS]
     kinds = [field for field in fields if field.region == "file"]
     if wrong or kinds:
         return "different: " + ", ".join(_differences(wrong, fields))
-    if any(region.state is State.FIRMWARE for region in regions):
+    if any(region.state is DiffState.FIRMWARE for region in regions):
         return "the same but for what the firmware changes by itself"
     dump = covers(a, b)
     if dump is not None:
@@ -152,7 +152,7 @@ def _differences(wrong: Sequence[RegionChange], fields: Sequence[FieldChange]) -
     told = [
         field
         for field in fields
-        if field.state is State.DIFFERS and (field.region in named or field.region == "firmware")
+        if field.state is DiffState.DIFFERS and (field.region in named or field.region == "firmware")
     ]
     words = [*kinds]
     if told:

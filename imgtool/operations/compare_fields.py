@@ -14,7 +14,7 @@ from imgtool.formats.init_data import FIELDS, InitData, is_init_data
 from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.reading import PartKind
 from imgtool.operations.compare_rules import pages_after_boot, size_reason
-from imgtool.operations.compare_values import FieldChange, State
+from imgtool.operations.compare_values import DiffState, FieldChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -66,7 +66,7 @@ def _changes(
     region: str,
     old: Mapping[str, str],
     new: Mapping[str, str],
-    state: State = State.DIFFERS,
+    state: DiffState = DiffState.DIFFERS,
     reason: str = "",
 ) -> list[FieldChange]:
     names = dict.fromkeys((*old, *new))
@@ -108,7 +108,7 @@ def _header(name: str, headers: tuple[Header, Header], pair: Pair, a: Side, b: S
     found = _changes(name, old, new)
     reason = size_reason(one, two, a, b) if pair.a == pair.b and pair.a and not pair.a[0] else ""
     return [
-        FieldChange(each.region, each.name, each.a, each.b, State.FIRMWARE, reason)
+        FieldChange(each.region, each.name, each.a, each.b, DiffState.FIRMWARE, reason)
         if each.name == "size" and reason
         else each
         for each in found
@@ -223,7 +223,7 @@ def _records(name: str, one: RecordPage, two: RecordPage, b: Side, irom: int) ->
         if table is not None:
             resolved.add(table)
     booted = two.table in resolved
-    state, why = (State.FIRMWARE, "as the first boot resolves it") if booted else (State.DIFFERS, "")
+    state, why = (DiffState.FIRMWARE, "as the first boot resolves it") if booted else (DiffState.DIFFERS, "")
     found = _changes(name, old, new, state, why)
     for number, words in _RECORDS.items():
         before, after = _payloads(one, number), _payloads(two, number)
@@ -236,7 +236,7 @@ def _records(name: str, one: RecordPage, two: RecordPage, b: Side, irom: int) ->
                 words,
                 "there, not shown" if before else None,
                 ("changed, not shown" if before else "there, not shown") if after else None,
-                State.FIRMWARE if by_boot else State.DIFFERS,
+                DiffState.FIRMWARE if by_boot else DiffState.DIFFERS,
                 "the first boot notes it" if by_boot else "",
             )
         )

@@ -14,7 +14,7 @@ from imgtool.formats import fill
 from imgtool.formats.reading import PartKind
 from imgtool.operations.compare_bytes import bit_changes, difference
 from imgtool.operations.compare_pairs import FILLERS
-from imgtool.operations.compare_values import Pattern, State
+from imgtool.operations.compare_values import DiffState, Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -48,7 +48,7 @@ def patterns_of(a: Side, b: Side, judged: Sequence[Judged], *, by_offset: bool) 
         judged: What all pairs came to.
         by_offset: Whether the files were laid over each other.
     """
-    wrong = [each for each in judged if each.change.state is State.DIFFERS]
+    wrong = [each for each in judged if each.change.state is DiffState.DIFFERS]
     found = [*_whole(a.data, b.data, cut=bool(wrong)), *_moved_parts(wrong)]
     direct = [each for each in wrong if each.pair.a is not None and each.pair.b is not None]
     found += _bits(a, b, direct)

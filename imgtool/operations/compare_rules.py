@@ -18,7 +18,7 @@ from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.reading import PartKind, Severity
 from imgtool.layout import resolve
 from imgtool.operations.compare_pairs import FILLERS
-from imgtool.operations.compare_values import State
+from imgtool.operations.compare_values import DiffState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ _FOLLOWS: Final = "follows from the changes that it covers"
 class Judgement(NamedTuple):
     """A state and the reason for it, in words."""
 
-    state: State
+    state: DiffState
     reason: str = ""
 
 
@@ -64,8 +64,8 @@ def judge(pair: Pair, a: Side, b: Side) -> Judgement:
         return _one_sided(pair, a, b)
     one, two = pair.bytes_of(a, b)
     if one == two:
-        moved = Judgement(State.DIFFERS, "moved: the same bytes stand at another place")
-        return moved if pair.moved else Judgement(State.SAME)
+        moved = Judgement(DiffState.DIFFERS, "moved: the same bytes stand at another place")
+        return moved if pair.moved else Judgement(DiffState.SAME)
     return _of_both(pair, a, b)
 
 
@@ -77,8 +77,8 @@ def _of_both(pair: Pair, a: Side, b: Side) -> Judgement:
     rule = _RULES.get(pair.kind)
     reason = None if rule is None else rule(pair, a, b)
     if reason is not None:
-        return Judgement(State.FIRMWARE, reason)
-    return Judgement(State.DIFFERS, _kinds_differ(pair))
+        return Judgement(DiffState.FIRMWARE, reason)
+    return Judgement(DiffState.DIFFERS, _kinds_differ(pair))
 
 
 def _one_sided(pair: Pair, a: Side, b: Side) -> Judgement:
@@ -86,9 +86,9 @@ def _one_sided(pair: Pair, a: Side, b: Side) -> Judgement:
     start, stop = span or (0, 0)
     only = f"only in {where}"
     if fill.is_fill(side.data, start, stop) or pair.kind in FILLERS:
-        return Judgement(State.OUTSIDE, f"{only}, nothing in it")
+        return Judgement(DiffState.OUTSIDE, f"{only}, nothing in it")
     if covers(a, b) is not side:
-        return Judgement(State.DIFFERS, only)
+        return Judgement(DiffState.DIFFERS, only)
     end = len(other.data)
     atom = pair.atom_a or pair.atom_b
     # A part that goes on where the shorter file ends was cut, unless its last sector ends in erased flash:
@@ -96,8 +96,8 @@ def _one_sided(pair: Pair, a: Side, b: Side) -> Judgement:
     sector_end = min(stop, end + -end % SECTOR)
     runs_on = start == end and atom is not None and atom.start < end
     if runs_on and not (sector_end > end and fill.is_fill(side.data, end, sector_end)):
-        return Judgement(State.DIFFERS, f"{only}: the other file ends inside it")
-    return Judgement(State.OUTSIDE, only)
+        return Judgement(DiffState.DIFFERS, f"{only}: the other file ends inside it")
+    return Judgement(DiffState.OUTSIDE, only)
 
 
 def _kinds_differ(pair: Pair) -> str:
@@ -112,8 +112,8 @@ def _check(pair: Pair) -> Judgement:
     atom = pair.atom_b
     part = None if atom is None else atom.part
     if part is not None and part.checksum is not None:
-        return Judgement(State.DIFFERS, _FOLLOWS if part.checksum.ok else "does not hold in B")
-    return Judgement(State.DIFFERS)
+        return Judgement(DiffState.DIFFERS, _FOLLOWS if part.checksum.ok else "does not hold in B")
+    return Judgement(DiffState.DIFFERS)
 
 
 def _header(pair: Pair, a: Side, b: Side) -> Judgement:
@@ -122,11 +122,11 @@ def _header(pair: Pair, a: Side, b: Side) -> Judgement:
     same_low = one[_SIZE_BYTE] & 0xF == two[_SIZE_BYTE] & 0xF
     header_a, header_b = (None if atom is None else atom.header for atom in (pair.atom_a, pair.atom_b))
     if header_a is None or header_b is None or pair.a != pair.b or pair.a is None or pair.a[0]:
-        return Judgement(State.DIFFERS)
+        return Judgement(DiffState.DIFFERS)
     reason = size_reason(header_a, header_b, a, b)
     if changed == [_SIZE_BYTE] and same_low and reason:
-        return Judgement(State.FIRMWARE, reason)
-    return Judgement(State.DIFFERS)
+        return Judgement(DiffState.FIRMWARE, reason)
+    return Judgement(DiffState.DIFFERS)
 
 
 def size_reason(one: Header, two: Header, a: Side, b: Side) -> str:

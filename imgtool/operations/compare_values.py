@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Compared", "Comparison", "FieldChange", "Pattern", "RegionChange", "State"]
+__all__ = ["Compared", "Comparison", "DiffState", "FieldChange", "Pattern", "RegionChange"]
 
 
-class State(StrEnum):
+class DiffState(StrEnum):
     """What became of a region or a field."""
 
     SAME = "same"
@@ -72,7 +72,7 @@ class RegionChange:
     offset_b: int | None
     size_a: int
     size_b: int
-    state: State
+    state: DiffState
     reason: str = ""
     bytes: int = 0
     first: int | None = None
@@ -102,7 +102,7 @@ class FieldChange:
     name: str
     a: str | None
     b: str | None
-    state: State = State.DIFFERS
+    state: DiffState = DiffState.DIFFERS
     reason: str = ""
 
 
@@ -151,4 +151,4 @@ class Comparison:
     def differs(self) -> bool:
         """Whether anything differs that the firmware does not change by itself."""
         other_kind = any(field.region == "file" for field in self.fields)
-        return other_kind or any(region.state is State.DIFFERS for region in self.regions)
+        return other_kind or any(region.state is DiffState.DIFFERS for region in self.regions)

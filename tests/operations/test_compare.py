@@ -16,7 +16,7 @@ from imgtool.formats.boot_image import BootImage, Segment
 from imgtool.formats.boot_log import ResetCause
 from imgtool.formats.init_data import FIELDS, SETS
 from imgtool.formats.nodemcu_page import Record, RecordPage
-from imgtool.operations.compare import Comparison, RegionChange, State, compare
+from imgtool.operations.compare import Comparison, DiffState, RegionChange, compare
 from imgtool.operations.encode import encode
 from imgtool.operations.fullimage import fullimage
 from imgtool.operations.merge import Piece, merge
@@ -412,7 +412,7 @@ def done(name: str, *, back: bool = False) -> Comparison:
 def states(result: Comparison) -> dict[str, str]:
     """Of regions of one name, the worst."""
     found: dict[str, str] = {}
-    rank = [State.SAME, State.OUTSIDE, State.FIRMWARE, State.DIFFERS]
+    rank = [DiffState.SAME, DiffState.OUTSIDE, DiffState.FIRMWARE, DiffState.DIFFERS]
     for region in sorted(result.regions, key=lambda region: rank.index(region.state)):
         name = region.name.split(" of ")[0]
         found[name] = str(region.state)
@@ -465,8 +465,8 @@ def test_the_other_way_round(case: Case) -> None:
     assert {(r.offset_a, r.offset_b, r.bytes) for r in there.regions if r.bytes} == {
         (r.offset_b, r.offset_a, r.bytes) for r in back.regions if r.bytes
     }
-    assert {r.offset_a for r in there.regions if r.state is State.SAME} == {
-        r.offset_b for r in back.regions if r.state is State.SAME
+    assert {r.offset_a for r in there.regions if r.state is DiffState.SAME} == {
+        r.offset_b for r in back.regions if r.state is DiffState.SAME
     }
 
 
@@ -482,7 +482,7 @@ def test_a_file_is_the_same_as_itself(name: str) -> None:
     result = compare(IMAGES[name], IMAGES[name])
 
     assert (result.same, result.differs, result.fields, result.patterns) == (True, False, (), ())
-    assert {region.state for region in result.regions} <= {State.SAME}
+    assert {region.state for region in result.regions} <= {DiffState.SAME}
 
 
 FIRMWARE_FOLDERS: Final = (
@@ -502,7 +502,10 @@ def test_what_a_first_boot_writes_is_the_firmwares_own(folder: str, size: str) -
 
     for flash in (fresh, blank):
         result = compare(flash, booted(flash))
-        assert not result.differs, (result.verdict, [r for r in result.regions if r.state is State.DIFFERS])
+        assert not result.differs, (
+            result.verdict,
+            [r for r in result.regions if r.state is DiffState.DIFFERS],
+        )
 
 
 def changed_bytes(a: bytes, b: bytes) -> int:
@@ -561,10 +564,10 @@ def test_a_flipped_bit_is_never_the_firmwares(place: int, bit: int) -> None:
         hit: list[RegionChange] = [
             r
             for r in result.regions
-            if r.state is not State.SAME and r.bytes and r.state is not State.OUTSIDE
+            if r.state is not DiffState.SAME and r.bytes and r.state is not DiffState.OUTSIDE
         ]
         assert result.differs
-        assert State.FIRMWARE not in {region.state for region in hit}
+        assert DiffState.FIRMWARE not in {region.state for region in hit}
         assert sum(region.bytes for region in hit) == 1
 
 
