@@ -26,6 +26,7 @@ __all__ = ["Judged", "patterns_of"]
 
 _LEAST_PREFIX: Final = 16
 _ERASED: Final = b"\xff" * SECTOR
+_WITH_FIELDS: Final = (PartKind.INIT_DATA, PartKind.PARTITION_TABLE, PartKind.RBOOT_CONFIG)
 _ONE_LINE_END: Final = bytes.maketrans(b"\r", b"\n")
 _LEAST_TAIL: Final = 4  # sectors that must differ without exception
 _NAMED: Final = 4  # places that a sentence names
@@ -114,7 +115,7 @@ def _bits(a: Side, b: Side, direct: Sequence[Judged]) -> Iterator[Pattern]:
     old, new = True, True
     first: int | None = None
     for each in direct:
-        if each.change.reason.startswith("follows") or each.pair.moved:
+        if each.change.reason.startswith("follows") or each.pair.moved or _has_fields(each.pair):
             continue
         one, two = each.pair.bytes_of(a, b)
         down, up = bit_changes(one, two)
@@ -126,6 +127,11 @@ def _bits(a: Side, b: Side, direct: Sequence[Judged]) -> Iterator[Pattern]:
         yield Pattern("bits-cleared", _bit_words("B", cleared), first)
     elif raised and not cleared and not new:
         yield Pattern("bits-cleared", _bit_words("A", raised), first)
+
+
+def _has_fields(pair: Pair) -> bool:
+    """Whether people and tools set values there, whose bits tell nothing."""
+    return pair.name.endswith("header") or pair.kind in _WITH_FIELDS
 
 
 def _bit_words(name: str, count: int) -> str:
