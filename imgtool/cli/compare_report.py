@@ -75,7 +75,7 @@ def _show_regions(screen: Screen, result: Comparison) -> None:
 
 def _plain(name: str) -> str:
     """The name without the place of its image, which the next column has."""
-    return name.split(" of 0x", maxsplit=1)[0]
+    return name.split(" of 0x", maxsplit=1)[0].split(" at 0x", maxsplit=1)[0]
 
 
 def _offset(region: RegionChange) -> str:

@@ -7,11 +7,12 @@ firmware write that by itself, or would nothing that runs write it?  Not the cur
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.operations.compare_bytes import difference, differing_sectors
 from imgtool.operations.compare_fields import fields_of, firmware_fields
-from imgtool.operations.compare_pairs import pairs_of, side_of
+from imgtool.operations.compare_pairs import FILLERS, pairs_of, side_of
 from imgtool.operations.compare_patterns import Judged, patterns_of
 from imgtool.operations.compare_rules import covers, judge
 from imgtool.operations.compare_values import (
@@ -42,7 +43,7 @@ def compare(a: bytes, b: bytes) -> Comparison:
     """
     one, two = side_of(a), side_of(b)
     pairs, by_offset = pairs_of(one, two)
-    judged = tuple(_judged(pair, one, two) for pair in pairs)
+    judged = _named_apart([_judged(pair, one, two) for pair in pairs])
     fields = [*_kind_field(one, two)]
     if one.data != two.data:
         fields += firmware_fields(one, two)
@@ -100,6 +101,20 @@ def _judged(pair: Pair, a: Side, b: Side) -> Judged:
         len(differing_sectors(one, two, span[0])) if count else 0,
     )
     return Judged(pair, change)
+
+
+def _named_apart(judged: Sequence[Judged]) -> tuple[Judged, ...]:
+    """Of several regions of one name all but the first say where they are."""
+    seen: set[str] = set()
+    told: list[Judged] = []
+    for each in judged:
+        change = each.change
+        if change.name in seen and each.pair.kind not in FILLERS:
+            place = change.offset_b if change.offset_a is None else change.offset_a
+            change = replace(change, name=f"{change.name} at 0x{place or 0:06x}")
+        seen.add(each.change.name)
+        told.append(Judged(each.pair, change))
+    return tuple(told)
 
 
 def _name(pair: Pair) -> str:

@@ -90,6 +90,8 @@ def fields_of(pair: Pair, name: str, a: Side, b: Side) -> list[FieldChange]:
     if one is None or two is None or pair.a is None or pair.b is None:
         return []
     if one.header is not None and two.header is not None:
+        if (pair.a[0], pair.b[0]) != (one.start, two.start):
+            return []
         return _header(name, (one.header, two.header), pair, a, b)
     if pair.name.startswith(_SEGMENT):
         return _segment(name, pair, one.name, two.name)

@@ -118,6 +118,8 @@ def _check(pair: Pair) -> Judgement:
 
 def _header(pair: Pair, a: Side, b: Side) -> Judgement:
     one, two = pair.bytes_of(a, b)
+    if min(len(one), len(two)) <= _SIZE_BYTE:  # cut where a part of the other file begins
+        return Judgement(DiffState.DIFFERS)
     changed = [at for at, (old, new) in enumerate(zip(one, two, strict=False)) if old != new]
     same_low = one[_SIZE_BYTE] & 0xF == two[_SIZE_BYTE] & 0xF
     header_a, header_b = (None if atom is None else atom.header for atom in (pair.atom_a, pair.atom_b))
@@ -126,6 +128,8 @@ def _header(pair: Pair, a: Side, b: Side) -> Judgement:
     reason = size_reason(header_a, header_b, a, b)
     if changed == [_SIZE_BYTE] and same_low and reason:
         return Judgement(DiffState.FIRMWARE, reason)
+    if changed == [_SIZE_BYTE] and same_low and b.is_dump and _size_of(header_b, old=False) == len(b.data):
+        return Judgement(DiffState.DIFFERS, "the new size is that of the dump: flashing tools put it there")
     return Judgement(DiffState.DIFFERS)
 
 
