@@ -532,7 +532,7 @@ BASES: Final = {
 }
 
 
-@settings(phases=NO_SHRINKING, max_examples=25)
+@settings(phases=NO_SHRINKING, max_examples=15)
 @given(st.sampled_from(sorted(BASES)), st.data())
 def test_every_byte_is_accounted_for(name: str, data: st.DataObject) -> None:
     base = BASES[name]
@@ -560,7 +560,7 @@ RESERVED: Final = [
 ]
 
 
-@settings(phases=NO_SHRINKING, max_examples=25)
+@settings(phases=NO_SHRINKING, max_examples=15)
 @given(
     st.one_of(
         st.integers(0, 7), st.integers(8, 0x852F), st.integers(0x10000, 0x2D5B3), st.sampled_from(RESERVED)
