@@ -41,6 +41,15 @@ if TYPE_CHECKING:
     )
     from imgtool.operations.boot_verdicts import Cure, Verdict
     from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
+    from imgtool.operations.compare import compare
+    from imgtool.operations.compare_values import (
+        Compared,
+        Comparison,
+        DiffState,
+        FieldChange,
+        Pattern,
+        RegionChange,
+    )
     from imgtool.operations.describe import Description, describe
     from imgtool.operations.edits import Difference, Edit
     from imgtool.operations.encode import encode
@@ -98,6 +107,15 @@ _HOMES: Final = {
     ),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
     "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),
+    "imgtool.operations.compare": ("compare",),
+    "imgtool.operations.compare_values": (
+        "Compared",
+        "Comparison",
+        "DiffState",
+        "FieldChange",
+        "Pattern",
+        "RegionChange",
+    ),
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
     "imgtool.operations.explain": ("Explanation", "explain"),
@@ -138,9 +156,12 @@ __all__ = [
     "Checksum",
     "ChipError",
     "ChipIdentity",
+    "Compared",
+    "Comparison",
     "ConnectOptions",
     "Cure",
     "Description",
+    "DiffState",
     "Difference",
     "Edit",
     "ElfOutput",
@@ -149,6 +170,7 @@ __all__ = [
     "ExtractedPart",
     "Extraction",
     "Extras",
+    "FieldChange",
     "FileKind",
     "FileStretch",
     "FillStretch",
@@ -171,10 +193,12 @@ __all__ = [
     "Part",
     "PartKind",
     "Patched",
+    "Pattern",
     "Piece",
     "PortError",
     "PortInfo",
     "Reading",
+    "RegionChange",
     "RfCalSector",
     "SectionUse",
     "SegmentInfo",
@@ -192,6 +216,7 @@ __all__ = [
     "Write",
     "__version__",
     "build",
+    "compare",
     "describe",
     "encode",
     "explain",

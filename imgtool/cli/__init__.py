@@ -65,6 +65,7 @@ COMMANDS: Final = {
         "build",
         "patch",
         "extract",
+        "compare",
         "flash",
         "verify",
         "read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
+    from imgtool.operations.compare_values import Compared, Comparison
     from imgtool.operations.describe import Description
     from imgtool.operations.edits import Difference
     from imgtool.operations.merge import Piece
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "checksum_fields",
+    "comparison_fields",
     "description_fields",
     "document",
     "error_document",
@@ -175,6 +178,25 @@ def _difference(run: Difference) -> dict[str, Any]:
     fields: dict[str, Any] = {"offset": run.offset, "size": len(run.new)}
     # A whole file system is no news in hex.
     return {**fields, "old": run.old.hex(), "new": run.new.hex()} if len(run.new) <= _LONG_RUN else fields
+
+
+def comparison_fields(path_a: str, path_b: str, comparison: Comparison) -> dict[str, Any]:
+    """The result of ``compare``."""
+    return {
+        "a": {"path": path_a, **_compared(comparison.a)},
+        "b": {"path": path_b, **_compared(comparison.b)},
+        "same": comparison.same,
+        "verdict": comparison.verdict,
+        "regions": [{**asdict(region), "size": region.size} for region in comparison.regions],
+        "fields": [asdict(field) for field in comparison.fields],
+        "patterns": [asdict(pattern) for pattern in comparison.patterns],
+        "notes": list(comparison.notes),
+    }
+
+
+def _compared(file: Compared) -> dict[str, Any]:
+    fields: dict[str, Any] = {"size": file.size, "sha256": file.sha256, "kind": file.kind}
+    return fields if file.content is None else {**fields, "content": _compared(file.content)}
 
 
 def warnings_of(findings: Iterable[Finding], *notes: str | None) -> list[str]:

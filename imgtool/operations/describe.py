@@ -18,15 +18,14 @@ from imgtool.formats.reading import FileKind, Finding, Severity
 if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
 
-__all__ = ["Description", "describe"]
+__all__ = ["AT_FLASH_START", "Description", "describe"]
 
 # Kinds in which strings name nothing that would run.
 _NO_FIRMWARE: Final = frozenset(
     {FileKind.INIT_DATA, FileKind.BLANK, FileKind.EMPTY, FileKind.LFS, FileKind.SPIFFS, FileKind.LITTLEFS}
 )
 _FOREIGN: Final = frozenset({FileKind.UNKNOWN, FileKind.EMPTY, FileKind.TEXT, FileKind.ESP32})
-# Kinds that begin at flash address 0, so that file offsets are flash addresses.
-_AT_FLASH_START: Final = frozenset(
+AT_FLASH_START: Final = frozenset(
     {
         FileKind.AGGREGATED,
         FileKind.ARDUINO,
@@ -37,6 +36,8 @@ _AT_FLASH_START: Final = frozenset(
         FileKind.SDK_BOOTLOADER,
     }
 )
+"""Kinds that begin at flash address 0, so that file offsets are flash addresses."""
+
 _IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
@@ -96,7 +97,7 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
     size = len(data)
     if reading.kind is FileKind.UNKNOWN:
         return size in _SIZES and _has_init_data(data)
-    if reading.kind not in _AT_FLASH_START:
+    if reading.kind not in AT_FLASH_START:
         return False
     if size in _SIZES:
         return True

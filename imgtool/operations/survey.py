@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imgtool.formats.nodemcu_page import PartitionTable
     from imgtool.formats.reading import Firmware
 
-__all__ = ["init_data_cure", "survey"]
+__all__ = ["init_data_cure", "reserved_regions", "survey"]
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
@@ -90,6 +90,16 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
         findings=said,
         firmware=_application(data, parts) if reading.kind is FileKind.RTOS_BOOTLOADER else reading.firmware,
     )
+
+
+def reserved_regions(data: bytes, reading: Reading) -> tuple[Region, ...]:
+    """What the firmware in a file that begins at flash address 0 reserves, as the survey goes by it.
+
+    Args:
+        data: The whole file.
+        reading: What the format at its start made of it.
+    """
+    return _plan(data, reading).regions
 
 
 def _application(data: bytes, parts: list[Part]) -> Firmware | None:

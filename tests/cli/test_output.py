@@ -25,6 +25,7 @@ HELPS = [
     ["build"],
     ["patch"],
     ["extract"],
+    ["compare"],
     ["image-info"],
     ["merge-bin"],
     ["elf2image"],
@@ -127,7 +128,9 @@ def test_help_fits(imgtool: Command, monkeypatch: pytest.MonkeyPatch, command: l
     assert (run.code, too_wide(run.out), "\u2026" in run.out) == (0, [], False)
 
 
-@pytest.mark.parametrize("command", ["inspect", "merge", "split", "fullimage", "build", "patch", "extract"])
+@pytest.mark.parametrize(
+    "command", ["inspect", "merge", "split", "fullimage", "build", "patch", "extract", "compare"]
+)
 def test_help_has_an_example(imgtool: Command, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 

@@ -19,10 +19,13 @@ from imgtool import (
     Checksum,
     ChipError,
     ChipIdentity,
+    Compared,
+    Comparison,
     ConnectOptions,
     Cure,
     Description,
     Difference,
+    DiffState,
     Edit,
     ElfOutput,
     Event,
@@ -30,6 +33,7 @@ from imgtool import (
     ExtractedPart,
     Extraction,
     Extras,
+    FieldChange,
     FileKind,
     Finding,
     Firmware,
@@ -49,10 +53,12 @@ from imgtool import (
     Part,
     PartKind,
     Patched,
+    Pattern,
     Piece,
     PortError,
     PortInfo,
     Reading,
+    RegionChange,
     RfCalSector,
     SectionUse,
     SegmentInfo,
@@ -205,3 +211,13 @@ def flashed(path: Path, port: str) -> str:
         return ", ".join(hex(sector) for sector in error.sectors) + error.cause
     except ChipError as error:
         return str(error)
+
+
+def is_intact(flashed: bytes, read_back: bytes) -> list[str]:
+    result: Comparison = imgtool.compare(flashed, read_back)
+    sides: tuple[Compared, Compared] = (result.a, result.b)
+    regions: list[RegionChange] = [r for r in result.regions if r.state is DiffState.DIFFERS]
+    fields: tuple[FieldChange, ...] = result.fields
+    patterns: tuple[Pattern, ...] = result.patterns
+    said = [result.verdict, *(field.name for field in fields), *(pattern.message for pattern in patterns)]
+    return said if result.differs else [side.kind for side in sides] + [region.reason for region in regions]
