@@ -23,7 +23,6 @@ __all__ = ["show_built"]
 
 _BAR: Final = 32
 _NEARLY_FULL: Final = 0.9
-_CHECKS: Final = {"xor8": "XOR", "sdk-crc32": "CRC-32"}
 _OTA: Final = 2
 
 
@@ -159,7 +158,7 @@ def _flash_words(output: Output) -> list[str]:
 def _check_words(checksum: Checksum | None) -> str:
     if checksum is None:
         return "none"
-    return f"{_CHECKS[checksum.algorithm]} 0x{checksum.stored:0{checksum.bits // 4}x}"
+    return f"{checksum.name} 0x{checksum.stored:0{checksum.bits // 4}x}"
 
 
 # JSON.

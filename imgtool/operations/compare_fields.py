@@ -151,7 +151,7 @@ def _check(name: str, one: Checksum | None, two: Checksum | None) -> list[FieldC
     if one is None or two is None or one.stored == two.stored:
         return []
     reason = "follows from what it covers" if two.ok else "does not hold in B"
-    return [FieldChange(name, f"check {one.algorithm}", _stored(one), _stored(two), reason=reason)]
+    return [FieldChange(name, f"{one.name} check", _stored(one), _stored(two), reason=reason)]
 
 
 def _stored(check: Checksum) -> str:

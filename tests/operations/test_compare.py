@@ -166,7 +166,7 @@ CASES: Final = [
         SAMPLE,
         rebuilt("data"),
         {"segment 0x40100000": "differs", "checksum": "differs"},
-        fields={"checksum check xor8": ("0xfe", "0xff")},
+        fields={"checksum XOR check": ("0xfe", "0xff")},
         words="different: 1 field, 1 byte in segment 0x40100000",
     ),
     Case("checksum alone", SAMPLE, flipped(SAMPLE, 0x852F), {"checksum": "differs"}, words="1 byte in"),
