@@ -14,16 +14,17 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from construct import Int32ul, Struct
+from construct import Bytes, Int32ul, Struct
 
 from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image, fill
 from imgtool.formats._embedded import Stretch, filler
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
+from imgtool.formats.boot_image import BootImage
 from imgtool.formats.reading import Checksum, Cover, FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["IROM_OFFSET", "LENGTH_OFFSET", "Tail", "read"]
+__all__ = ["IROM_OFFSET", "LENGTH_OFFSET", "MicropythonImage", "Tail", "read"]
 
 IROM_OFFSET: Final = 0x9000
 LENGTH_OFFSET: Final = IROM_OFFSET - 4
@@ -68,11 +69,65 @@ class Tail:
         return self.check is not None and self.check.ok
 
 
+@dataclass(frozen=True, slots=True)
+class MicropythonImage:
+    """A MicroPython image as values.
+
+    Attributes:
+        boot: The version-1 image.
+        code: irom.
+        has_md5: Whether it has the length word and the MD5, as all but the earliest builds do.
+        stored_md5: The MD5 in the file; None stands for the right one.
+    """
+
+    boot: BootImage
+    code: bytes
+    has_md5: bool = True
+    stored_md5: bytes | None = None
+
+    @classmethod
+    def parse(cls, data: bytes) -> MicropythonImage:
+        """Read an image, erased fill, the length word, irom and the MD5; the checks are read, not judged.
+
+        Raises:
+            FormatError: No whole image, something between it and the length word, or cut short.
+        """
+        boot = BootImage.parse(data)
+        fill.expect(data, boot_image.scan(data).end, LENGTH_OFFSET)
+        tail = Tail.parse(data)
+        if tail.end is None:
+            return cls(boot, data[IROM_OFFSET:], has_md5=False)
+        if tail.check is None:
+            expected, found = f"an MD5 at 0x{tail.end:05x}", f"{len(data):,} bytes"
+            message = "the length word leads to no MD5"
+            raise FormatError(message, offset=LENGTH_OFFSET, expected=expected, found=found)
+        return cls(boot, data[IROM_OFFSET : tail.end], stored_md5=data[tail.end : tail.end + _MD5])
+
+    def build(self) -> bytes:
+        """The image as bytes, with its stored MD5 or the right one.
+
+        Raises:
+            FormatError: The image reaches into the length word.
+        """
+        head = fill.padded(self.boot.build(), LENGTH_OFFSET, "the image reaches into the length word")
+        end = IROM_OFFSET + len(self.code) if self.has_md5 else _NONE
+        body = head + built(_LENGTH, {"end": end}, "length word") + self.code
+        if not self.has_md5:
+            return body
+        stored = _digest(body) if self.stored_md5 is None else self.stored_md5
+        return body + built(Bytes(_MD5), stored, "MD5")
+
+
+def _digest(body: bytes | memoryview) -> bytes:
+    """The MD5 of a file up to the end of irom."""
+    return hashlib.md5(memoryview(body)[_UNCOVERED:], usedforsecurity=False).digest()
+
+
 def _check(data: bytes, end: int) -> Checksum | None:
     stored = data[end : end + _MD5]
     if end < IROM_OFFSET or len(stored) < _MD5:
         return None
-    computed = hashlib.md5(memoryview(data)[_UNCOVERED:end], usedforsecurity=False).digest()
+    computed = _digest(memoryview(data)[:end])
     cover = Cover(end, ((_UNCOVERED, end),))
     return Checksum("md5", int.from_bytes(stored, "big"), int.from_bytes(computed, "big"), 128, cover)
 
