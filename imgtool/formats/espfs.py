@@ -73,11 +73,12 @@ class EspFsFile:
             FormatError: A name with a zero byte in it, a packing without a name, or a number that its field
                 cannot hold.
         """
-        if "\0" in self.name:
-            raise FormatError("no name of a file", expected="no zero byte in it", found=repr(self.name))
+        name = self.name.encode(errors="ignore")
+        if b"\0" in name or name.decode() != self.name:
+            raise FormatError("no name of a file", expected="Unicode without zeros", found=repr(self.name))
         if self.packing not in _PACKINGS:
             raise FormatError("no such packing", expected="gzip, heatshrink or none", found=str(self.packing))
-        name = self.name.encode() + b"\0"
+        name += b"\0"
         flags, compression = _PACKINGS[self.packing]
         name = name.ljust(_aligned(len(name)), b"\0")
         header = _header(flags, compression, len(name), len(self.content), self.size)

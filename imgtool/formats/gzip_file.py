@@ -78,13 +78,13 @@ class GzipMember:
         if reading is None:
             found = data[: len(_START)].hex(" ")
             raise FormatError("no gzip file", offset=0, expected=_START.hex(" "), found=found)
-        problems = (finding for finding in reading.findings if finding.severity is Severity.ERROR)
-        for problem in problems:
+        problem = next((found for found in reading.findings if found.severity is Severity.ERROR), None)
+        if problem is not None:
             raise FormatError(problem.message, offset=problem.offset)
         return cls(str(reading.parts[0].facts.get("name", "")), reading.content or b"")
 
     def build(self) -> bytes:
-        """A gzip file that holds nothing else: the same bytes at any time and on any system.
+        """A gzip file that holds nothing else, without a time: the same bytes whenever zlib is the same.
 
         Not written by Python's gzip, which shortens names.
 

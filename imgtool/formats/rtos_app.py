@@ -176,7 +176,7 @@ class RtosApp:
 
 def _field(text: str, size: int) -> bytes:
     """A text as its field holds it."""
-    field = text.encode()
+    field = text.encode(errors="ignore")
     if len(field) > size or _text(field) != text:
         message = "a text of the application description does not fit its field"
         raise FormatError(message, expected=f"at most {size} bytes, no blanks around them", found=repr(text))
