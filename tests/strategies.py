@@ -126,6 +126,8 @@ INIT_DATA: Final = _VALUES.map(InitData)
 CODE: Final = st.binary(min_size=16, max_size=300).filter(lambda data: len(set(data[:16])) > 1)
 """irom: anything that does not begin with fill."""
 
+DIGESTS: Final = st.none() | st.binary(min_size=16, max_size=16)
+
 AGGREGATED_IMAGES: Final = st.builds(AggregatedImage, CHECKED_IMAGES, CODE, st.sampled_from(OFFSETS), BYTE)
 
 USER_IMAGES: Final = st.builds(UserImage, CHECKED_IMAGES, CODE, st.booleans())
@@ -140,28 +142,34 @@ def _with_words(image: ArduinoImage, words: tuple[int | None, int | None]) -> Ar
     if right is None:
         return image
     length, crc = words
-    return replace(
-        image,
+    return image._replace(
         stored_length=right.length if length is None else length,
         stored_crc=right.crc if crc is None or length is not None else crc,
     )
 
 
 ARDUINO_IMAGES: Final = st.builds(
-    ArduinoImage, _EBOOTS, _SKETCHES, st.sampled_from((None, *arduino.WORD_OFFSETS))
+    ArduinoImage,
+    _EBOOTS,
+    _SKETCHES,
+    st.sampled_from((None, *arduino.WORD_OFFSETS)),
+    st.none(),
+    st.none(),
 ).map(lambda image: _with_words(image, (None, None)))
 ANY_ARDUINO_IMAGES: Final = st.builds(
     _with_words, ARDUINO_IMAGES, st.tuples(st.none() | WORD, st.none() | WORD)
 )
 
-ANY_MICROPYTHON_IMAGES: Final = st.builds(
-    MicropythonImage, CHECKED_IMAGES, CODE, st.just(True), st.binary(min_size=16, max_size=16)
-) | st.builds(MicropythonImage, CHECKED_IMAGES, CODE, st.just(False))
-MICROPYTHON_IMAGES: Final = st.builds(MicropythonImage, CHECKED_IMAGES, CODE) | st.builds(
-    MicropythonImage,
+ANY_MICROPYTHON_IMAGES: Final = st.builds(MicropythonImage, CHECKED_IMAGES, CODE, DIGESTS)
+MICROPYTHON_IMAGES: Final = st.builds(
+    lambda boot, code, early: (
+        MicropythonImage(boot, code + b"MicroPython v1.4 on 2015-05-01")
+        if early
+        else MicropythonImage(boot, code, MicropythonImage(boot, code).md5)
+    ),
     CHECKED_IMAGES,
-    CODE.map(lambda data: data + b"MicroPython v1.4 on 2015-05-01"),
-    st.just(False),
+    CODE,
+    st.booleans(),
 )
 
 # --- RTOS SDK --------------------------------------------------------------------------------------
@@ -185,11 +193,9 @@ DESCRIPTIONS: Final = st.builds(
     secure_version=WORD,
 )
 
-ANY_RTOS_APPS: Final = st.builds(
-    RtosApp, BOOT_IMAGES, st.just(True), st.binary(min_size=32, max_size=32)
-) | st.builds(RtosApp, BOOT_IMAGES, st.just(False))
+ANY_RTOS_APPS: Final = st.builds(RtosApp, BOOT_IMAGES, st.none() | st.binary(min_size=32, max_size=32))
 RTOS_APPS: Final = st.builds(
-    RtosApp,
+    lambda image, hashed: RtosApp(image, RtosApp(image).sha256 if hashed else None),
     DESCRIPTIONS.flatmap(lambda description: images_with(0x4021_0010, description.build())),
     st.booleans(),
 )
@@ -198,7 +204,7 @@ _LABELS: Final = st.text(_LETTERS, max_size=16).filter(lambda text: len(text.enc
 PARTITION_TABLES: Final = st.builds(
     PartitionTable,
     st.lists(st.builds(Partition, BYTE, BYTE, WORD, WORD, _LABELS, WORD), max_size=95).map(tuple),
-    st.none() | st.binary(min_size=16, max_size=16),
+    DIGESTS,
 )
 
 

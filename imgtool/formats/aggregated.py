@@ -7,7 +7,6 @@ imgtool.operations.describe looks for what else a file holds that reaches to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from imgtool.chip import IROM_WINDOW
@@ -30,8 +29,7 @@ _ENOUGH_POINTERS = 16
 _FITTING_SHARE = 0.35
 
 
-@dataclass(frozen=True, slots=True)
-class AggregatedImage:
+class AggregatedImage(NamedTuple):
     """An aggregated image as values.
 
     Attributes:

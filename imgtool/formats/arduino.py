@@ -10,8 +10,8 @@ of cores 2.x and 3.x; see docs/formats/arduino.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Int32ul, Struct
 
@@ -57,8 +57,7 @@ _MOST_FLASH: Final = 0x100_0000
 _HEADER_BYTES: Final = slice(2, 4)  # flash mode, size and frequency
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """The length and CRC words.
 
     Attributes:
@@ -95,8 +94,7 @@ class Words:
         return self.offset + _WORDS.sizeof()
 
 
-@dataclass(frozen=True, slots=True)
-class ArduinoImage:
+class ArduinoImage(NamedTuple):
     """Arduino firmware as values.
 
     Attributes:
@@ -161,6 +159,9 @@ class ArduinoImage:
     def _body(self) -> bytes:
         """The file with zeros in the place of the words."""
         offset, eboot, app = self.words_offset, self.eboot.build(), self.app.build()
+        stated = self.stored_length is not None or self.stored_crc is not None
+        if offset is None and stated:
+            raise FormatError("words are stated, but no place for them")
         if offset not in (None, *WORD_OFFSETS):
             expected = " or ".join(f"0x{place:04x}" for place in WORD_OFFSETS)
             raise FormatError("no words stand there", expected=expected, found=f"0x{offset:04x}")

@@ -10,8 +10,7 @@ https://github.com/espressif/ESP8266_NONOS_SDK; see docs/formats/at-user.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Int32ul, Struct
 
@@ -46,8 +45,7 @@ _CRC = Struct("stored" / Int32ul)
 _SLOT_NUMBERS: Final = (1, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class UserImage:
+class UserImage(NamedTuple):
     """A user image of 2014 as values.
 
     Attributes:

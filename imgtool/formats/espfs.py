@@ -9,7 +9,7 @@ docs/formats/espfs.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Const, Int8ul, Int16ul, Int32ul, Struct
 
@@ -70,8 +70,7 @@ class EspFsFile:
         """Header, name and content as bytes, name and content filled with zeros to multiples of 4.
 
         Raises:
-            FormatError: A name with a zero byte in it, a packing without a name, or a number that its field
-                cannot hold.
+            FormatError: A name with a zero byte in it, no such packing, or a number that does not fit.
         """
         name = self.name.encode(errors="ignore")
         if b"\0" in name or name.decode() != self.name:
@@ -85,8 +84,7 @@ class EspFsFile:
         return header + name + self.content.ljust(_aligned(len(self.content)), b"\0")
 
 
-@dataclass(frozen=True, slots=True)
-class EspFs:
+class EspFs(NamedTuple):
     """An archive as values: its files in their order."""
 
     files: tuple[EspFsFile, ...]
@@ -128,8 +126,7 @@ def _header(
     return built(_HEADER, fields, "header of a file")
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """How far an archive can be followed.
 
     Attributes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from construct import Bytes, Int8ul, Int16ul, Int32ul, Struct
 
@@ -55,8 +55,7 @@ MAX_CONTENT: Final = 0x101_0000
 """Bytes that are unpacked at most: the largest flash, and a little more for what was glued to an image."""
 
 
-@dataclass(frozen=True, slots=True)
-class GzipMember:
+class GzipMember(NamedTuple):
     """What the first member of a gzip file holds.
 
     Attributes:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from construct import Bytes, Int32ul, Struct
 
@@ -39,8 +38,7 @@ _SURE: Final = 16
 _BANNER: Final = re.compile(rb"(?:MicroPython|CircuitPython) v?\d[\w.+-]* on \d{4}-\d\d-\d\d")
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """The length word and what it says of the file.
 
     Attributes:
@@ -69,20 +67,17 @@ class Tail:
         return self.check is not None and self.check.ok
 
 
-@dataclass(frozen=True, slots=True)
-class MicropythonImage:
+class MicropythonImage(NamedTuple):
     """A MicroPython image as values.
 
     Attributes:
         boot: The version-1 image.
         code: irom.
-        has_md5: Whether it has the length word and the MD5, as all but the earliest builds do.
-        stored_md5: The MD5 in the file; None stands for the right one.
+        stored_md5: The MD5 in the file; None in the earliest builds, which have no length word either.
     """
 
     boot: BootImage
     code: bytes
-    has_md5: bool = True
     stored_md5: bytes | None = None
 
     @classmethod
@@ -96,26 +91,35 @@ class MicropythonImage:
         fill.expect(data, boot_image.scan(data).end, LENGTH_OFFSET)
         tail = Tail.parse(data)
         if tail.end is None:
-            return cls(boot, data[IROM_OFFSET:], has_md5=False)
+            return cls(boot, data[IROM_OFFSET:])
         if tail.check is None:
             expected, found = f"an MD5 at 0x{tail.end:05x}", f"{len(data):,} bytes"
             message = "the length word leads to no MD5"
             raise FormatError(message, offset=LENGTH_OFFSET, expected=expected, found=found)
-        return cls(boot, data[IROM_OFFSET : tail.end], stored_md5=data[tail.end : tail.end + _MD5])
+        return cls(boot, data[IROM_OFFSET : tail.end], data[tail.end : tail.end + _MD5])
 
     def build(self) -> bytes:
-        """The image as bytes, with its stored MD5 or the right one.
+        """The image as bytes, with its stored MD5 if it has one.
 
         Raises:
-            FormatError: The image reaches into the length word.
+            FormatError: The image reaches into the length word, or no MD5.
         """
+        if self.stored_md5 is None:
+            return self._body(_NONE)
+        return self._body(IROM_OFFSET + len(self.code)) + built(Bytes(_MD5), self.stored_md5, "MD5")
+
+    @property
+    def md5(self) -> bytes:
+        """The MD5 that its bytes give.
+
+        Raises:
+            FormatError: As :meth:`build`.
+        """
+        return _digest(self._body(IROM_OFFSET + len(self.code)))
+
+    def _body(self, end: int) -> bytes:
         head = fill.padded(self.boot.build(), LENGTH_OFFSET, "the image reaches into the length word")
-        end = IROM_OFFSET + len(self.code) if self.has_md5 else _NONE
-        body = head + built(_LENGTH, {"end": end}, "length word") + self.code
-        if not self.has_md5:
-            return body
-        stored = _digest(body) if self.stored_md5 is None else self.stored_md5
-        return body + built(Bytes(_MD5), stored, "MD5")
+        return head + built(_LENGTH, {"end": end}, "length word") + self.code
 
 
 def _digest(body: bytes | memoryview) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Bytes, Const, Int32ul, Struct
 
@@ -130,18 +130,15 @@ class AppDescription:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RtosApp:
+class RtosApp(NamedTuple):
     """An application as values.
 
     Attributes:
         image: The version-1 image.
-        has_sha256: Whether a SHA-256 stands behind it.
-        stored_sha256: The SHA-256 in the file; None stands for the right one.
+        stored_sha256: The SHA-256 behind it; None where there is none.
     """
 
     image: BootImage
-    has_sha256: bool = True
     stored_sha256: bytes | None = None
 
     @classmethod
@@ -158,20 +155,24 @@ class RtosApp:
             expected, found = f"{_HASH} bytes", f"{len(tail)} bytes"
             raise FormatError("the SHA-256 is cut short", offset=end, expected=expected, found=found)
         if len(data) - end == _HASH or _hash_is_right(data, end):
-            return cls(image, stored_sha256=tail)
-        return cls(image, has_sha256=False)
+            return cls(image, tail)
+        return cls(image)
 
     def build(self) -> bytes:
-        """The application as bytes, with its stored SHA-256 or the right one.
+        """The application as bytes, with its stored SHA-256 if it has one.
 
         Raises:
             FormatError: An image that cannot be built, or no SHA-256.
         """
         body = self.image.build()
-        if not self.has_sha256:
-            return body
-        stored = hashlib.sha256(body).digest() if self.stored_sha256 is None else self.stored_sha256
-        return body + built(Bytes(_HASH), stored, "SHA-256")
+        return (
+            body if self.stored_sha256 is None else body + built(Bytes(_HASH), self.stored_sha256, "SHA-256")
+        )
+
+    @property
+    def sha256(self) -> bytes:
+        """The SHA-256 that its bytes give."""
+        return hashlib.sha256(self.image.build()).digest()
 
 
 def _field(text: str, size: int) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Bytes, Const, Int32ub, Struct
 
@@ -45,8 +45,7 @@ _IMAGE: Final = re.compile(rb"\xea\x04..[\s\S]{2}\x10\x40\0{4}", re.DOTALL)
 _MOST_TRIED: Final = 1024  # places that look like an image; real files have two
 
 
-@dataclass(frozen=True, slots=True)
-class TuyaImage:
+class TuyaImage(NamedTuple):
     """An image of the file.
 
     Attributes:
@@ -58,8 +57,7 @@ class TuyaImage:
     unknown: bytes = bytes(8)
 
 
-@dataclass(frozen=True, slots=True)
-class TuyaOta:
+class TuyaOta(NamedTuple):
     """A Tuya OTA file as values.
 
     Attributes:

@@ -331,6 +331,7 @@ OTA = OtaImage(0, 1, 0x40100004, bytes(16), SMALL)
         (ArduinoImage(SMALL, SMALL, 0x1010), "no place for the words", "00 00", "55 55"),
         (ArduinoImage(SMALL, BootImage(0, 0, 0, ()), 0x1010), "no place for the words", "00 00", None),
         (ArduinoImage(SMALL, SMALL, 0x1000), "no words stand there", "0x0ff8 or 0x1010", "0x1000"),
+        (ArduinoImage(SMALL, SMALL, None, 0x2000), "no place for them", None, None),
         (ArduinoImage(SMALL, SMALL, 0xFF8, 1 << 32), "length and CRC words", None, None),
         (RtosApp(SMALL, stored_sha256=b"short"), "SHA-256: .*wrong length", None, None),
         (AppDescription("x" * 33, "", "", "", ""), "does not fit its field", "at most 32", "'xxx"),
