@@ -1,4 +1,4 @@
-"""Where construct's layouts meet bytes, and the one place where its errors become ours.
+"""Where construct's layouts meet bytes, both ways, and the one place where its errors become ours.
 
 Not a layout: those stand at the top of each format's file.
 """
@@ -14,7 +14,7 @@ from imgtool.errors import FormatError
 if TYPE_CHECKING:
     from construct import Construct
 
-__all__ = ["parse_at"]
+__all__ = ["built", "parse_at"]
 
 
 def parse_at(layout: Construct[Any, Any], data: bytes, offset: int, what: str) -> Any:  # noqa: ANN401 - a Container
@@ -40,6 +40,26 @@ def parse_at(layout: Construct[Any, Any], data: bytes, offset: int, what: str) -
     try:
         return layout.parse(data[offset : offset + size])
     except ConstructError as error:
-        # The first line of a construct error is its path inside the layout; the reason stands behind it.
-        reason = str(error).splitlines()[-1].strip()
-        raise FormatError(f"{what}: {reason}", offset=offset) from error
+        raise FormatError(f"{what}: {_reason(error)}", offset=offset) from error
+
+
+def built(layout: Construct[Any, Any], value: Any, what: str) -> bytes:  # noqa: ANN401 - what the layout takes
+    """The bytes of a value in a layout.
+
+    Args:
+        layout: A construct.
+        value: What it takes: the fields by name for a Struct.
+        what: Its name in words, for the error.
+
+    Raises:
+        FormatError: A field cannot hold what it is given.
+    """
+    try:
+        return layout.build(value)
+    except ConstructError as error:
+        raise FormatError(f"{what}: {_reason(error)}") from error
+
+
+def _reason(error: ConstructError) -> str:
+    # The first line of a construct error is its path inside the layout; the reason stands behind it.
+    return str(error).splitlines()[-1].strip()

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from imgtool.chip import IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image, fill, irom, lx106
+from imgtool.formats.boot_image import BootImage
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import SegmentInfo
 
-__all__ = ["Fit", "fit_of", "gap_parts", "read"]
+__all__ = ["AggregatedImage", "Fit", "fit_of", "gap_parts", "read"]
 
 _NODEMCU = (b"NodeMCU", b"NodeMcu")  # never built for a user slot, so not to be asked about it
 _MOST_JUNK = 0x800  # less than what any loader puts behind the image, and before what it loads
@@ -26,6 +27,52 @@ _ENOUGH_POINTERS = 16
 # Of the addresses in irom that name IRAM code, 51 to 74 % begin a function where both parts are of one build,
 # and at most 20 % where they are not (eight real pairs and all their mixtures, docs/formats/aggregated.md).
 _FITTING_SHARE = 0.35
+
+
+class AggregatedImage(NamedTuple):
+    """An aggregated image as values.
+
+    Attributes:
+        boot: The version-1 image.
+        code: irom, and whatever follows it in the file.
+        irom_offset: Where irom begins, one of :data:`imgtool.formats.irom.OFFSETS`.
+        gap_value: The byte between the two; 0xFF too where there is none.
+    """
+
+    boot: BootImage
+    code: bytes
+    irom_offset: int = irom.OFFSETS[0]
+    gap_value: int = fill.ERASED
+
+    @classmethod
+    def parse(cls, data: bytes) -> AggregatedImage:
+        """Read an aggregated image whose gap is one byte throughout; the checksum is read, not judged.
+
+        Raises:
+            FormatError: No whole image, other bytes in the gap, or no irom but fill where it should be.
+        """
+        boot = BootImage.parse(data)
+        end = boot_image.scan(data).end
+        offset = _irom_offset(data, end)
+        if offset is None:
+            expected = " or ".join(f"irom at 0x{place:05x}" for place in irom.OFFSETS)
+            raise FormatError("no irom part stands behind the image", offset=end, expected=expected)
+        value = data[end] if end < offset else fill.ERASED
+        fill.expect(data, end, offset, value)
+        return cls(boot, data[offset:], offset, value)
+
+    def build(self) -> bytes:
+        """The image as bytes.
+
+        Raises:
+            FormatError: The image reaches into irom, or irom does not belong there.
+        """
+        if self.irom_offset not in irom.OFFSETS:
+            expected = " or ".join(f"0x{place:05x}" for place in irom.OFFSETS)
+            found = f"0x{self.irom_offset:05x}"
+            raise FormatError("irom does not begin there", expected=expected, found=found)
+        message = "the image reaches into irom"
+        return fill.padded(self.boot.build(), self.irom_offset, message, value=self.gap_value) + self.code
 
 
 class Fit(NamedTuple):

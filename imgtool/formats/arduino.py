@@ -10,15 +10,16 @@ of cores 2.x and 3.x; see docs/formats/arduino.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Int32ul, Struct
 
 from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image, fill, firmware
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
+from imgtool.formats.boot_image import BootImage
 from imgtool.formats.checksums import crc32_mpeg2, xor8
 from imgtool.formats.reading import Checksum, Cover, FileKind, Finding, Part, PartKind, Reading, Severity
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from imgtool.formats.boot_image import Scan
     from imgtool.formats.reading import Header
 
-__all__ = ["APP_OFFSET", "EBOOT_ADDRESS", "WORD_OFFSETS", "Words", "crc_of", "read"]
+__all__ = ["APP_OFFSET", "EBOOT_ADDRESS", "WORD_OFFSETS", "ArduinoImage", "Words", "crc_of", "read"]
 
 APP_OFFSET: Final = 0x1000
 EBOOT_ADDRESS: Final = 0x4010_F000
@@ -44,6 +45,7 @@ _WORDS = Struct(
     "length" / Int32ul,
     "crc" / Int32ul,
 )
+_NO_WORDS: Final = bytes(_WORDS.sizeof())
 _FILL: Final = 0xAA
 # The application is linked to run right behind its first segment's header.
 _APP_ADDRESS: Final = IROM_BASE + APP_OFFSET + _FIRST_SEGMENT.sizeof()
@@ -55,8 +57,7 @@ _MOST_FLASH: Final = 0x100_0000
 _HEADER_BYTES: Final = slice(2, 4)  # flash mode, size and frequency
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """The length and CRC words.
 
     Attributes:
@@ -80,8 +81,12 @@ class Words:
         return cls(offset, fields.length, fields.crc)
 
     def build(self) -> bytes:
-        """The words as bytes."""
-        return _WORDS.build({"length": self.length, "crc": self.crc})
+        """The words as bytes.
+
+        Raises:
+            FormatError: A number of more than 32 bits.
+        """
+        return built(_WORDS, {"length": self.length, "crc": self.crc}, "length and CRC words")
 
     @property
     def end(self) -> int:
@@ -89,9 +94,90 @@ class Words:
         return self.offset + _WORDS.sizeof()
 
 
+class ArduinoImage(NamedTuple):
+    """Arduino firmware as values.
+
+    Attributes:
+        eboot: The boot loader.
+        app: The application.  Where the words stand in it, its first segment begins with eight zero bytes in
+            their place, and its checksum is over those, as core 3.x computes it.
+        words_offset: Where the words stand, one of :data:`WORD_OFFSETS`; None where there are none.
+        stored_length: The length word in the file; None stands for the right one.
+        stored_crc: The CRC word in the file; None stands for the right one.
+    """
+
+    eboot: BootImage
+    app: BootImage
+    words_offset: int | None = None
+    stored_length: int | None = None
+    stored_crc: int | None = None
+
+    @classmethod
+    def parse(cls, data: bytes) -> ArduinoImage:
+        """Read eboot, fill, the words if there are any, and the application; bytes behind it are ignored.
+
+        The checks are read, not judged.
+
+        Raises:
+            FormatError: eboot or the application is not whole, or something else stands between them.
+        """
+        eboot, app = BootImage.parse(data), BootImage.parse(data, APP_OFFSET)
+        words = _find_words(data, boot_image.scan(data, APP_OFFSET))
+        stop = APP_OFFSET if words is None else min(words.offset, APP_OFFSET)
+        fill.expect(data, boot_image.scan(data).end, stop, _FILL)
+        if words is None:
+            return cls(eboot, app)
+        if words.offset > APP_OFFSET:
+            app = BootImage.parse(data[: words.offset] + _NO_WORDS + data[words.end :], APP_OFFSET)
+        return cls(eboot, app, words.offset, words.length, words.crc)
+
+    def build(self) -> bytes:
+        """The file as bytes, with its stored words or the right ones.
+
+        Raises:
+            FormatError: eboot reaches into the words or the application, or there is no place for the words.
+        """
+        body = self._body()
+        words = self._words(body)
+        return body if words is None else body[: words.offset] + words.build() + body[words.end :]
+
+    @property
+    def words(self) -> Words | None:
+        """The words as they are stored, or the right ones; None where there are none.
+
+        Raises:
+            FormatError: As :meth:`build`.
+        """
+        return self._words(self._body())
+
+    def _words(self, body: bytes) -> Words | None:
+        if self.words_offset is None:
+            return None
+        crc = crc_of(body, self.words_offset, len(body)) if self.stored_crc is None else self.stored_crc
+        return Words(self.words_offset, len(body) if self.stored_length is None else self.stored_length, crc)
+
+    def _body(self) -> bytes:
+        """The file with zeros in the place of the words."""
+        offset, eboot, app = self.words_offset, self.eboot.build(), self.app.build()
+        stated = self.stored_length is not None or self.stored_crc is not None
+        if offset is None and stated:
+            raise FormatError("words are stated, but no place for them")
+        if offset not in (None, *WORD_OFFSETS):
+            expected = " or ".join(f"0x{place:04x}" for place in WORD_OFFSETS)
+            raise FormatError("no words stand there", expected=expected, found=f"0x{offset:04x}")
+        if offset == WORD_OFFSETS[0]:
+            return fill.padded(eboot, offset, "eboot reaches into the words", value=_FILL) + _NO_WORDS + app
+        first = self.app.segments[0].data[: len(_NO_WORDS)] if self.app.segments else b""
+        if offset is not None and first != _NO_WORDS:
+            message = "the application leaves no place for the words"
+            expected, found = _NO_WORDS.hex(" "), first.hex(" ") or None
+            raise FormatError(message, offset=offset, expected=expected, found=found)
+        return fill.padded(eboot, APP_OFFSET, "eboot reaches into the application", value=_FILL) + app
+
+
 def crc_of(data: bytes, offset: int, length: int) -> int:
     """The CRC of the first ``length`` bytes with the words at ``offset`` taken as zero."""
-    return crc32_mpeg2((data[:offset], bytes(_WORDS.sizeof()), data[offset + _WORDS.sizeof() : length]))
+    return crc32_mpeg2((data[:offset], _NO_WORDS, data[offset + len(_NO_WORDS) : length]))
 
 
 def _first_address(data: bytes, offset: int) -> int | None:

@@ -10,14 +10,16 @@ https://github.com/espressif/ESP8266_NONOS_SDK; see docs/formats/at-user.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Int32ul, Struct
 
 from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import aggregated, boot_image, fill, irom
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
+from imgtool.formats.aggregated import AggregatedImage
+from imgtool.formats.boot_image import BootImage
 from imgtool.formats.checksums import sdk_crc
 from imgtool.formats.reading import (
     Checksum,
@@ -34,13 +36,49 @@ from imgtool.formats.reading import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["IROM_OFFSET", "read"]
+__all__ = ["IROM_OFFSET", "UserImage", "read"]
 
 IROM_OFFSET: Final = irom.OFFSETS[0]
 """Where irom begins in the file."""
 
 _CRC = Struct("stored" / Int32ul)
 _SLOT_NUMBERS: Final = (1, 2)
+
+
+class UserImage(NamedTuple):
+    """A user image of 2014 as values.
+
+    Attributes:
+        boot: The version-1 image; its header may hold the user slot where the flash size would be.
+        code: irom.
+        has_crc: Whether the CRC stands behind it.  A wrong one cannot be told from irom, so none is kept.
+    """
+
+    boot: BootImage
+    code: bytes
+    has_crc: bool = False
+
+    @classmethod
+    def parse(cls, data: bytes) -> UserImage:
+        """Read an image, erased fill and irom; the checksum is read, not judged.
+
+        Raises:
+            FormatError: No whole image, or something between it and irom.
+        """
+        boot = BootImage.parse(data)
+        fill.expect(data, boot_image.scan(data).end, IROM_OFFSET)
+        check = _crc_behind(data)
+        end = len(data) if check is None else len(data) - _CRC.sizeof()
+        return cls(boot, data[IROM_OFFSET:end], check is not None)
+
+    def build(self) -> bytes:
+        """The image as bytes.
+
+        Raises:
+            FormatError: The image reaches into irom.
+        """
+        body = AggregatedImage(self.boot, self.code, IROM_OFFSET).build()
+        return body + built(_CRC, {"stored": sdk_crc(body)}, "CRC tail") if self.has_crc else body
 
 
 def read(data: bytes) -> Reading | None:
@@ -87,14 +125,22 @@ def _irom_parts(data: bytes, slot: int) -> tuple[tuple[Part, ...], tuple[Finding
     address = IROM_BASE + slot + IROM_OFFSET
     where = f"for flash 0x{slot:05x}: irom is linked at 0x{slot + IROM_OFFSET:05x}"
     placed = Finding(Severity.NOTE, "flash-address", f"by its pointers this file is {where}", IROM_OFFSET)
-    end = len(data) - _CRC.sizeof()
-    stored = parse_at(_CRC, data, end, "CRC tail").stored
-    computed = sdk_crc(data[:end])
-    if end > IROM_OFFSET and stored == computed:
+    check = _crc_behind(data)
+    if check is not None:
+        end = len(data) - _CRC.sizeof()
         irom = Part(PartKind.IROM, IROM_OFFSET, end - IROM_OFFSET, address)
-        check = Checksum("sdk-crc32", stored, computed, 32, Cover(end, ((0, end),)))
         tail = Part(PartKind.CRC_TAIL, end, 4, checksum=check, note="covers everything before it")
         return (irom, tail), (placed,)
     message = "no CRC stands behind irom, as in the first releases, or it is damaged: a cut cannot be seen"
     irom = Part(PartKind.IROM, IROM_OFFSET, len(data) - IROM_OFFSET, address)
     return (irom,), (placed, Finding(Severity.NOTE, "irom-uncovered", message, IROM_OFFSET))
+
+
+def _crc_behind(data: bytes) -> Checksum | None:
+    """The CRC in the last four bytes, None where they are none: then they are irom."""
+    end = len(data) - _CRC.sizeof()
+    if end <= IROM_OFFSET:
+        return None
+    stored = parse_at(_CRC, data, end, "CRC tail").stored
+    check = Checksum("sdk-crc32", stored, sdk_crc(data[:end]), 32, Cover(end, ((0, end),)))
+    return check if check.ok else None

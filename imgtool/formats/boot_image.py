@@ -19,7 +19,7 @@ from construct import Const, Int8ul, Int32ul, Struct
 from imgtool.chip import memory_at
 from imgtool.errors import FormatError
 from imgtool.formats import fill
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
 from imgtool.formats.checksums import xor8
 from imgtool.formats.reading import (
     Checksum,
@@ -126,27 +126,30 @@ class BootImage:
         """The image as bytes, with its stored checksum or the right one.
 
         Raises:
-            FormatError: More than 16 segments.
+            FormatError: More than 16 segments, or a number that its field cannot hold.
         """
         if len(self.segments) > MAX_SEGMENTS:
             raise FormatError(
                 "too many segments", expected=f"at most {MAX_SEGMENTS}", found=str(len(self.segments))
             )
         blocks = [
-            _HEADER.build(
+            built(
+                _HEADER,
                 {
                     "segment_count": len(self.segments),
                     "mode": self.mode_code,
                     "size_freq": self.size_freq_code,
                     "entry": self.entry,
-                }
+                },
+                "image header",
             )
         ]
         for segment in self.segments:
-            blocks += [_SEGMENT.build({"address": segment.address, "size": len(segment.data)}), segment.data]
+            header = {"address": segment.address, "size": len(segment.data)}
+            blocks += [built(_SEGMENT, header, "segment header"), segment.data]
         body = b"".join(blocks)
         stored = self.checksum if self.stored_checksum is None else self.stored_checksum
-        return body.ljust(_checksum_offset(len(body)), b"\0") + bytes([stored])
+        return body.ljust(_checksum_offset(len(body)), b"\0") + built(Int8ul, stored, "checksum")
 
 
 class Scan(NamedTuple):

@@ -9,16 +9,19 @@ docs/formats/espfs.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Const, Int8ul, Int16ul, Int32ul, Struct
 
 from imgtool.errors import FormatError
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
 from imgtool.formats.boot_image import trailing
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["EspFs", "EspFsFile", "inside", "read", "scan"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["EspFs", "EspFsFile", "Scan", "inside", "read", "scan"]
 
 _MAGIC: Final = b"ESfs"
 _HEADER = Struct(
@@ -32,6 +35,11 @@ _HEADER = Struct(
 _LAST: Final = 0x01
 _GZIP: Final = 0x02
 _HEATSHRINK: Final = 1
+_PACKINGS: Final[Mapping[str | None, tuple[int, int]]] = {
+    None: (0, 0),
+    "gzip": (_GZIP, 0),
+    "heatshrink": (0, _HEATSHRINK),
+}
 _WORD: Final = 4
 _MOST_FILES: Final = 4096
 _LISTED: Final = 64
@@ -43,21 +51,82 @@ class EspFsFile:
 
     Attributes:
         name: Its path.
-        offset: Where its content lies in the archive.
-        stored_size: Bytes that it takes there.
+        content: Its bytes as they are stored.
         size: Bytes when it is unpacked from heatshrink.
         packing: ``gzip`` for the browser to unpack, ``heatshrink`` for the firmware, or None.
     """
 
     name: str
-    offset: int
-    stored_size: int
+    content: bytes
     size: int
-    packing: str | None
+    packing: str | None = None
+
+    @property
+    def stored_size(self) -> int:
+        """Bytes that its content takes in the archive."""
+        return len(self.content)
+
+    def build(self) -> bytes:
+        """Header, name and content as bytes, name and content filled with zeros to multiples of 4.
+
+        Raises:
+            FormatError: A name with a zero byte in it, no such packing, or a number that does not fit.
+        """
+        name = self.name.encode(errors="ignore")
+        if b"\0" in name or name.decode() != self.name:
+            raise FormatError("no name of a file", expected="Unicode without zeros", found=repr(self.name))
+        if self.packing not in _PACKINGS:
+            raise FormatError("no such packing", expected="gzip, heatshrink or none", found=str(self.packing))
+        name += b"\0"
+        flags, compression = _PACKINGS[self.packing]
+        name = name.ljust(_aligned(len(name)), b"\0")
+        header = _header(flags, compression, len(name), len(self.content), self.size)
+        return header + name + self.content.ljust(_aligned(len(self.content)), b"\0")
 
 
-@dataclass(frozen=True, slots=True)
-class EspFs:
+class EspFs(NamedTuple):
+    """An archive as values: its files in their order."""
+
+    files: tuple[EspFsFile, ...]
+
+    @classmethod
+    def parse(cls, data: bytes, offset: int = 0) -> EspFs:
+        """Read the archive that begins at ``offset``; bytes behind it are ignored.
+
+        Raises:
+            FormatError: No archive, damaged, or cut short.
+        """
+        found = scan(data, offset)
+        if found.problem is not None:
+            raise found.problem
+        return cls(found.files)
+
+    def build(self) -> bytes:
+        """The archive as bytes.
+
+        Raises:
+            FormatError: Too many files, or one that cannot be stored.
+        """
+        if len(self.files) >= _MOST_FILES:
+            expected = f"fewer than {_MOST_FILES:,}"
+            raise FormatError("too many files", expected=expected, found=f"{len(self.files):,}")
+        return b"".join(file.build() for file in self.files) + _header(_LAST)
+
+
+def _header(
+    flags: int, compression: int = 0, name_size: int = 0, stored_size: int = 0, size: int = 0
+) -> bytes:
+    fields = {
+        "flags": flags,
+        "compression": compression,
+        "name_size": name_size,
+        "stored_size": stored_size,
+        "size": size,
+    }
+    return built(_HEADER, fields, "header of a file")
+
+
+class Scan(NamedTuple):
     """How far an archive can be followed.
 
     Attributes:
@@ -71,7 +140,7 @@ class EspFs:
     problem: FormatError | None = None
 
 
-def scan(data: bytes, offset: int = 0) -> EspFs:
+def scan(data: bytes, offset: int = 0) -> Scan:
     """Follow the archive that begins at ``offset`` as far as it goes."""
     files: list[EspFsFile] = []
     while len(files) < _MOST_FILES:
@@ -82,13 +151,13 @@ def scan(data: bytes, offset: int = 0) -> EspFs:
                 expected=_MAGIC.hex(),
                 found=data[offset : offset + len(_MAGIC)].hex(),
             )
-            return EspFs(tuple(files), offset, lost)
+            return Scan(tuple(files), offset, lost)
         try:
             fields = parse_at(_HEADER, data, offset, f"header of file {len(files)}")
         except FormatError as problem:
-            return EspFs(tuple(files), min(offset, len(data)), problem)
+            return Scan(tuple(files), min(offset, len(data)), problem)
         if fields.flags & _LAST:
-            return EspFs(tuple(files), offset + _HEADER.sizeof())
+            return Scan(tuple(files), offset + _HEADER.sizeof())
         start = _aligned(offset + _HEADER.sizeof() + fields.name_size)
         end = _aligned(start + fields.stored_size)
         if start + fields.stored_size > len(data):
@@ -98,13 +167,14 @@ def scan(data: bytes, offset: int = 0) -> EspFs:
                 expected=f"{fields.stored_size:,} bytes",
                 found=f"{max(0, len(data) - start):,} bytes",
             )
-            return EspFs(tuple(files), offset, cut)
+            return Scan(tuple(files), offset, cut)
         name = data[offset + _HEADER.sizeof() : start].partition(b"\0")[0].decode("utf-8", errors="replace")
         packing = "gzip" if fields.flags & _GZIP else None
         packing = "heatshrink" if fields.compression == _HEATSHRINK else packing
-        files.append(EspFsFile(name, start, fields.stored_size, fields.size, packing))
+        content = data[start : start + fields.stored_size]
+        files.append(EspFsFile(name, content, fields.size, packing))
         offset = end
-    return EspFs(tuple(files), offset, FormatError(f"more than {_MOST_FILES:,} files", offset=offset))
+    return Scan(tuple(files), offset, FormatError(f"more than {_MOST_FILES:,} files", offset=offset))
 
 
 def _aligned(offset: int) -> int:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ERASED", "is_fill", "run_end", "run_start"]
+from imgtool.errors import FormatError
+
+__all__ = ["ERASED", "expect", "is_fill", "padded", "run_end", "run_start"]
 
 ERASED: Final = 0xFF
 """What an erased flash cell reads as."""
@@ -42,3 +44,31 @@ def run_start(data: bytes, start: int, stop: int, value: int = ERASED) -> int:
 def is_fill(data: bytes, start: int, stop: int, value: int = ERASED) -> bool:
     """Whether ``[start, stop)`` holds nothing but ``value`` (true for an empty stretch)."""
     return run_end(data, start, stop, value) == stop
+
+
+def expect(data: bytes, start: int, stop: int, value: int = ERASED) -> None:
+    """Make sure that ``[start, stop)`` holds nothing but ``value``.
+
+    Raises:
+        FormatError: Another byte stands there, the data ends there, or ``start`` lies behind ``stop``;
+            carries the offset.
+    """
+    if start > stop:
+        message = "a part reaches into the next one"
+        raise FormatError(message, offset=stop, expected=f"its end by 0x{stop:05x}", found=f"0x{start:05x}")
+    end = run_end(data, start, stop, value)
+    if end < stop:
+        found = f"0x{data[end]:02x}" if end < len(data) else "the end of the data"
+        raise FormatError("not all bytes are fill", offset=end, expected=f"0x{value:02x}", found=found)
+
+
+def padded(data: bytes, size: int, message: str, *, value: int = ERASED) -> bytes:
+    """The bytes, and fill behind them up to a size.
+
+    Raises:
+        FormatError: They are more than that; with this message.
+    """
+    if len(data) > size:
+        expected, found = f"at most {size:,} bytes", f"{len(data):,} bytes"
+        raise FormatError(message, offset=size, expected=expected, found=found)
+    return data.ljust(size, bytes([value]))

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from construct import Bytes, Int8ul, Int16ul, Int32ul, Struct
 
 from imgtool.errors import FormatError
 from imgtool.formats import fill
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
 from imgtool.formats.reading import (
     Checksum,
     Fact,
@@ -28,7 +28,7 @@ from imgtool.formats.reading import (
     Severity,
 )
 
-__all__ = ["MAX_CONTENT", "read"]
+__all__ = ["MAX_CONTENT", "GzipMember", "read"]
 
 _HEADER = Struct(
     "magic" / Bytes(2),
@@ -45,12 +45,75 @@ _TRAILER = Struct(
 )
 _MAGIC: Final = b"\x1f\x8b"
 _DEFLATE: Final = 8
+_START: Final = _MAGIC + bytes([_DEFLATE])
+_ANY_SYSTEM: Final = 0xFF
 _HAS_HEADER_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT = 0x02, 0x04, 0x08, 0x10
 _LONGEST_TEXT: Final = 1 << 12
 _STEP: Final = 1 << 16
 
 MAX_CONTENT: Final = 0x101_0000
 """Bytes that are unpacked at most: the largest flash, and a little more for what was glued to an image."""
+
+
+class GzipMember(NamedTuple):
+    """What the first member of a gzip file holds.
+
+    Attributes:
+        name: Name of the packed file; empty where none is stored.
+        content: The unpacked bytes.
+    """
+
+    name: str
+    content: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> GzipMember:
+        """Unpack the first member; bytes behind it are ignored.
+
+        Raises:
+            FormatError: No gzip file, damaged, cut short, or more than :data:`MAX_CONTENT` bytes come out.
+        """
+        reading = read(data)
+        if reading is None:
+            found = data[: len(_START)].hex(" ")
+            raise FormatError("no gzip file", offset=0, expected=_START.hex(" "), found=found)
+        problem = next((found for found in reading.findings if found.severity is Severity.ERROR), None)
+        if problem is not None:
+            raise FormatError(problem.message, offset=problem.offset)
+        return cls(str(reading.parts[0].facts.get("name", "")), reading.content or b"")
+
+    def build(self) -> bytes:
+        """A gzip file that holds nothing else, without a time: the same bytes whenever zlib is the same.
+
+        Not written by Python's gzip, which shortens names.
+
+        Raises:
+            FormatError: A name that cannot be stored, or more content than is unpacked.
+        """
+        if len(self.content) > MAX_CONTENT:
+            expected, found = f"at most {MAX_CONTENT:,} bytes", f"{len(self.content):,} bytes"
+            raise FormatError("the content is larger than any flash", expected=expected, found=found)
+        name = self.name.encode("latin-1", "ignore") if self.name.isprintable() else b""
+        if name.decode("latin-1") != self.name or len(name) >= _LONGEST_TEXT:
+            expected = f"fewer than {_LONGEST_TEXT:,} printable characters of Latin-1"
+            raise FormatError("gzip cannot store the name", expected=expected, found=repr(self.name))
+        header = {
+            "magic": _MAGIC,
+            "method": _DEFLATE,
+            "flags": _HAS_NAME if name else 0,
+            "time": 0,
+            "extra_flags": 0,
+            "system": _ANY_SYSTEM,
+        }
+        trailer = {"crc": zlib.crc32(self.content), "size": len(self.content)}
+        return b"".join(
+            (
+                built(_HEADER, header, "the gzip header"),
+                name + b"\0" if name else b"",
+                zlib.compress(self.content, wbits=-zlib.MAX_WBITS),
+                built(_TRAILER, trailer, "the check behind the gzip stream"),
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)

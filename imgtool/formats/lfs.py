@@ -81,6 +81,24 @@ class LfsImage:
             )
         return cls(raw[:size], raw[size : size + bitmap_size])
 
+    def build(self, *, packed: bool = False) -> bytes:
+        """The image and its bitmap as bytes, gzipped or as they are.
+
+        Raises:
+            FormatError: The header states another size, or there is not one bit for each word.
+        """
+        raw = self.image + self.bitmap
+        if LfsImage.parse(raw) != self:
+            size = int.from_bytes(self.image[4:8], "little")
+            found = f"{len(self.image):,} and {len(self.bitmap):,} bytes"
+            expected = f"{size:,} bytes by its header, and their bitmap"
+            raise FormatError("the LFS image has another size", offset=4, expected=expected, found=found)
+        if not packed:
+            return raw
+        from imgtool.formats.gzip_file import GzipMember  # noqa: PLC0415 - not needed to read
+
+        return GzipMember("", raw).build()
+
     @property
     def signature(self) -> int:
         """The first word."""

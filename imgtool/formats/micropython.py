@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from construct import Int32ul, Struct
+from construct import Bytes, Int32ul, Struct
 
 from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image, fill
 from imgtool.formats._embedded import Stretch, filler
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
+from imgtool.formats.boot_image import BootImage
 from imgtool.formats.reading import Checksum, Cover, FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["IROM_OFFSET", "LENGTH_OFFSET", "Tail", "read"]
+__all__ = ["IROM_OFFSET", "LENGTH_OFFSET", "MicropythonImage", "Tail", "read"]
 
 IROM_OFFSET: Final = 0x9000
 LENGTH_OFFSET: Final = IROM_OFFSET - 4
@@ -38,8 +38,7 @@ _SURE: Final = 16
 _BANNER: Final = re.compile(rb"(?:MicroPython|CircuitPython) v?\d[\w.+-]* on \d{4}-\d\d-\d\d")
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """The length word and what it says of the file.
 
     Attributes:
@@ -68,11 +67,71 @@ class Tail:
         return self.check is not None and self.check.ok
 
 
+class MicropythonImage(NamedTuple):
+    """A MicroPython image as values.
+
+    Attributes:
+        boot: The version-1 image.
+        code: irom.
+        stored_md5: The MD5 in the file; None in the earliest builds, which have no length word either.
+    """
+
+    boot: BootImage
+    code: bytes
+    stored_md5: bytes | None = None
+
+    @classmethod
+    def parse(cls, data: bytes) -> MicropythonImage:
+        """Read an image, erased fill, the length word, irom and the MD5; the checks are read, not judged.
+
+        Raises:
+            FormatError: No whole image, something between it and the length word, or cut short.
+        """
+        boot = BootImage.parse(data)
+        fill.expect(data, boot_image.scan(data).end, LENGTH_OFFSET)
+        tail = Tail.parse(data)
+        if tail.end is None:
+            return cls(boot, data[IROM_OFFSET:])
+        if tail.check is None:
+            expected, found = f"an MD5 at 0x{tail.end:05x}", f"{len(data):,} bytes"
+            message = "the length word leads to no MD5"
+            raise FormatError(message, offset=LENGTH_OFFSET, expected=expected, found=found)
+        return cls(boot, data[IROM_OFFSET : tail.end], data[tail.end : tail.end + _MD5])
+
+    def build(self) -> bytes:
+        """The image as bytes, with its stored MD5 if it has one.
+
+        Raises:
+            FormatError: The image reaches into the length word, or no MD5.
+        """
+        if self.stored_md5 is None:
+            return self._body(_NONE)
+        return self._body(IROM_OFFSET + len(self.code)) + built(Bytes(_MD5), self.stored_md5, "MD5")
+
+    @property
+    def md5(self) -> bytes:
+        """The MD5 that its bytes give.
+
+        Raises:
+            FormatError: As :meth:`build`.
+        """
+        return _digest(self._body(IROM_OFFSET + len(self.code)))
+
+    def _body(self, end: int) -> bytes:
+        head = fill.padded(self.boot.build(), LENGTH_OFFSET, "the image reaches into the length word")
+        return head + built(_LENGTH, {"end": end}, "length word") + self.code
+
+
+def _digest(body: bytes | memoryview) -> bytes:
+    """The MD5 of a file up to the end of irom."""
+    return hashlib.md5(memoryview(body)[_UNCOVERED:], usedforsecurity=False).digest()
+
+
 def _check(data: bytes, end: int) -> Checksum | None:
     stored = data[end : end + _MD5]
     if end < IROM_OFFSET or len(stored) < _MD5:
         return None
-    computed = hashlib.md5(memoryview(data)[_UNCOVERED:end], usedforsecurity=False).digest()
+    computed = _digest(memoryview(data)[:end])
     cover = Cover(end, ((_UNCOVERED, end),))
     return Checksum("md5", int.from_bytes(stored, "big"), int.from_bytes(computed, "big"), 128, cover)
 

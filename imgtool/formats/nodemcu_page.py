@@ -172,12 +172,7 @@ class RecordPage:
             _RECORD.build({"words": len(record.payload) // 4, "id": record.id, "zero": 0}) + record.payload
             for record in self.records
         ]
-        page = b"".join(blocks)
-        if len(page) > PAGE_SIZE:
-            raise FormatError(
-                "the records do not fit", expected=f"{PAGE_SIZE} bytes", found=f"{len(page)} bytes"
-            )
-        return page.ljust(PAGE_SIZE, bytes([fill.ERASED]))
+        return fill.padded(b"".join(blocks), PAGE_SIZE, "the records do not fit")
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ from construct import Const, Int8ul, Int32ul, Struct
 from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
 from imgtool.formats.boot_image import BootImage
 from imgtool.formats.checksums import sdk_crc
 from imgtool.formats.reading import (
@@ -89,9 +89,15 @@ class OtaImage:
         return cls(header.mode_code, header.size_freq_code, header.entry, irom, boot, crc)
 
     def build(self) -> bytes:
-        """The image as bytes, irom padded with zeros to 16 bytes, with its stored CRC if it has one."""
+        """The image as bytes, irom padded with zeros to 16 bytes, with its stored CRC if it has one.
+
+        Raises:
+            FormatError: A number that its field cannot hold, or an inner image that cannot be built.
+        """
         body = self._body()
-        return body if self.stored_crc is None else body + _CRC.build({"stored": self.stored_crc})
+        return (
+            body if self.stored_crc is None else body + built(_CRC, {"stored": self.stored_crc}, "CRC tail")
+        )
 
     @property
     def crc(self) -> int:
@@ -100,16 +106,14 @@ class OtaImage:
 
     def _body(self) -> bytes:
         irom = self.irom.ljust(-(-len(self.irom) // _LINE) * _LINE, b"\0")
-        header = _HEADER.build(
-            {
-                "mode": self.mode_code,
-                "size_freq_or_slot": self.size_freq_or_slot,
-                "entry": self.entry,
-                "irom_address": 0,
-                "irom_size": len(irom),
-            }
-        )
-        return header + irom + self.boot.build()
+        header = {
+            "mode": self.mode_code,
+            "size_freq_or_slot": self.size_freq_or_slot,
+            "entry": self.entry,
+            "irom_address": 0,
+            "irom_size": len(irom),
+        }
+        return built(_HEADER, header, "version-2 image header") + irom + self.boot.build()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Bytes, Const, Int32ul, Struct
 
 from imgtool.chip import IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
+from imgtool.formats.boot_image import BootImage
 from imgtool.formats.reading import (
     Checksum,
     Cover,
@@ -35,7 +36,7 @@ from imgtool.formats.reading import (
 if TYPE_CHECKING:
     from imgtool.formats.boot_image import Scan
 
-__all__ = ["ESP32_SIZES", "AppDescription", "inside", "read"]
+__all__ = ["ESP32_SIZES", "AppDescription", "RtosApp", "inside", "read"]
 
 ESP32_SIZES: Final = {0: "1MB", 1: "2MB", 2: "4MB", 3: "8MB", 4: "16MB"}
 """Flash sizes by the size code of ESP32 images, which the RTOS SDK's tools write here."""
@@ -69,6 +70,7 @@ class AppDescription:
         built: Date and time of compilation.
         sdk: Version of the RTOS SDK.
         elf_sha256: Digest of the ELF file that the image was made from; empty where none was filled in.
+        secure_version: Number that counts up where a device refuses older versions.
     """
 
     project: str
@@ -76,6 +78,7 @@ class AppDescription:
     built: str
     sdk: str
     elf_sha256: str
+    secure_version: int = 0
 
     @classmethod
     def parse(cls, data: bytes, offset: int) -> AppDescription:
@@ -92,7 +95,29 @@ class AppDescription:
             built,
             _text(fields.idf_version),
             fields.elf_sha256.hex() if any(fields.elf_sha256) else "",
+            fields.secure_version,
         )
+
+    def build(self) -> bytes:
+        """The description as bytes, reserved ones zero.
+
+        Raises:
+            FormatError: A text is too long for its field, or could not be read back; no digest.
+        """
+        # The time has no space in it, the date has.
+        date, _, time = self.built.rpartition(" ")
+        fields = {
+            "secure_version": self.secure_version,
+            "reserved": bytes(8),
+            "version": _field(self.version, 32),
+            "project": _field(self.project, 32),
+            "time": _field(time, 16),
+            "date": _field(date, 16),
+            "idf_version": _field(self.sdk, 32),
+            "elf_sha256": _elf_digest(self.elf_sha256),
+            "reserved_too": bytes(256 - 176),
+        }
+        return built(_DESCRIPTION, fields, "application description")
 
     @property
     def firmware(self) -> Firmware:
@@ -103,6 +128,72 @@ class AppDescription:
             _number(self.sdk),
             self.built or None,
         )
+
+
+class RtosApp(NamedTuple):
+    """An application as values.
+
+    Attributes:
+        image: The version-1 image.
+        stored_sha256: The SHA-256 behind it; None where there is none.
+    """
+
+    image: BootImage
+    stored_sha256: bytes | None = None
+
+    @classmethod
+    def parse(cls, data: bytes) -> RtosApp:
+        """Read an application; the checks are read, not judged, and bytes behind it are ignored.
+
+        Raises:
+            FormatError: No whole image, or the SHA-256 is cut short.
+        """
+        image = BootImage.parse(data)
+        end = boot_image.scan(data).end
+        tail = data[end : end + _HASH]
+        if 0 < len(tail) < _HASH:
+            expected, found = f"{_HASH} bytes", f"{len(tail)} bytes"
+            raise FormatError("the SHA-256 is cut short", offset=end, expected=expected, found=found)
+        if len(data) - end == _HASH or _hash_is_right(data, end):
+            return cls(image, tail)
+        return cls(image)
+
+    def build(self) -> bytes:
+        """The application as bytes, with its stored SHA-256 if it has one.
+
+        Raises:
+            FormatError: An image that cannot be built, or no SHA-256.
+        """
+        body = self.image.build()
+        return (
+            body if self.stored_sha256 is None else body + built(Bytes(_HASH), self.stored_sha256, "SHA-256")
+        )
+
+    @property
+    def sha256(self) -> bytes:
+        """The SHA-256 that its bytes give."""
+        return hashlib.sha256(self.image.build()).digest()
+
+
+def _field(text: str, size: int) -> bytes:
+    """A text as its field holds it."""
+    field = text.encode(errors="ignore")
+    if len(field) > size or _text(field) != text:
+        message = "a text of the application description does not fit its field"
+        raise FormatError(message, expected=f"at most {size} bytes, no blanks around them", found=repr(text))
+    return field.ljust(size, b"\0")
+
+
+def _elf_digest(text: str) -> bytes:
+    """The digest of the ELF file as its field holds it."""
+    try:
+        digest = bytes.fromhex(text) if text else bytes(_HASH)
+    except ValueError:
+        digest = b""
+    if len(digest) != _HASH or (text and (digest.hex() != text or not any(digest))):
+        expected = f"{2 * _HASH} lower-case hex digits"
+        raise FormatError("no digest of an ELF file", expected=expected, found=repr(text))
+    return digest
 
 
 def _text(field: bytes) -> str:

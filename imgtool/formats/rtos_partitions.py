@@ -18,7 +18,7 @@ from construct import Bytes, Const, Int8ul, Int32ul, Struct
 from imgtool.chip import SECTOR
 from imgtool.errors import FormatError
 from imgtool.formats import fill
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
 from imgtool.formats.reading import (
     Checksum,
     Cover,
@@ -37,13 +37,14 @@ SIZE: Final = 0xC00
 """Bytes that the SDK's tools write, erased behind the last row."""
 
 _MAGIC: Final = b"\xaa\x50"
+_LABEL: Final = 16
 _ROW = Struct(
     "magic" / Const(_MAGIC),
     "type" / Int8ul,
     "subtype" / Int8ul,
     "offset" / Int32ul,
     "size" / Int32ul,
-    "label" / Bytes(16),
+    "label" / Bytes(_LABEL),
     "flags" / Int32ul,
 )
 _MD5_ROW = Struct(
@@ -51,6 +52,7 @@ _MD5_ROW = Struct(
     "fill" / Bytes(14),
     "md5" / Bytes(16),
 )
+_MD5_FILL: Final = b"\xff" * 14
 _ROW_SIZE: Final = _ROW.sizeof()
 
 APP, DATA = 0, 1
@@ -98,17 +100,24 @@ class Partition:
         return f"{kind}, " + _SUBTYPES.get((self.type, self.subtype), f"0x{self.subtype:02x}")
 
     def build(self) -> bytes:
-        """The row as bytes."""
-        return _ROW.build(
-            {
-                "type": self.type,
-                "subtype": self.subtype,
-                "offset": self.offset,
-                "size": self.size,
-                "label": self.label.encode().ljust(16, b"\0"),
-                "flags": self.flags,
-            }
-        )
+        """The row as bytes.
+
+        Raises:
+            FormatError: A number or a name that its field cannot hold.
+        """
+        label = self.label.encode() if self.label.isprintable() else b""
+        fields = {
+            "type": self.type,
+            "subtype": self.subtype,
+            "offset": self.offset,
+            "size": self.size,
+            "label": label.ljust(_LABEL, b"\0"),
+            "flags": self.flags,
+        }
+        if len(label) > _LABEL or label.decode() != self.label:
+            expected = f"at most {_LABEL} bytes of readable text"
+            raise FormatError("no name of a partition", expected=expected, found=repr(self.label))
+        return built(_ROW, fields, "row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +127,10 @@ class PartitionTable:
     Attributes:
         partitions: The rows.
         stored_md5: Digest of the rows as the table has it; None for tables without one.
-        end: Bytes that rows and digest take.
     """
 
     partitions: tuple[Partition, ...]
-    stored_md5: bytes | None
-    end: int
+    stored_md5: bytes | None = None
 
     @classmethod
     def parse(cls, data: bytes, offset: int = 0) -> PartitionTable:
@@ -139,7 +146,7 @@ class PartitionTable:
         while position + _ROW_SIZE <= stop:
             row = data[position : position + _ROW_SIZE]
             if fill.is_fill(row, 0, _ROW_SIZE):
-                return cls(tuple(rows), digest, position - offset)
+                return cls(tuple(rows), digest)
             if row[:1] == b"\xeb" and digest is None:
                 digest = _digest(data, position)
             elif digest is not None:
@@ -153,13 +160,29 @@ class PartitionTable:
                 rows.append(_partition(data, position, len(rows)))
             position += _ROW_SIZE
         if position == offset + SIZE:
-            return cls(tuple(rows), digest, SIZE)
+            return cls(tuple(rows), digest)
         raise FormatError(
             "the table is cut short",
             offset=len(data),
             expected=f"{SIZE:,} bytes",
             found=f"{len(data) - offset:,} bytes",
         )
+
+    def build(self) -> bytes:
+        """The table as bytes, with its stored digest if it has one, and erased flash behind it.
+
+        Raises:
+            FormatError: More rows than fit, a partition that its row cannot hold, or no digest.
+        """
+        block = self.rows
+        if self.stored_md5 is not None:
+            block += built(_MD5_ROW, {"fill": _MD5_FILL, "md5": self.stored_md5}, "MD5 row")
+        return fill.padded(block, SIZE, "the partitions do not fit the table")
+
+    @property
+    def end(self) -> int:
+        """Bytes that rows and digest take."""
+        return _ROW_SIZE * (len(self.partitions) + (self.stored_md5 is not None))
 
     @property
     def rows(self) -> bytes:
@@ -171,13 +194,17 @@ class PartitionTable:
         """Stored and computed digest, None for tables without one."""
         if self.stored_md5 is None:
             return None
-        computed = hashlib.md5(self.rows, usedforsecurity=False).digest()
-        return Checksum("md5", int.from_bytes(self.stored_md5, "big"), int.from_bytes(computed, "big"), 128)
+        return Checksum("md5", int.from_bytes(self.stored_md5, "big"), int.from_bytes(self.md5, "big"), 128)
+
+    @property
+    def md5(self) -> bytes:
+        """The digest that the rows give."""
+        return hashlib.md5(self.rows, usedforsecurity=False).digest()
 
 
 def _digest(data: bytes, offset: int) -> bytes:
     fields = parse_at(_MD5_ROW, data, offset, "MD5 row")
-    if not fill.is_fill(fields.fill, 0, len(fields.fill)):
+    if fields.fill != _MD5_FILL:
         raise FormatError(
             "the MD5 row is not filled with 0xff", offset=offset + 2, found=fields.fill.hex(" ")
         )

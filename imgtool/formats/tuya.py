@@ -11,24 +11,26 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Bytes, Const, Int32ub, Struct
 
 from imgtool.errors import FormatError
 from imgtool.formats import boot_image, ota_image
-from imgtool.formats._wire import parse_at
+from imgtool.formats._wire import built, parse_at
+from imgtool.formats.ota_image import OtaImage
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["read"]
+__all__ = ["TuyaImage", "TuyaOta", "read"]
 
 _MAGIC: Final = b"\x55\xaa\x55\xaa"
+_VERSION: Final = 7
 _HEADER = Struct(
     "magic" / Const(_MAGIC),
-    "version" / Bytes(7),  # text
+    "version" / Bytes(_VERSION),  # text
     "unknown" / Int32ub,
     "count" / Int32ub,
 )
@@ -43,10 +45,104 @@ _IMAGE: Final = re.compile(rb"\xea\x04..[\s\S]{2}\x10\x40\0{4}", re.DOTALL)
 _MOST_TRIED: Final = 1024  # places that look like an image; real files have two
 
 
+class TuyaImage(NamedTuple):
+    """An image of the file.
+
+    Attributes:
+        image: The version-2 image.
+        unknown: Eight bytes in the table whose meaning nobody has told.
+    """
+
+    image: OtaImage
+    unknown: bytes = bytes(8)
+
+
+class TuyaOta(NamedTuple):
+    """A Tuya OTA file as values.
+
+    Attributes:
+        version: Version of the firmware.
+        images: The images in the order of the file, one after the other.
+        unknown: A number in the header whose meaning nobody has told.
+    """
+
+    version: str
+    images: tuple[TuyaImage, ...]
+    unknown: int = 0
+
+    @classmethod
+    def parse(cls, data: bytes) -> TuyaOta:
+        """Read a file whose table says where its images are; their checks are read, not judged.
+
+        Raises:
+            FormatError: No such header, no such table, or an image that is not whole or not in its place.
+        """
+        fields = parse_at(_HEADER, data, 0, "Tuya header")
+        version, places = _header(data)
+        if version is None or not places:
+            message = "no table of images stands in the Tuya header"
+            raise FormatError(message, offset=_HEADER.sizeof(), found=f"{fields.count:,} images")
+        images = []
+        position = places[0].offset
+        for number, place in enumerate(places, 1):
+            image = _image_at(data, place, f"image {number}")
+            if place.offset != position:
+                message = f"image {number} does not follow what stands before it"
+                raise FormatError(message, offset=position, expected=position, found=place.offset)
+            images.append(TuyaImage(image, place.unknown))
+            position += place.size
+        return cls(version, tuple(images), fields.unknown)
+
+    def build(self) -> bytes:
+        """The file as bytes.
+
+        Raises:
+            FormatError: No image or more than 8, a version that is no text of 7 bytes, or an image that
+                cannot be built.
+        """
+        if not 1 <= len(self.images) <= _MOST_IMAGES:
+            raise FormatError(
+                "no number of images", expected=f"1 to {_MOST_IMAGES}", found=str(len(self.images))
+            )
+        version = self.version.encode("ascii", "ignore") if self.version.isprintable() else b""
+        if version.decode("ascii") != self.version or len(version) > _VERSION:
+            expected = f"at most {_VERSION} printable ASCII characters"
+            raise FormatError("no version of a Tuya OTA file", expected=expected, found=repr(self.version))
+        header = {
+            "version": version.ljust(_VERSION, b"\0"),
+            "unknown": self.unknown,
+            "count": len(self.images),
+        }
+        blocks = [each.image.build() for each in self.images]
+        table = [built(_HEADER, header, "Tuya header")]
+        position = _HEADER.sizeof() + _ENTRY.sizeof() * len(self.images)
+        for each, block in zip(self.images, blocks, strict=True):
+            entry = {"offset": position, "size": len(block), "unknown": each.unknown}
+            table.append(built(_ENTRY, entry, "Tuya image entry"))
+            position += len(block)
+        return b"".join((*table, *blocks))
+
+
+def _image_at(data: bytes, place: _Place, what: str) -> OtaImage:
+    block = data[place.offset : place.offset + place.size]
+    try:
+        image = OtaImage.parse(block)
+    except FormatError as error:
+        offset = place.offset + (error.offset or 0)
+        message = f"{what}: {error.message}"
+        raise FormatError(message, offset=offset, expected=error.expected, found=error.found) from error
+    size = len(image.build())
+    if size != place.size:
+        expected, found = f"{size:,} bytes", f"{place.size:,} bytes"
+        raise FormatError(f"{what} has another size", offset=place.offset, expected=expected, found=found)
+    return image
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     offset: int
     size: int
+    unknown: bytes = b""
 
 
 def read(data: bytes) -> Reading | None:
@@ -91,7 +187,9 @@ def _header(data: bytes) -> tuple[str | None, tuple[_Place, ...]]:
         parse_at(_ENTRY, data, _HEADER.sizeof() + _ENTRY.sizeof() * index, "Tuya image entry")
         for index in range(fields.count)
     ]
-    places = sorted((_Place(entry.offset, entry.size) for entry in entries), key=lambda p: p.offset)
+    places = sorted(
+        (_Place(entry.offset, entry.size, entry.unknown) for entry in entries), key=lambda p: p.offset
+    )
     # The first image follows the table; anything else shows that this is not the table that it is taken for.
     return version, tuple(places) if places[0].offset == end else ()
 

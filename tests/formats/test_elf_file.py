@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
 from imgtool.formats import elf_file, identify
 from imgtool.formats.elf_file import Executable, Section, Symbol
 from imgtool.formats.reading import FileKind, SegmentInfo, Severity
+from tests.strategies import EXECUTABLES
 
 
 def test_load_segments(made: dict[str, bytes]) -> None:
@@ -66,23 +66,6 @@ def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN4
 
 
 # --- executables that are written here ---
-
-NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
-ADDRESSES = st.integers(0, 0xFFFF_FF00)
-EXECUTABLES = st.builds(
-    Executable,
-    st.integers(0, 0xFFFF_FFFF),
-    st.lists(
-        st.builds(Section, NAMES, ADDRESSES, st.binary(max_size=60), st.booleans(), st.booleans()),
-        max_size=6,
-    ).map(tuple),
-    st.lists(st.builds(Symbol, NAMES, st.integers(0, 0xFFFF_FFFF), st.booleans()), max_size=5).map(tuple),
-)
-
-
-@given(EXECUTABLES)
-def test_parse_is_the_inverse_of_build(executable: Executable) -> None:
-    assert Executable.parse(executable.build()) == executable
 
 
 @given(EXECUTABLES)

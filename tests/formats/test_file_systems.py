@@ -55,8 +55,7 @@ def test_espfs(made: dict[str, bytes]) -> None:
         ("js/app.js", 42, "gzip"),
         ("a", 0, None),
     ]
-    content = made["espfs/web.espfs"][found.files[0].offset :][: found.files[0].stored_size]
-    assert content == b"<html>hello</html>\n"
+    assert found.files[0].content == b"<html>hello</html>\n"
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fixtures import firmwares
 from imgtool.errors import FormatError
@@ -56,13 +54,6 @@ def test_findings(data: bytes, code: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"\xe1\x01", b"\xe1\x01" + b"\x5a" * 60, b"\0" * 100, b"\xe1\2" * 99])
 def test_other_files(data: bytes) -> None:
     assert rboot_config.read(data) is None
-
-
-@given(st.lists(st.integers(0, 0xFFFFFFFF), min_size=4, max_size=9), st.booleans())
-def test_build_and_parse(roms: list[int], checked: bool) -> None:
-    stored = 0x55 if checked else None
-    config = RbootConfig(1, 2, 3, len(roms), tuple(roms), stored)
-    assert RbootConfig.parse(config.build().ljust(0x100, b"\xff")) == config
 
 
 def test_parse_is_strict() -> None:

@@ -6,19 +6,16 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
 from imgtool.formats import identify, intel_hex, srecord, uf2
 from imgtool.formats.blocks import Block, merged
 from imgtool.formats.reading import FileKind, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.strategies import block_lists
 
 FORMATS = [intel_hex, srecord, uf2]
 GOOD = {
@@ -86,25 +83,8 @@ def test_a_huge_file_is_not_read(module: Any, made: dict[str, bytes]) -> None:  
     assert [f.code for f in reading.findings] == ["too-large"]
 
 
-@st.composite
-def blocks(draw: Callable[..., Any]) -> tuple[Block, ...]:
-    position, found = draw(st.sampled_from([0, 0xFFF0, 0x1FFFFF, 0xFFFE0000])), []
-    for gap, data in draw(st.lists(st.tuples(st.integers(0, 0x3000), st.binary(max_size=700)), max_size=5)):
-        found.append(Block(position + gap, data))
-        position += gap + len(data)
-    return tuple(found)
-
-
-@pytest.mark.parametrize("module", FORMATS)
-@settings(max_examples=50, deadline=None)
-@given(given_blocks=blocks())
-def test_what_is_built_reads_back(module: Any, given_blocks: tuple[Block, ...]) -> None:  # noqa: ANN401 - a module
-    built = module.build(given_blocks)
-    assert module.parse(built) == merged(given_blocks)
-
-
 @settings(max_examples=30, deadline=None)
-@given(given_blocks=blocks())
+@given(given_blocks=block_lists())
 def test_uf2_with_md5_reads_back(given_blocks: tuple[Block, ...]) -> None:
     assert uf2.parse(uf2.build(given_blocks, md5=True)) == merged(given_blocks)
 
