@@ -6,16 +6,18 @@ blocks of one page share the copy.  ``python -m tests.test_docs`` puts the real 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from imgtool.cli import ALIASES, COMMANDS, EXIT_CODES
+from imgtool.cli import ALIASES, COMMANDS, EXIT_CODES, main
 from imgtool.formats import FORMATS
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.operations.stub_assumptions import ASSUMPTIONS
@@ -31,15 +33,56 @@ END = "@@@end@@@"
 WITH_EXAMPLES = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 
 
+ENVIRONMENT = {"COLUMNS": "80", "NO_COLOR": "1", "PYTHONUTF8": "1"}
+FOR_A_SHELL = re.compile(r"[^\w\s./:@=,+-]")
+CODE = "echo $?"
+
+
 def outputs(commands: list[str], folder: Path) -> list[str]:
-    """What each command line prints in a shell; $? is the code of the one before."""
+    """What each command line prints; $? is the code of the one before.
+
+    A process a command costs more time than most commands take: what needs no shell runs in this one.
+    """
+    if any(command != CODE and FOR_A_SHELL.search(command) for command in commands) or not all(
+        command == CODE or command.startswith("imgtool ") for command in commands
+    ):
+        return in_a_shell(commands, folder)
+    shown, code = [], 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        for command in commands:
+            if command == CODE:
+                shown.append(f"{code}\n")
+                continue
+            code, output = in_this_process(command)
+            shown.append(output)
+    return shown
+
+
+def in_this_process(command: str) -> tuple[int, str]:
+    """Exit code and output of one command, errors between the answers as on a terminal."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
+    code: object = 0
+    with redirect_stdout(stream), redirect_stderr(stream):
+        try:
+            main(command.split()[1:])
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int | None)
+    return code or 0, raw.getvalue().decode()
+
+
+def in_a_shell(commands: list[str], folder: Path) -> list[str]:
+    """What each command line prints in one bash."""
     steps = "".join(f"{{ (exit $s); {command}\n}} 2>&1; s=$?; echo '{END}'\n" for command in commands)
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONUTF8": "1", "PATH": tools}
     done = subprocess.run(
         ["bash", "-c", f"set +e; s=0\n{steps}"],  # noqa: S607 - the shell that the pages are for
         cwd=folder,
-        env=environment,
+        env={**os.environ, **ENVIRONMENT, "PATH": tools},
         capture_output=True,
         text=True,
         check=True,
