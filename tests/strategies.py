@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,14 +51,16 @@ BOOT_IMAGES: Final = st.builds(
 )
 """Any image that the layout allows, also ones that make no sense to the chip."""
 
+# Boot loaders are told by their texts, and hypothesis tries the texts that it finds in the code.
+_TEXT: Final = re.compile(rb"[ -~]{9}")
+_CODE: Final = st.binary(min_size=1, max_size=200).filter(lambda data: _TEXT.search(data) is None)
+
 LOADABLE_IMAGES: Final = st.builds(
     BootImage,
     mode_code=st.integers(0, 3),
     size_freq_code=st.sampled_from([0x00, 0x20, 0x30, 0x4F, 0x91]),
     entry=IRAM_ADDRESS,
-    segments=st.lists(
-        st.builds(Segment, IRAM_ADDRESS, st.binary(min_size=1, max_size=200)), min_size=1, max_size=4
-    ).map(tuple),
+    segments=st.lists(st.builds(Segment, IRAM_ADDRESS, _CODE), min_size=1, max_size=4).map(tuple),
 )
 """Images that the boot ROM would load, with the right checksum."""
 
@@ -124,7 +127,9 @@ INIT_DATA: Final = _VALUES.map(InitData)
 
 # --- files that hold images ------------------------------------------------------------------------
 
-CODE: Final = st.binary(min_size=16, max_size=300).filter(lambda data: len(set(data[:16])) > 1)
+CODE: Final = st.binary(min_size=16, max_size=300).filter(
+    lambda data: len(set(data[:16])) > 1 and _TEXT.search(data) is None
+)
 """irom: anything that does not begin with fill."""
 
 DIGESTS: Final = st.none() | st.binary(min_size=16, max_size=16)

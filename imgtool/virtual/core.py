@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imgtool.virtual import isa
 from imgtool.virtual.bus import DRAM_BASE, DRAM_SIZE, IRAM_BASE, IRAM_SIZE, ROM, Bus, Trap
 from imgtool.virtual.semantics import ENDS
-from imgtool.virtual.translate import LONGEST, Code, translate
+from imgtool.virtual.translate import LONGEST, Code, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -262,7 +262,7 @@ class Core:
             return functools.partial(self._rom, pc)
         if not self._code_at(pc):
             raise Trap("fetch from memory that holds no code", address=pc, pc=pc)
-        made = translate(self._code, pc, single=single, most=most)
+        made = translated(self._code, pc, single=single, most=most)
         for address in made.words:
             if address in _IRAM:  # the last instruction may be cut off
                 self._translated[(address - IRAM_BASE) // 4] = 1

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from imgtool.virtual.isa import Instruction
 
-__all__ = ["LONGEST", "Block", "Code", "translate"]
+__all__ = ["LONGEST", "Block", "Code", "translate", "translated"]
 
 _WORD: Final = 0xFFFF_FFFF
 _SIGN: Final = 0x8000_0000
@@ -457,3 +457,44 @@ def translate(code: Code, root: int, *, single: bool = False, most: int = LONGES
         lines.append(pad + line.last)
     lines += [" except BaseException:", "  recover(locals())", "  raise", ""]
     return Block("\n".join(lines), frozenset(work.words))
+
+
+class _Kept(NamedTuple):
+    """A translation, with every answer that it rests on."""
+
+    code: tuple[tuple[int, bytes], ...]
+    literals: tuple[tuple[int, int | None], ...]
+    block: Block
+
+
+_MOST_KEPT: Final = 4096  # a stub is made of some hundred functions
+_VARIANTS: Final = 4  # of what stands at one address: programs follow each other there
+_kept: Final[dict[tuple[int, bool, int], list[_Kept]]] = {}
+
+
+def translated(code: Code, root: int, *, single: bool = False, most: int = LONGEST) -> Block:
+    """As :func:`translate`, but what was translated before is taken again where the same code stands there.
+
+    Every virtual chip runs the same few stubs; translating one takes longer than much of what it then does.
+    """
+    key = (root, single, most)
+    for kept in _kept.get(key, ()):
+        same_code = all(code.fetch(address) == found for address, found in kept.code)
+        if same_code and all(code.literal(address) == found for address, found in kept.literals):
+            return kept.block
+    fetched: dict[int, bytes] = {}
+    literals: dict[int, int | None] = {}
+
+    def fetch(address: int) -> bytes:
+        return fetched.setdefault(address, code.fetch(address))
+
+    def literal(address: int) -> int | None:
+        return literals.setdefault(address, code.literal(address))
+
+    block = translate(Code(fetch, literal), root, single=single, most=most)
+    if len(_kept) >= _MOST_KEPT:
+        _kept.clear()
+    variants = _kept.setdefault(key, [])
+    variants.insert(0, _Kept(tuple(fetched.items()), tuple(literals.items()), block))
+    del variants[_VARIANTS:]
+    return block

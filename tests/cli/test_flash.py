@@ -288,6 +288,7 @@ def test_low_speed_is_not_exceeded(small: Path, imgtool: Command) -> None:
 
 
 @needs_stub
+@pytest.mark.long
 def test_low_speed_with_a_stub(small: Path, imgtool: Command) -> None:
     assert small.is_dir()
     fields = result(imgtool("flash", "-p", PORT, "-b", "9600", "--stub", "espressif", "--json").out)
@@ -304,7 +305,7 @@ def test_own_stub(small: Path, imgtool: Command) -> None:
     assert held(small)[4:0x1000] == IMAGES["sample/0x00000.bin"][4:0x1000]
 
 
-@pytest.mark.parametrize("choice", ["imgtool", "auto"])
+@pytest.mark.parametrize("choice", [pytest.param("imgtool", marks=pytest.mark.long), "auto"])
 def test_own_stub_in_json(
     small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, choice: str
 ) -> None:

@@ -232,7 +232,10 @@ def test_its_ring_never_overflows(data: bytes) -> None:
     assert (info.overruns, chip_of(wire).chip.uart.overflows) == (0, 0)
 
 
-@pytest.mark.parametrize(("spec", "size"), [("sim:512KB", 0x8_0000), ("sim:16MB", 0x100_0000)])
+@pytest.mark.parametrize(
+    ("spec", "size"),
+    [("sim:512KB", 0x8_0000), pytest.param("sim:16MB", 0x100_0000, marks=pytest.mark.long)],
+)
 def test_it_works_at_the_end_of_the_flash_and_not_beyond(spec: str, size: int) -> None:
     wire = wire_to(spec)
     put(chip_of(wire), size - BLOCK, noise(BLOCK))
@@ -525,9 +528,9 @@ def test_a_line_that_breaks_every_frame_is_told() -> None:
 @pytest.mark.parametrize(
     ("faults", "size"),
     [
-        ("flip=out:3000.2", 0x3000),
+        pytest.param("flip=out:3000.2", 0x3000, marks=pytest.mark.long),
         ("drop=out:9000", 0x4345),
-        ("insert=out:2000:c0", 0x3000),
+        pytest.param("insert=out:2000:c0", 0x3000, marks=pytest.mark.long),
         ("lose-reply=3", 0x3000),
     ],
 )
@@ -540,6 +543,7 @@ def test_a_block_that_comes_broken_is_read_again(faults: str, size: int) -> None
     assert flasher.read(0x123, size, nothing) == content[0x123 : 0x123 + size]
 
 
+@pytest.mark.long
 def test_a_read_that_never_comes_whole_is_told() -> None:
     wire = wire_to("sim:1MB", noise(SIZE))
     session = connect(wire, "imgtool")

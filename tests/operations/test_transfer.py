@@ -25,11 +25,15 @@ from imgtool.operations.transfer import (
     transfer,
     verify,
 )
-from tests.devices.boards import STUBS, WAYS, chip_of, connect, flash_of, put, wire_to
+from tests.devices.boards import STUBS, WAYS, chip_of, connect, flash_of, needs_stub, put, wire_to
 
 if TYPE_CHECKING:
     from imgtool.device.events import Event
     from imgtool.device.port import Wire
+
+# Every way has tests of its own; those that take seconds and are of what all have in common go one way.
+OWN_STUB = ["imgtool", pytest.param("espressif", marks=[needs_stub, pytest.mark.long])]
+OWN_WAY = [*OWN_STUB, pytest.param("none", marks=pytest.mark.long)]
 
 SECTOR, BLOCK, SIZE = 0x1000, 0x1_0000, 0x10_0000
 BLANK = b"\xff" * SECTOR
@@ -65,7 +69,7 @@ def run(spec: str, content: bytes, task: Job, way: str, baud: int | None = None)
     return Done(wire, transfer(connect(wire, way, baud), task, events.append), events)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", OWN_WAY)
 def test_dense_data_on_dirty_flash_leaves_the_rest_as_it_was(way: str) -> None:
     before, data = noise(SIZE), code(0x1_2345, 2)
     done = run("sim:1MB", before, job(data, 0x2_F000), way)
@@ -108,7 +112,7 @@ def test_blank_sectors_of_a_blank_flash_are_left_alone(way: str) -> None:
     assert counts(done.wire) == {"page": 32}
 
 
-@pytest.mark.parametrize("way", STUBS)
+@pytest.mark.parametrize("way", OWN_STUB)
 def test_no_page_is_programmed_for_sectors_that_are_to_be_blank(way: str) -> None:
     data = code(BLOCK) + b"\xff" * BLOCK * 3
     done = run("sim:1MB", noise(SIZE), job(data), way)
@@ -277,7 +281,7 @@ def test_an_erase_that_leaves_something_is_told(way: str) -> None:
         erase(connect(wire_to("sim:1MB,fault=worn=0x1004.1", b"\x00" * SIZE), way), 0x1000, 0x1000)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", OWN_WAY)
 def test_read_gives_what_is_there_over_a_bad_line(way: str) -> None:
     size = 0x200 if way == "none" else 0xA000
     wire = wire_to("sim:1MB,fault=flip=out:1500.1,drop=out:2200,lose-reply=60", noise(SIZE))

@@ -84,7 +84,10 @@ def test_write_flash(tmp_path: Path, image: str, words: tuple[str, ...]) -> None
 WORN = ",".join(f"worn=0x20000.{bit}" for bit in range(8) if DATA[0] >> bit & 1)
 
 
-@pytest.mark.parametrize("fault", [WORN, "skip=sector:2"], ids=["worn", "skipped"])
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(WORN, id="worn", marks=pytest.mark.long), pytest.param("skip=sector:2", id="skipped")],
+)
 @pytest.mark.parametrize(
     "options", [(), pytest.param(("-u",), marks=pytest.mark.long)], ids=["deflated", "plain"]
 )
@@ -169,6 +172,7 @@ def test_load_ram_goes_on_over_the_next_connection(tmp_path: Path) -> None:
         assert "Manufacturer" in device.esptool("flash-id")
 
 
+@pytest.mark.long
 def test_load_ram_through_the_stub(tmp_path: Path) -> None:
     (tmp_path / "hello.bin").write_bytes(IMAGES["programs/hello.bin"])
     with Device(tmp_path) as device:
@@ -225,7 +229,7 @@ def test_the_rom_erases_one_sector_too_many_for_odd_counts(tmp_path: Path) -> No
         assert device.now[0x25000:] == DIRT[0x25000:]
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("version", [pytest.param("1", marks=pytest.mark.long), "2"])
 def test_both_stubs_of_espressif(tmp_path: Path, version: str) -> None:
     (tmp_path / "small.bin").write_bytes(DATA[:0x2000])
     with Device(tmp_path, content=DIRT) as device:
@@ -245,6 +249,7 @@ def test_pty(tmp_path: Path, image: str) -> None:
 
 
 @no_pty
+@pytest.mark.long
 def test_a_pty_shows_a_wrong_speed(tmp_path: Path) -> None:
     """A host that changes its speed without the chip is not understood."""
     with Device(tmp_path, "pty") as device, serial.Serial(device.address, 115200, timeout=1) as line:
@@ -259,6 +264,7 @@ def test_a_pty_shows_a_wrong_speed(tmp_path: Path) -> None:
         assert b"\x01\x08" in line.read(200)
 
 
+@pytest.mark.long
 def test_reset_lines_over_rfc2217(tmp_path: Path) -> None:
     """The one way on which esptool's own reset sequences can be seen to work."""
     with Device(

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from tests.stub.host import Host
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+# Seconds each; tests/devices/test_own_stub.py does the same from the host's side.
+LONG = ("overrun", "plain_download", "refused_writes")
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(each, id=each.__name__, marks=[pytest.mark.long] if each.__name__ in LONG else [])
+        for each in SCENARIOS
+    ],
+)
 def test_commands(scenario: Callable[[Host], None]) -> None:
     play(scenario)

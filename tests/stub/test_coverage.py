@@ -90,6 +90,7 @@ def ran_blocks(leaders: set[int], monkeypatch: pytest.MonkeyPatch) -> set[int]:
             return super().step(path, pc, instruction)
 
     monkeypatch.setattr(translate, "_Translation", Noting)
+    monkeypatch.setattr(translate, "_kept", {})  # what was translated before takes no notes
     monkeypatch.setattr(Core, "ran", ran, raising=False)
     for scenario in SCENARIOS:
         play(scenario)

@@ -683,6 +683,25 @@ def test_a_literal_that_changes() -> None:
     assert int.from_bytes(core.fetch(LITERALS, 4), "little") == 300
 
 
+@pytest.mark.parametrize("literal", [5, 6, 5])
+def test_the_same_code_with_another_literal(literal: int) -> None:
+    """What was translated for one core serves others, where all that it rests on is the same."""
+    core, _ = machine("31c0ff l32r a3, LITERALS\n005100")
+    core.load(LITERALS, literal.to_bytes(4, "little"))
+    trap_of(core)
+    assert core.a[3] == literal
+
+
+def test_the_same_code_beside_other_code() -> None:
+    """Behind a branch stands something else than where the same function was translated before."""
+    results = []
+    for behind in ("0c73 movi.n a3, 7", "0c53 movi.n a3, 5"):
+        core, _ = machine(f"261301 beqi a3, 1, . + 5\n3df0 nop.n\n{behind}\n005100", a3=1)
+        trap_of(core)
+        results.append(core.a[3])
+    assert results == [7, 5]
+
+
 def test_storing_beside_code_keeps_it() -> None:
     core, _ = machine("3902 s32i.n a3, a2, 0\n005100", a2=CODE + 64, a3=5)
     trap_of(core)
