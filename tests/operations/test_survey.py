@@ -173,7 +173,7 @@ ENTRIES = st.lists(
 )
 
 
-@settings(max_examples=50, phases=NO_SHRINKING)
+@settings(max_examples=25, phases=NO_SHRINKING)
 @given(ENTRIES)
 def test_any_partition_table_leaves_no_hole_and_no_overlap(entries: list[tuple[int, int, int]]) -> None:
     page = table_page((101, 0, 0xB000), (102, IROM, 0x20000), *entries)

@@ -281,7 +281,8 @@ def test_an_erase_that_leaves_something_is_told(way: str) -> None:
         erase(connect(wire_to("sim:1MB,fault=worn=0x1004.1", b"\x00" * SIZE), way), 0x1000, 0x1000)
 
 
-@pytest.mark.parametrize("way", OWN_WAY)
+@pytest.mark.long  # tests/devices/test_own_stub.py reads broken blocks again, too
+@pytest.mark.parametrize("way", WAYS)
 def test_read_gives_what_is_there_over_a_bad_line(way: str) -> None:
     size = 0x200 if way == "none" else 0xA000
     wire = wire_to("sim:1MB,fault=flip=out:1500.1,drop=out:2200,lose-reply=60", noise(SIZE))
@@ -344,7 +345,7 @@ def one_run(seed: int, way: str, *, readback: bool) -> None:
         assert flash_of(again, 0x1_0000, len(data)) == data, spec
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", OWN_WAY)
 def test_a_few_seeded_faults(way: str) -> None:
     for seed in range(FEW[way]):
         one_run(seed, way, readback=False)

@@ -25,7 +25,9 @@ pytestmark = pytest.mark.skipif(
 no_pty = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals on Windows")
 
 ways = pytest.mark.parametrize(
-    "way", ["tcp://127.0.0.1:0", pytest.param("pty", marks=no_pty)], ids=["tcp", "pty"]
+    "way",
+    ["tcp://127.0.0.1:0", pytest.param("pty", marks=[no_pty, pytest.mark.long])],
+    ids=["tcp", "pty"],
 )
 SIZE = 0x100000
 AT = 0x20000
@@ -97,6 +99,7 @@ def test_a_bad_write_is_noticed(tmp_path: Path, image: str, fault: str, options:
         assert device.now != after_write(DIRT)
 
 
+@pytest.mark.long
 def test_a_flipped_bit_on_the_line_is_sent_again(tmp_path: Path, image: str) -> None:
     options = ("--fault", "flip=in:20000.3", "--record", "record.jsonl")
     with Device(tmp_path, content=DIRT, options=options) as device:
@@ -121,6 +124,7 @@ def test_verify_flash(tmp_path: Path, image: str, way: str) -> None:
     assert device.now == good
 
 
+@pytest.mark.long
 def test_verify_flash_notices_one_bit(tmp_path: Path, image: str) -> None:
     bad = bytearray(after_write(DIRT))
     bad[AT + 0x7777] ^= 0x10
@@ -158,6 +162,7 @@ def test_a_skipped_erase_shows(tmp_path: Path) -> None:
         assert device.now == DIRT
 
 
+@pytest.mark.long
 def test_load_ram_goes_on_over_the_next_connection(tmp_path: Path) -> None:
     (tmp_path / "hello.bin").write_bytes(IMAGES["programs/hello.bin"])
     with Device(tmp_path) as device:

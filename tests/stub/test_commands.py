@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 # Seconds each; tests/devices/test_own_stub.py does the same from the host's side.
-LONG = ("overrun", "plain_download", "refused_writes")
+LONG = ("overrun", "plain_download", "refused_writes", "whole_blocks")
 
 
 @pytest.mark.parametrize(

@@ -683,7 +683,7 @@ def test_a_literal_that_changes() -> None:
     assert int.from_bytes(core.fetch(LITERALS, 4), "little") == 300
 
 
-@pytest.mark.parametrize("literal", [5, 6, 5])
+@pytest.mark.parametrize("literal", [5, 6])
 def test_the_same_code_with_another_literal(literal: int) -> None:
     """What was translated for one core serves others, where all that it rests on is the same."""
     core, _ = machine("31c0ff l32r a3, LITERALS\n005100")
