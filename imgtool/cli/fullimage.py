@@ -19,6 +19,7 @@ from imgtool.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from imgtool.cli.placing import FromParts
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.fullimage import Extras, FullImage
     from imgtool.operations.merge import Piece
@@ -75,8 +76,7 @@ def fullimage(
     from dataclasses import replace
 
     from imgtool.cli.files import write_file
-    from imgtool.cli.parts_folder import findings_of, part_files
-    from imgtool.cli.placing import found_here, header_change, init_source, pieces_of
+    from imgtool.cli.placing import found_here, from_parts, header_change, init_source, pieces_of
     from imgtool.operations.fullimage import fullimage as make
 
     flash, _ = size_name(size)
@@ -87,23 +87,22 @@ def fullimage(
         raise UsageError(
             "no firmware is given", expected="FILE, or 0x00000.bin and 0x10000.bin", found=named[0][0]
         )
-    source = init_source(init_data or _default_init_data(pieces), changes or [])
+    parts = from_parts(placed, pieces)
+    source = init_source(init_data or _default_init_data(parts, pieces), changes or [])
     extras = _extras(source, filesystem, lfs, named)
     made = make(pieces, flash, extras, header=change, keep_header=keep_header)
-    made = replace(made, findings=(*findings_of(pieces), *made.findings))
+    made = replace(made, findings=(*parts.findings, *made.findings))
     target = output or Path(made.name)
     if not dry_run:
         others = [piece.name for piece in (extras.filesystem, extras.lfs, source.file) if piece is not None]
-        write_file(target, made.data, [*(i.path for i in placed), *part_files(pieces), *map(Path, others)])
+        write_file(target, made.data, [*(i.path for i in placed), *parts.files, *map(Path, others)])
     _report(made, target, dry_run=dry_run, as_json=json)
     raise typer.Exit(0 if made.description.ok else 1)
 
 
-def _default_init_data(pieces: list[Piece]) -> str:
+def _default_init_data(parts: FromParts, pieces: list[Piece]) -> str:
     """What stands for init data where no option says: of an extracted flash image what it has, even none."""
-    from imgtool.operations.manifest import Assembled
-
-    if not any(isinstance(piece, Assembled) for piece in pieces):
+    if not parts.files:
         return "auto"
     from imgtool.operations.extras import own_init_data
 

@@ -55,15 +55,14 @@ def merge(
     from dataclasses import replace
 
     from imgtool.cli.files import write_file
-    from imgtool.cli.parts_folder import findings_of, part_files
-    from imgtool.cli.placing import header_change, pieces_of
-    from imgtool.operations.manifest import Assembled
+    from imgtool.cli.placing import from_parts, header_change, pieces_of
     from imgtool.operations.merge import merge as join
 
     placed = images_of(images or [])
     pieces, named = pieces_of(placed)
     change, spelling = header_change(mode, freq, size, old_size)
-    inputs = [*(image.path for image in placed), *part_files(pieces)]
+    parts = from_parts(placed, pieces)
+    inputs = [*(image.path for image in placed), *parts.files]
     fill_byte = number("0xFF" if fill is None else fill, "byte")
     if fill_byte >= _BYTE:
         raise UsageError("not a byte", expected="0x00 to 0xFF", found=fill)
@@ -76,9 +75,9 @@ def merge(
         from imgtool.operations.extras import place_by_name
 
         pieces = [*pieces, *place_by_name(pieces, named, change.size)]
-    unchanged = len(pieces) == 1 and isinstance(pieces[0], Assembled) and pieces[0].same
-    merged = join(pieces, header=change, fill_byte=fill_byte, pad_to=length, verbatim=unchanged)
-    merged = replace(merged, findings=(*findings_of(pieces), *merged.findings))
+    verbatim = parts.verbatim and not named
+    merged = join(pieces, header=change, fill_byte=fill_byte, pad_to=length, verbatim=verbatim)
+    merged = replace(merged, findings=(*parts.findings, *merged.findings))
     chosen = form or OutputFormat.of_name(output)
     data = _encoded(merged, chosen, filled=fill is not None or pad_to is not None)
     write_file(output, data, inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file
@@ -22,9 +22,19 @@ from imgtool.operations.pieces import HeaderChange, Piece
 from imgtool.operations.records import form_of, pieces_of_records
 
 if TYPE_CHECKING:
+    from imgtool.formats.reading import Finding
     from imgtool.operations.extras import InitDataSource
 
-__all__ = ["filesystem_piece", "found_here", "header_change", "init_source", "pieces_of", "read_content"]
+__all__ = [
+    "FromParts",
+    "filesystem_piece",
+    "found_here",
+    "from_parts",
+    "header_change",
+    "init_source",
+    "pieces_of",
+    "read_content",
+]
 
 _KEEP = "keep"
 
@@ -77,6 +87,32 @@ def _flat(data: bytes, form: str, name: str) -> bytes:
     start = pieces[0].address
     moved = [replace(piece, address=piece.address - start) for piece in pieces]
     return join(moved, moved[-1].end, ERASED)
+
+
+class FromParts(NamedTuple):
+    """What is to be known of pieces that were put together from folders with a manifest.
+
+    Attributes:
+        files: The files of the parts.
+        findings: What is to be said of those that were changed since they were extracted.
+        verbatim: Whether such a folder is all there is, and nothing in it was changed.
+    """
+
+    files: tuple[Path, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    verbatim: bool = False
+
+
+def from_parts(images: list[Placed], pieces: list[Piece]) -> FromParts:
+    """What is to be known of the pieces that come from folders with a manifest; mostly none does."""
+    if not any(image.path.name == MANIFEST for image in images):
+        return FromParts()
+    from imgtool.cli.parts_folder import findings_of, part_files
+    from imgtool.operations.manifest import Assembled
+
+    only = pieces[0] if len(pieces) == 1 else None
+    unchanged = isinstance(only, Assembled) and only.same
+    return FromParts(tuple(part_files(pieces)), findings_of(pieces), unchanged)
 
 
 def _of_manifest(image: Placed) -> Piece | None:

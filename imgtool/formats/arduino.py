@@ -348,7 +348,7 @@ def _with_words_zeroed(data: bytes, app: Scan, words: Words) -> Scan:
     computed = xor8([data[words.offset : words.end]], app.checksum.computed)
     cover = app.checksum.cover
     if cover is not None:
-        cover = replace(cover, zeroed=(words.offset, words.end))
+        cover = cover._replace(zeroed=(words.offset, words.end))
     return app._replace(checksum=replace(app.checksum, computed=computed, cover=cover))
 
 

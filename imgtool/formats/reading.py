@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size_of_code, memory_at
 
@@ -122,8 +122,7 @@ class Finding:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(NamedTuple):
     """What a check value is computed over and where it stands; all are offsets in the file.
 
     Attributes:
