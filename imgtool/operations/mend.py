@@ -67,7 +67,7 @@ def mended(data: bytes, description: Description, edits: Sequence[Edit], *, repa
         if not check.ok and not repair:
             if any(cover.touches(edit.offset, edit.end) for edit in edits):
                 raise FormatError(
-                    f"the {check.name} over this was wrong before: who makes it right must know why",
+                    f"the {check.name} that covers the change was wrong before",
                     offset=cover.place,
                     expected=_shown(check, check.computed),
                     found=_shown(check, check.stored),

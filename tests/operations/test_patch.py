@@ -207,7 +207,7 @@ def test_what_is_refused(name: str, change: Changes, error: type[ImgtoolError], 
 def test_a_wrong_check_over_the_change_refuses_it() -> None:
     data = IMAGES["v2/bad-crc.bin"]
 
-    with pytest.raises(FormatError, match="CRC-32 over this was wrong before") as caught:
+    with pytest.raises(FormatError, match="CRC-32 that covers the change was wrong before") as caught:
         patch(data, Changes(HeaderChange(mode="dio")))
 
     assert caught.value.check == "repair"
