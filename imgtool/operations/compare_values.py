@@ -20,7 +20,7 @@ class DiffState(StrEnum):
     """It differs, and the firmware in it is known to change it by itself."""
     DIFFERS = "differs"
     OUTSIDE = "outside"
-    """Only one file has it, which is no difference: the other one does not reach so far, or it is blank."""
+    """Only one file has it, and that is no difference, as the other does not reach so far, or it is blank."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class ExtractedPart:
 
     @property
     def alone(self) -> bytes:
-        """The bytes as a file of their own: of init data the 128 bytes, without the rest of its sector."""
+        """The bytes as a file of their own; of init data the 128 bytes, without the rest of its sector."""
         return self.data[:INIT_DATA_SIZE] if self.part.kind is PartKind.INIT_DATA else self.data
 
 

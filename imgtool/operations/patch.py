@@ -35,7 +35,7 @@ class Write:
     """Bytes for an address: an offset in the file, or an address that they are loaded to or run at.
 
     Attributes:
-        address: Below :data:`imgtool.chip.MEMORY` an offset, else a load address.
+        address: Below 0x3FF00000 an offset, else a load address.
         data: The bytes.
         name: What to call them, such as a file name; empty for bytes that have none.
     """

@@ -45,7 +45,7 @@ class TableChange:
         lfs_address: Where LFS begins.
         lfs_size: Its size; 0 takes the partition out.
         spiffs_address: Where SPIFFS begins.
-        spiffs_size: Its size; :data:`REST` for what is left.
+        spiffs_size: Its size; 0xFFFFFFFF for what is left.
     """
 
     lfs_address: int | None = None
