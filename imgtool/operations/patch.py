@@ -19,7 +19,7 @@ from imgtool.operations.edits import Difference, Edit, applied, differences, hex
 from imgtool.operations.extras import InitDataSource
 from imgtool.operations.mend import mended, refuse_values, structure_repairs
 from imgtool.operations.patch_header import entry_findings, header_edits, size_said
-from imgtool.operations.patch_init_data import init_data_edits
+from imgtool.operations.patch_init_data import init_data_edits, rf_cal_findings
 from imgtool.operations.patch_placed import placed_edits
 from imgtool.operations.patch_table import TableChange, patch_table
 from imgtool.operations.pieces import KEEP, HeaderChange, Piece
@@ -131,6 +131,7 @@ def patch(data: bytes, changes: Changes) -> Patched:
         findings += table.findings
     if changes.init_data != _NO_INIT_DATA:
         edits += init_data_edits(*_draft(data, edits), changes.init_data)
+        findings += rf_cal_findings(data, before)
     if changes.lfs is not None or changes.filesystem is not None:
         placed, said = placed_edits(*_draft(data, edits), changes.lfs, changes.filesystem)
         edits += placed

@@ -12,7 +12,7 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.init_data import FIELDS, InitData
 from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
-from imgtool.formats.reading import PartKind
+from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.layout import sdk_regions
 from imgtool.operations.edits import Edit, hex_words
 from imgtool.operations.extras import init_data_block, layout_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imgtool.operations.describe import Description
     from imgtool.operations.extras import InitDataSource
 
-__all__ = ["init_data_edits"]
+__all__ = ["init_data_edits", "rf_cal_findings"]
 
 
 def init_data_edits(data: bytes, before: Description, source: InitDataSource) -> Iterator[Edit]:
@@ -94,3 +94,18 @@ def _init_data_place(data: bytes, before: Description, *, create: bool) -> int:
             found=f"{len(data):,} bytes",
         )
     return region.start
+
+
+def rf_cal_findings(data: bytes, before: Description) -> tuple[Finding, ...]:
+    """That the RF calibration in a file was made with other init data; Espressif's AT guide blanks both."""
+    return tuple(
+        Finding(
+            Severity.NOTE,
+            "rf-cal-kept",
+            f"the RF calibration at 0x{part.offset:06x} is of the time before this change; with erased flash "
+            "there the SDK calibrates anew",
+            part.offset,
+        )
+        for part in before.parts
+        if part.kind is PartKind.RF_CAL and not fill.is_fill(data, part.offset, part.end)
+    )

@@ -338,6 +338,13 @@ def test_of_two_places_for_init_data_the_headers_counts() -> None:
     assert changed_places(bytes(data), made.data) == {0x3FC000 + 107}
 
 
+def test_rf_calibration_of_before_is_told() -> None:
+    change = Changes(init_data=InitDataSource("keep", None, {"rf_cal_use_flash": "3"}))
+
+    assert "rf-cal-kept" in codes(patch(IMAGES["dumps/nodemcu-2.2-4m.bin"], change).findings)
+    assert "rf-cal-kept" not in codes(patch(full("sample", "1MB"), change).findings)
+
+
 # Bytes at addresses.
 
 
