@@ -92,7 +92,7 @@ def _capacity(flash: FlashChip) -> str:
 
 def _known(flash: FlashChip) -> list[tuple[str, str]]:
     """What is known of a flash, a row for each thing."""
-    from imgtool.chip import FLASH_PARTS
+    from imgtool.flash_parts import FLASH_PARTS
 
     code = f"0x{flash.id[0]:02x}"
     part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
@@ -109,8 +109,8 @@ def _known(flash: FlashChip) -> list[tuple[str, str]]:
 
 
 def _fields(flash: FlashChip) -> dict[str, Any]:
-    from imgtool.chip import FLASH_PARTS
     from imgtool.cli.connecting import flash_fields
+    from imgtool.flash_parts import FLASH_PARTS
 
     cite = next((part.cite for part in FLASH_PARTS if part.id == flash.id), None)
     return {**flash_fields(flash), "cite": cite}

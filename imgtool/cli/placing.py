@@ -19,7 +19,6 @@ from imgtool.cli.options import (
 )
 from imgtool.errors import FormatError
 from imgtool.operations.pieces import HeaderChange, Piece
-from imgtool.operations.records import form_of, pieces_of_records
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding
@@ -41,6 +40,8 @@ _KEEP = "keep"
 
 def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]]]:
     """Read the images: those with an address, and those that go to a named place."""
+    from imgtool.operations.records import form_of, pieces_of_records
+
     if not images:
         raise UsageError("no image is given", expected="files, or a folder with 0x*.bin", found="nothing")
     pieces: list[Piece] = []
@@ -73,6 +74,8 @@ def read_content(path: Path) -> bytes:
         FormatError: A record is damaged.
         LayoutError: It holds addresses that are not those of flash.
     """
+    from imgtool.operations.records import form_of
+
     data = read_file(path)
     return _flat(data, form_of(data), str(path))
 
@@ -82,6 +85,7 @@ def _flat(data: bytes, form: str, name: str) -> bytes:
         return data
     from imgtool.formats.fill import ERASED
     from imgtool.operations.merge import join
+    from imgtool.operations.records import pieces_of_records
 
     pieces = pieces_of_records(data, form, name)
     start = pieces[0].address

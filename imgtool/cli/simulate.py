@@ -285,8 +285,8 @@ def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
 
 
 def _show_parts() -> None:
-    from imgtool.chip import FLASH_PARTS
     from imgtool.cli.text import stdout
+    from imgtool.flash_parts import FLASH_PARTS
 
     rows = [
         (part.name, part.id.hex(" "), f"{part.bytes // 1024:,} KB", part.vendor)

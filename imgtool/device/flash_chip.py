@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_PARTS, SECTOR
+from imgtool.chip import SECTOR
 from imgtool.device.link import LineError
 from imgtool.device.protocol import RegisterWrite, flash_begin, write_registers
 from imgtool.errors import ChipError
+from imgtool.flash_parts import FLASH_PARTS
 
 if TYPE_CHECKING:
     from imgtool.device.link import Link

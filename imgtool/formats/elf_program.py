@@ -9,9 +9,8 @@ types count: docs/how-to/build.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from elftools.common.exceptions import ELFParseError
 from elftools.common.utils import struct_parse
@@ -40,8 +39,7 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Bytes and the address that they are loaded to: a section, or a load segment.
 
     Attributes:
@@ -62,8 +60,7 @@ class Block:
         return self.address + len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(NamedTuple):
     """Memory without bytes in the file, such as ``.bss``: its name, address and size in bytes."""
 
     name: str
@@ -76,8 +73,7 @@ class Reserved:
         return self.address + self.size
 
 
-@dataclass(frozen=True, slots=True)
-class ElfProgram:
+class ElfProgram(NamedTuple):
     """A linked program for the ESP8266.
 
     Attributes:

@@ -10,7 +10,7 @@ Rules and differences: docs/how-to/build.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, SECTOR, flash_size, memory_at
 from imgtool.errors import FormatError, LayoutError, in_bytes
@@ -36,8 +36,7 @@ _WORD: Final = 4
 _OTA: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltSegment:
+class BuiltSegment(NamedTuple):
     """A segment of an image that was built.
 
     Attributes:
@@ -53,8 +52,7 @@ class BuiltSegment:
     memory: str
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltFile:
+class BuiltFile(NamedTuple):
     """A file that was built.
 
     Attributes:
@@ -201,7 +199,7 @@ def _joined(blocks: Sequence[Block]) -> list[Block]:
         if last is not None and last.end == block.address and _memory(last) == _memory(block):
             joined[-1] = Block(f"{last.name} {block.name}", last.address, last.data + data, last.flags)
         else:
-            joined.append(replace(block, data=data))
+            joined.append(block._replace(data=data))
     return joined
 
 

@@ -10,7 +10,6 @@ https://github.com/raburton/rboot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import IROM_BASE, IROM_WINDOW
@@ -101,8 +100,7 @@ def irom_map(address: int, flash: FlashSize) -> IromMap | None:
     return next(fitting, None)
 
 
-@dataclass(frozen=True, slots=True)
-class SectionUse:
+class SectionUse(NamedTuple):
     """A section in memory.
 
     Attributes:
@@ -118,8 +116,7 @@ class SectionUse:
     loaded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryUse:
+class MemoryUse(NamedTuple):
     """What a program takes of one memory.
 
     Attributes:

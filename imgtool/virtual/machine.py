@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
-from imgtool.chip import SECTOR, default_part
+from imgtool.chip import SECTOR
+from imgtool.flash_parts import default_part
 from imgtool.virtual.boot import Outcome, ResetCause, boot, download_banner
 from imgtool.virtual.core import Core, Trap
 from imgtool.virtual.faults import FaultInjector, FaultPlan
@@ -25,7 +26,7 @@ from imgtool.virtual.uart import FIFO_SIZE, STATUS, Uart
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.chip import FlashPart
+    from imgtool.flash_parts import FlashPart
     from imgtool.virtual.boot import BootEvent, BootRun
     from imgtool.virtual.nor import FlashTiming, Operation
     from imgtool.virtual.store import Store

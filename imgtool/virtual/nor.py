@@ -21,7 +21,7 @@ from imgtool.errors import LayoutError, in_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.chip import FlashPart
+    from imgtool.flash_parts import FlashPart
     from imgtool.virtual.store import Store
 
 __all__ = [

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from imgtool.chip import FLASH_SIZES, default_part, flash_part
+from imgtool.chip import FLASH_SIZES
 from imgtool.errors import FormatError
+from imgtool.flash_parts import default_part, flash_part
 from imgtool.virtual.faults import FaultPlan, parse_plan
 from imgtool.virtual.machine import EMBEDDED_SIZES, ChipModel, Setup
 from imgtool.virtual.nor import MAXIMUM, TYPICAL

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from imgtool.chip import FLASH_PARTS
 from imgtool.device.flash_chip import FlashChip, capacity_of
 from imgtool.device.identity import identity_of
 from imgtool.errors import ChipError
+from imgtool.flash_parts import FLASH_PARTS
 
 KILO, MEGA = 1024, 1024 * 1024
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgtool.chip import flash_part
 from imgtool.errors import FormatError
+from imgtool.flash_parts import flash_part
 from imgtool.virtual.faults import (
     Cut,
     Delay,

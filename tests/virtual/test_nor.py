@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgtool.chip import FLASH_PARTS, FlashPart, default_part, flash_part
 from imgtool.errors import LayoutError
+from imgtool.flash_parts import FLASH_PARTS, FlashPart, default_part, flash_part
 from imgtool.virtual.nor import (
     MAXIMUM,
     TYPICAL,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.chip import FLASH_PARTS
 from imgtool.errors import FormatError
+from imgtool.flash_parts import FLASH_PARTS
 from imgtool.virtual.faults import parse_plan
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgtool.chip import flash_part
+from imgtool.flash_parts import flash_part
 from imgtool.virtual.nor import Disturbance, NorFlash, PowerCut
 from imgtool.virtual.spi import BASE, CYCLE, REGISTERS, SpiController
 from imgtool.virtual.store import MemoryStore

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.chip import default_part
 from imgtool.errors import LayoutError, PortError
+from imgtool.flash_parts import default_part
 from imgtool.virtual.nor import NorFlash
 from imgtool.virtual.store import FileStore, MemoryStore
 
@@ -16,7 +16,7 @@ SIZE = 0x8_0000
 # A child that works on the flash file and is gone without any cleaning up.
 CHILD = """
 import os, sys
-from imgtool.chip import default_part
+from imgtool.flash_parts import default_part
 from imgtool.virtual.nor import NorFlash
 from imgtool.virtual.store import FileStore
 flash = NorFlash(default_part({size}), FileStore(sys.argv[1], {size}))

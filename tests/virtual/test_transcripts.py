@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fixtures import transcripts
-from imgtool.chip import flash_part
+from imgtool.flash_parts import flash_part
 from imgtool.virtual.link import Link
 from imgtool.virtual.machine import Setup, VirtualChip
 from imgtool.virtual.spec import parse_mac
