@@ -165,6 +165,7 @@ def _check_words(checksum: Checksum | None) -> str:
 
 
 def _file_fields(output: Output) -> dict[str, Any]:
+
     import hashlib
 
     from imgtool.cli.report import checksum_fields

@@ -5,7 +5,6 @@ The only importer of crcmod.  Everything runs at C speed: a 16 MB flash is check
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
@@ -85,6 +84,8 @@ def stored_bytes(algorithm: str, value: int, bits: int) -> bytes:
 
 
 def _digest(name: str, blocks: Iterable[bytes]) -> int:
+    import hashlib  # noqa: PLC0415 - most images have no digest, and OpenSSL takes its time to load
+
     digest = hashlib.new(name, usedforsecurity=False)
     for block in blocks:
         digest.update(block)
