@@ -142,6 +142,19 @@ def main() -> None:
             Command(("imgtool", "inspect", str(noise)), "sha256"),
             floor,
         )
+        dump, other = (str(folder / "dumps" / f"nodemcu-{n}-4m.bin") for n in ("2.2", "3-used"))
+        patched = str(folder / "patched.bin")
+        alone("compare of two 4 MB dumps", Command(("imgtool", "compare", dump, other), "irom", 1), floor)
+        alone(
+            "patch of a 4 MB dump",
+            Command(("imgtool", "patch", dump, "--set", "vdd33_const=33", "-o", patched), "changed"),
+            floor,
+        )
+        alone(
+            "extract of a 4 MB dump",
+            Command(("imgtool", "extract", dump, "-o", str(folder / "parts")), "imgtool-manifest.json"),
+            floor,
+        )
 
 
 if __name__ == "__main__":
