@@ -136,7 +136,10 @@ def patch(data: bytes, changes: Changes) -> Patched:
         placed, said = placed_edits(*_draft(data, edits), changes.lfs, changes.filesystem)
         edits += placed
         findings += said
-    edits += [_write_edit(data, before, write) for write in changes.writes]
+    for write in changes.writes:
+        edit = _write_edit(data, before, write)
+        _check_apart(edit, edits)
+        edits.append(edit)
     refuse_values(before, edits)
     if changes.repair:
         edits += structure_repairs(data, before)
@@ -202,6 +205,18 @@ def _write_edit(data: bytes, before: Description, write: Write) -> Edit:
     where = f"0x{write.address:08x}" if offset != write.address else f"0x{offset:06x}"
     name = f"{in_bytes(len(write.data))} at {where}"
     return Edit(offset, write.data, name, hex_words(data[offset:end]), hex_words(write.data))
+
+
+def _check_apart(edit: Edit, others: Sequence[Edit]) -> None:
+    """Refuse bytes that another change writes, too: one of the two would be lost."""
+    for other in others:
+        if edit.offset < other.end and other.offset < edit.end:
+            raise LayoutError(
+                f"{edit.field} and {other.field} are the same bytes",
+                offset=max(edit.offset, other.offset),
+                expected="changes that lie apart",
+                found=" and ".join(f"0x{e.offset:05x} to 0x{e.end - 1:05x}" for e in (other, edit)),
+            )
 
 
 def _offset_of(before: Description, write: Write) -> int:

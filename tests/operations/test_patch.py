@@ -412,6 +412,20 @@ def test_writes_that_are_refused(write: Write, error: type[ImgtoolError], words:
         patch(IMAGES["sample/0x00000.bin"], Changes(writes=(write,)))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        Changes(writes=(Write(0x20, b"12"), Write(0x21, b"3"))),
+        Changes(HeaderChange(mode="qio"), writes=(Write(2, b"\x03"),)),
+        Changes(writes=(Write(0x20, b"12"), Write(0x4010_0010, b"3"))),
+    ],
+    ids=["offsets", "header", "offset and load address"],
+)
+def test_two_changes_of_the_same_bytes_are_refused(changes: Changes) -> None:
+    with pytest.raises(LayoutError, match="the same bytes"):
+        patch(IMAGES["sample/0x00000.bin"], changes)
+
+
 def test_a_write_that_leaves_its_segment_is_refused() -> None:
     data = IMAGES["sample/0x00000.bin"]
     segment = describe(data).parts[0].segments[0]
