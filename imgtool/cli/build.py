@@ -213,14 +213,14 @@ def _one_path(default: str, output: str | None) -> Path:
 
 
 def _write(outputs: list[Output], elf: Path, output: str | None) -> None:
-    from imgtool.cli.files import check_output, reason_of, write_file
+    from imgtool.cli.files import reason_of, write_file, write_files
 
     if output is not None and _is_folder(output):
         try:
             Path(output).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
             raise UsageError(f"the folder {output} cannot be made: {reason_of(error)}") from None
-    for each in outputs:
-        check_output(each.path, [elf])
-    for each in outputs:
-        write_file(each.path, each.data, [elf])
+    if len(outputs) == 1:
+        write_file(outputs[0].path, outputs[0].data, [elf])
+    else:
+        write_files([(each.path, each.data) for each in outputs], [elf])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.cli.arguments import JsonOption, UsageError
 from imgtool.cli.options import MANIFEST, number
 
@@ -56,7 +57,7 @@ def extract(
     from imgtool.operations.extract import extract as take_apart
 
     _check_words(output, part=part, segment=segment, to_elf=to_elf, irom_address=irom_address)
-    address = None if irom_address is None else number(irom_address, "address")
+    address = None if irom_address is None else _irom_address(irom_address)
     data = read_file(file)
     try:
         taken = take_apart(data, file.name)
@@ -78,6 +79,17 @@ def extract(
         _print_json(taken, file, output, report)
     else:
         _print_text(taken, file, report)
+
+
+def _irom_address(text: str) -> int:
+    value = number(text, "number")
+    if not IROM_BASE <= value < IROM_BASE + IROM_WINDOW or value % 4:
+        raise UsageError(
+            "irom cannot run there",
+            expected=f"a multiple of 4 from 0x{IROM_BASE:08x} to 0x{IROM_BASE + IROM_WINDOW - 1:08x}",
+            found=text,
+        )
+    return value
 
 
 def _check_words(

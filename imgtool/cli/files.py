@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TextIO
 from imgtool.cli.arguments import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["check_output", "open_lines", "read_file", "write_file"]
+__all__ = ["check_output", "open_lines", "read_file", "write_file", "write_files"]
 
 
 def read_file(path: Path) -> bytes:
@@ -83,6 +83,34 @@ def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
         raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
 
 
+def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()) -> None:
+    """Write files that belong together: all are written beside their places before the first is renamed.
+
+    Args:
+        files: Where to write what.
+        inputs: Files that must not be overwritten.
+
+    Raises:
+        UsageError: One is an input, is no file, or cannot be written; then none is.
+    """
+    sources = list(inputs)
+    staged: list[tuple[Path, Path]] = []
+    try:
+        for path, data in files:
+            check_output(path, sources)
+            if path.exists() and not path.is_file():
+                raise UsageError(f"{path} cannot be written: something that is no file stands there")
+            try:
+                staged.append((_staged(real_path(path), data), real_path(path)))
+            except (OSError, ValueError) as error:
+                raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+        for beside, target in staged:
+            beside.replace(target)
+    finally:
+        for beside, _ in staged:
+            beside.unlink(missing_ok=True)
+
+
 @contextmanager
 def open_lines(path: Path | None) -> Iterator[TextIO | None]:
     """A file for lines of which each is written at once, so that a run that breaks off leaves those before.
@@ -102,6 +130,16 @@ def open_lines(path: Path | None) -> Iterator[TextIO | None]:
 
 
 def _replace(target: Path, data: bytes) -> None:
+    beside = _staged(target, data)
+    try:
+        beside.replace(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _staged(target: Path, data: bytes) -> Path:
+    """A file beside a target, with its bytes and permissions, to be renamed over it."""
     import tempfile
 
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
@@ -113,10 +151,10 @@ def _replace(target: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.chmod(mode)
-        beside.replace(target)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+    return beside
 
 
 def _umask() -> int:

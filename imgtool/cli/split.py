@@ -23,7 +23,7 @@ def split(
 
     Example: imgtool split nodemcu.bin -o parts
     """
-    from imgtool.cli.files import check_output, write_file
+    from imgtool.cli.files import write_files
     from imgtool.cli.placing import read_content
     from imgtool.errors import ImgtoolError
     from imgtool.operations.split import split as cut
@@ -37,10 +37,7 @@ def split(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"the folder {output} cannot be made: {error.strerror}") from None
-    for piece in result.pieces:
-        check_output(output / piece.name, [file])
-    for piece in result.pieces:
-        write_file(output / piece.name, piece.data)
+    write_files([(output / piece.name, piece.data) for piece in result.pieces], [file])
     if json:
         from imgtool.cli.report import document, finding_fields, piece_fields
 

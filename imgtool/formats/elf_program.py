@@ -29,6 +29,7 @@ _HEADER_SIZE: Final = 52
 _SECTION_SIZE: Final = 40
 _SEGMENT_SIZE: Final = 32
 _ALLOCATED: Final = 0x2  # SHF_ALLOC
+_THREAD_LOCAL: Final = 0x400  # SHF_TLS
 
 # What linkers put bytes into that a program finds in memory when it starts.
 _LOADED: Final = ("SHT_PROGBITS", "SHT_INIT_ARRAY", "SHT_FINI_ARRAY", "SHT_PREINIT_ARRAY")
@@ -128,6 +129,8 @@ class _Reader:
                 sections.append(Block(name, address, content, row["sh_flags"]))
             elif row["sh_flags"] & _ALLOCATED == 0:
                 continue
+            elif row["sh_type"] == "SHT_NOBITS" and row["sh_flags"] & _THREAD_LOCAL:
+                continue  # .tbss takes no addresses: it is made anew for each thread
             elif row["sh_type"] == "SHT_NOBITS":
                 reserved.append(Reserved(name, address, size))
             else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats import boot_image
+from imgtool.formats import boot_image, fill
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ def signature_at(data: bytes, offset: int = 0) -> SpiffsSignature | None:
             continue  # by either formula: this alone rules almost everything else out
         stored = [first, second, blocks_left(data, offset + 2 * block_size)]
         if stored.count(None) > 1:
+            continue
+        # One block in front of any file system looks like this, unless nothing may stand there.
+        if first is None and not fill.is_fill(data, offset, offset + block_size):
             continue
         for formula, step in _FORMULAS.items():
             counts = {value + step(block) for block, value in enumerate(stored) if value is not None}

@@ -131,6 +131,7 @@ def build(
         *link_checks.check_memory(blocks, program.reserved),
     ]
     link_checks.check_overlaps(blocks, program.reserved)
+    link_checks.check_padding(blocks)
     findings += link_checks.check_entry(program.entry, blocks)
     joined = _joined(blocks)
     irom = link_checks.only_irom(joined)

@@ -167,14 +167,27 @@ def _only(pair: Pair, *kinds: PartKind) -> bool:
     return pair.kinds_a | pair.kinds_b <= FILLERS | set(kinds)
 
 
-def _rf_cal(pair: Pair, _: Side, __: Side) -> str | None:
-    return "the SDK keeps its RF calibration here" if _only(pair, PartKind.RF_CAL) else None
+def _rf_cal(pair: Pair, a: Side, b: Side) -> str | None:
+    if not _only(pair, PartKind.RF_CAL) or _holds_other_sectors(pair, a, b):
+        return None
+    return "the SDK keeps its RF calibration here"
 
 
-def _system_param(pair: Pair, _: Side, __: Side) -> str | None:
-    return (
-        "the SDK keeps its settings here; counted, not shown" if _only(pair, PartKind.SYSTEM_PARAM) else None
-    )
+def _system_param(pair: Pair, a: Side, b: Side) -> str | None:
+    if not _only(pair, PartKind.SYSTEM_PARAM) or _holds_other_sectors(pair, a, b):
+        return None
+    return "the SDK keeps its settings here; counted, not shown"
+
+
+def _holds_other_sectors(pair: Pair, a: Side, b: Side) -> bool:
+    """Whether B has a sector there that stands elsewhere in A: something was written to a wrong address."""
+    one, two = pair.bytes_of(a, b)
+    for start in range(0, len(two), SECTOR):
+        sector = two[start : start + SECTOR]
+        uniform = fill.is_fill(sector, 0, len(sector), sector[0])
+        if len(sector) == SECTOR and not uniform and sector not in one and sector in a.data:
+            return True
+    return False
 
 
 def _init_data(pair: Pair, a: Side, b: Side) -> str | None:
@@ -251,11 +264,11 @@ def pages_after_boot(page: RecordPage, flash_bytes: int, irom: int) -> list[byte
     return [each.build() for each in pages[1:]]
 
 
-def _filesystem(pair: Pair, _: Side, b: Side) -> str | None:
+def _filesystem(pair: Pair, a: Side, b: Side) -> str | None:
     """A file system that was used, or made where nothing was; one that went away is a difference."""
     if not _only(pair, *_FILESYSTEMS, PartKind.UNKNOWN) or not pair.kinds_b & _FILESYSTEMS or pair.b is None:
         return None
-    if pair.kinds_a & _FILESYSTEMS and pair.kinds_a & _FILESYSTEMS != pair.kinds_b & _FILESYSTEMS:
+    if pair.kinds_a & _FILESYSTEMS and _filesystems_in(a, pair.a) != _filesystems_in(b, pair.b):
         return None
     start, stop = pair.b
     broken = any(
@@ -267,6 +280,16 @@ def _filesystem(pair: Pair, _: Side, b: Side) -> str | None:
     if pair.kinds_a & _FILESYSTEMS:
         return "the contents of a file system change in use"
     return "the firmware makes its file system where it finds none" if pair.kinds_a <= FILLERS else None
+
+
+def _filesystems_in(side: Side, span: tuple[int, int] | None) -> set[tuple[PartKind, int, int]]:
+    """Kind, place and size of the file systems in a stretch: no firmware moves one, or makes it longer."""
+    start, stop = span or (0, 0)
+    return {
+        (part.kind, part.offset - start, part.size)
+        for part in side.description.parts
+        if part.kind in _FILESYSTEMS and part.offset < stop and start < part.end
+    }
 
 
 def _user_data(pair: Pair, a: Side, b: Side) -> str | None:

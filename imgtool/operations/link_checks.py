@@ -29,6 +29,7 @@ __all__ = [
     "check_irom_fits",
     "check_memory",
     "check_overlaps",
+    "check_padding",
     "check_segment_count",
     "only_irom",
 ]
@@ -133,6 +134,26 @@ def check_overlaps(blocks: Sequence[Block], reserved: Sequence[Reserved]) -> Non
                 raise _overlap(one, two)
         if loaded not in furthest or furthest[loaded].end < two.end:
             furthest[loaded] = two
+
+
+def check_padding(blocks: Sequence[Block]) -> None:
+    """Check that the zeros that fill a section up to whole words do not go over one that is loaded before.
+
+    Args:
+        blocks: In file order, in which they are loaded.
+
+    Raises:
+        LayoutError: They would.
+    """
+    for number, two in enumerate(blocks):
+        end = two.address + -(-len(two.data) // _WORD) * _WORD
+        for one in blocks[:number]:
+            if max(one.address, two.end) < min(one.end, end):
+                raise LayoutError(
+                    f"section {two.name} is filled up to whole words, over {one.name}, loaded before it",
+                    expected=f"{one.name} at or behind 0x{end:08x}, or behind {two.name} in the file",
+                    found=f"{one.name} at 0x{one.address:08x}",
+                )
 
 
 def _overlap(one: Block | Reserved, two: Block | Reserved) -> LayoutError:

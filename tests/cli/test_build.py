@@ -330,3 +330,17 @@ def test_nothing_used_and_nothing_free_vanishes(put: Put, imgtool: Command, size
     drawn = bars(imgtool("build", "app.elf", "--dry-run").out)
 
     assert drawn["IRAM"].count("\u2588") == cells
+
+
+def test_a_pair_is_written_whole_or_not_at_all(put: Put, imgtool: Command, folder: Path) -> None:
+    put("app.elf", "elf/app.elf")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "0x00000.bin").write_bytes(b"before")
+    (folder / "bin" / "0x10000.bin").mkdir()
+
+    run = imgtool("build", "app.elf", "-o", "bin/")
+
+    assert run.code == 2
+    assert "0x10000.bin" in run.err
+    assert (folder / "bin" / "0x00000.bin").read_bytes() == b"before"
+    assert sorted(path.name for path in (folder / "bin").iterdir()) == ["0x00000.bin", "0x10000.bin"]

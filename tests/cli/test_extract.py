@@ -523,3 +523,12 @@ def test_objdump_takes_it(whole: bytes, folder: Path, imgtool: Command) -> None:
     )
 
     assert (done.stderr, "<_start>:" in done.stdout, "<irom0_start>:" in done.stdout) == ("", True, True)
+
+
+@pytest.mark.parametrize("address", ["0x40100000", "0", "0x40210001", "0xfffffff0", "-1"])
+def test_an_address_at_which_no_irom_runs_is_wrong_usage(put: Put, imgtool: Command, address: str) -> None:
+    put("irom.bin", "sample/0x10000.bin")
+
+    run = imgtool("extract", "irom.bin", "--to-elf", f"--irom-address={address}", "-o", "out.elf")
+
+    assert run.code == 2

@@ -120,6 +120,18 @@ def test_names_of_segments() -> None:
     assert (built.irom.name, built.irom.size) == (".irom0.text", 0x8000)
 
 
+def test_padding_that_is_written_over_does_no_harm() -> None:
+    built = build(elf(TEXT, Section(".data", DRAM, bytes(5)), Section(".d2", DRAM + 5, b"123")))
+
+    assert [(segment.address, segment.size) for segment in built.segments[1:]] == [(DRAM, 8), (DRAM + 5, 4)]
+
+
+def test_thread_local_memory_takes_no_addresses() -> None:
+    tbss = replace(bss(DRAM, 8, ".tbss"), flags=ALLOC | 0x400)
+
+    assert build(elf(TEXT, tbss, Section(".rodata", DRAM, b"1234"))).segments[1].size == 4
+
+
 def test_pieces_go_on_to_merge() -> None:
     merged = merge(build(APP).pieces)
 
@@ -185,6 +197,12 @@ REFUSED: Final = {
         1,
         LayoutError,
         r"\.text \(0x40100000 to 0x4010001f\) and \.vectors \(0x40100018 to 0x40100027\) overlap by 8 bytes",
+    ),
+    "padding over what is loaded before": (
+        [TEXT, Section(".d2", DRAM + 5, b"123"), Section(".data", DRAM, bytes(5))],
+        1,
+        LayoutError,
+        r"\.data is filled up to whole words, over \.d2, loaded before it",
     ),
     "overlap by .bss": (
         [TEXT, Section(".data", DRAM, bytes(9)), bss(DRAM + 8, 4)],

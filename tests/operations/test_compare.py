@@ -17,6 +17,7 @@ from imgtool.formats.boot_log import ResetCause
 from imgtool.formats.init_data import FIELDS, SETS
 from imgtool.formats.nodemcu_page import Record, RecordPage
 from imgtool.operations.compare import Comparison, DiffState, RegionChange, compare
+from imgtool.operations.describe import describe
 from imgtool.operations.encode import encode
 from imgtool.operations.fullimage import fullimage
 from imgtool.operations.merge import Piece, merge
@@ -629,3 +630,18 @@ def test_two_slots_of_one_real_build(corpus: Path) -> None:
     result = compare(one, two)
 
     assert values(result)["outer header slot"] == ("user1", "user2")
+
+
+@pytest.mark.parametrize("offset", [0x2E000, 0x2E0B0, 0x2E800, 0x2EEC0])
+def test_a_byte_in_front_of_a_file_system_is_no_change_of_it(offset: int) -> None:
+    worn = DUMP[:offset] + b"\xfe" + DUMP[offset + 1 :]
+
+    assert compare(DUMP, worn).differs
+    assert [part.offset for part in describe(worn).parts if part.kind == "spiffs"] == [0x30000]
+
+
+@pytest.mark.parametrize("place", [0x3FB000, 0x3FD000])
+def test_code_in_the_sdks_sectors_was_not_put_there_by_the_firmware(place: int) -> None:
+    code = DUMP[0x10000:0x11000]
+
+    assert compare(DUMP, DUMP[:place] + code + DUMP[place + 0x1000 :]).differs
