@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES, MEMORY
 from imgtool.cli.arguments import JsonOption, UsageError
 from imgtool.cli.options import INIT_DATA_CHOICES, OutputFormat, number
 
 if TYPE_CHECKING:
-    from imgtool.operations.merge import Piece
+    from imgtool.cli.placing import Content
     from imgtool.operations.patch import Changes, Patched, Write
     from imgtool.operations.patch_table import TableChange
+    from imgtool.operations.pieces import Piece
 
 __all__ = ["patch"]
 
@@ -25,6 +26,7 @@ _REST: Final = "rest"
 _LIST: Final = "list"
 _HEX: Final = re.compile(r"(?:0x)?((?:[0-9a-f]{2}[ :_]?)+)\Z", re.IGNORECASE)
 _WORD: Final = 1 << 32
+_LOAD_ADDRESSES: Final = MEMORY[0].start
 
 _HEADER, _INIT, _TABLE, _CONTENT, _OUTPUT = (
     "Image header",
@@ -167,8 +169,10 @@ def patch(
     if changes == [_LIST]:
         _list_fields(as_json=json)
         return
+    from dataclasses import replace
+
     from imgtool.cli.files import write_file
-    from imgtool.cli.placing import filesystem_piece, header_change, init_source, read_content
+    from imgtool.cli.placing import content_of, filesystem_piece, header_change, init_source, read_content
     from imgtool.errors import ImgtoolError
     from imgtool.operations.merge import Piece
     from imgtool.operations.patch import Changes
@@ -190,15 +194,17 @@ def patch(
     )
     if wanted == Changes():
         raise UsageError("nothing is to be changed", expected="an option that says what", found="none")
-    data = read_content(file)
+    content = content_of(file)
     try:
-        made = make(data, wanted)
+        made = make(content.data, replace(wanted, writes=_moved(wanted.writes, content)))
     except ImgtoolError as error:
         raise error.with_source(str(file)) from None
+    if content.start:
+        note = f"offsets count from 0x{content.start:06x} on, the lowest address in {file}"
     target = None if dry_run else file if in_place else output
     if target is not None:
         inputs = [] if in_place else [file, *_other_inputs(wanted)]
-        write_file(target, _encoded(file, made, target), inputs)
+        write_file(target, _encoded(content, made, file, target), inputs)
     _report(file, target, made, note, as_json=json)
     raise typer.Exit(0 if made.after.ok else 1)
 
@@ -254,21 +260,34 @@ def _other_inputs(changes: Changes) -> list[Path]:
     return [Path(name) for name in (*names, *(write.name for write in changes.writes if write.name))]
 
 
-def _encoded(file: Path, made: Patched, target: Path) -> bytes:
-    """The file's bytes: raw, or as records where the target's name asks for them or FILE is replaced."""
-    from imgtool.cli.files import read_file
-    from imgtool.operations.encode import records_of
-    from imgtool.operations.pieces import Piece
-    from imgtool.operations.records import form_of, pieces_of_records
+def _moved(writes: tuple[Write, ...], content: Content) -> tuple[Write, ...]:
+    """The writes to flash addresses of records as offsets from the lowest one."""
+    from dataclasses import replace
 
-    source = read_file(file)
-    held = form_of(source)
-    wanted = held if target == file else OutputFormat.of_name(target).value
+    moved = []
+    for write in writes:
+        if content.start and write.address < _LOAD_ADDRESSES:
+            if write.address < content.start:
+                raise UsageError(
+                    "the file begins behind that address",
+                    expected=f"0x{content.start:x} or more",
+                    found=f"0x{write.address:x}",
+                )
+            moved.append(replace(write, address=write.address - content.start))
+        else:
+            moved.append(write)
+    return tuple(moved)
+
+
+def _encoded(content: Content, made: Patched, file: Path, target: Path) -> bytes:
+    """The file's bytes: raw, or as records where the target's name asks for them or FILE is replaced."""
+    wanted = content.form if target == file else OutputFormat.of_name(target).value
     if wanted == OutputFormat.BIN.value:
         return made.data
-    whole = (Piece(0, made.data, str(file)),)
-    pieces = whole if held == OutputFormat.BIN.value else pieces_of_records(source, held, str(file))
-    return records_of(made.data, pieces, wanted)
+    from imgtool.operations.encode import records_of
+    from imgtool.operations.pieces import Piece
+
+    return records_of(made.data, content.pieces or (Piece(0, made.data, str(file)),), wanted)
 
 
 def _report(file: Path, target: Path | None, made: Patched, note: str | None, *, as_json: bool) -> None:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from imgtool.operations.extras import InitDataSource
 
 __all__ = [
+    "Content",
     "FromParts",
+    "content_of",
     "filesystem_piece",
     "found_here",
     "from_parts",
@@ -66,18 +68,45 @@ def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]
     return pieces, named
 
 
-def read_content(path: Path) -> bytes:
-    """The bytes of an image; of Intel HEX, S-record and UF2 what they hold, from their lowest address on.
+class Content(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        data: The image; of records what they hold, from their lowest address on.
+        form: ``bin``, or the format of the records.
+        pieces: The blocks of records at their flash addresses; none for a raw file.
+    """
+
+    data: bytes
+    form: str = "bin"
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def start(self) -> int:
+        """Flash address of the first byte, as far as the file says: 0 for a raw one."""
+        return self.pieces[0].address if self.pieces else 0
+
+
+def content_of(path: Path) -> Content:
+    """Read a file: an image, or Intel HEX, S-record and UF2 with one in it.
 
     Raises:
         UsageError: It cannot be read.
         FormatError: A record is damaged.
         LayoutError: It holds addresses that are not those of flash.
     """
-    from imgtool.operations.records import form_of
+    from imgtool.operations.records import form_of, pieces_of_records
 
-    data = read_file(path)
-    return _flat(data, form_of(data), str(path))
+    data, name = read_file(path), str(path)
+    form = form_of(data)
+    if form == "bin":
+        return Content(data)
+    return Content(_flat(data, form, name), form, pieces_of_records(data, form, name))
+
+
+def read_content(path: Path) -> bytes:
+    """The image in a file, as :func:`content_of` reads it."""
+    return content_of(path).data
 
 
 def _flat(data: bytes, form: str, name: str) -> bytes:
@@ -198,6 +227,8 @@ def init_source(choice: str, changes: list[str]) -> InitDataSource:
         name, equals, value = change.partition("=")
         if not equals:
             raise UsageError("not a change to a field", expected="FIELD=VALUE", found=change)
+        if name.strip() in fields:
+            raise UsageError(f"{name.strip()} is set twice", expected="each field once", found=change)
         fields[name.strip()] = value
     _check_fields(fields)
     if choice in INIT_DATA_CHOICES:

@@ -284,7 +284,7 @@ def _formats(image: Piece, reason: str) -> Finding:
     return Finding(Severity.WARNING, "filesystem-formatted", message)
 
 
-def check_layout_known(source: Description, name: str) -> None:
+def check_layout_known(source: Description, name: str | None) -> None:
     """Refuse what is no firmware whose flash layout is known.
 
     Raises:
@@ -317,7 +317,7 @@ def layout_of(data: bytes, description: Description) -> FlashLayout:
         FormatError: The irom part is missing.
         LayoutError: It is another firmware, or the size in the header has no meaning.
     """
-    check_layout_known(description, "the file")
+    check_layout_known(description, None)
     stated = None if description.header is None else description.header.flash_size
     if stated is None:
         raise LayoutError(

@@ -21,7 +21,7 @@ from imgtool.operations.mend import mended, refuse_values, structure_repairs
 from imgtool.operations.patch_header import entry_findings, header_edits, size_said
 from imgtool.operations.patch_init_data import init_data_edits, rf_cal_findings
 from imgtool.operations.patch_placed import placed_edits
-from imgtool.operations.patch_table import TableChange, patch_table
+from imgtool.operations.patch_table import TableChange, check_table, patch_table
 from imgtool.operations.pieces import KEEP, HeaderChange, Piece
 
 if TYPE_CHECKING:
@@ -123,15 +123,16 @@ def patch(data: bytes, changes: Changes) -> Patched:
     _check_open(before)
     findings: list[Finding] = []
     edits = [*header_edits(data, changes.header, changes.entry)]
-    if changes.header.size is not None:
-        findings += size_said(data, before, changes.header.size)
     if changes.table.any:
         table = patch_table(*_draft(data, edits), changes.table)
         edits += table.edits
         findings += table.findings
+    if changes.header.size is not None:
+        findings += size_said(*_draft(data, edits), changes.header.size)
     if changes.init_data != _NO_INIT_DATA:
-        edits += init_data_edits(*_draft(data, edits), changes.init_data)
-        findings += rf_cal_findings(data, before)
+        init_data = tuple(init_data_edits(*_draft(data, edits), changes.init_data))
+        edits += init_data
+        findings += rf_cal_findings(data, before) if init_data else ()
     if changes.lfs is not None or changes.filesystem is not None:
         placed, said = placed_edits(*_draft(data, edits), changes.lfs, changes.filesystem)
         edits += placed
@@ -147,6 +148,7 @@ def patch(data: bytes, changes: Changes) -> Patched:
     result = applied(data, edits)
     after = before if result == data else describe(result)
     _check_whole(before, after)
+    check_table(result, before, after)
     known = {(finding.code, finding.message) for finding in (*before.findings, *findings)}
     findings += [f for f in after.findings if (f.code, f.message) not in known and f.severity != "note"]
     findings += [f for f in after.findings if f.severity is Severity.ERROR and f not in findings]

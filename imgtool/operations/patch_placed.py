@@ -19,6 +19,7 @@ from imgtool.operations.extras import (
     layout_of,
     place_filesystem,
     place_lfs,
+    table_of,
 )
 from imgtool.operations.merge import check_in_flash
 
@@ -65,7 +66,7 @@ def placed_edits(
             raise FormatError(
                 "the file is empty", source=image.name, expected="a file system", found="0 bytes"
             )
-        _check_free(image, description)
+        _check_free(data, image, description)
         return (_placed_edit(data, "file system", image, None),), ()
     layout, firmware = layout_of(data, description), description.firmware
     ends = {region.start: region.end for region in layout.regions}
@@ -74,7 +75,7 @@ def placed_edits(
     placed += [("file system", piece) for piece in files]
     for _, piece in placed:
         check_in_flash(piece, layout.flash)
-        _check_free(piece, description)
+        _check_free(data, piece, description)
     edits = tuple(_placed_edit(data, what, piece, ends.get(piece.address)) for what, piece in placed)
     return edits, tuple(filesystem_findings(image, layout, firmware))
 
@@ -83,9 +84,13 @@ def _has_table(description: Description) -> bool:
     return any(part.kind is PartKind.PARTITION_TABLE for part in description.parts)
 
 
-def _check_free(piece: Piece, description: Description) -> None:
+def _check_free(data: bytes, piece: Piece, description: Description) -> None:
+    table = table_of(data, description)
+    stated = None if table is None else table.irom_end
     for part in description.parts:
-        over = min(piece.end, part.end) - max(piece.address, part.offset)
+        # A fresh table says where irom ends; what stands behind is no part of it, though nothing else tells.
+        end = min(part.end, stated) if stated is not None and part.kind is PartKind.IROM else part.end
+        over = min(piece.end, end) - max(piece.address, part.offset)
         if over > 0 and part.kind in _FIRMWARE:
             raise LayoutError(
                 f"it lies over {part.kind} (0x{part.offset:06x} to 0x{part.end - 1:06x}) by {in_bytes(over)}",

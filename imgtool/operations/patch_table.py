@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from imgtool.formats.nodemcu_page import RecordPage
     from imgtool.operations.describe import Description
 
-__all__ = ["REST", "TableChange", "TablePatch", "patch_table"]
+__all__ = ["REST", "TableChange", "TablePatch", "check_table", "patch_table"]
 
 REST: Final = TAKE_REST
 """Size of a SPIFFS partition that takes what is left."""
 
 _SYSTEM_PARAM_SIZE: Final = 0x3000
+_BELOW_IROM: Final = 0x1_0000  # where the first releases keep the system parameters
 _STEP: Final = 0x2000  # NodeMCU rounds LFS up to it, and its SPIFFS has blocks of it
 _RECORD_HEADER, _ENTRY_SIZE = 4, 12
 _FIELDS: Final = (("address", 4), ("size", 8))
@@ -87,13 +88,29 @@ def patch_table(data: bytes, description: Description, change: TableChange) -> T
     if flash is None:
         message = "no image header says how large the flash is: the table was not checked against its end"
         findings.append(Finding(Severity.NOTE, "table-unchecked", message, offset))
-    before = resolve(table, flash, 0).entries if flash else table.entries
+    before = resolve(table, flash, 0).entries if flash and not table.resolved else table.entries
     after = resolve(changed, flash, 0).entries if flash else changed.entries
     _check(after)
     findings += _left_behind(data, before, after)
     if not table.resolved and flash is not None:
         findings.append(_prediction(after, offset))
     return TablePatch(_edits(data, offset, page, table, changed), tuple(findings))
+
+
+def check_table(data: bytes, before: Description, after: Description) -> None:
+    """Make sure that a NodeMCU partition table is still one with which the firmware starts.
+
+    Raises:
+        FormatError: There was one, and now there is none.
+        LayoutError: The first boot would stop at it.
+    """
+    had = any(part.kind is PartKind.PARTITION_TABLE and "entries" in part.facts for part in before.parts)
+    if not had or before is after:
+        return
+    _, _, table = _table_in(data, after)
+    flash = None if after.header is None or after.header.flash_size is None else after.header.flash_size.bytes
+    if flash is not None:
+        _check(resolve(table, flash, 0).entries)
 
 
 def _table_in(data: bytes, description: Description) -> tuple[int, RecordPage, PartitionTable]:
@@ -128,7 +145,7 @@ def _of_fresh(table: PartitionTable, change: TableChange, flash: int | None) -> 
             size = _or(change.spiffs_size, entry.size)
             if size == REST and address:
                 # The firmware would count it from the end of the partition before, and leave the flash.
-                size = _limit(table, flash) - address
+                size = _left(_limit(table, flash), address)
             entries.append(Entry(SPIFFS0, address, size))
         else:
             entries.append(entry)
@@ -157,6 +174,18 @@ def _or(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
+def _left(end: int, address: int) -> int:
+    """Bytes of SPIFFS from its address to where it ends."""
+    if address >= end:
+        raise LayoutError(
+            "nothing is left for SPIFFS",
+            offset=address,
+            expected=f"its beginning below 0x{end:06x}",
+            found=f"0x{address:06x}",
+        )
+    return end - address
+
+
 def _limit(table: PartitionTable, flash: int | None) -> int:
     """Where SPIFFS ends at the latest: before the system parameters at the end, or with the flash."""
     if flash is None:
@@ -166,8 +195,9 @@ def _limit(table: PartitionTable, flash: int | None) -> int:
             found="the rest",
         )
     system = table.find(SYSTEM_PARAM)
-    at_end = system is not None and (system.address == 0 or system.address >= flash - _SYSTEM_PARAM_SIZE)
-    return flash - (_SYSTEM_PARAM_SIZE if at_end else 0)
+    if system is not None and system.address > _BELOW_IROM:
+        return min(system.address, flash)  # a first boot has put them there, and they stay
+    return flash - (_SYSTEM_PARAM_SIZE if system is not None and system.address == 0 else 0)
 
 
 def _of_resolved(table: PartitionTable, change: TableChange, flash: int | None) -> PartitionTable:
@@ -191,18 +221,12 @@ def _spiffs(spiffs: Entry, change: TableChange, lfs: Entry, limit: Callable[[], 
     address = spiffs.address
     if change.spiffs_address is not None:
         address = change.spiffs_address
-    elif lfs.size and lfs.address <= address < lfs.address + lfs.size:
+    elif lfs.size and lfs.address < spiffs.address + spiffs.size and address < lfs.address + lfs.size:
         address = lfs.address + lfs.size
-    size = spiffs.address + spiffs.size - address if change.spiffs_size is None else change.spiffs_size
-    if size == REST:
-        size = limit() - address
-    if size < 0:
-        raise LayoutError(
-            "nothing is left for SPIFFS",
-            offset=address,
-            expected=f"its beginning below 0x{spiffs.address + spiffs.size:06x}",
-            found=f"0x{address:06x}",
-        )
+    if change.spiffs_size is None:
+        size = _left(spiffs.address + spiffs.size, address)
+    else:
+        size = _left(limit(), address) if change.spiffs_size == REST else change.spiffs_size
     return Entry(SPIFFS0, address, size)
 
 

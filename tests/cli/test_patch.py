@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,7 @@ def test_nothing_to_change_is_said(image: Path, imgtool: Command) -> None:
         (["--entry", "0x140100000", "--dry-run"], "at most 0xffffffff"),
         (["--set", "vdd33_const", "--dry-run"], "FIELD=VALUE"),
         (["--set", "vdd33=3", "--dry-run"], "vdd33_const"),
+        (["--set", "vdd33_const=33", "--set", "vdd33_const=34", "--dry-run"], "set twice"),
         (["--write", "0x10", "--dry-run"], "ADDR=HEX or ADDR=FILE"),
         (["--write", "0x10=abc", "--dry-run"], "two hex digits"),
         (["--write", "0x10=no-such-file", "--dry-run"], "cannot be read"),
@@ -199,6 +202,28 @@ def test_records_stay_records(put: Put, imgtool: Command, folder: Path) -> None:
     assert [(block.address, len(block.data)) for block in blocks] == [(b.address, len(b.data)) for b in pair]
     assert blocks[0].data[2] == 0
     assert (folder / "out.bin").read_bytes() == aggregate("sample")
+
+
+def test_addresses_in_records_are_those_of_the_records(put: Put, imgtool: Command, folder: Path) -> None:
+    put("irom.hex", intel_hex.build([Block(0x10000, IMAGES["sample/0x10000.bin"])]))
+
+    run = imgtool("patch", "irom.hex", "--write", "0x10100=1234", "-o", "out.hex")
+
+    (block,) = intel_hex.parse((folder / "out.hex").read_bytes())
+    assert (run.code, block.address, block.data[0x100:0x102]) == (0, 0x10000, b"\x12\x34")
+    assert "offsets count from 0x010000" in " ".join(run.out.split())
+    assert imgtool("patch", "irom.hex", "--write", "0x100=12", "--dry-run").code == 2
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="there is no /dev/stdin")
+def test_records_through_a_pipe_are_read_once(folder: Path) -> None:
+    data = intel_hex.build([Block(0x10000, IMAGES["sample/0x10000.bin"])])
+    program = Path(sys.executable).with_name("imgtool")
+    words = ["patch", "/dev/stdin", "--write", "0x10100=1234", "-o", "out.hex"]
+    done = subprocess.run([program, *words], cwd=folder, input=data, capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert intel_hex.parse((folder / "out.hex").read_bytes())[0].address == 0x10000
 
 
 def test_a_nodemcu_table_and_its_contents_in_one_run(put: Put, imgtool: Command, folder: Path) -> None:

@@ -12,7 +12,7 @@ from imgtool.operations.describe import describe
 from imgtool.operations.extras import table_of
 from imgtool.operations.fullimage import fullimage
 from imgtool.operations.merge import HeaderChange, Piece
-from imgtool.operations.patch import Changes, Patched, patch
+from imgtool.operations.patch import Changes, Patched, Write, patch
 from imgtool.operations.patch_table import REST, TableChange
 from tests.support import IMAGES, aggregate, codes, real
 
@@ -143,6 +143,8 @@ def test_what_is_lost_is_said() -> None:
         ({"spiffs_address": 0x10_0800}, "not aligned"),
         ({"spiffs_address": 0x1_1000}, "begins inside"),
         ({"spiffs_size": 0x40_0000}, "leaves the flash"),
+        ({"spiffs_address": FLASH}, "nothing is left for SPIFFS"),
+        ({"spiffs_address": FLASH, "spiffs_size": REST}, "nothing is left for SPIFFS"),
         ({"spiffs_address": 0x3F_0000, "spiffs_size": 0x2_0000}, "leaves the flash|begins inside"),
     ],
 )
@@ -195,3 +197,46 @@ def test_a_real_image_of_nodemcu_3() -> None:
 
     assert made.after.ok
     assert places(made.data)["SPIFFS0"] == (0x10_0000, 0x10_0000)
+
+
+def test_an_lfs_that_moves_into_spiffs_pushes_it_on() -> None:
+    spiffs = table_in(USED).find(SPIFFS0)
+    assert spiffs is not None
+    data = USED[: spiffs.address] + b"\xff" * spiffs.size + USED[spiffs.address + spiffs.size :]
+
+    made = changed(data, lfs_address=0x8_0000, lfs_size=0x1_0000)
+
+    assert places(made.data) == {
+        "LFS0": (0x8_0000, 0x1_0000),
+        "SPIFFS0": (0x9_0000, spiffs.address + spiffs.size - 0x9_0000),
+    }
+
+
+def test_the_rest_ends_before_the_system_parameters_where_the_first_boot_put_them() -> None:
+    larger = patch(USED, Changes(HeaderChange(size="16MB"))).data
+    system = table_in(USED).find(nodemcu_page.SYSTEM_PARAM)
+    assert system is not None
+
+    address, size = places(changed(larger, spiffs_size=REST).data)["SPIFFS0"]
+
+    assert address + size == system.address
+
+
+def test_bytes_in_the_table_are_held_to_its_rules() -> None:
+    data = on_4mb(FRESH["nodemcu-3.0-2021"])
+    page = nodemcu_page.page_at(data, 0x10000)
+    assert page is not None
+    for write, error in (
+        (Write(0x10000, b"\xff" * 4), FormatError),  # no table any more
+        (Write(0x1003C, b"\x00\x00\x20\x00"), LayoutError),  # an LFS of 2 MB
+    ):
+        with pytest.raises(error):
+            patch(data, Changes(writes=(write,)))
+
+
+def test_an_lfs_image_can_be_put_in_again() -> None:
+    lfs = Piece(0, IMAGES["lfs/lfs-5.1.img"], "lfs.img")
+    change = Changes(table=TableChange(lfs_size=0x1_0000), lfs=lfs)
+    once = patch(on_4mb(FRESH["nodemcu-3.0-2019"]), change).data
+
+    assert patch(once, Changes(lfs=lfs)).data == once
