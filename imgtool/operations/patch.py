@@ -19,7 +19,7 @@ from imgtool.operations.edits import Difference, Edit, applied, differences, hex
 from imgtool.operations.extras import InitDataSource
 from imgtool.operations.mend import mended, refuse_values, structure_repairs
 from imgtool.operations.patch_header import entry_findings, header_edits, size_said
-from imgtool.operations.patch_init_data import init_data_edits, rf_cal_findings
+from imgtool.operations.patch_init_data import init_data_edits, place_findings, rf_cal_findings
 from imgtool.operations.patch_placed import placed_edits
 from imgtool.operations.patch_table import TableChange, check_table, patch_table
 from imgtool.operations.pieces import KEEP, HeaderChange, Piece
@@ -154,6 +154,7 @@ def patch(data: bytes, changes: Changes) -> Patched:
     findings += [f for f in after.findings if f.severity is Severity.ERROR and f not in findings]
     if changes.entry is not None:
         findings += entry_findings(after)
+    findings += place_findings(after, [edit for edit in edits if edit.field.startswith("init data")])
     return Patched(result, tuple(edits), differences(data, result, edits), before, after, tuple(findings))
 
 

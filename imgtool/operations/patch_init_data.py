@@ -12,19 +12,19 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.init_data import FIELDS, InitData
 from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
-from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout import sdk_regions
 from imgtool.operations.edits import Edit, hex_words
 from imgtool.operations.extras import init_data_block, layout_of
 from imgtool.operations.pieces import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from imgtool.operations.describe import Description
     from imgtool.operations.extras import InitDataSource
 
-__all__ = ["init_data_edits", "rf_cal_findings"]
+__all__ = ["init_data_edits", "place_findings", "rf_cal_findings"]
 
 
 def init_data_edits(data: bytes, before: Description, source: InitDataSource) -> Iterator[Edit]:
@@ -109,3 +109,22 @@ def rf_cal_findings(data: bytes, before: Description) -> tuple[Finding, ...]:
         for part in before.parts
         if part.kind is PartKind.RF_CAL and not fill.is_fill(data, part.offset, part.end)
     )
+
+
+def place_findings(after: Description, edits: Sequence[Edit]) -> tuple[Finding, ...]:
+    """That the SDK looks for init data elsewhere than where it was changed, by the size in the image header.
+
+    Only for a flash whose firmware has no partition table: that says it by itself.
+    """
+    size = None if after.header is None else after.header.flash_size
+    tables = any(part.kind is PartKind.PARTITION_TABLE for part in after.parts)
+    if not edits or size is None or tables or after.kind is not FileKind.FLASH_DUMP:
+        return ()
+    place = next(region.start for region in sdk_regions(size.bytes) if region.kind is PartKind.INIT_DATA)
+    if place <= edits[0].offset < place + INIT_DATA_SIZE:
+        return ()
+    message = (
+        f"with the {size.name} in the image header the SDK looks for init data at 0x{place:06x}, and not "
+        "where it was changed"
+    )
+    return (Finding(Severity.WARNING, "init-data-place", message, edits[0].offset),)

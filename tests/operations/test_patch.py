@@ -338,6 +338,16 @@ def test_of_two_places_for_init_data_the_headers_counts() -> None:
     assert changed_places(bytes(data), made.data) == {0x3FC000 + 107}
 
 
+def test_init_data_that_the_sdk_would_not_find_is_told() -> None:
+    source = InitDataSource("keep", None, {"vdd33_const": "33"})
+    data = full("sample", "4MB")
+
+    assert "init-data-place" in codes(
+        patch(data, Changes(HeaderChange(size="1MB"), init_data=source)).findings
+    )
+    assert "init-data-place" not in codes(patch(data, Changes(init_data=source)).findings)
+
+
 def test_rf_calibration_of_before_is_told() -> None:
     change = Changes(init_data=InitDataSource("keep", None, {"rf_cal_use_flash": "3"}))
 
