@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES, MEMORY
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.arguments import JsonOption, UsageError
 from imgtool.cli.options import INIT_DATA_CHOICES, OutputFormat, number
 
@@ -26,7 +26,6 @@ _REST: Final = "rest"
 _LIST: Final = "list"
 _HEX: Final = re.compile(r"(?:0x)?((?:[0-9a-f]{2}[ :_]?)+)\Z", re.IGNORECASE)
 _WORD: Final = 1 << 32
-_LOAD_ADDRESSES: Final = MEMORY[0].start
 
 _HEADER, _INIT, _TABLE, _CONTENT, _OUTPUT = (
     "Image header",
@@ -38,7 +37,10 @@ _HEADER, _INIT, _TABLE, _CONTENT, _OUTPUT = (
 
 
 def patch(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An image, a dump, init data.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="An image, a dump, init data.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Where to write.", rich_help_panel=_OUTPUT),
@@ -169,6 +171,8 @@ def patch(
     if changes == [_LIST]:
         _list_fields(as_json=json)
         return
+    if file is None:
+        raise UsageError("no file is given", expected="FILE", found="none")
     from dataclasses import replace
 
     from imgtool.cli.files import write_file
@@ -264,9 +268,11 @@ def _moved(writes: tuple[Write, ...], content: Content) -> tuple[Write, ...]:
     """The writes to flash addresses of records as offsets from the lowest one."""
     from dataclasses import replace
 
+    from imgtool.operations.patch import LOAD_ADDRESSES
+
     moved = []
     for write in writes:
-        if content.start and write.address < _LOAD_ADDRESSES:
+        if content.start and write.address < LOAD_ADDRESSES:
             if write.address < content.start:
                 raise UsageError(
                     "the file begins behind that address",

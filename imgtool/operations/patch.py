@@ -27,7 +27,7 @@ from imgtool.operations.pieces import KEEP, HeaderChange, Piece
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Changes", "Patched", "Write", "patch"]
+__all__ = ["LOAD_ADDRESSES", "Changes", "Patched", "Write", "patch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,8 @@ _CLOSED: Final = {
     FileKind.ESP32: "it is for another chip",
 }
 _CUT: Final = ("cut", "segment-count")
-_LOAD_ADDRESSES: Final = MEMORY[0].start
+LOAD_ADDRESSES: Final = MEMORY[0].start
+"""From here on an address is one that bytes are loaded to or run at; below it is an offset in the file."""
 
 
 def patch(data: bytes, changes: Changes) -> Patched:
@@ -195,7 +196,7 @@ def _write_edit(data: bytes, before: Description, write: Write) -> Edit:
         raise FormatError(
             "there is nothing to write", source=write.name or None, expected="bytes", found="none"
         )
-    offset = write.address if write.address < _LOAD_ADDRESSES else _offset_of(before, write)
+    offset = write.address if write.address < LOAD_ADDRESSES else _offset_of(before, write)
     end = offset + len(write.data)
     if end > len(data):
         raise LayoutError(

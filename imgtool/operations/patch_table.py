@@ -18,7 +18,7 @@ from imgtool.chip import FLASH_SIZES, IROM_WINDOW, SECTOR
 from imgtool.errors import FormatError, LayoutError, in_bytes
 from imgtool.formats import fill, nodemcu_page
 from imgtool.formats.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
-from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.reading import Fact, Finding, PartKind, Severity
 from imgtool.layout import align_up, resolve
 from imgtool.operations.edits import Edit
 
@@ -84,6 +84,9 @@ def patch_table(data: bytes, description: Description, change: TableChange) -> T
     else:
         changed = _of_fresh(table, change, flash)
         _check_floor(changed, change.spiffs_address)
+    lfs = changed.find(LFS0)
+    if change.lfs_address and (lfs is None or lfs.size == 0):
+        raise LayoutError("LFS has no size, so it has no place", expected="a size too", found="none")
     findings: list[Finding] = []
     if flash is None:
         message = "no image header says how large the flash is: the table was not checked against its end"
@@ -98,19 +101,26 @@ def patch_table(data: bytes, description: Description, change: TableChange) -> T
 
 
 def check_table(data: bytes, before: Description, after: Description) -> None:
-    """Make sure that a NodeMCU partition table is still one with which the firmware starts.
+    """Make sure that a NodeMCU partition table that changed is still one with which the firmware starts.
 
     Raises:
         FormatError: There was one, and now there is none.
-        LayoutError: The first boot would stop at it.
+        LayoutError: The first boot would stop at it, or at the flash size that the header states now.
     """
-    had = any(part.kind is PartKind.PARTITION_TABLE and "entries" in part.facts for part in before.parts)
-    if not had or before is after:
+    had, has = _stated(before), _stated(after)
+    if had is None or had == has:
         return
     _, _, table = _table_in(data, after)
     flash = None if after.header is None or after.header.flash_size is None else after.header.flash_size.bytes
     if flash is not None:
         _check(resolve(table, flash, 0).entries)
+
+
+def _stated(description: Description) -> tuple[Fact, str | None] | None:
+    """The entries of the partition table and the flash size that they are for; None without a table."""
+    size = None if description.header is None else description.header.size
+    entries = (part.facts.get("entries") for part in description.parts)
+    return next(((found, size) for found in entries if found is not None), None)
 
 
 def _table_in(data: bytes, description: Description) -> tuple[int, RecordPage, PartitionTable]:

@@ -180,11 +180,15 @@ def test_init_data_fields(put: Put, imgtool: Command, folder: Path) -> None:
     assert (data[34], data[48]) == (68, 0)
 
 
-def test_the_list_of_fields(put: Put, imgtool: Command) -> None:
-    put("init.bin", "init-data/v05.bin")
+def test_no_file(imgtool: Command) -> None:
+    run = imgtool("patch", "--mode", "dio", "--dry-run")
 
-    run = imgtool("patch", "init.bin", "--set", "list")
-    table = json.loads(imgtool("patch", "init.bin", "--set", "list", "--json").out)["results"]
+    assert (run.code, "no file is given" in run.err) == (2, True)
+
+
+def test_the_list_of_fields(imgtool: Command) -> None:
+    run = imgtool("patch", "--set", "list")
+    table = json.loads(imgtool("patch", "--set", "list", "--json").out)["results"]
 
     assert run.code == 0
     assert "0.00 to 20.50 dBm in steps of 0.25; v05 has 20.50 dBm" in run.out

@@ -130,13 +130,13 @@ def test_a_rebuilt_page_keeps_its_other_records() -> None:
 
 def test_what_is_lost_is_said() -> None:
     assert "filesystem-formatted" in codes(changed(USED, spiffs_address=0x20_0000).findings)
-    if any(str(part.kind) == "lfs" for part in describe(USED).parts):
-        assert "lfs-lost" in codes(changed(USED, lfs_size=0).findings)
+    assert "lfs-lost" in codes(changed(USED, lfs_size=0).findings)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"lfs_size": 0, "lfs_address": 0x8_0000}, "LFS has no size"),
         ({"lfs_size": 0x10_0000}, "leaves the part of it that the cache shows"),
         ({"lfs_size": 0x1_0000, "lfs_address": 0x8_0800}, "not aligned"),
         ({"lfs_size": 0x1_0000, "lfs_address": 0x1_0000}, "begins inside"),
@@ -240,3 +240,10 @@ def test_an_lfs_image_can_be_put_in_again() -> None:
     once = patch(on_4mb(FRESH["nodemcu-3.0-2019"]), change).data
 
     assert patch(once, Changes(lfs=lfs)).data == once
+
+
+def test_a_table_that_was_wrong_before_does_not_stop_other_changes() -> None:
+    data = USED[:3] + b"\x20" + USED[4:]  # a header of 1MB before a table of 4MB
+
+    assert patch(data, Changes(entry=0x4010_0008)).data[4:8] == b"\x08\x00\x10\x40"
+    assert patch(data, Changes(HeaderChange(size="4MB"))).data == USED
