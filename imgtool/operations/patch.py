@@ -113,7 +113,8 @@ def patch(data: bytes, changes: Changes) -> Patched:
 
     Args:
         data: The whole file.
-        changes: What to change; steps are taken in the order of its fields.
+        changes: What to change: headers first, then the table, init data, contents, and bytes at addresses;
+            each step goes by what those before it changed.
 
     Raises:
         FormatError: It is no file that can have the change, a check that covers the change was wrong before,
