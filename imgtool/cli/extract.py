@@ -37,6 +37,9 @@ def extract(
         str | None,
         typer.Option("--segment", metavar="[PART:]N", help="Only this segment of an image."),
     ] = None,
+    files: Annotated[
+        bool, typer.Option("--files", help="The files of SPIFFS and LittleFS: list them, -o writes them.")
+    ] = False,
     to_elf: Annotated[
         bool, typer.Option("--to-elf", help="Write the image as an ELF file for disassemblers.")
     ] = False,
@@ -48,7 +51,7 @@ def extract(
 ) -> None:
     """Take an image or a dump apart: parts to files and a manifest that puts them together again.
 
-    Without options it lists the parts and writes nothing.
+    Without options it lists the parts and writes nothing. With --files it takes files out of file systems.
 
     Example: imgtool extract nodemcu.bin -o parts
     """
@@ -56,21 +59,18 @@ def extract(
     from imgtool.errors import ImgtoolError
     from imgtool.operations.extract import extract as take_apart
 
-    _check_words(output, part=part, segment=segment, to_elf=to_elf, irom_address=irom_address)
+    _check_words(output, files=files, part=part, segment=segment, to_elf=to_elf, irom_address=irom_address)
     address = None if irom_address is None else _irom_address(irom_address)
     data = read_file(file)
     try:
         taken = take_apart(data, file.name)
-        if output is None:
-            report = _Report("", _part_rows(taken), taken.findings)
-        elif to_elf:
-            report = _write_elf(taken, file, output, None if part is None else _part(taken, part), address)
-        elif segment is not None:
-            report = _write_segment(taken, file, output, segment)
-        elif part is not None:
-            report = _write_part(taken, file, output, _part(taken, part))
-        else:
-            report = _write_all(taken, file, output)
+        only = None if part is None else _part(taken, part)
+        if files:
+            from imgtool.cli.extract_files import extract_files
+
+            extract_files(taken, file, output, only, json=json)
+            return
+        report = _done(taken, file, output, only, segment=segment, to_elf=to_elf, address=address)
     except UsageError:
         raise
     except ImgtoolError as error:
@@ -79,6 +79,26 @@ def extract(
         _print_json(taken, file, output, report)
     else:
         _print_text(taken, file, report)
+
+
+def _done(
+    taken: Extraction,
+    file: Path,
+    output: Path | None,
+    only: ExtractedPart | None,
+    *,
+    segment: str | None,
+    to_elf: bool,
+    address: int | None,
+) -> _Report:
+    """List or write what was asked for."""
+    if output is None:
+        return _Report("", _part_rows(taken), taken.findings)
+    if to_elf:
+        return _write_elf(taken, file, output, only, address)
+    if segment is not None:
+        return _write_segment(taken, file, output, segment)
+    return _write_all(taken, file, output) if only is None else _write_part(taken, file, output, only)
 
 
 def _irom_address(text: str) -> int:
@@ -93,7 +113,13 @@ def _irom_address(text: str) -> int:
 
 
 def _check_words(
-    output: Path | None, *, part: str | None, segment: str | None, to_elf: bool, irom_address: str | None
+    output: Path | None,
+    *,
+    files: bool,
+    part: str | None,
+    segment: str | None,
+    to_elf: bool,
+    irom_address: str | None,
 ) -> None:
     """Refuse options that make no sense together."""
     given = [
@@ -103,7 +129,10 @@ def _check_words(
     ]
     if irom_address is not None and not to_elf:
         raise UsageError("--irom-address is for --to-elf", expected="--to-elf too", found="no --to-elf")
-    if given and output is None:
+    other = [name for name in given if name != "--part"]
+    if files and other:
+        raise UsageError(f"--files and {other[0]} do not go together", expected="one of them", found="both")
+    if given and output is None and not files:
         raise UsageError(f"{given[0]} needs an output", expected="-o FILE", found="none")
     if segment is not None and len(given) > 1:
         raise UsageError(

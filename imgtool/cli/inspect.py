@@ -75,8 +75,10 @@ def _described(paths: list[Path], jobs: int) -> list[tuple[Path, Description]]:
 def _describe(path: Path) -> Description:
     from imgtool.cli.files import read_file
     from imgtool.operations.describe import describe
+    from imgtool.operations.filesystems import with_files
 
-    return describe(read_file(path))
+    data = read_file(path)
+    return with_files(data, describe(data))
 
 
 def _show(described: list[tuple[Path, Description]]) -> None:

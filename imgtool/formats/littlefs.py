@@ -1,6 +1,6 @@
 """LittleFS images, as mklittlefs and others make them: the superblock, and whether all of it is there.
 
-The files inside are not read here.
+The files inside are read by littlefs_files.py.
 
 Source: https://github.com/littlefs-project/littlefs/blob/master/SPEC.md, on-disk version 2; see
 docs/formats/littlefs.md.

@@ -13,7 +13,7 @@ Source: https://github.com/jrast/littlefs-python; see docs/formats/littlefs.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.reading import Finding, PartKind, Severity
@@ -120,7 +120,7 @@ def _mounted(flash: _Flash, block_size: int, blocks: int) -> LittleFS | str:
     # Reads of 4 bytes at the start of a block and of the rest behind them: so no question is answered out of
     # the library's cache each time, and circles come to an end.
     mounted = LittleFS(
-        flash,  # type: ignore[arg-type] - it has what is asked of a context
+        cast("Any", flash),  # it has what the library asks of its own class
         mount=False,  # else one that cannot be mounted is formatted
         filename_encoding=_ENCODING,
         block_size=block_size,

@@ -1,6 +1,6 @@
 """SPIFFS images as NodeMCU makes them: recognised by the magics in their blocks.
 
-Only the signature and the size that it states; the files inside are not read here.
+Only the signature and the size that it states: the files inside are read by spiffs_files.py.
 
 Source: spiffs_config.h of https://github.com/nodemcu/nodemcu-firmware at several tags, and images built with
 its spiffsimg; see docs/formats/spiffs.md.

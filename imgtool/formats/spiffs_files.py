@@ -175,41 +175,40 @@ def _counted(count: int, what: str) -> str:
 def _scanned(data: bytes, offset: int, stop: int, block_size: int, blocks: int) -> _Pages:
     """Every page by its block's lookup page and by its own header."""
     found = _Pages(data, offset, stop, block_size, blocks)
-    per_block = block_size // _PAGE
-    for block in range(offset, stop, block_size):
-        if block + _PAGE > stop:
-            break
+    for block in range(offset, stop - _PAGE + 1, block_size):
         erases = _number(data, block + _ERASE_COUNT)
         if erases != _FREE:
             found.most_erases = max(erases, found.most_erases or 0)
-        if fill.is_fill(data, block, block + 2 * (per_block - 1)):
-            found.free += min(per_block - 1, (stop - block) // _PAGE - 1)
+        there = min(block_size, stop - block) // _PAGE
+        if fill.is_fill(data, block, block + 2 * (there - 1)):
+            found.free += there - 1
             continue
-        for page in range(1, per_block):
-            start = block + page * _PAGE
-            if start + _PAGE > stop:
-                break
-            entry = _number(data, block + 2 * (page - 1))
-            if entry == _FREE:
-                found.free += 1
-            elif entry == _DELETED:
-                found.deleted += 1
-            else:
-                found.used += 1
-                _sort_in(found, start, entry)
-    # A page whose lookup entry is wrong counts only where no other one stands for the same stretch.
+        for page in range(1, there):
+            _sort_in(found, block + page * _PAGE, _number(data, block + 2 * (page - 1)))
+    _add_doubtful(found)
+    return found
+
+
+def _add_doubtful(found: _Pages) -> None:
+    """Index pages whose lookup entry is wrong: they count where no other one stands for the same stretch."""
     for start in found.strange:
-        flags = data[start + 4]
-        number, span = _number(data, start), _number(data, start + 2)
+        flags = found.data[start + 4]
+        number, span = _number(found.data, start), _number(found.data, start + 2)
         is_index = number & _INDEX and number != _FREE and flags & (_STATE | _KEPT) == _LIVE_INDEX | _KEPT
         if is_index and span not in found.indices.get(number & ~_INDEX, {}):
             found.add_index(start)
             found.doubtful.add(start)
-    return found
 
 
 def _sort_in(found: _Pages, start: int, entry: int) -> None:
     data = found.data
+    if entry == _FREE:
+        found.free += 1
+        return
+    if entry == _DELETED:
+        found.deleted += 1
+        return
+    found.used += 1
     head = data[start : start + _HEADER]
     if head == _UNTOUCHED:
         found.half_written += bool(entry & _INDEX)
@@ -300,13 +299,14 @@ class _FileReader:
         return StoredFile(path, size, content, whole, self._number)
 
     def _read(self, start: int, size: int) -> None:
-        layout, data = self._layout, self._pages.data
+        layout = self._layout
         in_first = (_PAGE - layout.first) // 2
         in_more = (_PAGE - layout.more) // 2
         # No file has more pages than the file system: a size that was damaged would not end.
         needed = min(-(-size // _CONTENT), self._pages.blocks * self._pages.block_size // _PAGE)
         waiting = 0  # lost pages that count only if another one follows
-        span, index, table, room = 0, 0, start + layout.first, in_first
+        span, index, room = 0, 0, in_first
+        table: int | None = start + layout.first
         while span < needed:
             end = min(span + room, needed)
             if table is None:

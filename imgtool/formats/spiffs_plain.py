@@ -1,7 +1,7 @@
 """SPIFFS without magics, as Sming and old NodeMCU releases have it: recognised by the structure of blocks.
 
-Comes behind spiffs.py, which knows NodeMCU's magics.  Only the size and how many files there are; what is
-in the files is not read here.
+Comes behind spiffs.py, which knows NodeMCU's magics.  Only the size and how many files there are: their
+contents are read by spiffs_files.py.
 
 Source: spiffs_nucleus.h of https://github.com/pellepl/spiffs; see docs/formats/spiffs.md.
 """
@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from construct import Array, Bytes, Int8ul, Int16ul, Int32ul, Padding, Struct
+from construct import Array, Int8ul, Int16ul, Struct
 
 from imgtool.formats import fill
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.spiffs_files import LAYOUTS, IndexLayout
 
 __all__ = ["PlainSpiffs", "plain_at", "read"]
 
@@ -24,13 +25,6 @@ _PAGE_HEADER = Struct(
     "span" / Int16ul,
     "flags" / Int8ul,  # active low
 )
-_INDEX_HEADER = Struct(
-    "page" / _PAGE_HEADER,
-    "alignment" / Padding(3),
-    "size" / Int32ul,
-    "type" / Int8ul,
-    "name" / Bytes(32),
-)
 _LOOKUP = Array(_PAGE // 2, Int16ul)  # object of every page of the block, the lookup page itself left out
 _MAGIC_OFFSET: Final = 0xFC
 _NO_MAGIC: Final = b"\xff\xff"
@@ -39,8 +33,10 @@ _BLOCK_SIZES: Final = (0x2000, 0x1000)
 _ERASED: Final = 0xFFFF
 _INDEX: Final = 0x8000  # top bit of an object number: the page holds an index
 _DELETED_ENTRY: Final = 0x0000
-_FLAG_MASK: Final = 0x85  # bit 0 used, bit 2 index, bit 7 deleted
-_LIVE_INDEX: Final = 0x80
+_FLAG_MASK: Final = 0xC7  # used, final, index; index being deleted, deleted
+_LIVE_INDEX: Final = 0xC0
+_NAME: Final = 32
+_FILE_TYPE: Final = 1
 _PRINTABLE: Final = range(0x20, 0x7F)
 
 
@@ -107,10 +103,15 @@ def _files(data: bytes, block: int, block_size: int) -> int | None:
 
 
 def _is_file(data: bytes, start: int) -> bool:
-    fields = _INDEX_HEADER.parse(data[start : start + _INDEX_HEADER.sizeof()])
-    name = fields.name.partition(b"\0")[0]
-    live = fields.page.flags & _FLAG_MASK == _LIVE_INDEX and fields.page.span == 0
-    return live and bool(name) and all(byte in _PRINTABLE for byte in name)
+    header = _PAGE_HEADER.parse(data[start : start + _PAGE_HEADER.sizeof()])
+    if header.flags & _FLAG_MASK != _LIVE_INDEX or header.span != 0:
+        return False
+    return any(_has_name(data, start, layout) for layout in LAYOUTS)
+
+
+def _has_name(data: bytes, start: int, layout: IndexLayout) -> bool:
+    name = data[start + layout.text : start + layout.text + _NAME].partition(b"\0")[0]
+    return data[start + layout.type] == _FILE_TYPE and bool(name) and all(byte in _PRINTABLE for byte in name)
 
 
 def read(data: bytes) -> Reading | None:

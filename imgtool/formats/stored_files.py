@@ -16,11 +16,11 @@ __all__ = ["FileSystem", "StoredFile"]
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file.
+    r"""One file.
 
     Attributes:
         path: Its name as it is stored, with folders as in ``lib/net.lua``; may hold anything, also ``../x``.
-            Bytes that are no UTF-8 stand as ``\\xff``.
+            Bytes that are no UTF-8 stand as ``\xff``.
         size: Its bytes, as the file system states them.
         data: Its contents.  Of a damaged file what could be read: a lost stretch before the last readable
             byte is zeros, a lost end is left out.

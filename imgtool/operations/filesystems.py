@@ -40,7 +40,7 @@ def file_systems(data: bytes, description: Description | None = None) -> tuple[F
 
 
 def with_files(data: bytes, description: Description) -> Description:
-    """The description with the files of its file systems: as facts of their parts, and what is wrong with them.
+    """The description with the files of its file systems: as facts of their parts, and findings.
 
     Args:
         data: The whole file.
@@ -80,10 +80,12 @@ def _read(data: bytes, part: Part) -> FileSystem | None:
     if part.kind not in _KINDS or not isinstance(block_size, int) or not isinstance(blocks, int):
         return None
     if part.kind is PartKind.SPIFFS:
-        from imgtool.formats import spiffs_files as reader  # noqa: PLC0415 - few files have one
-    else:
-        from imgtool.formats import littlefs_files as reader  # noqa: PLC0415 - likewise
-    return reader.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
+        from imgtool.formats import spiffs_files  # noqa: PLC0415 - few files have one
+
+        return spiffs_files.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
+    from imgtool.formats import littlefs_files  # noqa: PLC0415 - likewise
+
+    return littlefs_files.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
 
 
 def _facts(system: FileSystem) -> dict[str, Fact]:
