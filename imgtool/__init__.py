@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         SegmentInfo,
         Severity,
     )
+    from imgtool.formats.stored_files import FileSystem, StoredFile
     from imgtool.operations.boot_verdicts import Cure, Verdict
     from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
     from imgtool.operations.compare import compare
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from imgtool.operations.explain import Explanation, explain
     from imgtool.operations.extract import ExtractedPart, Extraction, extract
     from imgtool.operations.extras import InitDataSource
+    from imgtool.operations.filesystems import file_systems
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.manifest import Assembled, FileStretch, FillStretch, Manifest, Source, Wrapper
     from imgtool.operations.memory_use import MemoryUse, SectionUse
@@ -105,6 +107,7 @@ _HOMES: Final = {
         "SegmentInfo",
         "Severity",
     ),
+    "imgtool.formats.stored_files": ("FileSystem", "StoredFile"),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
     "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),
     "imgtool.operations.compare": ("compare",),
@@ -121,6 +124,7 @@ _HOMES: Final = {
     "imgtool.operations.explain": ("Explanation", "explain"),
     "imgtool.operations.extract": ("ExtractedPart", "Extraction", "extract"),
     "imgtool.operations.extras": ("InitDataSource",),
+    "imgtool.operations.filesystems": ("file_systems",),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
     "imgtool.operations.manifest": (
         "Assembled",
@@ -173,6 +177,7 @@ __all__ = [
     "FieldChange",
     "FileKind",
     "FileStretch",
+    "FileSystem",
     "FillStretch",
     "Finding",
     "Firmware",
@@ -207,6 +212,7 @@ __all__ = [
     "SimPort",
     "Source",
     "Split",
+    "StoredFile",
     "TableChange",
     "Transfer",
     "Verdict",
@@ -221,6 +227,7 @@ __all__ = [
     "encode",
     "explain",
     "extract",
+    "file_systems",
     "fullimage",
     "identify",
     "list_ports",

@@ -68,7 +68,7 @@ def extract_files(
     if folder is not None:
         _write(rows, source, folder)
         if not all(row.file.whole for row in rows):
-            message = "what could be read of damaged files is written: a lost stretch is zeros, a lost end is left out"
+            message = "of damaged files what could be read is written, with zeros for a lost stretch"
             findings.append(Finding(Severity.NOTE, "file-parts", message))
     damaged = any(finding.severity is Severity.ERROR for finding in findings)
     if json:

@@ -28,10 +28,11 @@ _FOLDER: Final = 2
 _DEEPEST: Final = 32
 _LEAST_ENTRY: Final = 16  # bytes of metadata that an entry of a folder takes at the least
 _SMALLEST_READ: Final = 4
-# Questions that a sound file system needs: mounting takes a few for each folder, each file a few for each
-# pair of blocks in its folder.  1,000 files in one folder need about 90,000.
-_MOST_READS: Final = 150_000
-_READS_PER_BLOCK: Final = 20
+# Reads that a step (mounting, listing a folder, reading a file) takes at the most in a sound file system, for
+# each block that it has: 7 were seen.  And all steps together: 1,000 files in one folder take 42,000.
+_READS_PER_BLOCK: Final = 32
+_LEAST_READS: Final = 200
+_MOST_READS: Final = 200_000
 # The library decodes names itself, and Latin-1 keeps every byte.
 _ENCODING: Final = "latin-1"
 _NAME_MAX: Final = 255
@@ -42,21 +43,25 @@ class _Flash:
 
     def __init__(self, data: bytes, offset: int, stop: int, blocks: int) -> None:
         self._data, self._offset, self._stop = data, offset, stop
-        self._left = _MOST_READS + _READS_PER_BLOCK * blocks
-        self.beyond = False  # whether bytes were asked for that are not there
+        self._of_step = _LEAST_READS + _READS_PER_BLOCK * blocks
+        self._left, self._left_in_step = _MOST_READS, self._of_step
+        self.beyond = False  # whether bytes were asked for, since the step began, that are not there
+        self.exhausted = False  # whether it has stopped answering
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether it has stopped answering."""
-        return self._left <= 0
+    def begin(self) -> None:
+        """A step begins."""
+        self.beyond = False
+        self._left_in_step = self._of_step
 
     # An exception in here would be printed by the library and ignored.
 
     def read(self, cfg: Any, block: int, off: int, size: int) -> bytes:  # noqa: ANN401 - the library's
         """Bytes of a block; as many as are asked for, whatever happens."""
         self._left -= 1
+        self._left_in_step -= 1
+        self.exhausted = self.exhausted or self._left < 0 or self._left_in_step < 0
         start = self._offset + block * cfg.block_size + off
-        found = self._data[start : min(start + size, self._stop)] if self._left > 0 else b""
+        found = b"" if self.exhausted else self._data[start : min(start + size, self._stop)]
         if len(found) < size:
             self.beyond = True
             return found + b"\xff" * (size - len(found))
@@ -140,7 +145,7 @@ def _mounted(flash: _Flash, block_size: int, blocks: int) -> LittleFS | str:
 def _used(mounted: LittleFS, flash: _Flash, blocks: int) -> int | None:
     from littlefs import LittleFSError  # noqa: PLC0415 - see above
 
-    flash.beyond = False
+    flash.begin()
     try:
         count = mounted.used_block_count
     except LittleFSError:
@@ -169,6 +174,7 @@ class _Walk:
         self.findings: list[Finding] = []
         self._flash, self._offset = flash, offset
         self._entries = size // _LEAST_ENTRY
+        self._endless = False  # whether a folder has an entry twice
         self._bytes = size  # no two files share a block, so all of them together are smaller
 
     def say(self, code: str, message: str) -> None:
@@ -181,7 +187,7 @@ class _Walk:
         while waiting:
             folder = waiting.pop()
             inner = self._folder(mounted, folder)
-            if self._flash.exhausted or self._entries <= 0:
+            if self._flash.exhausted or self._entries <= 0 or self._endless:
                 return self.say("folder-damaged", "the folders do not come to an end: not all files are read")
             if folder.count("/") >= _DEEPEST and inner:
                 self.say("folder-damaged", f"folders lie deeper than {_DEEPEST}: {_shown(folder)}")
@@ -193,21 +199,23 @@ class _Walk:
         from littlefs import LittleFSError  # noqa: PLC0415 - see above
 
         inner: list[str] = []
-        self._flash.beyond = False
-        names: list[tuple[str, int, int]] = []
+        self._flash.begin()
+        found: dict[str, tuple[int, int]] = {}
         try:
             for entry in mounted.scandir(folder or "/"):
                 self._entries -= 1
-                if self._entries <= 0 or self._flash.exhausted:
+                if entry.name in found:
+                    self._endless = True
+                if self._endless or self._entries <= 0:
                     break
-                names.append((entry.name, entry.type, entry.size))
+                found[entry.name] = entry.type, entry.size
         except (LittleFSError, OSError) as error:
             place = f"the folder {_shown(folder)}" if folder else "the root folder"
             self.say("folder-damaged", f"{place} is damaged: {_reason(error)}")
         if self._flash.beyond and not self._flash.exhausted:
             place = f"the folder {_shown(folder)}" if folder else "the root folder"
             self.say("folder-damaged", f"{place} is damaged: blocks of it are not there")
-        for name, kind, size in names:
+        for name, (kind, size) in found.items():
             path = f"{folder}/{name}" if folder else name
             if not name or "/" in name or len(name) > _NAME_MAX:
                 self.say("file-damaged", f"{_shown(path)} is damaged: this is no name of a file")
@@ -220,7 +228,7 @@ class _Walk:
     def _file(self, mounted: LittleFS, path: str, size: int) -> None:
         from littlefs import LittleFSError  # noqa: PLC0415 - see above
 
-        self._flash.beyond = False
+        self._flash.begin()
         chunks: list[bytes] = []
         read, wrong = 0, ""
         if size > self._bytes:
