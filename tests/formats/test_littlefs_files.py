@@ -172,7 +172,7 @@ def hostile(root: list[tuple[int, int, bytes]], others: dict[int, bytes]) -> byt
     return b"".join(blocks.get(number, b"\xff" * 4096) for number in range(16))
 
 
-# Creation, name (file 1, folder 2), and where it is: 0x200 a folder's pair, 0x201 in place, 0x202 block, size.
+# Creation, name (1 file, 2 folder), and where it is: 0x200 a folder's pair, 0x201 in place, 0x202 blocks.
 def entry(
     number: int, name: bytes, kind: int, struct_kind: int, content: bytes
 ) -> list[tuple[int, int, bytes]]:
