@@ -35,6 +35,7 @@ from imgtool import (
     Extras,
     FieldChange,
     FileKind,
+    FileSystem,
     Finding,
     Firmware,
     FlashChip,
@@ -66,6 +67,7 @@ from imgtool import (
     Severity,
     SimPort,
     Split,
+    StoredFile,
     TableChange,
     Transfer,
     Verdict,
@@ -115,6 +117,12 @@ def taken_apart(data: bytes) -> bytes:
     loader: ExtractedPart | None = taken.find("bootloader")
     made: ElfOutput = imgtool.to_elf(taken, loader, irom_address=None)
     return imgtool.merge([again], verbatim=again.same).data + made.data
+
+
+def files_in(data: bytes) -> dict[str, bytes]:
+    systems: tuple[FileSystem, ...] = imgtool.file_systems(data, imgtool.describe(data))
+    files: list[StoredFile] = [file for system in systems for file in system.files if file.whole]
+    return {file.path: file.data for file in files}
 
 
 def whole_flash(data: bytes, filesystem: bytes) -> bytes:
