@@ -9,7 +9,6 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from imgtool.cli import text
-from imgtool.cli.file_list import show_file_systems
 from imgtool.cli.flash_map import draw_map, style_of
 from imgtool.cli.text import Span
 from imgtool.formats.reading import FileKind, PartKind, Severity
@@ -123,7 +122,10 @@ def show_description(path: str, description: Description) -> None:
     _show_segments(screen, description)
     _show_checks(screen, description)
     show_partitions(description.parts)
-    show_file_systems(description.parts)
+    if any("files" in part.facts for part in description.parts):
+        from imgtool.cli.file_list import show_file_systems
+
+        show_file_systems(description.parts)
     _show_init_data(screen, description)
     if description.findings:
         screen.line()
