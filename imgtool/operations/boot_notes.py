@@ -47,7 +47,7 @@ class WatchNote:
             ``failure``, ``speed`` (it changes, or none is right), ``silence``.
         text: One or two sentences, or a phrase.
         verdict: What the boot comes to, for ``verdict`` and ``failure``.
-        cure: What to do first, None where nothing is known.
+        cure: What to do first about a failure; None where nothing is known.
     """
 
     at: float
@@ -112,7 +112,7 @@ class BootNotes:
         if known:
             return ()
         kind = "verdict" if result.ok else "failure"
-        cure = result.cures[0] if result.cures else None
+        cure = result.cures[0] if result.cures and not result.ok else None
         return (WatchNote(now, kind, result.sentence, result.verdict, cure),)
 
     def restart(self, now: float) -> None:

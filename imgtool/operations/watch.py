@@ -26,12 +26,12 @@ _SILENCE: Final = 3.0  # s in which a chip that was reset should have said somet
 
 @dataclass(frozen=True, slots=True)
 class WatchLine:
-    """A line that has ended.
+    r"""A line that has ended.
 
     Attributes:
         number: From 1.
         at: When its first byte came, s.
-        text: What it says, in UTF-8; bytes that are none stand as ``\\xNN``.  Control characters of the
+        text: What it says, in UTF-8; bytes that are none stand as ``\xNN``.  Control characters of the
             device are in it as they came.
         data: Its bytes, without the end of the line.
     """
