@@ -122,6 +122,16 @@ def input_of(*, keys: bool) -> Keys | Lines:
         return Lines(None)
     if not stdin.isatty():
         return Lines(descriptor)
-    if sys.platform != "win32" and os.tcgetpgrp(descriptor) != os.getpgrp():
-        return Lines(None)  # in the background, where reading would stop the process
+    if _in_background(descriptor):
+        return Lines(None)
     return Keys() if keys else Lines(descriptor)
+
+
+def _in_background(terminal: int) -> bool:
+    """Whether reading from the terminal would stop the process."""
+    if sys.platform == "win32":
+        return False
+    try:
+        return os.tcgetpgrp(terminal) != os.getpgrp()
+    except OSError:  # not the terminal that controls it
+        return False

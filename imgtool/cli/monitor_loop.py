@@ -269,6 +269,8 @@ class MonitorRun:
                 self._take_up()
             except PortError:
                 continue
+            # What was left of a line has no end any more.
+            self._process(self._watch.speed_is(self._watch.baud, self.now))
             self._say("the port is back")
             return
 

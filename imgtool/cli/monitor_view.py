@@ -144,7 +144,7 @@ class ScreenView:
         self._rub_out()
         with self._aside():
             for text in texts:
-                self._screen.line(Span(_PREFIX + text, "cyan"))
+                self._own(text, "cyan")
         self._draw()
 
     def flush(self) -> None:
@@ -170,13 +170,17 @@ class ScreenView:
     def _note(self, note: WatchNote) -> None:
         style = _STYLES.get(note.kind, "cyan")
         with self._aside():
-            texts = [note.text] if note.cure is None else [note.text, note.cure.text]
-            for text in texts:
-                for piece in textwrap.wrap(text, self._screen.width - len(_PREFIX), break_on_hyphens=False):
-                    self._screen.line(Span(_PREFIX, "dim"), Span(piece, style if text == note.text else ""))
-            for command in () if note.cure is None else note.cure.commands:
-                # Never wrapped: a command is there to be copied.
-                self._screen.line(Span(_PREFIX, "dim"), "  ", Span(command, "cyan"))
+            self._own(note.text, style)
+            if note.cure is not None:
+                self._own(note.cure.text)
+                for command in note.cure.commands:
+                    # Never wrapped: a command is there to be copied.
+                    self._screen.line(Span(_PREFIX, "dim"), "  ", Span(command, "cyan"))
+
+    def _own(self, text: str, style: str = "") -> None:
+        """A text of the monitor's own, told apart at the beginning of each line."""
+        for piece in textwrap.wrap(text, self._screen.width - len(_PREFIX), break_on_hyphens=False):
+            self._screen.line(Span(_PREFIX, "dim"), Span(piece, style))
 
     @contextmanager
     def _aside(self) -> Iterator[None]:

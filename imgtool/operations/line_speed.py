@@ -23,14 +23,13 @@ SPEEDS: Final = (ROM_BAUD, FIRMWARE_BAUD, 9600)
 """What is tried, in this order."""
 
 # Of uniform noise 0.62 cannot be read, of noise in real logs 0.35 to 0.67 (_log_lines.py of formats), of text
-# nothing.  24 characters at 74880 baud are 3 ms.
+# nothing; a much lower speed reads as zeros.  24 characters at 74880 baud are 3 ms.
 _WINDOW: Final = 24
 _NOISE: Final = 8  # unreadable ones among them
-_GRACE: Final = 0.1  # s; USB adapters keep what they have heard for 16 ms and more
+# s in which noise may be of the speed before: USB adapters keep what they have heard for 16 ms and more.
+_GRACE: Final = 0.1
 _TOLD_CONTROLS: Final = "\t\r\n\b\a\x1b"
 _CHANGES: Final = 8  # away from a speed that was right, until firmware is taken for one that prints both
-# A line that is held low, as that of a chip without power, reads as zeros; that is no other speed.
-_NOTHING: Final = "\0"
 
 
 class Heard(Enum):
@@ -61,7 +60,7 @@ class LineSpeed:
         self._firmware = FIRMWARE_BAUD
         self._tried = {baud}
         self._window: deque[bool] = deque(maxlen=_WINDOW)
-        self._bad = 0
+        self._bad = self._good = 0
         self._from = 0.0
         self._deaf = False
         self._settled = False
@@ -74,17 +73,19 @@ class LineSpeed:
             char: The character.
             now: The time, s.
         """
-        if self._deaf or char == _NOTHING or now < self._from:
+        if self._deaf:
             return Heard.LITTLE
-        window = self._window
-        if len(window) == _WINDOW and window[0]:
-            self._bad -= 1
         bad = not char.isprintable() and char not in _TOLD_CONTROLS
-        window.append(bad)
-        self._bad += bad
-        if self._bad >= _NOISE:
-            return Heard.NOISE
-        if self._bad or len(window) < _WINDOW:
+        self._good = 0 if bad else self._good + 1
+        if now >= self._from:
+            window = self._window
+            if len(window) == _WINDOW and window[0]:
+                self._bad -= 1
+            window.append(bad)
+            self._bad += bad
+            if self._bad >= _NOISE:
+                return Heard.NOISE
+        if self._good < _WINDOW:
             return Heard.LITTLE
         self._settled = True
         if self.baud != self.rom:
@@ -125,7 +126,7 @@ class LineSpeed:
         self.baud = baud
         self._tried.add(baud)
         self._window.clear()
-        self._bad = 0
+        self._bad = self._good = 0
         self._from = now + _GRACE
         self._deaf = not judging
 
