@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.cli.connecting import reopen_wire
-from imgtool.cli.monitor_input import Keys
+from imgtool.cli.monitor_input import Keys, Lines
 from imgtool.cli.monitor_view import harmless
 from imgtool.cli.typing_keys import HELP, Action
 from imgtool.device import reset
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterable, Sequence
 
-    from imgtool.cli.monitor_input import Lines
     from imgtool.cli.monitor_view import ScreenView, View
     from imgtool.cli.typing_keys import Typing
     from imgtool.device.port import Wire
@@ -34,6 +33,7 @@ __all__ = ["Ended", "MonitorRun", "Plan"]
 
 _GLANCE: Final = 0.01  # s that a read waits for bytes, before keys are looked at
 _AT_ONCE: Final = 4096
+_REST: Final = 0.1  # s for the rest of a line
 _RETRY: Final = 0.5  # s between two attempts to open a port that was lost
 # A line of a pipe is sent when the chip has been quiet for so long, or has been sent none for so long.
 _CALM: Final = 0.3
@@ -74,6 +74,13 @@ class Plan:
     log: Callable[[bytes], None]
 
 
+class _Hands(NamedTuple):
+    """The keys of a terminal, and what they come to."""
+
+    source: Keys
+    typing: Typing
+
+
 class MonitorRun:
     """One run.
 
@@ -101,8 +108,10 @@ class MonitorRun:
         self._start = wire.clock.monotonic()
         self._traffic_at = 0.0
         self._line_at = 0.0
+        self._until_at = inf
         self._ended: Ended | None = None
         self._echo = False
+        self._hands: _Hands | Lines = Lines(None)
 
     @property
     def now(self) -> float:
@@ -128,15 +137,11 @@ class MonitorRun:
             UsageError: The log cannot be written.
         """
         self._echo = echo
-        hands = (
-            partial(self._obey, source, typing)
-            if isinstance(source, Keys)
-            else partial(self._pass_on, source)
-        )
+        self._hands = _Hands(source, typing) if isinstance(source, Keys) else source
         self._guarded(self._begin)
         while (ended := self._end()) is None:
             self._guarded(self._listen)
-            self._guarded(hands)
+            self._guarded(self._use_hands)
             if self._screen is not None:
                 self._screen.flush()
         self._process(self._watch.close(self.now))
@@ -147,8 +152,13 @@ class MonitorRun:
         self.wire.close()
 
     def _end(self) -> Ended | None:
-        if self._ended is None and self._plan.seconds is not None and self.now >= self._plan.seconds:
-            self._ended = Ended.SECONDS
+        if self._ended is None:
+            now = self.now
+            if now >= self._until_at:
+                self._ended = Ended.UNTIL
+            elif self._plan.seconds is not None and now >= self._plan.seconds:
+                # A prompt may have come just now.
+                self._ended = Ended.SECONDS if self._until_at == inf else Ended.UNTIL
         return self._ended
 
     def _guarded(self, step: Callable[[], None]) -> None:
@@ -203,8 +213,8 @@ class MonitorRun:
                 speeds.append(event)
                 continue
             self._show(event)
-            if isinstance(event, WatchLine | WatchText) and self._ended is None:
-                self._look_for(event.text)
+            if isinstance(event, WatchLine | WatchText):
+                self._look_for(event)
         for speed in speeds:
             self._show(speed)
             self._change_speed(speed.baud)
@@ -213,9 +223,11 @@ class MonitorRun:
         for view in self._views:
             view.show(event)
 
-    def _look_for(self, text: str) -> None:
-        if self._plan.until is not None and self._plan.until.search(harmless(text)):
-            self._ended = Ended.UNTIL
+    def _look_for(self, line: WatchLine | WatchText) -> None:
+        """See whether this ends the run; the rest of such a line is waited for, though a prompt has none."""
+        if self._plan.until is not None and self._plan.until.search(harmless(line.text)):
+            wait = 0.0 if isinstance(line, WatchLine) else _REST
+            self._until_at = min(self._until_at, self.now + wait)
 
     def _say(self, text: str, kind: str = "port") -> None:
         self._show(WatchNote(self.now, kind, text))
@@ -256,37 +268,47 @@ class MonitorRun:
         reset.play(sequence, self.wire)
 
     def _come_back(self) -> None:
-        """Wait until the port can be opened again."""
+        """Wait until the port can be opened again, or the user does not want to."""
+        # What was left of a line has no end any more.
+        self._process(self._watch.speed_is(self._watch.baud, self.now))
         self._say("the port is lost; waiting for it to come back")
-        if self._screen is not None:
-            self._screen.flush()
-        while self._plan.seconds is None or self.now < self._plan.seconds:
+        while self._end() is None:
+            if self._screen is not None:
+                self._screen.flush()
             self.wire.clock.sleep(_RETRY)
             if self._plan.paced:
                 time.sleep(_RETRY)
+            if isinstance(self._hands, _Hands):
+                self._obey(self._hands, sending=False)
             try:
                 self.wire = reopen_wire(self.wire)
                 self._take_up()
             except PortError:
                 continue
-            # What was left of a line has no end any more.
-            self._process(self._watch.speed_is(self._watch.baud, self.now))
             self._say("the port is back")
             return
 
     # To the chip.
 
-    def _obey(self, source: Keys, typing: Typing) -> None:
-        keys = source.poll()
+    def _use_hands(self) -> None:
+        if isinstance(self._hands, _Hands):
+            self._obey(self._hands)
+        else:
+            self._pass_on(self._hands)
+
+    def _obey(self, hands: _Hands, *, sending: bool = True) -> None:
+        """Do what the keys say; without a port only what needs none."""
+        keys = hands.source.poll()
         if not keys:
             return
-        for result in typing.press(keys):
-            if isinstance(result, bytes):
+        for result in hands.typing.press(keys):
+            if not isinstance(result, bytes):
+                if sending or result in (Action.END, Action.INTERRUPT, Action.HELP):
+                    self._do(result)
+            elif sending:
                 self._send(result)
-            else:
-                self._do(result)
         if self._screen is not None:
-            self._screen.draft(typing.draft)
+            self._screen.draft(hands.typing.draft)
 
     def _do(self, action: Action) -> None:
         if action is Action.INTERRUPT:
