@@ -212,12 +212,12 @@ def _views(name: str, look: Look) -> tuple[list[View], ScreenView | None, Record
 
 def _opening(wire: Wire, hands: Hands, *, keys: bool) -> tuple[str, ...]:
     if not wire.baud:
-        speed = "at the speed of its server"
+        speed = "at its server's speed"
     elif hands.speed is None:
-        speed = "at 74880 baud, and then as the chip goes on"
+        speed = "74880 baud, then the chip's own"
     else:
-        speed = f"at {hands.speed} baud"
-    first = f"{wire.name} {speed}"
+        speed = f"{hands.speed} baud"
+    first = f"{wire.name}, {speed}"
     return (first, "Ctrl-] ends, Ctrl-T h shows the keys") if keys else (first,)
 
 

@@ -27,6 +27,7 @@ _BANNER: Final = b"rst cause:"
 _BEFORE: Final = (
     b"ets Jan  8 2013,rst cause:2, boot mode:(3,6)\nload 0x40100000, len 16, room 16\ntail 0\ncsum 0x00\n"
 )
+_MONITOR: Final = "imgtool monitor"
 _HEAD: Final = 100  # lines of a boot that are kept at its beginning
 _TAIL: Final = 300  # and at its end: an exception with its stack
 _LONGEST: Final = 512  # bytes of a line that are kept
@@ -112,7 +113,9 @@ class BootNotes:
         if known:
             return ()
         kind = "verdict" if result.ok else "failure"
-        cure = result.cures[0] if result.cures and not result.ok else None
+        # Who reads this has a monitor already.
+        others = (cure for cure in result.cures if not any(_MONITOR in words for words in cure.commands))
+        cure = None if result.ok else next(others, None)
         return (WatchNote(now, kind, result.sentence, result.verdict, cure),)
 
     def restart(self, now: float) -> None:

@@ -60,7 +60,7 @@ def test_a_boot_with_notes(board: Path, imgtool: Command) -> None:
     assert (run.code, run.err) == (0, "")
     assert board.exists()
     assert shown[:4] == [
-        *words(f"{PORT} at 74880 baud, and then as the chip goes on"),
+        *words(f"{PORT}, 74880 baud, then the chip's own"),
         "",
         " ets Jan  8 2013,rst cause:2, boot mode:(3,6)",
         *words("external reset; boot from flash"),
@@ -215,7 +215,7 @@ def test_upload_speeds_do_not_count(imgtool: Command, monkeypatch: pytest.Monkey
     monkeypatch.setenv("IMGTOOL_BAUD", "921600")
     monkeypatch.setenv("IMGTOOL_PORT", "sim:512KB")
 
-    assert "sim:512KB at 74880 baud" in imgtool("monitor", *TIMED).out
+    assert "sim:512KB, 74880 baud" in imgtool("monitor", *TIMED).out
 
 
 @pytest.mark.usefixtures("board")
