@@ -215,7 +215,7 @@ class MonitorRun:
             self._show(event)
             if isinstance(event, WatchLine | WatchText):
                 self._look_for(event)
-        for speed in speeds:
+        for speed in speeds if self._ended is None else ():
             self._show(speed)
             self._change_speed(speed.baud)
 

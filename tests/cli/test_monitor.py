@@ -247,6 +247,14 @@ def test_a_lost_port_is_not_waited_for_longer_than_the_time(imgtool: Command) ->
     )
 
 
+def test_the_help_fits(imgtool: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = imgtool("monitor", "--help").out
+
+    assert [line for line in out.splitlines() if len(line) > 80 or "\u2026" in line] == []
+    assert "Example: imgtool monitor" in out
+
+
 # What is shown.
 
 
