@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from imgtool.operations.split import Split, split
     from imgtool.operations.to_elf import ElfOutput, to_elf
     from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
+    from imgtool.operations.watch import Watch, WatchEvent, WatchLine, WatchNote, WatchSpeed, WatchText
     from imgtool.virtual.port import SimPort, open_port
 
 __version__ = "0.1.0"
@@ -142,6 +143,14 @@ _HOMES: Final = {
     "imgtool.operations.split": ("Split", "split"),
     "imgtool.operations.to_elf": ("ElfOutput", "to_elf"),
     "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
+    "imgtool.operations.watch": (
+        "Watch",
+        "WatchEvent",
+        "WatchLine",
+        "WatchNote",
+        "WatchSpeed",
+        "WatchText",
+    ),
     "imgtool.virtual.port": ("SimPort", "open_port"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
@@ -217,6 +226,12 @@ __all__ = [
     "Transfer",
     "Verdict",
     "VerifyError",
+    "Watch",
+    "WatchEvent",
+    "WatchLine",
+    "WatchNote",
+    "WatchSpeed",
+    "WatchText",
     "Wire",
     "Wrapper",
     "Write",

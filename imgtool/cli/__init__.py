@@ -73,6 +73,7 @@ COMMANDS: Final = {
         "id",
         "prove",
         "ports",
+        "monitor",
         "explain",
         "simulate",
     )

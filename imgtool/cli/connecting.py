@@ -41,6 +41,7 @@ __all__ = [
     "port_name",
     "port_names",
     "reader_of",
+    "reopen_wire",
     "size_words",
 ]
 
@@ -184,6 +185,22 @@ def open_wire(name: str) -> Wire:
     except FormatError as error:
         raise UsageError(error.message, expected=error.expected, found=error.found) from None
     return port.Wire(name, chip, chip.clock, baud=True, lines=True, slow_lines=False, highest_baud=921_600)
+
+
+def reopen_wire(wire: Wire) -> Wire:
+    """Open a port again that was lost.
+
+    Raises:
+        PortError: It cannot be opened, or not yet.
+    """
+    wire.close()
+    if not wire.name.startswith(_VIRTUAL):
+        return open_wire(wire.name)
+    from imgtool.device.port import losses
+
+    with losses(wire):
+        wire.serial.open()  # the same chip as before
+    return wire
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TextIO
 from imgtool.cli.arguments import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["check_output", "open_lines", "read_file", "write_file", "write_files"]
+__all__ = ["check_output", "open_lines", "open_recording", "read_file", "write_file", "write_files"]
 
 
 def read_file(path: Path) -> bytes:
@@ -127,6 +127,39 @@ def open_lines(path: Path | None) -> Iterator[TextIO | None]:
         raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
     with file:
         yield file
+
+
+@contextmanager
+def open_recording(path: Path | None) -> Iterator[Callable[[bytes], None]]:
+    """A file for bytes that come in, of which each are written at once, behind what is there.
+
+    Args:
+        path: Where; None for nowhere.
+
+    Yields:
+        What writes bytes; it raises ``UsageError`` where that is not possible any more.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    if path is None:
+        yield lambda _: None
+        return
+    try:
+        file = path.open("ab", buffering=0)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+
+    def write(data: bytes) -> None:
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[file.write(left) or 0 :]
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+
+    with file:
+        yield write
 
 
 def _replace(target: Path, data: bytes) -> None:

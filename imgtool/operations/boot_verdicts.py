@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 INSPECT: Final = "imgtool inspect FILE"
-MONITOR: Final = "python -m serial.tools.miniterm PORT 74880"
+MONITOR: Final = "imgtool monitor -b 74880 --log boot.log"
 
 _WRITE: Final = "imgtool flash FILE"
 _VERIFY: Final = "imgtool verify FILE"

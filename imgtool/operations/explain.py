@@ -248,7 +248,7 @@ def _loop(boots: Sequence[Boot], repeats: int) -> Outcome | None:
         (
             Cure(
                 "Read what the firmware prints before it restarts.",
-                ("python -m serial.tools.miniterm PORT 115200",),
+                ("imgtool monitor",),
             ),
             Cure(
                 "See whether the files are whole and of one build.",

@@ -72,6 +72,12 @@ from imgtool import (
     Transfer,
     Verdict,
     VerifyError,
+    Watch,
+    WatchEvent,
+    WatchLine,
+    WatchNote,
+    WatchSpeed,
+    WatchText,
     Wire,
     Write,
 )
@@ -229,3 +235,21 @@ def is_intact(flashed: bytes, read_back: bytes) -> list[str]:
     patterns: tuple[Pattern, ...] = result.patterns
     said = [result.verdict, *(field.name for field in fields), *(pattern.message for pattern in patterns)]
     return said if result.differs else [side.kind for side in sides] + [region.reason for region in regions]
+
+
+def failure_in(data: bytes, wire: Wire) -> str | None:
+    watch = Watch(115_200, notes=True)
+    now: float = wire.clock.monotonic()
+    events: list[WatchEvent] = [*watch.feed(data, now), *watch.pause(now + 1), *watch.close(now + 2)]
+    for event in events:
+        if isinstance(event, WatchSpeed):
+            wire.serial.baudrate = event.baud
+            watch.speed_is(event.baud, event.at)
+        elif isinstance(event, WatchNote) and event.verdict is Verdict.BAD_IMAGE:
+            cure: Cure | None = event.cure
+            return None if cure is None else cure.text
+        elif isinstance(event, WatchLine | WatchText):
+            number: int = event.number
+            text: str = event.text
+            assert number > 0, text
+    return None
