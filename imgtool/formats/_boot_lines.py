@@ -10,6 +10,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from imgtool.formats._firmware_lines import CRASH_ROWS, FIRMWARE_ROWS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -63,6 +65,7 @@ _ROWS: Final = (
     ("user-code-done", "user code done", r"\buser code done"),
     ("eboot-erased", "vffffffff", r"\bvffffffff\b"),
     ("eboot-load", "~ld", r"~ld\b"),
+    ("eboot-copy", "@cp:", r"@cp:(?P<copied>[0-9a-f]{1,8})\b"),
     ("nodemcu-size", "SPI FI size", r"\bsystem SPI FI size: {0,2}\d{1,2}, {0,2}Flash size: {0,2}\d{1,10}\b"),
     ("rf_cal", "rf cal sector", r"\brf cal sector: {0,2}(?P<sector>\d{1,5})\b"),
     ("rf-byte", "rf[11", r"\brf\[11[234]\] ?: ?[0-9a-f]{2}\b"),
@@ -78,15 +81,13 @@ _ROWS: Final = (
         "spi_size_map",
         r"\bmismatch map {0,2}(?P<map>\d{1,2}), ?spi_size_map {0,2}(?P<size_map>\d{1,2})\b",
     ),
-    # Not read further, but firmware that prints one of these does not run well.
     (
-        "alarm",
-        "xception|>>>stack|oft wdt|oft WDT|table error|abort()|Guru",
-        (
-            r"\bFatal exception|\bException \(\d{1,2}\)|>>>stack>>>|\b[Ss]oft (?:WDT|wdt) reset|"
-            r"\bload partition table error ?!|\babort\(\) was called|\bGuru Meditation"
-        ),
+        "no-table",
+        "table error",
+        r"\bload partition table error ?!",
     ),
+    *CRASH_ROWS,
+    *FIRMWARE_ROWS,
 )
 _NAMES: Final = {f"{name.replace('-', '_')}_": name for name, _, _ in _ROWS}
 # Most lines have none of these; looking for them first saves most of the time.
