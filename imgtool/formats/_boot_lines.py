@@ -7,7 +7,7 @@ from in docs/how-to/boot-logs.md.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats._firmware_lines import CRASH_ROWS, FIRMWARE_ROWS
@@ -90,18 +90,21 @@ _ROWS: Final = (
     *FIRMWARE_ROWS,
 )
 _NAMES: Final = {f"{name.replace('-', '_')}_": name for name, _, _ in _ROWS}
-# Most lines have none of these; looking for them first saves most of the time.
-_MARKS: Final = tuple(mark for _, marks, _ in _ROWS for mark in marks.split("|"))
+_MARKS: Final = [(mark, number) for number, (_, marks, _) in enumerate(_ROWS) for mark in marks.split("|")]
+_MOST_ROWS: Final = 2  # that are looked for by an expression of their own
 
 
 def found_in(line: str) -> Iterator[tuple[str, re.Match[str]]]:
     """The known words of a line, in order: the name of each, and its match with named groups."""
-    if any(mark in line for mark in _MARKS):
-        for match in _form().finditer(line):
+    # Most lines have none of the words, others those of one row: looking for them first saves the time.
+    rows = tuple(dict.fromkeys([number for mark, number in _MARKS if mark in line]))
+    if rows:
+        for match in _form(rows if len(rows) <= _MOST_ROWS else None).finditer(line):
             yield _NAMES[match.lastgroup or ""], match
 
 
-@cache
-def _form() -> re.Pattern[str]:
-    """All rows as one expression; made when the first log is read, as that takes longer than the import."""
-    return re.compile("|".join(f"(?P<{name.replace('-', '_')}_>{form})" for name, _, form in _ROWS))
+@lru_cache(maxsize=4096)
+def _form(rows: tuple[int, ...] | None) -> re.Pattern[str]:
+    """Some rows, or all, as one expression; made when a log needs it: all of them take long."""
+    chosen = _ROWS if rows is None else [_ROWS[number] for number in rows]
+    return re.compile("|".join(f"(?P<{name.replace('-', '_')}_>{form})" for name, _, form in chosen))

@@ -100,7 +100,7 @@ FIRMWARE_ROWS: Final = (
         r"\blast failed alloc call: (?P<alloc>[0-9A-Fa-f]{8})\((?P<alloc_size>-?\d{1,10})\)"
         r"(?:@(?P<alloc_place>\S{1,100}))?"
     )),
-    ("system-param", "system param error", r"\bsystem param error\b(?!, ?use last)"),
+    ("system-param", "system param error", r"\bsystem param error\b(?!,)"),
     ("last-param", "use last saved", r"\bsystem param error, ?use last saved param ?!?"),
     ("mem-check", "MEM CHECK", r"\bMEM CHECK FAIL"),
     # Its radio.

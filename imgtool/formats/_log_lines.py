@@ -27,7 +27,7 @@ _LONGEST_LINE: Final = 1 << 16  # what is longer is no line of a log
 # 0.33 to 0.65, logs with a few bad characters more than 0.95.
 _LEAST_READABLE: Final = 0.8
 _LEAST_CHARACTERS: Final = 16
-_LEAST_SHOWN: Final = 0.4
+_LEAST_ZEROS: Final = 1.5  # for each other character
 _SAID_LINES: Final = 3
 _SAID_CHARACTERS: Final = 200
 _WORDS: Final = re.compile(r"[A-Za-z]{3}")
@@ -71,9 +71,10 @@ def is_readable(text: str) -> bool:
 def is_noise(text: str) -> bool:
     """Whether there is enough of a log to say that most of it cannot be read."""
     shown = "".join(line.text for line in lines(text))
-    # A line at a much lower speed is read as zeros; a text in UTF-16 has less of them than that.
-    if len(text) >= _LEAST_CHARACTERS and len(shown) <= _LEAST_SHOWN * len(text):
-        return len(_CONTROLS.findall(text)) > len(shown)
+    # What was sent at a much lower speed is read as zeros; a text in UTF-16 has fewer of them than that.
+    zeros = len(_CONTROLS.findall(text))
+    if zeros >= max(_LEAST_CHARACTERS, _LEAST_ZEROS * len(shown)):
+        return True
     return len(shown) >= _LEAST_CHARACTERS and not is_readable(shown)
 
 

@@ -212,9 +212,9 @@ class _Reader:
 
 
 def _with_banner(line: int, token: re.Match[str]) -> _Draft:
-    cause, mode, second = (
-        None if token[name] is None else int(token[name]) for name in ("cause", "mode", "second")
-    )
+    groups = token.groupdict()
+    numbers = [groups.get(name) for name in ("cause", "mode", "second")]
+    cause, mode, second = (None if number is None else int(number) for number in numbers)
     reset = None if cause is None else BootCause(cause, _CAUSES.get(cause, "unknown"))
     if mode is None:
         return _Draft(line, reset)

@@ -114,9 +114,10 @@ def _access(number: int, crash: Crash, pc: str) -> str:
     at = "" if address is None else f" 0x{address:08x}, which is {place_of(address)}"
     if number == _LOAD_STORE:
         return (
-            f"The code{pc} read or wrote{at or ' an address'}. Flash, ROM and RAM for code can only be read in "
-            "whole words, and flash cannot be written: mostly a text or table in flash (PROGMEM) that is read "
-            "byte by byte."
+            f"The code{pc} read or wrote{at or ' an address'}. Flash, ROM and RAM for code can only be "
+            "read in whole words, and flash cannot be written: mostly a text or table in flash "
+            "(PROGMEM) that "
+            "is read byte by byte."
         )
     if number == _ALIGNMENT:
         return (

@@ -251,7 +251,9 @@ def _runs(boot: Boot) -> Outcome | None:
 
 
 def _unfinished(boot: Boot) -> Outcome:
-    whole = Cure("Record a whole boot: start the monitor first, and then reset the chip.", (MONITOR,))
+    whole = Cure(
+        "Record a whole boot at 74880 baud: start the monitor first, and then reset the chip.", (MONITOR,)
+    )
     if boot.has("nodemcu-size"):
         return Outcome(
             Verdict.UNFINISHED,
@@ -346,7 +348,8 @@ def _loop(boots: Sequence[Boot], repeats: int) -> Outcome | None:
     hangs = sum(1 for cause in causes if cause == ResetCause.WATCHDOG)
     if repeats < _LEAST_STARTS and hangs < _LEAST_HANGS:
         return None
-    if causes and all(cause in _WAKE_UPS for cause in causes):
+    known = [cause for cause in causes if cause is not None]  # the last banner may be cut
+    if known and all(cause in _WAKE_UPS for cause in known):
         return None
     if hangs >= _LEAST_HANGS:
         cause = (

@@ -155,7 +155,7 @@ def script_error(boot: Boot) -> Outcome | None:
     """A Lua script ended with an error; the firmware goes on."""
     if not boot.has("lua-error"):
         return None
-    said = boot.text_of("lua-error")
+    said = " ".join(boot.text_of("lua-error").split())
     missing = _NIL.search(said)
     hint = (
         f" '{missing['name']}' is not there: perhaps a module that the firmware was built without."
@@ -172,7 +172,8 @@ def script_error(boot: Boot) -> Outcome | None:
 
 def system_param(boot: Boot) -> Outcome | None:
     """The SDK cannot read its parameters."""
-    if not boot.has("system-param"):
+    # The bytes that were found follow it; without them the log may be cut in the message that is harmless.
+    if not boot.has("system-param") or not boot.firmware_lines:
         return None
     return Outcome(
         Verdict.SYSTEM_PARAM,

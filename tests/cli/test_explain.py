@@ -35,7 +35,7 @@ class Stdin(io.TextIOWrapper):
         (DOWNLOAD, 0, "waits for a flasher"),
         (INIT_DATA, 1, "init data is missing"),
         (BANNER, 1, "too early to tell"),
-        (BANNER + LOADED + b"Fatal exception (0):\r\n", 1, "then failed"),
+        (BANNER + LOADED + b"Fatal exception (0):\r\n", 1, "illegal instruction"),
         (b"\xfe\x82\xe0" * 40, 3, "Too little of this can be read"),
         (b"", 3, "no line of an ESP8266 boot"),
         (b"ESP-ROM:esp32c3-api1-20210207\n", 3, "another chip"),

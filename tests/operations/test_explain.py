@@ -201,9 +201,7 @@ CASES = [
     Case("nothing behind", BANNER + LOADED, Verdict.UNFINISHED, ("74880",)),
     Case("nothing behind the loader", BANNER + LOADED + MB4, Verdict.UNFINISHED),
     Case("half a banner", "\xfe\x82 ets Jan  8 20", Verdict.NOTHING_KNOWN),
-    Case(
-        "exception", BANNER + LOADED + "Fatal exception (0): \r\nepc1=0x402411b4\r\n", Verdict.NOTHING_KNOWN
-    ),
+    Case("exception", BANNER + LOADED + "Fatal exception (0): \r\nepc1=0x402411b4\r\n", Verdict.EXCEPTION),
     Case("noise", NOISE * 4, Verdict.WRONG_BAUD, ("74880",)),
     Case("empty", "", Verdict.NOTHING_KNOWN),
     Case("another text", "Dear diary,\nit rained.\n", Verdict.NOTHING_KNOWN),
