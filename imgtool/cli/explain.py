@@ -182,7 +182,11 @@ def _show(result: Explanation) -> None:
 def _show_crash(screen: Screen, crash: Crash, frames: Sequence[Frame]) -> None:
     from imgtool.cli.text import Span
 
-    shown = [(name, value) for name, value in crash.registers if name in _SHOWN_REGISTERS or value]
+    shown = [
+        (name, value)
+        for name, value in crash.registers
+        if value or (name in _SHOWN_REGISTERS and not (name == "excvaddr" and crash.exception in _NO_ACCESS))
+    ]
     if shown or frames:
         screen.line()
         screen.paragraph(f"Crash at line {crash.line}", style="bold")
@@ -213,6 +217,7 @@ def _show_crash(screen: Screen, crash: Crash, frames: Sequence[Frame]) -> None:
 
 _SHOWN_REGISTERS = ("epc1", "excvaddr", "pc", "exccause")
 _SHOWN_FRAMES = 40
+_NO_ACCESS = (0, 4, 5, 6)  # exceptions of which EXCVADDR tells nothing
 _MEANINGS = {
     "epc1": "where it happened",
     "pc": "where it happened",

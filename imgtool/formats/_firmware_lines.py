@@ -68,6 +68,7 @@ CRASH_ROWS: Final = (
         r"Software Watchdog|"
         r"Software/System restart|Deep-Sleep Wake|External System)"
     )),
+    ("cut-here", "CUT HERE", r"-{3,20} CUT HERE FOR EXCEPTION DECODER -{0,20}"),
     ("stack-dump", ">>>stack", r">>>stack>>>"),
     ("registers", "epc1", r"\bepc1 ?[=:] ?0x(?P<epc1>[0-9a-f]{8})"),
     ("backtrace", "Backtrace: 0x", (

@@ -297,6 +297,7 @@ _HANDLERS: Final = {
     "jump": _take_loader,
     "rf_cal": _take_rf_cal,
     "init_data": _take_init_data,
+    "cut-here": lambda *_: None,
     **dict.fromkeys(CRASH_TOKENS, _take_crash),
 }
 

@@ -125,7 +125,7 @@ def is_code(address: int) -> bool:
 
 
 def place_of(address: int) -> str:
-    """What an address is, in words that follow "which is"."""
+    """What stands at an address, in words."""
     if address < _NEAR_ZERO:
         return "at or near 0: a null pointer"
     if address == _UNPAINTED:

@@ -45,6 +45,7 @@ _REGISTER: Final = re.compile(
     r"\b(PC|PS|A1?\d|SAR|EXCCAUSE|EXCVADDR) {0,6}: {1,2}0x([0-9a-f]{8})\b"
 )
 _CONTEXT: Final = re.compile(r"\bctx: (sys|cont|bearssl)\b")
+_POINTERS: Final = re.compile(r"\bsp: [0-9a-f]{8} end: [0-9a-f]{8}")
 _STACK: Final = re.compile(r"\b(3f[ef][0-9a-f]{5}): {1,4}((?:[0-9a-f]{8}\b ?){1,4})")
 _END: Final = "<<<stack<<<"
 
@@ -151,7 +152,7 @@ class CrashReader:
         if _END in text:
             draft.in_stack = False
             return True
-        taken = False
+        taken = _POINTERS.search(text) is not None
         for match in _REGISTER.finditer(text):
             name, value = match[1] or match[3], match[2] or match[4]
             draft.registers.setdefault(name.lower(), int(value, 16))

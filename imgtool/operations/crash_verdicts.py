@@ -87,11 +87,11 @@ def _number(crash: Crash) -> int | None:
 
 def _meaning(number: int | None, crash: Crash) -> str:
     """What the number and the registers say together."""
-    pc = "" if crash.pc is None else f" at 0x{crash.pc:08x}, which is {place_of(crash.pc)}"
+    pc = "" if crash.pc is None else f" at 0x{crash.pc:08x} ({place_of(crash.pc)})"
     if number in (_LOAD_STORE, _ALIGNMENT, _LOAD_PROHIBITED, _STORE_PROHIBITED):
         return _access(number, crash, pc)
     where = pc or " there"
-    pointer = "" if crash.pc is None else f" to 0x{crash.pc:08x}, which is {place_of(crash.pc)}"
+    pointer = "" if crash.pc is None else f" to 0x{crash.pc:08x} ({place_of(crash.pc)})"
     jump = (
         f"The program jumped{pointer}; there is no code. Mostly a pointer to a function, such as a callback, "
         "that was never set or was overwritten."
@@ -111,7 +111,7 @@ def _meaning(number: int | None, crash: Crash) -> str:
 def _access(number: int, crash: Crash, pc: str) -> str:
     """Exceptions of a load or a store."""
     address = crash.accessed
-    at = "" if address is None else f" 0x{address:08x}, which is {place_of(address)}"
+    at = "" if address is None else f" 0x{address:08x} ({place_of(address)})"
     if number == _LOAD_STORE:
         return (
             f"The code{pc} read or wrote{at or ' an address'}. Flash, ROM and RAM for code can only be "
@@ -166,6 +166,11 @@ def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:
         return (
             "Before that, memory could not be had, which the program may not have looked at: too little "
             "free memory is the likely reason."
+        )
+    if boot.checksum is None and boot.loader is None and not boot.firmware_lines and not crash.earlier:
+        return (
+            "The log does not show what came before it. If it comes at once at every start, the firmware in "
+            "flash may be damaged or mixed; if the firmware runs for a while, its program has an error."
         )
     return (
         "An error of the program is likelier than one of the flash, as it has run so far. If it comes at "

@@ -120,7 +120,7 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     )
     return Explanation(
         outcome.verdict,
-        outcome.sentence,
+        _located(outcome.sentence, frames),
         outcome.cause,
         cures or outcome.cures,
         boots,
@@ -129,6 +129,15 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
         crash,
         frames,
     )
+
+
+def _located(sentence: str, frames: Sequence[Frame]) -> str:
+    """The sentence with the function that it happened in, where that is known."""
+    first = frames[0] if frames else None
+    if first is None or first.function is None or first.source not in ("epc1", "pc"):
+        return sentence
+    place = f" ({first.file}:{first.line})" if first.file else ""
+    return f"{sentence.removesuffix('.')}, in {first.function}{place}."
 
 
 def _chosen(boots: Sequence[Boot], outcomes: Sequence[Outcome]) -> int:

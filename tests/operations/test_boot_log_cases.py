@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,9 @@ from imgtool.operations.boot_verdicts import Verdict
 from imgtool.operations.explain import Explanation, explain
 from tests.boot_logs import NOISE
 from tests.operations.boot_log_cases import CASES, LogCase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # What a log comes to that tells too little, or not yet.
 SILENT: Final = (Verdict.UNFINISHED, Verdict.NOTHING_KNOWN, Verdict.RUNS)
@@ -75,7 +78,7 @@ def test_any_prefix(case: LogCase, cut: float) -> None:
     assert found in {case.verdict, *SILENT, *case.also}
 
 
-DISGUISES: Final = {
+DISGUISES: Final[dict[str, Callable[[str], str]]] = {
     "line feeds": lambda log: log.replace("\r\n", "\n"),
     "times": lambda log: "".join(f"12:01:02.123 -> {line}\n" for line in log.splitlines()),
     "brackets": lambda log: "".join(f"[2019-12-12 09:45:36,678] {line}\n" for line in log.splitlines()),
