@@ -179,7 +179,7 @@ def test_a_program_without_symbols() -> None:
     assert (symbols.functions, symbols.function_at(CODE), symbols.line_at(CODE)) == ([], None, None)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=30))
 def test_damaged_debug_information_is_no_error(
     compiled: tuple[str, bytes], edits: list[tuple[int, int]]

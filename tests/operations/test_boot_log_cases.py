@@ -66,7 +66,7 @@ def test_sentences_are_sentences(case: LogCase) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_log_cut_anywhere_gets_no_other_cure(case: LogCase) -> None:
     allowed = {case.verdict, *SILENT, *case.also}
-    cuts = [(end, explain(case.log[:end]).verdict) for end in range(0, len(case.log), 7)]
+    cuts = [(end, explain(case.log[:end]).verdict) for end in range(0, len(case.log), 13)]
 
     assert [(case.log[max(end - 30, 0) : end], found) for end, found in cuts if found not in allowed] == []
 
