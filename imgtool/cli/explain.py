@@ -300,7 +300,7 @@ def _rows(boot: Boot, *, numbered: bool) -> Iterator[tuple[str, str]]:
     for line, words in boot.firmware:
         yield (f"line {line}" if numbered else "firmware"), words
     if boot.noise:
-        yield "noise", "unreadable characters behind the loading"
+        yield "noise", f"unreadable characters{' behind the loading' if boot.segments else ''}"
 
 
 def _mode(boot: Boot) -> str:

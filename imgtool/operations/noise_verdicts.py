@@ -116,9 +116,10 @@ def _noise(garbled: str) -> Unread:
         sentence = "This was recorded at the wrong speed; which one is right cannot be told for sure."
         cause = "The noise may be one of several, the likeliest first; trying them in this order tells which."
     shown = [each for each in speeds if each.likelihood >= _LEAST_SHOWN][:_MOST_SHOWN]
-    if first.likelihood >= _SURE:
-        shown = shown[:1]
     cures: list[Cure] = []
+    if first.likelihood >= _SURE:
+        cures.append(Cure(f"Record it at {first.sent} baud.", (_command(first.sent),)))
+        shown = []
     for each in shown:
         command = _command(each.sent)
         if all(command not in cure.commands for cure in cures):

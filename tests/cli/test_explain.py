@@ -156,7 +156,7 @@ def test_names_of_an_elf_file(put: Put, imgtool: Command) -> None:
     run = imgtool("explain", "--elf", "firmware.elf", "boot.log")
 
     assert (run.code, "in Sensor::read." in " ".join(run.out.split())) == (1, True)
-    assert "  epc1   0x40201108  Sensor::read+0x8" in run.out.splitlines()
+    assert "  epc1  0x40201108  Sensor::read+0x8" in run.out.splitlines()
     assert "--elf" not in run.out
 
 
