@@ -30,7 +30,11 @@ _ROWS: Final = (
         ),
     ),
     ("half_banner", "2013", r"ets\s{1,4}Jan\s{1,4}8\s{1,4}2013"),
-    ("other_chip", "rst:0x|ESP-ROM", r"rst:0x[0-9a-f]{1,2} \([A-Z0-9_]{1,40}\),boot:0x|ESP-ROM:esp32"),
+    (
+        "other_chip",
+        "rst:0x|ESP-ROM|LBEG",
+        r"\bLBEG {0,4}: {1,2}0x|rst:0x[0-9a-f]{1,2} \([A-Z0-9_]{1,40}\),boot:0x|ESP-ROM:esp32",
+    ),
     (
         "load",
         "load 0x",

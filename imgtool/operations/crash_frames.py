@@ -76,7 +76,8 @@ def mismatch_of(crash: Crash, symbols: Sequence[ElfSymbols]) -> str | None:
     words = [word.value for word in crash.stack if _is_loaded(word.value)]
     if len(words) < _LEAST_JUDGED:
         return None
-    inside = [(word, program) for word in words for program in symbols[:] if program.holds(word)]
+    holders = [(word, next((each for each in symbols if each.holds(word)), None)) for word in words]
+    inside = [(word, program) for word, program in holders if program is not None]
     if len(inside) < _LEAST_INSIDE * len(words):
         return f"only {len(inside)} of {len(words)} code addresses on the stack lie in its code"
     calls = sum(program.is_behind_call(word) for word, program in inside)

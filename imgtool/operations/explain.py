@@ -102,7 +102,7 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     if outcome.verdict not in (*_FAILURES, *_CRASHES, Verdict.DOWNLOAD, Verdict.STRAPS):
         outcome = _loop(boots, repeats) or outcome
     notes = [*outcome.notes, *_notes(boots, chosen, outcome.verdict)]
-    if outcome.verdict in _CRASHES:
+    if outcomes[chosen].verdict in _CRASHES:
         notes += _crash_notes(boots, outcomes, chosen)
     front = _noise_note(found)
     notes += [front] if front else []
@@ -188,7 +188,7 @@ def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[Outcome], chosen: int
     if same > 1:
         yield f"{same} of {len(boots)} boots in this log end so."
     since = len(boots) - 1 - chosen
-    if since and outcomes[chosen].verdict in _CRASHES:
+    if since:
         again = "once" if since == 1 else f"{since} times"
         yield f"The same firmware was started {again} since; a restart comes by itself, and is no cure."
 

@@ -370,7 +370,7 @@ CASES = (
         + "PANIC: unprotected error in call to Lua API (init.lua:30: attempt to index global 'bit' "
         "(a nil value))\r\n" + BANNER + LOADED,
         Verdict.PANIC,
-        ("init.lua:30", "'bit' is not there", "built without"),
+        ("(a nil value)'", "'bit' is not there", "built without"),
         ("imgtool inspect FILE", "imgtool erase filesystem"),
         FLASHES,
     ),

@@ -10,7 +10,7 @@ from fixtures.elves import ALLOC, EXEC, Elf, Section
 from imgtool.formats.elf_symbols import ElfSymbols
 from imgtool.operations.explain import explain
 from tests.formats.test_elf_symbols import table
-from tests.operations.boot_log_cases import RTOS
+from tests.operations.boot_log_cases import CASES, RTOS
 
 CODE: Final = 0x4020_1000
 CALL: Final = b"\x05\x00\x00"
@@ -105,6 +105,12 @@ def test_backtrace_of_the_rtos_sdk() -> None:
 
 def test_a_program_for_a_log_without_a_crash() -> None:
     assert "not needed" in explain("rst cause:2, boot mode:(1,7)", [SYMBOLS]).notes[-1]
+
+
+def test_a_hang_counts_no_boots_that_ran() -> None:
+    notes = explain(next(case.log for case in CASES if case.name == "hardware watchdog")).notes
+
+    assert not any("end so" in note or "started" in note for note in notes)
 
 
 def test_registers() -> None:
