@@ -224,8 +224,8 @@ class CrashReader:
 
 def _detail(name: str, groups: dict[str, str]) -> str | None:
     if name == "lua-panic":
-        said = groups.get("lua_panic", "").rstrip()
-        return said.removesuffix(")") if said.count(")") > said.count("(") else said or None
+        lua = groups.get("lua_panic", "").rstrip()
+        return (lua.removesuffix(")") if lua.count(")") > lua.count("(") else lua) or None
     if name == "panic-at":
         said = groups.get("assertion")
         place = f"{groups['panic_file']}:{groups['panic_line']} in {groups['panic_function']}"
