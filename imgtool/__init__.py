@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         LoaderLines,
         RfCalSector,
     )
+    from imgtool.formats.crash import Allocation, Crash, StackWord
+    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.formats.garbled import Speeds
     from imgtool.formats.reading import (
         Checksum,
         FileKind,
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
         Pattern,
         RegionChange,
     )
+    from imgtool.operations.crash_frames import Frame
     from imgtool.operations.describe import Description, describe
     from imgtool.operations.edits import Difference, Edit
     from imgtool.operations.encode import encode
@@ -96,6 +100,9 @@ _HOMES: Final = {
         "LoaderLines",
         "RfCalSector",
     ),
+    "imgtool.formats.crash": ("Allocation", "Crash", "StackWord"),
+    "imgtool.formats.elf_symbols": ("ElfSymbols",),
+    "imgtool.formats.garbled": ("Speeds",),
     "imgtool.formats.reading": (
         "Checksum",
         "FileKind",
@@ -120,6 +127,7 @@ _HOMES: Final = {
         "Pattern",
         "RegionChange",
     ),
+    "imgtool.operations.crash_frames": ("Frame",),
     "imgtool.operations.describe": ("Description", "describe"),
     "imgtool.operations.encode": ("encode",),
     "imgtool.operations.explain": ("Explanation", "explain"),
@@ -156,6 +164,7 @@ _HOMES: Final = {
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Allocation",
     "Assembled",
     "Boot",
     "BootCause",
@@ -172,12 +181,14 @@ __all__ = [
     "Compared",
     "Comparison",
     "ConnectOptions",
+    "Crash",
     "Cure",
     "Description",
     "DiffState",
     "Difference",
     "Edit",
     "ElfOutput",
+    "ElfSymbols",
     "Event",
     "Explanation",
     "ExtractedPart",
@@ -192,6 +203,7 @@ __all__ = [
     "Firmware",
     "FlashChip",
     "FormatError",
+    "Frame",
     "FullImage",
     "Header",
     "HeaderChange",
@@ -220,7 +232,9 @@ __all__ = [
     "Severity",
     "SimPort",
     "Source",
+    "Speeds",
     "Split",
+    "StackWord",
     "StoredFile",
     "TableChange",
     "Transfer",

@@ -7,8 +7,10 @@ from in docs/how-to/boot-logs.md.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+from imgtool.formats._firmware_lines import CRASH_ROWS, FIRMWARE_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,11 @@ _ROWS: Final = (
         ),
     ),
     ("half_banner", "2013", r"ets\s{1,4}Jan\s{1,4}8\s{1,4}2013"),
-    ("other_chip", "rst:0x|ESP-ROM", r"rst:0x[0-9a-f]{1,2} \([A-Z0-9_]{1,40}\),boot:0x|ESP-ROM:esp32"),
+    (
+        "other_chip",
+        "rst:0x|ESP-ROM|LBEG",
+        r"\bLBEG {0,4}: {1,2}0x|rst:0x[0-9a-f]{1,2} \([A-Z0-9_]{1,40}\),boot:0x|ESP-ROM:esp32",
+    ),
     (
         "load",
         "load 0x",
@@ -63,6 +69,7 @@ _ROWS: Final = (
     ("user-code-done", "user code done", r"\buser code done"),
     ("eboot-erased", "vffffffff", r"\bvffffffff\b"),
     ("eboot-load", "~ld", r"~ld\b"),
+    ("eboot-copy", "@cp:", r"@cp:(?P<copied>[0-9a-f]{1,8})\b"),
     ("nodemcu-size", "SPI FI size", r"\bsystem SPI FI size: {0,2}\d{1,2}, {0,2}Flash size: {0,2}\d{1,10}\b"),
     ("rf_cal", "rf cal sector", r"\brf cal sector: {0,2}(?P<sector>\d{1,5})\b"),
     ("rf-byte", "rf[11", r"\brf\[11[234]\] ?: ?[0-9a-f]{2}\b"),
@@ -78,29 +85,30 @@ _ROWS: Final = (
         "spi_size_map",
         r"\bmismatch map {0,2}(?P<map>\d{1,2}), ?spi_size_map {0,2}(?P<size_map>\d{1,2})\b",
     ),
-    # Not read further, but firmware that prints one of these does not run well.
     (
-        "alarm",
-        "xception|>>>stack|oft wdt|oft WDT|table error|abort()|Guru",
-        (
-            r"\bFatal exception|\bException \(\d{1,2}\)|>>>stack>>>|\b[Ss]oft (?:WDT|wdt) reset|"
-            r"\bload partition table error ?!|\babort\(\) was called|\bGuru Meditation"
-        ),
+        "no-table",
+        "table error",
+        r"\bload partition table error ?!",
     ),
+    *CRASH_ROWS,
+    *FIRMWARE_ROWS,
 )
 _NAMES: Final = {f"{name.replace('-', '_')}_": name for name, _, _ in _ROWS}
-# Most lines have none of these; looking for them first saves most of the time.
-_MARKS: Final = tuple(mark for _, marks, _ in _ROWS for mark in marks.split("|"))
+_MARKS: Final = [(mark, number) for number, (_, marks, _) in enumerate(_ROWS) for mark in marks.split("|")]
+_MOST_ROWS: Final = 2  # that are looked for by an expression of their own
 
 
 def found_in(line: str) -> Iterator[tuple[str, re.Match[str]]]:
     """The known words of a line, in order: the name of each, and its match with named groups."""
-    if any(mark in line for mark in _MARKS):
-        for match in _form().finditer(line):
+    # Most lines have none of the words, others those of one row: looking for them first saves the time.
+    rows = tuple(dict.fromkeys([number for mark, number in _MARKS if mark in line]))
+    if rows:
+        for match in _form(rows if len(rows) <= _MOST_ROWS else None).finditer(line):
             yield _NAMES[match.lastgroup or ""], match
 
 
-@cache
-def _form() -> re.Pattern[str]:
-    """All rows as one expression; made when the first log is read, as that takes longer than the import."""
-    return re.compile("|".join(f"(?P<{name.replace('-', '_')}_>{form})" for name, _, form in _ROWS))
+@lru_cache(maxsize=4096)
+def _form(rows: tuple[int, ...] | None) -> re.Pattern[str]:
+    """Some rows, or all, as one expression; made when a log needs it: all of them take long."""
+    chosen = _ROWS if rows is None else [_ROWS[number] for number in rows]
+    return re.compile("|".join(f"(?P<{name.replace('-', '_')}_>{form})" for name, _, form in chosen))

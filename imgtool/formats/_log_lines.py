@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Line", "decoded", "is_noise", "is_readable", "lines", "without_prefix"]
+__all__ = ["Line", "decoded", "garbled_start", "is_noise", "is_readable", "lines", "without_prefix"]
 
 # Colours and cursor movements of terminals, ECMA-48 5.4; other control characters are dropped.
 _ESCAPES: Final = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]")
@@ -27,6 +27,10 @@ _LONGEST_LINE: Final = 1 << 16  # what is longer is no line of a log
 # 0.33 to 0.65, logs with a few bad characters more than 0.95.
 _LEAST_READABLE: Final = 0.8
 _LEAST_CHARACTERS: Final = 16
+_LEAST_ZEROS: Final = 1.5  # for each other character
+_SAID_LINES: Final = 3
+_SAID_CHARACTERS: Final = 200
+_WORDS: Final = re.compile(r"[A-Za-z]{3}")
 
 
 class Line(NamedTuple):
@@ -67,4 +71,29 @@ def is_readable(text: str) -> bool:
 def is_noise(text: str) -> bool:
     """Whether there is enough of a log to say that most of it cannot be read."""
     shown = "".join(line.text for line in lines(text))
+    # What was sent at a much lower speed is read as zeros; a text in UTF-16 has fewer of them than that.
+    zeros = len(_CONTROLS.findall(text))
+    if zeros >= max(_LEAST_CHARACTERS, _LEAST_ZEROS * len(shown)):
+        return True
     return len(shown) >= _LEAST_CHARACTERS and not is_readable(shown)
+
+
+def garbled_start(text: str, stop: int) -> tuple[str, tuple[tuple[int, str], ...]]:
+    """What cannot be read before the first readable line, and the first readable lines.
+
+    Args:
+        text: The log.
+        stop: Line number at which to end; 0 for none.
+    """
+    garbled: list[str] = []
+    said: list[tuple[int, str]] = []
+    for number, line in enumerate(_LINE_ENDS.split(text[:_LONGEST_LINE]), 1):
+        if (stop and number >= stop) or len(said) >= _SAID_LINES:
+            break
+        clean = without_prefix(_ESCAPES.sub("", line)).strip("\0 ")
+        words = _CONTROLS.sub("", clean)
+        if is_readable(clean) and _WORDS.search(words):
+            said.append((number, words[:_SAID_CHARACTERS]))
+        elif not said and clean and not is_readable(clean):
+            garbled.append(line)
+    return "\n".join(garbled)[:_LONGEST_LINE], tuple(said)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import memory_at
+
+if TYPE_CHECKING:
+    from imgtool.formats.crash import Crash
 
 __all__ = [
     "DOWNLOAD",
@@ -176,6 +179,9 @@ class Boot:
         firmware: The first readable lines behind the loading, with their numbers.
         firmware_lines: How many lines stand there.
         noise: Whether some of them are unreadable.
+        crashes: The first crashes that the firmware tells of.
+        crash_count: How many there are.
+        spoken: Whether a line is there that only firmware prints which runs.
     """
 
     line: int
@@ -190,6 +196,9 @@ class Boot:
     firmware: tuple[tuple[int, str], ...] = ()
     firmware_lines: int = 0
     noise: bool = False
+    crashes: tuple[Crash, ...] = ()
+    crash_count: int = 0
+    spoken: bool = False
 
     def has(self, *kinds: str) -> bool:
         """Whether there is a message of one of these kinds."""
@@ -208,8 +217,13 @@ class BootLog:
         boots: Every start of the chip, in order.
         other_chip: Whether a line is another chip's, such as an ESP32's; then there are no boots.
         noise: Whether there is no boot in it, and most of it cannot be read.
+        garbled: The first unreadable stretch that stands before a line of the firmware's, or is the whole
+            log.
+        said: The first readable lines outside of all boots, with their numbers.
     """
 
     boots: tuple[Boot, ...]
     other_chip: bool = False
     noise: bool = False
+    garbled: str = ""
+    said: tuple[tuple[int, str], ...] = ()

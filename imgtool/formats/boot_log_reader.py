@@ -1,7 +1,8 @@
 """Reads the boot log of an ESP8266 into its boots.
 
-Takes any text.  No judgement of what a log comes to, and no decoder of exceptions or stacks: lines that are
-not known are passed over.
+Takes any text.  No judgement of what a log comes to.  Lines that are not known are passed over; those of a
+crash
+go to :mod:`imgtool.formats.crash_reader`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.formats._boot_lines import found_in
-from imgtool.formats._log_lines import decoded, is_noise, is_readable, lines, without_prefix
+from imgtool.formats._firmware_lines import CRASH_ROWS, FIRMWARE_ROWS
+from imgtool.formats._log_lines import decoded, garbled_start, is_noise, is_readable, lines, without_prefix
 from imgtool.formats.boot_log import (
     DOWNLOAD,
     FLASH,
@@ -26,6 +28,7 @@ from imgtool.formats.boot_log import (
     ResetCause,
     RfCalSector,
 )
+from imgtool.formats.crash_reader import CRASH_TOKENS, CrashReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,8 +52,21 @@ _AFTER_LOADING: Final = (
     "eboot-erased",
     "eboot-load",
     "nodemcu-size",
-    "alarm",
+    "no-table",
+    "eboot-copy",
+    # Words that other programs print, too.
+    "lua-memory",
+    "restore",
+    "radio-refused",
+    "firmware",
+    "alloc",
+    "stack-overflow",
+    "abort",
+    "backtrace",
 )
+_SPOKEN: Final = frozenset(name for name, _, _ in (*CRASH_ROWS, *FIRMWARE_ROWS))
+# Boot loaders print these, or they are about the run before.
+_UNSPOKEN: Final = frozenset(("firmware", "reset-reason", "reset-info"))
 
 _CAUSES: Final[dict[int, str]] = {
     ResetCause.NOT_RECORDED: "no cause recorded",
@@ -90,10 +106,16 @@ def read(log: bytes | str) -> BootLog:
         for name, token in tokens:
             other_chip = other_chip or name == "other_chip"
             reader.take(name, line.number, token)
-        rest = line.text[tokens[-1][1].end() :] if tokens else without_prefix(line.text)
-        reader.take_text(line.number, rest)
-    boots = () if other_chip else tuple(draft.boot() for draft in reader.drafts)
-    return BootLog(boots, other_chip, noise=not boots and not other_chip and is_noise(text))
+        if not reader.take_dump(line.text):
+            rest = line.text[tokens[-1][1].end() :] if tokens else without_prefix(line.text)
+            reader.take_text(line.number, rest)
+    if other_chip:
+        return BootLog((), other_chip)
+    boots = tuple(draft.boot() for draft in reader.drafts)
+    noise = not boots and is_noise(text)
+    first = boots[0].line if boots else 0
+    garbled, said = garbled_start(text, first)
+    return BootLog(boots, noise=noise, garbled=text if noise else garbled, said=() if boots else said)
 
 
 @dataclass(slots=True)
@@ -112,10 +134,14 @@ class _Draft:
     firmware: list[tuple[int, str]] = field(default_factory=list)
     firmware_lines: int = 0
     noise: bool = False
+    crashes: CrashReader = field(default_factory=CrashReader)
+    spoken: bool = False
 
     @property
     def loaded(self) -> bool:
-        return self.checksum is not None or self.loader is not None or self.rf_cal is not None
+        return bool(
+            self.checksum is not None or self.loader is not None or self.rf_cal is not None or self.spoken
+        )
 
     @property
     def only_begun(self) -> bool:
@@ -135,6 +161,9 @@ class _Draft:
             tuple(self.firmware),
             self.firmware_lines,
             self.noise,
+            self.crashes.crashes(),
+            self.crashes.count,
+            self.spoken,
         )
 
 
@@ -152,7 +181,12 @@ class _Reader:
         elif name != "other_chip":
             draft = self._current(name, line)
             if draft is not None:
+                draft.spoken = draft.spoken or (name in _SPOKEN and name not in _UNSPOKEN)
                 _HANDLERS.get(name, _take_message)(draft, name, line, token)
+
+    def take_dump(self, text: str) -> bool:
+        """A line that may belong to the dump of a crash; returns whether it does."""
+        return bool(self.drafts) and self.drafts[-1].crashes.take_line(text)
 
     def take_text(self, line: int, text: str) -> None:
         """What is left of a line: of the firmware, if an image was loaded."""
@@ -178,9 +212,9 @@ class _Reader:
 
 
 def _with_banner(line: int, token: re.Match[str]) -> _Draft:
-    cause, mode, second = (
-        None if token[name] is None else int(token[name]) for name in ("cause", "mode", "second")
-    )
+    groups = token.groupdict()
+    numbers = [groups.get(name) for name in ("cause", "mode", "second")]
+    cause, mode, second = (None if number is None else int(number) for number in numbers)
     reset = None if cause is None else BootCause(cause, _CAUSES.get(cause, "unknown"))
     if mode is None:
         return _Draft(line, reset)
@@ -242,6 +276,12 @@ def _take_message(draft: _Draft, name: str, line: int, token: re.Match[str]) -> 
         draft.messages.append(BootMessage(line, name.replace("_", "-"), token[0]))
 
 
+def _take_crash(draft: _Draft, name: str, line: int, token: re.Match[str]) -> None:
+    draft.crashes.take(name, line, token)
+    if name not in ("stack-dump", "registers", "backtrace"):
+        _take_message(draft, name, line, token)
+
+
 _MOST_MESSAGES: Final = 40  # a boot that hangs in a loop of its own prints the same line for ever
 
 _HANDLERS: Final = {
@@ -257,6 +297,8 @@ _HANDLERS: Final = {
     "jump": _take_loader,
     "rf_cal": _take_rf_cal,
     "init_data": _take_init_data,
+    "cut-here": lambda *_: None,
+    **dict.fromkeys(CRASH_TOKENS, _take_crash),
 }
 
 _RF_CAL_FROM_END: Final = next(sector.from_end for sector in SDK_SECTORS if sector.name == "rf-cal")

@@ -1,6 +1,7 @@
 """What a linked ELF program puts into memory: the sections and load segments that images are made of.
 
-Not the recognition of ELF files for ``inspect`` (elf_file.py), and not symbols or debug information.
+Not the recognition of ELF files for ``inspect`` (elf_file.py), and not symbols or debug information
+(elf_symbols.py, which takes its sections from here).
 pyelftools knows the layouts; which bytes are taken is decided here.
 
 Source: the ELF specification, https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html; which section
@@ -21,7 +22,7 @@ from imgtool.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Block", "ElfProgram", "Reserved"]
+__all__ = ["Block", "ElfProgram", "Reserved", "SectionBytes", "sections_with_bytes"]
 
 _MAGIC: Final = b"\x7fELF"
 _IDENT_SIZE: Final = 16
@@ -101,6 +102,24 @@ class ElfProgram(NamedTuple):
         return _Reader(data).program()
 
 
+class SectionBytes(NamedTuple):
+    """A section with bytes in the file, of the memory or not: name, address (0 for none), flags, bytes."""
+
+    name: str
+    address: int
+    flags: int
+    data: bytes
+
+
+def sections_with_bytes(data: bytes) -> tuple[SectionBytes, ...]:
+    """Every section of a linked program that has bytes, in file order; none where there is no section table.
+
+    Raises:
+        FormatError: As for :meth:`ElfProgram.parse`.
+    """
+    return _Reader(data).all_sections()
+
+
 class _Reader:
     """The tables of one file, read with their bounds checked first."""
 
@@ -143,6 +162,19 @@ class _Reader:
             segments,
             tuple(reserved) if has_table else behind,
             tuple(skipped),
+        )
+
+    def all_sections(self) -> tuple[SectionBytes, ...]:
+        """Every section with bytes."""
+        return tuple(
+            SectionBytes(
+                name,
+                row["sh_addr"],
+                row["sh_flags"],
+                self._bytes(row["sh_offset"], row["sh_size"], f"section {name}"),
+            )
+            for name, row in self._sections()
+            if row["sh_type"] not in ("SHT_NOBITS", "SHT_NULL") and row["sh_size"]
         )
 
     def _sections(self) -> Iterator[tuple[str, Any]]:

@@ -17,21 +17,36 @@ if TYPE_CHECKING:
 __all__ = [
     "INSPECT",
     "MONITOR",
+    "MONITOR_FIRMWARE",
+    "PAIR",
+    "VERIFY",
+    "WRITE",
     "Cure",
     "Outcome",
     "Verdict",
     "bad_image",
     "download",
+    "monitor_at",
     "no_image",
     "no_slot",
     "straps",
 ]
 
 INSPECT: Final = "imgtool inspect FILE"
-MONITOR: Final = "imgtool monitor -b 74880 --log boot.log"
 
-_WRITE: Final = "imgtool flash FILE"
-_VERIFY: Final = "imgtool verify FILE"
+
+def monitor_at(baud: int) -> str:
+    """The command that records a log at a speed."""
+    return f"imgtool monitor -b {baud} --log boot.log"
+
+
+MONITOR: Final = monitor_at(74_880)
+MONITOR_FIRMWARE: Final = monitor_at(115_200)
+
+WRITE: Final = "imgtool flash FILE"
+VERIFY: Final = "imgtool verify FILE"
+PAIR: Final = "imgtool inspect 0x00000.bin 0x10000.bin"
+
 _SEED: Final = 0xEF  # of the image checksum: what is left when all data is zero
 _ALL_ONES: Final = 0xFFFF_FFFF
 
@@ -48,6 +63,12 @@ class Verdict(StrEnum):
     INIT_DATA = "init-data"
     TOO_SMALL_FLASH = "too-small-flash"
     PARTITION_TABLE = "partition-table"
+    SYSTEM_PARAM = "system-param"
+    EXCEPTION = "exception"
+    WATCHDOG = "watchdog"
+    PANIC = "panic"
+    OUT_OF_MEMORY = "out-of-memory"
+    SCRIPT_ERROR = "script-error"
     UNFINISHED = "unfinished"
     WRONG_BAUD = "wrong-baud"
     NOTHING_KNOWN = "nothing-known"
@@ -131,7 +152,7 @@ def _erased_behind(segment: BootSegment) -> Outcome:
         "file is whole and verifies, the flash mode is wrong, or the flash chip is.",
         (
             Cure("See whether the file is whole.", (INSPECT,)),
-            Cure("Write it again, and compare.", (_WRITE, _VERIFY)),
+            Cure("Write it again, and compare.", (WRITE, VERIFY)),
             Cure("If it verifies, and this stays: another mode.", ("imgtool flash -fm dout FILE",)),
         ),
     )
@@ -145,7 +166,7 @@ def _damaged(what: str) -> Outcome:
         "badly, by mode, by speed or for lack of power. The first two commands tell them apart.",
         (
             Cure("See whether the file is whole; if not, get or build it again.", (INSPECT,)),
-            Cure("If it is, write it again, and compare.", (_WRITE, _VERIFY)),
+            Cure("If it is, write it again, and compare.", (WRITE, VERIFY)),
             Cure(
                 "If it verifies, and this stays: the safest mode and speed, and a better power supply.",
                 ("imgtool flash -fm dout -ff 40m FILE",),
@@ -170,7 +191,7 @@ def no_image(boot: Boot) -> Outcome | None:
                 ("imgtool read 0 0x10000 -o head.bin", "imgtool inspect head.bin"),
             ),
             Cure("See whether the file is one for address 0.", (INSPECT,)),
-            Cure("Write it to 0, and compare.", (_WRITE, _VERIFY)),
+            Cure("Write it to 0, and compare.", (WRITE, VERIFY)),
         ),
     )
 

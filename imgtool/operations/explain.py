@@ -1,7 +1,7 @@
 """What a boot log says: verdict, cause and cure.
 
 Judges what :mod:`imgtool.formats.boot_log_reader` reads, by rules on one boot and then by all boots.  Not a
-serial monitor, and no decoder of exceptions or stacks.
+serial monitor: it has no state, and can be asked again with every line.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES
 from imgtool.formats.boot_log import ResetCause
 from imgtool.formats.boot_log_reader import read
-from imgtool.operations import boot_verdicts, sdk_verdicts
-from imgtool.operations.boot_verdicts import INSPECT, MONITOR, Cure, Outcome, Verdict
+from imgtool.operations import boot_verdicts, crash_verdicts, panic_verdicts, sdk_verdicts
+from imgtool.operations.boot_verdicts import INSPECT, MONITOR, MONITOR_FIRMWARE, PAIR, Cure, Outcome, Verdict
+from imgtool.operations.crash_frames import frames_of, mismatch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from imgtool.formats.boot_log import Boot, BootLog
+    from imgtool.formats.crash import Crash
+    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.formats.garbled import Speeds
+    from imgtool.operations.crash_frames import Frame
 
 __all__ = ["Explanation", "explain"]
 
@@ -28,8 +33,12 @@ _FAILURES: Final = (
     Verdict.INIT_DATA,
     Verdict.TOO_SMALL_FLASH,
     Verdict.PARTITION_TABLE,
+    Verdict.SYSTEM_PARAM,
 )
+# A firmware that was loaded well, and failed later.  It restarts by itself, so a later start cures nothing.
+_CRASHES: Final = (Verdict.EXCEPTION, Verdict.WATCHDOG, Verdict.PANIC, Verdict.OUT_OF_MEMORY)
 _LEAST_STARTS: Final = 3  # alike, before a loop is called one: a user resets once or twice
+_WAKE_UPS: Final = (ResetCause.DEEP_SLEEP, ResetCause.DEEP_SLEEP_POWER_ON)
 _LEAST_HANGS: Final = 2  # of the watchdog: one may be the end of another firmware
 
 
@@ -45,6 +54,9 @@ class Explanation:
         boots: Every start of the chip in the log.
         repeats: How many boots at the end of the log are alike.
         notes: What else is to be said.
+        crash: The crash that this is about, None if it is about none.
+        frames: The code addresses of that crash, in the order of its dump.
+        speeds: For a log at the wrong speed: the pairs of speeds that explain it, the likeliest first.
     """
 
     verdict: Verdict
@@ -54,6 +66,9 @@ class Explanation:
     boots: tuple[Boot, ...] = ()
     repeats: int = 0
     notes: tuple[str, ...] = ()
+    crash: Crash | None = None
+    frames: tuple[Frame, ...] = ()
+    speeds: tuple[Speeds, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -66,30 +81,133 @@ class Explanation:
         return not self.boots
 
 
-def explain(log: bytes | str) -> Explanation:
+def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation:
     """Say what a boot log comes to, why, and what to do.
 
     Takes anything: whole logs, pieces of them, several boots, with the prefixes of a monitor, with noise.  It
-    judges the last boot that says enough.
+    judges the last boot that says enough; a crash counts until another firmware is on the chip.
 
     Args:
         log: The log as it was recorded, or as text.
+        symbols: The linked programs that are on the chip, which name the functions of a crash.
     """
     found = read(log)
     boots = found.boots
     if not boots:
-        return _no_log(found)
+        return _without_boots(found)
     outcomes = [_judged(boot) for boot in boots]
-    last = len(boots) - 1
-    cut = outcomes[last].verdict is Verdict.UNFINISHED
-    # A log is often cut in the middle of its last boot; the one before it says more.
-    chosen = last - 1 if cut and last and outcomes[last - 1].verdict in _FAILURES else last
-    outcome = outcomes[chosen]
+    chosen = _chosen(boots, outcomes)
+    outcome = _hang(boots, chosen, outcomes[chosen]) or outcomes[chosen]
     repeats = _repeats(boots)
-    if outcome.verdict not in _FAILURES and outcome.verdict not in (Verdict.DOWNLOAD, Verdict.STRAPS):
+    if outcome.verdict not in (*_FAILURES, *_CRASHES, Verdict.DOWNLOAD, Verdict.STRAPS):
         outcome = _loop(boots, repeats) or outcome
-    notes = (*outcome.notes, *_notes(boots, chosen, outcome.verdict))
-    return Explanation(outcome.verdict, outcome.sentence, outcome.cause, outcome.cures, boots, repeats, notes)
+    notes = [*outcome.notes, *_notes(boots, chosen, outcome.verdict)]
+    if outcomes[chosen].verdict in _CRASHES:
+        notes += _crash_notes(boots, outcomes, chosen)
+    front = _noise_note(found)
+    notes += [front] if front else []
+    crash = _crash_of(boots[chosen], outcome.verdict)
+    wrong = mismatch_of(crash, symbols) if crash else None
+    if wrong is not None:
+        notes.insert(
+            0, f"The ELF file cannot be of the firmware that crashed: {wrong}. Its names are left out."
+        )
+    elif symbols and crash is None:
+        notes.append("The ELF file was not needed: there is no crash in this log.")
+    frames = frames_of(crash, () if wrong else symbols) if crash else ()
+    cures = tuple(
+        cure for cure in outcome.cures if cure != crash_verdicts.NAME_FUNCTIONS or not symbols or wrong
+    )
+    return Explanation(
+        outcome.verdict,
+        _located(outcome.sentence, frames),
+        outcome.cause,
+        cures or outcome.cures,
+        boots,
+        repeats,
+        tuple(notes),
+        crash,
+        frames,
+    )
+
+
+def _located(sentence: str, frames: Sequence[Frame]) -> str:
+    """The sentence with the function that it happened in, where that is known."""
+    first = frames[0] if frames else None
+    if first is None or first.function is None or first.source not in ("epc1", "pc"):
+        return sentence
+    place = f" ({first.file}:{first.line})" if first.file else ""
+    return f"{sentence.removesuffix('.')}, in {first.function}{place}."
+
+
+def _chosen(boots: Sequence[Boot], outcomes: Sequence[Outcome]) -> int:
+    """Which boot the log is about."""
+    last = len(boots) - 1
+    verdict = outcomes[last].verdict
+    # A log is often cut in the middle of its last boot; the one before it says more.
+    if verdict is Verdict.UNFINISHED and last and outcomes[last - 1].verdict in _FAILURES:
+        return last - 1
+    if verdict in (Verdict.UNFINISHED, Verdict.RUNS):
+        for index in range(last - 1, -1, -1):
+            if outcomes[index].verdict in _CRASHES:
+                return index
+            settled = outcomes[index].verdict in (Verdict.DOWNLOAD, Verdict.STRAPS, *_FAILURES)
+            if settled or not _same_image(boots[index], boots[last]):
+                break
+    return last
+
+
+def _same_image(one: Boot, other: Boot) -> bool:
+    """Whether two boots can be of the same firmware; cut ones show less."""
+    _, loads = _likeness(one)
+    _, more = _likeness(other)
+    return all(a == b for a, b in zip(loads, more, strict=False))
+
+
+def _hang(boots: Sequence[Boot], chosen: int, outcome: Outcome) -> Outcome | None:
+    """The hardware watchdog started this boot, and the one before it is in the log."""
+    boot = boots[chosen]
+    if chosen == 0 or outcome.verdict not in (Verdict.RUNS, Verdict.UNFINISHED):
+        return None
+    before = boots[chosen - 1]
+    if boot.cause is None or boot.cause.code != ResetCause.WATCHDOG or before.has("first-failed"):
+        return None
+    ran = _judged(before).verdict in (Verdict.RUNS, Verdict.UNFINISHED) and before.checksum is not None
+    hung_before = before.cause is not None and before.cause.code == ResetCause.WATCHDOG
+    if not ran or hung_before or not _same_image(before, boot):
+        return None
+    return crash_verdicts.hardware_watchdog()
+
+
+def _crash_of(boot: Boot, verdict: Verdict) -> Crash | None:
+    return boot.crashes[0] if boot.crashes and verdict in _CRASHES else None
+
+
+def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[Outcome], chosen: int) -> Iterator[str]:
+    same = sum(outcome.verdict is outcomes[chosen].verdict for outcome in outcomes)
+    if same > 1:
+        yield f"{same} of {len(boots)} boots in this log end so."
+    since = len(boots) - 1 - chosen
+    if since:
+        again = "once" if since == 1 else f"{since} times"
+        yield f"The same firmware was started {again} since; a restart comes by itself, and is no cure."
+
+
+def _noise_note(found: BootLog) -> str | None:
+    if not found.garbled:
+        return None
+    from imgtool.operations.noise_verdicts import noise_note  # noqa: PLC0415 - only for logs with noise
+
+    return noise_note(found)
+
+
+def _without_boots(found: BootLog) -> Explanation:
+    from imgtool.operations.noise_verdicts import unread  # noqa: PLC0415 - only for logs that cannot be read
+
+    result = unread(found)
+    verdict, sentence, cause, cures, notes = result.outcome
+    repeats = len(result.boots)
+    return Explanation(verdict, sentence, cause, cures, result.boots, repeats, notes, speeds=result.speeds)
 
 
 # One boot.
@@ -100,23 +218,33 @@ def _judged(boot: Boot) -> Outcome:
     return next(outcome for rule in _RULES if (outcome := rule(boot)) is not None)
 
 
-def _alarm(boot: Boot) -> Outcome | None:
-    if not boot.has("alarm", "user-code-done"):
+def _user_code_done(boot: Boot) -> Outcome | None:
+    if not boot.has("user-code-done"):
         return None
-    message = next(m for m in boot.messages if m.kind in ("alarm", "user-code-done"))
+    message = next(m for m in boot.messages if m.kind == "user-code-done")
     return Outcome(
         Verdict.NOTHING_KNOWN,
         "The image was loaded and started, and then failed.",
-        f"Line {message.line} says '{message.text}'. It is the firmware's own message; this version of "
-        "imgtool does not explain exceptions and stacks.",
+        f"Line {message.line} says '{message.text}': what was started has returned, which it must not. "
+        f"It is no firmware "
+        "for this place, or its beginning is damaged.",
     )
 
 
 def _runs(boot: Boot) -> Outcome | None:
     started = boot.checksum is not None or boot.loader is not None
     printed = boot.firmware_lines > 0 or (boot.has("eboot-load") and not boot.has("eboot-erased"))
-    if not (started and printed) and boot.rf_cal is None and not boot.has("sdk-version"):
+    if not (started and printed) and boot.rf_cal is None and not boot.has("sdk-version") and not boot.spoken:
         return None
+    if not started and boot.spoken:
+        return Outcome(
+            Verdict.RUNS,
+            "The firmware runs; nothing in this log is wrong.",
+            "It prints lines of its own. The loading is not in the log, or cannot be read: the ROM "
+            "prints at another "
+            "speed, 74880 baud.",
+            notes=tuple(panic_verdicts.firmware_notes(boot)),
+        )
     noise = (
         "Behind the loading there are unreadable characters: firmware prints at a speed of its own, mostly "
         "115200."
@@ -127,12 +255,14 @@ def _runs(boot: Boot) -> Outcome | None:
         "The checksum holds, and the firmware prints something of its own."
         if boot.checksum is not None
         else "The firmware prints something of its own.",
-        notes=(noise,) if boot.noise else (),
+        notes=(*((noise,) if boot.noise else ()), *panic_verdicts.firmware_notes(boot)),
     )
 
 
 def _unfinished(boot: Boot) -> Outcome:
-    whole = Cure("Record a whole boot: start the monitor first, and then reset the chip.", (MONITOR,))
+    whole = Cure(
+        "Record a whole boot at 74880 baud: start the monitor first, and then reset the chip.", (MONITOR,)
+    )
     if boot.has("nodemcu-size"):
         return Outcome(
             Verdict.UNFINISHED,
@@ -179,12 +309,19 @@ _RULES: Final[tuple[Callable[[Boot], Outcome | None], ...]] = (
     sdk_verdicts.init_data,
     sdk_verdicts.too_small,
     sdk_verdicts.partition_table,
+    sdk_verdicts.no_table,
     boot_verdicts.bad_image,
     boot_verdicts.no_image,
     boot_verdicts.no_slot,
     boot_verdicts.download,
     boot_verdicts.straps,
-    _alarm,
+    panic_verdicts.system_param,
+    panic_verdicts.out_of_memory,
+    crash_verdicts.exception,
+    crash_verdicts.watchdog,
+    panic_verdicts.panic,
+    _user_code_done,
+    panic_verdicts.script_error,
     _runs,
     _unfinished,
 )
@@ -193,7 +330,7 @@ _RULES: Final[tuple[Callable[[Boot], Outcome | None], ...]] = (
 # Several boots, and none.
 
 
-def _likeness(boot: Boot) -> tuple[object, ...]:
+def _likeness(boot: Boot) -> tuple[int | None, tuple[tuple[int, int], ...]]:
     """What is alike in boots that repeat: the mode and what the ROM loads."""
     mode = boot.mode.code if boot.mode else None
     return mode, tuple((segment.address, segment.length) for segment in boot.segments)
@@ -204,10 +341,7 @@ def _repeats(boots: Sequence[Boot]) -> int:
     model = boots[-2] if len(boots) > 1 else boots[-1]
     mode, loads = _likeness(model)
     last_mode, last_loads = _likeness(boots[-1])
-    same = (
-        isinstance(loads, tuple) and isinstance(last_loads, tuple) and loads[: len(last_loads)] == last_loads
-    )
-    if not same or (last_mode is not None and last_mode != mode):
+    if loads[: len(last_loads)] != last_loads or (last_mode is not None and last_mode != mode):
         return 1
     count = 1
     for boot in reversed(boots[:-1]):
@@ -222,6 +356,9 @@ def _loop(boots: Sequence[Boot], repeats: int) -> Outcome | None:
     causes = [boot.cause.code if boot.cause else None for boot in boots[len(boots) - repeats :]]
     hangs = sum(1 for cause in causes if cause == ResetCause.WATCHDOG)
     if repeats < _LEAST_STARTS and hangs < _LEAST_HANGS:
+        return None
+    known = [cause for cause in causes if cause is not None]  # the last banner may be cut
+    if known and all(cause in _WAKE_UPS for cause in known):
         return None
     if hangs >= _LEAST_HANGS:
         cause = (
@@ -248,11 +385,11 @@ def _loop(boots: Sequence[Boot], repeats: int) -> Outcome | None:
         (
             Cure(
                 "Read what the firmware prints before it restarts.",
-                ("imgtool monitor",),
+                (MONITOR_FIRMWARE,),
             ),
             Cure(
                 "See whether the files are whole and of one build.",
-                ("imgtool inspect 0x00000.bin 0x10000.bin",),
+                (PAIR,),
             ),
         ),
     )
@@ -262,8 +399,14 @@ def _notes(boots: Sequence[Boot], chosen: int, verdict: Verdict) -> Iterator[str
     boot = boots[chosen]
     if len(boots) > 1 and verdict is not Verdict.BOOT_LOOP:
         yield f"The log has {len(boots)} boots; this is about the one from line {boot.line} on."
-    if boot.cause and boot.cause.code == ResetCause.WATCHDOG and verdict is not Verdict.BOOT_LOOP:
+    if (
+        boot.cause
+        and boot.cause.code == ResetCause.WATCHDOG
+        and verdict not in (Verdict.BOOT_LOOP, Verdict.WATCHDOG)
+    ):
         yield "The hardware watchdog ended the run before this boot: it had hung, or waited too long."
+    if boot.cause and boot.cause.code in _WAKE_UPS:
+        yield "The chip woke up from deep sleep, which starts it like a reset."
     yield from _rf_cal_notes(boot)
     lines = [segment.line for each in boots for segment in each.segments if not segment.consistent]
     if lines:
@@ -288,28 +431,3 @@ def _rf_cal_notes(boot: Boot) -> Iterator[str]:
 
 def _bytes_of(name: str) -> int:
     return next((size.bytes for size in FLASH_SIZES if size.name == name), 0)
-
-
-def _no_log(log: BootLog) -> Explanation:
-    if log.other_chip:
-        return Explanation(
-            Verdict.NOTHING_KNOWN,
-            "This is the boot log of another chip, such as an ESP32.",
-            "Its ROM prints lines that no ESP8266 has. imgtool is for the ESP8266 and ESP8285.",
-        )
-    record = Cure("Record it at the speed of the ROM.", (MONITOR,))
-    if log.noise:
-        return Explanation(
-            Verdict.WRONG_BAUD,
-            "Too little of this can be read; if it is a boot log, it was recorded at the wrong speed.",
-            "The ROM prints at 74880 baud, at 115200 where the crystal has 40 MHz. Noise also comes from "
-            "a missing ground line. Or it is a file of another kind: imgtool inspect knows many.",
-            (record, Cure("If it is no log, see what it is.", (INSPECT,))),
-        )
-    return Explanation(
-        Verdict.NOTHING_KNOWN,
-        "There is no line of an ESP8266 boot in this.",
-        "The ROM prints ' ets Jan  8 2013,rst cause:' at every reset, at 74880 baud. A log at another "
-        "speed begins with noise or with nothing, and then has only what the firmware prints.",
-        (record,),
-    )

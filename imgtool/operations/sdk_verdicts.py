@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.boot_log import Boot
 
-__all__ = ["init_data", "partition_table", "too_small"]
+__all__ = ["init_data", "no_table", "partition_table", "too_small"]
 
 _RF_CAL_FROM_END: Final = next(sector.from_end for sector in SDK_SECTORS if sector.name == "rf-cal")
 _INIT_DATA_FROM_END: Final = next(sector.from_end for sector in SDK_SECTORS if sector.name == "init-data")
@@ -46,12 +46,12 @@ def init_data(boot: Boot) -> Outcome | None:
     notes = (
         (
             "The SDK takes the flash size from the image header, not from the chip; imgtool inspect "
-            "0x00000.bin shows it. If init data was written and this message stays, the header has another "
-            "size."
+            "0x00000.bin shows it. If init data was written and this message stays, the header has "
+            "another size."
         ),
         (
-            "NodeMCU 3.0 and later keeps init data elsewhere (0x0f000, early builds 0x0c000) and writes it "
-            "itself; there, writing 0x10000.bin again makes it do so."
+            "NodeMCU 3.0 and later keeps init data elsewhere (0x0f000, early builds 0x0c000) and writes "
+            "it itself; there, writing 0x10000.bin again makes it do so."
         ),
     )
     return Outcome(Verdict.INIT_DATA, "The SDK stops: its init data is missing.", cause, cures, notes)
@@ -63,8 +63,8 @@ def _nodemcu_3(byte: int) -> Outcome:
         Verdict.INIT_DATA,
         "The SDK stops: its init data is missing.",
         "This is NodeMCU 3.0 or later. It keeps init data where its partition table says: at 0x0f000, in "
-        f"early builds at 0x0c000. The first byte there must be 0x05, and it is 0x{byte:02X}. NodeMCU writes "
-        "it at its first boot, notes that at 0x10000, and never does it again.",
+        f"early builds at 0x0c000. The first byte there must be 0x05, and it is 0x{byte:02X}. NodeMCU "
+        "writes it at its first boot, notes that at 0x10000, and never does it again.",
         (
             Cure(
                 "Make it a first boot again: write the file with the partition table.",
@@ -93,8 +93,8 @@ def _init_data_cures(boot: Boot, size: FlashSize | None) -> tuple[Cure, ...]:
     made = f"imgtool fullimage --size {size.name if size else 'SIZE'} --init-data v05 -o flash.bin"
     return (
         Cure(
-            "Write the whole flash, with init data in its place; this replaces the files on the chip. In the "
-            "folder of 0x00000.bin and 0x10000.bin:",
+            "Write the whole flash, with init data in its place; this replaces the files on the chip. In "
+            "the folder of 0x00000.bin and 0x10000.bin:",
             (made, "imgtool flash flash.bin"),
         ),
         Cure(
@@ -173,8 +173,8 @@ def partition_table(boot: Boot) -> Outcome | None:
     if mismatch:
         built, header = (_size_name(int(number)) for number in mismatch.groups())
         cause = (
-            f"It says '{boot.text_of('mismatch')}': the firmware was built for the map of {built}, and the "
-            f"header has that of {header}."
+            f"It says '{boot.text_of('mismatch')}': the firmware was built for the map of {built}, and "
+            f"the header has that of {header}."
         )
         cures = (
             Cure("See which size the header has.", (INSPECT,)),
@@ -199,6 +199,25 @@ def partition_table(boot: Boot) -> Outcome | None:
         )
         cures = (Cure("See which size the header has.", ("imgtool inspect 0x00000.bin",)), again)
     return Outcome(Verdict.PARTITION_TABLE, "The firmware stops at its partition table.", cause, cures)
+
+
+def no_table(boot: Boot) -> Outcome | None:
+    """The boot loader of the RTOS SDK found no partition table."""
+    if not boot.has("no-table"):
+        return None
+    return Outcome(
+        Verdict.PARTITION_TABLE,
+        "The boot loader of the RTOS SDK finds no partition table.",
+        f"It says '{boot.text_of('no-table')}'. The table is a file of its own, mostly for 0x8000, made "
+        "by the build: it was not written, or to another address than the boot loader was built for.",
+        (
+            Cure("Write it where the build says.", ("imgtool flash 0x8000 partitions.bin",)),
+            Cure(
+                "See what stands there.",
+                ("imgtool read 0x8000 0x1000 -o table.bin", "imgtool inspect table.bin"),
+            ),
+        ),
+    )
 
 
 def _size_name(code: int) -> str:

@@ -11,9 +11,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import PortError
+from imgtool.formats.serial_line import byte_time, heard_at
 from imgtool.virtual.faults import Pause, Unplugged
 from imgtool.virtual.machine import Activity
-from imgtool.virtual.wire import byte_time, heard_at
 
 if TYPE_CHECKING:
     from imgtool.virtual.machine import VirtualChip

@@ -18,9 +18,9 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from imgtool.errors import FormatError
+from imgtool.formats.serial_line import byte_time
 from imgtool.virtual.link import PortGoneError
 from imgtool.virtual.machine import Pause
-from imgtool.virtual.wire import byte_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

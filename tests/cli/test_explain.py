@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from imgtool.formats.serial_line import heard_at
+from tests.operations.boot_log_cases import CASES, LogCase
+from tests.operations.test_crash_frames import PROGRAM
 from tests.support import IMAGES, Command, Put
 
 LOADED = (
@@ -35,7 +38,7 @@ class Stdin(io.TextIOWrapper):
         (DOWNLOAD, 0, "waits for a flasher"),
         (INIT_DATA, 1, "init data is missing"),
         (BANNER, 1, "too early to tell"),
-        (BANNER + LOADED + b"Fatal exception (0):\r\n", 1, "then failed"),
+        (BANNER + LOADED + b"Fatal exception (0):\r\n", 1, "illegal instruction"),
         (b"\xfe\x82\xe0" * 40, 3, "Too little of this can be read"),
         (b"", 3, "no line of an ESP8266 boot"),
         (b"ESP-ROM:esp32c3-api1-20210207\n", 3, "another chip"),
@@ -137,6 +140,107 @@ def test_json(put: Put, imgtool: Command) -> None:
         "consistent": True,
     }
     assert boot["rf_cal"] == {"line": 13, "sector": 1019, "flash_size": "4MB"}
+
+
+CRASH = (
+    RUNS
+    + b"\r\nException (28):\r\nepc1=0x40201108 epc2=0x00000000 epc3=0x00000000 excvaddr=0x00000008 "
+    + b"depc=0x00000000\r\n\r\n>>>stack>>>\r\n\r\nctx: cont\r\nsp: 3ffffdb0 end: 3fffffc0 offset: 0190\r\n"
+    + b"3ffffe00:  3ffe8000 40201203 feefeffe 4000050c  \r\n<<<stack<<<\r\n"
+)
+
+
+def test_names_of_an_elf_file(put: Put, imgtool: Command) -> None:
+    put("boot.log", CRASH)
+    put("firmware.elf", PROGRAM)
+    run = imgtool("explain", "--elf", "firmware.elf", "boot.log")
+
+    assert (run.code, "in Sensor::read." in " ".join(run.out.split())) == (1, True)
+    assert "  epc1  0x40201108  Sensor::read+0x8" in run.out.splitlines()
+    assert "--elf" not in run.out
+
+
+def test_the_command_for_names_is_shown(put: Put, imgtool: Command) -> None:
+    put("boot.log", CRASH)
+    run = imgtool("explain", "boot.log")
+
+    assert "     imgtool explain --elf FIRMWARE.elf LOG" in run.out.splitlines()
+    assert "  epc1   0x40201108  flash (irom)" in run.out.splitlines()
+
+
+@pytest.mark.parametrize(("data", "code"), [(b"\xe9 no ELF file", 3), (None, 2)])
+def test_no_elf_file(put: Put, imgtool: Command, data: bytes | None, code: int) -> None:
+    put("boot.log", CRASH)
+    if data is not None:
+        put("firmware.elf", data)
+    run = imgtool("explain", "boot.log", "--elf", "firmware.elf")
+
+    assert (run.code, run.out, "firmware.elf" in run.err) == (code, "", True)
+
+
+def test_json_of_a_crash(put: Put, imgtool: Command) -> None:
+    put("boot.log", CRASH)
+    put("firmware.elf", PROGRAM)
+    (result,) = json.loads(imgtool("explain", "boot.log", "--elf", "firmware.elf", "--json").out)["results"]
+
+    assert (result["verdict"], result["crash"]["exception"], result["crash"]["kind"]) == (
+        "exception",
+        28,
+        "exception",
+    )
+    assert result["crash"]["registers"]["excvaddr"] == 8
+    assert result["crash"]["stack"][1] == {"address": 0x3FFFFE04, "value": 0x40201203}
+    assert result["frames"][0] == {
+        "source": "epc1",
+        "address": 0x40201108,
+        "place": "flash (irom)",
+        "function": "Sensor::read",
+        "offset": 8,
+        "file": None,
+        "line": None,
+        "called": False,
+    }
+    assert (result["speeds"], result["boots"][0]["crashes"]) == ([], 1)
+
+
+def test_noise_of_the_rom(put: Put, imgtool: Command) -> None:
+    put("boot.log", heard_at(RUNS, 74880, 115200))
+    run = imgtool("explain", "boot.log")
+    (result,) = json.loads(imgtool("explain", "--json", "boot.log").out)["results"]
+
+    assert (run.code, run.out.splitlines()[0]) == (
+        3,
+        "This was recorded at the wrong speed: the chip sends at 74880 baud.",
+    )
+    assert "     imgtool monitor -b 74880 --log boot.log" in run.out.splitlines()
+    assert (result["speeds"][0]["sent"], result["speeds"][0]["heard"]) == (74880, 115200)
+
+
+def test_noise_of_a_board_with_another_crystal(put: Put, imgtool: Command) -> None:
+    put("boot.log", heard_at(RUNS, 115200, 74880))
+    out = imgtool("explain", "boot.log").out
+
+    assert "40 MHz crystal" in out
+    assert "     imgtool monitor -b 115200 --log boot.log" in out.splitlines()
+
+
+def test_the_rom_as_noise_in_front_of_a_firmware(put: Put, imgtool: Command) -> None:
+    put(
+        "boot.log",
+        heard_at(RUNS, 74880, 115200) + b"\r\nHello, this is my sketch\r\nsensor ready, 21.5 degrees\r\n",
+    )
+    run = imgtool("explain", "boot.log")
+
+    assert (run.code, "and nothing is wrong." in " ".join(run.out.split())) == (0, True)
+    assert "Hello, this is my sketch" in run.out
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_case_fits_into_80_columns(put: Put, imgtool: Command, case: LogCase) -> None:
+    put("boot.log", case.log.encode())
+    lines = imgtool("explain", "boot.log").out.splitlines()
+
+    assert [line for line in lines if len(line) > 80] == []
 
 
 def test_json_of_noise(put: Put, imgtool: Command) -> None:

@@ -201,8 +201,13 @@ CASES = [
     Case("nothing behind", BANNER + LOADED, Verdict.UNFINISHED, ("74880",)),
     Case("nothing behind the loader", BANNER + LOADED + MB4, Verdict.UNFINISHED),
     Case("half a banner", "\xfe\x82 ets Jan  8 20", Verdict.NOTHING_KNOWN),
+    Case("exception", BANNER + LOADED + "Fatal exception (0): \r\nepc1=0x402411b4\r\n", Verdict.EXCEPTION),
     Case(
-        "exception", BANNER + LOADED + "Fatal exception (0): \r\nepc1=0x402411b4\r\n", Verdict.NOTHING_KNOWN
+        "esp32 crash",
+        "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\n"
+        "EXCVADDR: 0x00000000  LBEG    : 0x400885a8  LEND    : 0x400885de  LCOUNT  : 0x00000000\r\n",
+        Verdict.NOTHING_KNOWN,
+        ("another chip",),
     ),
     Case("noise", NOISE * 4, Verdict.WRONG_BAUD, ("74880",)),
     Case("empty", "", Verdict.NOTHING_KNOWN),

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgtool.formats.serial_line import heard_at
 from imgtool.operations.boot_verdicts import Verdict
 from imgtool.operations.watch import Watch, WatchEvent, WatchLine, WatchNote, WatchSpeed, WatchText
-from imgtool.virtual.wire import heard_at
 from tests import boot_logs as logs
 
 ROM, FIRMWARE = 74_880, 115_200

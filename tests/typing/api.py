@@ -6,6 +6,7 @@ from pathlib import Path
 
 import imgtool
 from imgtool import (
+    Allocation,
     Assembled,
     Boot,
     BootCause,
@@ -22,12 +23,14 @@ from imgtool import (
     Compared,
     Comparison,
     ConnectOptions,
+    Crash,
     Cure,
     Description,
     Difference,
     DiffState,
     Edit,
     ElfOutput,
+    ElfSymbols,
     Event,
     Explanation,
     ExtractedPart,
@@ -40,6 +43,7 @@ from imgtool import (
     Firmware,
     FlashChip,
     FormatError,
+    Frame,
     FullImage,
     Header,
     HeaderChange,
@@ -66,7 +70,9 @@ from imgtool import (
     Session,
     Severity,
     SimPort,
+    Speeds,
     Split,
+    StackWord,
     StoredFile,
     TableChange,
     Transfer,
@@ -177,6 +183,18 @@ def commands_for(log: bytes | str) -> list[str]:
     if explanation.ok or explanation.verdict is Verdict.NOTHING_KNOWN:
         return []
     return [command for cure in cures for command in cure.commands]
+
+
+def crashed_in(log: bytes, elf: bytes) -> list[str]:
+    symbols = [ElfSymbols.parse(elf)]
+    explained: Explanation = imgtool.explain(log, symbols)
+    crash: Crash | None = explained.crash
+    words: tuple[StackWord, ...] = crash.stack if crash else ()
+    failed: Allocation | None = crash.allocation if crash else None
+    frames: tuple[Frame, ...] = explained.frames
+    speeds: tuple[Speeds, ...] = explained.speeds
+    at = [frame.function or "" for frame in frames if frame.address in {word.value for word in words}]
+    return at + [str(pair.sent) for pair in speeds] + ([str(failed.size)] if failed else [])
 
 
 def started_by(log: bytes) -> list[tuple[int | None, bool | None]]:
