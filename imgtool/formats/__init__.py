@@ -72,7 +72,7 @@ _LFS: Final = (
 FORMATS: Final = (
     Format("blank or empty file", "blank"),
     Format("aggregated image", "aggregated", _E9),
-    Format("Arduino firmware", "arduino", _E9),
+    Format("Arduino firmware", "arduino", _E9, embedded=True),
     Format("Espressif boot loader", "sdk_bootloader", _E9),
     Format("rBoot", "rboot", _E9),
     Format("RTOS SDK boot loader", "rtos_bootloader", _E9),

@@ -33,7 +33,6 @@ _IMAGE: Final = (
 )
 _STARTS: Final = (PartKind.IMAGE_V2, PartKind.IMAGE_V1, PartKind.APP)
 _USER1: Final = 0x1000
-_EBOOT: Final = range(0x4010_F000, 0x4011_0000)
 _RBOOT_DEFAULT: Final = 0x2000
 _RBOOT_GPIO, _RBOOT_TEMPORARY = 0x01, 0x02
 
@@ -142,7 +141,8 @@ def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -
     if not held:
         return ActiveSlot("espressif", None, None, "not known", "no slot holds an image", slots)
     if len(held) == 1 and not cut:
-        return _of("espressif", held[0], "likely", "the only slot with an image", slots)
+        reason = "the only slot with an image" + ("" if whole else ", which is damaged")
+        return _of("espressif", held[0], "likely", reason, slots)
     if len(whole) == 1 and not cut:
         return _of("espressif", whole[0], "likely", "the other slot's image is damaged", slots)
     fields = None if params is None else boot_fields_of(data, params)
@@ -153,7 +153,7 @@ def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -
     if named.state == "empty":
         reason = f"the parameters name {named.name}, which holds no image"
         return ActiveSlot("espressif", None, None, "not known", reason, slots)
-    reason = "by the parameters of the SDK, whose layout is not published"
+    reason = "by the SDK's unpublished parameters"
     return _of("espressif", named, "likely", reason, slots)
 
 
@@ -238,6 +238,4 @@ def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
 
 def _is_update(part: Part) -> bool:
     """Whether a part is a second eboot, with which each sketch for an update begins, or a packed one."""
-    if part.kind is PartKind.IMAGE_V1 and part.segments:
-        return part.segments[0].address in _EBOOT
-    return part.facts.get("looks_like") == "gzip data"
+    return part.kind is PartKind.BOOTLOADER or part.facts.get("looks_like") == "gzip data"

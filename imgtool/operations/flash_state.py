@@ -109,9 +109,10 @@ def flash_state(
 
 
 def _rf_cal_state(data: bytes, region: Region | None, firmware: Firmware | None) -> RfCalState | None:
-    if not keeps_rf_cal(firmware):
-        return RfCalState("none", None, 0, "none: this SDK keeps no RF calibration in flash")
-    return None if region is None else rf_cal_state(data, region.start, region.end)
+    state = None if region is None else rf_cal_state(data, region.start, region.end)
+    if keeps_rf_cal(firmware) or (state is not None and state.state == "plausible"):
+        return state
+    return RfCalState("none", None, 0, "none: this SDK keeps no RF calibration in flash")
 
 
 def state_findings(state: FlashState) -> tuple[Finding, ...]:
@@ -151,18 +152,18 @@ def _lfs_state(
 
 def _present(data: bytes, part: Part, region_size: int | None, firmware: Firmware) -> LfsState:
     lua, number_type = str(part.facts["lua"]), part.facts.get("number_type")
-    used = f"{part.size:,} bytes" + (f" of {region_size:,}" if region_size else "")
+    used = f"{part.size:,} of {region_size:,} bytes" if region_size else f"{part.size:,} bytes"
     if not isinstance(number_type, str):
-        return LfsState("present", part.offset, f"Lua {lua} image, {used}", region_size, part.size, lua)
+        return LfsState("present", part.offset, f"Lua {lua}, {used}", region_size, part.size, lua)
     from imgtool.formats.lfs import LfsImage  # noqa: PLC0415 - few flashes have one
 
     image = LfsImage.parse(data[part.offset : part.end])
     fits_place = image.stands_at(part.offset)
     built = firmware.details.get("build type")
     fits_firmware = built == number_type if built in _NUMBER_TYPES else None
-    words = [f"Lua {lua} image, {number_type}", "packed values" if image.packed else "unpacked values", used]
+    words = [f"Lua {lua}, {number_type}", "packed" if image.packed else "not packed", used]
     words.append("addresses fit" if fits_place else "its addresses are for another place")
-    words += [] if fits_firmware is not False else [f"but the firmware is built for {built}"]
+    words += [] if fits_firmware is not False else [f"but the firmware is built with {built} numbers"]
     return LfsState(
         "interrupted" if image.unfinished else "present",
         part.offset,

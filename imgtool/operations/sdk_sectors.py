@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "InitDataState",
     "RfCalState",
+    "StoredNetwork",
     "SystemParamState",
     "boot_fields_of",
     "init_data_state",
     "rf_cal_state",
-    "stations_of",
+    "stored_networks",
     "system_param_state",
 ]
 
@@ -100,6 +101,21 @@ class SystemParamState:
     live: int | None
     network_stored: bool | None
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNetwork:
+    """A network that the station of a device connects to; it holds a password.
+
+    Attributes:
+        offset: Where the copy of the parameters begins that holds it.
+        ssid: Its name.
+        password: Its password, empty where none is stored.  Its place is inferred.
+    """
+
+    offset: int
+    ssid: str
+    password: str
 
 
 def rf_cal_state(data: bytes, start: int, stop: int) -> RfCalState:
@@ -195,7 +211,7 @@ def system_param_state(data: bytes, start: int, stop: int) -> SystemParamState:
     words = _present_words(kinds, live, mirrored=mirrored)
     if kinds[-1] == "cut" or not flags:
         words += ", cut by the end of the file"
-    words += ", network stored (not shown)" if stored else ", no network stored"
+    words += ", network stored" if stored else ", no network stored"
     return SystemParamState("present", start, kinds, mirrored, live, stored, words)
 
 
@@ -253,19 +269,20 @@ def _network(copies: tuple[bytes, ...], live: int | None) -> Station | None:
     return next((found for found in map(system_param.station, chosen) if found is not None), None)
 
 
-def stations_of(data: bytes, state: SystemParamState) -> tuple[tuple[int, Station], ...]:
-    """The networks in the parameters with the offsets of the copies they stand in, equal ones once.
-
-    They hold passwords: for callers that were asked for them by name.
+def stored_networks(data: bytes, state: SystemParamState) -> tuple[StoredNetwork, ...]:
+    """The networks in the parameters, equal ones once: for callers that were asked for passwords by name.
 
     Args:
         data: The whole flash.
         state: Its system parameters.
     """
     copies, _ = _sectors(data, state.offset, len(data))
-    found = [(state.offset + n * SECTOR, system_param.station(copy)) for n, copy in enumerate(copies)]
-    first = {station: offset for offset, station in reversed(found) if station is not None}
-    return tuple(sorted(((offset, station) for station, offset in first.items()), key=lambda pair: pair[0]))
+    networks: dict[Station, int] = {}
+    for number, copy in enumerate(copies):
+        found = system_param.station(copy)
+        if found is not None:
+            networks.setdefault(found, state.offset + number * SECTOR)
+    return tuple(StoredNetwork(offset, each.ssid, each.password) for each, offset in networks.items())
 
 
 def boot_fields_of(data: bytes, state: SystemParamState) -> BootFields | None:

@@ -67,7 +67,7 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
         firmware: Which firmware that is.
     """
     plan = plan_of(data, reading, firmware)
-    if not plan.is_flash and not plan.regions and not goes_on(data, reading):
+    if not plan.is_flash and not goes_on(data, reading) and all(r.start >= len(data) for r in plan.regions):
         return Survey(reading, (), told=False)
     head, start = head_of(reading)
     ordered = sorted(plan.regions, key=lambda region: region.start)
@@ -99,7 +99,8 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     if plan.is_flash:
         named = _application(data, parts) if reading.kind is FileKind.RTOS_BOOTLOADER else reading.firmware
         surveyed = replace(surveyed, kind=FileKind.FLASH_DUMP, firmware=named)
-    return Survey(surveyed, plan.regions, told=True)
+    fresh = [region for region in plan.regions if region.kind in (PartKind.LFS, PartKind.SPIFFS)]
+    return Survey(surveyed, plan.regions if plan.is_flash or plan.used else tuple(fresh), told=True)
 
 
 def _application(data: bytes, parts: list[Part]) -> Firmware | None:

@@ -22,6 +22,7 @@ from imgtool.layout import (
     sdk_regions,
     table_regions,
 )
+from imgtool.operations.sdk_sectors import rf_cal_state
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
@@ -67,7 +68,7 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> Plan:
     stated_end = 0 if stated is None else stated.bytes
     regions, findings = _regions(data, reading, stated_end, is_flash=is_flash)
     if not keeps_rf_cal(firmware):
-        regions = tuple(r for r in regions if r.kind is not PartKind.RF_CAL or _is_blank(data, r))
+        regions = tuple(r for r in regions if r.kind is not PartKind.RF_CAL or _is_rf_cal(data, r))
     fresh = not is_flash and stated_irom_end(data, reading) is not None
     if stated is None or stated_end == size or fresh or reading.kind is FileKind.RTOS_BOOTLOADER:
         return Plan(regions, is_flash, findings, not fresh)
@@ -76,8 +77,9 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> Plan:
     return Plan(regions, is_flash, findings)
 
 
-def _is_blank(data: bytes, region: Region) -> bool:
-    return fill.is_fill(data, region.start, min(region.end, len(data)))
+def _is_rf_cal(data: bytes, region: Region) -> bool:
+    """Whether a sector is blank or holds calibration all the same: versions of RTOS SDKs look like older ones."""
+    return rf_cal_state(data, region.start, region.end).state in ("blank", "plausible", "cut")
 
 
 def _runs_to_end(data: bytes, reading: Reading) -> bool:
@@ -104,8 +106,8 @@ def _regions(
     # No SDK keeps anything at the end of 256KB.
     ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0, _SIZES[0]})
     found = [end for end in ends if init_data.is_init_data(data, sdk_regions(end)[1].start)]
-    if not found and is_flash and stated_end <= size:  # of a cut flash the last sectors are not in the file
-        found = [stated_end or size]
+    if not found and (is_flash or (stated_end > size and goes_on(data, reading))):
+        found = [stated_end or size]  # of a cut flash they lie behind the end of the file
     found = sorted((end for end in found if end != _SIZES[0]), key=lambda end: end != stated_end)
     return tuple(region for end in found for region in sdk_regions(end)), ()
 
