@@ -30,10 +30,10 @@ _MAGICS: Final = (
 )
 _FAT_MARK: Final = b"\x55\xaa"  # at the end of the first 512 bytes of a FAT volume, which begins with a jump
 _JUMPS: Final = (b"\xeb", b"\xe9")
-_SAMPLES: Final = 8
+_SAMPLES: Final = 4
 _SAMPLE: Final = 512
 _TEXT: Final = bytes(range(0x20, 0x7F)) + b"\t\r\n"
-# Base64 and hexadecimal have at most 6 bits a byte, code 6 to 7; of 4 KiB of noise 7.94 to 7.97 are seen.
+# Base64 and hexadecimal have at most 6 bits a byte, code 6 to 7; of 2 KiB of noise 7.89 to 7.93 are seen.
 _DENSE: Final = 7.6
 _TEXT_SHARE: Final = 0.95
 _LEAST_TEXT: Final = 32
@@ -100,6 +100,7 @@ def _sample(data: bytes, start: int, stop: int) -> bytes:
 
 def _entropy(sample: bytes) -> float:
     size = len(sample)
-    if not size:
-        return 0.0
-    return -sum(count / size * math.log2(count / size) for count in Counter(sample).values()) + 0.0
+    # Many values are as frequent as each other: one logarithm for all of those.
+    frequencies = Counter(Counter(sample).values())
+    used = sum(number * count * math.log2(count) for count, number in frequencies.items())
+    return math.log2(size) - used / size if size else 0.0

@@ -10,10 +10,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
+from imgtool.chip import FLASH_SIZES, IROM_BASE, SDK_SECTORS, SECTOR
 from imgtool.formats import identify
 from imgtool.formats.firmware import identify_firmware
-from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.reading import FileKind, Finding, Severity
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
@@ -111,7 +111,7 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
     # One of the two is right also where the other is damaged; the survey then looks closely.
     if any(data[p : p + 1] == b"\x05" or data[p + 2 : p + 8] == _IN_INIT_DATA for p in places):
         return True
-    return _has_erased_sector(data) or _has_table(reading)
+    return _has_erased_sector(data) or _behind_table(data, reading)
 
 
 def _has_erased_sector(data: bytes) -> bool:
@@ -123,8 +123,14 @@ def _has_erased_sector(data: bytes) -> bool:
     return any(data[at] == erased[0] and data.startswith(erased, at) for at in starts)
 
 
-def _has_table(reading: Reading) -> bool:
-    return any(part.kind is PartKind.PARTITION_TABLE for part in reading.parts)
+def _behind_table(data: bytes, reading: Reading) -> bool:
+    """Whether a file holds more than irom by its NodeMCU table: one that is resolved knows no end of it."""
+    entries = next((p.facts["entries"] for p in reading.parts if "entries" in p.facts), None)
+    if not isinstance(entries, list):
+        return False
+    rows = [entry for entry in entries if isinstance(entry, dict)]
+    ends = [row["address"] for row in rows if row["type"] == 0]
+    return all(isinstance(end, int) and end - IROM_BASE < len(data) for end in ends)
 
 
 def _has_init_data(data: bytes) -> bool:

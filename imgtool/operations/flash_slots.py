@@ -30,6 +30,7 @@ _IMAGE: Final = (
     PartKind.CRC_TAIL,
     PartKind.APP,
     PartKind.SHA256_TAIL,
+    PartKind.LENGTH_CRC_WORDS,
 )
 _STARTS: Final = (PartKind.IMAGE_V2, PartKind.IMAGE_V1, PartKind.APP)
 _USER1: Final = 0x1000
@@ -117,7 +118,9 @@ def _slot(data: bytes, reading: Reading, name: str, offset: int) -> Slot:
 
 
 def _continues(part: Part) -> bool:
-    return part.kind in _IMAGE and part.kind not in (PartKind.IMAGE_V2, PartKind.APP)
+    """Whether a part belongs to the image before it; another one begins at a sector."""
+    begins = part.kind in (PartKind.IMAGE_V2, PartKind.APP) and part.offset % SECTOR == 0
+    return part.kind in _IMAGE and not begins
 
 
 def _of(

@@ -146,7 +146,7 @@ def rf_cal_state(data: bytes, start: int, stop: int) -> RfCalState:
 
 def _foreign(data: bytes, start: int, stop: int, *, short: bool) -> str | None:
     """What a sector holds that is nothing of the SDK's; None where it may be."""
-    if init_data.is_init_data(data[:stop], start):
+    if stop - start >= init_data.SIZE and init_data.is_init_data(data, start):
         return "init data"
     found = identify_inside(data, start, stop)
     if found is not None:
@@ -166,7 +166,7 @@ def init_data_state(data: bytes, start: int, stop: int) -> InitDataState:
     stop = min(stop, len(data))
     if start >= stop:
         return InitDataState("cut", start, None, None, (), "behind the end of the file")
-    if not init_data.is_init_data(data[:stop], start):
+    if stop - start < init_data.SIZE or not init_data.is_init_data(data, start):
         if fill.is_fill(data, start, stop):
             return InitDataState("blank", start, None, None, (), "blank")
         if fill.is_fill(data, start, stop, 0):

@@ -136,7 +136,11 @@ def _hole(data: bytes, start: int, stop: int, regions: list[Region]) -> Iterator
 def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
     stop = min(region.end, len(data))
     size = stop - region.start
-    if region.kind is PartKind.INIT_DATA and init_data.is_init_data(data[:stop], region.start):
+    if (
+        region.kind is PartKind.INIT_DATA
+        and size >= init_data.SIZE
+        and init_data.is_init_data(data, region.start)
+    ):
         return (init_data.part_at(data, region.start, size),)
     if region.kind in (PartKind.SPIFFS, PartKind.LFS):
         found = identify_inside(data, region.start, stop)
@@ -235,7 +239,8 @@ def _sector(data: bytes, start: int, stop: int) -> _Run:
     block = data[start:end]
     for value, sector in ((fill.ERASED, _BLANK_SECTOR), (0, _ZERO_SECTOR)):
         if block == sector[: len(block)]:
-            return _Run(start, end, value)
+            filled = fill.run_end(data, end, stop, value)
+            return _Run(start, filled if filled == stop else filled // SECTOR * SECTOR, value)
     found = identify_inside(data, start, stop) if start % SECTOR == 0 else None
     return _Run(start, end) if found is None else _Run(start, found.parts[-1].end, None, found)
 

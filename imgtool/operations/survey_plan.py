@@ -78,7 +78,7 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> Plan:
 
 
 def _is_rf_cal(data: bytes, region: Region) -> bool:
-    """Whether a sector is blank or holds calibration all the same: versions of RTOS SDKs look like older ones."""
+    """Whether a sector is blank, or holds calibration all the same: RTOS SDKs have low versions, too."""
     return rf_cal_state(data, region.start, region.end).state in ("blank", "plausible", "cut")
 
 
