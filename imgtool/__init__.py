@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         LoaderLines,
         RfCalSector,
     )
+    from imgtool.formats.init_data import Deviation
     from imgtool.formats.reading import (
         Checksum,
         FileKind,
@@ -56,12 +57,21 @@ if TYPE_CHECKING:
     from imgtool.operations.explain import Explanation, explain
     from imgtool.operations.extract import ExtractedPart, Extraction, extract
     from imgtool.operations.extras import InitDataSource
+    from imgtool.operations.flash_slots import ActiveSlot, Slot
+    from imgtool.operations.flash_state import FlashState, LfsState
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.manifest import Assembled, FileStretch, FillStretch, Manifest, Source, Wrapper
     from imgtool.operations.memory_use import MemoryUse, SectionUse
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
     from imgtool.operations.patch import Changes, Patched, Write, patch
     from imgtool.operations.patch_table import TableChange
+    from imgtool.operations.sdk_sectors import (
+        InitDataState,
+        RfCalState,
+        StoredNetwork,
+        SystemParamState,
+        stored_networks,
+    )
     from imgtool.operations.split import Split, split
     from imgtool.operations.to_elf import ElfOutput, to_elf
     from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
@@ -93,6 +103,7 @@ _HOMES: Final = {
         "LoaderLines",
         "RfCalSector",
     ),
+    "imgtool.formats.init_data": ("Deviation",),
     "imgtool.formats.reading": (
         "Checksum",
         "FileKind",
@@ -121,6 +132,8 @@ _HOMES: Final = {
     "imgtool.operations.explain": ("Explanation", "explain"),
     "imgtool.operations.extract": ("ExtractedPart", "Extraction", "extract"),
     "imgtool.operations.extras": ("InitDataSource",),
+    "imgtool.operations.flash_slots": ("ActiveSlot", "Slot"),
+    "imgtool.operations.flash_state": ("FlashState", "LfsState"),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
     "imgtool.operations.manifest": (
         "Assembled",
@@ -135,6 +148,13 @@ _HOMES: Final = {
     "imgtool.operations.edits": ("Difference", "Edit"),
     "imgtool.operations.patch": ("Changes", "Patched", "Write", "patch"),
     "imgtool.operations.patch_table": ("TableChange",),
+    "imgtool.operations.sdk_sectors": (
+        "InitDataState",
+        "RfCalState",
+        "StoredNetwork",
+        "SystemParamState",
+        "stored_networks",
+    ),
     "imgtool.operations.split": ("Split", "split"),
     "imgtool.operations.to_elf": ("ElfOutput", "to_elf"),
     "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
@@ -143,6 +163,7 @@ _HOMES: Final = {
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ActiveSlot",
     "Assembled",
     "Boot",
     "BootCause",
@@ -161,6 +182,7 @@ __all__ = [
     "ConnectOptions",
     "Cure",
     "Description",
+    "Deviation",
     "DiffState",
     "Difference",
     "Edit",
@@ -177,14 +199,17 @@ __all__ = [
     "Finding",
     "Firmware",
     "FlashChip",
+    "FlashState",
     "FormatError",
     "FullImage",
     "Header",
     "HeaderChange",
     "ImgtoolError",
     "InitDataSource",
+    "InitDataState",
     "Job",
     "LayoutError",
+    "LfsState",
     "LoaderLines",
     "Manifest",
     "MemoryUse",
@@ -200,13 +225,17 @@ __all__ = [
     "Reading",
     "RegionChange",
     "RfCalSector",
+    "RfCalState",
     "SectionUse",
     "SegmentInfo",
     "Session",
     "Severity",
     "SimPort",
+    "Slot",
     "Source",
     "Split",
+    "StoredNetwork",
+    "SystemParamState",
     "TableChange",
     "Transfer",
     "Verdict",
@@ -229,6 +258,7 @@ __all__ = [
     "open_wire",
     "patch",
     "split",
+    "stored_networks",
     "to_elf",
     "transfer",
 ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fixtures import blocks, dumps, generations
+from fixtures import blocks, dumps, firmwares, generations
 from imgtool.formats.boot_image import patch_header
 from imgtool.operations.describe import describe
 from imgtool.operations.sdk_sectors import stored_networks
@@ -250,7 +250,7 @@ def test_otadata(contents: dict[int, bytes], name: str | None, certainty: str) -
 
 
 def config(mode: int, current: int, *roms: int) -> bytes:
-    body = bytearray(generations.firmwares.rboot_config(*roms, current=current))
+    body = bytearray(firmwares.rboot_config(*roms, current=current))
     body[2] = mode
     return bytes(body)
 
