@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imgtool.formats.crash import Allocation, Crash, StackWord
     from imgtool.formats.elf_symbols import ElfSymbols
     from imgtool.formats.garbled import Speeds
+    from imgtool.formats.init_data import Deviation
     from imgtool.formats.reading import (
         Checksum,
         FileKind,
@@ -62,12 +63,21 @@ if TYPE_CHECKING:
     from imgtool.operations.extract import ExtractedPart, Extraction, extract
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.filesystems import file_systems
+    from imgtool.operations.flash_slots import ActiveSlot, Slot
+    from imgtool.operations.flash_state import FlashState, LfsState
     from imgtool.operations.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.manifest import Assembled, FileStretch, FillStretch, Manifest, Source, Wrapper
     from imgtool.operations.memory_use import MemoryUse, SectionUse
     from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
     from imgtool.operations.patch import Changes, Patched, Write, patch
     from imgtool.operations.patch_table import TableChange
+    from imgtool.operations.sdk_sectors import (
+        InitDataState,
+        RfCalState,
+        StoredNetwork,
+        SystemParamState,
+        stored_networks,
+    )
     from imgtool.operations.split import Split, split
     from imgtool.operations.to_elf import ElfOutput, to_elf
     from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
@@ -103,6 +113,7 @@ _HOMES: Final = {
     "imgtool.formats.crash": ("Allocation", "Crash", "StackWord"),
     "imgtool.formats.elf_symbols": ("ElfSymbols",),
     "imgtool.formats.garbled": ("Speeds",),
+    "imgtool.formats.init_data": ("Deviation",),
     "imgtool.formats.reading": (
         "Checksum",
         "FileKind",
@@ -134,6 +145,8 @@ _HOMES: Final = {
     "imgtool.operations.extract": ("ExtractedPart", "Extraction", "extract"),
     "imgtool.operations.extras": ("InitDataSource",),
     "imgtool.operations.filesystems": ("file_systems",),
+    "imgtool.operations.flash_slots": ("ActiveSlot", "Slot"),
+    "imgtool.operations.flash_state": ("FlashState", "LfsState"),
     "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
     "imgtool.operations.manifest": (
         "Assembled",
@@ -148,6 +161,13 @@ _HOMES: Final = {
     "imgtool.operations.edits": ("Difference", "Edit"),
     "imgtool.operations.patch": ("Changes", "Patched", "Write", "patch"),
     "imgtool.operations.patch_table": ("TableChange",),
+    "imgtool.operations.sdk_sectors": (
+        "InitDataState",
+        "RfCalState",
+        "StoredNetwork",
+        "SystemParamState",
+        "stored_networks",
+    ),
     "imgtool.operations.split": ("Split", "split"),
     "imgtool.operations.to_elf": ("ElfOutput", "to_elf"),
     "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
@@ -164,6 +184,7 @@ _HOMES: Final = {
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ActiveSlot",
     "Allocation",
     "Assembled",
     "Boot",
@@ -184,6 +205,7 @@ __all__ = [
     "Crash",
     "Cure",
     "Description",
+    "Deviation",
     "DiffState",
     "Difference",
     "Edit",
@@ -202,6 +224,7 @@ __all__ = [
     "Finding",
     "Firmware",
     "FlashChip",
+    "FlashState",
     "FormatError",
     "Frame",
     "FullImage",
@@ -209,8 +232,10 @@ __all__ = [
     "HeaderChange",
     "ImgtoolError",
     "InitDataSource",
+    "InitDataState",
     "Job",
     "LayoutError",
+    "LfsState",
     "LoaderLines",
     "Manifest",
     "MemoryUse",
@@ -226,16 +251,20 @@ __all__ = [
     "Reading",
     "RegionChange",
     "RfCalSector",
+    "RfCalState",
     "SectionUse",
     "SegmentInfo",
     "Session",
     "Severity",
     "SimPort",
+    "Slot",
     "Source",
     "Speeds",
     "Split",
     "StackWord",
     "StoredFile",
+    "StoredNetwork",
+    "SystemParamState",
     "TableChange",
     "Transfer",
     "Verdict",
@@ -265,6 +294,7 @@ __all__ = [
     "open_wire",
     "patch",
     "split",
+    "stored_networks",
     "to_elf",
     "transfer",
 ]

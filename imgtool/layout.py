@@ -7,6 +7,7 @@ NodeMCU 3.0 and later carry a partition table.  Not parsing (imgtool.formats), a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,7 @@ __all__ = [
     "arduino_regions",
     "filesystem_places",
     "filesystem_start",
+    "keeps_rf_cal",
     "layout_for",
     "lowest_protected",
     "resolve",
@@ -117,6 +119,17 @@ def sdk_regions(end: int) -> tuple[Region, ...]:
         Region(PartKind(sector.name), end - sector.from_end * SECTOR, sector.sectors * SECTOR, sector.name)
         for sector in SDK_SECTORS
     )
+
+
+def keeps_rf_cal(firmware: Firmware | None) -> bool:
+    """Whether a firmware's SDK has a sector for RF calibration; before 1.5.4.1 it is the application's."""
+    if firmware is None:
+        return True
+    release = firmware.release if firmware.name == "NodeMCU" else ()
+    stated = release or tuple(
+        int(n) for n in re.findall(r"\d+", (firmware.sdk or "").split("(", maxsplit=1)[0])
+    )
+    return not stated or stated >= _SDK_NUMBERING
 
 
 def arduino_regions(end: int) -> tuple[Region, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgtool.operations.describe import Description
+    from imgtool.operations.sdk_sectors import StoredNetwork
 
 __all__ = ["inspect"]
 
@@ -30,6 +31,10 @@ def inspect(
     jobs: Annotated[
         int, typer.Option("-j", "--jobs", metavar="N", min=1, help="Files to look at side by side.")
     ] = 1,
+    show_credentials: Annotated[
+        bool,
+        typer.Option("--show-credentials", help="Print networks and passwords that a dump holds, too."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Say what files are: parts on a map, checks, firmware; several as a table.
@@ -46,9 +51,16 @@ def inspect(
         from imgtool.cli.report import description_fields, document
 
         results = [description_fields(str(path), description) for path, description in described]
+        if show_credentials:
+            from imgtool.cli.state_report import network_fields
+
+            for result, (path, description) in zip(results, described, strict=True):
+                result["networks"] = network_fields(_networks(path, description))
         typer.echo(document("inspect", ok=all(each.ok for _, each in described), results=results))
     else:
         _show(described)
+        if show_credentials:
+            _show_networks(described)
     raise typer.Exit(max(_exit_code(description) for _, description in described))
 
 
@@ -89,6 +101,28 @@ def _show(described: list[tuple[Path, Description]]) -> None:
         show_description(str(path), description)
     else:
         show_overview([(str(path), description) for path, description in described])
+
+
+def _networks(path: Path, description: Description) -> tuple[StoredNetwork, ...]:
+    """The networks that a file holds, with their passwords."""
+    if description.state is None or description.state.system_param is None:
+        return ()
+    from imgtool.cli.files import read_file
+    from imgtool.operations.sdk_sectors import stored_networks
+
+    return stored_networks(read_file(path), description.state.system_param)
+
+
+def _show_networks(described: list[tuple[Path, Description]]) -> None:
+    from imgtool.cli import text
+    from imgtool.cli.state_report import show_networks
+
+    screen = text.stdout()
+    for path, description in described:
+        if len(described) > 1:
+            screen.line()
+            screen.paragraph(str(path), style="bold")
+        show_networks(screen, _networks(path, description))
 
 
 def _exit_code(description: Description) -> int:

@@ -119,6 +119,10 @@ def show_description(path: str, description: Description) -> None:
     if len(description.parts) > 1:
         screen.line()
         show_layout(description.parts, description.size)
+    if description.state is not None:
+        from imgtool.cli.state_report import show_state
+
+        show_state(screen, description.state)
     _show_segments(screen, description)
     _show_checks(screen, description)
     show_partitions(description.parts)

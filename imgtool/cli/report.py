@@ -75,6 +75,10 @@ def description_fields(path: str, description: Description) -> dict[str, Any]:
         "parts": [part_fields(part) for part in description.parts],
         "findings": [finding_fields(finding) for finding in description.findings],
     }
+    if description.state is not None:
+        from imgtool.cli.state_report import state_fields
+
+        fields["state"] = state_fields(description.state)
     if description.content is not None:
         fields["content"] = description_fields(path, description.content)
     return fields

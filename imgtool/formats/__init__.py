@@ -61,14 +61,18 @@ _E9: Final = (b"\xe9",)
 _IMAGES: Final = (b"\xe9", b"\xea")
 _LEAST_IMAGE: Final = 16  # bytes
 _MOST_SEGMENTS: Final = 16
-_LFS: Final = (b"\x1f\x8b", b"\x1bLua\x53", *(bytes([low, 0xA1, 0xFA, 0xFA]) for low in range(0x50, 0x60)))
+_LFS: Final = (
+    b"\x1f\x8b",
+    b"\x1bLua\x53",
+    *(bytes([low, lua, 0xFA, 0xFA]) for lua in (0xA1, 0xA2) for low in range(0x50, 0x60)),
+)
 
 # First match wins: what has a magic comes before what is recognised by its shape, and irom, which has
 # neither, comes last.  Of the many that begin with 0xE9 the most common comes first.
 FORMATS: Final = (
     Format("blank or empty file", "blank"),
     Format("aggregated image", "aggregated", _E9),
-    Format("Arduino firmware", "arduino", _E9),
+    Format("Arduino firmware", "arduino", _E9, embedded=True),
     Format("Espressif boot loader", "sdk_bootloader", _E9),
     Format("rBoot", "rboot", _E9),
     Format("RTOS SDK boot loader", "rtos_bootloader", _E9),

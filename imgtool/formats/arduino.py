@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imgtool.formats.boot_image import Scan
     from imgtool.formats.reading import Header
 
-__all__ = ["APP_OFFSET", "EBOOT_ADDRESS", "WORD_OFFSETS", "ArduinoImage", "Words", "crc_of", "read"]
+__all__ = ["APP_OFFSET", "EBOOT_ADDRESS", "WORD_OFFSETS", "ArduinoImage", "Words", "crc_of", "inside", "read"]
 
 APP_OFFSET: Final = 0x1000
 EBOOT_ADDRESS: Final = 0x4010_F000
@@ -212,6 +212,19 @@ def read(data: bytes) -> Reading | None:
     said += _fill_findings(data, parts)
     named = firmware.arduino_firmware(data)
     return Reading(FileKind.ARDUINO, parts, header, (*findings, *said), firmware=named)
+
+
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read an update that begins at ``offset`` of a flash: eboot and application, as far as those reach."""
+    if _first_address(data, offset) != EBOOT_ADDRESS:
+        return None
+    reading = read(data[offset:stop])
+    ends = [] if reading is None else [part.end for part in reading.parts if part.kind is PartKind.APP]
+    if reading is None or not ends:
+        return None
+    parts = tuple(part for part in reading.parts if part.end <= ends[-1])
+    findings = tuple(each for each in reading.findings if (each.offset or 0) < ends[-1])
+    return replace(reading, parts=parts, findings=findings).moved(offset)
 
 
 def _eboot(data: bytes) -> tuple[Part, Header | None, list[Finding]]:

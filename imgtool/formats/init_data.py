@@ -25,7 +25,20 @@ from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Rea
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FIELDS", "SETS", "SIZE", "Field", "InitData", "findings_of", "is_init_data", "part_at", "read"]
+__all__ = [
+    "FIELDS",
+    "SETS",
+    "SIZE",
+    "Deviation",
+    "Field",
+    "InitData",
+    "deviations",
+    "findings_of",
+    "is_init_data",
+    "nearest_set",
+    "part_at",
+    "read",
+]
 
 SIZE: Final = 128
 _SECTOR: Final = 0x1000
@@ -360,6 +373,50 @@ class InitData:
         return next((name for name, value in SETS.items() if value == block), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A field that is not as in a published set.
+
+    Attributes:
+        field: Its name.
+        offset: Where it begins in the 128 bytes.
+        expected: Its value in the set, in its unit; a run of bytes as hex.
+        found: Its value here, likewise.
+    """
+
+    field: str
+    offset: int
+    expected: str
+    found: str
+
+
+def nearest_set(block: bytes) -> str:
+    """The published set from which the fewest bytes differ; the first of :data:`SETS` among equals."""
+    return min(SETS, key=lambda name: sum(a != b for a, b in zip(SETS[name], block, strict=False)))
+
+
+def deviations(block: bytes, name: str) -> tuple[Deviation, ...]:
+    """The fields of 128 bytes of init data that differ from a published set, in their order.
+
+    Args:
+        block: The 128 bytes.
+        name: The set's name, one of :data:`SETS`.
+
+    Raises:
+        FormatError: Fewer than 128 bytes.
+    """
+    here, there = InitData.parse(block).values, InitData.of_set(name).values
+    return tuple(
+        Deviation(field.name, field.offset, _shown(field, there[field.name]), _shown(field, here[field.name]))
+        for field in FIELDS
+        if here[field.name] != there[field.name]
+    )
+
+
+def _shown(field: Field, value: int | bytes) -> str:
+    return field.show(value) if isinstance(value, int) else value.hex(" ")
+
+
 def is_init_data(data: bytes, offset: int = 0) -> bool:
     """Whether the 128 bytes at ``offset`` are init data, valid or slightly damaged.
 
@@ -408,13 +465,13 @@ def part_at(data: bytes, offset: int, size: int) -> Part:
         name: value if isinstance(value, int) else value.hex() for name, value in init.values.items()
     }
     name = init.set_name
-    changed = [
-        f"{field.name} {field.show(value)}"
-        for field in FIELDS
-        if isinstance(value := init.values[field.name], int) and bytes([value & 0xFF]) != field.default
-    ]
-    more = " ..." if len(changed) > _SHOWN else ""
-    note = f"set {name}" if name else "v05 but for " + ", ".join(changed[:_SHOWN]) + more
+    note = f"set {name}"
+    if name is None:
+        block = data[offset : offset + SIZE]
+        near = nearest_set(block)
+        changed = [f"{each.field} {each.found}" for each in deviations(block, near)]
+        more = " ..." if len(changed) > _SHOWN else ""
+        note = f"{near} but for " + ", ".join(changed[:_SHOWN]) + more
     return Part(PartKind.INIT_DATA, offset, size, note=note, facts={"set": name, "fields": fields})
 
 

@@ -32,8 +32,12 @@ _HEADER = Struct(
     "reserved" / Padding(8),
 )
 _MAGIC_51: Final = 0xFAFA_A150
+_MAGIC_53: Final = 0xFAFA_A250
+_LEAST_53: Final = 48  # bytes of the header that the firmware writes
 _ABSOLUTE: Final = 0x01
 _INTEGER: Final = 0x02
+_PACKED: Final = 0x04
+_UNFINISHED: Final = 0x08
 _GZIP: Final = b"\x1f\x8b"
 _LUA_53: Final = b"\x1bLua\x53"
 _MOST: Final = 0x10_0000  # no partition can be larger than the cache window
@@ -114,6 +118,22 @@ class LfsImage:
         """``integer`` or ``float``; the firmware refuses the other kind."""
         return "integer" if self.signature & _INTEGER else "float"
 
+    @property
+    def packed(self) -> bool:
+        """Whether its values are packed, as the firmware's default is."""
+        return bool(self.signature & _PACKED)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the firmware was interrupted while it wrote the image."""
+        return bool(self.signature & _UNFINISHED)
+
+    def stands_at(self, address: int) -> bool:
+        """Whether its addresses are those of flash address ``address``; never for one that can be moved."""
+        base = IROM_BASE + address
+        words = (int.from_bytes(self.image[at : at + 4], "little") for at in (8, 12))  # code, string table
+        return self.absolute and all(base <= word < base + len(self.image) for word in words)
+
     def at(self, address: int) -> bytes:
         """The image as it must stand in flash at ``address``.
 
@@ -183,9 +203,22 @@ def _facts(image: LfsImage) -> dict[str, Fact]:
     }
 
 
+def _inside_53(data: bytes, offset: int, stop: int) -> Reading | None:
+    """The image that a Lua 5.3 firmware has loaded; of its header only the size is looked at."""
+    size = int.from_bytes(data[offset + 4 : offset + 8], "little")
+    if size % 4 or not _LEAST_53 <= size <= min(stop - offset, _MOST):
+        return None
+    facts: dict[str, Fact] = {"lua": "5.3", "image_size": size}
+    part = Part(PartKind.LFS, offset, size, IROM_BASE + offset, note="Lua 5.3 image", facts=facts)
+    return Reading(FileKind.LFS, (part,))
+
+
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     """Read the loaded image, one with fixed addresses, that begins at ``offset`` of a flash."""
-    if int.from_bytes(data[offset : offset + 4], "little") & 0xFFFF_FFF0 != _MAGIC_51:
+    magic = int.from_bytes(data[offset : offset + 4], "little") & 0xFFFF_FFF0
+    if magic == _MAGIC_53:
+        return _inside_53(data, offset, stop)
+    if magic != _MAGIC_51:
         return None
     try:
         image = LfsImage.parse(data[offset:stop])

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["function_share", "looks_like_code", "pointers"]
+__all__ = ["SAMPLE", "function_share", "looks_like_code", "pointers"]
 
 _PROLOGUE: Final = b"\x12\xc1"
 _RETURN: Final = b"\x0d\xf0"
-_SAMPLE: Final = 1 << 18
+SAMPLE: Final = 1 << 18
+"""How many bytes are looked at."""
+
 # Real code has 4.9 to 8.9 returns and 4.7 to 12.4 prologues per KiB; random bytes have 0.016 of each.
 _PER_KIB: Final = 1.5
 _LEAST: Final = 256
@@ -25,7 +27,7 @@ _LEAST: Final = 256
 
 def looks_like_code(data: bytes) -> bool:
     """Whether the bytes hold as many function starts and returns as lx106 code does."""
-    sample = data[:_SAMPLE]
+    sample = data[:SAMPLE]
     if len(sample) < _LEAST:
         return False
     least = _PER_KIB * len(sample) / 1024

@@ -95,9 +95,14 @@ class Partition:
     def kind(self) -> str:
         """Type and subtype in words."""
         kind = _TYPES.get(self.type, f"0x{self.type:02x}")
-        if self.type == APP and _OTA_FIRST <= self.subtype < _OTA_END:
+        if self.is_ota:
             return f"{kind}, ota_{self.subtype - _OTA_FIRST}"
         return f"{kind}, " + _SUBTYPES.get((self.type, self.subtype), f"0x{self.subtype:02x}")
+
+    @property
+    def is_ota(self) -> bool:
+        """Whether it is one of the slots for updates."""
+        return self.type == APP and _OTA_FIRST <= self.subtype < _OTA_END
 
     def build(self) -> bytes:
         """The row as bytes.

@@ -16,7 +16,7 @@ from imgtool.formats import boot_image, fill, identify
 from imgtool.formats.reading import FileKind, Header, Part, PartKind
 from imgtool.operations.compare_bytes import difference
 from imgtool.operations.describe import AT_FLASH_START, Description, describe
-from imgtool.operations.survey import reserved_regions
+from imgtool.operations.survey_plan import reserved_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -101,7 +101,9 @@ def side_of(data: bytes) -> Side:
         reading = identify(data)
     description = describe(data)
     known = reading.kind in AT_FLASH_START or description.kind is FileKind.FLASH_DUMP
-    return Side(data, description, reserved_regions(data, reading) if known else (), wrapper)
+    return Side(
+        data, description, reserved_regions(data, reading, description.firmware) if known else (), wrapper
+    )
 
 
 @dataclass(frozen=True, slots=True)

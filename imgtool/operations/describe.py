@@ -7,16 +7,17 @@ it). Not rendering: the command line and other programs do that.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
+from imgtool.chip import FLASH_SIZES, IROM_BASE, SDK_SECTORS, SECTOR
 from imgtool.formats import identify
 from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.reading import FileKind, Finding, Severity
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
+    from imgtool.operations.flash_state import FlashState
 
 __all__ = ["AT_FLASH_START", "Description", "describe"]
 
@@ -38,6 +39,7 @@ AT_FLASH_START: Final = frozenset(
 )
 """Kinds that begin at flash address 0, so that file offsets are flash addresses."""
 
+_LEAST_FIRMWARE: Final = 0x1_0000  # before that an image may have fill
 _IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
@@ -56,6 +58,7 @@ class Description:
         parts: Its parts in file order, without holes.
         findings: What is to be said, errors first.
         content: What is inside, for files that only wrap another one.
+        state: What the flash is set up for, where the file is one, or holds more than its firmware.
     """
 
     kind: FileKind
@@ -66,6 +69,7 @@ class Description:
     parts: tuple[Part, ...]
     findings: tuple[Finding, ...]
     content: Description | None = None
+    state: FlashState | None = None
 
     @property
     def ok(self) -> bool:
@@ -105,7 +109,28 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
     ends = {next((end for end in _SIZES if end >= size), 0), 0 if stated is None else stated.bytes} - {0}
     places = [end - SDK_SECTORS[1].from_end * SECTOR for end in ends]
     # One of the two is right also where the other is damaged; the survey then looks closely.
-    return any(data[p : p + 1] == b"\x05" or data[p + 2 : p + 8] == _IN_INIT_DATA for p in places)
+    if any(data[p : p + 1] == b"\x05" or data[p + 2 : p + 8] == _IN_INIT_DATA for p in places):
+        return True
+    return _has_erased_sector(data) or _behind_table(data, reading)
+
+
+def _has_erased_sector(data: bytes) -> bool:
+    """Whether an erased sector lies where firmware runs from, as in a flash that was read in part."""
+    if len(data) % SECTOR:
+        return False
+    erased = b"\xff" * SECTOR
+    starts = range(_LEAST_FIRMWARE, len(data), SECTOR)
+    return any(data[at] == erased[0] and data.startswith(erased, at) for at in starts)
+
+
+def _behind_table(data: bytes, reading: Reading) -> bool:
+    """Whether a file holds more than irom by its NodeMCU table: one that is resolved knows no end of it."""
+    entries = next((p.facts["entries"] for p in reading.parts if "entries" in p.facts), None)
+    if not isinstance(entries, list):
+        return False
+    rows = [entry for entry in entries if isinstance(entry, dict)]
+    ends = [row["address"] for row in rows if row["type"] == 0]
+    return all(isinstance(end, int) and end - IROM_BASE < len(data) for end in ends)
 
 
 def _has_init_data(data: bytes) -> bool:
@@ -129,11 +154,9 @@ def _describe(data: bytes, depth: int) -> Description:
     firmware = reading.firmware
     if firmware is None and reading.kind not in _NO_FIRMWARE and reading.content is None:
         firmware = identify_firmware(data)
+    state = None
     if _may_go_on(data, reading):
-        from imgtool.operations.survey import survey  # noqa: PLC0415 - half of all files do not need it
-
-        reading = survey(data, reading, firmware)
-        firmware = reading.firmware or firmware
+        reading, firmware, state = _surveyed(data, reading, firmware)
     content = None if reading.content is None or depth == 0 else _describe(reading.content, depth - 1)
     findings = (*reading.findings, *_about_content(content))
     rank = list(Severity)
@@ -146,4 +169,22 @@ def _describe(data: bytes, depth: int) -> Description:
         reading.parts,
         tuple(sorted(findings, key=lambda finding: rank.index(finding.severity))),
         content,
+        state,
     )
+
+
+def _surveyed(
+    data: bytes, reading: Reading, firmware: Firmware | None
+) -> tuple[Reading, Firmware | None, FlashState | None]:
+    """The reading with all that the file holds, its firmware, and the state of the flash."""
+    from imgtool.operations.survey import survey  # noqa: PLC0415 - half of all files do not need it
+
+    kind = reading.kind
+    reading, regions, told = survey(data, reading, firmware)
+    firmware = reading.firmware or firmware
+    if not told:
+        return reading, firmware, None
+    from imgtool.operations.flash_state import flash_state, state_findings  # noqa: PLC0415 - as above
+
+    state = flash_state(data, kind, reading, regions, firmware)
+    return replace(reading, findings=(*reading.findings, *state_findings(state))), firmware, state

@@ -10,46 +10,55 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import FLASH_SIZES, IROM_BASE, SECTOR
-from imgtool.errors import LayoutError
+from imgtool.chip import IROM_BASE, SECTOR
 from imgtool.formats import (
     aggregated,
+    contents,
     fill,
     identify_inside,
     init_data,
-    irom,
     lx106,
-    nodemcu_page,
-    rtos_partitions,
 )
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
-from imgtool.layout import Region, arduino_regions, resolve, rtos_regions, sdk_regions, table_regions
+from imgtool.layout import Region
+from imgtool.operations.sdk_sectors import rf_cal_state, system_param_state
+from imgtool.operations.survey_plan import TRAILING, goes_on, head_of, plan_of, stated_irom_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgtool.formats.nodemcu_page import PartitionTable
-    from imgtool.formats.reading import Firmware
+    from imgtool.formats.reading import Fact, Firmware
+    from imgtool.layout import Region
+    from imgtool.operations.survey_plan import Plan
 
-__all__ = ["init_data_cure", "reserved_regions", "survey"]
+__all__ = ["Survey", "init_data_cure", "survey"]
 
-_SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
-_TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
 # Findings about parts that the survey may tell apart.
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
 _NODEMCU_2: Final = (2,)
 _NODEMCU_3: Final = (3,)
 _SDK_NEEDS_INIT_DATA: Final = (1, 5, 4, 1)
-_RTOS_TABLE: Final = 0x8000
-_LEAST_TEXT: Final = 32
-_PRINTABLE: Final = frozenset(b"\t\r\n") | frozenset(range(0x20, 0x7F))
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 _ZERO_SECTOR: Final = bytes(SECTOR)
 
 
-def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
+class Survey(NamedTuple):
+    """A surveyed file.
+
+    Attributes:
+        reading: What it is, its parts told apart.
+        regions: What its firmware reserves, those first that the header's end of the flash gives.
+        told: Whether there was anything to tell; else the reading is the one before.
+    """
+
+    reading: Reading
+    regions: tuple[Region, ...]
+    told: bool
+
+
+def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     """The reading with what lies behind the firmware told apart; the same one where there is nothing to tell.
 
     Args:
@@ -57,19 +66,23 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
         reading: What the format at its start made of it.
         firmware: Which firmware that is.
     """
-    plan = _plan(data, reading)
-    if not plan.is_flash and not plan.regions:
-        return reading
-    head, start = _head(reading)
-    behind = [region for region in plan.regions if start <= region.start < len(data)]
-    before = [region for region in plan.regions if region.end <= start]
+    plan = plan_of(data, reading, firmware)
+    if not plan.is_flash and not goes_on(data, reading) and all(r.start >= len(data) for r in plan.regions):
+        return Survey(reading, (), told=False)
+    head, start = head_of(reading)
+    ordered = sorted(plan.regions, key=lambda region: region.start)
+    # What a fresh image keeps free below irom is fill in it, and no sector yet.
+    before = [region for region in ordered if region.end <= start] if plan.is_flash or plan.used else []
+    behind = [region for region in ordered if start <= region.start < len(data)]
     parts = list(_head_parts(data, head, before))
     found: list[Finding] = []
-    known_end = _stated_irom_end(data, reading)
+    known_end = stated_irom_end(data, reading)
     if known_end is not None and start < known_end <= len(data):
         parts.append(Part(PartKind.IROM, start, known_end - start, IROM_BASE + start))
         start = known_end
     for region in (*behind, None):
+        if region is not None and region.start < start:
+            continue
         free, told = _free_parts(data, start, len(data) if region is None else region.start)
         parts += free
         found += told
@@ -80,26 +93,14 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Reading:
     kept = tuple(f for f in reading.findings if f.code not in _LOOSE_CODES or f.offset in unknown)
     if reading.kind is FileKind.UNKNOWN:
         kept = (Finding(Severity.WARNING, "no-image", "no image stands at 0: the chip would not start", 0),)
-    said = (*kept, *plan.findings, *found, *_missing(data, plan, firmware), *_init_findings(data, parts))
-    if not plan.is_flash:
-        return replace(reading, parts=tuple(parts), findings=said)
-    return replace(
-        reading,
-        kind=FileKind.FLASH_DUMP,
-        parts=tuple(parts),
-        findings=said,
-        firmware=_application(data, parts) if reading.kind is FileKind.RTOS_BOOTLOADER else reading.firmware,
-    )
-
-
-def reserved_regions(data: bytes, reading: Reading) -> tuple[Region, ...]:
-    """What the firmware in a file that begins at flash address 0 reserves, as the survey goes by it.
-
-    Args:
-        data: The whole file.
-        reading: What the format at its start made of it.
-    """
-    return _plan(data, reading).regions
+    missing = _missing(data, plan, firmware) if plan.is_flash or plan.used else ()
+    said = (*kept, *plan.findings, *found, *missing, *_init_findings(data, parts))
+    surveyed = replace(reading, parts=tuple(parts), findings=said)
+    if plan.is_flash:
+        named = _application(data, parts) if reading.kind is FileKind.RTOS_BOOTLOADER else reading.firmware
+        surveyed = replace(surveyed, kind=FileKind.FLASH_DUMP, firmware=named)
+    fresh = [region for region in plan.regions if region.kind in (PartKind.LFS, PartKind.SPIFFS)]
+    return Survey(surveyed, plan.regions if plan.is_flash or plan.used else tuple(fresh), told=True)
 
 
 def _application(data: bytes, parts: list[Part]) -> Firmware | None:
@@ -111,105 +112,11 @@ def _application(data: bytes, parts: list[Part]) -> Firmware | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the survey goes by: the reserved regions, and whether the file is a whole flash."""
-
-    regions: tuple[Region, ...]
-    is_flash: bool
-    findings: tuple[Finding, ...] = ()
-
-
-def _plan(data: bytes, reading: Reading) -> _Plan:
-    size = len(data)
-    is_flash = size in _SIZES and _stated_irom_end(data, reading) != size and not _runs_to_end(data, reading)
-    stated = None if reading.header is None else reading.header.flash_size
-    stated_end = 0 if stated is None else stated.bytes
-    regions, findings = _regions(data, reading, stated_end, is_flash=is_flash)
-    if (
-        is_flash
-        and stated is not None
-        and stated_end != size
-        and reading.kind is not FileKind.RTOS_BOOTLOADER
-    ):
-        findings = (*findings, _size_differs(stated.name, size))
-    return _Plan(regions, is_flash, findings)
-
-
-def _runs_to_end(data: bytes, reading: Reading) -> bool:
-    """Whether irom goes on to the last sectors: then the file is as long as a flash by chance."""
-    first, init, _ = sdk_regions(len(data))
-    is_code = lx106.looks_like_code(data[first.start :])
-    return reading.kind is FileKind.AGGREGATED and is_code and not init_data.is_init_data(data, init.start)
-
-
-def _regions(
-    data: bytes, reading: Reading, stated_end: int, *, is_flash: bool
-) -> tuple[tuple[Region, ...], tuple[Finding, ...]]:
-    """What the firmware reserves, by its kind and the end of the flash that the image header states."""
-    size = len(data)
-    if reading.kind is FileKind.ARDUINO:
-        end = stated_end if 0 < stated_end <= size else size
-        return (arduino_regions(end), ()) if is_flash else ((), ())
-    if reading.kind is FileKind.RTOS_BOOTLOADER:
-        rtos = rtos_partitions.table_at(data, _RTOS_TABLE)
-        return (() if rtos is None else rtos_regions(rtos, size)), ()
-    table = _table(data, reading)
-    if table is not None:
-        return _of_table(table, stated_end or size) if is_flash else ((), ())
-    # No SDK keeps anything at the end of 256KB.
-    ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0, _SIZES[0]})
-    found = [end for end in ends if init_data.is_init_data(data, sdk_regions(end)[1].start)]
-    if not found and is_flash and stated_end <= size:  # of a cut flash the last sectors are not in the file
-        found = [stated_end or size]
-    found = [end for end in found if end != _SIZES[0]]
-    return tuple(region for end in found for region in sdk_regions(end)), ()
-
-
-def _size_differs(stated: str, size: int) -> Finding:
-    message = f"the image header says {stated}, the file has {size:,} bytes: the SDK goes by the header"
-    return Finding(Severity.WARNING, "flash-size-differs", message, 3)
-
-
-def _of_table(table: PartitionTable, flash_bytes: int) -> tuple[tuple[Region, ...], tuple[Finding, ...]]:
-    try:
-        return table_regions(resolve(table, flash_bytes, 0)), ()
-    except LayoutError as problem:
-        return (), (Finding(Severity.WARNING, "partition-table", str(problem), problem.offset),)
-
-
-def _table(data: bytes, reading: Reading) -> PartitionTable | None:
-    for part in reading.parts:
-        if part.kind is PartKind.PARTITION_TABLE:
-            page = nodemcu_page.page_at(data, part.offset)
-            return None if page is None else page.table
-    return None
-
-
-def _stated_irom_end(data: bytes, reading: Reading) -> int | None:
-    """The end of irom that an unresolved NodeMCU table states; None where there is none."""
-    for part in reading.parts:
-        if part.kind is PartKind.PARTITION_TABLE:
-            return irom.irom_end(data, part.offset)
-    return None
-
-
-def _head(reading: Reading) -> tuple[tuple[Part, ...], int]:
-    """The firmware's own parts, and where the rest begins: at irom, whose end is not known, or behind all."""
-    head = list(reading.parts)
-    start = head[-1].end
-    if reading.kind is FileKind.AGGREGATED:
-        return tuple(head[:-1]), head[-1].offset
-    while head and head[-1].kind in _TRAILING:
-        start = head.pop().offset
-    return tuple(head), start
-
-
 def _head_parts(data: bytes, head: tuple[Part, ...], regions: list[Region]) -> Iterator[Part]:
     """The firmware's parts, and between them the regions that NodeMCU 3 keeps below irom, in fill."""
     position = 0
     for part in head:
-        if part.kind in _TRAILING:
+        if part.kind in TRAILING:
             continue
         yield from _hole(data, position, part.offset, regions)
         yield part
@@ -229,7 +136,11 @@ def _hole(data: bytes, start: int, stop: int, regions: list[Region]) -> Iterator
 def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
     stop = min(region.end, len(data))
     size = stop - region.start
-    if region.kind is PartKind.INIT_DATA and init_data.is_init_data(data[:stop], region.start):
+    if (
+        region.kind is PartKind.INIT_DATA
+        and size >= init_data.SIZE
+        and init_data.is_init_data(data, region.start)
+    ):
         return (init_data.part_at(data, region.start, size),)
     if region.kind in (PartKind.SPIFFS, PartKind.LFS):
         found = identify_inside(data, region.start, stop)
@@ -246,25 +157,27 @@ def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
 
 
 def _used_part(data: bytes, region: Region, stop: int) -> Part:
-    """A region with contents, which are counted and never shown: they may hold credentials."""
+    """A region with contents, which are told by structure and never shown: they may hold credentials."""
     start, size = region.start, stop - region.start
-    used = size - data.count(fill.ERASED, start, stop)
-    if region.kind is PartKind.RF_CAL and _is_text(data[start:stop]):
-        return Part(PartKind.USER_DATA, start, size, note="text in the place of RF calibration, not shown")
-    if region.kind is PartKind.SYSTEM_PARAM:
-        note = "filled with 0x00" if fill.is_fill(data, start, stop, 0) else f"{used:,} bytes used, not shown"
-        return Part(region.kind, start, size, note=note)
     if region.kind is PartKind.RF_CAL:
-        note = "filled with 0x00" if fill.is_fill(data, start, stop, 0) else f"{used:,} bytes used"
-        return Part(region.kind, start, size, note=note)
+        cal = rf_cal_state(data, start, stop)
+        # Some vendors keep text there: what identifies the device, and its network.
+        kind = PartKind.USER_DATA if cal.foreign == "text" else PartKind.RF_CAL
+        return Part(kind, start, size, note=cal.words)
+    if region.kind is PartKind.SYSTEM_PARAM:
+        return Part(region.kind, start, size, note=system_param_state(data, start, stop).words)
     if region.kind is PartKind.USER_DATA:
+        used = size - data.count(fill.ERASED, start, stop)
         return Part(region.kind, start, size, note=f"{region.name}, {used:,} bytes used, not shown")
-    return Part(PartKind.UNKNOWN, start, size, note=f"in the place of {region.name}")
+    return _unknown_part(data, start, stop, f"in the place of {region.name}")
 
 
-def _is_text(block: bytes) -> bool:
-    """Whether the bytes begin with printable text, which some vendors keep where RF cal belongs."""
-    return len(block) >= _LEAST_TEXT and all(byte in _PRINTABLE for byte in block[:_LEAST_TEXT])
+def _unknown_part(data: bytes, start: int, stop: int, where: str = "") -> Part:
+    """What no format knows, with what it looks like."""
+    hint = contents.hint_of(data, start, stop)
+    facts: dict[str, Fact] = {"looks_like": hint.words, "entropy": round(hint.entropy, 2)}
+    note = ", ".join(word for word in (where, hint.words) if word)
+    return Part(PartKind.UNKNOWN, start, stop - start, note=note, facts=facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,8 +211,8 @@ def _free_parts(data: bytes, start: int, stop: int) -> tuple[list[Part], list[Fi
         elif lx106.looks_like_code(data[run.start : run.stop]):
             parts.append(Part(PartKind.IROM, run.start, run.stop - run.start, IROM_BASE + run.start))
         else:
-            parts.append(Part(PartKind.UNKNOWN, run.start, run.stop - run.start))
-            message = f"{run.stop - run.start:,} bytes that no format knows"
+            parts.append(_unknown_part(data, run.start, run.stop))
+            message = f"{run.stop - run.start:,} bytes that no format knows: {parts[-1].note}"
             findings.append(Finding(Severity.NOTE, "unknown-data", message, run.start))
     return parts, findings
 
@@ -326,7 +239,8 @@ def _sector(data: bytes, start: int, stop: int) -> _Run:
     block = data[start:end]
     for value, sector in ((fill.ERASED, _BLANK_SECTOR), (0, _ZERO_SECTOR)):
         if block == sector[: len(block)]:
-            return _Run(start, end, value)
+            filled = fill.run_end(data, end, stop, value)
+            return _Run(start, filled if filled == stop else filled // SECTOR * SECTOR, value)
     found = identify_inside(data, start, stop) if start % SECTOR == 0 else None
     return _Run(start, end) if found is None else _Run(start, found.parts[-1].end, None, found)
 
@@ -365,7 +279,7 @@ def _trimmed(data: bytes, runs: list[_Run]) -> list[_Run]:
     return trimmed
 
 
-def _missing(data: bytes, plan: _Plan, firmware: Firmware | None) -> tuple[Finding, ...]:
+def _missing(data: bytes, plan: Plan, firmware: Firmware | None) -> tuple[Finding, ...]:
     """What a place for init data without init data leads to."""
     findings = []
     for region in plan.regions:

@@ -270,3 +270,61 @@ def test_workers_say_the_same(put: Put, imgtool: Command) -> None:
         put(f"folder/{name}", name)
 
     assert imgtool("inspect", "-r", "folder", "-j", "2").out == imgtool("inspect", "-r", "folder").out
+
+
+DUMP = "dumps/sdk-boot-2-slots-1m.bin"
+ON_THIS_FLASH = [
+    "on this flash",
+    "starts      user2 at 0x081000, likely: by the SDK's unpublished parameters",
+    "init data   0x0fc000: set v05",
+    "RF cal      0x0fb000: plausible, 526 bytes used",
+    "parameters  0x0fd000: two equal copies, network stored (not shown)",
+]
+
+
+def test_what_is_on_a_flash(put: Put, imgtool: Command) -> None:
+    put("dump.bin", DUMP)
+    lines = [text.strip() for text in imgtool("inspect", "dump.bin").out.splitlines()]
+
+    start = lines.index(ON_THIS_FLASH[0])
+    assert lines[start : start + len(ON_THIS_FLASH)] == ON_THIS_FLASH
+
+
+def test_every_deviation_of_init_data_is_a_line(put: Put, imgtool: Command) -> None:
+    put("dump.bin", "dumps/nodemcu-2.2-4m.bin")
+
+    assert "vdd33_const: 0 -> 255" in imgtool("inspect", "dump.bin").out
+
+
+def test_state_in_json(put: Put, imgtool: Command) -> None:
+    put("dump.bin", DUMP)
+    (result,) = json.loads(imgtool("inspect", "--json", "dump.bin").out)["results"]
+
+    assert result["state"]["active_slot"]["name"] == "user2"
+    assert result["state"]["system_param"]["network_stored"] is True
+    assert "networks" not in result
+
+
+def test_an_image_has_no_state(put: Put, imgtool: Command) -> None:
+    put("image.bin", aggregate("sample"))
+
+    assert "state" not in json.loads(imgtool("inspect", "--json", "image.bin").out)["results"][0]
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_credentials_only_for_who_asks(put: Put, imgtool: Command, shown: bool) -> None:
+    put("dump.bin", DUMP)
+    option = ["--show-credentials"] if shown else []
+    text = imgtool("inspect", "dump.bin", *option).out
+    document = imgtool("inspect", "--json", "dump.bin", *option).out
+
+    assert ["hunter2hunter2" in out and "SecretNetwork" in out for out in (text, document)] == [shown, shown]
+
+
+def test_credentials_of_several_files(put: Put, imgtool: Command) -> None:
+    put("dump.bin", DUMP)
+    put("wiped.bin", "dumps/wiped-1m.bin")
+    run = imgtool("inspect", "dump.bin", "wiped.bin", "--show-credentials")
+
+    assert "no network is seen" in run.out
+    assert "hunter2hunter2" in run.out

@@ -181,7 +181,7 @@ WITHOUT_A_VALUE = {
 }
 
 # Dumps are the survey's, and damaged files need not be built again.
-WHOLE = [name for name in IMAGES if not name.startswith(("broken/", "dumps/"))]
+WHOLE = [name for name in IMAGES if not name.startswith(("broken/", "dumps/", "generations/"))]
 # What stands behind the value is not in it: bytes of no format, further images, erased flash.
 LONGER = {
     "arduino/core-2.7-trailing.bin",

@@ -56,7 +56,7 @@ def test_every_real_image_comes_back() -> None:
     assert [path.name for path in files if again(path.read_bytes()) != path.read_bytes()] == []
 
 
-@pytest.mark.parametrize("name", [name for name in IMAGES if name.startswith("dumps/")])
+@pytest.mark.parametrize("name", [name for name in IMAGES if name.startswith(("dumps/", "generations/"))])
 def test_every_dump_comes_back_by_names_that_sort_and_tell_the_kind(name: str) -> None:
     taken = extract(IMAGES[name])
     made = put_together(taken)

@@ -21,7 +21,14 @@ from imgtool.operations.patch import Changes, Patched, Write, patch
 from imgtool.operations.patch_table import TableChange
 from tests.support import IMAGES, aggregate, codes, corpus_folder, flipped
 
-OTHERS = ("broken/", "programs/", "esp32/", "tuya/", "dumps/")  # damaged, closed, or too large to be many
+OTHERS = (
+    "broken/",
+    "programs/",
+    "esp32/",
+    "tuya/",
+    "dumps/",
+    "generations/",
+)  # damaged, closed, or too large to be many
 PATCHABLE = tuple(
     name
     for name, data in IMAGES.items()

@@ -204,7 +204,9 @@ def test_real_images_come_back(name: str) -> None:
     assert again(split(data)) == data
 
 
-@pytest.mark.parametrize("name", sorted(name for name in IMAGES if name.startswith("dumps/")))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in IMAGES if name.startswith(("dumps/", "generations/")))
+)
 def test_dumps_come_back(name: str) -> None:
     assert again(split(IMAGES[name])) == IMAGES[name]
 

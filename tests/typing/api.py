@@ -6,6 +6,7 @@ from pathlib import Path
 
 import imgtool
 from imgtool import (
+    ActiveSlot,
     Allocation,
     Assembled,
     Boot,
@@ -26,6 +27,7 @@ from imgtool import (
     Crash,
     Cure,
     Description,
+    Deviation,
     Difference,
     DiffState,
     Edit,
@@ -42,6 +44,7 @@ from imgtool import (
     Finding,
     Firmware,
     FlashChip,
+    FlashState,
     FormatError,
     Frame,
     FullImage,
@@ -49,8 +52,10 @@ from imgtool import (
     HeaderChange,
     ImgtoolError,
     InitDataSource,
+    InitDataState,
     Job,
     LayoutError,
+    LfsState,
     LoaderLines,
     Manifest,
     MemoryUse,
@@ -65,15 +70,19 @@ from imgtool import (
     Reading,
     RegionChange,
     RfCalSector,
+    RfCalState,
     SectionUse,
     SegmentInfo,
     Session,
     Severity,
     SimPort,
+    Slot,
     Speeds,
     Split,
     StackWord,
     StoredFile,
+    StoredNetwork,
+    SystemParamState,
     TableChange,
     Transfer,
     Verdict,
@@ -107,6 +116,24 @@ def names(data: bytes) -> tuple[str | None, str | None]:
     firmware: Firmware | None = imgtool.describe(data).firmware
     header: Header | None = imgtool.describe(data).header
     return (firmware.version if firmware else None, header.size if header else None)
+
+
+def starts(data: bytes) -> tuple[str | None, list[str]]:
+    state: FlashState | None = imgtool.describe(data).state
+    active: ActiveSlot | None = None if state is None else state.active_slot
+    slots: tuple[Slot, ...] = () if active is None else active.slots
+    return (active.name if active else None, [slot.name for slot in slots])
+
+
+def settings(state: FlashState, data: bytes) -> list[str]:
+    lfs: LfsState | None = state.lfs
+    init: InitDataState | None = state.init_data
+    cal: RfCalState | None = state.rf_cal
+    params: SystemParamState | None = state.system_param
+    changed: tuple[Deviation, ...] = () if init is None else init.deviations
+    found: tuple[StoredNetwork, ...] = () if params is None else imgtool.stored_networks(data, params)
+    words = [each.words for each in (lfs, init, cal, params) if each is not None]
+    return [*words, *(each.field for each in changed), *(each.ssid for each in found)]
 
 
 def merged(folder: Path) -> bytes:

@@ -1,0 +1,77 @@
+"""The state of a flash for people and as JSON; networks and their passwords only for who asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from imgtool.cli.text import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from imgtool.cli.text import Screen
+    from imgtool.operations.flash_slots import ActiveSlot
+    from imgtool.operations.flash_state import FlashState
+    from imgtool.operations.sdk_sectors import StoredNetwork
+
+__all__ = ["network_fields", "show_networks", "show_state", "state_fields"]
+
+
+def state_fields(state: FlashState) -> dict[str, Any]:
+    """The state as JSON."""
+    return asdict(state)
+
+
+def network_fields(networks: Sequence[StoredNetwork]) -> list[dict[str, Any]]:
+    """The stored networks as JSON, with their passwords."""
+    return [asdict(network) for network in networks]
+
+
+def show_state(screen: Screen, state: FlashState) -> None:
+    """Print the state, one line a topic."""
+    rows = [(Span(topic, "dim"), words) for topic, words in _rows(state)]
+    if rows:
+        screen.line()
+        screen.line("  on this flash")
+        screen.table(rows)
+
+
+def show_networks(screen: Screen, networks: Sequence[StoredNetwork]) -> None:
+    """Print the stored networks with their passwords."""
+    screen.line()
+    if not networks:
+        screen.line("  no network is seen in the system parameters")
+        return
+    rows = [(f"0x{each.offset:06x}", each.ssid, each.password or "(none)") for each in networks]
+    screen.table(rows, head=("copy at", "network", "password"))
+
+
+def _rows(state: FlashState) -> Iterator[tuple[str, str]]:
+    if state.active_slot is not None:
+        yield "starts", _slot_words(state.active_slot)
+    if state.lfs is not None:
+        yield "LFS", _placed(state.lfs.offset, state.lfs.words)
+    if state.init_data is not None:
+        yield "init data", _placed(state.init_data.offset, state.init_data.words)
+        for each in state.init_data.deviations:
+            yield "", f"{each.field}: {each.expected} -> {each.found}"
+    if state.rf_cal is not None:
+        yield "RF cal", _placed(state.rf_cal.offset, state.rf_cal.words)
+    if state.system_param is not None:
+        hidden = " (not shown)" if state.system_param.network_stored else ""
+        yield "parameters", _placed(state.system_param.offset, state.system_param.words + hidden)
+
+
+def _placed(offset: int | None, words: str) -> str:
+    return words if offset is None else f"0x{offset:06x}: {words}"
+
+
+def _slot_words(active: ActiveSlot) -> str:
+    words = f"not known: {active.reason}"
+    if active.name is not None and active.offset is not None:
+        sure = "" if active.certainty == "known" else f", {active.certainty}"
+        words = f"{active.name} at 0x{active.offset:06x}{sure}: {active.reason}"
+    if active.staged is not None:
+        words += f"; an update lies at 0x{active.staged:06x}"
+    return words
