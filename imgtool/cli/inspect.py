@@ -18,6 +18,7 @@ __all__ = ["inspect"]
 
 _DAMAGED = 1
 _FOREIGN = 3
+_STDOUT = Path("-")
 
 
 def inspect(
@@ -30,6 +31,12 @@ def inspect(
     jobs: Annotated[
         int, typer.Option("-j", "--jobs", metavar="N", min=1, help="Files to look at side by side.")
     ] = 1,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="OUT.html", help="Write a page on them, too; - for stdout.", show_default=False
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Say what files are: parts on a map, checks, firmware; several as a table.
@@ -41,14 +48,19 @@ def inspect(
     paths = list(_paths(files, recursive=recursive))
     if not paths:
         raise UsageError("there is no file to look at", expected="files", found="empty folders")
+    if html == _STDOUT and json:
+        raise UsageError("page and JSON cannot both go to stdout; name a file for the page")
     described = _described(paths, jobs)
+    if html is not None:
+        _write_page(html, described)
     if json:
         from imgtool.cli.report import description_fields, document
 
         results = [description_fields(str(path), description) for path, description in described]
         typer.echo(document("inspect", ok=all(each.ok for _, each in described), results=results))
-    else:
+    elif html != _STDOUT:
         _show(described)
+        _say_where(html)
     raise typer.Exit(max(_exit_code(description) for _, description in described))
 
 
@@ -87,6 +99,25 @@ def _show(described: list[tuple[Path, Description]]) -> None:
         show_description(str(path), description)
     else:
         show_overview([(str(path), description) for path, description in described])
+
+
+def _write_page(path: Path, described: list[tuple[Path, Description]]) -> None:
+    from imgtool.cli.html_page import html_page
+
+    page = html_page([(str(file), description) for file, description in described]).encode()
+    if path == _STDOUT:
+        typer.echo(page, nl=False)
+        return
+    from imgtool.cli.files import write_file
+
+    write_file(path, page, inputs=[file for file, _ in described])
+
+
+def _say_where(page: Path | None) -> None:
+    from imgtool.cli.render import show_lines
+
+    if page is not None:
+        show_lines(["", f"The page is in {page}"])
 
 
 def _exit_code(description: Description) -> int:

@@ -1,0 +1,361 @@
+"""What ``inspect`` found out as one HTML page that needs nothing else: no network, no script, no second file.
+
+Made of the values that ``--json`` prints, in the words of the terminal.  Functions that return strings;
+html_map.py draws, html_values.py escapes.  There is no time in it: the same files give the same bytes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from imgtool import __version__
+from imgtool.cli.html_map import basics, figure, sort_of, thumbnail
+from imgtool.cli.html_values import (
+    Cell,
+    address,
+    definitions,
+    escaped,
+    fact_list,
+    is_records,
+    link,
+    rows_of,
+    table,
+)
+from imgtool.cli.render import image_words, summary_words, verdict_words
+from imgtool.cli.report import description_fields
+from imgtool.formats.reading import FileKind
+from imgtool.operations.describe import AT_FLASH_START
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.operations.describe import Description
+
+__all__ = ["html_page"]
+
+_STYLES: Final = "html_page.css"
+# Nothing is loaded and nothing runs, whatever a page should come to hold.
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+# What has a place of its own on the page; all other fields of a result become sections as they are.
+_PLACED: Final = frozenset(
+    ("path", "size", "sha256", "kind", "ok", "firmware", "header", "parts", "findings", "content")
+)
+_OF_ANY_PART: Final = frozenset(("kind", "offset", "size", "address", "checksum", "segments", "note"))
+_DEEPEST_HEADING: Final = 6
+_FEW_ROWS: Final = 40
+_FEW_FIELDS: Final = 8
+
+
+class _File(NamedTuple):
+    """A file on the page.
+
+    Attributes:
+        name: Its path as it was given; text.
+        anchor: What its anchors begin with.
+        level: Of its own heading.
+    """
+
+    name: str
+    description: Description
+    fields: dict[str, Any]
+    anchor: str
+    level: int
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """The fields of its parts."""
+        parts: list[dict[str, Any]] = self.fields["parts"]
+        return parts
+
+    def part_at(self, offset: int) -> int | None:
+        """Which part an offset lies in."""
+        number = bisect_right([part["offset"] for part in self.parts], offset) - 1
+        if number < 0 or offset > self.parts[number]["offset"] + self.parts[number]["size"]:
+            return None
+        return number
+
+    def place(self, offset: int) -> str:
+        """An offset, as a link to the part that it lies in."""
+        number = self.part_at(offset)
+        code = f"<code>{address(offset)}</code>"
+        return code if number is None else link(f"{self.anchor}-p{number}", code)
+
+
+def html_page(described: Sequence[tuple[str, Description]]) -> str:
+    """The page on some files: one as it is, several below a table of all.
+
+    Args:
+        described: Each file's name and what it is.
+    """
+    several = len(described) > 1
+    listed = [
+        _File(name, each, description_fields(name, each), f"f{number}", 2 if several else 1)
+        for number, (name, each) in enumerate(described, 1)
+    ]
+    title = summary_words([each for _, each in described]) if several else listed[0].name
+    overview = _overview(listed, title) if several else ""
+    styles = files("imgtool.cli").joinpath(_STYLES).read_text(encoding="utf-8")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escaped(title)} - imgtool</title>\n<style>\n{styles}</style>\n</head>\n<body>\n"
+        f"{overview}<main>\n{''.join(_section(each) for each in listed)}</main>\n"
+        f"<footer>Made by imgtool {escaped(__version__)}, <code>imgtool inspect --html</code></footer>\n"
+        "</body>\n</html>\n"
+    )
+
+
+def _overview(listed: Sequence[_File], title: str) -> str:
+    rows = [
+        [
+            Cell(link(each.anchor, escaped(each.name))),
+            Cell(f"{each.description.size:,}", "num"),
+            Cell(escaped(each.description.kind), "tight"),
+            Cell(escaped(image_words(each.description))),
+            Cell(_short_verdict(each.description), "tight"),
+            Cell("" if each.description.foreign else thumbnail(each.parts, each.description.size), "wide"),
+        ]
+        for each in listed
+    ]
+    head = ("file", "size", "kind", "holds", "verdict", "map")
+    listing = table("Files", head, rows)
+    return f'<header>\n<h1>{escaped(title)}</h1>\n</header>\n<nav aria-label="Files">{listing}</nav>\n'
+
+
+def _short_verdict(description: Description) -> str:
+    if description.foreign:
+        return '<b class="odd">no ESP8266 file</b>'
+    return '<b class="good">good</b>' if description.ok else '<b class="bad">damaged</b>'
+
+
+def _section(file: _File) -> str:
+    blocks = [
+        _title(file),
+        _findings(file),
+        _map(file),
+        *(_extra(file, name, value) for name, value in file.fields.items() if name not in _PLACED),
+        _cards(file),
+        _partitions(file),
+        _segments(file),
+        _checks(file),
+        _details(file),
+        _content(file),
+    ]
+    content = "\n".join(filter(None, blocks))
+    return f'<article id="{file.anchor}" class="level{file.level}">\n{content}\n</article>\n'
+
+
+def _title(file: _File) -> str:
+    state = "odd" if file.description.foreign else "good" if file.description.ok else "bad"
+    mark = {"good": "\u2713", "bad": "\u2717", "odd": "?"}[state]
+    return (
+        f'<header class="file"><h{file.level}>{escaped(file.name)}</h{file.level}>'
+        f'<p class="verdict {state}"><span aria-hidden="true">{mark}</span> '
+        f"{escaped(verdict_words(file.description))}</p>{_lead(file)}</header>"
+    )
+
+
+def _block(file: _File, title: str, content: str, style: str = "") -> str:
+    if not content:
+        return ""
+    level = min(file.level + 1, _DEEPEST_HEADING)
+    opened = f'<section class="{style}">' if style else "<section>"
+    return f"{opened}<h{level}>{escaped(title)}</h{level}>{content}</section>"
+
+
+def _lead(file: _File) -> str:
+    """Firmware and header in a few words."""
+    header = file.fields["header"]
+    words = [] if file.description.firmware is None else [image_words(file.description)]
+    if header is not None:
+        words.append(", ".join(filter(None, (header["mode"], header["freq"], _size(file)))))
+    return f'<p class="lead">{" &middot; ".join(escaped(each) for each in words)}</p>' if words else ""
+
+
+def _size(file: _File) -> str | None:
+    """The flash size in the header; an RTOS SDK application reads it by another table, and says so."""
+    other = file.parts[0].get("flash_size") if file.parts else None
+    stated = file.fields["header"]["size"]
+    return other if isinstance(other, str) else stated if isinstance(stated, str) else None
+
+
+def _map(file: _File) -> str:
+    if not file.parts:
+        return ""
+    title = "Map" if len(file.parts) > 1 else "Parts"
+    return _block(file, title, figure(file.parts, file.description.size, file.anchor, file.name))
+
+
+def _findings(file: _File) -> str:
+    items = "".join(
+        f'<li class="{escaped(finding["severity"])}"><b>{escaped(finding["severity"])}</b>'
+        f"<span>{escaped(finding['message'])} "
+        f"<small>{file.place(finding['offset']) + ' ' if 'offset' in finding else ''}"
+        f"<code>{escaped(finding['code'])}</code></small></span></li>"
+        for finding in file.fields["findings"]
+    )
+    return _block(file, "Findings", f'<ul class="findings">{items}</ul>' if items else "")
+
+
+def _cards(file: _File) -> str:
+    """Firmware, header and digest."""
+    firmware, header = file.fields["firmware"], file.fields["header"]
+    cards = []
+    if firmware is not None:
+        leading = ("name", "version", "sdk", "build", "lua", "builder")
+        order = [*leading, *(name for name in firmware if name not in leading)]
+        known = {name: firmware[name] for name in order if firmware.get(name) is not None}
+        cards.append(
+            _block(file, "Firmware", fact_list(known, file.name), "broad" if len(known) > _FEW_FIELDS else "")
+        )
+    if header is not None:
+        values = {name: value for name, value in header.items() if value is not None}
+        if _size(file) not in (None, header["size"]):
+            values["size"] = f"{_size(file)}, by the table of the RTOS SDK"
+        cards.append(_block(file, "Header", fact_list(values, file.name)))
+    shown = f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+    return (
+        f'{shown}<p class="digest"><span>sha256</span> <code class="hex">{file.fields["sha256"]}</code></p>'
+    )
+
+
+def _extra(file: _File, name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+    """A field of the result that has no place of its own."""
+    if value is None or value in ([], {}):
+        return ""
+    facts = value if isinstance(value, dict) else {name: value}
+    return _block(file, name.replace("_", " ").capitalize(), fact_list(facts, file.name))
+
+
+def _partitions(file: _File) -> str:
+    """The entries of partition tables, with what lies there."""
+    tables = []
+    kind = file.description.kind
+    linked = kind is FileKind.FLASH_DUMP or kind in AT_FLASH_START
+    for part in file.parts:
+        if part["kind"] != "partition-table":
+            continue
+        for name, records in part.items():
+            if name in _OF_ANY_PART or not is_records(records):
+                continue
+            head, rows = rows_of(records)
+            if linked:
+                head.append("holds")
+                for record, row in zip(records, rows, strict=True):
+                    row.append(Cell(_holds(file, record.get("address", record.get("offset")))))
+            tables.append(table(f"{name} at {address(part['offset'])}", head, rows))
+    return _block(file, "Partition table", "".join(tables))
+
+
+def _holds(file: _File, offset: object) -> str:
+    """The part that begins a partition."""
+    number = file.part_at(offset) if isinstance(offset, int) and offset < file.description.size else None
+    return "" if number is None else link(f"{file.anchor}-p{number}", escaped(file.parts[number]["kind"]))
+
+
+def _segments(file: _File) -> str:
+    rows = [
+        [
+            Cell(f"{file.place(part['offset'])} {part['kind']}"),
+            Cell(str(number), "num"),
+            Cell(f"<code>0x{segment['address']:08x}</code>", "num"),
+            Cell(f"{segment['size']:,}", "num"),
+            Cell(escaped(segment["memory"]) if segment["memory"] else '<b class="odd">none</b>'),
+            Cell(f"<code>{address(segment['offset'])}</code>", "num"),
+        ]
+        for part in file.parts
+        for number, segment in enumerate(part.get("segments", ()))
+    ]
+    head = ("image", "segment", "load address", "size", "memory", "offset")
+    return _block(file, "Segments", table(f"Segments of {file.name}", head, rows) if rows else "")
+
+
+def _checks(file: _File) -> str:
+    rows = []
+    for part, check in file.description.checksums:
+        values = (
+            Cell(f'<code class="hex">0x{value:0{check.bits // 4}x}</code>')
+            for value in (check.stored, check.computed)
+        )
+        verdict = '<b class="good">holds</b>' if check.ok else '<b class="bad">WRONG</b>'
+        rows.append(
+            [
+                Cell(f"{escaped(check.name)} of {escaped(part.kind)}"),
+                Cell(file.place(part.offset)),
+                *values,
+                Cell(verdict),
+            ]
+        )
+    head = ("check", "part at", "stored", "computed", "verdict")
+    return _block(file, "Checks", table(f"Checks of {file.name}", head, rows) if rows else "")
+
+
+def _details(file: _File) -> str:
+    """Everything on every part; a link to one opens it."""
+    return _block(file, "Parts in detail", "".join(_part(file, number) for number in range(len(file.parts))))
+
+
+def _part(file: _File, number: int) -> str:
+    part = file.parts[number]
+    facts = {name: value for name, value in part.items() if name not in _OF_ANY_PART}
+    note = f" <span>{escaped(part['note'])}</span>" if part.get("note") else ""
+    shown = (
+        ""
+        if not facts
+        else _init_data(part) or fact_list(facts, f"{part['kind']} at {address(part['offset'])}")
+    )
+    return (
+        f'<details class="{sort_of(part["kind"])}"{" open" if _is_worth_it(facts) else ""}>'
+        f"<summary><code>{address(part['offset'])}</code> <b>{escaped(part['kind'])}</b>{note}</summary>"
+        # Inside: browsers open what is closed around the target of a link.
+        f'<div id="{file.anchor}-p{number}">{definitions(basics(part, file.description.size))}{shown}</div>'
+        "</details>"
+    )
+
+
+def _is_worth_it(facts: dict[str, Any]) -> bool:
+    """Whether a part's files are what many open the page for, and few enough to be seen at once."""
+    listed = facts.get("files")
+    return isinstance(listed, list) and 0 < len(listed) <= _FEW_ROWS
+
+
+def _init_data(part: dict[str, Any]) -> str:
+    """Init data by its documented fields; those that differ from set v05 say so."""
+    fields = part.get("fields")
+    if part["kind"] != "init-data" or not isinstance(fields, dict):
+        return ""
+    from imgtool.formats.init_data import FIELDS, SETS
+
+    rows = []
+    for field in FIELDS:
+        value = fields.get(field.name)
+        if not field.settable or not isinstance(value, int):
+            continue
+        usual = value & 0xFF == SETS["v05"][field.offset]
+        rows.append(
+            [
+                Cell(escaped(field.name)),
+                Cell(escaped(field.show(value)), "num"),
+                Cell("" if usual else '<b class="odd">differs</b>'),
+                Cell(escaped(field.meaning)),
+            ]
+        )
+    if not rows:
+        return ""
+    others = {name: value for name, value in part.items() if name not in _OF_ANY_PART | {"fields"}}
+    label = f"Fields of init data at {address(part['offset'])}"
+    return fact_list(others, label) + table(label, ("field", "value", "from v05", "meaning"), rows)
+
+
+def _content(file: _File) -> str:
+    """What is inside a file that only wraps another."""
+    inner = file.description.content
+    if inner is None:
+        return ""
+    name = f"{file.name}, inside"
+    level = min(file.level + 1, _DEEPEST_HEADING - 1)
+    return _section(_File(name, inner, description_fields(name, inner), f"{file.anchor}-in", level))
