@@ -24,6 +24,7 @@ _STRIP: Final = 30  # percent of the lane that the strip takes; bands take the r
 _BEND: Final = (_STRIP + 100) // 2
 _MOST_TICKS: Final = 8
 _DENSE: Final = 40  # rows
+_MOST_BANDS: Final = 300  # of noise cut into thousands of parts there is a strip alone: browsers take seconds
 _CAPTION: Final = (
     "<figcaption>The strip on the left is to scale; what would be too thin to be seen is drawn as a line. "
     "The rows are not to scale: every part has the same height.</figcaption>"
@@ -88,44 +89,54 @@ def figure(parts: Sequence[Mapping[str, Any]], whole: int, anchor: str, label: s
         anchor: What the anchors of its parts begin with.
         label: The name of the file; text.
     """
-    rows = "".join(_row(number, len(parts), part, whole, anchor) for number, part in enumerate(parts))
-    single = len(parts) == 1
-    ticks = "" if single else f'<div class="ticks" aria-hidden="true">{_ticks(whole)}</div>'
-    style = "map single" if single else "map dense" if len(parts) > _DENSE else "map"
+    banded = 1 < len(parts) <= _MOST_BANDS
+    rows = "".join(
+        _row(part, whole, f"{anchor}-p{number}", _band(number, len(parts), part, whole) if banded else "")
+        for number, part in enumerate(parts)
+    )
+    ticks = f'<div class="ticks" aria-hidden="true">{_ticks(whole)}</div>' if banded else ""
+    lying = thumbnail(parts, whole) if len(parts) > _MOST_BANDS else ""
+    style = "map plain" if not banded else "map dense" if len(parts) > _DENSE else "map"
     return (
-        f'<figure class="{style}" aria-label="Map of {escaped(label)}"><div class="ground">{ticks}'
+        f'<figure class="{style}" aria-label="Map of {escaped(label)}"><div class="ground">{lying}{ticks}'
         # Roles again: browsers drop them where a table is laid out as a grid.
         '<table class="parts" role="table"><thead role="rowgroup"><tr role="row">'
         '<th role="columnheader" scope="col">offset</th><th role="columnheader" scope="col">part</th>'
         '<th role="columnheader" scope="col" class="num">size</th>'
         '<th role="columnheader" scope="col">contents</th></tr></thead>'
         f'<tbody role="rowgroup">{rows}</tbody></table></div>'
-        f"{_legend(parts, whole)}{'' if single else _CAPTION}</figure>"
+        f"{_legend(parts, whole)}{_CAPTION if banded else ''}</figure>"
     )
 
 
-def _row(number: int, count: int, part: Mapping[str, Any], whole: int, anchor: str) -> str:
-    place = f"{anchor}-p{number}"
+def _row(part: Mapping[str, Any], whole: int, place: str, band: str) -> str:
     kind = escaped(part["kind"])
-    end = part["offset"] + part["size"]
-    side = " up" if number > count // 2 else ""
-    where = f"0x{part['address']:08x}" if "address" in part else ""
-    contents = escaped(part.get("note") or (f"at {where}" if where else ""))
+    where = f"at 0x{part['address']:08x}" if "address" in part else ""
+    contents = escaped(part.get("note") or where)
     failed = "checksum" in part and not part["checksum"]["ok"]
     check = ' <b class="bad">check WRONG</b>' if failed else ""
-    title = f"{kind}, {address(part['offset'])} to {address(end)}, {byte_words(part['size'])}"
+    drawn = _drawing(part, place, band) if band else ""
     return (
-        f'<tr role="row" class="{sort_of(part["kind"])}"><td role="cell" class="at">'
-        f"{_band(number, count, part, whole, link_to=place, title=title) if count > 1 else ''}"
-        f"<code>{address(part['offset'])}</code></td>"
+        f'<tr role="row" class="{sort_of(part["kind"])}">'
+        f'<td role="cell" class="at">{drawn}<code>{address(part["offset"])}</code></td>'
         f'<th role="rowheader" scope="row">{link(place, kind)}</th>'
         f'<td role="cell" class="num">{part["size"]:,}</td>'
         f'<td role="cell" class="what"><span class="note">{contents}{check}</span>'
-        f'<div class="tip{side}"><p>{kind}</p>{definitions(basics(part, whole))}</div></td></tr>'
+        f'<div class="tip"><p>{kind}</p>{definitions(basics(part, whole))}</div></td></tr>'
     )
 
 
-def _band(number: int, count: int, part: Mapping[str, Any], whole: int, *, link_to: str, title: str) -> str:
+def _drawing(part: Mapping[str, Any], place: str, band: str) -> str:
+    """The drawing of a part, as tall as the whole table: its band and its stretch of the strip, as a link."""
+    end = part["offset"] + part["size"]
+    title = f"{part['kind']}, {address(part['offset'])} to {address(end)}, {byte_words(part['size'])}"
+    return (
+        f'<svg class="band" viewBox="0 0 100 {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
+        f'<a href="#{place}" tabindex="-1"><title>{escaped(title)}</title>{band}</a></svg>'
+    )
+
+
+def _band(number: int, count: int, part: Mapping[str, Any], whole: int) -> str:
     """The stretch of the strip, and what leads from there to the row."""
     top, bottom = (_scaled(place, whole) for place in (part["offset"], part["offset"] + part["size"]))
     row_top, row_bottom = (_scaled(at, count) for at in (number, number + 1))
@@ -133,11 +144,7 @@ def _band(number: int, count: int, part: Mapping[str, Any], whole: int, *, link_
         f"M{_STRIP} {top}C{_BEND} {top} {_BEND} {row_top} 100 {row_top}V{row_bottom}"
         f"C{_BEND} {row_bottom} {_BEND} {bottom} {_STRIP} {bottom}Z"
     )
-    return (
-        f'<svg class="band" viewBox="0 0 100 {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
-        f'<a href="#{link_to}" tabindex="-1"><title>{title}</title><path class="flow" d="{flow}"/>'
-        f'<path class="slice" d="M0 {top}H{_STRIP}V{bottom}H0Z"/></a></svg>'
-    )
+    return f'<path class="flow" d="{flow}"/><path class="slice" d="M0 {top}H{_STRIP}V{bottom}H0Z"/>'
 
 
 def _ticks(whole: int) -> str:

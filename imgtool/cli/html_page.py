@@ -22,8 +22,9 @@ from imgtool.cli.html_values import (
     link,
     rows_of,
     table,
+    words_of,
 )
-from imgtool.cli.render import image_words, summary_words, verdict_words
+from imgtool.cli.render import byte_words, image_words, summary_words, verdict_words
 from imgtool.cli.report import description_fields
 from imgtool.formats.reading import FileKind
 from imgtool.operations.describe import AT_FLASH_START
@@ -42,9 +43,11 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'
 _PLACED: Final = frozenset(
     ("path", "size", "sha256", "kind", "ok", "firmware", "header", "parts", "findings", "content")
 )
+_TITLES: Final = {"state": "On this flash"}
 _OF_ANY_PART: Final = frozenset(("kind", "offset", "size", "address", "checksum", "segments", "note"))
 _DEEPEST_HEADING: Final = 6
 _FEW_ROWS: Final = 40
+_FEW_FINDINGS: Final = 20
 _FEW_FIELDS: Final = 8
 
 
@@ -55,6 +58,7 @@ class _File(NamedTuple):
         name: Its path as it was given; text.
         anchor: What its anchors begin with.
         level: Of its own heading.
+        starts: The offset of each part.
     """
 
     name: str
@@ -62,6 +66,7 @@ class _File(NamedTuple):
     fields: dict[str, Any]
     anchor: str
     level: int
+    starts: tuple[int, ...]
 
     @property
     def parts(self) -> list[dict[str, Any]]:
@@ -71,7 +76,7 @@ class _File(NamedTuple):
 
     def part_at(self, offset: int) -> int | None:
         """Which part an offset lies in."""
-        number = bisect_right([part["offset"] for part in self.parts], offset) - 1
+        number = bisect_right(self.starts, offset) - 1
         if number < 0 or offset > self.parts[number]["offset"] + self.parts[number]["size"]:
             return None
         return number
@@ -83,6 +88,11 @@ class _File(NamedTuple):
         return code if number is None else link(f"{self.anchor}-p{number}", code)
 
 
+def _file(name: str, description: Description, anchor: str, level: int) -> _File:
+    starts = tuple(part.offset for part in description.parts)
+    return _File(name, description, description_fields(name, description), anchor, level, starts)
+
+
 def html_page(described: Sequence[tuple[str, Description]]) -> str:
     """The page on some files: one as it is, several below a table of all.
 
@@ -91,7 +101,7 @@ def html_page(described: Sequence[tuple[str, Description]]) -> str:
     """
     several = len(described) > 1
     listed = [
-        _File(name, each, description_fields(name, each), f"f{number}", 2 if several else 1)
+        _file(name, each, f"f{number}", 2 if several else 1)
         for number, (name, each) in enumerate(described, 1)
     ]
     title = summary_words([each for _, each in described]) if several else listed[0].name
@@ -113,17 +123,21 @@ def _overview(listed: Sequence[_File], title: str) -> str:
     rows = [
         [
             Cell(link(each.anchor, escaped(each.name))),
-            Cell(f"{each.description.size:,}", "num"),
-            Cell(escaped(each.description.kind), "tight"),
-            Cell(escaped(image_words(each.description))),
             Cell(_short_verdict(each.description), "tight"),
-            Cell("" if each.description.foreign else thumbnail(each.parts, each.description.size), "wide"),
+            Cell(escaped(each.description.kind), "extra"),
+            Cell(escaped(image_words(each.description))),
+            Cell(f"{each.description.size:,}", "num"),
+            Cell(_thumbnail(each), "wide"),
         ]
         for each in listed
     ]
-    head = ("file", "size", "kind", "holds", "verdict", "map")
+    head = ("file", "verdict", "kind", "holds", "size", "map")
     listing = table("Files", head, rows)
     return f'<header>\n<h1>{escaped(title)}</h1>\n</header>\n<nav aria-label="Files">{listing}</nav>\n'
+
+
+def _thumbnail(file: _File) -> str:
+    return thumbnail(file.parts, file.description.size) if len(file.parts) > 1 else ""
 
 
 def _short_verdict(description: Description) -> str:
@@ -140,6 +154,7 @@ def _section(file: _File) -> str:
         *(_extra(file, name, value) for name, value in file.fields.items() if name not in _PLACED),
         _cards(file),
         _partitions(file),
+        _files(file),
         _segments(file),
         _checks(file),
         _details(file),
@@ -191,14 +206,24 @@ def _map(file: _File) -> str:
 
 
 def _findings(file: _File) -> str:
-    items = "".join(
+    """Errors come first; of a great many notes most are folded away."""
+    items = [
         f'<li class="{escaped(finding["severity"])}"><b>{escaped(finding["severity"])}</b>'
         f"<span>{escaped(finding['message'])} "
         f"<small>{file.place(finding['offset']) + ' ' if 'offset' in finding else ''}"
         f"<code>{escaped(finding['code'])}</code></small></span></li>"
         for finding in file.fields["findings"]
-    )
-    return _block(file, "Findings", f'<ul class="findings">{items}</ul>' if items else "")
+    ]
+    if not items:
+        return ""
+    shown, folded = items[:_FEW_FINDINGS], items[_FEW_FINDINGS:]
+    content = f'<ul class="findings">{"".join(shown)}</ul>'
+    if folded:
+        content += (
+            f"<details><summary>{len(folded):,} more</summary>"
+            f'<ul class="findings">{"".join(folded)}</ul></details>'
+        )
+    return _block(file, "Findings", content)
 
 
 def _cards(file: _File) -> str:
@@ -224,11 +249,31 @@ def _cards(file: _File) -> str:
 
 
 def _extra(file: _File, name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
-    """A field of the result that has no place of its own."""
-    if value is None or value in ([], {}):
-        return ""
+    """A field of the result that has no place of its own: a card for each topic in it."""
     facts = value if isinstance(value, dict) else {name: value}
-    return _block(file, name.replace("_", " ").capitalize(), fact_list(facts, file.name))
+    topics = {key: each for key, each in facts.items() if isinstance(each, dict) and each}
+    plain = {key: each for key, each in facts.items() if key not in topics and each not in (None, [], {})}
+    cards = "".join(_topic(file, key, each) for key, each in topics.items())
+    shown = fact_list(plain, file.name) + (f'<div class="cards">{cards}</div>' if cards else "")
+    return _block(file, _TITLES.get(name, name.replace("_", " ").capitalize()), shown)
+
+
+def _topic(file: _File, name: str, facts: dict[str, Any]) -> str:
+    """A card: where it is and what is said of it, then its facts."""
+    offset, words = facts.get("offset"), facts.get("words")
+    rest = {
+        key: value
+        for key, value in facts.items()
+        if value not in (None, [], {}) and key not in {"offset", "words"}
+    }
+    if not isinstance(offset, int) and offset is not None:
+        rest["offset"] = offset
+    level = min(file.level + 2, _DEEPEST_HEADING)
+    where = f" <small>{file.place(offset)}</small>" if isinstance(offset, int) else ""
+    lead = f"<p>{escaped(words)}</p>" if words else ""
+    return (
+        f"<section><h{level}>{words_of(name)}{where}</h{level}>{lead}{fact_list(rest, file.name)}</section>"
+    )
 
 
 def _partitions(file: _File) -> str:
@@ -244,7 +289,7 @@ def _partitions(file: _File) -> str:
                 continue
             head, rows = rows_of(records)
             if linked:
-                head.append("holds")
+                head.append("begins with")
                 for record, row in zip(records, rows, strict=True):
                     row.append(Cell(_holds(file, record.get("address", record.get("offset")))))
             tables.append(table(f"{name} at {address(part['offset'])}", head, rows))
@@ -255,6 +300,30 @@ def _holds(file: _File, offset: object) -> str:
     """The part that begins a partition."""
     number = file.part_at(offset) if isinstance(offset, int) and offset < file.description.size else None
     return "" if number is None else link(f"{file.anchor}-p{number}", escaped(file.parts[number]["kind"]))
+
+
+def _files(file: _File) -> str:
+    """The files of each file system, with how full it is."""
+    shown = []
+    for number, part in enumerate(file.parts):
+        listed = part.get("files")
+        if not is_records(listed):
+            continue
+        where = f"{part['kind']} at {address(part['offset'])}"
+        known = [f"{len(listed):,} file{'' if len(listed) == 1 else 's'}"]
+        known += [
+            f"{byte_words(part[name])} {name}" for name in ("used", "free") if _is_count(part.get(name))
+        ]
+        place = link(f"{file.anchor}-p{number}", escaped(where))
+        rows = table(f"Files of {where}", *rows_of(listed))
+        if len(listed) > _FEW_ROWS:
+            rows = f"<details><summary>all files</summary>{rows}</details>"
+        shown.append(f"<p>{place}: {escaped(', '.join(known))}</p>{rows}")
+    return _block(file, "Files", "".join(shown))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
 
 
 def _segments(file: _File) -> str:
@@ -301,7 +370,8 @@ def _details(file: _File) -> str:
 
 def _part(file: _File, number: int) -> str:
     part = file.parts[number]
-    facts = {name: value for name, value in part.items() if name not in _OF_ANY_PART}
+    elsewhere = _OF_ANY_PART | ({"files"} if is_records(part.get("files")) else set())
+    facts = {name: value for name, value in part.items() if name not in elsewhere}
     note = f" <span>{escaped(part['note'])}</span>" if part.get("note") else ""
     shown = (
         ""
@@ -309,18 +379,12 @@ def _part(file: _File, number: int) -> str:
         else _init_data(part) or fact_list(facts, f"{part['kind']} at {address(part['offset'])}")
     )
     return (
-        f'<details class="{sort_of(part["kind"])}"{" open" if _is_worth_it(facts) else ""}>'
+        f'<details class="{sort_of(part["kind"])}">'
         f"<summary><code>{address(part['offset'])}</code> <b>{escaped(part['kind'])}</b>{note}</summary>"
         # Inside: browsers open what is closed around the target of a link.
         f'<div id="{file.anchor}-p{number}">{definitions(basics(part, file.description.size))}{shown}</div>'
         "</details>"
     )
-
-
-def _is_worth_it(facts: dict[str, Any]) -> bool:
-    """Whether a part's files are what many open the page for, and few enough to be seen at once."""
-    listed = facts.get("files")
-    return isinstance(listed, list) and 0 < len(listed) <= _FEW_ROWS
 
 
 def _init_data(part: dict[str, Any]) -> str:
@@ -358,4 +422,4 @@ def _content(file: _File) -> str:
         return ""
     name = f"{file.name}, inside"
     level = min(file.level + 1, _DEEPEST_HEADING - 1)
-    return _section(_File(name, inner, description_fields(name, inner), f"{file.anchor}-in", level))
+    return _section(_file(name, inner, f"{file.anchor}-in", level))

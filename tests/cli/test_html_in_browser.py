@@ -48,6 +48,9 @@ const result = {
   slices: rows.map(row => box(row.querySelector('.slice'))), under: rows.map(under),
   paper: getComputedStyle(document.body).backgroundColor,
 };
+rows[2].querySelector('th a').focus();
+result.tips = rows.map(row => getComputedStyle(row.querySelector('.tip')).display);
+rows[2].querySelector('th a').blur();
 location.hash = '#f1-p4';
 setTimeout(() => {
   result.opened = [...document.querySelectorAll('details')].map(each => each.open);
@@ -143,6 +146,14 @@ def test_a_link_to_a_part_opens_it(measured: Callable[..., dict[str, Any]], dump
     opened = measured(html_page([(DUMP, dump)]), 1280)["opened"]
 
     assert [number for number, is_open in enumerate(opened) if is_open] == [4]
+
+
+def test_details_come_up_for_the_part_in_focus(
+    measured: Callable[..., dict[str, Any]], dump: Description
+) -> None:
+    tips = measured(html_page([(DUMP, dump)]), 1280)["tips"]
+
+    assert [number for number, display in enumerate(tips) if display != "none"] == [2]
 
 
 def test_dark_where_the_system_is_dark(measured: Callable[..., dict[str, Any]], dump: Description) -> None:

@@ -125,6 +125,17 @@ def test_findings_lead_to_their_region() -> None:
     assert f'<a href="#f1-p{number}"><code>0x{finding.offset:06x}</code></a>' in page.partition("Map")[0]
 
 
+@pytest.mark.parametrize(("count", "more"), [(20, ""), (21, "1 more"), (1500, "1,480 more")])
+def test_many_findings_are_folded(count: int, more: str) -> None:
+    findings = tuple(Finding(Severity.NOTE, "n", f"finding {number};") for number in range(count))
+    page = html_page([("x", Description(FileKind.UNKNOWN, 0, "", None, None, (), findings))])
+    text = Page(page).text
+
+    assert Page(page).errors == []
+    assert [f"finding {number};" in text for number in range(count)] == [True] * count
+    assert (f"<summary>{more}</summary>" in page) == (count > 20)
+
+
 def test_partitions_lead_to_what_they_hold() -> None:
     page = page_of(IMAGES[DUMP])
     row = re.search(r"<tr>(?:(?!<tr>).)*SPIFFS0.*?</tr>", page)
@@ -188,6 +199,15 @@ def test_bands_end_at_their_rows() -> None:
 
 def test_a_file_of_one_part_has_no_strip() -> None:
     assert "<svg" not in page_of(IMAGES["broken/bad-checksum.bin"])
+
+
+@pytest.mark.parametrize(("count", "bands"), [(2, 2), (300, 300), (301, 0)])
+def test_thousands_of_parts_have_the_strip_alone(count: int, bands: int) -> None:
+    parts = tuple(Part(PartKind.UNKNOWN, 16 * number, 16) for number in range(count))
+    page = html_page([("x", Description(FileKind.FLASH_DUMP, 16 * count, "", None, None, parts, (), None))])
+
+    assert (Page(page).errors, page.count('class="band"')) == ([], bands)
+    assert (page.count('class="mini"'), page.count("<details ")) == (bands == 0, count)
 
 
 def test_an_empty_file_has_a_page() -> None:
@@ -281,7 +301,7 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_contrast_is_what_wcag_aa_asks_for(dark: bool) -> None:
     styles = page_of(b"").partition("<style>")[2]
-    light, _, rest = styles.partition("@media (prefers-color-scheme: dark)")
+    light, _, rest = styles.partition("@media screen and (prefers-color-scheme: dark)")
     colours = scheme(light) | (scheme(rest.partition("@media")[0]) if dark else {})
 
     grounds = ("paper", "card", "shade")
@@ -318,13 +338,40 @@ def test_new_facts_show_up() -> None:
 
 
 def test_a_new_field_of_the_result_is_a_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = {"offset": 0x2E000, "words": "an image of Lua", "fits": False, "slots": [{"name": "user1"}]}
+
     def fields(path: str, description: Description) -> dict[str, Any]:
-        return {**description_fields(path, description), "flash_state": {"slot": "user1"}, "none": None}
+        more = {"flash_state": {"slot": "user1", "lfs": topic, "rf_cal": None}, "none": None}
+        return {**description_fields(path, description), **more}
 
     monkeypatch.setattr(page_module, "description_fields", fields)
     page = page_of(IMAGES[DUMP])
 
     assert (Page(page).errors, page.count(">Flash state</h2>"), ">None</h2>" in page) == ([], 1, False)
+    assert (
+        '<h3>LFS <small><a href="#f1-p8"><code>0x02e000</code></a></small></h3><p>an image of Lua</p>' in page
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 100])
+def test_files_of_a_file_system_are_a_table(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    listed = [{"path": f"f{number}.lua", "size": 10 * number} for number in range(count)]
+
+    def fields(path: str, description: Description) -> dict[str, Any]:
+        result = description_fields(path, description)
+        part = next(part for part in result["parts"] if part["kind"] == "spiffs")
+        part |= {"files": listed, "used": 65536, "free": 12}
+        return result
+
+    monkeypatch.setattr(page_module, "description_fields", fields)
+    page = page_of(IMAGES[DUMP])
+    text = Page(page).text
+
+    words = "1 file" if count == 1 else f"{count} files"
+    assert Page(page).errors == []
+    assert f"spiffs at 0x03e000: {words}, 65,536 bytes (64 KB) used, 12 bytes free" in text
+    assert [text.count(f" {each['path']} ") for each in listed] == [1] * count
+    assert ("<summary>all files</summary>" in page) == (count == 100)
 
 
 # The command.
