@@ -6,12 +6,21 @@ html_map.py draws, html_values.py escapes.  There is no time in it: the same fil
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from imgtool import __version__
 from imgtool.cli.html_map import basics, figure, sort_of, thumbnail
+from imgtool.cli.html_sections import (
+    DEEPEST_HEADING,
+    OF_ANY_PART,
+    PageFile,
+    block,
+    checks,
+    file_lists,
+    partitions,
+    segments,
+)
 from imgtool.cli.html_values import (
     Cell,
     address,
@@ -20,14 +29,11 @@ from imgtool.cli.html_values import (
     fact_list,
     is_records,
     link,
-    rows_of,
     table,
     words_of,
 )
-from imgtool.cli.render import byte_words, image_words, summary_words, verdict_words
+from imgtool.cli.render import image_words, summary_words, verdict_words
 from imgtool.cli.report import description_fields
-from imgtool.formats.reading import FileKind
-from imgtool.operations.describe import AT_FLASH_START
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,53 +50,13 @@ _PLACED: Final = frozenset(
     ("path", "size", "sha256", "kind", "ok", "firmware", "header", "parts", "findings", "content")
 )
 _TITLES: Final = {"state": "On this flash"}
-_OF_ANY_PART: Final = frozenset(("kind", "offset", "size", "address", "checksum", "segments", "note"))
-_DEEPEST_HEADING: Final = 6
-_FEW_ROWS: Final = 40
 _FEW_FINDINGS: Final = 20
 _FEW_FIELDS: Final = 8
 
 
-class _File(NamedTuple):
-    """A file on the page.
-
-    Attributes:
-        name: Its path as it was given; text.
-        anchor: What its anchors begin with.
-        level: Of its own heading.
-        starts: The offset of each part.
-    """
-
-    name: str
-    description: Description
-    fields: dict[str, Any]
-    anchor: str
-    level: int
-    starts: tuple[int, ...]
-
-    @property
-    def parts(self) -> list[dict[str, Any]]:
-        """The fields of its parts."""
-        parts: list[dict[str, Any]] = self.fields["parts"]
-        return parts
-
-    def part_at(self, offset: int) -> int | None:
-        """Which part an offset lies in."""
-        number = bisect_right(self.starts, offset) - 1
-        if number < 0 or offset > self.parts[number]["offset"] + self.parts[number]["size"]:
-            return None
-        return number
-
-    def place(self, offset: int) -> str:
-        """An offset, as a link to the part that it lies in."""
-        number = self.part_at(offset)
-        code = f"<code>{address(offset)}</code>"
-        return code if number is None else link(f"{self.anchor}-p{number}", code)
-
-
-def _file(name: str, description: Description, anchor: str, level: int) -> _File:
+def _file(name: str, description: Description, anchor: str, level: int) -> PageFile:
     starts = tuple(part.offset for part in description.parts)
-    return _File(name, description, description_fields(name, description), anchor, level, starts)
+    return PageFile(name, description, description_fields(name, description), anchor, level, starts)
 
 
 def html_page(described: Sequence[tuple[str, Description]]) -> str:
@@ -119,7 +85,7 @@ def html_page(described: Sequence[tuple[str, Description]]) -> str:
     )
 
 
-def _overview(listed: Sequence[_File], title: str) -> str:
+def _overview(listed: Sequence[PageFile], title: str) -> str:
     rows = [
         [
             Cell(link(each.anchor, escaped(each.name))),
@@ -136,7 +102,7 @@ def _overview(listed: Sequence[_File], title: str) -> str:
     return f'<header>\n<h1>{escaped(title)}</h1>\n</header>\n<nav aria-label="Files">{listing}</nav>\n'
 
 
-def _thumbnail(file: _File) -> str:
+def _thumbnail(file: PageFile) -> str:
     return thumbnail(file.parts, file.description.size) if len(file.parts) > 1 else ""
 
 
@@ -146,17 +112,17 @@ def _short_verdict(description: Description) -> str:
     return '<b class="good">good</b>' if description.ok else '<b class="bad">damaged</b>'
 
 
-def _section(file: _File) -> str:
+def _section(file: PageFile) -> str:
     blocks = [
         _title(file),
         _findings(file),
         _map(file),
         *(_extra(file, name, value) for name, value in file.fields.items() if name not in _PLACED),
         _cards(file),
-        _partitions(file),
-        _files(file),
-        _segments(file),
-        _checks(file),
+        partitions(file),
+        file_lists(file),
+        segments(file),
+        checks(file),
         _details(file),
         _content(file),
     ]
@@ -164,7 +130,7 @@ def _section(file: _File) -> str:
     return f'<article id="{file.anchor}" class="level{file.level}">\n{content}\n</article>\n'
 
 
-def _title(file: _File) -> str:
+def _title(file: PageFile) -> str:
     state = "odd" if file.description.foreign else "good" if file.description.ok else "bad"
     mark = {"good": "\u2713", "bad": "\u2717", "odd": "?"}[state]
     return (
@@ -174,15 +140,7 @@ def _title(file: _File) -> str:
     )
 
 
-def _block(file: _File, title: str, content: str, style: str = "") -> str:
-    if not content:
-        return ""
-    level = min(file.level + 1, _DEEPEST_HEADING)
-    opened = f'<section class="{style}">' if style else "<section>"
-    return f"{opened}<h{level}>{escaped(title)}</h{level}>{content}</section>"
-
-
-def _lead(file: _File) -> str:
+def _lead(file: PageFile) -> str:
     """Firmware and header in a few words."""
     header = file.fields["header"]
     words = [] if file.description.firmware is None else [image_words(file.description)]
@@ -191,21 +149,21 @@ def _lead(file: _File) -> str:
     return f'<p class="lead">{" &middot; ".join(escaped(each) for each in words)}</p>' if words else ""
 
 
-def _size(file: _File) -> str | None:
+def _size(file: PageFile) -> str | None:
     """The flash size in the header; an RTOS SDK application reads it by another table, and says so."""
     other = file.parts[0].get("flash_size") if file.parts else None
     stated = file.fields["header"]["size"]
     return other if isinstance(other, str) else stated if isinstance(stated, str) else None
 
 
-def _map(file: _File) -> str:
+def _map(file: PageFile) -> str:
     if not file.parts:
         return ""
     title = "Map" if len(file.parts) > 1 else "Parts"
-    return _block(file, title, figure(file.parts, file.description.size, file.anchor, file.name))
+    return block(file, title, figure(file.parts, file.description.size, file.anchor, file.name))
 
 
-def _findings(file: _File) -> str:
+def _findings(file: PageFile) -> str:
     """Errors come first; of a great many notes most are folded away."""
     items = [
         f'<li class="{escaped(finding["severity"])}"><b>{escaped(finding["severity"])}</b>'
@@ -223,10 +181,10 @@ def _findings(file: _File) -> str:
             f"<details><summary>{len(folded):,} more</summary>"
             f'<ul class="findings">{"".join(folded)}</ul></details>'
         )
-    return _block(file, "Findings", content)
+    return block(file, "Findings", content)
 
 
-def _cards(file: _File) -> str:
+def _cards(file: PageFile) -> str:
     """Firmware, header and digest."""
     firmware, header = file.fields["firmware"], file.fields["header"]
     cards = []
@@ -235,30 +193,30 @@ def _cards(file: _File) -> str:
         order = [*leading, *(name for name in firmware if name not in leading)]
         known = {name: firmware[name] for name in order if firmware.get(name) is not None}
         cards.append(
-            _block(file, "Firmware", fact_list(known, file.name), "broad" if len(known) > _FEW_FIELDS else "")
+            block(file, "Firmware", fact_list(known, file.name), "broad" if len(known) > _FEW_FIELDS else "")
         )
     if header is not None:
         values = {name: value for name, value in header.items() if value is not None}
         if _size(file) not in (None, header["size"]):
             values["size"] = f"{_size(file)}, by the table of the RTOS SDK"
-        cards.append(_block(file, "Header", fact_list(values, file.name)))
+        cards.append(block(file, "Header", fact_list(values, file.name)))
     shown = f'<div class="cards">{"".join(cards)}</div>' if cards else ""
     return (
         f'{shown}<p class="digest"><span>sha256</span> <code class="hex">{file.fields["sha256"]}</code></p>'
     )
 
 
-def _extra(file: _File, name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+def _extra(file: PageFile, name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
     """A field of the result that has no place of its own: a card for each topic in it."""
     facts = value if isinstance(value, dict) else {name: value}
     topics = {key: each for key, each in facts.items() if isinstance(each, dict) and each}
     plain = {key: each for key, each in facts.items() if key not in topics and each not in (None, [], {})}
     cards = "".join(_topic(file, key, each) for key, each in topics.items())
     shown = fact_list(plain, file.name) + (f'<div class="cards">{cards}</div>' if cards else "")
-    return _block(file, _TITLES.get(name, name.replace("_", " ").capitalize()), shown)
+    return block(file, _TITLES.get(name, name.replace("_", " ").capitalize()), shown)
 
 
-def _topic(file: _File, name: str, facts: dict[str, Any]) -> str:
+def _topic(file: PageFile, name: str, facts: dict[str, Any]) -> str:
     """A card: where it is and what is said of it, then its facts."""
     offset, words = facts.get("offset"), facts.get("words")
     rest = {
@@ -268,7 +226,7 @@ def _topic(file: _File, name: str, facts: dict[str, Any]) -> str:
     }
     if not isinstance(offset, int) and offset is not None:
         rest["offset"] = offset
-    level = min(file.level + 2, _DEEPEST_HEADING)
+    level = min(file.level + 2, DEEPEST_HEADING)
     where = f" <small>{file.place(offset)}</small>" if isinstance(offset, int) else ""
     lead = f"<p>{escaped(words)}</p>" if words else ""
     return (
@@ -276,101 +234,14 @@ def _topic(file: _File, name: str, facts: dict[str, Any]) -> str:
     )
 
 
-def _partitions(file: _File) -> str:
-    """The entries of partition tables, with what lies there."""
-    tables = []
-    kind = file.description.kind
-    linked = kind is FileKind.FLASH_DUMP or kind in AT_FLASH_START
-    for part in file.parts:
-        if part["kind"] != "partition-table":
-            continue
-        for name, records in part.items():
-            if name in _OF_ANY_PART or not is_records(records):
-                continue
-            head, rows = rows_of(records)
-            if linked:
-                head.append("begins with")
-                for record, row in zip(records, rows, strict=True):
-                    row.append(Cell(_holds(file, record.get("address", record.get("offset")))))
-            tables.append(table(f"{name} at {address(part['offset'])}", head, rows))
-    return _block(file, "Partition table", "".join(tables))
-
-
-def _holds(file: _File, offset: object) -> str:
-    """The part that begins a partition."""
-    number = file.part_at(offset) if isinstance(offset, int) and offset < file.description.size else None
-    return "" if number is None else link(f"{file.anchor}-p{number}", escaped(file.parts[number]["kind"]))
-
-
-def _files(file: _File) -> str:
-    """The files of each file system, with how full it is."""
-    shown = []
-    for number, part in enumerate(file.parts):
-        listed = part.get("files")
-        if not is_records(listed):
-            continue
-        where = f"{part['kind']} at {address(part['offset'])}"
-        known = [f"{len(listed):,} file{'' if len(listed) == 1 else 's'}"]
-        known += [
-            f"{byte_words(part[name])} {name}" for name in ("used", "free") if _is_count(part.get(name))
-        ]
-        place = link(f"{file.anchor}-p{number}", escaped(where))
-        rows = table(f"Files of {where}", *rows_of(listed))
-        if len(listed) > _FEW_ROWS:
-            rows = f"<details><summary>all files</summary>{rows}</details>"
-        shown.append(f"<p>{place}: {escaped(', '.join(known))}</p>{rows}")
-    return _block(file, "Files", "".join(shown))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and value >= 0
-
-
-def _segments(file: _File) -> str:
-    rows = [
-        [
-            Cell(f"{file.place(part['offset'])} {part['kind']}"),
-            Cell(str(number), "num"),
-            Cell(f"<code>0x{segment['address']:08x}</code>", "num"),
-            Cell(f"{segment['size']:,}", "num"),
-            Cell(escaped(segment["memory"]) if segment["memory"] else '<b class="odd">none</b>'),
-            Cell(f"<code>{address(segment['offset'])}</code>", "num"),
-        ]
-        for part in file.parts
-        for number, segment in enumerate(part.get("segments", ()))
-    ]
-    head = ("image", "segment", "load address", "size", "memory", "offset")
-    return _block(file, "Segments", table(f"Segments of {file.name}", head, rows) if rows else "")
-
-
-def _checks(file: _File) -> str:
-    rows = []
-    for part, check in file.description.checksums:
-        values = (
-            Cell(f'<code class="hex">0x{value:0{check.bits // 4}x}</code>')
-            for value in (check.stored, check.computed)
-        )
-        verdict = '<b class="good">holds</b>' if check.ok else '<b class="bad">WRONG</b>'
-        rows.append(
-            [
-                Cell(f"{escaped(check.name)} of {escaped(part.kind)}"),
-                Cell(file.place(part.offset)),
-                *values,
-                Cell(verdict),
-            ]
-        )
-    head = ("check", "part at", "stored", "computed", "verdict")
-    return _block(file, "Checks", table(f"Checks of {file.name}", head, rows) if rows else "")
-
-
-def _details(file: _File) -> str:
+def _details(file: PageFile) -> str:
     """Everything on every part; a link to one opens it."""
-    return _block(file, "Parts in detail", "".join(_part(file, number) for number in range(len(file.parts))))
+    return block(file, "Parts in detail", "".join(_part(file, number) for number in range(len(file.parts))))
 
 
-def _part(file: _File, number: int) -> str:
+def _part(file: PageFile, number: int) -> str:
     part = file.parts[number]
-    elsewhere = _OF_ANY_PART | ({"files"} if is_records(part.get("files")) else set())
+    elsewhere = OF_ANY_PART | ({"files"} if is_records(part.get("files")) else set())
     facts = {name: value for name, value in part.items() if name not in elsewhere}
     note = f" <span>{escaped(part['note'])}</span>" if part.get("note") else ""
     shown = (
@@ -410,16 +281,16 @@ def _init_data(part: dict[str, Any]) -> str:
         )
     if not rows:
         return ""
-    others = {name: value for name, value in part.items() if name not in _OF_ANY_PART | {"fields"}}
+    others = {name: value for name, value in part.items() if name not in OF_ANY_PART | {"fields"}}
     label = f"Fields of init data at {address(part['offset'])}"
     return fact_list(others, label) + table(label, ("field", "value", "from v05", "meaning"), rows)
 
 
-def _content(file: _File) -> str:
+def _content(file: PageFile) -> str:
     """What is inside a file that only wraps another."""
     inner = file.description.content
     if inner is None:
         return ""
     name = f"{file.name}, inside"
-    level = min(file.level + 1, _DEEPEST_HEADING - 1)
+    level = min(file.level + 1, DEEPEST_HEADING - 1)
     return _section(_file(name, inner, f"{file.anchor}-in", level))
