@@ -60,7 +60,7 @@ def made_up(text: str) -> Description:
         Header(1, 0x40100004, 2, 0x40),
         parts,
         (Finding(Severity.ERROR, text, text, 48), Finding(Severity.NOTE, text, text)),
-        Description(FileKind.UNKNOWN, 0, "", None, None, (), (Finding(Severity.NOTE, text, text),)),
+        content=Description(FileKind.UNKNOWN, 0, "", None, None, (), (Finding(Severity.NOTE, text, text),)),
     )
 
 
@@ -204,7 +204,7 @@ def test_a_file_of_one_part_has_no_strip() -> None:
 @pytest.mark.parametrize(("count", "bands"), [(2, 2), (300, 300), (301, 0)])
 def test_thousands_of_parts_have_the_strip_alone(count: int, bands: int) -> None:
     parts = tuple(Part(PartKind.UNKNOWN, 16 * number, 16) for number in range(count))
-    page = html_page([("x", Description(FileKind.FLASH_DUMP, 16 * count, "", None, None, parts, (), None))])
+    page = html_page([("x", Description(FileKind.FLASH_DUMP, 16 * count, "", None, None, parts, ()))])
 
     assert (Page(page).errors, page.count('class="band"')) == ([], bands)
     assert (page.count('class="mini"'), page.count("<details ")) == (bands == 0, count)
