@@ -47,6 +47,13 @@ def qemu(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The page of inspect --html in Chromium; needs Debian's chromium."""
+    session.install(".", *_group("test"), *_group("oracle"))
+    session.run("pytest", "-m", "long", "tests/cli/test_html_in_browser.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""
     session.install(*_group("lint"))
@@ -84,6 +91,8 @@ def dist(session: nox.Session) -> None:
     (wheel,) = Path("dist").glob("*.whl")
     session.run("python", "-m", "pip", "install", "--quiet", "--force-reinstall", str(wheel))
     session.run("imgtool", "--version")
+    # Reads the style sheet, a data file of the package.
+    session.run("imgtool", "inspect", str(wheel), "--html", "-", silent=True, success_codes=[3])
 
 
 @nox.session

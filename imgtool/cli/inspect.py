@@ -19,6 +19,7 @@ __all__ = ["inspect"]
 
 _DAMAGED = 1
 _FOREIGN = 3
+_STDOUT = Path("-")
 
 
 def inspect(
@@ -35,6 +36,12 @@ def inspect(
         bool,
         typer.Option("--show-credentials", help="Print networks and passwords that a dump holds, too."),
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="OUT.html", help="Write a page on them, too; - for stdout.", show_default=False
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Say what files are: parts on a map, checks, firmware; several as a table.
@@ -46,7 +53,11 @@ def inspect(
     paths = list(_paths(files, recursive=recursive))
     if not paths:
         raise UsageError("there is no file to look at", expected="files", found="empty folders")
+    if html == _STDOUT and json:
+        raise UsageError("page and JSON cannot both go to stdout; name a file for the page")
     described = _described(paths, jobs)
+    if html is not None:
+        _write_page(html, described)
     if json:
         from imgtool.cli.report import description_fields, document
 
@@ -57,10 +68,11 @@ def inspect(
             for result, (path, description) in zip(results, described, strict=True):
                 result["networks"] = network_fields(_networks(path, description))
         typer.echo(document("inspect", ok=all(each.ok for _, each in described), results=results))
-    else:
+    elif html != _STDOUT:
         _show(described)
         if show_credentials:
             _show_networks(described)
+        _say_where(html)
     raise typer.Exit(max(_exit_code(description) for _, description in described))
 
 
@@ -123,6 +135,25 @@ def _show_networks(described: list[tuple[Path, Description]]) -> None:
             screen.line()
             screen.paragraph(str(path), style="bold")
         show_networks(screen, _networks(path, description))
+
+
+def _write_page(path: Path, described: list[tuple[Path, Description]]) -> None:
+    from imgtool.cli.html_page import html_page
+
+    page = html_page([(str(file), description) for file, description in described]).encode()
+    if path == _STDOUT:
+        typer.echo(page, nl=False)
+        return
+    from imgtool.cli.files import write_file
+
+    write_file(path, page, inputs=[file for file, _ in described])
+
+
+def _say_where(page: Path | None) -> None:
+    from imgtool.cli.render import show_lines
+
+    if page is not None:
+        show_lines(["", f"The page is in {page}"])
 
 
 def _exit_code(description: Description) -> int:

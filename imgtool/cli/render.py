@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgtool.operations.merge import Piece
 
 __all__ = [
+    "byte_words",
     "image_words",
     "show_description",
     "show_error",
@@ -33,6 +34,8 @@ __all__ = [
     "show_overview",
     "show_partitions",
     "show_pieces",
+    "summary_words",
+    "verdict_words",
 ]
 
 _KINDS: Final = {
@@ -166,11 +169,16 @@ def show_overview(described: Sequence[tuple[str, Description]]) -> None:
         screen.line()
     for path, finding in wrong:
         screen.paragraph(f"{path}: {finding.message}", lead=[Span("  error  ", "bold red")])
-    damaged = sum(not description.ok and not description.foreign for _, description in named)
-    foreign = sum(description.foreign for _, description in named)
     screen.line()
-    counts = f"{len(named) - damaged - foreign} good, {damaged} damaged, {foreign} no ESP8266 files"
-    screen.line(f"{len(named)} files: {counts}")
+    screen.line(summary_words([description for _, description in named]))
+
+
+def summary_words(descriptions: Sequence[Description]) -> str:
+    """How many files are good, on one line."""
+    damaged = sum(not description.ok and not description.foreign for description in descriptions)
+    foreign = sum(description.foreign for description in descriptions)
+    counts = f"{len(descriptions) - damaged - foreign} good, {damaged} damaged, {foreign} no ESP8266 files"
+    return f"{len(descriptions)} files: {counts}"
 
 
 _PATH_WIDTH: Final = 29
@@ -204,8 +212,13 @@ def _state(description: Description, width: int) -> Line:
     return _clipped("" if firmware is None else f"{firmware.name} {firmware.version or ''}".strip(), width)
 
 
+def verdict_words(description: Description) -> str:
+    """What a file is and whether it is whole, on one line."""
+    return "".join(part if isinstance(part, str) else part.text for part in _verdict(description))
+
+
 def _verdict(description: Description) -> list[Line]:
-    what = f"{_KINDS[description.kind]}, {_bytes(description.size)}: "
+    what = f"{_KINDS[description.kind]}, {byte_words(description.size)}: "
     own = sum(finding.severity is Severity.ERROR for finding in description.findings)
     if own:
         return [what, Span(f"{own} error{'s' if own > 1 else ''}", "bold red")]
@@ -213,7 +226,8 @@ def _verdict(description: Description) -> list[Line]:
     return [what, Span("all checks hold" if checked else "nothing wrong; it has no checks", "green")]
 
 
-def _bytes(count: int) -> str:
+def byte_words(count: int) -> str:
+    """A size in bytes, with the round number of KB or MB behind it."""
     for unit, size in (("MB", 1 << 20), ("KB", 1 << 10)):
         if count >= size and count % size == 0:
             return f"{count:,} bytes ({count // size} {unit})"
@@ -264,7 +278,7 @@ def show_layout(parts: Sequence[Part], size: int) -> None:
     for start, runs in drawn.rows:
         screen.line(f"  0x{start:06x}  ", *(Span(cells, style) for cells, style in runs))
     _show_legend(screen, drawn.legend)
-    screen.line(_INDENT, Span(f"one cell is {_bytes(drawn.cell)}", "dim"))
+    screen.line(_INDENT, Span(f"one cell is {byte_words(drawn.cell)}", "dim"))
     screen.line()
     rows: list[tuple[Line, ...]] = []
     for part in parts:
