@@ -7,7 +7,6 @@ starts.  Not a format, and no judgement of the firmware itself.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
@@ -26,6 +25,7 @@ from imgtool.formats import (
 )
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.layout import Region, arduino_regions, resolve, rtos_regions, sdk_regions, table_regions
+from imgtool.operations.first_boot import InitDataRepair, init_data_repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,6 @@ _TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
 # Findings about parts that the survey may tell apart.
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
 _NODEMCU_2: Final = (2,)
-_NODEMCU_3: Final = (3,)
-_SDK_NEEDS_INIT_DATA: Final = (1, 5, 4, 1)
 _RTOS_TABLE: Final = 0x8000
 _LEAST_TEXT: Final = 32
 _PRINTABLE: Final = frozenset(b"\t\r\n") | frozenset(range(0x20, 0x7F))
@@ -391,16 +389,14 @@ def init_data_cure(firmware: Firmware | None, *, blank: bool) -> str | None:
         firmware: Which firmware; None where it is not known.
         blank: Whether its place is erased, and not filled with something else.
     """
-    if firmware is None:
+    repair = init_data_repair(firmware)
+    if repair is InitDataRepair.UNLESS_RECORDED:
+        return "NodeMCU writes its own on the first boot"
+    if firmware is None or not blank:
         return None
-    nodemcu = firmware.name == "NodeMCU"
-    sdk = tuple(int(n) for n in re.findall(r"\d+", (firmware.sdk or "").split("(", maxsplit=1)[0]))
-    if nodemcu and firmware.release >= _NODEMCU_3:
+    if repair is InitDataRepair.IF_ERASED and firmware.release >= _NODEMCU_2:
         return "NodeMCU writes its own on the first boot"
-    if nodemcu and firmware.release >= _NODEMCU_2 and blank:
-        return "NodeMCU writes its own on the first boot"
-    old = firmware.release if nodemcu else sdk
-    if old and old < _SDK_NEEDS_INIT_DATA and blank:
+    if repair in (InitDataRepair.SDK_DEFAULT, InitDataRepair.IF_ERASED):
         return "this SDK does without, or the firmware writes its own"
     return None
 
