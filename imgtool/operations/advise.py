@@ -1,7 +1,7 @@
 """What an upgrade will do: the flash as it is, a new image, and what becomes of everything in it.
 
-The write is planned as ``imgtool flash`` plans it, laid over the old flash in thought, and the rules are asked
-what the new firmware makes of that; then once more for a tool that writes the same bytes as they are.  Nothing
+The write is planned as ``imgtool flash`` plans it and laid over the old flash in thought; the rules say what
+the new firmware makes of that, and then once more for a tool that writes the same bytes as they are.  Nothing
 is written.  The rules are in advise_files.py, advise_flash.py and advise_firmware.py.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR, flash_size
 from imgtool.errors import ImgtoolError, LayoutError
@@ -57,11 +57,16 @@ if TYPE_CHECKING:
 __all__ = ["advise", "old_flash"]
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
+_NO_IMAGE: Final = (FileKind.FLASH_DUMP, FileKind.UNKNOWN, FileKind.BLANK, FileKind.EMPTY)
 _ASSUMED: Final = (
     "OLD is an image, not a dump: its chip is taken for one that OLD was flashed to and that booted once; "
-    "imgtool read --all makes a dump, which tells more"
+    "imgtool read makes a dump, which tells more"
 )
-_UNSEEN: Final = "the rules are read in the sources of the firmware; nobody has checked these verdicts on silicon for imgtool"
+_UNSEEN: Final = (
+    "the rules were read in the firmware's sources; nobody has checked these verdicts on silicon for imgtool"
+)
+_FIXED: Final = 0x10_0000
+_TABLE_END: Final = 0x3000
 
 
 def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
@@ -95,7 +100,7 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
 
 
 def _is_dump(data: bytes, found: Description) -> bool:
-    if found.kind in (FileKind.FLASH_DUMP, FileKind.UNKNOWN, FileKind.BLANK, FileKind.EMPTY) or found.foreign:
+    if found.kind in _NO_IMAGE or found.foreign:
         return True
     table = table_of(data, found)
     if table is not None:
@@ -105,13 +110,13 @@ def _is_dump(data: bytes, found: Description) -> bool:
 
 
 def _flashed(data: bytes, found: Description, capacity: int) -> bytes:
-    """A flash that an image was written to and that booted once: its table, its init data, its file system."""
+    """A flash that an image was written to and that booted once: with its table and its file system."""
     flash = bytearray(b"\xff") * capacity
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=capacity)
     request = FlashRequest((Piece(0, data, "OLD"),), init_data=InitDataSource())
     flash[: len(data)] = data
     try:
-        plan = plan_flash(request, target, lambda address, size: b"\xff" * size)
+        plan = plan_flash(request, target, OldFlash.of_dump(b"", capacity, "").read)
     except ImgtoolError:
         return bytes(flash)
     for piece in plan.pieces:
@@ -170,15 +175,8 @@ def advise(
     return _Run(old, request, names).advice()
 
 
-class _Plan(NamedTuple):
-    """What imgtool would write; the reason where it refuses."""
-
-    plan: FlashPlan | None
-    refused: str
-
-
 class _Run:
-    """One advice: the two flashes, and the points about them."""
+    """One advice: the flash before, the write as it is planned, and the points about what comes of it."""
 
     def __init__(self, old: OldFlash, request: FlashRequest, names: Names) -> None:
         self.old = old
@@ -187,31 +185,28 @@ class _Run:
         self.raw = lay_out(request.pieces) if request.pieces else ()
         self.content = content_of(self.raw, old.capacity)
         self.before = side_before(old)
-        self.planned = self._planned()
-
-    def _planned(self) -> _Plan:
-        model = "ESP8285" if self.old.embedded else "ESP8266EX"
-        target = Target(model, self.old.embedded, "", b"", self.old.capacity)
-        request = replace(self.request, force=self.request.force)
+        self.plan: FlashPlan | None = None
+        self.refused = ""
+        model = "ESP8285" if old.embedded else "ESP8266EX"
+        target = Target(model, old.embedded, "", b"", old.capacity)
         try:
-            return _Plan(plan_flash(request, target, self.old.read), "")
+            self.plan = plan_flash(request, target, old.read)
         except ImgtoolError as error:
-            return _Plan(None, str(error))
+            self.refused = str(error)
 
     def advice(self) -> FirmwareAdvice:
-        plan = self.planned.plan
+        plan = self.plan
         as_is = side_after(self.before, _sectors(self.raw, self.old), self.content)
+        other = self._points(as_is)
         after = as_is if plan is None else side_after(self.before, plan.pieces, self.content)
-        points = self._points(after)
-        other = self._points(as_is) if plan is not None and not plan.whole else points
-        if self.planned.refused:
-            refusal = AdvicePoint(
-                Topic.FLASH_SIZE, AdviceVerdict.REFUSED, f"imgtool flash refuses it: {self.planned.refused}"
-            )
-            points = [refusal, *(p for p in points if p.topic is not Topic.FLASH_SIZE)]
-        same = plan is not None and self._same(plan, after)
+        points = other if plan is None else self._points(after)
+        if plan is None:
+            # Nothing is written: what would come of it is what another tool does.
+            refusal = f"imgtool flash refuses it: {self.refused}"
+            points = [AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, refusal), *self._builds()]
+        differs = other if plan is None else [] if plan.whole else _differing(points, other)
         return FirmwareAdvice(
-            _sentence(points, same=same),
+            _sentence(points, same=plan is not None and self._same(plan)),
             self.before.firmware,
             after.firmware,
             self.old.kind,
@@ -219,24 +214,21 @@ class _Run:
             self.old.capacity,
             None if after.flash is None else after.flash.name,
             tuple(points),
-            "" if plan is None else _elsewhere(points, other),
+            _elsewhere(differs, as_is),
+            tuple(differs),
             tuple(self._cures(points, after)),
-            tuple(self._notes(plan)),
+            tuple(self._notes()),
         )
 
-    def _same(self, plan: FlashPlan, after: Side) -> bool:
-        """Whether the firmware that is there is the one that comes."""
-        if self.old.size < after.irom_end or self.content.main is None:
+    def _same(self, plan: FlashPlan) -> bool:
+        """Whether the flash holds already all that would be written."""
+        if self.content.main is None or any(piece.end > self.old.size for piece in plan.pieces):
             return False
-        return all(
-            self.before.read(piece.address, len(piece.data)) == piece.data
-            for piece in plan.pieces
-            if piece.address < after.irom_end
-        )
+        return all(self.before.read(piece.address, len(piece.data)) == piece.data for piece in plan.pieces)
 
     def _points(self, after: Side) -> list[AdvicePoint]:
         before = self.before
-        made = any(name == "@spiffs" for name, _ in self.request.named) or self._brings_files(after)
+        made = any(name == "@spiffs" for name, _ in self.request.named) or self._brings_files()
         optional = (
             lfs_point(before, after, assumed=self.old.assumed),
             settings_point(before, after),
@@ -252,7 +244,7 @@ class _Run:
             *firmware_points(before.firmware, after.firmware),
         ]
 
-    def _brings_files(self, after: Side) -> bool:
+    def _brings_files(self) -> bool:
         kinds = (FileKind.SPIFFS, FileKind.LITTLEFS)
         if any(is_.kind in kinds for _, is_ in self.content.pieces):
             return True
@@ -260,10 +252,9 @@ class _Run:
         return any(part.kind is PartKind.SPIFFS for part in parts)
 
     def _mode(self) -> list[AdvicePoint]:
-        plan = self.planned.plan
-        if plan is None:
+        if self.plan is None:
             return []
-        told = [f.message for f in plan.findings if f.code == "flash-mode"]
+        told = [f.message for f in self.plan.findings if f.code == "flash-mode"]
         return [AdvicePoint(Topic.FLASH_MODE, AdviceVerdict.KEPT, words) for words in told]
 
     def _builds(self) -> list[AdvicePoint]:
@@ -276,71 +267,72 @@ class _Run:
         ]
         broken = next((f.message for f in found if f.severity is Severity.ERROR), None)
         if broken is not None:
-            points.append(
-                AdvicePoint(Topic.BUILDS, AdviceVerdict.REFUSED, f"the new image is damaged: {broken}")
-            )
+            reason = f"the new image is damaged: {broken}"
+            points.append(AdvicePoint(Topic.BUILDS, AdviceVerdict.REFUSED, reason))
         for piece, _ in self.content.pieces:
             if old_default(hashlib.md5(piece.data, usedforsecurity=False).hexdigest()):
                 reason = "this is the firmware of 2015 that NodeMCU's Windows flasher writes by default"
                 points.append(AdvicePoint(Topic.BUILDS, AdviceVerdict.CHANGED, reason))
         return points
 
-    def _notes(self, plan: FlashPlan | None) -> list[str]:
+    def _notes(self) -> list[str]:
         notes = [_ASSUMED] if self.old.assumed else []
         if self.old.size < self.old.capacity:
             notes.append(
-                f"OLD has {self.old.size:,} bytes of a flash of {self.old.capacity:,}: what is behind is not known"
+                f"OLD has {self.old.size:,} bytes of a flash of {self.old.capacity:,}; "
+                "what is behind is not known"
             )
-        if plan is not None:
-            notes += [f.message for f in plan.findings if f.code in ("old-nodemcu-size", "size-limited")]
+        if self.plan is not None:
+            told = ("old-nodemcu-size", "size-limited", "sdk-3-layout", "settings-replaced", "table-small")
+            notes += [f.message for f in self.plan.findings if f.code in told]
         return [*notes, _UNSEEN]
 
     def _cures(self, points: list[AdvicePoint], after: Side) -> list[Cure]:
-        verdicts = {point.topic: point.verdict for point in reversed(points)}
         new, backup, port = self.names
-        harmed = any(point.verdict in HARM for point in points)
+        by_topic = {point.topic: point.verdict for point in reversed(points)}
         cures: list[Cure] = []
-        if harmed or any(not point.ok for point in points):
-            cures.append(
-                Cure("Back the flash up first, all of it.", (f"imgtool read --all {port}-o {backup}",))
-            )
-        if verdicts.get(Topic.FILES) in HARM and self.before.filesystems:
-            text = "Take the files out of the backup, to put them back afterwards."
-            cures.append(Cure(text, (f"imgtool extract {backup}",)))
-            if after.partitions and after.capacity > 0x10_0000:
-                text = "A SPIFFS at a fixed place survives later upgrades; this moves it, once, to 1 MB."
-                size = f"0x{after.capacity - 0x10_0000 - 0x3000:x}"
-                made = f"imgtool patch {new} --spiffs 0x100000:{size} -o fixed.bin"
-                if self._one_file():
-                    cures.append(Cure(text, (made, f"imgtool flash {port}fixed.bin")))
-        if verdicts.get(Topic.INIT_DATA) is AdviceVerdict.BOOT_LOOP:
-            text = "Write init data with the firmware, or it will not start."
+        if any(not point.ok for point in points):
+            text = "Back the whole flash up first."
+            cures.append(Cure(text, (f"imgtool read {port}-o {backup}",)))
+        if by_topic.get(Topic.FILES) in HARM and self.before.filesystems:
+            text = "Take the file system out of the backup, to have the files when they are gone."
+            cures.append(Cure(text, (f"imgtool extract {backup} -o parts",)))
+            cures += self._fixed_place(after)
+        if any(point.verdict is AdviceVerdict.REFUSED for point in points):
+            first = self.request.pieces[0].name if self.request.pieces else new
+            cures.append(Cure("See what speaks against the image.", (f"imgtool inspect {first}",)))
+        elif by_topic.get(Topic.INIT_DATA) is AdviceVerdict.BOOT_LOOP:
+            text = "Write init data with the firmware, or it does not start."
             cures.append(Cure(text, (f"imgtool flash {port}--init-data v05 {new}",)))
-        elif any(point.verdict is AdviceVerdict.REFUSED for point in points):
-            cures.append(Cure("Look at what speaks against it.", (f"imgtool inspect {self._first()}",)))
         else:
             cures.append(Cure("Flash it.", (f"imgtool flash {port}{new}",)))
         return cures
 
-    def _one_file(self) -> bool:
-        return len(self.request.pieces) == 1
-
-    def _first(self) -> str:
-        return self.request.pieces[0].name if self.request.pieces else self.names.new
+    def _fixed_place(self, after: Side) -> list[Cure]:
+        if not after.partitions or after.flash is None or after.flash.bytes <= _FIXED:
+            return []
+        region = None if after.layout is None else after.layout.find(PartKind.SPIFFS)
+        if len(self.request.pieces) != 1 or region is None or region.start >= _FIXED:
+            return []
+        size = after.flash.bytes - _FIXED - _TABLE_END
+        made = (
+            f"imgtool patch {self.names.new} --flash-size {after.flash.name} --spiffs-addr 0x{_FIXED:x} "
+            f"--spiffs-size 0x{size:x} -o fixed.bin"
+        )
+        fresh = "--fresh-settings " if self.before.partitions else ""
+        text = "Or make its SPIFFS begin at 1 MB: there it stays where it is in later upgrades."
+        return [Cure(text, (made, f"imgtool flash {self.names.port}{fresh}fixed.bin"))]
 
 
 def _sectors(pieces: Sequence[Piece], old: OldFlash) -> tuple[Piece, ...]:
     """The pieces as a tool leaves them that erases the sectors it needs, cut at the end of the flash."""
     whole = []
     for piece in pieces:
-        data = piece.data[: max(0, old.capacity - piece.address)]
+        room = max(0, old.capacity - piece.address)
+        data = piece.data[:room]
         if data:
-            size = min(align_up(len(data), SECTOR), old.capacity - piece.address)
-            whole.append(
-                replace(piece, data=data.ljust(size, b"\xff"))
-                if type(piece) is Piece
-                else Piece(piece.address, data.ljust(size, b"\xff"), piece.name)
-            )
+            size = min(align_up(len(data), SECTOR), room)
+            whole.append(Piece(piece.address, data.ljust(size, b"\xff"), piece.name))
     return tuple(whole)
 
 
@@ -360,39 +352,58 @@ _WORDS: Final = {
     (Topic.SETTINGS, AdviceVerdict.CHANGED): "the partition table is a new one",
     (Topic.INIT_DATA, AdviceVerdict.KEPT): "init data stays",
     (Topic.INIT_DATA, AdviceVerdict.REWRITTEN): "init data is written anew",
-    (Topic.INIT_DATA, AdviceVerdict.BOOT_LOOP): "the firmware will not start for want of init data",
-    (Topic.INIT_DATA, AdviceVerdict.UNKNOWN): "whether there is init data is not known",
-    (Topic.FLASH_SIZE, AdviceVerdict.REFUSED): "it does not fit this flash",
-    (Topic.BUILDS, AdviceVerdict.BOOT_LOOP): "the new image is of two builds and will not start",
+    (Topic.INIT_DATA, AdviceVerdict.BOOT_LOOP): "the firmware does not start without init data",
+    (Topic.INIT_DATA, AdviceVerdict.UNKNOWN): "what becomes of init data is not known",
+    (Topic.FLASH_SIZE, AdviceVerdict.REFUSED): "it is not for this flash",
+    (Topic.BUILDS, AdviceVerdict.BOOT_LOOP): "the new image is of two builds and will not run",
     (Topic.BUILDS, AdviceVerdict.REFUSED): "the new image is damaged",
     (Topic.MODULES, AdviceVerdict.LOST): "modules are missing",
     (Topic.SSL, AdviceVerdict.LOST): "SSL is lost",
 }
+_FIRST: Final = (AdviceVerdict.REFUSED, AdviceVerdict.BOOT_LOOP)
 
 
 def _sentence(points: Sequence[AdvicePoint], *, same: bool) -> str:
     if same and all(point.ok for point in points):
         return "Nothing changes: the flash holds this firmware already, and everything stays."
-    ordered = sorted(
-        points, key=lambda point: point.verdict not in HARM or point.topic is not Topic.FLASH_SIZE
-    )
-    words = list(dict.fromkeys(_WORDS[p.topic, p.verdict] for p in ordered if (p.topic, p.verdict) in _WORDS))
+    ordered = sorted(points, key=lambda point: point.verdict not in _FIRST)
+    words = _phrases(ordered)
     if not words:
         return "Nothing that imgtool knows of is lost."
     text = ", ".join(words)
-    return text[0].upper() + text[1:] + "."
+    return f"{text[0].upper()}{text[1:]}."
 
 
-def _elsewhere(points: Sequence[AdvicePoint], other: Sequence[AdvicePoint]) -> str:
-    """What differs where another tool writes the same bytes, in a sentence."""
-    ours = {point.topic: point for point in reversed(points)}
+def _phrases(points: Sequence[AdvicePoint]) -> list[str]:
+    return list(dict.fromkeys(_WORDS[p.topic, p.verdict] for p in points if (p.topic, p.verdict) in _WORDS))
+
+
+_STOPS: Final = (Topic.FLASH_SIZE, AdviceVerdict.REFUSED)
+_COMPARED: Final = (Topic.FILES, Topic.LFS, Topic.SETTINGS, Topic.INIT_DATA, Topic.RF_CAL, Topic.FLASH_SIZE)
+
+
+def _differing(points: Sequence[AdvicePoint], other: Sequence[AdvicePoint]) -> list[AdvicePoint]:
+    """The points of the other tool that come out otherwise."""
+    ours = {point.topic: point.verdict for point in reversed(points)}
     theirs = {point.topic: point for point in reversed(other)}
-    told = (Topic.FILES, Topic.LFS, Topic.SETTINGS, Topic.INIT_DATA, Topic.RF_CAL, Topic.FLASH_SIZE)
-    differs = []
-    for topic in told:
-        one, two = ours.get(topic), theirs.get(topic)
-        if two is not None and (one is None or one.verdict is not two.verdict):
-            differs.append(f"{topic}: {two.verdict}")
-    if not differs:
+    return [
+        theirs[topic]
+        for topic in _COMPARED
+        if topic in theirs and theirs[topic].verdict is not ours.get(topic)
+    ]
+
+
+def _elsewhere(differs: Sequence[AdvicePoint], as_is: Side) -> str:
+    """What differs where another tool writes the same bytes, in a sentence."""
+    stops = next((p.reason for p in differs if (p.topic, p.verdict) == _STOPS), "")
+    if stops:
+        return f"Another tool, such as esptool, would write it, and it would not start: {stops}."
+    words = _phrases(differs)
+    for point in differs:
+        if point.topic is Topic.RF_CAL:
+            words.append("RF calibration is made anew")
+        if point.topic is Topic.FLASH_SIZE and point.verdict is AdviceVerdict.CHANGED and as_is.flash:
+            words.append(f"the header says {as_is.flash.name}")
+    if not words:
         return ""
-    return f"Another tool that writes the same bytes as they are (esptool): {'; '.join(differs)}."
+    return f"With another tool, such as esptool, that writes the files as they are: {', '.join(words)}."

@@ -118,12 +118,12 @@ def _foreign(before: Side, after: Side, main: FileSystem | None) -> AdvicePoint:
         return _overwritten(after, main)
     if before.nodemcu:
         reason = (
-            f"the {main.kind} at {main.where} stays as bytes, but {after.name} has a place and a format of "
+            f"the {main.name} at {main.where} stays as bytes, but {after.name} has a place and a format of "
             "its own for files"
         )
         return _point(AdviceVerdict.LOST, reason)
     reason = (
-        f"the {main.kind} at {main.where} is not overwritten; whether {after.name} takes it over depends on "
+        f"the {main.name} at {main.where} is not overwritten; whether {after.name} takes it over depends on "
         "settings of its build, which no file shows"
     )
     return _point(AdviceVerdict.UNKNOWN, reason)
@@ -131,7 +131,7 @@ def _foreign(before: Side, after: Side, main: FileSystem | None) -> AdvicePoint:
 
 def _overwritten(after: Side, main: FileSystem) -> AdvicePoint:
     count = sum(max(0, min(b, main.end) - max(a, main.start)) for a, b in after.written)
-    reason = f"{in_bytes(count)} of the {main.kind} at {main.where} are written over"
+    reason = f"{in_bytes(count)} of the {main.name} at {main.where} are written over"
     if after.irom_end > main.start:
         reason += f": the new firmware ends at 0x{after.irom_end:06x}"
     return _point(AdviceVerdict.OVERWRITTEN, reason)
@@ -150,7 +150,7 @@ def _without_magics(before: Side, after: Side, main: FileSystem | None) -> tuple
             ), True
         reason = (
             f"{after.name} has no magics in its SPIFFS and another page layout: it formats{where}, "
-            f"and does not read the {main.kind} at {main.where}"
+            f"and does not read the {main.name} at {main.where}"
         )
         return _point(AdviceVerdict.FORMATTED, reason), True
     start = (
@@ -174,7 +174,7 @@ def _without_magics(before: Side, after: Side, main: FileSystem | None) -> tuple
 # NodeMCU from 1.5.4.1 on.
 
 
-def _with_magics(
+def _with_magics(  # noqa: PLR0911 - one for each thing that may become of it
     before: Side, after: Side, main: FileSystem | None, *, made: bool
 ) -> tuple[AdvicePoint, bool]:
     formula = spiffs_formula(after.firmware, after.boot)
@@ -187,7 +187,7 @@ def _with_magics(
             return _old_to_new(before, after), True
         if found is None:
             return _point(AdviceVerdict.NONE, "no file system is in the old flash"), True
-        return _point(AdviceVerdict.KEPT, f"the {found.kind} at {found.where} is found"), False
+        return _point(AdviceVerdict.KEPT, f"the {found.name} at {found.where} is found"), False
     if main.formula == "none":
         return _old_to_new(before, after), True
     if after.hit(main.start, main.end):
@@ -217,7 +217,7 @@ def _in_partition(after: Side, main: FileSystem) -> tuple[AdvicePoint, bool]:
     if region is None:
         return _point(AdviceVerdict.LOST, "the new partition table has no SPIFFS"), False
     block = spiffs_block(region.size)
-    was = f"the {main.kind} is at {main.where}"
+    was = f"the {main.name} is at {main.where}"
     there = f"the SPIFFS partition is at 0x{region.start:06x}, {region.size:,} bytes"
     made = filesystem_made(after.layout, after.firmware, after.irom_end) if after.layout else None
     room = region.size if made is None else made.size
@@ -243,7 +243,7 @@ def _not_found(after: Side, main: FileSystem, formula: str | None) -> AdvicePoin
         () if layout is None else filesystem_places(layout, after.firmware, align_up(after.irom_end, _SECTOR))
     )
     if main.kind is not PartKind.SPIFFS:
-        why = f"{after.name} reads SPIFFS alone, and {main.kind} is at {main.where}"
+        why = f"{after.name} reads SPIFFS alone, and {main.name} is at {main.where}"
     elif formula is not None and main.formula != formula:
         why = (
             f"the SPIFFS at {main.where} has {_FORMULA_WORDS[main.formula]}, "
@@ -270,6 +270,12 @@ def _found(after: Side, main: FileSystem, found: FileSystem, formula: str | None
         reason = (
             f"the SPIFFS is at {main.where}, but {after.name} first looks at 0x{found.start:06x}, inside it, "
             "and takes that for one: files show as empty or broken"
+        )
+        return _point(AdviceVerdict.LOST, reason)
+    if found.start + found.block == main.start:
+        reason = (
+            f"the SPIFFS is at {main.where}; {after.name} first looks at 0x{found.start:06x}, takes the "
+            "erased block there for its first one, and finds every page at a wrong place"
         )
         return _point(AdviceVerdict.LOST, reason)
     if found.start != main.start:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["firmware_points", "old_default"]
 
 _OLD_DEFAULT: Final = "e18a16affdf3604efe05f257f689dbf7"
-"""MD5 of nodemcu_integer_0.9.5_20150318.bin, which NodeMCU's Windows flasher has inside and writes by default."""
+"""MD5 of nodemcu_integer_0.9.5_20150318.bin, which is inside NodeMCU's Windows flasher."""
 
 
 class _Break(NamedTuple):
-    """A change of the API: the first release that has it, its date where the version does not tell, the words."""
+    """A change of the API: first release with it, its date where a version has several, words, page."""
 
     release: tuple[int, ...]
     date: str
@@ -31,14 +31,15 @@ class _Break(NamedTuple):
 
 _DOCS: Final = "https://nodemcu.readthedocs.io/en/release"
 _GITHUB: Final = "https://github.com/nodemcu/nodemcu-firmware"
+_TAG: Final = f"{_GITHUB}/releases/tag"
 _BREAKS: Final = (
     _Break(
         (1,),
         "",
         'socket:send() became asynchronous: send the next piece in the callback of "sent"',
-        f"{_DOCS}/upload/",
+        f"{_DOCS}/flash/#upgrading-firmware",
     ),
-    _Break((2, 1), "", "sjson takes the place of cjson", f"{_GITHUB}/releases/tag/2.1.0-master_20170521"),
+    _Break((2, 1), "", "sjson takes the place of cjson", f"{_TAG}/2.1.0-master_20170521"),
     _Break(
         (2, 1),
         "20170811",
@@ -54,24 +55,22 @@ _BREAKS: Final = (
     _Break(
         (2, 2),
         "",
-        "init() of the I2C sensor modules is gone: setup() takes its place",
-        f"{_GITHUB}/issues/2276",
+        "the deprecated init() of I2C-based modules is gone",
+        f"{_TAG}/2.2.0-master_20180402",
     ),
     _Break((3,), "", "the timers 0 to 6 of tmr are gone: use tmr.create()", f"{_DOCS}/modules/tmr/"),
     _Break(
         (3,),
         "",
-        "node.info() without a parameter is deprecated, and tells more with one",
-        f"{_GITHUB}/releases/tag/3.0-master_20190907",
+        "node.info() tells more with a parameter; without one it is deprecated",
+        f"{_TAG}/3.0-master_20190907",
     ),
-    _Break(
-        (3,), "", "ds18b20 is a Lua module, no longer one in C", f"{_GITHUB}/releases/tag/3.0-master_20190907"
-    ),
+    _Break((3,), "", "ds18b20 is a Lua module, no longer one in C", f"{_TAG}/3.0-master_20190907"),
     _Break(
         (3,),
         "20200910",
-        "the modules sqlite3 and rc are gone; node.flashreload() is deprecated for node.LFS.reload()",
-        f"{_GITHUB}/releases/tag/3.0-release_20200910",
+        "the modules sqlite3 and rc are gone, and node.flashreload() is deprecated (node.LFS.reload())",
+        f"{_TAG}/3.0-release_20200910",
     ),
 )
 
@@ -89,7 +88,7 @@ def firmware_points(old: Firmware | None, new: Firmware | None) -> list[AdvicePo
 
 
 def _has(firmware: Firmware, change: _Break) -> bool:
-    """Whether a firmware has a change; where its date is not known, the benefit of the doubt goes to its version."""
+    """Whether a firmware has a change."""
     release = firmware.release
     if not release:
         return False

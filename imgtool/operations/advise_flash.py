@@ -1,7 +1,7 @@
 """What becomes of init data, LFS, NodeMCU's settings and the rest of what is not files, in an upgrade.
 
-Rules over the flash before and after.  Where they are known from: docs/flash-layouts.md; nobody has seen them on
-silicon for this project.
+Rules over the flash before and after.  Where they are known from: docs/flash-layouts.md; nobody has seen them
+on silicon for this project.
 """
 
 from __future__ import annotations
@@ -26,21 +26,27 @@ _NODEMCU_3: Final = (3,)
 _MARKER: Final = 5
 _SMALL_NIBBLE: Final = 0x10_0000
 _LARGE: Final = 0x40_0000
+_CODE: Final = 0x1_0000
+_PAGE_END: Final = 0x1_1000
 
 
 # LFS.
 
 
-def lfs_point(before: Side, after: Side, *, assumed: bool) -> AdvicePoint | None:
+def lfs_point(before: Side, after: Side, *, assumed: bool) -> AdvicePoint | None:  # noqa: PLR0911 - one for each rule
     """What becomes of LFS; None where neither has one."""
     old, new = before.lfs, after.lfs
+    if before.size < _PAGE_END:
+        return AdvicePoint(
+            Topic.LFS, AdviceVerdict.UNKNOWN, f"OLD ends at 0x{before.size:06x}, before any LFS"
+        )
     if old is None:
         if new is None or not after.nodemcu:
             return None
         what = f"OLD has none; the new firmware has {new.size:,} bytes at 0x{new.start:06x}, empty"
         return AdvicePoint(Topic.LFS, AdviceVerdict.NONE, what)
     if not before.partitions:
-        reason = f"{before.name} has it inside 0x10000.bin, at 0x{old.start:06x}: whatever is flashed there wipes it"
+        reason = f"{before.name} has it inside 0x10000.bin, at 0x{old.start:06x}, which is written over"
         return AdvicePoint(Topic.LFS, AdviceVerdict.LOST, reason)
     if not old.signature and not assumed:
         return AdvicePoint(Topic.LFS, AdviceVerdict.NONE, f"nothing is loaded at 0x{old.start:06x}")
@@ -52,7 +58,7 @@ def lfs_point(before: Side, after: Side, *, assumed: bool) -> AdvicePoint | None
     return AdvicePoint(Topic.LFS, AdviceVerdict.KEPT, reason)
 
 
-def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:
+def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:  # noqa: PLR0911 - one for each rule
     new = after.lfs
     if after.hit(old.start, old.start + old.size):
         return "is written over"
@@ -79,9 +85,12 @@ def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:
 # Settings: NodeMCU's record page.
 
 
-def settings_point(before: Side, after: Side) -> AdvicePoint | None:
+def settings_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PLR0911 - one for each rule
     """What becomes of partition table, start-up command, start-up options and a pending LFS image."""
     old = before.page
+    if before.size < _PAGE_END:
+        reason = f"OLD ends at 0x{before.size:06x}: the page at 0x10000 was not read"
+        return AdvicePoint(Topic.SETTINGS, AdviceVerdict.UNKNOWN, reason)
     if old is None or old.table is None:
         return None
     held = _records(old)
@@ -161,8 +170,11 @@ def init_data_points(before: Side, after: Side) -> list[AdvicePoint]:
     region = after.layout.find(PartKind.INIT_DATA)
     if region is None:
         return []
-    if region.start + _BLOCK > after.size and not after.hit(region.start, region.end):
-        reason = f"OLD ends at 0x{after.size:06x}: what is at 0x{region.start:06x} was not read"
+    if region.start + _BLOCK > after.size:
+        reason = (
+            f"OLD ends at 0x{after.size:06x}: what is at 0x{region.start:06x} was not read; "
+            "imgtool flash looks there, and writes init data if there is none"
+        )
         return [AdvicePoint(Topic.INIT_DATA, AdviceVerdict.UNKNOWN, reason)]
     points = [_init_data(before, after, region)]
     rf = after.layout.find(PartKind.RF_CAL)
@@ -192,10 +204,10 @@ def _init_data(before: Side, after: Side, region: Region) -> AdvicePoint:
         reason = f"what is at {where} begins like init data, and is none that imgtool knows"
         return AdvicePoint(Topic.INIT_DATA, AdviceVerdict.KEPT, reason)
     what = "nothing" if state == "blank" else f"something else (first byte 0x{block[0]:02x})"
-    return _without(after, region, what, blank=state == "blank")
+    return _without(after, region, what)
 
 
-def _without(after: Side, region: Region, what: str, *, blank: bool) -> AdvicePoint:
+def _without(after: Side, region: Region, what: str) -> AdvicePoint:
     """What a firmware makes of a place for init data that holds none."""
     name, where = after.name, f"{what} is at 0x{region.start:06x}"
     loop = "its SDK stops with rf_cal[0] !=0x05, and restarts for ever"
@@ -272,7 +284,7 @@ def size_points(before: Side, after: Side) -> list[AdvicePoint]:
 def _room(after: Side) -> list[AdvicePoint]:
     """Whether the firmware leaves the SDK its sectors."""
     regions = () if after.layout is None else after.layout.regions
-    hit = next((r for r in regions if 0x1_0000 <= r.start < after.irom_end), None)
+    hit = next((r for r in regions if _CODE <= r.start < after.irom_end), None)
     if hit is None:
         return []
     reason = f"the firmware ends at 0x{after.irom_end:06x} and reaches into {hit.name} at 0x{hit.start:06x}"

@@ -13,7 +13,7 @@ from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.formats.spiffs import signature_at
+from imgtool.formats.spiffs import MAGIC_OFFSET, blocks_left, magic_of, signature_at
 from imgtool.formats.spiffs_plain import plain_at
 from imgtool.layout import (
     FlashLayout,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.nodemcu_page import RecordPage
     from imgtool.formats.reading import Firmware, Header
+    from imgtool.formats.spiffs import SpiffsSignature
     from imgtool.operations.describe import Description
     from imgtool.operations.device_settings import Reader
     from imgtool.operations.flash_checks import Content
@@ -61,7 +62,8 @@ _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
 _LFS_MARK: Final = b"\xa1\xfa\xfa"  # bytes 1 to 3 of a Lua 5.1 LFS signature
 _LFS_MARK_53: Final = b"\xa2\xfa\xfa"
 _SIGNATURE: Final = 4
-_INIT_DATA: Final = 128
+_LOOKED_AT: Final = 5  # blocks
+_ERASED_MAGIC: Final = b"\xff\xff"
 
 
 class FileSystem(NamedTuple):
@@ -87,9 +89,14 @@ class FileSystem(NamedTuple):
         return self.start + self.size
 
     @property
+    def name(self) -> str:
+        """The kind as people write it."""
+        return "SPIFFS" if self.kind is PartKind.SPIFFS else "LittleFS"
+
+    @property
     def where(self) -> str:
         """Place and size in words."""
-        return f"0x{self.start:06x}, {self.size:,} bytes"
+        return f"0x{self.start:06x} ({self.size:,} bytes)"
 
 
 class LfsRegion(NamedTuple):
@@ -267,7 +274,7 @@ def _firmware_bytes(old: OldFlash) -> bytes:
 
 
 def _irom_end(found: Description) -> int:
-    """The address behind irom that follows on the image at 0; what looks like code further on is not of it."""
+    """The address behind irom that follows on the image at 0; code further on is not of it."""
     end = 0
     for part in found.parts:
         if part.kind in FIRMWARE and (part.offset <= PAGE_ADDRESS or part.offset == end):
@@ -336,6 +343,8 @@ def _scanned(data: bytes, capacity: int) -> list[FileSystem]:
         if found and start < found[-1].end:
             continue
         signature = signature_at(data, start)
+        if signature is not None and _erased_before(data, start, signature):
+            continue
         if signature is not None and start + signature.size <= capacity:
             kind = PartKind.SPIFFS
             size, block, formula = signature.size, signature.block_size, signature.formula
@@ -346,6 +355,14 @@ def _scanned(data: bytes, capacity: int) -> list[FileSystem]:
             if little is not None and start + little.size <= capacity:
                 found.append(FileSystem(PartKind.LITTLEFS, start, little.size))
     return found
+
+
+def _erased_before(data: bytes, start: int, signature: SpiffsSignature) -> bool:
+    """Whether this is an erased block in front of a file system, which looks like its first block."""
+    if blocks_left(data, start) is not None:
+        return False
+    behind = signature_at(data, start + signature.block_size)
+    return behind is not None and blocks_left(data, start + signature.block_size) is not None
 
 
 def _lfs_of(side: Side) -> LfsRegion | None:
@@ -425,6 +442,23 @@ def mounted(side: Side, formula: str | None) -> FileSystem | None:
         signature = spiffs_on(side.read, place)
         if signature is None or formula not in (None, signature.formula):
             continue
-        if place + signature.size <= side.capacity:
+        if place + signature.size <= side.capacity and _ends_well(side, place, signature):
             return FileSystem(PartKind.SPIFFS, place, signature.size, signature.block_size, signature.formula)
     return None
+
+
+def _ends_well(side: Side, start: int, signature: SpiffsSignature) -> bool:
+    """Whether the mount accepts what the probe found: it looks at every block, and lets one be erased.
+
+    Looked at here are the first five and the last.
+    """
+    erased = 0
+    for number in sorted({*range(min(_LOOKED_AT, signature.blocks)), signature.blocks - 1}):
+        place = start + number * signature.block_size + MAGIC_OFFSET
+        if place + 2 > side.size:
+            break
+        magic = side.read(place, 2)
+        erased += magic == _ERASED_MAGIC
+        if erased > 1 or magic not in (_ERASED_MAGIC, magic_of(signature, number)):
+            return False
+    return True

@@ -116,6 +116,7 @@ class FirmwareAdvice:
         flash_size: The size that the new header will state; None where it has no meaning.
         points: Topic by topic.
         elsewhere: What another tool does that writes the same bytes, where that differs; else empty.
+        other: The points of that other tool that differ.
         cures: What to do, in order; with commands.
         notes: What the advice rests on.
     """
@@ -129,6 +130,7 @@ class FirmwareAdvice:
     flash_size: str | None
     points: tuple[AdvicePoint, ...]
     elsewhere: str = ""
+    other: tuple[AdvicePoint, ...] = ()
     cures: tuple[Cure, ...] = ()
     notes: tuple[str, ...] = ()
 
