@@ -148,7 +148,7 @@ def _old_of(word: str, capacity: int | None) -> OldFlash:
 
 
 def _of_board(
-    given: str | None,
+    given: list[str],
     options: ConnectOptions,
     request: FlashRequest,
     words: list[str],

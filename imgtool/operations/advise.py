@@ -100,7 +100,7 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
 
 
 def _is_dump(data: bytes, found: Description) -> bool:
-    if found.kind in _NO_IMAGE or found.foreign:
+    if found.kind in _NO_IMAGE or found.foreign or len(data) in _SIZES:
         return True
     table = table_of(data, found)
     if table is not None:
@@ -224,7 +224,16 @@ class _Run:
         """Whether the flash holds already all that would be written."""
         if self.content.main is None or any(piece.end > self.old.size for piece in plan.pieces):
             return False
-        return all(self.before.read(piece.address, len(piece.data)) == piece.data for piece in plan.pieces)
+        sectors = (
+            (piece.address + start, piece.data[start : start + SECTOR])
+            for piece in plan.pieces
+            for start in range(0, len(piece.data), SECTOR)
+        )
+        return all(self._is_there(address, data) for address, data in sectors)
+
+    def _is_there(self, address: int, data: bytes) -> bool:
+        held = self.before.code[address : address + len(data)]
+        return (held if len(held) == len(data) else self.before.read(address, len(data))) == data
 
     def _points(self, after: Side) -> list[AdvicePoint]:
         before = self.before

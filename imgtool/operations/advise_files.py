@@ -40,7 +40,8 @@ def in_use(side: Side) -> FileSystem | None:
     if side.nodemcu:
         found = mounted(side, spiffs_formula(side.firmware, side.boot))
         if found is not None:
-            return next((each for each in side.filesystems if each.start == found.start), found)
+            inside = (each for each in side.filesystems if each.start <= found.start < each.end)
+            return next(inside, found)
     return max(side.filesystems, key=lambda each: each.size)
 
 
@@ -153,11 +154,9 @@ def _without_magics(before: Side, after: Side, main: FileSystem | None) -> tuple
             f"and does not read the {main.name} at {main.where}"
         )
         return _point(AdviceVerdict.FORMATTED, reason), True
-    start = (
-        None
-        if before.layout is None
-        else filesystem_start(before.layout, before.firmware, align_up(before.irom_end, _SECTOR))
-    )
+    start = None if main is None else main.start
+    if start is None and before.layout is not None:
+        start = filesystem_start(before.layout, before.firmware, align_up(before.irom_end, _SECTOR))
     if start is None or new is None or before.layout is None or after.layout is None:
         return _point(AdviceVerdict.UNKNOWN, "where the file system begins is not known"), False
     if after.irom_end > start:
@@ -174,7 +173,7 @@ def _without_magics(before: Side, after: Side, main: FileSystem | None) -> tuple
 # NodeMCU from 1.5.4.1 on.
 
 
-def _with_magics(  # noqa: PLR0911 - one for each thing that may become of it
+def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of it
     before: Side, after: Side, main: FileSystem | None, *, made: bool
 ) -> tuple[AdvicePoint, bool]:
     formula = spiffs_formula(after.firmware, after.boot)
@@ -203,6 +202,10 @@ def _with_magics(  # noqa: PLR0911 - one for each thing that may become of it
         return _in_partition(after, main)
     if found is None:
         return _not_found(after, main, formula), True
+    now = mounted(before, spiffs_formula(before.firmware, before.boot)) if before.nodemcu else None
+    if now is not None and now.start == found.start != main.start:
+        reason = f"what {before.name} mounts at 0x{now.start:06x} is found there by {after.name} too"
+        return _point(AdviceVerdict.KEPT, reason), False
     return _found(after, main, found, formula), False
 
 

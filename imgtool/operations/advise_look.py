@@ -20,7 +20,6 @@ from imgtool.layout import (
     align_up,
     arduino_regions,
     filesystem_places,
-    filesystem_start,
     layout_for,
 )
 from imgtool.operations.describe import describe
@@ -62,6 +61,8 @@ _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
 _LFS_MARK: Final = b"\xa1\xfa\xfa"  # bytes 1 to 3 of a Lua 5.1 LFS signature
 _LFS_MARK_53: Final = b"\xa2\xfa\xfa"
 _SIGNATURE: Final = 4
+_PLAIN_STEP: Final = 0x4000
+_WITH_LFS: Final = (2,)  # before 3.0; 2.2 is the first
 _LOOKED_AT: Final = 5  # blocks
 _ERASED_MAGIC: Final = b"\xff\xff"
 
@@ -163,6 +164,7 @@ class Side:
         boot: The first 64 KB.
         filesystems: What file systems stand there, in address order.
         written: The stretches that a write has covered.
+        code: The old firmware, as far as it was read, with what follows on it.
     """
 
     read: Reader
@@ -179,6 +181,7 @@ class Side:
     boot: bytes
     filesystems: tuple[FileSystem, ...] = ()
     written: tuple[tuple[int, int], ...] = ()
+    code: bytes = b""
 
     @property
     def nodemcu(self) -> bool:
@@ -243,7 +246,8 @@ def side_before(old: OldFlash) -> Side:
     flash = None if header is None else header.flash_size
     held = device_page(old.read)
     page = None if held is None else held[1]
-    end = _irom_end(found)
+    files = _first_filesystem(data)
+    end = min(_irom_end(found), files)
     side = Side(
         old.read,
         old.size,
@@ -257,20 +261,35 @@ def side_before(old: OldFlash) -> Side:
         None,
         "",
         old.read(0, PAGE_ADDRESS),
+        code=data[: min(files, _CODE_END)],
     )
     side = _with_layout(side, _is_arduino(found))
     return replace(side, filesystems=_filesystems(old, side))
 
 
 def _firmware_bytes(old: OldFlash) -> bytes:
-    """As much of a device as its firmware takes: up to the first erased sector at the end of a chunk."""
+    """As much of a device as its firmware takes: up to a file system, or the first chunk that ends erased."""
     data = old.read(0, PAGE_ADDRESS)
     while len(data) < min(old.capacity, _CODE_END):
-        chunk = old.read(len(data), _CHUNK)
+        chunk = old.read(len(data), min(_CHUNK, old.capacity - len(data)))
         data += chunk
         if fill.is_fill(chunk, len(chunk) - SECTOR, len(chunk)):
             break
-    return data.rstrip(b"\xff")
+    return data[: _first_filesystem(data)].rstrip(b"\xff")
+
+
+def _first_filesystem(data: bytes) -> int:
+    """Where the first file system behind the record page begins; the end of the data where there is none."""
+    for start in range(PAGE_ADDRESS + SECTOR, min(len(data), _CODE_END), SECTOR):
+        if data[start + 8 : start + 16] == b"littlefs" and superblock_at(data[start : start + SECTOR]):
+            return start
+        if blocks_left(data, start) is not None and signature_at(data, start) is not None:
+            return start
+        # Releases without magics begin it at 16 KB steps; every page of it is looked at.
+        erased = data[start : start + 2] == _ERASED_MAGIC
+        if start % _PLAIN_STEP == 0 and not erased and plain_at(data, start) is not None:
+            return start
+    return len(data)
 
 
 def _irom_end(found: Description) -> int:
@@ -308,10 +327,11 @@ def _filesystems(old: OldFlash, side: Side) -> tuple[FileSystem, ...]:
         found = [_told(old.read, region.start, region.kind, region.size) for region in _looked_for(old, side)]
     else:
         found = _scanned(old.data, old.capacity)
-    if is_old_nodemcu(side.firmware) and side.layout is not None:
-        start = filesystem_start(side.layout, side.firmware, align_up(side.irom_end, SECTOR))
-        plain = None if start is None or old.data is None else plain_at(old.data[: old.capacity], start)
-        if start is not None and plain is not None:
+    if is_old_nodemcu(side.firmware):
+        start = len(side.code)
+        data = old.data if old.data is not None else b""
+        plain = plain_at(data[: old.capacity], start) if start < len(data) else None
+        if plain is not None:
             size = plain.block_size * plain.blocks
             found.append(FileSystem(PartKind.SPIFFS, start, size, plain.block_size, "none"))
     return tuple(sorted(found, key=lambda each: each.start))
@@ -342,9 +362,8 @@ def _scanned(data: bytes, capacity: int) -> list[FileSystem]:
     for start in range(PAGE_ADDRESS, len(data), SECTOR):
         if found and start < found[-1].end:
             continue
-        signature = signature_at(data, start)
-        if signature is not None and _erased_before(data, start, signature):
-            continue
+        # An erased block in front of a file system looks like its first one.
+        signature = None if blocks_left(data, start) is None else signature_at(data, start)
         if signature is not None and start + signature.size <= capacity:
             kind = PartKind.SPIFFS
             size, block, formula = signature.size, signature.block_size, signature.formula
@@ -357,14 +376,6 @@ def _scanned(data: bytes, capacity: int) -> list[FileSystem]:
     return found
 
 
-def _erased_before(data: bytes, start: int, signature: SpiffsSignature) -> bool:
-    """Whether this is an erased block in front of a file system, which looks like its first block."""
-    if blocks_left(data, start) is not None:
-        return False
-    behind = signature_at(data, start + signature.block_size)
-    return behind is not None and blocks_left(data, start + signature.block_size) is not None
-
-
 def _lfs_of(side: Side) -> LfsRegion | None:
     if side.partitions:
         region = None if side.layout is None else side.layout.find(PartKind.LFS)
@@ -374,10 +385,10 @@ def _lfs_of(side: Side) -> LfsRegion | None:
         loaded = word[1:] in (_LFS_MARK, _LFS_MARK_53)
         return LfsRegion(region.start, region.size, int.from_bytes(word, "little") if loaded else 0)
     # Before 3.0 it is the last pages of irom; it begins at a page, and what is loaded there has a signature.
-    for start in range(PAGE_ADDRESS, min(side.irom_end, side.size), SECTOR):
-        word = side.read(start, _SIGNATURE) if side.release[:1] == (2,) else b""
+    for start in range(PAGE_ADDRESS, len(side.code) if side.release[:1] == _WITH_LFS else 0, SECTOR):
+        word = side.code[start : start + _SIGNATURE]
         if word[1:] == _LFS_MARK:
-            return LfsRegion(start, side.irom_end - start, int.from_bytes(word, "little"))
+            return LfsRegion(start, len(side.code) - start, int.from_bytes(word, "little"))
     return None
 
 
