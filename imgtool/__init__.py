@@ -39,6 +39,9 @@ if TYPE_CHECKING:
         SegmentInfo,
         Severity,
     )
+    from imgtool.operations.advise import advise, old_flash
+    from imgtool.operations.advise_look import OldFlash
+    from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
     from imgtool.operations.boot_verdicts import Cure, Verdict
     from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
     from imgtool.operations.compare import compare
@@ -105,6 +108,9 @@ _HOMES: Final = {
         "SegmentInfo",
         "Severity",
     ),
+    "imgtool.operations.advise": ("advise", "old_flash"),
+    "imgtool.operations.advise_look": ("OldFlash",),
+    "imgtool.operations.advise_values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
     "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),
     "imgtool.operations.compare": ("compare",),
@@ -143,6 +149,8 @@ _HOMES: Final = {
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AdvicePoint",
+    "AdviceVerdict",
     "Assembled",
     "Boot",
     "BootCause",
@@ -176,6 +184,7 @@ __all__ = [
     "FillStretch",
     "Finding",
     "Firmware",
+    "FirmwareAdvice",
     "FlashChip",
     "FormatError",
     "FullImage",
@@ -190,6 +199,7 @@ __all__ = [
     "MemoryUse",
     "Merged",
     "Mismatch",
+    "OldFlash",
     "Part",
     "PartKind",
     "Patched",
@@ -208,6 +218,7 @@ __all__ = [
     "Source",
     "Split",
     "TableChange",
+    "Topic",
     "Transfer",
     "Verdict",
     "VerifyError",
@@ -215,6 +226,7 @@ __all__ = [
     "Wrapper",
     "Write",
     "__version__",
+    "advise",
     "build",
     "compare",
     "describe",
@@ -225,6 +237,7 @@ __all__ = [
     "identify",
     "list_ports",
     "merge",
+    "old_flash",
     "open_port",
     "open_wire",
     "patch",

@@ -101,14 +101,6 @@ ROWS: Final = [
         "kept",
         "0x028000",
     ),
-    Row(
-        "D8.3 an erased block in front",
-        at("2.2.1", 0x28000, spiffs(4), irom=0x18000),
-        release("2.2.1"),
-        FILES,
-        "lost",
-        "takes the erased block",
-    ),
     Row("D8.3 kept on 512 KB", at("2.2.1", 0x20000, SPIFFS, 512 * KILO), release("2.2.1"), FILES, "kept"),
     Row(
         "D8.3 not where it looks",

@@ -570,8 +570,8 @@ def test_irom_in_the_kept_table_grows() -> None:
 @pytest.mark.parametrize(
     ("flash", "moves"),
     [
-        (with_table(irom=(IROM, 0x10000), LFS0=(0x20000, 0x10000)), ["lfs-moves"]),
-        (with_table(SPIFFS0=(0x3E000, 0x3C0000)), ["spiffs-moves"]),
+        (with_table(irom=(IROM, 0x10000), LFS0=(0x20000, 0x10000)), ["settings-lost", "lfs-lost"]),
+        (with_table(SPIFFS0=(0x3E000, 0x3C0000)), ["settings-lost"]),
     ],
     ids=["irom too large", "leaves the flash"],
 )
