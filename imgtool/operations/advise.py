@@ -8,6 +8,7 @@ is written.  The rules are in advise_files.py, advise_flash.py and advise_firmwa
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -308,7 +309,7 @@ class _Run:
             cures.append(Cure(text, (f"imgtool extract {backup} -o parts",)))
             cures += self._fixed_place(after)
         if any(point.verdict is AdviceVerdict.REFUSED for point in points):
-            first = self.request.pieces[0].name if self.request.pieces else new
+            first = shlex.quote(self.request.pieces[0].name) if self.request.pieces else new
             cures.append(Cure("See what speaks against the image.", (f"imgtool inspect {first}",)))
         elif by_topic.get(Topic.INIT_DATA) is AdviceVerdict.BOOT_LOOP:
             text = "Write init data with the firmware, or it does not start."

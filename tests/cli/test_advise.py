@@ -98,7 +98,7 @@ def test_json(imgtool: Command) -> None:
     assert found["flash"] == {"bytes": MB, "size": "1MB"}
     assert found["points"][0]["topic"] == "files"
     assert {tuple(point) for point in found["points"]} == {("topic", "verdict", "ok", "reason", "source")}
-    assert [cure["commands"] for cure in found["cures"]][0] == ["imgtool read -o backup.bin"]
+    assert found["cures"][0]["commands"] == ["imgtool read -o backup.bin"]
     assert found["document"]["warnings"] == found["notes"]
 
 

@@ -90,7 +90,7 @@ PAIRS: Final = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "size"), PAIRS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("old", "new", "size"), PAIRS, ids=str)
 @pytest.mark.parametrize("tool", ["imgtool", "another"])
 def test_the_boot_is_the_one_that_was_predicted(old: str, new: str, size: int, tool: str) -> None:
     before = booted(flashed(ERASED * size, IMAGE[old])).flash

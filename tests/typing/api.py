@@ -6,6 +6,8 @@ from pathlib import Path
 
 import imgtool
 from imgtool import (
+    AdvicePoint,
+    AdviceVerdict,
     Assembled,
     Boot,
     BootCause,
@@ -37,6 +39,7 @@ from imgtool import (
     FileKind,
     Finding,
     Firmware,
+    FirmwareAdvice,
     FlashChip,
     FormatError,
     FullImage,
@@ -50,6 +53,7 @@ from imgtool import (
     Manifest,
     MemoryUse,
     Merged,
+    OldFlash,
     Part,
     PartKind,
     Patched,
@@ -67,6 +71,7 @@ from imgtool import (
     SimPort,
     Split,
     TableChange,
+    Topic,
     Transfer,
     Verdict,
     VerifyError,
@@ -221,3 +226,11 @@ def is_intact(flashed: bytes, read_back: bytes) -> list[str]:
     patterns: tuple[Pattern, ...] = result.patterns
     said = [result.verdict, *(field.name for field in fields), *(pattern.message for pattern in patterns)]
     return said if result.differs else [side.kind for side in sides] + [region.reason for region in regions]
+
+
+def survives(dump: bytes, image: bytes) -> list[str]:
+    old: OldFlash = imgtool.old_flash(dump, 0x400000)
+    advice: FirmwareAdvice = imgtool.advise(old, [Piece(0, image, "new.bin")])
+    files: AdvicePoint | None = advice.point(Topic.FILES)
+    kept: bool = files is not None and files.verdict is AdviceVerdict.KEPT
+    return [] if kept and advice.ok else [command for cure in advice.cures for command in cure.commands]
