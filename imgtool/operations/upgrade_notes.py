@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from imgtool.formats import nodemcu_page
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.spiffs import MAGIC_OFFSET, blocks_left
 from imgtool.layout import FlashLayout, table_regions
@@ -21,6 +22,7 @@ from imgtool.operations.device_settings import PAGE_ADDRESS, device_header, devi
 from imgtool.operations.first_boot import is_old_nodemcu
 
 if TYPE_CHECKING:
+    from imgtool.formats.nodemcu_page import RecordPage
     from imgtool.operations.advise_values import AdvicePoint
     from imgtool.operations.device_settings import Reader
     from imgtool.operations.flash_checks import Content
@@ -34,6 +36,8 @@ _SAID: Final = {
     Topic.SETTINGS: ("settings", "settings"),
     Topic.FIRST_BOOT: ("first-boot", "first boot"),
 }
+_STEP: Final = 0x100
+_FREE: Final = b"\xff" * 8  # behind the last record
 _LOST: Final = (AdviceVerdict.FORMATTED, AdviceVerdict.OVERWRITTEN, AdviceVerdict.LOST)
 
 
@@ -69,8 +73,11 @@ def upgrade_findings(draft: Draft, place: Place, content: Content, device: Devic
     points = [point for point in (lfs, settings) if point is not None]
     if not any(is_.kind in (FileKind.SPIFFS, FileKind.LITTLEFS) for _, is_ in content.pieces):
         points += file_points(before, after, made=False)
-    if any(finding.code == "filesystem-overwritten" for finding in draft.findings):  # it has been said
+    told = {finding.code for finding in draft.findings}
+    if "filesystem-overwritten" in told:
         points = [point for point in points if point.verdict is not AdviceVerdict.OVERWRITTEN]
+    if "settings-replaced" in told:
+        points = [point for point in points if point.topic is not Topic.SETTINGS]
     return [_finding(point) for point in points if point.verdict in _LOST or point.topic is Topic.FIRST_BOOT]
 
 
@@ -85,8 +92,7 @@ def _finding(point: AdvicePoint) -> Finding:
 
 def _before(read: Reader, device: Device, place: Place) -> Side:
     """The device as far as its record page shows it; nothing is known of its firmware."""
-    held = device_page(read)
-    page = None if held is None else held[1]
+    page = _page(read, place)
     layout = None
     if page is not None and page.table is not None and page.table.resolved:
         layout = FlashLayout(place.layout.flash, table_regions(page.table), "the device's partition table")
@@ -108,6 +114,19 @@ def _before(read: Reader, device: Device, place: Place) -> Side:
         "",
         b"",
     )
+
+
+def _page(read: Reader, place: Place) -> RecordPage | None:
+    """The record page of the device, of which mostly a few hundred bytes are written."""
+    if place.layout.find(PartKind.SPIFFS) is not None:  # the plan has read all of it, to keep it
+        held = device_page(read)
+        return None if held is None else held[1]
+    if read(PAGE_ADDRESS + 2, 2) != b"\0\0":
+        return None
+    block = b""
+    while len(block) < nodemcu_page.PAGE_SIZE and not block.endswith(_FREE):
+        block += read(PAGE_ADDRESS + len(block), _STEP)
+    return nodemcu_page.page_at(block.ljust(nodemcu_page.PAGE_SIZE, b"\xff"), 0)
 
 
 def _filesystems(before: Side, after: Side) -> tuple[FileSystem, ...]:
