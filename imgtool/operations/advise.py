@@ -41,7 +41,7 @@ from imgtool.operations.advise_values import (
 from imgtool.operations.boot_verdicts import Cure
 from imgtool.operations.describe import describe
 from imgtool.operations.device_settings import PAGE_ADDRESS
-from imgtool.operations.extras import InitDataSource, irom_end_of, table_of
+from imgtool.operations.extras import InitDataSource, check_layout_known, irom_end_of, table_of
 from imgtool.operations.first_boot import filesystem_made, spiffs_block, spiffs_formula
 from imgtool.operations.flash_checks import content_of
 from imgtool.operations.flash_draft import FlashRequest, Target
@@ -78,6 +78,7 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
         capacity: Bytes of the flash; None takes it from a dump.
 
     Raises:
+        FormatError: It is the half for 0 of a pair.
         LayoutError: It is an image, which does not tell the capacity, or longer than that.
     """
     found = describe(data)
@@ -96,6 +97,8 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
             expected="a flash size, or a dump",
             found=str(found.kind),
         )
+    if found.kind is FileKind.IMAGE_V1:
+        check_layout_known(found, None)  # half of a pair says nothing of what is behind it
     flashed = _flashed(data, found, capacity)
     return replace(OldFlash.of_dump(flashed, capacity, str(found.kind)), assumed=True)
 

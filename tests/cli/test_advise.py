@@ -103,11 +103,11 @@ def test_json(imgtool: Command) -> None:
 
 
 CASES: list[tuple[str, Callable[[], bytes], Callable[[], bytes]]] = [
-    ("formatted", lambda: used(before_3("2.2.1"), {0x30000: spiffs(16)}), from_3),
-    ("from 3", lambda: used_3(from_3(), {0x20000: spiffs(16)}), lambda: before_3("2.2.1")),
-    ("larger", lambda: used_3(from_3(), {0x20000: spiffs(16)}), lambda: from_3(0x24000)),
+    ("formatted", lambda: used(before_3("2.2.1"), {0x30000: spiffs(16)}, 2 * MB), from_3),
+    ("from 3", lambda: used_3(from_3(), {0x20000: spiffs(16)}, MB), lambda: before_3("2.2.1")),
+    ("larger", lambda: used_3(from_3(), {0x20000: spiffs(16)}, MB), lambda: from_3(0x24000)),
     ("refused", lambda: used(before_3("2.2.1"), {}, SMALL), from_3),
-    ("same", lambda: used_3(from_3(), {0x20000: spiffs(16)}), from_3),
+    ("same", lambda: used_3(from_3(), {0x20000: spiffs(16)}, MB), from_3),
     ("Arduino", lambda: IMAGES["dumps/arduino-4m.bin"], lambda: before_3("2.2.1")),
 ]
 
