@@ -56,13 +56,14 @@ __all__ = [
     "side_before",
 ]
 
-_CHUNK: Final = 0x8000
+_CHUNK: Final = 0x2000
 _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
 _LFS_MARK: Final = b"\xa1\xfa\xfa"  # bytes 1 to 3 of a Lua 5.1 LFS signature
 _LFS_MARK_53: Final = b"\xa2\xfa\xfa"
 _SIGNATURE: Final = 4
 _PLAIN_STEP: Final = 0x4000
 _WITH_LFS: Final = (2,)  # before 3.0; 2.2 is the first
+_MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
 _LOOKED_AT: Final = 5  # blocks
 _ERASED_MAGIC: Final = b"\xff\xff"
 
@@ -260,7 +261,7 @@ def side_before(old: OldFlash) -> Side:
         page,
         None,
         "",
-        old.read(0, PAGE_ADDRESS),
+        data[:PAGE_ADDRESS],
         code=data[: min(files, _CODE_END)],
     )
     side = _with_layout(side, _is_arduino(found))
@@ -268,13 +269,27 @@ def side_before(old: OldFlash) -> Side:
 
 
 def _firmware_bytes(old: OldFlash) -> bytes:
-    """As much of a device as its firmware takes: up to a file system, or the first chunk that ends erased."""
-    data = old.read(0, PAGE_ADDRESS)
+    """As much of a device as its firmware takes: up to a file system, or the first chunk that ends erased.
+
+    Of the 64 KB in front of irom that is the image alone: without a stub a kilobyte takes most of a second.
+    """
+    data = b""
+    while len(data) < PAGE_ADDRESS:
+        sector = old.read(len(data), SECTOR)
+        if fill.is_fill(sector, 0, len(sector)):
+            break
+        data += sector
+    data = data.ljust(PAGE_ADDRESS, b"\xff")
     while len(data) < min(old.capacity, _CODE_END):
         chunk = old.read(len(data), min(_CHUNK, old.capacity - len(data)))
         data += chunk
         if fill.is_fill(chunk, len(chunk) - SECTOR, len(chunk)):
             break
+    # What was read may end inside of the first blocks: the magics behind it are read for themselves.
+    for start in range(PAGE_ADDRESS + SECTOR, len(data), SECTOR):
+        left = blocks_left(data, start)
+        if left is not None and left <= _MOST_BLOCKS and spiffs_on(old.read, start) is not None:
+            return data[:start].rstrip(b"\xff")
     return data[: _first_filesystem(data)].rstrip(b"\xff")
 
 

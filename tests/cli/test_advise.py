@@ -140,7 +140,8 @@ def parse(words: list[str]) -> None:
 
 
 def test_a_board(imgtool: Command, put: Put, folder: Path) -> None:
-    put("board.bin", used(before_3("2.2.1"), {0x20000: spiffs(8)}, SMALL))
+    put("old.bin", before_3("2.2.1", 0x2000))
+    put("board.bin", used(before_3("2.2.1", 0x2000), {0x12000: spiffs(8)}, SMALL))
     before = (folder / "board.bin").read_bytes()
     run = imgtool("advise", "-p", "sim:512KB,flash=board.bin", "old.bin", *ROM, "--json")
     found = result(run.out)

@@ -175,6 +175,7 @@ def test_a_record_keeps_nodemcu_3_from_repairing() -> None:
     assert booted(flashed(broken, IMAGE["3.0-2021"])).verdict is Verdict.RUNS
 
 
+@pytest.mark.long
 def test_on_a_virtual_board(put: Put, imgtool: Command) -> None:
     """By the command line alone, with the ROM loader: OLD is flashed and boots, then NEW."""
     put("old.bin", IMAGE["1.5.4.1-20160802"])
