@@ -44,6 +44,9 @@ if TYPE_CHECKING:
         Severity,
     )
     from imgtool.formats.stored_files import FileSystem, StoredFile
+    from imgtool.operations.advise import advise, old_flash
+    from imgtool.operations.advise_look import OldFlash
+    from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
     from imgtool.operations.boot_verdicts import Cure, Verdict
     from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
     from imgtool.operations.compare import compare
@@ -127,6 +130,9 @@ _HOMES: Final = {
         "Severity",
     ),
     "imgtool.formats.stored_files": ("FileSystem", "StoredFile"),
+    "imgtool.operations.advise": ("advise", "old_flash"),
+    "imgtool.operations.advise_look": ("OldFlash",),
+    "imgtool.operations.advise_values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
     "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),
     "imgtool.operations.compare": ("compare",),
@@ -185,6 +191,8 @@ _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in name
 
 __all__ = [
     "ActiveSlot",
+    "AdvicePoint",
+    "AdviceVerdict",
     "Allocation",
     "Assembled",
     "Boot",
@@ -223,6 +231,7 @@ __all__ = [
     "FillStretch",
     "Finding",
     "Firmware",
+    "FirmwareAdvice",
     "FlashChip",
     "FlashState",
     "FormatError",
@@ -241,6 +250,7 @@ __all__ = [
     "MemoryUse",
     "Merged",
     "Mismatch",
+    "OldFlash",
     "Part",
     "PartKind",
     "Patched",
@@ -266,6 +276,7 @@ __all__ = [
     "StoredNetwork",
     "SystemParamState",
     "TableChange",
+    "Topic",
     "Transfer",
     "Verdict",
     "VerifyError",
@@ -279,6 +290,7 @@ __all__ = [
     "Wrapper",
     "Write",
     "__version__",
+    "advise",
     "build",
     "compare",
     "describe",
@@ -290,6 +302,7 @@ __all__ = [
     "identify",
     "list_ports",
     "merge",
+    "old_flash",
     "open_port",
     "open_wire",
     "patch",

@@ -66,6 +66,7 @@ COMMANDS: Final = {
         "patch",
         "extract",
         "compare",
+        "advise",
         "flash",
         "verify",
         "read",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "byte_words",
+    "firmware_words",
     "image_words",
     "show_description",
     "show_error",
@@ -144,9 +145,13 @@ def show_description(path: str, description: Description) -> None:
 
 def image_words(description: Description) -> str:
     """What an image is, on one line."""
-    firmware = description.firmware
+    return firmware_words(description.firmware) or _KINDS[description.kind]
+
+
+def firmware_words(firmware: Firmware | None) -> str:
+    """Which firmware it is, on one line; empty for none."""
     if firmware is None:
-        return _KINDS[description.kind]
+        return ""
     name = f"{firmware.name} {firmware.version or ''}".strip()
     return f"{name}, SDK {firmware.sdk}" if firmware.sdk else name
 

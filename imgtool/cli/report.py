@@ -24,6 +24,7 @@ __all__ = [
     "document",
     "error_document",
     "finding_fields",
+    "firmware_fields",
     "header_fields",
     "part_fields",
     "patch_fields",
@@ -95,6 +96,11 @@ def _firmware(firmware: Firmware) -> dict[str, Any]:
         "lua": firmware.lua,
         "builder": firmware.builder,
     }
+
+
+def firmware_fields(firmware: Firmware | None) -> dict[str, Any] | None:
+    """A firmware; None for none."""
+    return None if firmware is None else _firmware(firmware)
 
 
 def header_fields(header: Header) -> dict[str, Any]:

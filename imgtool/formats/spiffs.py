@@ -17,10 +17,11 @@ from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Rea
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["SpiffsSignature", "blocks_left", "inside", "read", "signature_at"]
+__all__ = ["MAGIC_OFFSET", "SpiffsSignature", "blocks_left", "inside", "magic_of", "read", "signature_at"]
 
 _PAGE: Final = 0x100
-_MAGIC_OFFSET: Final = 0xFC  # second to last 16-bit entry of a block's lookup page
+MAGIC_OFFSET: Final = 0xFC
+"""Where a block has its magic: the second to last 16-bit entry of its lookup page."""
 _KEY: Final = 0x0529 ^ _PAGE
 _BLOCK_SIZES: Final = (0x2000, 0x1000)
 _LEAST_BLOCKS: Final = 3  # as many as are probed
@@ -55,6 +56,12 @@ class SpiffsSignature:
         return self.block_size * self.blocks
 
 
+def magic_of(signature: SpiffsSignature, block: int) -> bytes:
+    """The two bytes of magic in a block of a file system, at :data:`MAGIC_OFFSET` in it."""
+    value = _KEY ^ (signature.blocks - _FORMULAS[signature.formula](block))
+    return (value & _ERASED).to_bytes(2, "little")
+
+
 def signature_at(data: bytes, offset: int = 0) -> SpiffsSignature | None:
     """The SPIFFS at ``offset``, by the magics of its first three blocks, one of which may be erased."""
     for block_size in _BLOCK_SIZES:
@@ -81,7 +88,7 @@ def blocks_left(data: bytes, block: int) -> int | None:
     """
     # Probed at every sector of a dump, so without construct, which takes twenty times as long for a lone
     # number.
-    entry = data[block + _MAGIC_OFFSET : block + _MAGIC_OFFSET + 2]
+    entry = data[block + MAGIC_OFFSET : block + MAGIC_OFFSET + 2]
     value = int.from_bytes(entry, "little") if len(entry) == 2 else _ERASED  # noqa: PLR2004 - 16 bits
     return None if value == _ERASED else value ^ _KEY
 

@@ -18,7 +18,7 @@ from imgtool.formats.init_data import InitData, is_init_data
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.nodemcu_page import Entry, PartitionTable, RecordPage
 from imgtool.formats.reading import Header, PartKind
-from imgtool.formats.spiffs import blocks_left, signature_at
+from imgtool.formats.spiffs import SpiffsSignature, blocks_left, signature_at
 from imgtool.layout import Region, align_up, lowest_protected, resolve, sdk_regions, table_regions
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "init_data_state",
     "keep_page",
     "region_by_name",
+    "spiffs_on",
 ]
 
 Reader = Callable[[int, int], bytes]
@@ -236,14 +237,19 @@ def _filesystem_at(read: Reader, start: int, end: int) -> Region | None:
             return Region(PartKind.LITTLEFS, start, found.size, "LittleFS")
     if fill.is_fill(block, 0, len(block)) or start + _SPIFFS_MAGICS[-1] + _PROBE > end:
         return None
+    signature = spiffs_on(read, start)
+    if signature is None or start + signature.size > end:
+        return None
+    return Region(PartKind.SPIFFS, start, signature.size, "SPIFFS")
+
+
+def spiffs_on(read: Reader, start: int) -> SpiffsSignature | None:
+    """The SPIFFS that begins at an address of a device, by the magics of its first blocks."""
     # Only the magics are read; what lies between them does not matter to the signature.
     sparse = bytearray([fill.ERASED]) * (_SPIFFS_MAGICS[-1] + _PROBE)
     for place in _SPIFFS_MAGICS:
         sparse[place + _PROBE - 4 : place + _PROBE] = read(start + place + _PROBE - 4, 4)
-    signature = signature_at(bytes(sparse))
-    if signature is None or start + signature.size > end:
-        return None
-    return Region(PartKind.SPIFFS, start, signature.size, "SPIFFS")
+    return signature_at(bytes(sparse))
 
 
 def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, ...]:

@@ -18,6 +18,7 @@ from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.spiffs import signature_at
 from imgtool.layout import align_up, filesystem_start, layout_for
 from imgtool.operations.describe import describe
+from imgtool.operations.first_boot import spiffs_block, spiffs_formula
 from imgtool.operations.merge import Piece, merge
 
 if TYPE_CHECKING:
@@ -48,11 +49,6 @@ __all__ = [
 
 AT_ITS_PLACE: Final = -1
 """Address of a piece that goes where the firmware looks for it."""
-
-# SPIFFS blocks of NodeMCU >= 3.0: small ones where fewer than four large ones fit the partition.
-_LARGE_BLOCK: Final = 0x2000
-_SMALL_BLOCK: Final = 0x1000
-_LEAST_LARGE_BLOCKS: Final = 4
 
 # Parts of firmware that keeps its sectors elsewhere, or that a boot loader starts.
 _OF_OTHERS: Final = (
@@ -262,9 +258,9 @@ def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firm
     if signature is None:
         reason = "is no SPIFFS that NodeMCU knows"
         return [_formats(image, reason)]
-    release = firmware.release
-    # Old formula: 1.5.4.1-20161201 up to 2.1.0-20170521; the releases at both edges exist with either.
-    wanted = "old" if (2, 0) <= release < (2, 1) else "linear" if release >= (2, 2) else signature.formula
+    wanted = spiffs_formula(firmware)
+    if wanted in (None, "none"):  # the releases at the edges of the old formula exist with either
+        wanted = signature.formula
     if signature.formula != wanted:
         reason = (
             f"has the {signature.formula} SPIFFS magics, NodeMCU {firmware.version} wants the {wanted} ones"
@@ -272,7 +268,7 @@ def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firm
         return [_formats(image, reason)]
     region = layout.find(PartKind.SPIFFS)
     if region is not None:
-        block = _LARGE_BLOCK if region.size >= _LEAST_LARGE_BLOCKS * _LARGE_BLOCK else _SMALL_BLOCK
+        block = spiffs_block(region.size)
         if signature.block_size != block:
             reason = f"has blocks of {signature.block_size} bytes, in this partition NodeMCU uses {block}"
             return [_formats(image, reason)]

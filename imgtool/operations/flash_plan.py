@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR
-from imgtool.errors import LayoutError, in_bytes
+from imgtool.errors import LayoutError
 from imgtool.formats import fill, nodemcu_page
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout import (
@@ -55,6 +55,7 @@ from imgtool.operations.flash_header import DETECT, Chip, decide_header
 from imgtool.operations.flash_init_data import settle_init_data, wants_init
 from imgtool.operations.flash_pieces import check_overlaps, into_fill, over, whole_sectors
 from imgtool.operations.merge import Piece, lay_out, patched
+from imgtool.operations.upgrade_notes import upgrade_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,6 +152,7 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
         check_room(draft.pieces, target.flash_bytes, force)
     if place is not None and not request.erase_all and not content.dump:
         _note_kept(draft, place, content, device)
+        draft.findings += upgrade_findings(draft, place, content, device)
     pieces = whole_sectors(draft, content, device, force)
     return FlashPlan(
         target,
@@ -219,8 +221,6 @@ def _find_place(
         draft.findings.append(waive(error.with_source(content.name), "fit", request.force))
         return None
     draft.findings += layout.findings
-    if page is None and table is not None:
-        _note_moved(draft, layout, device)
     if not content.dump:
         draft.findings += check_reserved(content, layout, irom_end, request.force)
     init = layout.find(PartKind.INIT_DATA)
@@ -284,25 +284,6 @@ def _check_boot_alone(content: Content, device: Device, force: frozenset[str]) -
         found=f"0x{_boot_end(content):05x}",
     )
     return [waive(error, "fit", force)]
-
-
-def _note_moved(draft: Draft, layout: FlashLayout, device: Device) -> None:
-    """Say where the file system and LFS were by the device's table, if they will be elsewhere."""
-    if device.read is None or device.erased:
-        return
-    found = device_page(device.read)
-    if found is None or found[1].table is None or not found[1].table.resolved:
-        return
-    for region in table_regions(found[1].table):
-        after = layout.find(region.kind)
-        same = after is not None and (after.start, after.size) == (region.start, region.size)
-        if region.kind not in (PartKind.SPIFFS, PartKind.LFS) or same:
-            continue
-        where = "nowhere" if after is None else f"at 0x{after.start:06x}, {in_bytes(after.size)}"
-        lost = "is formatted" if region.kind is PartKind.SPIFFS else "is to be loaded again"
-        was = f"{region.name} was at 0x{region.start:06x}, {in_bytes(region.size)}"
-        message = f"{was}, and will be {where}: it {lost}"
-        draft.findings.append(Finding(Severity.WARNING, f"{region.kind}-moves", message, region.start))
 
 
 def _put_page(draft: Draft, page: KeptPage, *, init_data: bool) -> None:

@@ -7,7 +7,6 @@ starts.  Not a format, and no judgement of the firmware itself.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -23,6 +22,7 @@ from imgtool.formats import (
 )
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.layout import Region
+from imgtool.operations.first_boot import InitDataRepair, init_data_repair
 from imgtool.operations.sdk_sectors import rf_cal_state, system_param_state
 from imgtool.operations.survey_plan import TRAILING, goes_on, head_of, plan_of, stated_irom_end
 
@@ -38,8 +38,6 @@ __all__ = ["Survey", "init_data_cure", "survey"]
 # Findings about parts that the survey may tell apart.
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
 _NODEMCU_2: Final = (2,)
-_NODEMCU_3: Final = (3,)
-_SDK_NEEDS_INIT_DATA: Final = (1, 5, 4, 1)
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 _ZERO_SECTOR: Final = bytes(SECTOR)
 
@@ -305,16 +303,14 @@ def init_data_cure(firmware: Firmware | None, *, blank: bool) -> str | None:
         firmware: Which firmware; None where it is not known.
         blank: Whether its place is erased, and not filled with something else.
     """
-    if firmware is None:
+    repair = init_data_repair(firmware)
+    if repair is InitDataRepair.UNLESS_RECORDED:
+        return "NodeMCU writes its own on the first boot"
+    if firmware is None or not blank:
         return None
-    nodemcu = firmware.name == "NodeMCU"
-    sdk = tuple(int(n) for n in re.findall(r"\d+", (firmware.sdk or "").split("(", maxsplit=1)[0]))
-    if nodemcu and firmware.release >= _NODEMCU_3:
+    if repair is InitDataRepair.IF_ERASED and firmware.release >= _NODEMCU_2:
         return "NodeMCU writes its own on the first boot"
-    if nodemcu and firmware.release >= _NODEMCU_2 and blank:
-        return "NodeMCU writes its own on the first boot"
-    old = firmware.release if nodemcu else sdk
-    if old and old < _SDK_NEEDS_INIT_DATA and blank:
+    if repair in (InitDataRepair.SDK_DEFAULT, InitDataRepair.IF_ERASED):
         return "this SDK does without, or the firmware writes its own"
     return None
 

@@ -26,6 +26,7 @@ HELPS = [
     ["patch"],
     ["extract"],
     ["compare"],
+    ["advise"],
     ["image-info"],
     ["merge-bin"],
     ["elf2image"],
@@ -129,7 +130,7 @@ def test_help_fits(imgtool: Command, monkeypatch: pytest.MonkeyPatch, command: l
 
 
 @pytest.mark.parametrize(
-    "command", ["inspect", "merge", "split", "fullimage", "build", "patch", "extract", "compare"]
+    "command", ["inspect", "merge", "split", "fullimage", "build", "patch", "extract", "compare", "advise"]
 )
 def test_help_has_an_example(imgtool: Command, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")

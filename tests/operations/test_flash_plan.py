@@ -567,13 +567,19 @@ def test_irom_in_the_kept_table_grows() -> None:
     assert "irom in the device's partition table: 0x18000 -> 0x1e000 bytes" in plan.changes
 
 
+def with_lfs(flash: bytes) -> bytes:
+    """With what is loaded for LFS at 0x20000."""
+    return flash[:0x20000] + USED[0x2E000:0x2F000] + flash[0x21000:]
+
+
 @pytest.mark.parametrize(
     ("flash", "moves"),
     [
-        (with_table(irom=(IROM, 0x10000), LFS0=(0x20000, 0x10000)), ["lfs-moves"]),
-        (with_table(SPIFFS0=(0x3E000, 0x3C0000)), ["spiffs-moves"]),
+        (with_lfs(with_table(irom=(IROM, 0x10000), LFS0=(0x20000, 0x10000))), ["lfs-lost"]),
+        (with_table(SPIFFS0=(0x3E000, 0x3C0000)), []),
+        (with_table(SPIFFS0=(0x3E000, 0x3C0000), irom=(IROM, 0x2C000), LFS0=(0x3C000, 0x2000)), []),
     ],
-    ids=["irom too large", "leaves the flash"],
+    ids=["irom too large", "leaves the flash", "leaves the flash, empty LFS"],
 )
 def test_a_page_that_does_not_fit_is_replaced_and_that_is_said(flash: bytes, moves: list[str]) -> None:
     plan = upgrade(flash=flash)

@@ -7,6 +7,8 @@ from pathlib import Path
 import imgtool
 from imgtool import (
     ActiveSlot,
+    AdvicePoint,
+    AdviceVerdict,
     Allocation,
     Assembled,
     Boot,
@@ -43,6 +45,7 @@ from imgtool import (
     FileSystem,
     Finding,
     Firmware,
+    FirmwareAdvice,
     FlashChip,
     FlashState,
     FormatError,
@@ -60,6 +63,7 @@ from imgtool import (
     Manifest,
     MemoryUse,
     Merged,
+    OldFlash,
     Part,
     PartKind,
     Patched,
@@ -84,6 +88,7 @@ from imgtool import (
     StoredNetwork,
     SystemParamState,
     TableChange,
+    Topic,
     Transfer,
     Verdict,
     VerifyError,
@@ -298,3 +303,11 @@ def failure_in(data: bytes, wire: Wire) -> str | None:
             text: str = event.text
             assert number > 0, text
     return None
+
+
+def survives(dump: bytes, image: bytes) -> list[str]:
+    old: OldFlash = imgtool.old_flash(dump, 0x400000)
+    advice: FirmwareAdvice = imgtool.advise(old, [Piece(0, image, "new.bin")])
+    files: AdvicePoint | None = advice.point(Topic.FILES)
+    kept: bool = files is not None and files.verdict is AdviceVerdict.KEPT
+    return [] if kept and advice.ok else [command for cure in advice.cures for command in cure.commands]
