@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.cli.html_values import Cell, address, escaped, is_records, link, rows_of, table
 from imgtool.cli.render import byte_words
+from imgtool.formats.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST
 from imgtool.formats.reading import FileKind
 from imgtool.operations.describe import AT_FLASH_START
 
@@ -91,6 +92,8 @@ def partitions(file: PageFile) -> str:
         for name, records in part.items():
             if name in OF_ANY_PART or not is_records(records):
                 continue
+            if part.get("resolved") is False:
+                records = [_as_first_boot_will(record) for record in records]
             head, rows = rows_of(records)
             if linked:
                 head.append("begins with")
@@ -98,6 +101,18 @@ def partitions(file: PageFile) -> str:
                     row.append(Cell(_holds(file, record.get("address", record.get("offset")))))
             tables.append(table(f"{name} at {address(part['offset'])}", head, rows))
     return block(file, "Partition table", "".join(tables))
+
+
+def _as_first_boot_will(record: dict[str, Any]) -> dict[str, Any]:
+    """An entry of a table of NodeMCU that its first boot has not resolved, with words for what is left open."""
+    said = dict(record)
+    if record["address"] == 0 and record["type"] != EAGLEROM:
+        said["address"] = "by the first boot"
+    if record["size"] == TAKE_REST:
+        said["size"] = "the rest"
+    elif record["size"] == 0 and record["type"] != END_MARKER:
+        said["size"] = "by the first boot"
+    return said
 
 
 def _holds(file: PageFile, offset: object) -> str:

@@ -147,9 +147,9 @@ def _is_block(value: object) -> bool:
     return bool(value) and (isinstance(value, dict) or is_records(value))
 
 
-def is_records(value: object) -> TypeGuard[list[dict[str, Any]]]:
+def is_records(value: object) -> TypeGuard[Sequence[dict[str, Any]]]:
     """Whether a value is a list of records, and so a table."""
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value) and any(value)
+    return isinstance(value, list | tuple) and all(isinstance(each, dict) for each in value) and any(value)
 
 
 def rows_of(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[Cell]]]:
@@ -168,11 +168,11 @@ def _cell(name: str, value: object) -> Cell:
 
 
 def _value(name: str, value: object) -> str:
-    if value is None or value in ("", [], {}):
+    if value is None or value in ("", [], (), {}):
         return _NOTHING
     if isinstance(value, dict):
         return definitions([(inner, _value(inner, each)) for inner, each in value.items()])
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(_value(name, each) for each in value)
     if isinstance(value, bool):
         return "yes" if value else "no"

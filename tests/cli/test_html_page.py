@@ -113,6 +113,8 @@ def test_all_that_the_dump_says_is_there() -> None:
         describe(IMAGES[DUMP]).sha256,
     ):
         assert words in text
+    assert "{'" not in text
+    assert "()" not in text
 
 
 def test_findings_lead_to_their_region() -> None:
@@ -134,6 +136,19 @@ def test_many_findings_are_folded(count: int, more: str) -> None:
     assert Page(page).errors == []
     assert [f"finding {number};" in text for number in range(count)] == [True] * count
     assert (f"<summary>{more}</summary>" in page) == (count > 20)
+
+
+def test_a_table_before_its_first_boot_names_no_places() -> None:
+    page = page_of(IMAGES["generations/nodemcu-3-with-files.bin"])
+    rows = [
+        row
+        for row in page.partition("Partition table")[2].partition("</table>")[0].split("<tr>")
+        if "SPIFFS0" in row
+    ]
+
+    assert "by the first boot" in rows[0]
+    assert "the rest" in rows[0]
+    assert "<a " not in rows[0]
 
 
 def test_partitions_lead_to_what_they_hold() -> None:
