@@ -29,8 +29,9 @@ __all__ = [
 ]
 
 
-_NOT_WRITTEN: Final = "not written"
 _PORT_WIDTH: Final = 24
+# Ends of the codes by which imgtool.operations.upgrade_notes says that something is lost.
+_LOSSES: Final = ("-formatted", "-overwritten", "-lost")
 
 
 # For people.
@@ -98,6 +99,9 @@ def _show_plan(plan: FlashPlan, facts: Sequence[tuple[str, str]]) -> None:
     if plan.findings:
         screen.line()
         show_findings(plan.findings)
+    if any(finding.code.endswith(_LOSSES) for finding in plan.findings):
+        text = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
+        screen.paragraph(text, lead=[Span("  note       ", "dim")])
 
 
 def _title(plan: FlashPlan) -> str:
@@ -105,6 +109,8 @@ def _title(plan: FlashPlan) -> str:
 
 
 def _show_rows(screen: Screen, plan: FlashPlan) -> None:
+    from imgtool.operations.flash_draft import FORMATTED, NOT_WRITTEN
+
     rows: list[tuple[int, tuple[Line, ...]]] = []
     if plan.erase_all:
         size = plan.target.flash_bytes
@@ -117,8 +123,9 @@ def _show_rows(screen: Screen, plan: FlashPlan) -> None:
     for kept in plan.kept:
         if any(piece.address == kept.start for piece in plan.pieces):
             continue  # what is kept by being written; the changes tell
-        what = kept.name if kept.why in ("", _NOT_WRITTEN) else f"{kept.name}: {kept.why}"
-        rows.append((kept.start, (f"0x{kept.start:06x}", f"{kept.size:,}", Span("keep", "green"), what)))
+        what = kept.name if kept.why in ("", NOT_WRITTEN, FORMATTED) else f"{kept.name}: {kept.why}"
+        verb = Span("format", "yellow") if kept.why == FORMATTED else Span("keep", "green")
+        rows.append((kept.start, (f"0x{kept.start:06x}", f"{kept.size:,}", verb, what)))
     if rows:
         ordered = [row for _, row in sorted(rows, key=lambda item: item[0])]
         screen.table(ordered, head=("address", "size", "", "what"), right=(1,))

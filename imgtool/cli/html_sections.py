@@ -92,19 +92,20 @@ def partitions(file: PageFile) -> str:
         for name, records in part.items():
             if name in OF_ANY_PART or not is_records(records):
                 continue
-            if part.get("resolved") is False:
-                records = [_as_first_boot_will(record) for record in records]
-            head, rows = rows_of(records)
+            open_ended = part.get("resolved") is False
+            head, rows = rows_of([_as_it_stands(each) if open_ended else each for each in records])
             if linked:
                 head.append("begins with")
                 for record, row in zip(records, rows, strict=True):
-                    row.append(Cell(_holds(file, record.get("address", record.get("offset")))))
+                    start = record.get("address", record.get("offset"))
+                    known = not open_ended or start or record["type"] == EAGLEROM
+                    row.append(Cell(_holds(file, start) if known else ""))
             tables.append(table(f"{name} at {address(part['offset'])}", head, rows))
     return block(file, "Partition table", "".join(tables))
 
 
-def _as_first_boot_will(record: dict[str, Any]) -> dict[str, Any]:
-    """An entry of a table of NodeMCU that its first boot has not resolved, with words for what is left open."""
+def _as_it_stands(record: dict[str, Any]) -> dict[str, Any]:
+    """An entry of a NodeMCU table before its first boot, with words for what that will fill in."""
     said = dict(record)
     if record["address"] == 0 and record["type"] != EAGLEROM:
         said["address"] = "by the first boot"

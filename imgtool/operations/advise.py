@@ -308,8 +308,8 @@ class _Run:
             text = "Back the whole flash up first."
             cures.append(Cure(text, (f"imgtool read {port}-o {backup}",)))
         if by_topic.get(Topic.FILES) in HARM and self.before.filesystems:
-            text = "Take the file system out of the backup, to have the files when they are gone."
-            cures.append(Cure(text, (f"imgtool extract {backup} -o parts",)))
+            text = "Take the files out of the backup, to have them when they are gone."
+            cures.append(Cure(text, (f"imgtool extract {backup} --files -o files",)))
             cures += self._fixed_place(after)
         if any(point.verdict is AdviceVerdict.REFUSED for point in points):
             first = shlex.quote(self.request.pieces[0].name) if self.request.pieces else new

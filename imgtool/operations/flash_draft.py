@@ -6,7 +6,7 @@ Values only.  The steps are flash_plan.py's, and those of the modules beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.operations.flash_header import DETECT
 from imgtool.operations.merge import KEEP
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.merge import HeaderChange, Piece
 
-__all__ = ["Device", "Draft", "FlashRequest", "Kept", "Place", "Target"]
+__all__ = ["FORMATTED", "NOT_WRITTEN", "Device", "Draft", "FlashRequest", "Kept", "Place", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,13 @@ class FlashRequest:
     fresh_settings: bool = False
     erase_all: bool = False
     force: frozenset[str] = frozenset()
+
+
+NOT_WRITTEN: Final = "not written"
+"""Why most things stay."""
+
+FORMATTED: Final = "not written; the first boot formats it"
+"""Why a partition stays of which the contents do not."""
 
 
 class Kept(NamedTuple):

@@ -50,7 +50,16 @@ from imgtool.operations.flash_checks import (
     content_of,
     waive,
 )
-from imgtool.operations.flash_draft import Device, Draft, FlashRequest, Kept, Place, Target
+from imgtool.operations.flash_draft import (
+    FORMATTED,
+    NOT_WRITTEN,
+    Device,
+    Draft,
+    FlashRequest,
+    Kept,
+    Place,
+    Target,
+)
 from imgtool.operations.flash_header import DETECT, Chip, decide_header
 from imgtool.operations.flash_init_data import settle_init_data, wants_init
 from imgtool.operations.flash_pieces import check_overlaps, into_fill, over, whole_sectors
@@ -152,7 +161,10 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
         check_room(draft.pieces, target.flash_bytes, force)
     if place is not None and not request.erase_all and not content.dump:
         _note_kept(draft, place, content, device)
-        draft.findings += upgrade_findings(draft, place, content, device)
+        told = upgrade_findings(draft, place, content, device)
+        draft.findings += told
+        if any(finding.code == "files-formatted" for finding in told):
+            _note_formatted(draft, place)
     pieces = whole_sectors(draft, content, device, force)
     return FlashPlan(
         target,
@@ -378,17 +390,24 @@ def _note_kept(draft: Draft, place: Place, content: Content, device: Device) -> 
         if any(p.address < end and start < p.end for p in draft.pieces if p.address >= start):
             regions += _files(place, content, device)
         elif start < end:
-            draft.kept.append(Kept("rest of the flash, as it is", start, end - start, "not written"))
+            draft.kept.append(Kept("rest of the flash, as it is", start, end - start, NOT_WRITTEN))
     for region in regions:
         hit = next((p for p in draft.pieces if p.address < region.end and region.start < p.end), None)
         if hit is None:
-            draft.kept.append(Kept(region.name, region.start, region.size, "not written"))
+            draft.kept.append(Kept(region.name, region.start, region.size, NOT_WRITTEN))
         elif region.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) and hit.address != region.start:
             message = f"{hit.name} overwrites a part of the {region.name} file system at 0x{region.start:06x}"
             draft.findings.append(Finding(Severity.WARNING, "filesystem-overwritten", message, hit.address))
     end, capacity = place.layout.flash.bytes, device.target.flash_bytes or 0
     if end < capacity and all(p.end <= end for p in draft.pieces):
-        draft.kept.append(Kept("beyond the size in the header", end, capacity - end, "not written"))
+        draft.kept.append(Kept("beyond the size in the header", end, capacity - end, NOT_WRITTEN))
+
+
+def _note_formatted(draft: Draft, place: Place) -> None:
+    """Say of the partition of files that its contents do not stay."""
+    region = place.layout.find(PartKind.SPIFFS)
+    start = None if region is None else region.start
+    draft.kept = [kept._replace(why=FORMATTED) if kept.start == start else kept for kept in draft.kept]
 
 
 def _files(place: Place, content: Content, device: Device) -> tuple[Region, ...]:
