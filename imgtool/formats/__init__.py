@@ -97,7 +97,7 @@ FORMATS: Final = (
     Format("RTOS SDK partition table", "rtos_partitions", (b"\xaa\x50",), embedded=True),
     Format("rBoot configuration", "rboot_config"),
     Format("text", "text_file"),
-    Format("SPIFFS without magics", "spiffs_plain"),
+    Format("SPIFFS without magics", "spiffs_plain", embedded=True),
     Format("raw irom part", "irom"),
 )
 

@@ -45,6 +45,12 @@ SDK = ("v05", "plausible", "present")
 GENERATIONS = {
     "nodemcu-0.9.5": Expected([*PAIR, *FOUR_512K], ONE, None, "SDK 0.9", "none", "present"),
     "nodemcu-1.5.1": Expected([*PAIR, *FOUR_512K], ONE, None, "SDK 1.2", "none", "present"),
+    "nodemcu-0.9.5-files": Expected(
+        [*PAIR, ("spiffs", 0x2C000), *FOUR_512K[1:]], ONE, None, "SDK 0.9", "none", "present"
+    ),
+    "nodemcu-1.5.1-files": Expected(
+        [*PAIR, ("spiffs", 0x30000), *FOUR_512K[1:]], ONE, None, "SDK 1.2", "none", "present"
+    ),
     "nodemcu-1.5.4.1-20160802": Expected(PAIR, ONE, None, "blank", "blank", "blank"),
     "nodemcu-1.5.4.1-20161201": Expected([*PAIR, *FIVE_512K], ONE, None, *SDK),
     "nodemcu-2.0": Expected([*PAIR, *FIVE_512K], ONE, None, *SDK),
