@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 BIN = Path(sysconfig.get_path("scripts"))
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+ROUNDS = int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdecimal() else 15
 
 
 class Run(NamedTuple):
@@ -82,12 +82,48 @@ def alone(title: str, command: Command, floor: Run) -> None:
     print(f"| {title} | {wall:.0f} ms | {peak - floor.peak:.0f} MiB |")
 
 
+LARGE = {
+    "with a SPIFFS of 15 MB, 680 files": "large-files.bin",
+    "every second sector noise": "large-parts.bin",
+}
+
+
+def make_large_dumps(folder: Path) -> None:
+    """Dumps of 16 MB that ask the most: a file system full of files, and as many parts as there can be."""
+    # The folder is no package: run as a script, its parent has to be named.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from fixtures import filesystems
+
+    image = (folder / "dumps" / "nodemcu-2.2-4m.bin").read_bytes()[:0x30000]
+    head = image[:3] + b"\x90" + image[4:]  # 16 MB, 40 MHz
+    stream = hashlib.shake_128(b"files").digest(20_000)
+    files = {f"{number}.bin".encode(): stream for number in range(680)}
+    system = filesystems.spiffs(files, filesystems.Variant(0x2000, 1856))
+    noise = [hashlib.shake_128(block.to_bytes(2, "little")).digest(0x1000) for block in range(2024)]
+    made = (
+        head.ljust(0x100000, b"\xff") + system,
+        head + b"".join(each.ljust(0x2000, b"\xff") for each in noise),
+    )
+    for name, data in zip(LARGE.values(), made, strict=True):
+        (folder / name).write_bytes(data.ljust(16 << 20, b"\xff"))
+
+
+def large_dumps(folder: Path, floor: Run) -> None:
+    """Print the rows of the large dumps."""
+    for words, name in LARGE.items():
+        dump, page = str(folder / name), str(folder / "page.html")
+        alone(f"inspect, 16 MB {words}", Command(("imgtool", "inspect", dump), "sha256"), floor)
+        with_page = Command(("imgtool", "inspect", dump, "--html", page), "The page is in")
+        alone("the same, with a page", with_page, floor)
+
+
 def main() -> None:
     """Print the tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # In a process of its own: what this one has used would count as every child's peak.
-        subprocess.run([sys.executable, "fixtures/make.py", name], check=True, stdout=subprocess.DEVNULL)
+        for words in (["fixtures/make.py", name], [__file__, "make", name]):
+            subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
         pair = [str(folder / "sample" / part) for part in ("0x00000.bin", "0x10000.bin")]
         image, full, merged = (str(folder / word) for word in ("nodemcu.bin", "full.bin", "merged.bin"))
         run(Command(("imgtool", "merge", *pair, "-o", image), "nodemcu.bin"))
@@ -142,6 +178,7 @@ def main() -> None:
             Command(("imgtool", "inspect", str(noise)), "sha256"),
             floor,
         )
+        large_dumps(folder, floor)
         dump, other = (str(folder / "dumps" / f"nodemcu-{n}-4m.bin") for n in ("2.2", "3-used"))
         patched = str(folder / "patched.bin")
         alone("compare of two 4 MB dumps", Command(("imgtool", "compare", dump, other), "irom", 1), floor)
@@ -158,4 +195,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["make"]:
+        make_large_dumps(Path(sys.argv[2]))
+    else:
+        main()
