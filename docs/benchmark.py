@@ -92,7 +92,7 @@ def make_large_dumps(folder: Path) -> None:
     """Dumps of 16 MB that ask the most: a file system full of files, and as many parts as there can be."""
     # The folder is no package: run as a script, its parent has to be named.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from fixtures import filesystems
+    from fixtures import filesystems  # noqa: PLC0415 - found only now
 
     image = (folder / "dumps" / "nodemcu-2.2-4m.bin").read_bytes()[:0x30000]
     head = image[:3] + b"\x90" + image[4:]  # 16 MB, 40 MHz
