@@ -199,8 +199,11 @@ def test_ours_comes_first_where_there_is_no_other(monkeypatch: pytest.MonkeyPatc
 # What it does to the flash.
 
 
+ROOMS = [(0, 1), (0xF000, 2), pytest.param(0x1_F000, 18, marks=pytest.mark.long), (0xF_D000, 3)]
+
+
 @pytest.mark.parametrize("erased", [False, True])
-@pytest.mark.parametrize(("address", "sectors"), [(0, 1), (0xF000, 2), (0x1_F000, 18), (0xF_D000, 3)])
+@pytest.mark.parametrize(("address", "sectors"), ROOMS)
 def test_write_changes_its_sectors_and_no_others(address: int, sectors: int, *, erased: bool) -> None:
     before, data = bytearray(noise(SIZE)), mixed(sectors, sectors)
     if erased:
@@ -220,7 +223,13 @@ def test_write_changes_its_sectors_and_no_others(address: int, sectors: int, *, 
     assert not erased or {*chip.flash.counts} <= {"page"}
 
 
-@pytest.mark.parametrize("data", [bytes(0x6_0000), mixed(24, 9)], ids=["all alike", "mixed"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(bytes(0x6_0000), id="all alike", marks=pytest.mark.long),
+        pytest.param(mixed(24, 9), id="mixed"),
+    ],
+)
 def test_its_ring_never_overflows(data: bytes) -> None:
     # Frames of hardly any bytes, of which the ring would hold more than the stub has places for.
     wire = wire_to("sim:1MB,fault=slow=block64:1,slow=block64:2", noise(SIZE))
@@ -293,7 +302,8 @@ def test_erase_of_the_chip_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "size"), [(0, 1), (3, 0x1001), (0x1_2345, 0x6789), (0xFFF, 2), (0xF_FFFF, 1)]
+    ("address", "size"),
+    [(0, 1), (3, 0x1001), pytest.param(0x1_2345, 0x6789, marks=pytest.mark.long), (0xFFF, 2), (0xF_FFFF, 1)],
 )
 def test_read_and_digest_give_what_is_there(address: int, size: int) -> None:
     content = noise(SIZE)
@@ -529,7 +539,7 @@ def test_a_line_that_breaks_every_frame_is_told() -> None:
     ("faults", "size"),
     [
         pytest.param("flip=out:3000.2", 0x3000, marks=pytest.mark.long),
-        ("drop=out:9000", 0x4345),
+        pytest.param("drop=out:9000", 0x4345, marks=pytest.mark.long),
         pytest.param("insert=out:2000:c0", 0x3000, marks=pytest.mark.long),
         ("lose-reply=3", 0x3000),
     ],

@@ -67,7 +67,7 @@ def test_flash_id_and_mac(tmp_path: Path, way: str) -> None:
     "words",
     [
         pytest.param(("-b", "115200"), marks=pytest.mark.long),
-        ("-b", "115200", "-u"),
+        pytest.param(("-b", "115200", "-u"), marks=pytest.mark.long),
         ("-b", "921600"),
         pytest.param(("-b", "921600", "-u"), marks=pytest.mark.long),
     ],
@@ -138,6 +138,7 @@ def test_read_flash(tmp_path: Path) -> None:
     assert (tmp_path / "read.bin").read_bytes() == DIRT[0x1000:0x4000]
 
 
+@pytest.mark.long
 def test_read_flash_notices_one_bit(tmp_path: Path) -> None:
     with Device(tmp_path, content=DIRT, options=("--fault", "flip=out:6000.5")) as device:
         device.esptool("read-flash", "0x1000", "0x3000", "read.bin", code=2)
@@ -155,6 +156,7 @@ def test_erase_region_and_flash(tmp_path: Path, way: str) -> None:
     assert device.report["flash"]["chip"] == 1
 
 
+@pytest.mark.long  # a bad write, above, is noticed in the same way
 def test_a_skipped_erase_shows(tmp_path: Path) -> None:
     """esptool does not check its erases, so this is a control of the comparison alone."""
     with Device(tmp_path, content=DIRT, options=("--fault", "skip=sector:1")) as device:
