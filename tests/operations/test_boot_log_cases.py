@@ -78,13 +78,17 @@ def test_any_prefix(case: LogCase, cut: float) -> None:
     assert found in {case.verdict, *SILENT, *case.also}
 
 
-DISGUISES: Final[dict[str, Callable[[str], str]]] = {
+DISGUISES: Final[dict[str, Callable[[str], str | bytes]]] = {
     "line feeds": lambda log: log.replace("\r\n", "\n"),
     "times": lambda log: "".join(f"12:01:02.123 -> {line}\n" for line in log.splitlines()),
     "brackets": lambda log: "".join(f"[2019-12-12 09:45:36,678] {line}\n" for line in log.splitlines()),
     "colours": lambda log: "".join(f"\x1b[0;32m{line}\x1b[0m\n" for line in log.splitlines()),
     "noise in front": lambda log: NOISE + log,
     "bytes": lambda log: log.encode("utf-8").decode("latin-1"),
+    "PlatformIO": lambda log: "".join(f"12:01:02.123 > {line}\n" for line in log.splitlines()),
+    "PowerShell": lambda log: ("\ufeff\u4e32\u53e3:\r\n" + log).encode("utf-16-le"),
+    "the other order": lambda log: ("\ufeff" + log).encode("utf-16-be"),
+    "no mark": lambda log: log.encode("utf-16-le"),
 }
 
 
