@@ -82,6 +82,7 @@ class BootNotes:
     def __init__(self) -> None:
         self._boots: deque[_Lines] = deque([_Lines(0.0)], maxlen=_BOOTS)
         self._pending = False
+        self._fresh = _Lines(0.0)  # not looked at yet
         self._said: set[object] = set()
         self._said_before: set[object] = set()
 
@@ -93,16 +94,19 @@ class BootNotes:
         """The next line, and what there is to say because of it."""
         if _BANNER not in line:
             self._boots[-1].add(line)
-            self._pending = self._pending or _tells(line)
+            self._fresh.add(line)
             return ()
         self._begin(line, now)
         return tuple(_on_reset(line, now))
 
     def judge(self, now: float) -> tuple[WatchNote, ...]:
         """What the boot comes to as far as it has come; called when a boot ends, or pauses."""
-        if not self._pending:
-            return ()
+        # Lines are looked at when they are asked for: a firmware may print faster than they can be.
+        pending = self._pending or _tells(self._fresh)
         self._pending = False
+        self._fresh = _Lines(now)
+        if not pending:
+            return ()
         result = explain(b"\n".join(line for boot in self._boots for line in boot))
         if result.foreign or result.verdict in _SILENT:
             return ()
@@ -123,6 +127,7 @@ class BootNotes:
         self._boots.clear()
         self._boots.append(_Lines(now))
         self._pending = False
+        self._fresh = _Lines(now)
         self._said = set()
         self._said_before = set()
 
@@ -147,9 +152,10 @@ def _on_reset(line: bytes, now: float) -> Iterator[WatchNote]:
         yield WatchNote(now, "boot", "; ".join(words))
 
 
-def _tells(line: bytes) -> bool:
-    """Whether the reader of boot logs makes more of this line than words of the firmware."""
-    return _bare(line) != _nothing()
+def _tells(lines: _Lines) -> bool:
+    """Whether the reader of boot logs makes more of these lines than words of the firmware."""
+    text = b"\n".join(lines)
+    return bool(text) and _bare(text) != _nothing()
 
 
 @cache
@@ -157,6 +163,6 @@ def _nothing() -> tuple[Boot, ...]:
     return _bare(b"")
 
 
-def _bare(line: bytes) -> tuple[Boot, ...]:
-    boots = read(_BEFORE + line[:_LONGEST]).boots
+def _bare(lines: bytes) -> tuple[Boot, ...]:
+    boots = read(_BEFORE + lines).boots
     return tuple(replace(boot, firmware=(), firmware_lines=0, noise=False) for boot in boots)
