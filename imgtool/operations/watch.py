@@ -16,7 +16,9 @@ from imgtool.operations.boot_notes import BootNotes, WatchNote
 from imgtool.operations.line_speed import FIRMWARE_BAUD, ROM_BAUD, SPEEDS, Heard, LineSpeed, is_clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from imgtool.formats.elf_symbols import ElfSymbols
 
 __all__ = ["Watch", "WatchEvent", "WatchLine", "WatchNote", "WatchSpeed", "WatchText"]
 
@@ -84,11 +86,14 @@ class Watch:
     Args:
         baud: Speed of the line; None begins at that of the boot ROM and follows the chip.
         notes: Whether there are notes.
+        symbols: The linked programs that are on the chip, which name the functions of a crash.
     """
 
-    def __init__(self, baud: int | None = None, *, notes: bool = True) -> None:
+    def __init__(
+        self, baud: int | None = None, *, notes: bool = True, symbols: Sequence[ElfSymbols] = ()
+    ) -> None:
         self._speed = LineSpeed(baud or ROM_BAUD, auto=baud is None)
-        self._notes = BootNotes() if notes else None
+        self._notes = BootNotes(symbols) if notes else None
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._line: list[str] = []
         self._size = 0  # characters in it
