@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Line", "decoded", "garbled_start", "is_noise", "is_readable", "lines", "without_prefix"]
+__all__ = [
+    "Line",
+    "decoded",
+    "garbled_start",
+    "is_binary",
+    "is_noise",
+    "is_readable",
+    "lines",
+    "without_prefix",
+]
 
 # Colours and cursor movements of terminals, ECMA-48 5.4; other control characters are dropped.
 _ESCAPES: Final = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]")
@@ -30,6 +39,8 @@ _LEAST_READABLE: Final = 0.8
 _LEAST_CHARACTERS: Final = 16
 _LOOKED_AT: Final = 4096  # bytes
 _WIDE: Final = 0.5  # share of characters below U+0100, in a log with words of people around it
+_LEAST_BINARY: Final = 1024  # characters
+_MOST_BINARY: Final = 0.6  # share of printable ASCII: 0.25 to 0.5 in firmware images
 _LEAST_ZEROS: Final = 1.5  # for each other character
 _SAID_LINES: Final = 3
 _SAID_CHARACTERS: Final = 200
@@ -81,8 +92,17 @@ def without_prefix(text: str) -> str:
 
 def is_readable(text: str) -> bool:
     """Whether most characters are printable ASCII."""
+    return _readable_share(text) >= _LEAST_READABLE
+
+
+def _readable_share(text: str) -> float:
     readable = sum(1 for char in text if " " <= char <= "~" or char in "\t\r\n")
-    return readable / max(len(text), 1) >= _LEAST_READABLE
+    return readable / max(len(text), 1)
+
+
+def is_binary(text: str) -> bool:
+    """Whether a text is probably a file of another kind, such as a firmware with such texts in it."""
+    return len(text) >= _LEAST_BINARY and _readable_share(text[:_LONGEST_LINE]) < _MOST_BINARY
 
 
 def is_noise(text: str) -> bool:

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.formats._boot_lines import found_in
 from imgtool.formats._firmware_lines import CRASH_ROWS, FIRMWARE_ROWS
-from imgtool.formats._log_lines import decoded, garbled_start, is_noise, is_readable, lines, without_prefix
+from imgtool.formats._log_lines import (
+    decoded,
+    garbled_start,
+    is_binary,
+    is_noise,
+    is_readable,
+    lines,
+    without_prefix,
+)
 from imgtool.formats.boot_log import (
     DOWNLOAD,
     FLASH,
@@ -117,6 +125,8 @@ def read(log: bytes | str) -> BootLog:
     if other_chip:
         return BootLog((), other_chip)
     boots = tuple(draft.boot() for draft in reader.drafts)
+    if not any(boot.cause for boot in boots) and is_binary(text):
+        return BootLog((), noise=True, garbled=text)
     noise = not boots and is_noise(text)
     first = boots[0].line if boots else 0
     garbled, said = garbled_start(text, first)

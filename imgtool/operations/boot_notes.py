@@ -50,8 +50,8 @@ class WatchNote:
     Attributes:
         at: When, s.
         kind: ``boot`` (a reset: why, and where the chip boots from), ``verdict`` (it waits for a flasher),
-            ``failure``, ``speed`` (it changes, or none is right), ``silence``, ``elf`` (a program is of another
-            firmware than the one that crashed).
+            ``failure``, ``speed`` (it changes, or none is right), ``silence``, ``elf`` (a program is
+            of another firmware than the one that crashed).
         text: One or two sentences, or a phrase.
         verdict: What the boot comes to, for ``verdict`` and ``failure``.
         cure: What to do first about a failure; None where nothing is known.

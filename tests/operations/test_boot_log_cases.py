@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -16,6 +17,7 @@ from tests.operations.boot_log_cases import CASES, LogCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 # What a log comes to that tells too little, or not yet.
 SILENT: Final = (Verdict.UNFINISHED, Verdict.NOTHING_KNOWN, Verdict.RUNS)
@@ -137,3 +139,25 @@ def test_lines_in_any_order(lines: list[str]) -> None:
 
     assert result.cause
     assert result.foreign == (not result.boots)
+
+
+def test_a_firmware_image_is_no_log_though_it_has_such_lines() -> None:
+    image = b"".join(
+        Random(0).randbytes(300) + line.encode()
+        for case in CASES
+        for line in case.log.split("\r\n")
+        if "cause:" not in line
+    )
+    result = explain(b"\xe9\x03\x00\x00" + image)
+
+    assert result.foreign
+    assert result.verdict is Verdict.WRONG_BAUD
+    assert result.speeds == ()
+    assert "imgtool inspect FILE" in commands_of(result)
+
+
+@pytest.mark.long
+def test_no_real_image_is_a_log(corpus: Path) -> None:
+    found = {path.name: explain(path.read_bytes()) for path in sorted(corpus.glob("*/*.bin"))}
+
+    assert {name for name, result in found.items() if not result.foreign} == set()
