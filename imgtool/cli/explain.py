@@ -11,13 +11,11 @@ import typer
 from imgtool.cli.arguments import JsonOption, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from imgtool.cli.text import Line, Screen
     from imgtool.formats.boot_log import Boot
     from imgtool.formats.crash import Crash
-    from imgtool.formats.elf_symbols import ElfSymbols
-    from imgtool.operations.crash_frames import Frame
     from imgtool.operations.explain import Explanation
 
 __all__ = ["explain"]
@@ -50,7 +48,12 @@ def explain(
     """
     from imgtool.operations.explain import explain as explained
 
-    result = explained(_read(log), _symbols(elf or ()))
+    symbols = []
+    if elf:
+        from imgtool.cli.crash_report import read_symbols
+
+        symbols = read_symbols(elf)
+    result = explained(_read(log), symbols)
     if json:
         from imgtool.cli.report import document
 
@@ -59,22 +62,6 @@ def explain(
     else:
         _show(result)
     raise typer.Exit(_FOREIGN if result.foreign else 0 if result.ok else _FAILURE)
-
-
-def _symbols(paths: Sequence[Path]) -> list[ElfSymbols]:
-    if not paths:
-        return []
-    from imgtool.cli.files import read_file
-    from imgtool.errors import FormatError
-    from imgtool.formats.elf_symbols import ElfSymbols
-
-    found = []
-    for path in paths:
-        try:
-            found.append(ElfSymbols.parse(read_file(path)))
-        except FormatError as error:
-            raise error.with_source(str(path)) from None
-    return found
 
 
 def _read(log: str | None) -> bytes:
@@ -173,82 +160,12 @@ def _show(result: Explanation) -> None:
     for note in result.notes:
         screen.paragraph(note, lead=[Span("  note  ", "dim")])
     if result.crash is not None:
-        _show_crash(screen, result.crash, result.frames)
+        from imgtool.cli.crash_report import show_crash
+
+        show_crash(screen, result.crash, result.frames)
     for first, count in _runs(result.boots)[-_SHOWN_BOOTS:]:
         screen.line()
         _show_boot(screen, first, count)
-
-
-def _show_crash(screen: Screen, crash: Crash, frames: Sequence[Frame]) -> None:
-    from imgtool.cli.text import Span
-
-    shown = [
-        (name, value)
-        for name, value in crash.registers
-        if value or (name in _SHOWN_REGISTERS and not (name == "excvaddr" and crash.exception in _NO_ACCESS))
-    ]
-    if shown or frames:
-        screen.line()
-        screen.paragraph(f"Crash at line {crash.line}", style="bold")
-    if shown:
-        screen.table(
-            [(Span(name, "dim"), f"0x{value:08x}", _register_words(name, value)) for name, value in shown]
-        )
-    if not frames:
-        return
-    screen.line()
-    named = any(frame.function for frame in frames)
-    # Leftovers of calls that have returned stand on a stack, too; with names they can be told, and are
-    # left out.
-    kept = [frame for frame in frames if not named or frame.source != "stack" or frame.called]
-    rows = [(Span(frame.source, "dim"), f"0x{frame.address:08x}", _frame_words(frame)) for frame in kept]
-    screen.table(rows[:_SHOWN_FRAMES])
-    left_out = [
-        f"{count} {words}"
-        for count, words in (
-            (len(rows[_SHOWN_FRAMES:]), "more further down the stack"),
-            (len(frames) - len(kept), "words of the stack that no call in this program returns to"),
-        )
-        if count
-    ]
-    if left_out:
-        screen.paragraph(f"Not shown: {', '.join(left_out)}.", lead=[Span("  note  ", "dim")])
-
-
-_SHOWN_REGISTERS = ("epc1", "excvaddr", "pc", "exccause")
-_SHOWN_FRAMES = 40
-_NO_ACCESS = (0, 4, 5, 6)  # exceptions of which EXCVADDR tells nothing
-_MEANINGS = {
-    "epc1": "where it happened",
-    "pc": "where it happened",
-    "excvaddr": "address that was accessed",
-    "epcvaddr": "address that was accessed",
-    "epc2": "where an interrupt of level 2 came",
-    "epc3": "where an interrupt of level 3 came",
-    "depc": "where a second exception came",
-    "a0": "where the function returns to",
-    "a1": "the stack pointer",
-}
-
-
-def _register_words(name: str, value: int) -> str:
-    from imgtool.formats.crash import place_of
-
-    meaning = _MEANINGS.get(name, "")
-    is_address = bool(meaning)
-    return f"{meaning}: {place_of(value)}" if is_address else meaning
-
-
-def _frame_words(frame: Frame) -> str:
-    if frame.function is None:
-        return frame.place
-    place = "" if frame.file is None else f", {_short(frame.file)}:{frame.line}"
-    return f"{frame.function}+0x{frame.offset or 0:x}{place}"
-
-
-def _short(file: str) -> str:
-    """The last folder and the name of a source file."""
-    return "/".join(file.replace("\\", "/").split("/")[-2:])
 
 
 def _runs(boots: tuple[Boot, ...]) -> list[tuple[Boot, int]]:

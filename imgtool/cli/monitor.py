@@ -14,9 +14,12 @@ from imgtool.cli.arguments import InterruptedRunError, JsonOption, UsageError
 from imgtool.cli.connecting import PortOption
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imgtool.cli.monitor_loop import Ended, MonitorRun, Plan
     from imgtool.cli.monitor_view import Record, ScreenView, Selection, View
     from imgtool.device.port import Wire
+    from imgtool.formats.elf_symbols import ElfSymbols
 
 __all__ = ["monitor"]
 
@@ -37,6 +40,10 @@ def monitor(
     notes: Annotated[
         bool, typer.Option("--notes/--no-notes", help="Say between the lines what they mean.")
     ] = True,
+    elf: Annotated[
+        list[Path] | None,
+        typer.Option("--elf", metavar="FILE", help="Names the functions of a crash.", show_default=False),
+    ] = None,
     timestamps: Annotated[
         str | None, typer.Option(metavar="FORM", help="elapsed or clock.", show_default=False)
     ] = None,
@@ -95,6 +102,11 @@ def monitor(
     speed = _speed(baud)
     selection = Selection(_pattern(only), _pattern(exclude))
     pattern = _pattern(until)
+    symbols = []
+    if elf:
+        from imgtool.cli.crash_report import read_symbols
+
+        symbols = read_symbols(elf)
     from imgtool.cli.connecting import open_wire, port_name
     from imgtool.cli.files import open_recording
 
@@ -114,7 +126,7 @@ def monitor(
         wire = open_wire(name)
         look = Look(selection, timestamps or "", raw, notes, json, events, log)
         try:
-            return _run(wire, plan, look, Hands(speed, keys, echo))
+            return _run(wire, plan, look, Hands(speed, keys, echo), symbols)
         except KeyboardInterrupt:
             error = InterruptedRunError("interrupted")
             error.add_note("Ctrl-] ends a monitor with exit code 0")
@@ -161,7 +173,7 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         raise UsageError(f"not a regular expression: {error}", found=text) from None
 
 
-def _run(wire: Wire, plan: Plan, look: Look, hands: Hands) -> int:
+def _run(wire: Wire, plan: Plan, look: Look, hands: Hands, symbols: Sequence[ElfSymbols]) -> int:
     from imgtool.cli.monitor_input import Keys, input_of
     from imgtool.cli.monitor_loop import Ended, MonitorRun
     from imgtool.cli.typing_keys import Typing
@@ -169,7 +181,7 @@ def _run(wire: Wire, plan: Plan, look: Look, hands: Hands) -> int:
     from imgtool.operations.watch import Watch
 
     # Through a server's socket the speed is not ours to choose.
-    watch = Watch(hands.speed if wire.baud else ROM_BAUD, notes=look.notes)
+    watch = Watch(hands.speed if wire.baud else ROM_BAUD, notes=look.notes, symbols=symbols)
     views, screen, record = _views(wire.name, look)
     run = MonitorRun(wire, watch, plan, views, screen)
     with ExitStack() as resources:

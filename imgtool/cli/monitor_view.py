@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from imgtool.cli.text import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from imgtool.cli.text import Screen
+    from imgtool.operations.crash_frames import Frame
     from imgtool.operations.watch import WatchEvent, WatchLine, WatchNote, WatchText
 
 __all__ = ["JsonLines", "Record", "ScreenView", "Selection", "Stamp", "View", "harmless", "note_fields"]
@@ -171,11 +172,22 @@ class ScreenView:
         style = _STYLES.get(note.kind, "cyan")
         with self._aside():
             self._own(note.text, style)
+            if note.frames:
+                self._frames(note.frames)
             if note.cure is not None:
                 self._own(note.cure.text)
                 for command in note.cure.commands:
                     # Never wrapped: a command is there to be copied.
                     self._screen.line(Span(_PREFIX, "dim"), "  ", Span(command, "cyan"))
+
+    def _frames(self, frames: Sequence[Frame]) -> None:
+        from imgtool.cli.crash_report import frame_words
+
+        width = max(len(frame.source) for frame in frames)
+        for frame in frames:
+            where = f"  {frame.source:{width}}  0x{frame.address:08x}  {frame_words(frame)}"
+            # Templates have long names.
+            self._screen.line(Span(_PREFIX, "dim"), where[: self._screen.width - len(_PREFIX)])
 
     def _own(self, text: str, style: str = "") -> None:
         """A text of the monitor's own, told apart at the beginning of each line."""
@@ -215,6 +227,7 @@ def note_fields(note: WatchNote) -> dict[str, Any]:
         "text": note.text,
         "verdict": None if note.verdict is None else str(note.verdict),
         "cure": None if note.cure is None else {"text": note.cure.text, "commands": list(note.cure.commands)},
+        "frames": [frame._asdict() for frame in note.frames],
     }
 
 

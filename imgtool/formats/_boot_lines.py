@@ -90,6 +90,7 @@ _ROWS: Final = (
         "table error",
         r"\bload partition table error ?!",
     ),
+    ("no-bootable", "No bootable app", r"\bNo bootable app partitions(?: in the partition table)?"),
     *CRASH_ROWS,
     *FIRMWARE_ROWS,
 )

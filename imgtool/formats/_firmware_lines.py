@@ -70,6 +70,8 @@ CRASH_ROWS: Final = (
     )),
     ("cut-here", "CUT HERE", r"-{3,20} CUT HERE FOR EXCEPTION DECODER -{0,20}"),
     ("stack-dump", ">>>stack", r">>>stack>>>"),
+    # A stack whose beginning was not recorded.
+    ("stack-words", "3fff", r"(?<!\S)3fff[0-9a-f]{4}: {1,4}(?:[0-9a-f]{8} ){3}[0-9a-f]{8}\b"),
     ("registers", "epc1", r"\bepc1 ?[=:] ?0x(?P<epc1>[0-9a-f]{8})"),
     ("backtrace", "Backtrace: 0x", (
         r"\bBacktrace: (?P<frames>0x[0-9a-f]{8}:0x[0-9a-f]{8}"
@@ -116,6 +118,13 @@ FIRMWARE_ROWS: Final = (
         r"\bdhcp client start|"
         r"\b(?:add|del) if\d|\bconnected with .{1,40}, channel \d{1,2}"
     )),
+    # Arduino's event, and what sketches print of it.
+    ("radio-reason", "eason", (
+        r"(?:[Dd]isconnect|[Ww]i-?[Ff]i|lost).{0,60}\b[Rr]eason ?[:=]? ?(?P<radio_reason>20[0-4])\b"
+    )),
+    # MicroPython.
+    ("python-error", "Error: |Exception: ", r"\b[A-Z]\w{1,30}(?:Error|Exception): .{1,160}"),
+    ("python-files", "filesystem starting", r"\bThe filesystem starting at sector .{1,60} looks corrupt"),
     # Others, by their first lines.
     ("firmware", "MicroPython |Tasmota|ESPHome|ESPEasy|ESP Easy|ESP-Open-SDK|Ai-Thinker|rBoot v|Project ", (
         r"\bMicroPython v?\d[\w.+-]{0,40}|\b(?:ESP-)?Tasmota [vV]?\d[\w.()-]{0,30}|"

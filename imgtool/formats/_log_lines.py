@@ -11,15 +11,25 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Line", "decoded", "garbled_start", "is_noise", "is_readable", "lines", "without_prefix"]
+__all__ = [
+    "Line",
+    "decoded",
+    "garbled_start",
+    "is_binary",
+    "is_noise",
+    "is_readable",
+    "lines",
+    "without_prefix",
+]
 
 # Colours and cursor movements of terminals, ECMA-48 5.4; other control characters are dropped.
 _ESCAPES: Final = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_ENDS: Final = re.compile(r"\r{0,2}\n|\r")
-# What monitors put in front of a line: "12:01:02.123 -> ", "[13:16:42.487] ", "2019-12-12 09:45:36,678 # ".
+# What monitors put in front of a line: "12:01:02.123 -> ", "12:01:02.123 > ",
+# "[13:16:42.487] ", "2019-12-12 09:45:36,678 # ".
 _PREFIX: Final = re.compile(
-    r"\s{0,8}\[?(?:\d{4}[-./]\d\d[-./]\d\d[ T,]{0,2})?\d\d:\d\d:\d\d(?:[.,:]\d{1,6})?[\],]?\s?(?:->|#|:|\|)?"
+    r"\s{0,8}\[?(?:\d{4}[-./]\d\d[-./]\d\d[ T,]{0,2})?\d\d:\d\d:\d\d(?:[.,:]\d{1,6})?[\],]?\s?(?:-?>|#|:|\|)?"
 )
 _LONGEST_LINE: Final = 1 << 16  # what is longer is no line of a log
 
@@ -27,6 +37,10 @@ _LONGEST_LINE: Final = 1 << 16  # what is longer is no line of a log
 # 0.33 to 0.65, logs with a few bad characters more than 0.95.
 _LEAST_READABLE: Final = 0.8
 _LEAST_CHARACTERS: Final = 16
+_LOOKED_AT: Final = 4096  # bytes
+_WIDE: Final = 0.5  # share of characters below U+0100, in a log with words of people around it
+_LEAST_BINARY: Final = 1024  # characters
+_MOST_BINARY: Final = 0.6  # share of printable ASCII: 0.25 to 0.5 in firmware images
 _LEAST_ZEROS: Final = 1.5  # for each other character
 _SAID_LINES: Final = 3
 _SAID_CHARACTERS: Final = 200
@@ -44,10 +58,24 @@ def decoded(log: bytes | str) -> str:
     """The text of a log; noise is no UTF-8, but a log that went through an editor may be."""
     if isinstance(log, str):
         return log
+    # PowerShell's > writes UTF-16 with its mark; what is left of a log may have lost that.
+    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if log.startswith(mark) and _is_wide(log[2:], encoding):
+            return log[2:].decode(encoding, "replace")
+    for encoding in ("utf-16-le", "utf-16-be"):
+        if _is_wide(log, encoding):
+            return log.decode(encoding, "replace")
     try:
         return log.decode("utf-8-sig")
     except UnicodeDecodeError:
         return log.decode("latin-1")
+
+
+def _is_wide(log: bytes, encoding: str) -> bool:
+    """Whether this is text of two bytes a character: one of the two is mostly 0, and the other never."""
+    start = log[:_LOOKED_AT]
+    low, high = (start[::2], start[1::2]) if encoding == "utf-16-le" else (start[1::2], start[::2])
+    return len(high) >= _LEAST_CHARACTERS and high.count(0) >= _WIDE * len(high) and 0 not in low
 
 
 def lines(text: str) -> Iterator[Line]:
@@ -64,8 +92,17 @@ def without_prefix(text: str) -> str:
 
 def is_readable(text: str) -> bool:
     """Whether most characters are printable ASCII."""
+    return _readable_share(text) >= _LEAST_READABLE
+
+
+def _readable_share(text: str) -> float:
     readable = sum(1 for char in text if " " <= char <= "~" or char in "\t\r\n")
-    return readable / max(len(text), 1) >= _LEAST_READABLE
+    return readable / max(len(text), 1)
+
+
+def is_binary(text: str) -> bool:
+    """Whether a text is probably a file of another kind, such as a firmware with such texts in it."""
+    return len(text) >= _LEAST_BINARY and _readable_share(text[:_LONGEST_LINE]) < _MOST_BINARY
 
 
 def is_noise(text: str) -> bool:

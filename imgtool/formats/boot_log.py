@@ -220,6 +220,7 @@ class BootLog:
         garbled: The first unreadable stretch that stands before a line of the firmware's, or is the whole
             log.
         said: The first readable lines outside of all boots, with their numbers.
+        program: How a firmware that is known names itself, where there is no boot; empty for none.
     """
 
     boots: tuple[Boot, ...]
@@ -227,3 +228,4 @@ class BootLog:
     noise: bool = False
     garbled: str = ""
     said: tuple[tuple[int, str], ...] = ()
+    program: str = ""

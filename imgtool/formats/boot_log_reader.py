@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.formats._boot_lines import found_in
 from imgtool.formats._firmware_lines import CRASH_ROWS, FIRMWARE_ROWS
-from imgtool.formats._log_lines import decoded, garbled_start, is_noise, is_readable, lines, without_prefix
+from imgtool.formats._log_lines import (
+    decoded,
+    garbled_start,
+    is_binary,
+    is_noise,
+    is_readable,
+    lines,
+    without_prefix,
+)
 from imgtool.formats.boot_log import (
     DOWNLOAD,
     FLASH,
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _WORD: Final = re.compile(r"[^\x00-/:-@\[-`{-~]")  # anything but punctuation
+_EBOOT_WORD: Final = re.compile(r"v[0-9a-f]{8}")  # Arduino's boot loader: the word at 0x1010
 _KEPT_LINES: Final = 3
 _KEPT_CHARACTERS: Final = 200
 # Of the boot loader only behind its first line: other firmware has lines like them.
@@ -53,6 +62,7 @@ _AFTER_LOADING: Final = (
     "eboot-load",
     "nodemcu-size",
     "no-table",
+    "no-bootable",
     "eboot-copy",
     # Words that other programs print, too.
     "lua-memory",
@@ -101,10 +111,13 @@ def read(log: bytes | str) -> BootLog:
     text = decoded(log)
     reader = _Reader()
     other_chip = False
+    program = ""
     for line in lines(text):
         tokens = list(found_in(line.text))
         for name, token in tokens:
             other_chip = other_chip or name == "other_chip"
+            if name == "firmware" and not program:
+                program = token[0]
             reader.take(name, line.number, token)
         if not reader.take_dump(line.text):
             rest = line.text[tokens[-1][1].end() :] if tokens else without_prefix(line.text)
@@ -112,10 +125,14 @@ def read(log: bytes | str) -> BootLog:
     if other_chip:
         return BootLog((), other_chip)
     boots = tuple(draft.boot() for draft in reader.drafts)
+    if not any(boot.cause for boot in boots) and is_binary(text):
+        return BootLog((), noise=True, garbled=text)
     noise = not boots and is_noise(text)
     first = boots[0].line if boots else 0
     garbled, said = garbled_start(text, first)
-    return BootLog(boots, noise=noise, garbled=text if noise else garbled, said=() if boots else said)
+    if boots:
+        return BootLog(boots, garbled=garbled)
+    return BootLog((), noise=noise, garbled=text if noise else garbled, said=said, program=program)
 
 
 @dataclass(slots=True)
@@ -194,6 +211,8 @@ class _Reader:
         if not _WORD.search(words) or not self.drafts or not self.drafts[-1].loaded:
             return
         draft = self.drafts[-1]
+        if not draft.firmware_lines and _EBOOT_WORD.fullmatch(words):
+            return
         draft.firmware_lines += 1
         if not is_readable(words):
             draft.noise = True
@@ -278,7 +297,7 @@ def _take_message(draft: _Draft, name: str, line: int, token: re.Match[str]) -> 
 
 def _take_crash(draft: _Draft, name: str, line: int, token: re.Match[str]) -> None:
     draft.crashes.take(name, line, token)
-    if name not in ("stack-dump", "registers", "backtrace"):
+    if name not in ("stack-dump", "stack-words", "registers", "backtrace"):
         _take_message(draft, name, line, token)
 
 

@@ -30,6 +30,7 @@ CRASH_TOKENS: Final = (
     "lua-panic",
     "reset-reason",
     "stack-dump",
+    "stack-words",
     "registers",
     "backtrace",
     "alloc",
@@ -133,9 +134,9 @@ class CrashReader:
             place = token["alloc_place"]
             draft = self._current or self._begin("user-exception", line, token)
             draft.allocation = Allocation(int(token["alloc"], 16), int(token["alloc_size"]), place)
-        elif name in ("registers", "stack-dump", "backtrace"):
+        elif name in ("registers", "stack-dump", "stack-words", "backtrace"):
             draft = self._current or self._begin(
-                "stack-dump" if name == "stack-dump" else "exception", line, token
+                "stack-dump" if name.startswith("stack") else "exception", line, token
             )
             draft.in_stack = draft.in_stack or name == "stack-dump"
             if name == "backtrace" and not draft.backtrace:

@@ -57,6 +57,14 @@ _START_BYTES: Final = 160  # of the noise in front of a firmware
 # 90 % and more was right.  The models are not the world, so it is never said to be quite sure.
 _EVIDENCE: Final = 0.3
 _MOST_LIKELY: Final = 0.99
+# What many receivers put where a stop bit is missing, and what a much slower text reads as: all bytes of
+# that, at most 0.15 of any other.  So these say little, and a log of them is never sure.
+_BROKEN: Final = (0x00, 0x80, 0xFF)
+_MOST_BROKEN: Final = 0.5
+_MOST_OF_BROKEN: Final = 0.6
+# sent / heard of what can be sure.  Beyond that receivers differ in what they make of it, and the patterns of
+# neighbouring ratios are alike.
+_NEAR: Final = (0.45, 2.5)
 _LEAST_GAIN: Final = 0.4  # bits a byte over even chances; 400 random texts have less than -0.9
 
 
@@ -87,14 +95,25 @@ def speeds_of(log: str) -> tuple[Speeds, ...]:
     known = sum(byte is not None for byte in noise)
     if known < _LEAST_BYTES:
         return ()
+    broken = sum(byte in _BROKEN for byte in noise)
+    most = _MOST_LIKELY if broken <= _MOST_BROKEN * known else _MOST_OF_BROKEN
+    if known - broken >= max(_LEAST_BYTES, (1 - _MOST_BROKEN) * known):
+        noise = [None if byte in _BROKEN else byte for byte in noise]
+        known -= broken
     gains = {pair: _model(*pair).gain(noise) for pair in _PAIRS}
     best = max(gains.values())
     if best < _LEAST_GAIN * known:
         return ()
     odds = {pair: 2 ** (_EVIDENCE * (gain - best)) for pair, gain in gains.items()}
     total = sum(odds.values())
-    found = [Speeds(*pair, likelihood=min(odd / total, _MOST_LIKELY)) for pair, odd in odds.items()]
+    found = [Speeds(*pair, likelihood=min(odd / total, most, _most_at(pair))) for pair, odd in odds.items()]
     return tuple(sorted(found, key=lambda speeds: -speeds.likelihood))
+
+
+def _most_at(pair: tuple[int, int, bool]) -> float:
+    """How sure a pair can be at all."""
+    sent, heard, _ = pair
+    return _MOST_LIKELY if _NEAR[0] <= sent / heard <= _NEAR[1] else _MOST_OF_BROKEN
 
 
 def is_rom_noise(log: str) -> bool:

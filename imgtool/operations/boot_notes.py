@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.boot_log_reader import read
 from imgtool.operations.boot_verdicts import Cure, Verdict
+from imgtool.operations.crash_frames import kept_frames, mismatch_of
 from imgtool.operations.explain import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from imgtool.formats.boot_log import Boot
+    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.operations.crash_frames import Frame
+    from imgtool.operations.explain import Explanation
 
 __all__ = ["BootNotes", "WatchNote"]
 
@@ -32,6 +36,7 @@ _HEAD: Final = 100  # lines of a boot that are kept at its beginning
 _TAIL: Final = 300  # and at its end: an exception with its stack
 _LONGEST: Final = 512  # bytes of a line that are kept
 _BOOTS: Final = 6
+_MOST_FRAMES: Final = 8
 _LOOP: Final = 10.0  # s; what ran longer than that is no part of a loop
 
 # Nothing is wrong, or it is too early to tell: the note on the reset has said it.
@@ -45,10 +50,12 @@ class WatchNote:
     Attributes:
         at: When, s.
         kind: ``boot`` (a reset: why, and where the chip boots from), ``verdict`` (it waits for a flasher),
-            ``failure``, ``speed`` (it changes, or none is right), ``silence``.
+            ``failure``, ``speed`` (it changes, or none is right), ``silence``, ``elf`` (a program is
+            of another firmware than the one that crashed).
         text: One or two sentences, or a phrase.
         verdict: What the boot comes to, for ``verdict`` and ``failure``.
         cure: What to do first about a failure; None where nothing is known.
+        frames: The first functions of a crash, where programs name them.
     """
 
     at: float
@@ -56,6 +63,7 @@ class WatchNote:
     text: str
     verdict: Verdict | None = None
     cure: Cure | None = None
+    frames: tuple[Frame, ...] = ()
 
 
 class _Lines:
@@ -77,11 +85,17 @@ class _Lines:
 
 
 class BootNotes:
-    """Takes lines, gives notes."""
+    """Takes lines, gives notes.
 
-    def __init__(self) -> None:
+    Args:
+        symbols: The linked programs that are on the chip, which name the functions of a crash.
+    """
+
+    def __init__(self, symbols: Sequence[ElfSymbols] = ()) -> None:
+        self._symbols = symbols
         self._boots: deque[_Lines] = deque([_Lines(0.0)], maxlen=_BOOTS)
         self._pending = False
+        self._fresh = _Lines(0.0)  # not looked at yet
         self._said: set[object] = set()
         self._said_before: set[object] = set()
 
@@ -93,17 +107,20 @@ class BootNotes:
         """The next line, and what there is to say because of it."""
         if _BANNER not in line:
             self._boots[-1].add(line)
-            self._pending = self._pending or _tells(line)
+            self._fresh.add(line)
             return ()
         self._begin(line, now)
         return tuple(_on_reset(line, now))
 
     def judge(self, now: float) -> tuple[WatchNote, ...]:
         """What the boot comes to as far as it has come; called when a boot ends, or pauses."""
-        if not self._pending:
-            return ()
+        # Lines are looked at when they are asked for: a firmware may print faster than they can be.
+        pending = self._pending or _tells(self._fresh)
         self._pending = False
-        result = explain(b"\n".join(line for boot in self._boots for line in boot))
+        self._fresh = _Lines(now)
+        if not pending:
+            return ()
+        result = explain(b"\n".join(line for boot in self._boots for line in boot), self._symbols)
         if result.foreign or result.verdict in _SILENT:
             return ()
         # The sentence of a loop counts its boots.
@@ -116,13 +133,23 @@ class BootNotes:
         # Who reads this has a monitor already.
         others = (cure for cure in result.cures if not any(_MONITOR in words for words in cure.commands))
         cure = None if result.ok else next(others, None)
-        return (WatchNote(now, kind, result.sentence, result.verdict, cure),)
+        named = [frame for frame in kept_frames(result.frames) if frame.function]
+        return (
+            WatchNote(now, kind, result.sentence, result.verdict, cure, tuple(named[:_MOST_FRAMES])),
+            *self._refused(result, now),
+        )
+
+    def _refused(self, result: Explanation, now: float) -> Iterator[WatchNote]:
+        wrong = mismatch_of(result.crash, self._symbols) if result.crash is not None else None
+        if wrong is not None:
+            yield WatchNote(now, "elf", f"The ELF file is of another firmware: {wrong}.")
 
     def restart(self, now: float) -> None:
         """The chip is reset on purpose: what was before is no part of a loop, and all may be said again."""
         self._boots.clear()
         self._boots.append(_Lines(now))
         self._pending = False
+        self._fresh = _Lines(now)
         self._said = set()
         self._said_before = set()
 
@@ -147,9 +174,10 @@ def _on_reset(line: bytes, now: float) -> Iterator[WatchNote]:
         yield WatchNote(now, "boot", "; ".join(words))
 
 
-def _tells(line: bytes) -> bool:
-    """Whether the reader of boot logs makes more of this line than words of the firmware."""
-    return _bare(line) != _nothing()
+def _tells(lines: _Lines) -> bool:
+    """Whether the reader of boot logs makes more of these lines than words of the firmware."""
+    text = b"\n".join(lines)
+    return bool(text) and _bare(text) != _nothing()
 
 
 @cache
@@ -157,6 +185,6 @@ def _nothing() -> tuple[Boot, ...]:
     return _bare(b"")
 
 
-def _bare(line: bytes) -> tuple[Boot, ...]:
-    boots = read(_BEFORE + line[:_LONGEST]).boots
+def _bare(lines: bytes) -> tuple[Boot, ...]:
+    boots = read(_BEFORE + lines).boots
     return tuple(replace(boot, firmware=(), firmware_lines=0, noise=False) for boot in boots)

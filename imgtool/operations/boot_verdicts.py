@@ -30,6 +30,7 @@ __all__ = [
     "no_image",
     "no_slot",
     "straps",
+    "whole_files",
 ]
 
 INSPECT: Final = "imgtool inspect FILE"
@@ -69,6 +70,7 @@ class Verdict(StrEnum):
     PANIC = "panic"
     OUT_OF_MEMORY = "out-of-memory"
     SCRIPT_ERROR = "script-error"
+    FILE_SYSTEM = "file-system"
     UNFINISHED = "unfinished"
     WRONG_BAUD = "wrong-baud"
     NOTHING_KNOWN = "nothing-known"
@@ -89,6 +91,13 @@ class Outcome(NamedTuple):
     cause: str
     cures: tuple[Cure, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def whole_files(boot: Boot) -> Cure:
+    """See whether the file, or the two files of a firmware without a boot loader, are whole."""
+    if boot.loader is not None or boot.has("eboot-load", "eboot-erased", "eboot-copy"):
+        return Cure("See whether the file is whole.", (INSPECT,))
+    return Cure("See whether the files are whole and of one build.", (PAIR,))
 
 
 def bad_image(boot: Boot) -> Outcome | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgtool.formats.crash import Crash
     from imgtool.formats.elf_symbols import ElfSymbols
 
-__all__ = ["Frame", "frames_of", "mismatch_of"]
+__all__ = ["Frame", "frames_of", "kept_frames", "mismatch_of"]
 
 _CALL_SIZE: Final = 3
 _MOST_FRAMES: Final = 400
@@ -64,6 +64,16 @@ def frames_of(crash: Crash, symbols: Sequence[ElfSymbols] = ()) -> tuple[Frame, 
             break
         found.append(_named(source, address, symbols))
     return tuple(found)
+
+
+def kept_frames(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """The frames without what only looks like one.
+
+    Leftovers of calls that have returned stand on a stack, too; where a program names functions they can be
+    told, and are left out.
+    """
+    named = any(frame.function for frame in frames)
+    return tuple(frame for frame in frames if not named or frame.source != "stack" or frame.called)
 
 
 def mismatch_of(crash: Crash, symbols: Sequence[ElfSymbols]) -> str | None:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.crash import DIVISION_BY_ZERO, EXCEPTIONS, place_of
-from imgtool.operations.boot_verdicts import MONITOR_FIRMWARE, PAIR, VERIFY, WRITE, Cure, Outcome, Verdict
+from imgtool.operations.boot_verdicts import (
+    MONITOR_FIRMWARE,
+    VERIFY,
+    WRITE,
+    Cure,
+    Outcome,
+    Verdict,
+    whole_files,
+)
 
 if TYPE_CHECKING:
     from imgtool.formats.boot_log import Boot
@@ -23,13 +31,10 @@ NAME_FUNCTIONS: Final = Cure(
     ("imgtool explain --elf FIRMWARE.elf LOG",),
 )
 _WHOLE: Final = Cure("Record the whole dump; it says where that was.", (MONITOR_FIRMWARE,))
-_FLASH_CURES: Final = (
-    Cure("See whether the files are whole and of one build.", (PAIR,)),
-    Cure("If they are, write them again, all of them, and compare.", (WRITE, VERIFY)),
-    Cure(
-        "If they verify, and this stays: a mode that every flash chip knows, and a better power supply.",
-        ("imgtool flash -fm dout -ff 40m FILE",),
-    ),
+_AGAIN: Final = Cure("If so, write all of it again, and compare.", (WRITE, VERIFY))
+_OTHER_MODE: Final = Cure(
+    "If it verifies, and this stays: a mode that every flash chip knows, and a better power supply.",
+    ("imgtool flash -fm dout -ff 40m FILE",),
 )
 
 _ILLEGAL, _FETCH, _LOAD_STORE, _INTERRUPT, _DIVISION, _ALIGNMENT = 0, 2, 3, 4, 6, 9
@@ -66,7 +71,7 @@ def exception(boot: Boot) -> Outcome | None:
         Verdict.EXCEPTION,
         f"The firmware crashed{when(crash)}: {what}.",
         f"{meaning} {_behind(boot, crash, early=early)}",
-        _cures(crash, early=early),
+        _cures(boot, crash, early=early),
         tuple(_notes(boot, crash)),
     )
 
@@ -150,6 +155,12 @@ def _is_early(boot: Boot, crash: Crash) -> bool:
 
 def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:
     pc = crash.pc
+    if early and boot.has("eboot-load"):
+        return (
+            "It comes at once, before the sketch says anything: in setup() or in what is made before it, by "
+            "settings that it cannot bear, or as the application in flash is damaged, which Arduino's boot "
+            "loader does not check."
+        )
     if early:
         flash = (
             "so the code in flash is probably not what it should be: 0x10000.bin is missing, damaged or "
@@ -178,10 +189,10 @@ def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:
     )
 
 
-def _cures(crash: Crash, *, early: bool) -> tuple[Cure, ...]:
+def _cures(boot: Boot, crash: Crash, *, early: bool) -> tuple[Cure, ...]:
     named = NAME_FUNCTIONS if crash.pc is not None or crash.stack else _WHOLE
-    if early:
-        return (*_FLASH_CURES, named)
+    if early and not boot.has("eboot-load"):
+        return (whole_files(boot), _AGAIN, _OTHER_MODE, named)
     return (
         named,
         Cure("If it began with the last writing: see whether the flash holds the file.", (VERIFY,)),
@@ -211,7 +222,7 @@ def watchdog(boot: Boot) -> Outcome | None:
     if crash is None:
         return None
     if crash.kind == "hardware-wdt":
-        return hardware_watchdog(when(crash))
+        return hardware_watchdog(boot, when(crash))
     if crash.kind == "task-wdt":
         return Outcome(
             Verdict.WATCHDOG,
@@ -238,8 +249,8 @@ def watchdog(boot: Boot) -> Outcome | None:
     )
 
 
-def hardware_watchdog(how: str = "") -> Outcome:
-    """The hardware watchdog ended a run."""
+def hardware_watchdog(boot: Boot, how: str = "") -> Outcome:
+    """The hardware watchdog ended a run of the firmware that this boot is of."""
     return Outcome(
         Verdict.WATCHDOG,
         f"The hardware watchdog ended the run{how or ' before'}: the firmware hung.",
@@ -249,6 +260,7 @@ def hardware_watchdog(how: str = "") -> Outcome:
         "loading each time, it is the flash rather than the program.",
         (
             Cure("Read what the firmware prints before it hangs.", (MONITOR_FIRMWARE,)),
-            *_FLASH_CURES[:2],
+            whole_files(boot),
+            _AGAIN,
         ),
     )

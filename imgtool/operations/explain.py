@@ -13,7 +13,17 @@ from imgtool.chip import FLASH_SIZES
 from imgtool.formats.boot_log import ResetCause
 from imgtool.formats.boot_log_reader import read
 from imgtool.operations import boot_verdicts, crash_verdicts, panic_verdicts, sdk_verdicts
-from imgtool.operations.boot_verdicts import INSPECT, MONITOR, MONITOR_FIRMWARE, PAIR, Cure, Outcome, Verdict
+from imgtool.operations.boot_verdicts import (
+    INSPECT,
+    MONITOR,
+    MONITOR_FIRMWARE,
+    VERIFY,
+    WRITE,
+    Cure,
+    Outcome,
+    Verdict,
+    whole_files,
+)
 from imgtool.operations.crash_frames import frames_of, mismatch_of
 
 if TYPE_CHECKING:
@@ -34,6 +44,7 @@ _FAILURES: Final = (
     Verdict.TOO_SMALL_FLASH,
     Verdict.PARTITION_TABLE,
     Verdict.SYSTEM_PARAM,
+    Verdict.FILE_SYSTEM,
 )
 # A firmware that was loaded well, and failed later.  It restarts by itself, so a later start cures nothing.
 _CRASHES: Final = (Verdict.EXCEPTION, Verdict.WATCHDOG, Verdict.PANIC, Verdict.OUT_OF_MEMORY)
@@ -100,7 +111,9 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     outcome = _hang(boots, chosen, outcomes[chosen]) or outcomes[chosen]
     repeats = _repeats(boots)
     if outcome.verdict not in (*_FAILURES, *_CRASHES, Verdict.DOWNLOAD, Verdict.STRAPS):
-        outcome = _loop(boots, repeats) or outcome
+        loop = _loop(boots, repeats)
+        # Its notes on single lines may say why.
+        outcome = loop._replace(notes=outcome.notes) if loop else outcome
     notes = [*outcome.notes, *_notes(boots, chosen, outcome.verdict)]
     if outcomes[chosen].verdict in _CRASHES:
         notes += _crash_notes(boots, outcomes, chosen)
@@ -176,7 +189,7 @@ def _hang(boots: Sequence[Boot], chosen: int, outcome: Outcome) -> Outcome | Non
     hung_before = before.cause is not None and before.cause.code == ResetCause.WATCHDOG
     if not ran or hung_before or not _same_image(before, boot):
         return None
-    return crash_verdicts.hardware_watchdog()
+    return crash_verdicts.hardware_watchdog(boot)
 
 
 def _crash_of(boot: Boot, verdict: Verdict) -> Crash | None:
@@ -322,6 +335,7 @@ _RULES: Final[tuple[Callable[[Boot], Outcome | None], ...]] = (
     panic_verdicts.panic,
     _user_code_done,
     panic_verdicts.script_error,
+    panic_verdicts.python,
     _runs,
     _unfinished,
 )
@@ -360,13 +374,27 @@ def _loop(boots: Sequence[Boot], repeats: int) -> Outcome | None:
     known = [cause for cause in causes if cause is not None]  # the last banner may be cut
     if known and all(cause in _WAKE_UPS for cause in known):
         return None
-    if hangs >= _LEAST_HANGS:
+    looked_at = boots[-1] if boots[-1].checksum is not None else boots[-2]
+    erased = looked_at.has("eboot-erased")
+    if erased:
+        cause = (
+            "Arduino's boot loader starts what it finds at 0x1000, and prints the word at 0x1010: 0xffffffff "
+            "is what erased flash has. Probably there is no application, or only a part of it."
+        )
+    elif hangs >= _LEAST_HANGS:
         cause = (
             "The hardware watchdog ended each run: the firmware loads well and then hangs. By the log "
             "alone the reason is the firmware, or a part of it in the flash that no checksum covers, such "
             "as irom."
         )
-    elif causes.count(ResetCause.POWER_ON) >= _LEAST_STARTS:
+    elif _changing(known):
+        cause = (
+            f"The reset causes change ({', '.join(str(each) for each in dict.fromkeys(known))}), so it is no "
+            "single fault of the firmware: mostly the supply breaks down for a moment, as when the radio is "
+            "switched on. A short cable, a stronger supply or a capacitor shows whether it is that. Else "
+            "somebody switched it or pressed the button."
+        )
+    elif known and set(known) == {ResetCause.POWER_ON}:
         cause = (
             "Each boot is a power-on: the supply breaks down, mostly when the radio is switched on. A "
             "short cable, a stronger supply or a capacitor shows whether it is that. Else somebody "
@@ -383,16 +411,29 @@ def _loop(boots: Sequence[Boot], repeats: int) -> Outcome | None:
         f"The chip starts again and again: {repeats} boots in this log are alike.",
         cause,
         (
+            *(
+                (
+                    Cure(
+                        "See whether the file is whole; if it is, write it again, and compare.",
+                        (INSPECT, WRITE, VERIFY),
+                    ),
+                )
+                if erased
+                else ()
+            ),
             Cure(
                 "Read what the firmware prints before it restarts.",
                 (MONITOR_FIRMWARE,),
             ),
-            Cure(
-                "See whether the files are whole and of one build.",
-                (PAIR,),
-            ),
+            *(() if erased else (whole_files(looked_at),)),
         ),
     )
+
+
+def _changing(causes: Sequence[int]) -> bool:
+    """Whether the chip starts for one reason and then for another, the supply being among them."""
+    kinds = set(causes)
+    return ResetCause.POWER_ON in kinds and len(kinds) > 1 and causes.count(ResetCause.POWER_ON) > 1
 
 
 def _notes(boots: Sequence[Boot], chosen: int, verdict: Verdict) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections import deque
 from enum import Enum
 from typing import Final
 
-__all__ = ["FIRMWARE_BAUD", "ROM_BAUD", "SPEEDS", "Heard", "LineSpeed"]
+__all__ = ["FIRMWARE_BAUD", "ROM_BAUD", "SPEEDS", "Heard", "LineSpeed", "is_clean"]
 
 ROM_BAUD: Final = 74_880
 """Speed of the boot ROM with a crystal of 26 MHz."""
@@ -29,7 +29,13 @@ _NOISE: Final = 8  # unreadable ones among them
 # s in which noise may be of the speed before: USB adapters keep what they have heard for 16 ms and more.
 _GRACE: Final = 0.1
 _TOLD_CONTROLS: Final = "\t\r\n\b\a\x1b"
+_UNTOLD: Final = str.maketrans("", "", _TOLD_CONTROLS)
 _CHANGES: Final = 8  # away from a speed that was right, until firmware is taken for one that prints both
+
+
+def is_clean(text: str) -> bool:
+    """Whether all of a text can be read."""
+    return text.isprintable() or text.translate(_UNTOLD).isprintable()
 
 
 class Heard(Enum):
@@ -75,7 +81,7 @@ class LineSpeed:
         """
         if self._deaf:
             return Heard.LITTLE
-        bad = not char.isprintable() and char not in _TOLD_CONTROLS
+        bad = not is_clean(char)
         self._good = 0 if bad else self._good + 1
         if now >= self._from:
             window = self._window
@@ -85,12 +91,30 @@ class LineSpeed:
             self._bad += bad
             if self._bad >= _NOISE:
                 return Heard.NOISE
+        return self._after_good()
+
+    def _after_good(self) -> Heard:
         if self._good < _WINDOW:
             return Heard.LITTLE
         self._settled = True
         if self.baud != self.rom:
             self._firmware = self.baud
         return Heard.TEXT
+
+    def hear_clean(self, count: int, now: float) -> Heard:
+        """Take so many characters that can all be read: the same as one after the other, and fast.
+
+        Args:
+            count: How many; at least 1.
+            now: The time, s.
+        """
+        if self._deaf:
+            return Heard.LITTLE
+        self._good += count
+        if now >= self._from:
+            self._window.extend((False,) * min(count, _WINDOW))
+            self._bad = sum(self._window)
+        return self._after_good()
 
     def boots_here(self) -> None:
         """The boot ROM was read at the speed that the line has now."""

@@ -71,6 +71,16 @@ def unread(log: BootLog) -> Unread:
     if log.noise:
         return _noise(log.garbled)
     record = Cure("Record it at the speed of the ROM.", (MONITOR,))
+    if log.program:
+        return Unread(
+            Outcome(
+                Verdict.NOTHING_KNOWN,
+                "This is what a firmware prints that runs; how the chip booted is not in it.",
+                f"It names itself '{log.program}'. Nothing of the boot ROM or the SDK is in this log: the "
+                "ROM prints at 74880 baud, firmware mostly at 115200.",
+                (Cure("To see the boot, record it at the speed of the ROM.", (MONITOR,)),),
+            )
+        )
     return Unread(
         Outcome(
             Verdict.NOTHING_KNOWN,

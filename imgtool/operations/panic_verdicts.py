@@ -50,12 +50,14 @@ def out_of_memory(boot: Boot) -> Outcome | None:
     )
     by_words = ended and any(word in said for word in _MEMORY_WORDS)
     behind_heap = crash is not None and crash.kind == "lua-panic" and boot.has("heap")
-    alone = crash is None and boot.has("lua-memory")
+    in_script = "not enough memory" in boot.text_of("lua-error")
+    alone = crash is None and (boot.has("lua-memory") or in_script)
     if not (by_words or behind_heap or alone):
         return None
     size = re.search(r"\d+", boot.text_of("heap"))
     failed = f" A request for {int(size[0]):,} bytes failed." if size else ""
-    words = boot.text_of("lua-memory") if crash is None else crash.text
+    own = boot.text_of("lua-error" if in_script else "lua-memory")
+    words = " ".join(own.split()) if crash is None else crash.text
     end = "and restarted" if crash is not None else "and the script ended"
     return Outcome(
         Verdict.OUT_OF_MEMORY,
@@ -84,7 +86,8 @@ def panic(boot: Boot) -> Outcome | None:
     if crash.kind == "lua-panic":
         return _lua_panic(crash)
     says = f" It says '{crash.text}'." if crash.kind != "stack-dump" else ""
-    what, cause = _PANICS.get(crash.kind, _PANICS["user-exception"])
+    kind = "smashed" if "smash" in crash.text else crash.kind
+    what, cause = _PANICS.get(kind, _PANICS["user-exception"])
     detail = f" The place: {crash.detail}." if crash.detail and crash.kind == "panic-at" else ""
     return Outcome(
         Verdict.PANIC,
@@ -116,6 +119,13 @@ _PANICS: Final = {
         (
             "Arrays in functions are too large, or functions call themselves too deep. Arduino's loop() "
             "has 4 KB."
+        ),
+    ),
+    "smashed": (
+        "The firmware stopped itself: a function wrote behind the end of one of its variables",
+        (
+            "Mostly a text or an array that is too long for where it is copied to. It was found when the "
+            "function returned."
         ),
     ),
     "user-exception": (
@@ -170,6 +180,36 @@ def script_error(boot: Boot) -> Outcome | None:
     )
 
 
+def python(boot: Boot) -> Outcome | None:
+    """MicroPython runs, and its file system or a script of it does not."""
+    if boot.has("python-files"):
+        return Outcome(
+            Verdict.FILE_SYSTEM,
+            "MicroPython runs, but its file system is damaged.",
+            f"It says '{boot.text_of('python-files')}'. It was not written to its end, mostly as power was "
+            "lost; the flash size in the header is wrong; or something else was written there.",
+            (
+                Cure(
+                    "Keep what is on the chip, and see which files can still be read.",
+                    ("imgtool read -o dump.bin", "imgtool extract --files dump.bin"),
+                ),
+                Cure(
+                    "Then erase the chip and write the firmware again; that loses every file on it.",
+                    ("imgtool erase all", "imgtool flash FILE"),
+                ),
+            ),
+        )
+    if not boot.has("python-error") or not boot.text_of("firmware").startswith("MicroPython"):
+        return None
+    return Outcome(
+        Verdict.SCRIPT_ERROR,
+        "MicroPython runs, but a script ended with an error.",
+        f"It says '{boot.text_of('python-error').strip()}'. The firmware is in order, and waits at its "
+        "prompt. The lines above that one say where it was.",
+        (Cure("Correct the script, and load it again."),),
+    )
+
+
 def system_param(boot: Boot) -> Outcome | None:
     """The SDK cannot read its parameters."""
     # The bytes that were found follow it; without them the log may be cut in the message that is harmless.
@@ -198,6 +238,14 @@ def system_param(boot: Boot) -> Outcome | None:
 # What else a firmware that runs has said.
 
 _STATES: Final = {2: "authentication", 3: "association", 5: "the handshake, or later"}
+# Numbers of Espressif's own: user_interface.h of the SDK.
+_TOLD_REASONS: Final = {
+    200: "the access point was no longer heard",
+    201: "the network was not found, by a wrong name, too far away, or not on 2.4 GHz",
+    202: "the authentication failed, mostly by a wrong password",
+    203: "the access point refused the association",
+    204: "the handshake failed, mostly by a wrong password",
+}
 _REASONS: Final = {
     2: "the authentication was not answered in time",
     4: "the association was not answered in time",
@@ -260,12 +308,19 @@ _NOTES: Final = (
 
 def _radio_notes(boot: Boot) -> Iterator[str]:
     losses: list[tuple[int, int]] = []
+    inside = False
     for message in boot.messages:
         if message.kind == "address":
+            inside = True
             losses.clear()  # it got in after all
         state = re.fullmatch(r"state: (\d) -> 0 \(([0-9a-f]+)\)", message.text)
         if state and int(state[1]) in _STATES:
-            losses.append((int(state[1]), int(state[2], 16)))
+            if not inside:
+                losses.append((int(state[1]), int(state[2], 16)))
+            inside = False  # what ends there is no way in, but the way out
+    told = re.search(r"\d+$", boot.text_of("radio-reason"))
+    if told:
+        yield f"Reason {told[0]} for the end of the wireless connection: {_TOLD_REASONS[int(told[0])]}."
     if not losses:
         return
     stage, code = losses[-1]

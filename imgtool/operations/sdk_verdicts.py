@@ -78,10 +78,14 @@ def _init_data_cures(boot: Boot, size: FlashSize | None) -> tuple[Cure, ...]:
     """How init data gets to its place; firmware with a boot loader has no image of a whole flash here."""
     address = f"0x{_init_address(size):05x}" if size else "ADDRESS"
     rf_cal = f"0x{size.bytes - _RF_CAL_FROM_END * SECTOR:05x}" if size else "RF_CAL_ADDRESS"
-    if boot.rf_cal is not None:
-        rf_cal = f"0x{boot.rf_cal.sector * SECTOR:05x}"
-    erase = f"imgtool erase {rf_cal} 0x1000"
     behind = "" if size or boot.rf_cal else ", which is the one in front of it"
+    if boot.rf_cal is not None:
+        at = boot.rf_cal.sector * SECTOR
+        if any(at == _init_address(row) for row in FLASH_SIZES):
+            # To erase that would undo the cure.
+            return _without_rf_cal(boot, size, address)
+        rf_cal = f"0x{at:05x}"
+    erase = f"imgtool erase {rf_cal} 0x1000"
     if boot.loader is not None:
         return (
             Cure(
@@ -106,6 +110,25 @@ def _init_data_cures(boot: Boot, size: FlashSize | None) -> tuple[Cure, ...]:
                 f"imgtool flash {address} parts/{address}.bin",
                 erase,
             ),
+        ),
+    )
+
+
+def _without_rf_cal(boot: Boot, size: FlashSize | None, address: str) -> tuple[Cure, ...]:
+    """The firmware keeps its RF calibration where the init data of some flash size lies."""
+    if boot.loader is not None:
+        return (
+            Cure(
+                "Write the init data that comes with the SDK of the firmware.",
+                (f"imgtool flash {address} esp_init_data_default_v05.bin",),
+            ),
+        )
+    made = f"imgtool fullimage --size {size.name if size else 'SIZE'} --init-data v05 -o flash.bin"
+    return (
+        Cure(
+            "Write the whole flash, with init data in its place; this replaces the files on the chip. In "
+            "the folder of 0x00000.bin and 0x10000.bin:",
+            (made, "imgtool flash flash.bin"),
         ),
     )
 
@@ -202,7 +225,24 @@ def partition_table(boot: Boot) -> Outcome | None:
 
 
 def no_table(boot: Boot) -> Outcome | None:
-    """The boot loader of the RTOS SDK found no partition table."""
+    """The boot loader of the RTOS SDK found no partition table, or nothing that it can start."""
+    if boot.has("no-bootable"):
+        return Outcome(
+            Verdict.NO_IMAGE,
+            "The boot loader of the RTOS SDK finds no application that it can start.",
+            f"It says '{boot.text_of('no-bootable')}'. The partition table is there. Where it has an "
+            "application, none was written, or it is damaged, or it is for another address.",
+            (
+                Cure(
+                    "See where the table has applications, and write one there.",
+                    (
+                        "imgtool read 0x8000 0x1000 -o table.bin",
+                        "imgtool inspect table.bin",
+                        "imgtool flash ADDRESS APPLICATION.bin",
+                    ),
+                ),
+            ),
+        )
     if not boot.has("no-table"):
         return None
     return Outcome(

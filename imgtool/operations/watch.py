@@ -8,19 +8,23 @@ bytes are cut into pieces changes neither lines nor notes.
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.operations.boot_notes import BootNotes, WatchNote
-from imgtool.operations.line_speed import FIRMWARE_BAUD, ROM_BAUD, SPEEDS, Heard, LineSpeed
+from imgtool.operations.line_speed import FIRMWARE_BAUD, ROM_BAUD, SPEEDS, Heard, LineSpeed, is_clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from imgtool.formats.elf_symbols import ElfSymbols
 
 __all__ = ["Watch", "WatchEvent", "WatchLine", "WatchNote", "WatchSpeed", "WatchText"]
 
 _LONGEST: Final = 4096  # characters; what goes on longer is cut into lines
 _PAUSE: Final = 0.3  # s without a byte, after which what has come is judged
+_PIECES: Final = re.compile(r"[^\r\n]+|[\r\n]")
 _SILENCE: Final = 3.0  # s in which a chip that was reset should have said something
 
 
@@ -82,13 +86,17 @@ class Watch:
     Args:
         baud: Speed of the line; None begins at that of the boot ROM and follows the chip.
         notes: Whether there are notes.
+        symbols: The linked programs that are on the chip, which name the functions of a crash.
     """
 
-    def __init__(self, baud: int | None = None, *, notes: bool = True) -> None:
+    def __init__(
+        self, baud: int | None = None, *, notes: bool = True, symbols: Sequence[ElfSymbols] = ()
+    ) -> None:
         self._speed = LineSpeed(baud or ROM_BAUD, auto=baud is None)
-        self._notes = BootNotes() if notes else None
+        self._notes = BootNotes(symbols) if notes else None
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._line: list[str] = []
+        self._size = 0  # characters in it
         self._at = 0.0
         self._count = 1
         self._returned = False
@@ -181,27 +189,50 @@ class Watch:
 
     def _characters(self, text: str, now: float) -> list[WatchEvent]:
         events: list[WatchEvent] = []
-        for char in text:
-            heard = self._speed.hear(char, now)
-            if char == "\r":
-                if self._line or not self._returned:
-                    events += self._end_line(now, empty=True)
-                self._returned = True
-            elif char == "\n":
-                if not self._returned:
-                    events += self._end_line(now, empty=True)
-                self._returned = False
+        for match in _PIECES.finditer(text):
+            piece = match[0]
+            if len(piece) == 1 or is_clean(piece):
+                events += self._piece(piece, now)
             else:
-                self._returned = False
-                if not self._line:
-                    self._at = now
-                self._line.append(char)
-                if len(self._line) >= _LONGEST:
-                    events += self._end_line(now)
-            if heard is Heard.NOISE:
-                events += self._unreadable(now)
-            elif heard is Heard.TEXT and self._speed.auto:
-                self._told_noise = False
+                for char in piece:
+                    events += self._piece(char, now)
+        return events
+
+    def _piece(self, piece: str, now: float) -> list[WatchEvent]:
+        """Take a character, or several that can be read and end no line."""
+        speed = self._speed
+        heard = speed.hear(piece, now) if len(piece) == 1 else speed.hear_clean(len(piece), now)
+        events: list[WatchEvent] = []
+        if piece == "\r":
+            if self._line or not self._returned:
+                events = self._end_line(now, empty=True)
+            self._returned = True
+        elif piece == "\n":
+            if not self._returned:
+                events = self._end_line(now, empty=True)
+            self._returned = False
+        else:
+            self._returned = False
+            events = self._go_on(piece, now)
+        if heard is Heard.NOISE:
+            events += self._unreadable(now)
+        elif heard is Heard.TEXT and speed.auto:
+            self._told_noise = False
+        return events
+
+    def _go_on(self, piece: str, now: float) -> list[WatchEvent]:
+        """The line goes on; where it gets too long it ends."""
+        events: list[WatchEvent] = []
+        while piece:
+            if not self._line:
+                self._at = now
+                self._size = 0
+            part = piece[: _LONGEST - self._size]
+            self._line.append(part)
+            self._size += len(part)
+            piece = piece[len(part) :]
+            if self._size >= _LONGEST:
+                events += self._end_line(now)
         return events
 
     def _end_line(self, now: float, *, empty: bool = False) -> list[WatchEvent]:
@@ -252,4 +283,6 @@ def _bytes(text: str) -> bytes:
 
 
 def _shown(text: str) -> str:
+    if text.isascii():
+        return text
     return _bytes(text).decode("utf-8", "backslashreplace")

@@ -13,6 +13,7 @@ import pytest
 
 from imgtool.cli.monitor_view import ScreenView, Selection, Stamp, harmless
 from imgtool.cli.text import Screen
+from imgtool.operations.crash_frames import Frame
 from imgtool.operations.explain import explain
 from imgtool.operations.watch import WatchLine, WatchNote, WatchText
 from tests.support import IMAGES, Command, Put, aggregate
@@ -275,6 +276,27 @@ def test_nothing_of_the_device_drives_the_terminal() -> None:
     assert stream.getvalue().startswith("\\x1b]0;title\\x07\\x1b[2J\\x9b1m\\u202etxt\\u2066\\x08")
     assert re.search("[^ -~\n]", stream.getvalue()) is None
     assert harmless("a\tb \u00e9\u4f60") == "a\tb \u00e9\u4f60"
+
+
+def test_functions_of_a_crash_fit_the_screen() -> None:
+    shown, out = view()
+    frames = (
+        Frame("epc1", 0x4020_1108, "flash (irom)", "Sensor::read", 8, "/home/me/src/sensor.cpp", 12, True),
+        Frame("stack", 0x4020_1204, "flash (irom)", "_Z" + "x" * 200, 4),
+    )
+    shown.show(WatchNote(1, "failure", "The firmware crashed.", frames=frames))
+
+    first, second, third = out.getvalue().splitlines()
+    assert first == "-- imgtool: The firmware crashed."
+    assert second == "-- imgtool:   epc1   0x40201108  Sensor::read+0x8, src/sensor.cpp:12"
+    assert len(third) == 80
+
+
+def test_elf_files_are_read_before_the_port_is_opened(imgtool: Command, put: Put) -> None:
+    run = imgtool("monitor", "-p", "sim:512KB", *TIMED, "--elf", str(put("x.elf", b"text")))
+
+    assert run.code == 3
+    assert "x.elf" in run.err
 
 
 def test_raw_lets_colours_through() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -163,6 +164,15 @@ def test_every_key_at_once_and_an_interrupt(fake: Fake) -> None:
 
         assert person.ends() == 130
         assert "Ctrl-] ends a monitor with exit code 0" in person.screen_so_far
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_leaves_the_terminal_as_it_was(fake: Fake, number: signal.Signals) -> None:
+    with Person("-p", fake.name, "--no-reset") as person:
+        person.sees("Ctrl-] ends")
+        person.process.send_signal(number)
+
+        assert person.ends() == -number
 
 
 def test_lines_of_a_pipe_are_sent_one_after_the_answer_to_the_other(fake: Fake) -> None:

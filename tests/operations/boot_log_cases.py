@@ -481,6 +481,118 @@ CASES = (
         "boot loader only", BANNER + LOADED + LOADER.format(map="8Mbit(512KB+512KB)"), Verdict.UNFINISHED
     ),
     LogCase("noise behind the loading", BANNER + LOADED + NOISE, Verdict.RUNS),
+    # Arduino's boot loader names no firmware, and has one file.
+    LogCase(
+        "crash before the sketch says anything",
+        ARDUINO + arduino(0, 0x4020_15B0),
+        Verdict.EXCEPTION,
+        ("before the sketch says anything", "setup()"),
+        (ELF,),
+        (PAIR, *FLASHES),
+    ),
+    LogCase(
+        "no application",
+        (HUNG + EBOOT.replace("v2843a5ac", "vffffffff")) * 3,
+        Verdict.BOOT_LOOP,
+        ("Probably there is no application",),
+        ("imgtool inspect FILE", "imgtool flash FILE"),
+        (PAIR,),
+        (Verdict.WATCHDOG,),
+    ),
+    LogCase(
+        "hung sketch",
+        ARDUINO + HELLO + HUNG + EBOOT + HELLO,
+        Verdict.WATCHDOG,
+        commands=("imgtool inspect FILE",),
+        never=(PAIR,),
+    ),
+    LogCase(
+        "brown-out",
+        "".join(BANNER.replace("cause:2", f"cause:{cause}") + EBOOT + HELLO for cause in (1, 2, 4, 1, 1, 2)),
+        Verdict.BOOT_LOOP,
+        ("change (1, 2, 4)", "supply"),
+        never=(PAIR, *FLASHES),
+        also=(Verdict.WATCHDOG,),
+    ),
+    LogCase(
+        "formats at every start",
+        (BANNER + LOADED + "Formatting file system. Please wait...\r\n") * 3,
+        Verdict.BOOT_LOOP,
+        ("before it was done",),
+    ),
+    LogCase(
+        "smashed",
+        ARDUINO
+        + HELLO
+        + CUT
+        + "\r\nStack smashing detected.\r\n\r\nException (0):\r\n"
+        + registers(0x4020_12F1)
+        + STACK.format(ctx="cont"),
+        Verdict.PANIC,
+        ("behind the end of one of its variables",),
+        (ELF,),
+    ),
+    LogCase(
+        "words of a stack alone",
+        "3ffff160:  3ffef3a4 00000001 3ffee4f0 40201c55  \r\n"
+        "3ffff170:  feefeffe feefeffe 3ffee5b0 40202138  \r\n<<<stack<<<\r\n",
+        Verdict.PANIC,
+        ("Only the stack is there",),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "a script too large",
+        NODEMCU + "lua: init.lua:12: not enough memory\r\n> ",
+        Verdict.OUT_OF_MEMORY,
+        ("init.lua:12",),
+        never=FLASHES,
+        also=(Verdict.SCRIPT_ERROR,),
+    ),
+    LogCase(
+        "was in the network, and lost it",
+        WIFI + "bcn_timout,ap_probe_send_start\r\nstate: 5 -> 0 (1)\r\nrm 0\r\n",
+        Verdict.RUNS,
+        ("no longer heard",),
+        never=FLASHES,
+    ),
+    LogCase(
+        "reason of a sketch",
+        ARDUINO + HELLO + "WiFi lost connection. Reason: 201\r\n",
+        Verdict.RUNS,
+        ("the network was not found",),
+    ),
+    LogCase(
+        "RF calibration where init data belongs",
+        BANNER + LOADED + RF.format(1020) + INIT,
+        Verdict.INIT_DATA,
+        commands=("imgtool id", "imgtool flash flash.bin"),
+        never=("imgtool erase 0x3fc000 0x1000", "imgtool erase RF_CAL_ADDRESS 0x1000"),
+    ),
+    LogCase(
+        "RTOS SDK without an application",
+        BANNER + LOADED + "E (60) esp_image: image at 0x10000 has invalid magic byte\r\n"
+        "E (80) boot: No bootable app partitions in the partition table\r\n",
+        Verdict.NO_IMAGE,
+        commands=("imgtool flash ADDRESS APPLICATION.bin",),
+    ),
+    LogCase(
+        "MicroPython script",
+        BANNER
+        + LOADED
+        + 'Traceback (most recent call last):\r\n  File "main.py", line 3, in <module>\r\n'
+        + "OSError: [Errno 2] ENOENT\r\nMicroPython v1.20.0 on 2023-04-26; ESP module with ESP8266\r\n>>> ",
+        Verdict.SCRIPT_ERROR,
+        ("OSError: [Errno 2] ENOENT",),
+        never=FLASHES,
+    ),
+    LogCase(
+        "MicroPython's files",
+        BANNER + LOADED + "The filesystem starting at sector 0x9b with size 0x365 sectors looks corrupt.\r\n",
+        Verdict.FILE_SYSTEM,
+        ("0x9b",),
+        ("imgtool read -o dump.bin", "imgtool erase all"),
+    ),
     LogCase(
         "repaired",
         BANNER + LOADED + fatal(0, 0x4024_11B4) + DOWNLOAD + BANNER + LOADED + NODEMCU,

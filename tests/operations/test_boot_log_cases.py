@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -16,6 +17,7 @@ from tests.operations.boot_log_cases import CASES, LogCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 # What a log comes to that tells too little, or not yet.
 SILENT: Final = (Verdict.UNFINISHED, Verdict.NOTHING_KNOWN, Verdict.RUNS)
@@ -78,13 +80,17 @@ def test_any_prefix(case: LogCase, cut: float) -> None:
     assert found in {case.verdict, *SILENT, *case.also}
 
 
-DISGUISES: Final[dict[str, Callable[[str], str]]] = {
+DISGUISES: Final[dict[str, Callable[[str], str | bytes]]] = {
     "line feeds": lambda log: log.replace("\r\n", "\n"),
     "times": lambda log: "".join(f"12:01:02.123 -> {line}\n" for line in log.splitlines()),
     "brackets": lambda log: "".join(f"[2019-12-12 09:45:36,678] {line}\n" for line in log.splitlines()),
     "colours": lambda log: "".join(f"\x1b[0;32m{line}\x1b[0m\n" for line in log.splitlines()),
     "noise in front": lambda log: NOISE + log,
     "bytes": lambda log: log.encode("utf-8").decode("latin-1"),
+    "PlatformIO": lambda log: "".join(f"12:01:02.123 > {line}\n" for line in log.splitlines()),
+    "PowerShell": lambda log: ("\ufeff\u4e32\u53e3:\r\n" + log).encode("utf-16-le"),
+    "the other order": lambda log: ("\ufeff" + log).encode("utf-16-be"),
+    "no mark": lambda log: log.encode("utf-16-le"),
 }
 
 
@@ -133,3 +139,25 @@ def test_lines_in_any_order(lines: list[str]) -> None:
 
     assert result.cause
     assert result.foreign == (not result.boots)
+
+
+def test_a_firmware_image_is_no_log_though_it_has_such_lines() -> None:
+    image = b"".join(
+        Random(0).randbytes(300) + line.encode()
+        for case in CASES
+        for line in case.log.split("\r\n")
+        if "cause:" not in line
+    )
+    result = explain(b"\xe9\x03\x00\x00" + image)
+
+    assert result.foreign
+    assert result.verdict is Verdict.WRONG_BAUD
+    assert result.speeds == ()
+    assert "imgtool inspect FILE" in commands_of(result)
+
+
+@pytest.mark.long
+def test_no_real_image_is_a_log(corpus: Path) -> None:
+    found = {path.name: explain(path.read_bytes()) for path in sorted(corpus.glob("*/*.bin"))}
+
+    assert {name for name, result in found.items() if not result.foreign} == set()

@@ -9,6 +9,7 @@ import pytest
 from fixtures.elves import ALLOC, EXEC, Elf, Section
 from imgtool.formats.elf_symbols import ElfSymbols
 from imgtool.operations.explain import explain
+from imgtool.operations.watch import Watch, WatchNote
 from tests.formats.test_elf_symbols import table
 from tests.operations.boot_log_cases import CASES, RTOS
 
@@ -119,3 +120,25 @@ def test_registers() -> None:
     assert crash is not None
     assert (crash.exception, crash.pc, crash.accessed, crash.context) == (28, CODE + 8, 8, "cont")
     assert [tuple(word) for word in crash.stack] == [(0x3FFFFE00 + 4 * at, at + 1) for at in range(4)]
+
+
+def test_the_monitor_names_functions_as_soon_as_the_dump_has_come() -> None:
+    watch = Watch(115_200, symbols=[SYMBOLS])
+    watch.feed(dump(CODE + 0x108, 0x3FFE8000, CODE + 0x204, 0x4000_050C, 1).encode(), 1)
+    (note,) = [event for event in watch.pause(2) if isinstance(event, WatchNote)]
+
+    assert "load prohibited (exception 28)" in note.text
+    assert "in Sensor::read" in note.text
+    assert next((frame.source, frame.function) for frame in note.frames) == ("epc1", "Sensor::read")
+    assert note.cure is not None
+    assert not any("--elf" in command for command in note.cure.commands)
+
+
+def test_the_monitor_refuses_the_program_of_another_firmware() -> None:
+    watch = Watch(115_200, symbols=[SYMBOLS])
+    watch.feed(dump(0x4024_0000, 0x3FFE8000, 1, 2, 3).encode(), 1)
+    failure, refusal = (event for event in watch.pause(2) if isinstance(event, WatchNote))
+
+    assert failure.frames == ()
+    assert refusal.kind == "elf"
+    assert "no code at 0x40240000" in refusal.text

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from imgtool.formats.serial_line import heard_at
 from imgtool.operations.boot_verdicts import Verdict
+from imgtool.operations.line_speed import Heard, LineSpeed, is_clean
 from imgtool.operations.watch import Watch, WatchEvent, WatchLine, WatchNote, WatchSpeed, WatchText
 from tests import boot_logs as logs
 
@@ -135,6 +136,34 @@ def test_cuts_change_neither_lines_nor_notes(pieces: list[bytes], cuts: list[int
 
     kept = [[event for event in events if not isinstance(event, WatchText)] for events in (expected, found)]
     assert kept[0] == kept[1]
+
+
+@given(
+    st.lists(st.text("ab \t\x00\udcff", min_size=1, max_size=40), max_size=12),
+    st.lists(st.floats(0, 0.5), min_size=12, max_size=12),
+    st.booleans(),
+)
+def test_clean_text_is_heard_at_once_as_one_by_one(texts: list[str], times: list[float], auto: bool) -> None:
+    one, other = LineSpeed(ROM, auto=auto), LineSpeed(ROM, auto=auto)
+    for text, now in zip(texts, sorted(times), strict=False):
+        whole = text if is_clean(text) else ""
+        if whole:
+            found = one.hear_clean(len(whole), now)
+            expected = [other.hear(char, now) for char in whole]
+            assert (found is Heard.TEXT) == (expected[-1] is Heard.TEXT)
+        else:
+            assert [one.hear(char, now) for char in text] == [other.hear(char, now) for char in text]
+        assert one.next() == other.next()
+        one.set(FIRMWARE, now)
+        other.set(FIRMWARE, now)
+
+
+def test_what_went_wrong_is_told_behind_a_flood() -> None:
+    watch = Watch(FIRMWARE)
+    watch.feed(NO_INIT_DATA + b"value 17\n" * 5000, 1)
+
+    assert failures(watch.pause(2)) == [Verdict.INIT_DATA]
+    assert failures(watch.pause(3)) == []
 
 
 @given(st.binary(max_size=300))
