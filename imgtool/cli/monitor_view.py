@@ -11,6 +11,7 @@ import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from unicodedata import combining, east_asian_width
 
 from imgtool.cli.text import Span
 
@@ -213,10 +214,19 @@ class ScreenView:
             self._drawn = 0
 
     def _draw(self) -> None:
-        room = self._screen.width - 1 - len(self._open) % self._screen.width
-        shown = harmless(self._draft.replace("\t", " "))[-room:] if room else ""
+        room = self._screen.width - 1 - _columns(self._open) % self._screen.width
+        shown = harmless(self._draft.replace("\t", " "))[-room:] if room > 0 else ""
+        while _columns(shown) > room:
+            shown = shown[1:]
         self._write(shown)
-        self._drawn = len(shown)
+        self._drawn = _columns(shown)
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: East Asian characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(1 + (east_asian_width(char) in "WF") - bool(combining(char)) for char in text)
 
 
 def note_fields(note: WatchNote) -> dict[str, Any]:

@@ -354,6 +354,15 @@ def test_a_long_draft_stays_on_its_row() -> None:
     assert stream.getvalue().endswith("end")
 
 
+@pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("漢字x", 5), ("e\u0301", 1)])
+def test_a_draft_is_rubbed_out_by_its_columns(text: str, columns: int) -> None:
+    shown, stream = view()
+    shown.draft(text)
+    shown.draft("")
+
+    assert stream.getvalue() == text + "\b" * columns + " " * columns + "\b" * columns
+
+
 def test_stamps() -> None:
     shown, stream = view(stamp="clock")
     shown.show(WatchText(1, 0.5, "a"))
