@@ -352,19 +352,37 @@ def test_new_facts_show_up() -> None:
     assert page.text.split()[:4] == ["used", "65,536", "bytes", "(64"]
 
 
-def test_a_new_field_of_the_result_is_a_section(monkeypatch: pytest.MonkeyPatch) -> None:
-    topic = {"offset": 0x2E000, "words": "an image of Lua", "fits": False, "slots": [{"name": "user1"}]}
+def card(page: str, title: str) -> str:
+    """The text of a card of the state."""
+    start = page.index(f"<h3>{title}")
+    return " ".join(re.sub("<[^>]*>", " ", page[start : page.index("</section>", start)]).split())
 
-    def fields(path: str, description: Description) -> dict[str, Any]:
-        more = {"flash_state": {"slot": "user1", "lfs": topic, "rf_cal": None}, "none": None}
-        return {**description_fields(path, description), **more}
 
-    monkeypatch.setattr(page_module, "description_fields", fields)
-    page = page_of(IMAGES[DUMP])
+def test_what_starts_is_said_as_on_the_terminal() -> None:
+    assert card(page_of(IMAGES[DUMP]), "What starts") == (
+        "What starts 0x000000 firmware at 0x000000: one firmware, no slots"
+    )
+    two = card(page_of(IMAGES["dumps/sdk-boot-2-slots-1m.bin"]), "What starts")
+    assert "slot offset image user1 0x001000 whole" in two
+    assert two.count("starts, likely") == 1
 
-    assert (Page(page).errors, page.count(">Flash state</h2>"), ">None</h2>" in page) == ([], 1, False)
-    assert (
-        '<h3>LFS <small><a href="#f1-p8"><code>0x02e000</code></a></small></h3><p>an image of Lua</p>' in page
+
+def test_deviations_of_init_data_are_a_table() -> None:
+    data = bytearray(IMAGES["dumps/sdk-boot-1m.bin"])
+    data[0xFC000 + 34] -= 4
+    shown = card(page_of(bytes(data)), "Init data")
+
+    assert "looks like set v05, but for 1 field field in set v05 here " in shown
+
+
+def test_copies_of_parameters_are_told_where_they_differ() -> None:
+    data = bytearray(IMAGES["dumps/sdk-boot-1m.bin"])
+    assert "copy" not in card(page_of(bytes(data)), "System parameters").replace("copies", "")
+    data[0xFE000:0xFF000] = b"\xff" * 0x1000
+    data[0xFF000:0xFF008] = bytes.fromhex("00ffffffaa55aa55")
+
+    assert card(page_of(bytes(data)), "System parameters").endswith(
+        "first copy parameters, in force second copy blank"
     )
 
 

@@ -127,6 +127,52 @@ def test_unknown_data_is_a_part_with_a_note() -> None:
     assert "unknown-data" in said(description.findings, "note")
 
 
+def test_many_unknown_stretches_are_one_finding() -> None:
+    places = dict.fromkeys(range(262144, 524288, 8192), NOISE[:300])
+    description = describe(flash("1MB", {0: SAMPLE, 0xFC000: V05} | places))
+
+    found = [finding for finding in description.findings if finding.code == "unknown-data"]
+    assert [(each.offset, each.message[:13]) for each in found] == [(0x40000, "32 stretches ")]
+    assert sum(part.kind == "unknown" for part in description.parts) == 32
+
+
+FRESH = flash("4MB", {0: aggregate("nodemcu-3.0-2021")})
+PLACE = next(part.offset for part in describe(FRESH).parts if part.note == "blank, place of SPIFFS0")
+
+
+@pytest.mark.parametrize("behind", [0, 0x1000, 0x70000])
+@pytest.mark.parametrize("name", ["spiffs/linear.bin", "spiffs/old-formula.bin", "littlefs/large-blocks.bin"])
+def test_file_system_anywhere_in_its_place(name: str, behind: int) -> None:
+    start, system = PLACE + behind, IMAGES[name]
+    changed = FRESH[:start] + system + FRESH[start + len(system) :]
+    description = describe(changed)
+
+    assert (name.split("/", maxsplit=1)[0], start, start + len(system)) in spans(description.parts)
+    assert said(description.findings, "error") == []
+    assert holes(description) == []
+
+
+def test_remnants_in_the_place_of_a_file_system_are_told_and_nothing_is_made_of_them() -> None:
+    remnants = {0x1000: SAMPLE, 0x100000: NOISE, 0x200000: b"a: b\n" * 100}
+    contents = {0: aggregate("nodemcu-3.0-2021")} | {PLACE + at: each for at, each in remnants.items()}
+    changed = flash("4MB", contents)
+    description = describe(changed)
+    inside = [part for part in description.parts if PLACE <= part.offset < PLACE + 0x210000]
+
+    assert {part.kind for part in inside} <= {"unknown", "blank", "gap"}
+    assert {"text", "compressed or encrypted (7.9 bits a byte)"} <= {
+        part.facts.get("looks_like") for part in inside
+    }
+    assert all("in the place of SPIFFS" in part.note for part in inside)
+    assert said(description.findings, "error") == []
+
+
+def test_file_system_that_is_cut_in_its_place_is_an_error() -> None:
+    cut = FRESH[:PLACE] + IMAGES["spiffs/linear.bin"][:-0x4000]
+
+    assert said(describe(cut).findings, "error") == ["cut"]
+
+
 def test_used_sdk_sectors_are_still_named() -> None:
     data = flash("1MB", {0: SAMPLE, 0xFB000: NOISE, 0xFC000: V05, 0xFD000: NOISE[:300]})
 
