@@ -1,23 +1,23 @@
 """SPIFFS without magics, as Sming and old NodeMCU releases have it: recognised by the structure of blocks.
 
-Comes behind spiffs.py, which knows NodeMCU's magics.  Only the size and how many files there are: their
-contents are read by spiffs_files.py.
+Comes behind spiffs.py, which knows NodeMCU's magics.  As a file by itself, and inside a flash.  Only the size
+and how many files there are: their contents are read by spiffs_files.py.
 
 Source: spiffs_nucleus.h of https://github.com/pellepl/spiffs; see docs/formats/spiffs.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from construct import Array, Int8ul, Int16ul, Struct
 
 from imgtool.formats import fill
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
-from imgtool.formats.spiffs_files import LAYOUTS, IndexLayout
+from imgtool.formats.spiffs_files import LAYOUTS, IndexLayout, read_files
 
-__all__ = ["PlainSpiffs", "plain_at", "read"]
+__all__ = ["PlainSpiffs", "inside", "plain_at", "read"]
 
 _PAGE: Final = 0x100
 _PAGE_HEADER = Struct(
@@ -57,15 +57,18 @@ class PlainSpiffs:
     magic: bool
 
 
-def plain_at(data: bytes, offset: int = 0) -> PlainSpiffs | None:
+def plain_at(data: bytes, offset: int = 0, stop: int | None = None) -> PlainSpiffs | None:
     """The file system without magics at ``offset``; None if there is none, or it holds no file.
+
+    It ends at ``stop`` at the latest: the end of the data where that is None.
 
     Every page in use begins with the number that its block's lookup page has for it, and every other one is
     erased.  That is checked for all pages of all blocks, so nothing else is taken for a file system.
     """
+    stop = len(data) if stop is None else stop
     for block_size in _BLOCK_SIZES:
         blocks = files = 0
-        for block in range(offset, len(data) - block_size + 1, block_size):
+        for block in range(offset, stop - block_size + 1, block_size):
             found = _files(data, block, block_size)
             if found is None:
                 break
@@ -114,12 +117,34 @@ def _has_name(data: bytes, start: int, layout: IndexLayout) -> bool:
     return data[start + layout.type] == _FILE_TYPE and bool(name) and all(byte in _PRINTABLE for byte in name)
 
 
-def read(data: bytes) -> Reading | None:
-    """Read a file that is a SPIFFS image without magics; those with NodeMCU's are left to spiffs.py."""
-    found = plain_at(data)
+def inside(data: bytes, offset: int, stop: int) -> tuple[Reading | None, int]:
+    """Read the file system without magics that begins at ``offset`` of a flash, its first page in use.
+
+    Its pages must be numbered from there, by the files in it.  It ends with the last block that is not
+    erased: formatting leaves an erase count in every one.
+
+    Returns:
+        What was read, None if none is there, and up to where blocks were looked at: none begins before that.
+    """
+    first = data[offset : offset + 2]
+    if first == _NO_MAGIC or first not in (b"\0\0", data[offset + _PAGE : offset + _PAGE + 2]):
+        return None, offset
+    found = plain_at(data, offset, stop)
     if found is None:
-        return None
-    size = found.block_size * found.blocks
+        return None, offset
+    size, blocks = found.block_size, found.blocks
+    end = offset + size * blocks
+    while fill.is_fill(data, offset + size * (blocks - 1), offset + size * blocks):
+        blocks -= 1
+    found = replace(found, blocks=blocks)
+    stored = read_files(data, offset, offset + size * blocks, block_size=size, blocks=blocks).files
+    if any(file.size for file in stored) and not any(file.whole for file in stored if file.size):
+        return None, end
+    note = replace(_no_magic(found), offset=offset)
+    return Reading(FileKind.SPIFFS, (_part(found, offset),), findings=(note,)), end
+
+
+def _part(found: PlainSpiffs, offset: int) -> Part:
     facts: dict[str, Fact] = {
         "block_size": found.block_size,
         "blocks": found.blocks,
@@ -129,10 +154,23 @@ def read(data: bytes) -> Reading | None:
     magic = "unknown magic" if found.magic else "no magic"
     count = f"{found.files} file{'' if found.files == 1 else 's'}"
     note = f"SPIFFS, {found.blocks} blocks of {found.block_size // 1024} KB, {magic}, {count}"
-    part = Part(PartKind.SPIFFS, 0, size, note=note, facts=facts)
+    return Part(PartKind.SPIFFS, offset, found.block_size * found.blocks, note=note, facts=facts)
+
+
+def _no_magic(found: PlainSpiffs) -> Finding:
     what = "magics by another formula" if found.magic else "no magics"
     message = f"the blocks have {what}: NodeMCU from 1.5.4.1 on does not mount this file system"
-    findings = [Finding(Severity.NOTE, "no-magic", message)]
+    return Finding(Severity.NOTE, "no-magic", message)
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file that is a SPIFFS image without magics; those with NodeMCU's are left to spiffs.py."""
+    found = plain_at(data)
+    if found is None:
+        return None
+    size = found.block_size * found.blocks
+    part = _part(found, 0)
+    findings = [_no_magic(found)]
     if size == len(data):
         return Reading(FileKind.SPIFFS, (part,), findings=tuple(findings))
     rest = Part(PartKind.UNKNOWN, size, len(data) - size)

@@ -19,6 +19,7 @@ from imgtool.formats import (
     identify_inside,
     init_data,
     lx106,
+    spiffs_plain,
 )
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.layout import Region
@@ -39,6 +40,7 @@ __all__ = ["Survey", "init_data_cure", "survey"]
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
 _NODEMCU_2: Final = (2,)
 _FILE_SYSTEMS: Final = (FileKind.SPIFFS, FileKind.LITTLEFS, FileKind.LFS)
+_PLAIN_STEP: Final = 0x4000  # inside of data a SPIFFS without magics is looked for so often
 _FEW_UNKNOWN: Final = 10  # stretches that are named one by one
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 _ZERO_SECTOR: Final = bytes(SECTOR)
@@ -238,8 +240,13 @@ def _runs(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> Ite
     Of known artefacts those in ``only`` count; all of them where it is empty.
     """
     current: _Run | None = None
+    tried = start  # up to where a SPIFFS without magics was looked for
     while start < stop:
         run = _sector(data, start, stop, only)
+        begins = current is None or not current.loose or start % _PLAIN_STEP == 0
+        if run.loose and start >= tried and start % SECTOR == 0 and begins:
+            found, tried = spiffs_plain.inside(data, start, stop)
+            run = run if found is None else _Run(start, found.parts[-1].end, None, found)
         joins = current is not None and not current.reading and not run.reading and run.value == current.value
         if current is not None and joins:
             current = replace(current, stop=run.stop)

@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures import blocks
+from fixtures.filesystems import Spiffs, Variant
 from imgtool.formats.boot_image import patch_header
 from imgtool.operations.describe import describe
+from imgtool.operations.filesystems import file_systems
 from tests.strategies import NO_SHRINKING
 from tests.support import IMAGES, IROM, aggregate, holes, real, said, spans, table_page
 
@@ -125,6 +127,37 @@ def test_unknown_data_is_a_part_with_a_note() -> None:
         ("unknown", 0x80000, 0x81000)
     ]
     assert "unknown-data" in said(description.findings, "note")
+
+
+PLAIN = ["spiffs/no-magic.bin", "spiffs/files-0.9.5.bin", "spiffs/files-0.9.6.bin", "spiffs/files-1.5.1.bin"]
+
+
+@pytest.mark.parametrize("address", [0x44000, 0x43000, 0x65000])
+@pytest.mark.parametrize("name", PLAIN)
+def test_spiffs_without_magics_inside_a_flash(name: str, address: int) -> None:
+    system = IMAGES[name]
+    description = describe(flash("1MB", {0: SAMPLE, address: system, 0xFC000: V05}))
+    part = next(part for part in description.parts if part.kind == "spiffs")
+    alone = describe(system).parts[0]
+
+    # Blocks at its end that are erased, without an erase count, cannot be told from the flash behind it.
+    assert (part.offset, part.facts["file_count"]) == (address, alone.facts["file_count"])
+    assert part.size <= len(system)
+    assert not system[part.size :].strip(b"\xff")
+    assert [f.offset for f in description.findings if f.code == "no-magic"] == [address]
+    assert [part for part in description.parts if part.kind == "unknown"] == []
+    assert [(f.path, f.data) for f in file_systems(system)[0].files] == [
+        (f.path, f.data) for f in file_systems(flash("1MB", {0: SAMPLE, address: system}))[0].files
+    ]
+
+
+def test_spiffs_without_its_start_is_none() -> None:
+    system = Spiffs(Variant(0x1000, 32, None))
+    for number in range(20):
+        system.write(b"file-%d" % number, NOISE[:3000])
+    tail = system.image()[0x1000:]  # its pages are numbered from a block that is not there
+
+    assert "spiffs" not in {part.kind for part in describe(flash("1MB", {0: SAMPLE, 0x40000: tail})).parts}
 
 
 def test_many_unknown_stretches_are_one_finding() -> None:
