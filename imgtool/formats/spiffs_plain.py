@@ -8,10 +8,11 @@ Source: spiffs_nucleus.h of https://github.com/pellepl/spiffs; see docs/formats/
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, replace
 from typing import Final
 
-from construct import Array, Int8ul, Int16ul, Struct
+from construct import Int8ul, Int16ul, Struct
 
 from imgtool.formats import fill
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
@@ -25,7 +26,9 @@ _PAGE_HEADER = Struct(
     "span" / Int16ul,
     "flags" / Int8ul,  # active low
 )
-_LOOKUP = Array(_PAGE // 2, Int16ul)  # object of every page of the block, the lookup page itself left out
+# Object of every page of the block, the lookup page itself left out.  A large file system has thousands of
+# blocks, for which construct takes a second.
+_LOOKUP: Final = struct.Struct(f"<{_PAGE // 2}H")
 _MAGIC_OFFSET: Final = 0xFC
 _NO_MAGIC: Final = b"\xff\xff"
 _TRAILER: Final = 2  # entries at the end of the lookup page that hold magic and erase count
@@ -37,6 +40,7 @@ _FLAG_MASK: Final = 0xC7  # used, final, index; index being deleted, deleted
 _LIVE_INDEX: Final = 0xC0
 _NAME: Final = 32
 _FILE_TYPE: Final = 1
+_FIRST_BLOCKS: Final = 8  # in which mostly there is a whole file
 _PRINTABLE: Final = range(0x20, 0x7F)
 
 
@@ -87,7 +91,7 @@ def _files(data: bytes, block: int, block_size: int) -> int | None:
     """How many files have their header in the block; None if the block is not consistent."""
     if fill.is_fill(data, block, block + _MAGIC_OFFSET):
         return 0 if fill.is_fill(data, block + _PAGE, block + block_size) else None
-    entries = _LOOKUP.parse(data[block : block + _PAGE])
+    entries = _LOOKUP.unpack_from(data, block)
     pages = block_size // _PAGE - 1
     if any(entry != _ERASED for entry in entries[pages:-_TRAILER]):
         return None
@@ -137,11 +141,18 @@ def inside(data: bytes, offset: int, stop: int) -> tuple[Reading | None, int]:
     while fill.is_fill(data, offset + size * (blocks - 1), offset + size * blocks):
         blocks -= 1
     found = replace(found, blocks=blocks)
-    stored = read_files(data, offset, offset + size * blocks, block_size=size, blocks=blocks).files
-    if any(file.size for file in stored) and not any(file.whole for file in stored if file.size):
+    if not any(_numbered(data, offset, found, some) for some in (_FIRST_BLOCKS, blocks)):
         return None, end
     note = replace(_no_magic(found), offset=offset)
     return Reading(FileKind.SPIFFS, (_part(found, offset),), findings=(note,)), end
+
+
+def _numbered(data: bytes, offset: int, found: PlainSpiffs, blocks: int) -> bool:
+    """Whether a file with contents in so many blocks is whole, or there is none with contents."""
+    stop = offset + found.block_size * min(blocks, found.blocks)
+    system = read_files(data, offset, stop, block_size=found.block_size, blocks=found.blocks)
+    filled = [file for file in system.files if file.size]
+    return any(file.whole for file in filled) or (blocks >= found.blocks and not filled)
 
 
 def _part(found: PlainSpiffs, offset: int) -> Part:
