@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["extract"]
 
+_STDOUT: Final = Path("-")
 _MOST_NAMES: Final = 20  # parts that an error names
 
 
@@ -124,6 +125,8 @@ def _check_words(
     irom_address: str | None,
 ) -> None:
     """Refuse options that make no sense together."""
+    if output == _STDOUT:
+        raise UsageError("extract writes files, nothing to stdout", expected="-o PATH", found="-o -")
     given = [
         name
         for name, value in (("--part", part), ("--segment", segment), ("--to-elf", to_elf))

@@ -116,6 +116,8 @@ def _write(rows: Sequence[_Row], source: Path, folder: Path) -> None:
             expected="another folder for the files",
             found=MANIFEST,
         )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", expected="a folder for the files", found="a file")
     home = real_path(folder)
     outputs = [(folder / row.target, row.file.data) for row in rows]
     for path, _ in outputs:

@@ -69,6 +69,21 @@ def test_names_are_shown_and_not_obeyed(put: Put, imgtool: Command) -> None:
     assert "\\x1b[2J" in run.out
 
 
+def test_marks_that_turn_the_direction_are_spelt_out(put: Put, imgtool: Command) -> None:
+    put("fs.bin", spiffs({"\u202egnp.exe\ufeff".encode(): b"x"}, Variant()))
+    for words in (["inspect", "fs.bin"], ["extract", "fs.bin", "--files"]):
+        assert "\\u202egnp.exe\\ufeff" in imgtool(*words).out
+
+
+@pytest.mark.parametrize("output", ["-", "fs.bin"])
+def test_files_need_a_folder(put: Put, folder: Path, imgtool: Command, output: str) -> None:
+    put("fs.bin", FLASH)
+    run = imgtool("extract", "fs.bin", "--files", "-o", output)
+
+    assert (run.code, list(tree(folder))) == (2, ["fs.bin"])
+    assert ("is no folder" if output == "fs.bin" else "nothing to stdout") in run.err
+
+
 def test_a_list_writes_nothing(put: Put, folder: Path, imgtool: Command) -> None:
     put("fs.bin", FLASH)
     run = imgtool("extract", "fs.bin", "--files")
