@@ -49,16 +49,17 @@ def _card(file: PageFile, state: FlashState, topic: Topic) -> str:
 
 def _slots(file: PageFile, active: ActiveSlot) -> str:
     """Where there is a choice: all of it."""
+    sure = "yes" if active.certainty == "known" else escaped(active.certainty)
     rows = [
         [
             Cell(escaped(slot.name)),
             Cell(file.place(slot.offset), "num"),
             Cell(escaped(slot.state) if slot.state != "damaged" else '<b class="bad">damaged</b>'),
-            Cell(escaped(f"starts, {active.certainty}") if slot.offset == active.offset else ""),
+            Cell(sure if slot.offset == active.offset else ""),
         ]
         for slot in active.slots
     ]
-    return table("Slots", ("slot", "offset", "image", ""), rows) if len(rows) > 1 else ""
+    return table("Slots", ("slot", "offset", "image", "starts"), rows) if len(rows) > 1 else ""
 
 
 def _deviations(state: InitDataState) -> str:
