@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fixtures.dumps import SECRETS
@@ -42,21 +42,22 @@ def page_of(data: bytes, name: str = "file.bin") -> str:
 
 
 def made_up(text: str) -> Description:
-    """A description with one text wherever a file can have one."""
+    """A description with one text wherever a file can have one; as a name never one that fields have."""
+    name = f"{text} a"
     parts = (
         Part(PartKind.IMAGE_V1, 0, 16, 0x40100000, Checksum("xor8", 1, 2), (SegmentInfo(8, 8, 0),), text),
-        Part(PartKind.SPIFFS, 16, 16, note=text, facts={"files": [{"name": text, "size": 3}], text: text}),
-        Part(PartKind.INIT_DATA, 32, 16, facts={"set": text, "fields": {"version": 5, text: 1}}),
+        Part(PartKind.SPIFFS, 16, 16, note=text, facts={"files": [{"name": text, "size": 3}], name: text}),
+        Part(PartKind.INIT_DATA, 32, 16, facts={"set": text, "fields": {"version": 5, name: 1}}),
         Part(
-            PartKind.PARTITION_TABLE, 48, 16, facts={"entries": [{"name": text, "address": 16}, {text: text}]}
+            PartKind.PARTITION_TABLE, 48, 16, facts={"entries": [{"name": text, "address": 16}, {name: text}]}
         ),
-        Part(PartKind.APP, 64, 16, facts={"list": [text, text], "inner": {"a": {text: [{text: text}]}}}),
+        Part(PartKind.APP, 64, 16, facts={"list": [text, text], "inner": {"a": {name: [{name: text}]}}}),
     )
     return Description(
         FileKind.FLASH_DUMP,
         80,
         "00" * 32,
-        Firmware(text, text, text, text, text, text, {text: text}),
+        Firmware(text, text, text, text, text, text, {name: text}),
         Header(1, 0x40100004, 2, 0x40),
         parts,
         (Finding(Severity.ERROR, text, text, 48), Finding(Severity.NOTE, text, text)),
@@ -244,10 +245,11 @@ def test_markup_in_a_file_is_shown_as_text() -> None:
 
 @given(text=st.text(min_size=1, max_size=40))
 def test_no_text_makes_an_element(text: str) -> None:
+    assume(not re.fullmatch("[0-9a-f]{24,}", text))  # those are set as code
     page = Page(html_page([(text, made_up(text))]))
     usual = Page(html_page([("x", made_up("x"))]))
 
-    # Commas let a line break, long hex breaks anywhere; nothing else depends on a text.
+    # Commas let a line break; nothing else depends on a text.
     assert page.errors == []
     assert [tag for tag in page.tags if tag != "wbr"] == usual.tags
 
