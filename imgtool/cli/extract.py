@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from imgtool.operations.to_elf import ElfOutput
 
 __all__ = ["extract"]
+
+_STDOUT: Final = Path("-")
+_MOST_NAMES: Final = 20  # parts that an error names
 
 
 def extract(
@@ -122,6 +125,8 @@ def _check_words(
     irom_address: str | None,
 ) -> None:
     """Refuse options that make no sense together."""
+    if output == _STDOUT:
+        raise UsageError("extract writes files, nothing to stdout", expected="-o PATH", found="-o -")
     given = [
         name
         for name, value in (("--part", part), ("--segment", segment), ("--to-elf", to_elf))
@@ -160,11 +165,10 @@ def _part(taken: Extraction, name: str) -> ExtractedPart:
     """
     found = taken.find(number(name, "offset") if name[:1].isdigit() else name)
     if found is None:
-        raise UsageError(
-            f"there is no part {name}",
-            expected=", ".join(f"{part.name} (0x{part.part.offset:05x})" for part in taken.parts) or "none",
-            found=name,
-        )
+        names = [f"{part.name} (0x{part.part.offset:05x})" for part in taken.parts[:_MOST_NAMES]]
+        if len(taken.parts) > len(names):
+            names.append(f"or another of {len(taken.parts):,}")
+        raise UsageError(f"there is no part {name}", expected=", ".join(names) or "none", found=name)
     return found
 
 

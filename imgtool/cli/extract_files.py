@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["extract_files"]
 
 _DAMAGED: Final = 1
+_FEW: Final = 5  # file systems that are named one by one
 
 
 class _Row(NamedTuple):
@@ -56,10 +57,10 @@ def extract_files(
         if part.part.offset == system.offset and only in (None, part)
     ]
     if not found:
-        names = ", ".join(part.name for part in taken.parts) or "nothing"
+        kinds = ", ".join(dict.fromkeys(part.part.kind for part in taken.parts)) or "nothing"
         where = "there" if only is None else f"in {only.name}"
         raise UsageError(
-            f"{source}: no file system is {where}", expected="a part spiffs or littlefs", found=names
+            f"{source}: no file system is {where}", expected="a part spiffs or littlefs", found=kinds
         )
     rows = _rows(found)
     findings = [*(finding for _, system in found for finding in system.findings), *_renamed(rows)]
@@ -115,6 +116,8 @@ def _write(rows: Sequence[_Row], source: Path, folder: Path) -> None:
             expected="another folder for the files",
             found=MANIFEST,
         )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", expected="a folder for the files", found="a file")
     home = real_path(folder)
     outputs = [(folder / row.target, row.file.data) for row in rows]
     for path, _ in outputs:
@@ -167,6 +170,8 @@ def _print_text(
 
     count = f"{len(rows):,} file{'' if len(rows) == 1 else 's'}"
     names = ", ".join(f"{name} (0x{system.offset:05x})" for name, system in found)
+    if len(found) > _FEW:
+        names = f"{len(found):,} file systems"
     done = f"{source}: {count} in {names}" if folder is None else f"{count} of {names} in {folder}"
     show_lines([f"{done}."])
     several = len(found) > 1

@@ -21,6 +21,7 @@ from imgtool.cli.html_sections import (
     partitions,
     segments,
 )
+from imgtool.cli.html_state import state_cards
 from imgtool.cli.html_values import (
     Cell,
     address,
@@ -30,7 +31,6 @@ from imgtool.cli.html_values import (
     is_records,
     link,
     table,
-    words_of,
 )
 from imgtool.cli.render import image_words, summary_words, verdict_words
 from imgtool.cli.report import description_fields
@@ -45,11 +45,6 @@ __all__ = ["html_page"]
 _STYLES: Final = "html_page.css"
 # Nothing is loaded and nothing runs, whatever a page should come to hold.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-# What has a place of its own on the page; all other fields of a result become sections as they are.
-_PLACED: Final = frozenset(
-    ("path", "size", "sha256", "kind", "ok", "firmware", "header", "parts", "findings", "content")
-)
-_TITLES: Final = {"state": "On this flash"}
 _FEW_FINDINGS: Final = 20
 _FEW_FIELDS: Final = 8
 
@@ -117,7 +112,7 @@ def _section(file: PageFile) -> str:
         _title(file),
         _findings(file),
         _map(file),
-        *(_extra(file, name, value) for name, value in file.fields.items() if name not in _PLACED),
+        state_cards(file),
         _cards(file),
         partitions(file),
         file_lists(file),
@@ -203,34 +198,6 @@ def _cards(file: PageFile) -> str:
     shown = f'<div class="cards">{"".join(cards)}</div>' if cards else ""
     return (
         f'{shown}<p class="digest"><span>sha256</span> <code class="hex">{file.fields["sha256"]}</code></p>'
-    )
-
-
-def _extra(file: PageFile, name: str, value: Any) -> str:  # noqa: ANN401 - any JSON
-    """A field of the result that has no place of its own: a card for each topic in it."""
-    facts = value if isinstance(value, dict) else {name: value}
-    topics = {key: each for key, each in facts.items() if isinstance(each, dict) and each}
-    plain = {key: each for key, each in facts.items() if key not in topics and each not in (None, [], {})}
-    cards = "".join(_topic(file, key, each) for key, each in topics.items())
-    shown = fact_list(plain, file.name) + (f'<div class="cards">{cards}</div>' if cards else "")
-    return block(file, _TITLES.get(name, name.replace("_", " ").capitalize()), shown)
-
-
-def _topic(file: PageFile, name: str, facts: dict[str, Any]) -> str:
-    """A card: where it is and what is said of it, then its facts."""
-    offset, words = facts.get("offset"), facts.get("words")
-    rest = {
-        key: value
-        for key, value in facts.items()
-        if value not in (None, [], {}) and key not in {"offset", "words"}
-    }
-    if not isinstance(offset, int) and offset is not None:
-        rest["offset"] = offset
-    level = min(file.level + 2, DEEPEST_HEADING)
-    where = f" <small>{file.place(offset)}</small>" if isinstance(offset, int) else ""
-    lead = f"<p>{escaped(words)}</p>" if words else ""
-    return (
-        f"<section><h{level}>{words_of(name)}{where}</h{level}>{lead}{fact_list(rest, file.name)}</section>"
     )
 
 

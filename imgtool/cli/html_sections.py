@@ -135,6 +135,8 @@ def file_lists(file: PageFile) -> str:
             f"{byte_words(part[name])} {name}" for name in ("used", "free") if _is_count(part.get(name))
         ]
         place = link(f"{file.anchor}-p{number}", escaped(where))
+        if all(each.get("whole") for each in listed):
+            listed = [{name: value for name, value in each.items() if name != "whole"} for each in listed]
         rows = table(f"Files of {where}", *rows_of(listed))
         if len(listed) > _FEW_ROWS:
             rows = f"<details><summary>all files</summary>{rows}</details>"

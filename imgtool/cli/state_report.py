@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgtool.cli.text import Span
 
@@ -15,7 +15,23 @@ if TYPE_CHECKING:
     from imgtool.operations.flash_state import FlashState
     from imgtool.operations.sdk_sectors import StoredNetwork
 
-__all__ = ["network_fields", "show_networks", "show_state", "state_fields"]
+__all__ = ["Topic", "network_fields", "show_networks", "show_state", "state_fields", "topics"]
+
+
+class Topic(NamedTuple):
+    """What is said of one topic of a state.
+
+    Attributes:
+        name: As a table on the terminal has it.
+        title: The same where there is room.
+        offset: Where in the flash; None where it is nowhere.
+        words: What is said.
+    """
+
+    name: str
+    title: str
+    offset: int | None
+    words: str
 
 
 def state_fields(state: FlashState) -> dict[str, Any]:
@@ -30,7 +46,7 @@ def network_fields(networks: Sequence[StoredNetwork]) -> list[dict[str, Any]]:
 
 def show_state(screen: Screen, state: FlashState) -> None:
     """Print the state, one line a topic."""
-    rows = [(Span(topic, "dim"), words) for topic, words in _rows(state)]
+    rows = list(_rows(state))
     if rows:
         screen.line()
         screen.line("  on this flash")
@@ -47,20 +63,31 @@ def show_networks(screen: Screen, networks: Sequence[StoredNetwork]) -> None:
     screen.table(rows, head=("copy at", "network", "password"))
 
 
-def _rows(state: FlashState) -> Iterator[tuple[str, str]]:
+def topics(state: FlashState) -> Iterator[Topic]:
+    """What is said of each topic that a state has."""
     if state.active_slot is not None:
-        yield "starts", _slot_words(state.active_slot)
+        yield Topic("starts", "What starts", state.active_slot.offset, _slot_words(state.active_slot))
     if state.lfs is not None:
-        yield "LFS", _placed(state.lfs.offset, state.lfs.words)
+        yield Topic("LFS", "LFS", state.lfs.offset, state.lfs.words)
     if state.init_data is not None:
-        yield "init data", _placed(state.init_data.offset, state.init_data.words)
-        for each in state.init_data.deviations:
-            yield "", f"{each.field}: {each.expected} -> {each.found}"
+        yield Topic("init data", "Init data", state.init_data.offset, state.init_data.words)
     if state.rf_cal is not None:
-        yield "RF cal", _placed(state.rf_cal.offset, state.rf_cal.words)
+        yield Topic("RF cal", "RF calibration", state.rf_cal.offset, state.rf_cal.words)
     if state.system_param is not None:
         hidden = " (not shown)" if state.system_param.network_stored else ""
-        yield "parameters", _placed(state.system_param.offset, state.system_param.words + hidden)
+        words = state.system_param.words + hidden
+        yield Topic("parameters", "System parameters", state.system_param.offset, words)
+
+
+def _rows(state: FlashState) -> Iterator[tuple[Span, str]]:
+    for topic in topics(state):
+        words = topic.words
+        if topic.name != "starts":  # there the address is in the words
+            words = _placed(topic.offset, words)
+        yield Span(topic.name, "dim"), words
+        if topic.name == "init data" and state.init_data is not None:
+            for each in state.init_data.deviations:
+                yield Span(""), f"{each.field}: {each.expected} -> {each.found}"
 
 
 def _placed(offset: int | None, words: str) -> str:

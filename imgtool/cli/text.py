@@ -23,8 +23,9 @@ _WIDTH: Final = 80
 _GUTTER: Final = "  "
 _LEAST_WRAPPED: Final = 20
 
-# Names and strings out of files are shown, never obeyed.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Names and strings out of files are shown, never obeyed: no control codes, no marks that are not seen or that
+# turn the direction of writing.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 # Select Graphic Rendition codes, ECMA-48 8.3.117.
 _CODES: Final = {
@@ -101,11 +102,19 @@ class Screen(NamedTuple):
                 self.line(*before, Span(piece, style))
 
     def _shown(self, span: Line) -> str:
-        shown = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", _text(span))
+        shown = _CONTROL.sub(_spelt, _text(span))
         if isinstance(span, str) or not self.colour or not span.style:
             return shown
         codes = ";".join(_CODES[word] for word in span.style.split())
         return f"\x1b[{codes}m{shown}\x1b[0m"
+
+
+def _spelt(found: re.Match[str]) -> str:
+    return (
+        found[0].encode("ascii", "backslashreplace").decode()
+        if found[0] > "\x7f"
+        else f"\\x{ord(found[0]):02x}"
+    )
 
 
 def _text(cell: Line) -> str:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.chip import memory_at
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
+
+if TYPE_CHECKING:
+    from imgtool.formats.reading import Fact
 
 __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
 
@@ -97,7 +100,7 @@ FORMATS: Final = (
     Format("RTOS SDK partition table", "rtos_partitions", (b"\xaa\x50",), embedded=True),
     Format("rBoot configuration", "rboot_config"),
     Format("text", "text_file"),
-    Format("SPIFFS without magics", "spiffs_plain", embedded=True),
+    Format("SPIFFS without magics", "spiffs_plain"),
     Format("raw irom part", "irom"),
 )
 
@@ -123,7 +126,12 @@ def _first(data: bytes) -> Reading:
         if reading is not None:
             return reading
     finding = Finding(Severity.ERROR, "unknown", "no ESP8266 file that imgtool knows begins like this")
-    return Reading(FileKind.UNKNOWN, (Part(PartKind.UNKNOWN, 0, len(data)),), findings=(finding,))
+    from imgtool.formats.contents import hint_of  # noqa: PLC0415 - what has no name is rare
+
+    hint = hint_of(data, 0, len(data))
+    facts: dict[str, Fact] = {"looks_like": hint.words, "entropy": round(hint.entropy, 2)}
+    part = Part(PartKind.UNKNOWN, 0, len(data), note=hint.words, facts=facts)
+    return Reading(FileKind.UNKNOWN, (part,), findings=(finding,))
 
 
 def _with_magic(data: bytes) -> Reading | None:

@@ -20,6 +20,10 @@ _CHUNK: Final = 1 << 14
 def run_end(data: bytes, start: int, stop: int, value: int = ERASED) -> int:
     """First offset in ``[start, stop)`` that does not hold ``value``, the end of the data, or ``stop``."""
     fill = bytes([value])
+    if stop - start > _CHUNK:  # comparing is ten times as fast as stripping
+        whole = fill * _CHUNK
+        while start + _CHUNK <= stop and data.startswith(whole, start):
+            start += _CHUNK
     while start < stop:
         chunk = data[start : min(start + _CHUNK, stop)]
         left = len(chunk.lstrip(fill))

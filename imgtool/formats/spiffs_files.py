@@ -285,7 +285,9 @@ class _FileReader:
         """Its contents, as far as they are there."""
         data, layout = self._pages.data, self._layout
         starts = self._spans[0]
-        start = max(starts, key=lambda at: (_agreement(self._pages, layout, at), _size(data, layout, at)))
+        start = starts[0]
+        if len(starts) > 1:
+            start = max(starts, key=lambda at: (_agreement(self._pages, layout, at), _size(data, layout, at)))
         name = data[start + layout.text : start + layout.text + _NAME].partition(b"\0")[0]
         path = name.decode("utf-8", "backslashreplace")
         size = _size(data, layout, start)

@@ -19,6 +19,7 @@ from imgtool.formats import (
     identify_inside,
     init_data,
     lx106,
+    spiffs_plain,
 )
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.layout import Region
@@ -38,6 +39,9 @@ __all__ = ["Survey", "init_data_cure", "survey"]
 # Findings about parts that the survey may tell apart.
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
 _NODEMCU_2: Final = (2,)
+_FILE_SYSTEMS: Final = (FileKind.SPIFFS, FileKind.LITTLEFS, FileKind.LFS)
+_PLAIN_STEP: Final = 0x4000  # inside of data a SPIFFS without magics is looked for so often
+_FEW_UNKNOWN: Final = 10  # stretches that are named one by one
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 _ZERO_SECTOR: Final = bytes(SECTOR)
 
@@ -72,8 +76,7 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     # What a fresh image keeps free below irom is fill in it, and no sector yet.
     before = [region for region in ordered if region.end <= start] if plan.is_flash or plan.used else []
     behind = [region for region in ordered if start <= region.start < len(data)]
-    parts = list(_head_parts(data, head, before))
-    found: list[Finding] = []
+    parts, found = _head_parts(data, head, before)
     known_end = stated_irom_end(data, reading)
     if known_end is not None and start < known_end <= len(data):
         parts.append(Part(PartKind.IROM, start, known_end - start, IROM_BASE + start))
@@ -85,14 +88,16 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
         parts += free
         found += told
         if region is not None:
-            parts += _region_parts(data, region)
+            held, told = _region_parts(data, region)
+            parts += held
+            found += told
             start = min(region.end, len(data))
     unknown = {part.offset for part in parts if part.kind is PartKind.UNKNOWN}
     kept = tuple(f for f in reading.findings if f.code not in _LOOSE_CODES or f.offset in unknown)
     if reading.kind is FileKind.UNKNOWN:
         kept = (Finding(Severity.WARNING, "no-image", "no image stands at 0: the chip would not start", 0),)
     missing = _missing(data, plan, firmware) if plan.is_flash or plan.used else ()
-    said = (*kept, *plan.findings, *found, *missing, *_init_findings(data, parts))
+    said = (*kept, *plan.findings, *_few(found), *missing, *_init_findings(data, parts))
     surveyed = replace(reading, parts=tuple(parts), findings=said)
     if plan.is_flash:
         named = _application(data, parts) if reading.kind is FileKind.RTOS_BOOTLOADER else reading.firmware
@@ -110,28 +115,40 @@ def _application(data: bytes, parts: list[Part]) -> Firmware | None:
     return None
 
 
-def _head_parts(data: bytes, head: tuple[Part, ...], regions: list[Region]) -> Iterator[Part]:
+def _few(findings: list[Finding]) -> list[Finding]:
+    """The findings, but one for all unknown stretches where those are many: the parts have each of them."""
+    unknown = [finding for finding in findings if finding.code == "unknown-data"]
+    if len(unknown) <= _FEW_UNKNOWN:
+        return findings
+    message = f"{len(unknown):,} stretches that no format knows, see the parts; the first begins here"
+    summary = Finding(Severity.NOTE, "unknown-data", message, unknown[0].offset)
+    return [*(finding for finding in findings if finding.code != "unknown-data"), summary]
+
+
+def _head_parts(
+    data: bytes, head: tuple[Part, ...], regions: list[Region]
+) -> tuple[list[Part], list[Finding]]:
     """The firmware's parts, and between them the regions that NodeMCU 3 keeps below irom, in fill."""
+    parts: list[Part] = []
+    findings: list[Finding] = []
     position = 0
-    for part in head:
-        if part.kind in TRAILING:
-            continue
-        yield from _hole(data, position, part.offset, regions)
-        yield part
-        position = part.end
-    yield from _hole(data, position, head[-1].end if head else 0, regions)
+    firmware = [part for part in head if part.kind not in TRAILING]
+    for stop, part in (*((part.offset, part) for part in firmware), (head[-1].end if head else 0, None)):
+        for region in regions:
+            if position <= region.start < stop:
+                parts += aggregated.gap_parts(data, position, region.start)
+                held, told = _region_parts(data, region)
+                parts += held
+                findings += told
+                position = region.end
+        parts += aggregated.gap_parts(data, position, stop)
+        if part is not None:
+            parts.append(part)
+            position = part.end
+    return parts, findings
 
 
-def _hole(data: bytes, start: int, stop: int, regions: list[Region]) -> Iterator[Part]:
-    for region in regions:
-        if start <= region.start < stop:
-            yield from aggregated.gap_parts(data, start, region.start)
-            yield from _region_parts(data, region)
-            start = region.end
-    yield from aggregated.gap_parts(data, start, stop)
-
-
-def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
+def _region_parts(data: bytes, region: Region) -> tuple[list[Part], list[Finding]]:
     stop = min(region.end, len(data))
     size = stop - region.start
     if (
@@ -139,19 +156,15 @@ def _region_parts(data: bytes, region: Region) -> tuple[Part, ...]:
         and size >= init_data.SIZE
         and init_data.is_init_data(data, region.start)
     ):
-        return (init_data.part_at(data, region.start, size),)
-    if region.kind in (PartKind.SPIFFS, PartKind.LFS):
-        found = identify_inside(data, region.start, stop)
-        if found is not None:
-            end = found.parts[-1].end
-            kind = PartKind.BLANK if fill.is_fill(data, end, stop) else PartKind.UNKNOWN
-            rest = Part(kind, end, stop - end, note=f"rest of {region.name}")
-            return (*found.parts, rest) if end < stop else found.parts
+        return [init_data.part_at(data, region.start, size)], []
     kept = region.kind in (PartKind.RF_CAL, PartKind.SYSTEM_PARAM)
     if fill.is_fill(data, region.start, stop):
         note = "blank" if kept else f"blank, place of {region.name}"
-        return (Part(region.kind if kept else PartKind.BLANK, region.start, size, note=note),)
-    return (_used_part(data, region, stop),)
+        return [Part(region.kind if kept else PartKind.BLANK, region.start, size, note=note)], []
+    if region.kind in (PartKind.SPIFFS, PartKind.LFS):
+        # What was there before the firmware may lie anywhere in it.
+        return _free_parts(data, region.start, stop, f"in the place of {region.name}")
+    return [_used_part(data, region, stop)], []
 
 
 def _used_part(data: bytes, region: Region, stop: int) -> Part:
@@ -193,33 +206,47 @@ class _Run:
         return self.value is None and self.reading is None
 
 
-def _free_parts(data: bytes, start: int, stop: int) -> tuple[list[Part], list[Finding]]:
-    """What is not reserved as parts: code, known artefacts, fill, blank flash and the unknown."""
+def _free_parts(data: bytes, start: int, stop: int, place: str = "") -> tuple[list[Part], list[Finding]]:
+    """What is not reserved as parts: code, known artefacts, fill, blank flash and the unknown.
+
+    Where it is the place of a file system, which ``place`` names, only file systems are known: an image in
+    there is a remnant, and nothing that starts.
+    """
     parts: list[Part] = []
     findings: list[Finding] = []
-    for run in _trimmed(data, _with_code_joined(data, list(_runs(data, start, stop)))):
+    runs = list(_runs(data, start, stop, only=_FILE_SYSTEMS if place else ()))
+    for run in _trimmed(data, runs if place else _with_code_joined(data, runs)):
         if run.reading is not None:
             parts += run.reading.parts
             findings += run.reading.findings
         elif run.value == fill.ERASED:
-            parts.append(Part(PartKind.BLANK, run.start, run.stop - run.start, note="erased"))
+            note = ", ".join(filter(None, ("erased", place)))
+            parts.append(Part(PartKind.BLANK, run.start, run.stop - run.start, note=note))
         elif run.value is not None:
-            note = f"filled with 0x{run.value:02X}"
+            note = ", ".join(filter(None, (f"filled with 0x{run.value:02X}", place)))
             parts.append(Part(PartKind.GAP, run.start, run.stop - run.start, note=note))
-        elif lx106.looks_like_code(data[run.start : run.stop]):
+        elif not place and lx106.looks_like_code(data[run.start : run.stop]):
             parts.append(Part(PartKind.IROM, run.start, run.stop - run.start, IROM_BASE + run.start))
         else:
-            parts.append(_unknown_part(data, run.start, run.stop))
+            parts.append(_unknown_part(data, run.start, run.stop, place))
             message = f"{run.stop - run.start:,} bytes that no format knows: {parts[-1].note}"
             findings.append(Finding(Severity.NOTE, "unknown-data", message, run.start))
     return parts, findings
 
 
-def _runs(data: bytes, start: int, stop: int) -> Iterator[_Run]:
-    """Consecutive sectors of one sort, joined; the first and the last may be less than a sector."""
+def _runs(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> Iterator[_Run]:
+    """Consecutive sectors of one sort, joined; the first and the last may be less than a sector.
+
+    Of known artefacts those in ``only`` count; all of them where it is empty.
+    """
     current: _Run | None = None
+    tried = start  # up to where a SPIFFS without magics was looked for
     while start < stop:
-        run = _sector(data, start, stop)
+        run = _sector(data, start, stop, only)
+        begins = current is None or not current.loose or start % _PLAIN_STEP == 0
+        if run.loose and start >= tried and start % SECTOR == 0 and begins:
+            found, tried = spiffs_plain.inside(data, start, stop)
+            run = run if found is None else _Run(start, found.parts[-1].end, None, found)
         joins = current is not None and not current.reading and not run.reading and run.value == current.value
         if current is not None and joins:
             current = replace(current, stop=run.stop)
@@ -232,7 +259,7 @@ def _runs(data: bytes, start: int, stop: int) -> Iterator[_Run]:
         yield current
 
 
-def _sector(data: bytes, start: int, stop: int) -> _Run:
+def _sector(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> _Run:
     end = min(stop, (start // SECTOR + 1) * SECTOR)
     block = data[start:end]
     for value, sector in ((fill.ERASED, _BLANK_SECTOR), (0, _ZERO_SECTOR)):
@@ -240,7 +267,9 @@ def _sector(data: bytes, start: int, stop: int) -> _Run:
             filled = fill.run_end(data, end, stop, value)
             return _Run(start, filled if filled == stop else filled // SECTOR * SECTOR, value)
     found = identify_inside(data, start, stop) if start % SECTOR == 0 else None
-    return _Run(start, end) if found is None else _Run(start, found.parts[-1].end, None, found)
+    if found is None or (only and found.kind not in only):
+        return _Run(start, end)
+    return _Run(start, found.parts[-1].end, None, found)
 
 
 def _with_code_joined(data: bytes, runs: list[_Run]) -> list[_Run]:

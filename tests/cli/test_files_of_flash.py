@@ -69,6 +69,21 @@ def test_names_are_shown_and_not_obeyed(put: Put, imgtool: Command) -> None:
     assert "\\x1b[2J" in run.out
 
 
+def test_marks_that_turn_the_direction_are_spelt_out(put: Put, imgtool: Command) -> None:
+    put("fs.bin", spiffs({"\u202egnp.exe\ufeff".encode(): b"x"}, Variant()))
+    for words in (["inspect", "fs.bin"], ["extract", "fs.bin", "--files"]):
+        assert "\\u202egnp.exe\\ufeff" in imgtool(*words).out
+
+
+@pytest.mark.parametrize("output", ["-", "fs.bin"])
+def test_files_need_a_folder(put: Put, folder: Path, imgtool: Command, output: str) -> None:
+    put("fs.bin", FLASH)
+    run = imgtool("extract", "fs.bin", "--files", "-o", output)
+
+    assert (run.code, list(tree(folder))) == (2, ["fs.bin"])
+    assert ("is no folder" if output == "fs.bin" else "nothing to stdout") in run.err
+
+
 def test_a_list_writes_nothing(put: Put, folder: Path, imgtool: Command) -> None:
     put("fs.bin", FLASH)
     run = imgtool("extract", "fs.bin", "--files")
@@ -95,6 +110,27 @@ def test_several_file_systems(put: Put, folder: Path, imgtool: Command) -> None:
     assert tree(folder / "all") == {"spiffs/init.lua": b"print('hi')\n", "spiffs-2/other.txt": b"second"}
     assert imgtool("extract", "dump.bin", "--files", "--part", "spiffs-2", "-o", "one").code == 0
     assert tree(folder / "one") == {"other.txt": b"second"}
+
+
+def test_errors_name_no_thousand_parts(put: Put, imgtool: Command) -> None:
+    dump = bytearray(IMAGES[DUMP])
+    for address in range(0x30000, 0x200000, 0x2000):
+        dump[address : address + 0x2000] = b"ab\1c".ljust(0x2000, b"\xff")
+    put("dump.bin", bytes(dump))
+
+    for words in (["--files"], ["--part", "x", "-o", "y"]):
+        run = imgtool("extract", "dump.bin", *words)
+        assert (run.code, run.err.count("unknown") < 30, len(run.err) < 1000) == (2, True, True)
+
+
+def test_many_file_systems_are_counted(put: Put, imgtool: Command) -> None:
+    dump = bytearray(IMAGES[DUMP])
+    tiny = spiffs({b"a": b"b"}, Variant(0x1000, 4))
+    for address in range(0x100000, 0x130000, 0x8000):
+        dump[address : address + len(tiny)] = tiny
+    put("dump.bin", bytes(dump))
+
+    assert imgtool("extract", "dump.bin", "--files").out.startswith("dump.bin: 7 files in 7 file systems.")
 
 
 def test_what_is_damaged_is_written_and_said(put: Put, folder: Path, imgtool: Command) -> None:

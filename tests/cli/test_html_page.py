@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fixtures.dumps import SECRETS
@@ -42,21 +42,22 @@ def page_of(data: bytes, name: str = "file.bin") -> str:
 
 
 def made_up(text: str) -> Description:
-    """A description with one text wherever a file can have one."""
+    """A description with one text wherever a file can have one; as a name never one that fields have."""
+    name = f"{text} a"
     parts = (
         Part(PartKind.IMAGE_V1, 0, 16, 0x40100000, Checksum("xor8", 1, 2), (SegmentInfo(8, 8, 0),), text),
-        Part(PartKind.SPIFFS, 16, 16, note=text, facts={"files": [{"name": text, "size": 3}], text: text}),
-        Part(PartKind.INIT_DATA, 32, 16, facts={"set": text, "fields": {"version": 5, text: 1}}),
+        Part(PartKind.SPIFFS, 16, 16, note=text, facts={"files": [{"name": text, "size": 3}], name: text}),
+        Part(PartKind.INIT_DATA, 32, 16, facts={"set": text, "fields": {"version": 5, name: 1}}),
         Part(
-            PartKind.PARTITION_TABLE, 48, 16, facts={"entries": [{"name": text, "address": 16}, {text: text}]}
+            PartKind.PARTITION_TABLE, 48, 16, facts={"entries": [{"name": text, "address": 16}, {name: text}]}
         ),
-        Part(PartKind.APP, 64, 16, facts={"list": [text, text], "inner": {"a": {text: [{text: text}]}}}),
+        Part(PartKind.APP, 64, 16, facts={"list": [text, text], "inner": {"a": {name: [{name: text}]}}}),
     )
     return Description(
         FileKind.FLASH_DUMP,
         80,
         "00" * 32,
-        Firmware(text, text, text, text, text, text, {text: text}),
+        Firmware(text, text, text, text, text, text, {name: text}),
         Header(1, 0x40100004, 2, 0x40),
         parts,
         (Finding(Severity.ERROR, text, text, 48), Finding(Severity.NOTE, text, text)),
@@ -244,10 +245,11 @@ def test_markup_in_a_file_is_shown_as_text() -> None:
 
 @given(text=st.text(min_size=1, max_size=40))
 def test_no_text_makes_an_element(text: str) -> None:
+    assume(not re.fullmatch("[0-9a-f]{24,}", text))  # those are set as code
     page = Page(html_page([(text, made_up(text))]))
     usual = Page(html_page([("x", made_up("x"))]))
 
-    # Commas let a line break, long hex breaks anywhere; nothing else depends on a text.
+    # Commas let a line break; nothing else depends on a text.
     assert page.errors == []
     assert [tag for tag in page.tags if tag != "wbr"] == usual.tags
 
@@ -352,19 +354,37 @@ def test_new_facts_show_up() -> None:
     assert page.text.split()[:4] == ["used", "65,536", "bytes", "(64"]
 
 
-def test_a_new_field_of_the_result_is_a_section(monkeypatch: pytest.MonkeyPatch) -> None:
-    topic = {"offset": 0x2E000, "words": "an image of Lua", "fits": False, "slots": [{"name": "user1"}]}
+def card(page: str, title: str) -> str:
+    """The text of a card of the state."""
+    start = page.index(f"<h3>{title}")
+    return " ".join(re.sub("<[^>]*>", " ", page[start : page.index("</section>", start)]).split())
 
-    def fields(path: str, description: Description) -> dict[str, Any]:
-        more = {"flash_state": {"slot": "user1", "lfs": topic, "rf_cal": None}, "none": None}
-        return {**description_fields(path, description), **more}
 
-    monkeypatch.setattr(page_module, "description_fields", fields)
-    page = page_of(IMAGES[DUMP])
+def test_what_starts_is_said_as_on_the_terminal() -> None:
+    assert card(page_of(IMAGES[DUMP]), "What starts") == (
+        "What starts 0x000000 firmware at 0x000000: one firmware, no slots"
+    )
+    two = card(page_of(IMAGES["dumps/sdk-boot-2-slots-1m.bin"]), "What starts")
+    assert "slot offset image starts user1 0x001000 whole" in two
+    assert two.endswith(("user2 0x081000 whole likely", "whole likely user2 0x081000 whole"))
 
-    assert (Page(page).errors, page.count(">Flash state</h2>"), ">None</h2>" in page) == ([], 1, False)
-    assert (
-        '<h3>LFS <small><a href="#f1-p8"><code>0x02e000</code></a></small></h3><p>an image of Lua</p>' in page
+
+def test_deviations_of_init_data_are_a_table() -> None:
+    data = bytearray(IMAGES["dumps/sdk-boot-1m.bin"])
+    data[0xFC000 + 34] -= 4
+    shown = card(page_of(bytes(data)), "Init data")
+
+    assert "looks like set v05, but for 1 field field in set v05 here " in shown
+
+
+def test_copies_of_parameters_are_told_where_they_differ() -> None:
+    data = bytearray(IMAGES["dumps/sdk-boot-1m.bin"])
+    assert "copy" not in card(page_of(bytes(data)), "System parameters").replace("copies", "")
+    data[0xFE000:0xFF000] = b"\xff" * 0x1000
+    data[0xFF000:0xFF008] = bytes.fromhex("00ffffffaa55aa55")
+
+    assert card(page_of(bytes(data)), "System parameters").endswith(
+        "first copy parameters, in force second copy blank"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fixtures import blocks
 from imgtool.formats import FORMATS, identify
 
 HOSTILE = {
@@ -66,3 +67,20 @@ def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN4
 
 def test_names_are_unique() -> None:
     assert len({form.name for form in FORMATS}) == len(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (blocks.stream("unknown", 0x1000), "compressed or encrypted (7.9 bits a byte)"),
+        (bytes(range(7)) * 100, "data (2.8 bits a byte)"),
+    ],
+)
+def test_what_is_unknown_has_a_hint(data: bytes, words: str) -> None:
+    reading = identify(data)
+
+    assert (reading.kind, reading.parts[0].note, reading.parts[0].facts["looks_like"]) == (
+        "unknown",
+        words,
+        words,
+    )

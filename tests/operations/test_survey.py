@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures import blocks
+from fixtures.filesystems import Spiffs, Variant
 from imgtool.formats.boot_image import patch_header
 from imgtool.operations.describe import describe
+from imgtool.operations.filesystems import file_systems
 from tests.strategies import NO_SHRINKING
 from tests.support import IMAGES, IROM, aggregate, holes, real, said, spans, table_page
 
@@ -125,6 +127,83 @@ def test_unknown_data_is_a_part_with_a_note() -> None:
         ("unknown", 0x80000, 0x81000)
     ]
     assert "unknown-data" in said(description.findings, "note")
+
+
+PLAIN = ["spiffs/no-magic.bin", "spiffs/files-0.9.5.bin", "spiffs/files-0.9.6.bin", "spiffs/files-1.5.1.bin"]
+
+
+@pytest.mark.parametrize("address", [0x44000, 0x43000, 0x65000])
+@pytest.mark.parametrize("name", PLAIN)
+def test_spiffs_without_magics_inside_a_flash(name: str, address: int) -> None:
+    system = IMAGES[name]
+    description = describe(flash("1MB", {0: SAMPLE, address: system, 0xFC000: V05}))
+    part = next(part for part in description.parts if part.kind == "spiffs")
+    alone = describe(system).parts[0]
+
+    # Blocks at its end that are erased, without an erase count, cannot be told from the flash behind it.
+    assert (part.offset, part.facts["file_count"]) == (address, alone.facts["file_count"])
+    assert part.size <= len(system)
+    assert not system[part.size :].strip(b"\xff")
+    assert [f.offset for f in description.findings if f.code == "no-magic"] == [address]
+    assert [part for part in description.parts if part.kind == "unknown"] == []
+    assert [(f.path, f.data) for f in file_systems(system)[0].files] == [
+        (f.path, f.data) for f in file_systems(flash("1MB", {0: SAMPLE, address: system}))[0].files
+    ]
+
+
+def test_spiffs_without_its_start_is_none() -> None:
+    system = Spiffs(Variant(0x1000, 32, None))
+    for number in range(20):
+        system.write(b"file-%d" % number, NOISE[:3000])
+    tail = system.image()[0x1000:]  # its pages are numbered from a block that is not there
+
+    assert "spiffs" not in {part.kind for part in describe(flash("1MB", {0: SAMPLE, 0x40000: tail})).parts}
+
+
+def test_many_unknown_stretches_are_one_finding() -> None:
+    places = dict.fromkeys(range(262144, 524288, 8192), NOISE[:300])
+    description = describe(flash("1MB", {0: SAMPLE, 0xFC000: V05} | places))
+
+    found = [finding for finding in description.findings if finding.code == "unknown-data"]
+    assert [(each.offset, each.message[:13]) for each in found] == [(0x40000, "32 stretches ")]
+    assert sum(part.kind == "unknown" for part in description.parts) == 32
+
+
+FRESH = flash("4MB", {0: aggregate("nodemcu-3.0-2021")})
+PLACE = next(part.offset for part in describe(FRESH).parts if part.note == "blank, place of SPIFFS0")
+
+
+@pytest.mark.parametrize("behind", [0, 0x1000, 0x70000])
+@pytest.mark.parametrize("name", ["spiffs/linear.bin", "spiffs/old-formula.bin", "littlefs/large-blocks.bin"])
+def test_file_system_anywhere_in_its_place(name: str, behind: int) -> None:
+    start, system = PLACE + behind, IMAGES[name]
+    changed = FRESH[:start] + system + FRESH[start + len(system) :]
+    description = describe(changed)
+
+    assert (name.split("/", maxsplit=1)[0], start, start + len(system)) in spans(description.parts)
+    assert said(description.findings, "error") == []
+    assert holes(description) == []
+
+
+def test_remnants_in_the_place_of_a_file_system_are_told_and_nothing_is_made_of_them() -> None:
+    remnants = {0x1000: SAMPLE, 0x100000: NOISE, 0x200000: b"a: b\n" * 100}
+    contents = {0: aggregate("nodemcu-3.0-2021")} | {PLACE + at: each for at, each in remnants.items()}
+    changed = flash("4MB", contents)
+    description = describe(changed)
+    inside = [part for part in description.parts if PLACE <= part.offset < PLACE + 0x210000]
+
+    assert {part.kind for part in inside} <= {"unknown", "blank", "gap"}
+    assert {"text", "compressed or encrypted (7.9 bits a byte)"} <= {
+        part.facts.get("looks_like") for part in inside
+    }
+    assert all("in the place of SPIFFS" in part.note for part in inside)
+    assert said(description.findings, "error") == []
+
+
+def test_file_system_that_is_cut_in_its_place_is_an_error() -> None:
+    cut = FRESH[:PLACE] + IMAGES["spiffs/linear.bin"][:-0x4000]
+
+    assert said(describe(cut).findings, "error") == ["cut"]
 
 
 def test_used_sdk_sectors_are_still_named() -> None:
