@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from imgtool.operations.pieces import Piece
 
 __all__ = [
-    "FileSystem",
+    "FoundFileSystem",
     "LfsRegion",
     "OldFlash",
     "Side",
@@ -68,7 +68,7 @@ _LOOKED_AT: Final = 5  # blocks
 _ERASED_MAGIC: Final = b"\xff\xff"
 
 
-class FileSystem(NamedTuple):
+class FoundFileSystem(NamedTuple):
     """A file system in a flash.
 
     Attributes:
@@ -166,6 +166,7 @@ class Side:
         filesystems: What file systems stand there, in address order.
         written: The stretches that a write has covered.
         code: The old firmware, as far as it was read, with what follows on it.
+        assumed: Whether it was made from an image, see OldFlash.
     """
 
     read: Reader
@@ -180,9 +181,10 @@ class Side:
     layout: FlashLayout | None
     problem: str
     boot: bytes
-    filesystems: tuple[FileSystem, ...] = ()
+    filesystems: tuple[FoundFileSystem, ...] = ()
     written: tuple[tuple[int, int], ...] = ()
     code: bytes = b""
+    assumed: bool = False
 
     @property
     def nodemcu(self) -> bool:
@@ -263,6 +265,7 @@ def side_before(old: OldFlash) -> Side:
         "",
         data[:PAGE_ADDRESS],
         code=data[: min(files, _CODE_END)],
+        assumed=old.assumed,
     )
     side = _with_layout(side, _is_arduino(found))
     return replace(side, filesystems=_filesystems(old, side))
@@ -336,7 +339,7 @@ def _with_layout(side: Side, arduino: bool) -> Side:
         return replace(side, problem=str(error))
 
 
-def _filesystems(old: OldFlash, side: Side) -> tuple[FileSystem, ...]:
+def _filesystems(old: OldFlash, side: Side) -> tuple[FoundFileSystem, ...]:
     """Everything in the flash that begins like a file system, none inside another."""
     if old.data is None:
         found = [_told(old.read, region.start, region.kind, region.size) for region in _looked_for(old, side)]
@@ -348,11 +351,11 @@ def _filesystems(old: OldFlash, side: Side) -> tuple[FileSystem, ...]:
         plain = plain_at(data[: old.capacity], start) if start < len(data) else None
         if plain is not None:
             size = plain.block_size * plain.blocks
-            found.append(FileSystem(PartKind.SPIFFS, start, size, plain.block_size, "none"))
+            found.append(FoundFileSystem(PartKind.SPIFFS, start, size, plain.block_size, "none"))
     return tuple(sorted(found, key=lambda each: each.start))
 
 
-def _looked_for(old: OldFlash, side: Side) -> list[FileSystem]:
+def _looked_for(old: OldFlash, side: Side) -> list[FoundFileSystem]:
     places: set[int] = set()
     if side.layout is not None and side.nodemcu:
         region = side.layout.find(PartKind.SPIFFS)
@@ -361,19 +364,19 @@ def _looked_for(old: OldFlash, side: Side) -> list[FileSystem]:
     found = find_filesystems(old.read, old.capacity, sorted(places)) if places else ()
     if not found:
         found = find_filesystems(old.read, old.capacity)
-    return [FileSystem(region.kind, region.start, region.size) for region in found]
+    return [FoundFileSystem(region.kind, region.start, region.size) for region in found]
 
 
-def _told(read: Reader, start: int, kind: PartKind, size: int) -> FileSystem:
+def _told(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
     signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
     if signature is None:
-        return FileSystem(kind, start, size)
-    return FileSystem(kind, start, signature.size, signature.block_size, signature.formula)
+        return FoundFileSystem(kind, start, size)
+    return FoundFileSystem(kind, start, signature.size, signature.block_size, signature.formula)
 
 
-def _scanned(data: bytes, capacity: int) -> list[FileSystem]:
+def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
     """The file systems at sector starts, as a dump of a used flash may hold several."""
-    found: list[FileSystem] = []
+    found: list[FoundFileSystem] = []
     for start in range(PAGE_ADDRESS, len(data), SECTOR):
         if found and start < found[-1].end:
             continue
@@ -382,12 +385,12 @@ def _scanned(data: bytes, capacity: int) -> list[FileSystem]:
         if signature is not None and start + signature.size <= capacity:
             kind = PartKind.SPIFFS
             size, block, formula = signature.size, signature.block_size, signature.formula
-            found.append(FileSystem(kind, start, size, block, formula))
+            found.append(FoundFileSystem(kind, start, size, block, formula))
             continue
         if data[start + 8 : start + 16] == b"littlefs":
             little = superblock_at(data[start : start + SECTOR])
             if little is not None and start + little.size <= capacity:
-                found.append(FileSystem(PartKind.LITTLEFS, start, little.size))
+                found.append(FoundFileSystem(PartKind.LITTLEFS, start, little.size))
     return found
 
 
@@ -421,9 +424,10 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
     read = overlaid(before.read, pieces)
     header = device_header(read)
     flash = None if header is None else header.flash_size
-    held = device_page(read)
-    page = None if held is None else held[1]
     main = content.main
+    foreign = main is not None and main.firmware is not None and main.firmware.name != "NodeMCU"
+    held = None if foreign else device_page(read)  # no other firmware goes by that page
+    page = None if held is None else held[1]
     end = 0 if main is None else content.start + _irom_end(main)
     if main is not None and content.start:
         end = content.start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
@@ -446,7 +450,7 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
     return _with_layout(side, main is not None and _is_arduino(main))
 
 
-def mounted(side: Side, formula: str | None) -> FileSystem | None:
+def mounted(side: Side, formula: str | None) -> FoundFileSystem | None:
     """The file system that NodeMCU from 1.5.4.1 on finds first where it looks; None where it finds none.
 
     Args:
@@ -469,7 +473,9 @@ def mounted(side: Side, formula: str | None) -> FileSystem | None:
         if signature is None or formula not in (None, signature.formula):
             continue
         if place + signature.size <= side.capacity and _ends_well(side, place, signature):
-            return FileSystem(PartKind.SPIFFS, place, signature.size, signature.block_size, signature.formula)
+            return FoundFileSystem(
+                PartKind.SPIFFS, place, signature.size, signature.block_size, signature.formula
+            )
     return None
 
 

@@ -531,7 +531,12 @@ ROWS: Final = [
         "lost",
     ),
     Row(
-        "MicroPython to NodeMCU", lambda: IMAGES["dumps/micropython-1m.bin"], release("2.2.1"), FILES, "none"
+        "MicroPython to NodeMCU",
+        lambda: IMAGES["dumps/micropython-1m.bin"],
+        release("2.2.1"),
+        FILES,
+        "unknown",
+        "in a FAT volume",
     ),
     Row("AT to NodeMCU", lambda: IMAGES["dumps/at-512k.bin"], release("2.2.1"), Topic.INIT_DATA, "kept"),
     Row(
