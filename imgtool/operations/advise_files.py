@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.errors import in_bytes
 from imgtool.formats.reading import PartKind
 from imgtool.layout import align_up, filesystem_places, filesystem_start
-from imgtool.operations.advise_look import FoundFileSystem, mounted
+from imgtool.operations.advise_look import FoundFileSystem, mounted, probed
 from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
 from imgtool.operations.first_boot import (
     filesystem_made,
@@ -19,6 +19,7 @@ from imgtool.operations.first_boot import (
     is_old_nodemcu,
     spiffs_block,
     spiffs_formula,
+    spiffs_room,
 )
 
 if TYPE_CHECKING:
@@ -259,6 +260,7 @@ def _not_found(after: Side, main: FoundFileSystem, formula: str | None) -> Advic
     places = (
         () if layout is None else filesystem_places(layout, after.firmware, align_up(after.irom_end, _SECTOR))
     )
+    hit = probed(after, formula)
     if main.kind is not PartKind.SPIFFS:
         why = f"{after.name} reads SPIFFS alone, and {main.name} is at {main.where}"
     elif formula is not None and main.formula != formula:
@@ -266,6 +268,15 @@ def _not_found(after: Side, main: FoundFileSystem, formula: str | None) -> Advic
             f"the SPIFFS at {main.where} has {_FORMULA_WORDS[main.formula]}, "
             f"{after.name} takes {_FORMULA_WORDS[formula]} alone"
         )
+    elif hit is not None and hit.start == main.start:
+        why = f"the SPIFFS is at {main.where}, but {_refused(after, hit)}, and is not mounted"
+    elif hit is not None:
+        why = (
+            f"the SPIFFS is at {main.where}, but {after.name} finds a stale one at 0x{hit.start:06x} first: "
+            f"{_refused(after, hit)}, and is not mounted"
+        )
+    elif main.start in places:
+        why = f"the SPIFFS at {main.where} has blocks of {main.block} bytes; {after.name} looks for others"
     else:
         first, last = (min(places), max(places)) if places else (0, 0)
         why = (
@@ -274,6 +285,16 @@ def _not_found(after: Side, main: FoundFileSystem, formula: str | None) -> Advic
         )
     new = _new_place(after)
     return _point(AdviceVerdict.FORMATTED, why + ("" if new is None else f": it makes one at {new.where}"))
+
+
+def _refused(after: Side, hit: FoundFileSystem) -> str:
+    """Why a mount does not accept what was probed."""
+    room = (
+        0 if after.layout is None else spiffs_room(after.layout, after.firmware, hit.start).get(hit.block, 0)
+    )
+    if hit.size > room:
+        return f"it has {hit.size:,} bytes where there is room for {room:,}"
+    return "not all of its blocks have their magics"
 
 
 def _found(after: Side, main: FoundFileSystem, found: FoundFileSystem, formula: str | None) -> AdvicePoint:
@@ -299,13 +320,6 @@ def _found(after: Side, main: FoundFileSystem, found: FoundFileSystem, formula: 
         reason = (
             f"{after.name} finds a stale SPIFFS at 0x{found.start:06x} first and mounts that; "
             f"the one in use, at {main.where}, stays as bytes"
-        )
-        return _point(AdviceVerdict.LOST, reason)
-    hidden = next((r for r in after.layout.regions if r.start < main.end), None) if after.layout else None
-    if hidden is not None:
-        reason = (
-            f"the SPIFFS at {main.where} is mounted, but reaches into {hidden.name} at 0x{hidden.start:06x}: "
-            "files exist but are empty, and cannot be written"
         )
         return _point(AdviceVerdict.LOST, reason)
     reason = f"the SPIFFS at {main.where} is at a place where {after.name} looks, with its magics"

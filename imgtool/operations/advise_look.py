@@ -13,7 +13,7 @@ from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.formats.spiffs import MAGIC_OFFSET, blocks_left, magic_of, signature_at
+from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, magic_of, signature_at
 from imgtool.formats.spiffs_plain import plain_at
 from imgtool.layout import (
     FlashLayout,
@@ -31,7 +31,7 @@ from imgtool.operations.device_settings import (
     spiffs_on,
 )
 from imgtool.operations.extras import FIRMWARE
-from imgtool.operations.first_boot import is_old_nodemcu
+from imgtool.operations.first_boot import is_old_nodemcu, spiffs_room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.nodemcu_page import RecordPage
     from imgtool.formats.reading import Firmware, Header
-    from imgtool.formats.spiffs import SpiffsSignature
     from imgtool.operations.describe import Description
     from imgtool.operations.device_settings import Reader
     from imgtool.operations.flash_checks import Content
@@ -51,7 +50,9 @@ __all__ = [
     "OldFlash",
     "Side",
     "mounted",
+    "mounts",
     "overlaid",
+    "probed",
     "side_after",
     "side_before",
 ]
@@ -451,11 +452,22 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
 
 
 def mounted(side: Side, formula: str | None) -> FoundFileSystem | None:
-    """The file system that NodeMCU from 1.5.4.1 on finds first where it looks; None where it finds none.
+    """The file system that NodeMCU from 1.5.4.1 on mounts; None where it mounts none, and formats.
 
     Args:
         side: The flash.
         formula: Of its magics; None takes either.
+    """
+    found = probed(side, formula)
+    return found if found is not None and mounts(side, found, formula) else None
+
+
+def probed(side: Side, formula: str | None) -> FoundFileSystem | None:
+    """What such a NodeMCU takes for a file system, first of all, and does not look on behind.
+
+    Args:
+        side: The flash.
+        formula: Of its magics; None takes either, and any block size.
     """
     if side.layout is None:
         return None
@@ -469,14 +481,25 @@ def mounted(side: Side, formula: str | None) -> FoundFileSystem | None:
         # Two bytes tell most places that hold none.
         if region is None and side.read(place + 0xFC, 2) == b"\xff\xff" == side.read(place + 0x20FC, 2):
             continue
-        signature = spiffs_on(side.read, place)
-        if signature is None or formula not in (None, signature.formula):
+        found = _told(side.read, place, PartKind.SPIFFS, 0)
+        if not found.formula or formula not in (None, found.formula):
             continue
-        if place + signature.size <= side.capacity and _ends_well(side, place, signature):
-            return FoundFileSystem(
-                PartKind.SPIFFS, place, signature.size, signature.block_size, signature.formula
-            )
+        room = spiffs_room(side.layout, side.firmware, place)
+        if region is not None or formula is None or found.block in room:
+            return found
     return None
+
+
+def mounts(side: Side, found: FoundFileSystem, formula: str | None) -> bool:
+    """Whether the mount accepts what was probed: no larger than there is room, and with all of its magics."""
+    if side.layout is None or found.end > side.capacity:
+        return False
+    if side.layout.find(PartKind.SPIFFS) is None and formula is not None:
+        room = spiffs_room(side.layout, side.firmware, found.start)
+        if found.size > room.get(found.block, 0):
+            return False
+    signature = SpiffsSignature(found.block, found.size // found.block, found.formula)
+    return _ends_well(side, found.start, signature)
 
 
 def _ends_well(side: Side, start: int, signature: SpiffsSignature) -> bool:
