@@ -97,8 +97,8 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
             "OLD is longer than the flash", expected=f"at most {capacity:,} bytes", found=f"{len(data):,}"
         )
     is_dump = _is_dump(data, found)
-    if not is_dump and found.kind not in _FROM_0:
-        raise FormatError("OLD is nothing that a flash holds at 0", expected=_OLD_IS, found=str(found.kind))
+    if not is_dump and found.kind not in _FROM_0:  # such as a web page, init data, or a file system alone
+        raise FormatError("OLD is neither a dump nor an image", expected=_OLD_IS, found=str(found.kind))
     if is_dump:
         stated = None if found.header is None else found.header.flash_size
         if capacity is None and stated is None and len(data) not in _SIZES:
@@ -123,8 +123,10 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
 
 
 def _is_dump(data: bytes, found: Description) -> bool:
-    if found.kind in _NO_IMAGE or found.foreign or len(data) in _SIZES:
+    if found.kind in _NO_IMAGE or len(data) in _SIZES:
         return True
+    if found.kind not in _FROM_0:
+        return False
     table = table_of(data, found)
     if table is not None:
         return table.resolved
@@ -230,9 +232,12 @@ class _Run:
             points = [point for point in points if point.topic is not Topic.BUILDS or not point.ok]
         differs = [] if plan is None or plan.whole else _differing(points, other)
         if self.refused is not None:
-            points = [_refusal(self.refused), *self._builds()]
+            of_size = self.content.main is not None and self.refused.check in _OF_SIZE
+            topic = Topic.FLASH_SIZE if of_size else Topic.BUILDS
+            refusal = f"imgtool flash refuses it: {self.refused}"
+            points = [AdvicePoint(topic, AdviceVerdict.REFUSED, refusal), *self._builds()]
             # Nothing is written: what would come of it is what another tool does, unless that is no firmware.
-            differs = [] if self.refused.check in _NO_FIRMWARE else other
+            differs = [] if self.refused.check in _NO_FIRMWARE or not self.raw else other
         return FirmwareAdvice(
             _sentence(points, same=same),
             self.before.firmware,
@@ -433,11 +438,6 @@ def _phrases(points: Sequence[AdvicePoint]) -> list[str]:
 
 _NO_FIRMWARE: Final = ("chip", "place")
 _OF_SIZE: Final = ("fit", "size", None)
-
-
-def _refusal(error: ImgtoolError) -> AdvicePoint:
-    topic = Topic.FLASH_SIZE if error.check in _OF_SIZE else Topic.BUILDS
-    return AdvicePoint(topic, AdviceVerdict.REFUSED, f"imgtool flash refuses it: {error}")
 
 
 _STOPS: Final = (Topic.FLASH_SIZE, AdviceVerdict.REFUSED)

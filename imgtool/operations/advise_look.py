@@ -430,6 +430,8 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
     held = None if foreign else device_page(read)  # no other firmware goes by that page
     page = None if held is None else held[1]
     end = 0 if main is None else content.start + _irom_end(main)
+    if main is not None and main.kind is FileKind.IMAGE_V1 and before.irom_end > end:
+        end = before.irom_end  # half of a firmware: what is behind it stays
     if main is not None and content.start:
         end = content.start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
     stated = None if page is None or page.table is None else page.table.irom_end
