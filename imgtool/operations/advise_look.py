@@ -13,7 +13,7 @@ from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, magic_of, signature_at
+from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, magic_of, probe, signature_at
 from imgtool.formats.spiffs_plain import plain_at
 from imgtool.layout import (
     FlashLayout,
@@ -474,22 +474,25 @@ def probed(side: Side, formula: str | None) -> FoundFileSystem | None:
     if side.layout is None:
         return None
     region = side.layout.find(PartKind.SPIFFS)
-    places = (
-        (region.start,)
-        if region is not None
-        else filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR))
-    )
-    for place in places:
+    if region is not None:
+        told = _told(side.read, region.start, PartKind.SPIFFS, 0)
+        return told if told.formula and formula in (None, told.formula) else None
+    formulas = ("linear", "old") if formula is None else (formula,)
+    for place in filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR)):
         # Two bytes tell most places that hold none.
-        if region is None and side.read(place + 0xFC, 2) == b"\xff\xff" == side.read(place + 0x20FC, 2):
-            continue
-        found = _told(side.read, place, PartKind.SPIFFS, 0)
-        if not found.formula or formula not in (None, found.formula):
+        if side.read(place + 0xFC, 2) == b"\xff\xff" == side.read(place + 0x20FC, 2):
             continue
         room = spiffs_room(side.layout, side.firmware, place)
-        if region is not None or formula is None or found.block in room:
-            return found
+        for block in (0x2000, 0x1000) if formula is None else sorted(room):
+            left = [_left(side.read, place + number * block) for number in range(3)]
+            found = probe(left, block, formulas)
+            if found is not None:
+                return FoundFileSystem(PartKind.SPIFFS, place, found.size, block, found.formula)
     return None
+
+
+def _left(read: Reader, block: int) -> int | None:
+    return blocks_left(bytes(MAGIC_OFFSET) + read(block + MAGIC_OFFSET, 2), 0)
 
 
 def mounts(side: Side, found: FoundFileSystem, formula: str | None) -> bool:
