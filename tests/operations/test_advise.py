@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fixtures import upgrades
 from fixtures.upgrades import MB, Build3, before_3, flash, from_3, spiffs, used, used_3
+from imgtool.cli import COMMANDS
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.operations.advise import advise, old_flash
 from imgtool.operations.advise_look import OldFlash, side_before
@@ -576,6 +577,48 @@ ROWS: Final = [
         FILES,
         "lost",
     ),
+    Row(
+        "image of an Arduino sketch to NodeMCU",
+        lambda: IMAGES["arduino/core-2.7.bin"],
+        three(),
+        FILES,
+        "unknown",
+        "OLD is an image",
+        size="4MB",
+    ),
+    # What is half, or nothing.
+    Row(
+        "half of a firmware",
+        at("2.2.1", 0x30000, SPIFFS),
+        lambda: before_3("2.0.0")[:0x10000].rstrip(b"\xff"),
+        Topic.BUILDS,
+        "unknown",
+        "half of a firmware: 0x10000.bin stays",
+    ),
+    Row(
+        "half of another firmware over 3.0",
+        ran_3(0x20000, SPIFFS),
+        lambda: IMAGES["arduino/core-2.7.bin"],
+        Topic.SETTINGS,
+        "lost",
+        "no such page",
+    ),
+    Row(
+        "a web page",
+        at("2.2.1", 0x30000, SPIFFS),
+        lambda: b"<html><body>404</body></html>",
+        Topic.BUILDS,
+        "refused",
+        "cannot boot from this",
+    ),
+    Row(
+        "a dump without the SDK's last sectors",
+        lambda: at("2.2.1", 0x200000, SPIFFS, 4 * MB)()[:-0x1000],
+        release("2.2.1"),
+        FILES,
+        "formatted",
+        size="4MB",
+    ),
     # What was not read is not known.
     Row(
         "cut before the files",
@@ -599,6 +642,47 @@ ROWS: Final = [
     Row("image to image over 3.0", release("2.2.1"), three(), FILES, "formatted", size="4MB"),
     Row("image of 3.0 to itself", three(lfs=0x10000), three(lfs=0x10000), Topic.LFS, "kept", size="4MB"),
 ]
+
+
+CASES_OF_D8: Final = ("3", "4", "5", "6", "7")  # 1 and 2 say how to find out what is there
+LIST_OF_H: Final = {
+    "scripts that are not compatible": ["H scripts", "H Lua 5.3", "H number type"],
+    "file system moved or formatted": ["D8.3 not where it looks", "D8.4 elsewhere"],
+    "files exist but are empty": [
+        "D8.5 overwritten, and the rest is mounted",
+        "D8.3 the middle is found first",
+    ],
+    "silent first boot": ["H silent first boot"],
+    "init data changes": ["H init data moves", "H init data back", "H init data kept"],
+    "rf_cal[0] loop": ["H boot loop over Arduino's RF cal", "H 3.0 heals itself"],
+    "early 1.5.4.1 writes none": ["H boot loop of early 1.5.4.1", "H erased, and written at first boot"],
+    "address by capacity": ["H init data moves", "H larger than the flash"],
+    "8 and 16 MB under 2.0": ["H 16 MB under 2.0"],
+    "512 KB or 1 MB": ["H 3.0 on 512 KB", "H reaches the SDK's sectors"],
+    "mode": ["H mode"],
+    "which files where": ["H mixed builds", "half of a firmware"],
+    "default firmware of the flasher": "test_the_default_firmware_of_the_windows_flasher",
+    "chip id e0 4016": "imgtool id",
+    "try a smaller size": ["H smaller size under 3.0"],
+    "sizes in bits": "imgtool flash --flash-size 32m",
+    "settings page kept": ["settings are carried over", "settings under 2.2"],
+}
+"""The guide's problem list, and what answers: rows above, a test of its own, or another command."""
+
+
+def test_each_case_of_the_rules_and_of_the_list_has_its_row() -> None:
+    names = {row.name for row in ROWS}
+    rules = {name.split()[0].removeprefix("D8.") for name in names if name.startswith("D8.")}
+
+    assert len(names) == len(ROWS)
+    assert rules == set(CASES_OF_D8)
+    for item, answers in LIST_OF_H.items():
+        if isinstance(answers, list):
+            assert set(answers) <= names, item
+        elif answers.startswith("imgtool "):
+            assert answers.split()[1] in COMMANDS, item
+        else:
+            assert answers in globals(), item
 
 
 @cache
@@ -678,6 +762,25 @@ def test_a_page_that_was_not_read() -> None:
     points = advise(OldFlash.of_dump(dump[:0x10000], 4 * MB, "flash-dump"), from_3()).points
 
     assert [p.verdict for p in points if p.topic in (Topic.SETTINGS, Topic.LFS)] == ["unknown"] * 2
+
+
+@pytest.mark.parametrize("name", ["broken/html", "init-data/v05"], ids=str)
+def test_what_is_no_flash_is_no_old(name: str) -> None:
+    data = {"broken/html": b"<html>404</html>", "init-data/v05": b"\x05\x00\x04\x02" + bytes(124)}[name]
+    with pytest.raises((FormatError, LayoutError), match="OLD"):
+        advise(data, before_3("2.2.1"), size=None)
+
+
+def test_a_web_page_is_no_old() -> None:
+    with pytest.raises(FormatError, match="neither a dump nor an image"):
+        advise(b"<html>404</html>", before_3("2.2.1"), size="4MB")
+
+
+def test_a_fixed_place_is_proposed_for_a_table_of_its_own_alone() -> None:
+    half = from_3()[:0x10000].rstrip(b"\xff")
+    advice = advise(used_3(from_3(), {0x40000: SPIFFS}, 4 * MB), half)
+
+    assert not any("--spiffs-addr" in c for cure in advice.cures for c in cure.commands)
 
 
 def test_half_of_a_pair_is_no_old() -> None:
@@ -773,16 +876,18 @@ NOISE: Final = st.one_of(
         b"".join
     ),
 )
+USED: Final = used_3(from_3(), {0x20000: SPIFFS}, MB)
 NEW: Final = {"2.2.1": before_3("2.2.1"), "3.0": from_3(), "0.9.5": before_3("0.9.5")}
 
 
+@settings(max_examples=25)
 @given(
     noise=NOISE,
     place=st.sampled_from([0, 0x10000, 0x1F000, 0x20000, 0xFB000]),
     new=st.sampled_from(sorted(NEW)),
 )
 def test_noise_is_no_reason_to_fail(noise: bytes, place: int, new: str) -> None:
-    old = bytearray(used_3(from_3(), {0x20000: SPIFFS}, MB))
+    old = bytearray(USED)
     old[place : place + len(noise)] = noise
 
     assert advise(bytes(old), NEW[new]).sentence
