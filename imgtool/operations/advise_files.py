@@ -214,7 +214,7 @@ def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of
             return _point(AdviceVerdict.OVERWRITTEN, reason), False
         return point, found is None
     if after.partitions:
-        return _in_partition(after, main)
+        return _in_partition(after, main, found)
     if found is None:
         return _not_found(after, main, formula), True
     now = mounted(before, spiffs_formula(before.firmware, before.boot)) if before.nodemcu else None
@@ -230,7 +230,9 @@ def _old_to_new(before: Side, after: Side) -> AdvicePoint:
     return _point(AdviceVerdict.FORMATTED, reason + ("" if new is None else f" {new.where}"))
 
 
-def _in_partition(after: Side, main: FoundFileSystem) -> tuple[AdvicePoint, bool]:
+def _in_partition(
+    after: Side, main: FoundFileSystem, found: FoundFileSystem | None
+) -> tuple[AdvicePoint, bool]:
     region = None if after.layout is None else after.layout.find(PartKind.SPIFFS)
     if region is None:
         return _point(AdviceVerdict.LOST, "the new partition table has no SPIFFS"), False
@@ -250,6 +252,10 @@ def _in_partition(after: Side, main: FoundFileSystem) -> tuple[AdvicePoint, bool
         why = "and the magics are by the old formula, which 3.0 does not know"
     elif main.size > room:
         why = f"room for {room:,} bytes: the larger one is mounted with too few blocks, and fails"
+    if found is not None and found.start != main.start:
+        inside = "inside it" if main.start < found.start < main.end else "on a stale one"
+        reason = f"{was}; {there}, {inside}, and what begins there is mounted: files show as empty or broken"
+        return _point(AdviceVerdict.LOST, reason), False
     if why:
         return _point(AdviceVerdict.FORMATTED, f"{was}; {there}, {why}"), True
     return _point(AdviceVerdict.KEPT, f"{was}, where the SPIFFS partition begins, and fits"), False

@@ -31,10 +31,10 @@ from imgtool.operations.device_settings import (
     spiffs_on,
 )
 from imgtool.operations.extras import FIRMWARE
-from imgtool.operations.first_boot import is_old_nodemcu, spiffs_room
+from imgtool.operations.first_boot import is_old_nodemcu, spiffs_block, spiffs_room
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imgtool.chip import FlashSize
     from imgtool.formats.nodemcu_page import RecordPage
@@ -474,21 +474,33 @@ def probed(side: Side, formula: str | None) -> FoundFileSystem | None:
     if side.layout is None:
         return None
     region = side.layout.find(PartKind.SPIFFS)
-    if region is not None:
-        told = _told(side.read, region.start, PartKind.SPIFFS, 0)
-        return told if told.formula and formula in (None, told.formula) else None
+    places = (
+        (region.start,)
+        if region is not None
+        else filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR))
+    )
     formulas = ("linear", "old") if formula is None else (formula,)
-    for place in filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR)):
+    for place in places:
         # Two bytes tell most places that hold none.
         if side.read(place + 0xFC, 2) == b"\xff\xff" == side.read(place + 0x20FC, 2):
             continue
-        room = spiffs_room(side.layout, side.firmware, place)
-        for block in (0x2000, 0x1000) if formula is None else sorted(room):
+        for block in (0x2000, 0x1000) if formula is None else sorted(_room(side, place)):
             left = [_left(side.read, place + number * block) for number in range(3)]
             found = probe(left, block, formulas)
             if found is not None:
                 return FoundFileSystem(PartKind.SPIFFS, place, found.size, block, found.formula)
     return None
+
+
+def _room(side: Side, start: int) -> Mapping[int, int]:
+    """How many bytes a SPIFFS may have that begins at an address, by the block sizes looked for there."""
+    if side.layout is None:
+        return {}
+    region = side.layout.find(PartKind.SPIFFS)
+    if region is None:
+        return spiffs_room(side.layout, side.firmware, start)
+    block = spiffs_block(region.size)
+    return {block: region.size // block * block}
 
 
 def _left(read: Reader, block: int) -> int | None:
@@ -499,10 +511,8 @@ def mounts(side: Side, found: FoundFileSystem, formula: str | None) -> bool:
     """Whether the mount accepts what was probed: no larger than there is room, and with all of its magics."""
     if side.layout is None or found.end > side.capacity:
         return False
-    if side.layout.find(PartKind.SPIFFS) is None and formula is not None:
-        room = spiffs_room(side.layout, side.firmware, found.start)
-        if found.size > room.get(found.block, 0):
-            return False
+    if formula is not None and found.size > _room(side, found.start).get(found.block, 0):
+        return False
     signature = SpiffsSignature(found.block, found.size // found.block, found.formula)
     return _ends_well(side, found.start, signature)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures import upgrades
+from fixtures import nodemcu, upgrades
 from fixtures.upgrades import MB, Build3, before_3, flash, from_3, spiffs, used, used_3
 from imgtool.cli import COMMANDS
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
@@ -217,6 +217,24 @@ ROWS: Final = [
     ),
     Row(
         "D8.4 elsewhere", at("2.2.1", 0x30000, SPIFFS), three(), FILES, "formatted", "only what begins there"
+    ),
+    Row(
+        "D8.4 the partition begins in its middle",
+        at("2.2.1", 0x20000, spiffs(100), irom=0x8000),
+        three(end=0x20000, lfs=0x8000),
+        FILES,
+        "lost",
+        "inside it",
+    ),
+    Row(
+        "D8.4 a stale one in the partition",
+        lambda: used(
+            before_3("2.2.1", 0x18000), {0x30000: spiffs(8), 0x20000 + 0x8000 + 0x20000: spiffs(4)}, MB
+        ),
+        three(lfs=0x28000),
+        FILES,
+        "lost",
+        "on a stale one",
     ),
     Row(
         "D8.4 blocks of 4 KB",
@@ -645,7 +663,7 @@ ROWS: Final = [
 
 
 CASES_OF_D8: Final = ("3", "4", "5", "6", "7")  # 1 and 2 say how to find out what is there
-LIST_OF_H: Final = {
+LIST_OF_H: Final[dict[str, str | list[str]]] = {
     "scripts that are not compatible": ["H scripts", "H Lua 5.3", "H number type"],
     "file system moved or formatted": ["D8.3 not where it looks", "D8.4 elsewhere"],
     "files exist but are empty": [
@@ -764,16 +782,17 @@ def test_a_page_that_was_not_read() -> None:
     assert [p.verdict for p in points if p.topic in (Topic.SETTINGS, Topic.LFS)] == ["unknown"] * 2
 
 
-@pytest.mark.parametrize("name", ["broken/html", "init-data/v05"], ids=str)
-def test_what_is_no_flash_is_no_old(name: str) -> None:
-    data = {"broken/html": b"<html>404</html>", "init-data/v05": b"\x05\x00\x04\x02" + bytes(124)}[name]
-    with pytest.raises((FormatError, LayoutError), match="OLD"):
-        advise(data, before_3("2.2.1"), size=None)
-
-
-def test_a_web_page_is_no_old() -> None:
+@pytest.mark.parametrize(
+    "data", [b"<html>404</html>", nodemcu.V05, spiffs(4), before_3("2.2.1")[0x10000:]], ids=len
+)
+def test_what_is_no_flash_is_no_old(data: bytes) -> None:
     with pytest.raises(FormatError, match="neither a dump nor an image"):
-        advise(b"<html>404</html>", before_3("2.2.1"), size="4MB")
+        advise(data, before_3("2.2.1"), size="4MB")
+
+
+def test_part_of_a_dump_does_not_tell_the_capacity() -> None:
+    with pytest.raises(LayoutError, match="does not tell how large"):
+        advise(b"\xff" * 0x3000, before_3("2.2.1"))
 
 
 def test_a_fixed_place_is_proposed_for_a_table_of_its_own_alone() -> None:

@@ -243,6 +243,7 @@ def agree(case: Case) -> None:
 @given(case=CASES)
 @example(case=Case(MB, "2.2.1", 0x77800, 1, 0x2000, 8, "2.2.1", 0x7F800))
 @example(case=Case(512 * KB, "1.5.4.1-20161201", 0x5B800, 3, 0x2000, 0, "1.5.4.1-20160802", 0x57800))
+@example(case=Case(MB, "1.5.4.1-20160802", 0x7800, 0, 0x2000, 0, "3", 0xB800))
 @example(case=Case(512 * KB, "2.2.1", 0x13800, 0, 0x2000, 8, "2.2.1", 0xF800))
 @example(case=Case(2 * MB, "2.0.0", 0x1F800, 1, 0x2000, 0, "2.2.1", 0x1F800))
 @example(case=Case(MB, "2.2.1", 0xF800, 1, 0x1000, 8, "1.5.4.1-20160802", 0xF800))
