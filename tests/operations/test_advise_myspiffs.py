@@ -239,7 +239,7 @@ def agree(case: Case) -> None:
         )
 
 
-@settings(max_examples=10)
+@settings(max_examples=8)
 @given(case=CASES)
 @example(case=Case(MB, "2.2.1", 0x77800, 1, 0x2000, 8, "2.2.1", 0x7F800))
 @example(case=Case(512 * KB, "1.5.4.1-20161201", 0x5B800, 3, 0x2000, 0, "1.5.4.1-20160802", 0x57800))
