@@ -376,10 +376,11 @@ def filesystem_places(layout: FlashLayout, firmware: Firmware | None, firmware_e
     first = filesystem_start(layout, firmware, firmware_end)
     if first is None:
         return ()
-    if firmware is None or firmware.release < _SDK_NUMBERING or layout.flash.bytes < _SEARCH_IN_64K:
+    if firmware is None or firmware.release < _SDK_NUMBERING:
         return (first,)
     end = layout.flash.bytes
     near = align_up(firmware_end, _SPIFFS_STEP)
-    places = [first + step * _SPIFFS_FAR_STEP for step in range(_SPIFFS_TRIES)]
+    far = range(_SPIFFS_TRIES if end >= _SEARCH_IN_64K else 0)
+    places = [first + step * _SPIFFS_FAR_STEP for step in far]
     places += [near + step * _SPIFFS_STEP for step in range(_SPIFFS_TRIES)]
     return tuple(dict.fromkeys(place for place in places if place < end))

@@ -122,7 +122,7 @@ def _names(words: list[str], port: str | None) -> Names:
 def _old_of(word: str, capacity: int | None) -> OldFlash:
     """What the word for OLD stands for: a file, or a folder whose images make up one."""
     from imgtool.cli.placing import pieces_of
-    from imgtool.errors import LayoutError
+    from imgtool.errors import FormatError, LayoutError
     from imgtool.operations.advise import old_flash
     from imgtool.operations.merge import join, lay_out
 
@@ -144,6 +144,8 @@ def _old_of(word: str, capacity: int | None) -> OldFlash:
     except LayoutError as error:
         if capacity is None:
             raise UsageError(error.message, expected="--flash-size SIZE", found=word) from None
+        raise error.with_source(word) from None
+    except FormatError as error:
         raise error.with_source(word) from None
 
 

@@ -15,9 +15,18 @@ from imgtool.formats import boot_image, fill
 from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["MAGIC_OFFSET", "SpiffsSignature", "blocks_left", "inside", "magic_of", "read", "signature_at"]
+__all__ = [
+    "MAGIC_OFFSET",
+    "SpiffsSignature",
+    "blocks_left",
+    "inside",
+    "magic_of",
+    "probe",
+    "read",
+    "signature_at",
+]
 
 _PAGE: Final = 0x100
 MAGIC_OFFSET: Final = 0xFC
@@ -68,16 +77,32 @@ def signature_at(data: bytes, offset: int = 0) -> SpiffsSignature | None:
         first, second = blocks_left(data, offset), blocks_left(data, offset + block_size)
         if first is not None and second is not None and first - second != 1:
             continue  # by either formula: this alone rules almost everything else out
-        stored = [first, second, blocks_left(data, offset + 2 * block_size)]
-        if stored.count(None) > 1:
-            continue
         # One block in front of any file system looks like this, unless nothing may stand there.
         if first is None and not fill.is_fill(data, offset, offset + block_size):
             continue
-        for formula, step in _FORMULAS.items():
-            counts = {value + step(block) for block, value in enumerate(stored) if value is not None}
-            if len(counts) == 1 and (blocks := counts.pop()) >= _LEAST_BLOCKS:
-                return SpiffsSignature(block_size, blocks, formula)
+        signature = probe((first, second, blocks_left(data, offset + 2 * block_size)), block_size)
+        if signature is not None:
+            return signature
+    return None
+
+
+def probe(
+    left: Sequence[int | None], block_size: int, formulas: Iterable[str] = tuple(_FORMULAS)
+) -> SpiffsSignature | None:
+    """What SPIFFS itself makes of three blocks: it looks at their magics alone, one of which may be erased.
+
+    Args:
+        left: What :func:`blocks_left` says of each.
+        block_size: How far they are apart.
+        formulas: Which formulas to try, in order.
+    """
+    if left.count(None) > 1:
+        return None
+    for formula in formulas:
+        step = _FORMULAS[formula]
+        counts = {value + step(block) for block, value in enumerate(left) if value is not None}
+        if len(counts) == 1 and (blocks := counts.pop()) >= _LEAST_BLOCKS:
+            return SpiffsSignature(block_size, blocks, formula)
     return None
 
 

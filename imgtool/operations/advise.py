@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR, flash_size
-from imgtool.errors import ImgtoolError, LayoutError
+from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import nodemcu_page
 from imgtool.formats.nodemcu_page import Record, RecordPage
 from imgtool.formats.reading import FileKind, PartKind, Severity
@@ -58,7 +58,16 @@ if TYPE_CHECKING:
 __all__ = ["advise", "old_flash"]
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
-_NO_IMAGE: Final = (FileKind.FLASH_DUMP, FileKind.UNKNOWN, FileKind.BLANK, FileKind.EMPTY)
+_NO_IMAGE: Final = (FileKind.FLASH_DUMP, FileKind.UNKNOWN, FileKind.BLANK)
+_FROM_0: Final = (
+    FileKind.AGGREGATED,
+    FileKind.ARDUINO,
+    FileKind.IMAGE_V1,
+    FileKind.MICROPYTHON,
+    FileKind.RBOOT,
+    FileKind.RTOS_BOOTLOADER,
+    FileKind.SDK_BOOTLOADER,
+)
 _ASSUMED: Final = (
     "OLD is an image, not a dump: its chip is taken for one that OLD was flashed to and that booted once; "
     "imgtool read makes a dump, which tells more"
@@ -66,6 +75,7 @@ _ASSUMED: Final = (
 _UNSEEN: Final = (
     "the rules were read in the firmware's sources; nobody has checked these verdicts on silicon for imgtool"
 )
+_OLD_IS: Final = "a dump of the flash, or the image for 0x00000"
 _FIXED: Final = 0x10_0000
 _TABLE_END: Final = 0x3000
 
@@ -78,16 +88,25 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
         capacity: Bytes of the flash; None takes it from a dump.
 
     Raises:
-        FormatError: It is the half for 0 of a pair.
-        LayoutError: It is an image, which does not tell the capacity, or longer than that.
+        FormatError: It is neither a dump nor the image for address 0, or half of a pair.
+        LayoutError: It is an image, or part of a dump, which does not tell the capacity; or longer than that.
     """
     found = describe(data)
     if capacity is not None and len(data) > capacity:
         raise LayoutError(
             "OLD is longer than the flash", expected=f"at most {capacity:,} bytes", found=f"{len(data):,}"
         )
-    if _is_dump(data, found):
+    is_dump = _is_dump(data, found)
+    if not is_dump and found.kind not in _FROM_0:  # such as a web page, init data, or a file system alone
+        raise FormatError("OLD is neither a dump nor an image", expected=_OLD_IS, found=str(found.kind))
+    if is_dump:
         stated = None if found.header is None else found.header.flash_size
+        if capacity is None and stated is None and len(data) not in _SIZES:
+            raise LayoutError(
+                "OLD does not tell how large the flash is",
+                expected="a flash size, or the dump of a whole flash",
+                found=f"{len(data):,} bytes without an image header",
+            )
         whole = len(data) in _SIZES and (stated is None or stated.bytes <= len(data))
         likely = len(data) if whole or stated is None else max(stated.bytes, len(data))
         return OldFlash.of_dump(data, capacity or likely, "flash-dump")
@@ -104,8 +123,10 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
 
 
 def _is_dump(data: bytes, found: Description) -> bool:
-    if found.kind in _NO_IMAGE or found.foreign or len(data) in _SIZES:
+    if found.kind in _NO_IMAGE or len(data) in _SIZES:
         return True
+    if found.kind not in _FROM_0:
+        return False
     table = table_of(data, found)
     if table is not None:
         return table.resolved
@@ -190,27 +211,35 @@ class _Run:
         self.content = content_of(self.raw, old.capacity)
         self.before = side_before(old)
         self.plan: FlashPlan | None = None
-        self.refused = ""
+        self.refused: ImgtoolError | None = None
         model = "ESP8285" if old.embedded else "ESP8266EX"
         target = Target(model, old.embedded, "", b"", old.capacity)
         try:
             self.plan = plan_flash(request, target, old.read)
         except ImgtoolError as error:
-            self.refused = str(error)
+            self.refused = error
 
     def advice(self) -> FirmwareAdvice:
         plan = self.plan
+        same = plan is not None and self._same(plan)
         as_is = side_after(self.before, _sectors(self.raw, self.old), self.content)
         other = self._points(as_is)
         after = as_is if plan is None else side_after(self.before, plan.pieces, self.content)
+        if same:
+            after = replace(after, written=())  # imgtool flash leaves out what is there already
         points = other if plan is None else self._points(after)
-        if plan is None:
-            # Nothing is written: what would come of it is what another tool does.
+        if same:
+            points = [point for point in points if point.topic is not Topic.BUILDS or not point.ok]
+        differs = [] if plan is None or plan.whole else _differing(points, other)
+        if self.refused is not None:
+            of_size = self.content.main is not None and self.refused.check in _OF_SIZE
+            topic = Topic.FLASH_SIZE if of_size else Topic.BUILDS
             refusal = f"imgtool flash refuses it: {self.refused}"
-            points = [AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, refusal), *self._builds()]
-        differs = other if plan is None else [] if plan.whole else _differing(points, other)
+            points = [AdvicePoint(topic, AdviceVerdict.REFUSED, refusal), *self._builds()]
+            # Nothing is written: what would come of it is what another tool does, unless that is no firmware.
+            differs = [] if self.refused.check in _NO_FIRMWARE or not self.raw else other
         return FirmwareAdvice(
-            _sentence(points, same=plan is not None and self._same(plan)),
+            _sentence(points, same=same),
             self.before.firmware,
             after.firmware,
             self.old.kind,
@@ -243,7 +272,7 @@ class _Run:
         before = self.before
         made = any(name == "@spiffs" for name, _ in self.request.named) or self._brings_files()
         optional = (
-            lfs_point(before, after, assumed=self.old.assumed),
+            lfs_point(before, after),
             settings_point(before, after),
             wifi_point(before, after),
         )
@@ -279,14 +308,25 @@ class _Run:
             if f.code == "mixed-builds"
         ]
         broken = next((f.message for f in found if f.severity is Severity.ERROR), None)
-        if broken is not None:
+        if broken is not None and (self.refused is None or self.refused.check not in _NO_FIRMWARE):
             reason = f"the new image is damaged: {broken}"
             points.append(AdvicePoint(Topic.BUILDS, AdviceVerdict.REFUSED, reason))
         for piece, _ in self.content.pieces:
             if old_default(hashlib.md5(piece.data, usedforsecurity=False).hexdigest()):
                 reason = "this is the firmware of 2015 that NodeMCU's Windows flasher writes by default"
                 points.append(AdvicePoint(Topic.BUILDS, AdviceVerdict.CHANGED, reason))
-        return points
+        half = self._half()
+        return [*points, AdvicePoint(Topic.BUILDS, AdviceVerdict.UNKNOWN, half)] if half else points
+
+    def _half(self) -> str:
+        """What is to be said of one half of a firmware, which goes with the other half of the old one."""
+        main = self.content.main
+        if self.plan is None or main is None or self._same(self.plan):
+            return ""
+        missing = {FileKind.IMAGE_V1: "0x10000.bin", FileKind.IROM: "0x00000.bin"}.get(main.kind)
+        if missing is None or (main.kind is FileKind.IMAGE_V1 and main.parts[-1].kind is PartKind.UNKNOWN):
+            return ""
+        return f"half of a firmware: {missing} stays that of OLD, and starts with its own build alone"
 
     def _notes(self) -> list[str]:
         notes = [_ASSUMED] if self.old.assumed else []
@@ -312,7 +352,8 @@ class _Run:
             cures.append(Cure(text, (f"imgtool extract {backup} --files -o files",)))
             cures += self._fixed_place(after)
         if any(point.verdict is AdviceVerdict.REFUSED for point in points):
-            first = shlex.quote(self.request.pieces[0].name) if self.request.pieces else new
+            named = [piece for _, piece in self.request.named]
+            first = shlex.quote(next((p.name for p in (*self.request.pieces, *named)), new))
             cures.append(Cure("See what speaks against the image.", (f"imgtool inspect {first}",)))
         elif by_topic.get(Topic.INIT_DATA) is AdviceVerdict.BOOT_LOOP:
             text = "Write init data with the firmware, or it does not start."
@@ -323,6 +364,9 @@ class _Run:
 
     def _fixed_place(self, after: Side) -> list[Cure]:
         if not after.partitions or after.flash is None or after.flash.bytes <= _FIXED:
+            return []
+        brings_table = self.content.main is not None and self.content.main.kind is FileKind.AGGREGATED
+        if not brings_table or not after.hit(PAGE_ADDRESS, PAGE_ADDRESS + SECTOR):
             return []
         region = None if after.layout is None else after.layout.find(PartKind.SPIFFS)
         if len(self.request.pieces) != 1 or region is None or region.start >= _FIXED:
@@ -369,7 +413,8 @@ _WORDS: Final = {
     (Topic.INIT_DATA, AdviceVerdict.UNKNOWN): "what becomes of init data is not known",
     (Topic.FLASH_SIZE, AdviceVerdict.REFUSED): "it is not for this flash",
     (Topic.BUILDS, AdviceVerdict.BOOT_LOOP): "the new image is of two builds and will not run",
-    (Topic.BUILDS, AdviceVerdict.REFUSED): "the new image is damaged",
+    (Topic.BUILDS, AdviceVerdict.REFUSED): "the new image cannot be written",
+    (Topic.BUILDS, AdviceVerdict.UNKNOWN): "half of the firmware stays the old one",
     (Topic.MODULES, AdviceVerdict.LOST): "modules are missing",
     (Topic.SSL, AdviceVerdict.LOST): "SSL is lost",
 }
@@ -389,6 +434,10 @@ def _sentence(points: Sequence[AdvicePoint], *, same: bool) -> str:
 
 def _phrases(points: Sequence[AdvicePoint]) -> list[str]:
     return list(dict.fromkeys(_WORDS[p.topic, p.verdict] for p in points if (p.topic, p.verdict) in _WORDS))
+
+
+_NO_FIRMWARE: Final = ("chip", "place")
+_OF_SIZE: Final = ("fit", "size", None)
 
 
 _STOPS: Final = (Topic.FLASH_SIZE, AdviceVerdict.REFUSED)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.errors import in_bytes
 from imgtool.formats.reading import PartKind
 from imgtool.layout import align_up, filesystem_places, filesystem_start
-from imgtool.operations.advise_look import FileSystem, mounted
+from imgtool.operations.advise_look import FoundFileSystem, mounted, probed
 from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
 from imgtool.operations.first_boot import (
     filesystem_made,
@@ -19,6 +19,7 @@ from imgtool.operations.first_boot import (
     is_old_nodemcu,
     spiffs_block,
     spiffs_formula,
+    spiffs_room,
 )
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["file_points", "in_use"]
 
-_MAGICS_FROM: Final = (1, 5, 4, 1)
+
 _SECTOR: Final = 0x1000
+_SDK_SECTORS: Final = 5 * _SECTOR
+_FILES_IN_FAT: Final = ("MicroPython", "CircuitPython")
 _FORMULA_WORDS: Final = {"old": "the old magics", "linear": "the linear magics", "none": "no magics"}
 
 
-def in_use(side: Side) -> FileSystem | None:
+def in_use(side: Side) -> FoundFileSystem | None:
     """The file system that the firmware works with now; None where it has none that imgtool knows."""
     if not side.filesystems:
         return None
@@ -81,46 +84,58 @@ def _formatting(after: Side) -> list[AdvicePoint]:
     return [AdvicePoint(Topic.FIRST_BOOT, AdviceVerdict.CHANGED, reason)]
 
 
-def _new_place(after: Side) -> FileSystem | None:
+def _new_place(after: Side) -> FoundFileSystem | None:
     if after.layout is None:
         return None
     region = filesystem_made(after.layout, after.firmware, after.irom_end)
     if region is None:
         return None
-    return FileSystem(PartKind.SPIFFS, region.start, region.size)
+    return FoundFileSystem(PartKind.SPIFFS, region.start, region.size)
 
 
 def _point(verdict: AdviceVerdict, reason: str) -> AdvicePoint:
     return AdvicePoint(Topic.FILES, verdict, reason)
 
 
-def _fate(before: Side, after: Side, main: FileSystem | None, *, made: bool) -> tuple[AdvicePoint, bool]:
+def _fate(before: Side, after: Side, main: FoundFileSystem | None, *, made: bool) -> tuple[AdvicePoint, bool]:
     """What becomes of the files, and whether the first boot formats."""
+    unseen = _unseen(before) if main is None else ""
     if not after.nodemcu:
-        return _foreign(before, after, main), False
+        return _point(AdviceVerdict.UNKNOWN, unseen) if unseen else _foreign(before, after, main), False
     if after.layout is None:
         reason = f"where the new firmware looks for them is not known: {after.problem}"
         return _point(AdviceVerdict.UNKNOWN, reason), False
-    if main is None and before.size < before.capacity:
-        reason = (
-            f"OLD ends at 0x{before.size:06x} and the flash at 0x{before.capacity:06x}: "
-            "what lies between was not read, and file systems lie there"
-        )
-        return _point(AdviceVerdict.UNKNOWN, reason), False
+    if unseen:
+        # What an image's chip holds is not known; that the new firmware finds none of its own is.
+        return _point(AdviceVerdict.UNKNOWN, unseen), before.size == before.capacity
     if is_old_nodemcu(after.firmware):
         return _without_magics(before, after, main)
     return _with_magics(before, after, main, made=made)
 
 
-def _foreign(before: Side, after: Side, main: FileSystem | None) -> AdvicePoint:
+def _unseen(before: Side) -> str:
+    """Why it is not known whether the old flash holds files, where none were found; empty if it is."""
+    if before.size < before.capacity - _SDK_SECTORS:
+        return (
+            f"OLD ends at 0x{before.size:06x} and the flash at 0x{before.capacity:06x}: "
+            "what lies between was not read, and file systems lie there"
+        )
+    if before.assumed and not is_old_nodemcu(before.firmware):
+        return "OLD is an image, which does not show whether its chip holds files: a dump of it does"
+    if before.firmware is not None and before.firmware.name in _FILES_IN_FAT:
+        return f"{before.name} may keep files in a FAT volume, which imgtool does not read"
+    return ""
+
+
+def _foreign(before: Side, after: Side, main: FoundFileSystem | None) -> AdvicePoint:
     if main is None:
         return _point(AdviceVerdict.NONE, "no file system that imgtool knows is in the old flash")
     if after.hit(main.start, main.end):
         return _overwritten(after, main)
     if before.nodemcu:
         reason = (
-            f"the {main.name} at {main.where} stays as bytes, but {after.name} has a place and a format of "
-            "its own for files"
+            f"the {main.name} at {main.where} stays as bytes, but {after.name} does not look for files of "
+            "NodeMCU"
         )
         return _point(AdviceVerdict.LOST, reason)
     reason = (
@@ -130,7 +145,7 @@ def _foreign(before: Side, after: Side, main: FileSystem | None) -> AdvicePoint:
     return _point(AdviceVerdict.UNKNOWN, reason)
 
 
-def _overwritten(after: Side, main: FileSystem) -> AdvicePoint:
+def _overwritten(after: Side, main: FoundFileSystem) -> AdvicePoint:
     count = sum(max(0, min(b, main.end) - max(a, main.start)) for a, b in after.written)
     reason = f"{in_bytes(count)} of the {main.name} at {main.where} are written over"
     if after.irom_end > main.start:
@@ -141,7 +156,7 @@ def _overwritten(after: Side, main: FileSystem) -> AdvicePoint:
 # NodeMCU before 1.5.4.1.
 
 
-def _without_magics(before: Side, after: Side, main: FileSystem | None) -> tuple[AdvicePoint, bool]:
+def _without_magics(before: Side, after: Side, main: FoundFileSystem | None) -> tuple[AdvicePoint, bool]:
     new = _new_place(after)
     where = "" if new is None else f" at {new.where}"
     if not is_old_nodemcu(before.firmware):
@@ -160,7 +175,7 @@ def _without_magics(before: Side, after: Side, main: FileSystem | None) -> tuple
     if start is None or new is None or before.layout is None or after.layout is None:
         return _point(AdviceVerdict.UNKNOWN, "where the file system begins is not known"), False
     if after.irom_end > start:
-        lost = FileSystem(PartKind.SPIFFS, start, before.layout.flash.bytes - 4 * _SECTOR - start)
+        lost = FoundFileSystem(PartKind.SPIFFS, start, before.layout.flash.bytes - 4 * _SECTOR - start)
         return _overwritten(after, lost), True
     if start == new.start and before.layout.flash is after.layout.flash:
         reason = f"both releases have it at 0x{start:06x}, to the end of the same flash size"
@@ -174,7 +189,7 @@ def _without_magics(before: Side, after: Side, main: FileSystem | None) -> tuple
 
 
 def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of it
-    before: Side, after: Side, main: FileSystem | None, *, made: bool
+    before: Side, after: Side, main: FoundFileSystem | None, *, made: bool
 ) -> tuple[AdvicePoint, bool]:
     formula = spiffs_formula(after.firmware, after.boot)
     found = mounted(after, formula)
@@ -185,7 +200,7 @@ def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of
         if is_old_nodemcu(before.firmware):
             return _old_to_new(before, after), True
         if found is None:
-            return _point(AdviceVerdict.NONE, "no file system is in the old flash"), True
+            return _point(AdviceVerdict.NONE, "no file system that imgtool knows is in the old flash"), True
         return _point(AdviceVerdict.KEPT, f"the {found.name} at {found.where} is found"), False
     if main.formula == "none":
         return _old_to_new(before, after), True
@@ -199,7 +214,7 @@ def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of
             return _point(AdviceVerdict.OVERWRITTEN, reason), False
         return point, found is None
     if after.partitions:
-        return _in_partition(after, main)
+        return _in_partition(after, main, found)
     if found is None:
         return _not_found(after, main, formula), True
     now = mounted(before, spiffs_formula(before.firmware, before.boot)) if before.nodemcu else None
@@ -215,7 +230,9 @@ def _old_to_new(before: Side, after: Side) -> AdvicePoint:
     return _point(AdviceVerdict.FORMATTED, reason + ("" if new is None else f" {new.where}"))
 
 
-def _in_partition(after: Side, main: FileSystem) -> tuple[AdvicePoint, bool]:
+def _in_partition(
+    after: Side, main: FoundFileSystem, found: FoundFileSystem | None
+) -> tuple[AdvicePoint, bool]:
     region = None if after.layout is None else after.layout.find(PartKind.SPIFFS)
     if region is None:
         return _point(AdviceVerdict.LOST, "the new partition table has no SPIFFS"), False
@@ -235,16 +252,21 @@ def _in_partition(after: Side, main: FileSystem) -> tuple[AdvicePoint, bool]:
         why = "and the magics are by the old formula, which 3.0 does not know"
     elif main.size > room:
         why = f"room for {room:,} bytes: the larger one is mounted with too few blocks, and fails"
+    if found is not None and found.start != main.start:
+        inside = "inside it" if main.start < found.start < main.end else "on a stale one"
+        reason = f"{was}; {there}, {inside}, and what begins there is mounted: files show as empty or broken"
+        return _point(AdviceVerdict.LOST, reason), False
     if why:
         return _point(AdviceVerdict.FORMATTED, f"{was}; {there}, {why}"), True
     return _point(AdviceVerdict.KEPT, f"{was}, where the SPIFFS partition begins, and fits"), False
 
 
-def _not_found(after: Side, main: FileSystem, formula: str | None) -> AdvicePoint:
+def _not_found(after: Side, main: FoundFileSystem, formula: str | None) -> AdvicePoint:
     layout = after.layout
     places = (
         () if layout is None else filesystem_places(layout, after.firmware, align_up(after.irom_end, _SECTOR))
     )
+    hit = probed(after, formula)
     if main.kind is not PartKind.SPIFFS:
         why = f"{after.name} reads SPIFFS alone, and {main.name} is at {main.where}"
     elif formula is not None and main.formula != formula:
@@ -252,6 +274,15 @@ def _not_found(after: Side, main: FileSystem, formula: str | None) -> AdvicePoin
             f"the SPIFFS at {main.where} has {_FORMULA_WORDS[main.formula]}, "
             f"{after.name} takes {_FORMULA_WORDS[formula]} alone"
         )
+    elif hit is not None and hit.start == main.start:
+        why = f"the SPIFFS is at {main.where}, but {_refused(after, hit)}, and is not mounted"
+    elif hit is not None:
+        why = (
+            f"the SPIFFS is at {main.where}, but {after.name} finds a stale one at 0x{hit.start:06x} first: "
+            f"{_refused(after, hit)}, and is not mounted"
+        )
+    elif main.start in places:
+        why = f"the SPIFFS at {main.where} has blocks of {main.block} bytes; {after.name} looks for others"
     else:
         first, last = (min(places), max(places)) if places else (0, 0)
         why = (
@@ -262,7 +293,17 @@ def _not_found(after: Side, main: FileSystem, formula: str | None) -> AdvicePoin
     return _point(AdviceVerdict.FORMATTED, why + ("" if new is None else f": it makes one at {new.where}"))
 
 
-def _found(after: Side, main: FileSystem, found: FileSystem, formula: str | None) -> AdvicePoint:
+def _refused(after: Side, hit: FoundFileSystem) -> str:
+    """Why a mount does not accept what was probed."""
+    room = (
+        0 if after.layout is None else spiffs_room(after.layout, after.firmware, hit.start).get(hit.block, 0)
+    )
+    if hit.size > room:
+        return f"it has {hit.size:,} bytes where there is room for {room:,}"
+    return "not all of its blocks have their magics"
+
+
+def _found(after: Side, main: FoundFileSystem, found: FoundFileSystem, formula: str | None) -> AdvicePoint:
     if formula is None:
         reason = (
             f"the SPIFFS at {main.where} has {_FORMULA_WORDS.get(main.formula, 'magics')}, and of "
@@ -285,13 +326,6 @@ def _found(after: Side, main: FileSystem, found: FileSystem, formula: str | None
         reason = (
             f"{after.name} finds a stale SPIFFS at 0x{found.start:06x} first and mounts that; "
             f"the one in use, at {main.where}, stays as bytes"
-        )
-        return _point(AdviceVerdict.LOST, reason)
-    hidden = next((r for r in after.layout.regions if r.start < main.end), None) if after.layout else None
-    if hidden is not None:
-        reason = (
-            f"the SPIFFS at {main.where} is mounted, but reaches into {hidden.name} at 0x{hidden.start:06x}: "
-            "files exist but are empty, and cannot be written"
         )
         return _point(AdviceVerdict.LOST, reason)
     reason = f"the SPIFFS at {main.where} is at a place where {after.name} looks, with its magics"

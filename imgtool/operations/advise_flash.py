@@ -27,13 +27,14 @@ _MARKER: Final = 5
 _SMALL_NIBBLE: Final = 0x10_0000
 _LARGE: Final = 0x40_0000
 _CODE: Final = 0x1_0000
+_PAGE: Final = 0x1_0000
 _PAGE_END: Final = 0x1_1000
 
 
 # LFS.
 
 
-def lfs_point(before: Side, after: Side, *, assumed: bool) -> AdvicePoint | None:  # noqa: PLR0911 - one for each rule
+def lfs_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PLR0911 - one for each rule
     """What becomes of LFS; None where neither has one."""
     old, new = before.lfs, after.lfs
     if before.size < _PAGE_END:
@@ -48,9 +49,9 @@ def lfs_point(before: Side, after: Side, *, assumed: bool) -> AdvicePoint | None
     if not before.partitions:
         reason = f"{before.name} has it inside 0x10000.bin, at 0x{old.start:06x}, which is written over"
         return AdvicePoint(Topic.LFS, AdviceVerdict.LOST, reason)
-    if not old.signature and not assumed:
+    if not old.signature and not before.assumed:
         return AdvicePoint(Topic.LFS, AdviceVerdict.NONE, f"nothing is loaded at 0x{old.start:06x}")
-    loaded = "what is loaded there" if assumed else f"the image at 0x{old.start:06x}"
+    loaded = "what is loaded there" if before.assumed else f"the image at 0x{old.start:06x}"
     why = _lfs_lost(before, after, old)
     if why:
         return AdvicePoint(Topic.LFS, AdviceVerdict.LOST, f"{loaded} {why}")
@@ -96,13 +97,17 @@ def settings_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PL
     held = _records(old)
     words = ", ".join(held.values())
     if not after.partitions or after.page is None:
-        reason = f"{words}: {after.name} has no such page at 0x10000, and takes its place"
+        gone = "takes its place" if after.hit(_PAGE, _PAGE_END) else "does not look at it"
+        reason = f"{words}: {after.name} has no such page at 0x10000, and {gone}"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
     left = _records(after.page)
     lost = [name for kind, name in held.items() if kind not in left and kind != nodemcu_page.TABLE]
     if lost:
         reason = f"{', '.join(lost)} and the partition table are replaced by those of the image"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
+    if not after.hit(_PAGE, _PAGE_END):
+        reason = f"{words}: the page at 0x10000 stays as it is"
+        return AdvicePoint(Topic.SETTINGS, AdviceVerdict.KEPT, reason)
     if after.page.table == old.table:
         return AdvicePoint(
             Topic.SETTINGS, AdviceVerdict.KEPT, f"{words}: the page at 0x10000 is carried over"

@@ -13,7 +13,7 @@ from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.formats.spiffs import MAGIC_OFFSET, blocks_left, magic_of, signature_at
+from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, magic_of, probe, signature_at
 from imgtool.formats.spiffs_plain import plain_at
 from imgtool.layout import (
     FlashLayout,
@@ -31,27 +31,28 @@ from imgtool.operations.device_settings import (
     spiffs_on,
 )
 from imgtool.operations.extras import FIRMWARE
-from imgtool.operations.first_boot import is_old_nodemcu
+from imgtool.operations.first_boot import is_old_nodemcu, spiffs_block, spiffs_room
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imgtool.chip import FlashSize
     from imgtool.formats.nodemcu_page import RecordPage
     from imgtool.formats.reading import Firmware, Header
-    from imgtool.formats.spiffs import SpiffsSignature
     from imgtool.operations.describe import Description
     from imgtool.operations.device_settings import Reader
     from imgtool.operations.flash_checks import Content
     from imgtool.operations.pieces import Piece
 
 __all__ = [
-    "FileSystem",
+    "FoundFileSystem",
     "LfsRegion",
     "OldFlash",
     "Side",
     "mounted",
+    "mounts",
     "overlaid",
+    "probed",
     "side_after",
     "side_before",
 ]
@@ -68,7 +69,7 @@ _LOOKED_AT: Final = 5  # blocks
 _ERASED_MAGIC: Final = b"\xff\xff"
 
 
-class FileSystem(NamedTuple):
+class FoundFileSystem(NamedTuple):
     """A file system in a flash.
 
     Attributes:
@@ -166,6 +167,7 @@ class Side:
         filesystems: What file systems stand there, in address order.
         written: The stretches that a write has covered.
         code: The old firmware, as far as it was read, with what follows on it.
+        assumed: Whether it was made from an image, see OldFlash.
     """
 
     read: Reader
@@ -180,9 +182,10 @@ class Side:
     layout: FlashLayout | None
     problem: str
     boot: bytes
-    filesystems: tuple[FileSystem, ...] = ()
+    filesystems: tuple[FoundFileSystem, ...] = ()
     written: tuple[tuple[int, int], ...] = ()
     code: bytes = b""
+    assumed: bool = False
 
     @property
     def nodemcu(self) -> bool:
@@ -263,6 +266,7 @@ def side_before(old: OldFlash) -> Side:
         "",
         data[:PAGE_ADDRESS],
         code=data[: min(files, _CODE_END)],
+        assumed=old.assumed,
     )
     side = _with_layout(side, _is_arduino(found))
     return replace(side, filesystems=_filesystems(old, side))
@@ -336,7 +340,7 @@ def _with_layout(side: Side, arduino: bool) -> Side:
         return replace(side, problem=str(error))
 
 
-def _filesystems(old: OldFlash, side: Side) -> tuple[FileSystem, ...]:
+def _filesystems(old: OldFlash, side: Side) -> tuple[FoundFileSystem, ...]:
     """Everything in the flash that begins like a file system, none inside another."""
     if old.data is None:
         found = [_told(old.read, region.start, region.kind, region.size) for region in _looked_for(old, side)]
@@ -348,11 +352,11 @@ def _filesystems(old: OldFlash, side: Side) -> tuple[FileSystem, ...]:
         plain = plain_at(data[: old.capacity], start) if start < len(data) else None
         if plain is not None:
             size = plain.block_size * plain.blocks
-            found.append(FileSystem(PartKind.SPIFFS, start, size, plain.block_size, "none"))
+            found.append(FoundFileSystem(PartKind.SPIFFS, start, size, plain.block_size, "none"))
     return tuple(sorted(found, key=lambda each: each.start))
 
 
-def _looked_for(old: OldFlash, side: Side) -> list[FileSystem]:
+def _looked_for(old: OldFlash, side: Side) -> list[FoundFileSystem]:
     places: set[int] = set()
     if side.layout is not None and side.nodemcu:
         region = side.layout.find(PartKind.SPIFFS)
@@ -361,19 +365,19 @@ def _looked_for(old: OldFlash, side: Side) -> list[FileSystem]:
     found = find_filesystems(old.read, old.capacity, sorted(places)) if places else ()
     if not found:
         found = find_filesystems(old.read, old.capacity)
-    return [FileSystem(region.kind, region.start, region.size) for region in found]
+    return [FoundFileSystem(region.kind, region.start, region.size) for region in found]
 
 
-def _told(read: Reader, start: int, kind: PartKind, size: int) -> FileSystem:
+def _told(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
     signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
     if signature is None:
-        return FileSystem(kind, start, size)
-    return FileSystem(kind, start, signature.size, signature.block_size, signature.formula)
+        return FoundFileSystem(kind, start, size)
+    return FoundFileSystem(kind, start, signature.size, signature.block_size, signature.formula)
 
 
-def _scanned(data: bytes, capacity: int) -> list[FileSystem]:
+def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
     """The file systems at sector starts, as a dump of a used flash may hold several."""
-    found: list[FileSystem] = []
+    found: list[FoundFileSystem] = []
     for start in range(PAGE_ADDRESS, len(data), SECTOR):
         if found and start < found[-1].end:
             continue
@@ -382,12 +386,12 @@ def _scanned(data: bytes, capacity: int) -> list[FileSystem]:
         if signature is not None and start + signature.size <= capacity:
             kind = PartKind.SPIFFS
             size, block, formula = signature.size, signature.block_size, signature.formula
-            found.append(FileSystem(kind, start, size, block, formula))
+            found.append(FoundFileSystem(kind, start, size, block, formula))
             continue
         if data[start + 8 : start + 16] == b"littlefs":
             little = superblock_at(data[start : start + SECTOR])
             if little is not None and start + little.size <= capacity:
-                found.append(FileSystem(PartKind.LITTLEFS, start, little.size))
+                found.append(FoundFileSystem(PartKind.LITTLEFS, start, little.size))
     return found
 
 
@@ -421,10 +425,13 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
     read = overlaid(before.read, pieces)
     header = device_header(read)
     flash = None if header is None else header.flash_size
-    held = device_page(read)
-    page = None if held is None else held[1]
     main = content.main
+    foreign = main is not None and main.firmware is not None and main.firmware.name != "NodeMCU"
+    held = None if foreign else device_page(read)  # no other firmware goes by that page
+    page = None if held is None else held[1]
     end = 0 if main is None else content.start + _irom_end(main)
+    if main is not None and main.kind is FileKind.IMAGE_V1 and before.irom_end > end:
+        end = before.irom_end  # half of a firmware: what is behind it stays
     if main is not None and content.start:
         end = content.start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
     stated = None if page is None or page.table is None else page.table.irom_end
@@ -446,12 +453,23 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
     return _with_layout(side, main is not None and _is_arduino(main))
 
 
-def mounted(side: Side, formula: str | None) -> FileSystem | None:
-    """The file system that NodeMCU from 1.5.4.1 on finds first where it looks; None where it finds none.
+def mounted(side: Side, formula: str | None) -> FoundFileSystem | None:
+    """The file system that NodeMCU from 1.5.4.1 on mounts; None where it mounts none, and formats.
 
     Args:
         side: The flash.
         formula: Of its magics; None takes either.
+    """
+    found = probed(side, formula)
+    return found if found is not None and mounts(side, found, formula) else None
+
+
+def probed(side: Side, formula: str | None) -> FoundFileSystem | None:
+    """What such a NodeMCU takes for a file system, first of all, and does not look on behind.
+
+    Args:
+        side: The flash.
+        formula: Of its magics; None takes either, and any block size.
     """
     if side.layout is None:
         return None
@@ -461,16 +479,42 @@ def mounted(side: Side, formula: str | None) -> FileSystem | None:
         if region is not None
         else filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR))
     )
+    formulas = ("linear", "old") if formula is None else (formula,)
     for place in places:
         # Two bytes tell most places that hold none.
-        if region is None and side.read(place + 0xFC, 2) == b"\xff\xff" == side.read(place + 0x20FC, 2):
+        if side.read(place + 0xFC, 2) == b"\xff\xff" == side.read(place + 0x20FC, 2):
             continue
-        signature = spiffs_on(side.read, place)
-        if signature is None or formula not in (None, signature.formula):
-            continue
-        if place + signature.size <= side.capacity and _ends_well(side, place, signature):
-            return FileSystem(PartKind.SPIFFS, place, signature.size, signature.block_size, signature.formula)
+        for block in (0x2000, 0x1000) if formula is None else sorted(_room(side, place)):
+            left = [_left(side.read, place + number * block) for number in range(3)]
+            found = probe(left, block, formulas)
+            if found is not None:
+                return FoundFileSystem(PartKind.SPIFFS, place, found.size, block, found.formula)
     return None
+
+
+def _room(side: Side, start: int) -> Mapping[int, int]:
+    """How many bytes a SPIFFS may have that begins at an address, by the block sizes looked for there."""
+    if side.layout is None:
+        return {}
+    region = side.layout.find(PartKind.SPIFFS)
+    if region is None:
+        return spiffs_room(side.layout, side.firmware, start)
+    block = spiffs_block(region.size)
+    return {block: region.size // block * block}
+
+
+def _left(read: Reader, block: int) -> int | None:
+    return blocks_left(bytes(MAGIC_OFFSET) + read(block + MAGIC_OFFSET, 2), 0)
+
+
+def mounts(side: Side, found: FoundFileSystem, formula: str | None) -> bool:
+    """Whether the mount accepts what was probed: no larger than there is room, and with all of its magics."""
+    if side.layout is None or found.end > side.capacity:
+        return False
+    if formula is not None and found.size > _room(side, found.start).get(found.block, 0):
+        return False
+    signature = SpiffsSignature(found.block, found.size // found.block, found.formula)
+    return _ends_well(side, found.start, signature)
 
 
 def _ends_well(side: Side, start: int, signature: SpiffsSignature) -> bool:

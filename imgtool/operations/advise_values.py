@@ -62,7 +62,14 @@ HARM: Final = (
 )
 """Verdicts that mean that something is lost, or will not start."""
 
-_MUST_BE_KNOWN: Final = (Topic.FILES, Topic.LFS, Topic.SETTINGS, Topic.INIT_DATA, Topic.FLASH_SIZE)
+_MUST_BE_KNOWN: Final = (
+    Topic.FILES,
+    Topic.LFS,
+    Topic.SETTINGS,
+    Topic.INIT_DATA,
+    Topic.FLASH_SIZE,
+    Topic.BUILDS,
+)
 
 
 @dataclass(frozen=True, slots=True)

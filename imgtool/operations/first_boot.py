@@ -17,6 +17,8 @@ from imgtool.formats.reading import PartKind
 from imgtool.layout import Region, align_up, filesystem_start
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imgtool.formats.reading import Firmware
     from imgtool.layout import FlashLayout
 
@@ -30,6 +32,7 @@ __all__ = [
     "is_old_nodemcu",
     "spiffs_block",
     "spiffs_formula",
+    "spiffs_room",
 ]
 
 _NODEMCU_1_4: Final = (1, 4)
@@ -48,10 +51,11 @@ _OLD_UNTIL: Final = "20170521"
 # SPIFFS of NodeMCU >= 3.0: small blocks where fewer than four large ones fit the partition.
 _LARGE_BLOCK: Final = 0x2000
 _SMALL_BLOCK: Final = 0x1000
-_LEAST_LARGE_BLOCKS: Final = 4
+_LEAST_BLOCKS: Final = 4
+_SDK_SECTORS: Final = 5 * SECTOR
 
 _SMALL_FLASH: Final = 700_000  # bytes, below which NodeMCU looks and formats behind its code at once
-_LEAST_START: Final = 400_000
+_LEAST_SIZE: Final = 400_000  # bytes of a file system, below which it wastes no 64 KB in front of it
 _ERASE_TYPICAL: Final = 0.045  # seconds a sector, docs/virtual/timing.md
 _ERASE_MOST: Final = 0.4
 
@@ -147,10 +151,12 @@ def spiffs_formula(firmware: Firmware | None, boot: bytes | None = None) -> str 
         return known.get(repair)
     if release < _NODEMCU_2_1:
         return "old"
-    return "linear" if release >= _NODEMCU_2_2 else _formula_of_2_1(firmware)
+    return _formula_of_2_1(firmware)
 
 
 def _formula_of_2_1(firmware: Firmware) -> str | None:
+    if firmware.release >= _NODEMCU_2_2:
+        return "linear"
     built = re.sub(r"\D", "", firmware.build or "")[:8]
     if built >= _LINEAR_FROM:
         return "linear"
@@ -161,7 +167,7 @@ def _formula_of_2_1(firmware: Firmware) -> str | None:
 
 def spiffs_block(size: int) -> int:
     """The block size that NodeMCU 3.0 and later takes for a partition of so many bytes."""
-    return _LARGE_BLOCK if size >= _LEAST_LARGE_BLOCKS * _LARGE_BLOCK else _SMALL_BLOCK
+    return _LARGE_BLOCK if size >= _LEAST_BLOCKS * _LARGE_BLOCK else _SMALL_BLOCK
 
 
 def filesystem_made(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> Region | None:
@@ -185,13 +191,34 @@ def filesystem_made(layout: FlashLayout, firmware: Firmware | None, firmware_end
         return None
     if firmware.release < _SDK_NEEDS_INIT_DATA:
         return _blocks(start, layout.flash.bytes - 4 * SECTOR, _SMALL_BLOCK)
+    end = layout.flash.bytes - _SDK_SECTORS
     if layout.flash.bytes >= _SMALL_FLASH:
         start = align_up(end_of_code + 0x1_0000, 0x1_0000)
-        if start < _LEAST_START:
+        if 0 <= end - start < _LEAST_SIZE:
             start = align_up(end_of_code + 0x8000, _LARGE_BLOCK)
-    end = layout.flash.bytes - 5 * SECTOR
-    large = (end - start) // _LARGE_BLOCK >= _LEAST_LARGE_BLOCKS
-    return _blocks(start, end, _LARGE_BLOCK if large else _SMALL_BLOCK)
+    return _blocks(start, end, spiffs_block(end - start))
+
+
+def spiffs_room(layout: FlashLayout, firmware: Firmware | None, start: int) -> Mapping[int, int]:
+    """How many bytes a SPIFFS may have that begins at an address, by block size: NodeMCU 1.5.4.1 to 2.2.1.
+
+    A block size that is missing is one that it does not look for there.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        start: The address.
+    """
+    size = layout.flash.bytes - _SDK_SECTORS - start
+    fitting = {
+        block: size // block * block
+        for block in (_SMALL_BLOCK, _LARGE_BLOCK)
+        if size // block >= _LEAST_BLOCKS
+    }
+    both = firmware is not None and firmware.release >= _NODEMCU_2_1 and _formula_of_2_1(firmware) != "old"
+    if _LARGE_BLOCK in fitting and not both:
+        del fitting[_SMALL_BLOCK]  # up to 2.1.0-20170521 it looks for small ones where no large ones fit
+    return fitting
 
 
 def _blocks(start: int, end: int, block: int) -> Region | None:

@@ -16,7 +16,7 @@ from imgtool.formats.spiffs import MAGIC_OFFSET, blocks_left
 from imgtool.layout import FlashLayout, table_regions
 from imgtool.operations.advise_files import file_points
 from imgtool.operations.advise_flash import lfs_point, settings_point
-from imgtool.operations.advise_look import FileSystem, Side, mounted, overlaid
+from imgtool.operations.advise_look import FoundFileSystem, Side, mounted, overlaid
 from imgtool.operations.advise_values import AdviceVerdict, Topic
 from imgtool.operations.device_settings import PAGE_ADDRESS, device_header, device_page, spiffs_on
 from imgtool.operations.first_boot import is_old_nodemcu
@@ -69,7 +69,7 @@ def upgrade_findings(draft: Draft, place: Place, content: Content, device: Devic
         written=tuple((piece.address, piece.end) for piece in draft.pieces),
     )
     before = replace(before, filesystems=_filesystems(before, after))
-    lfs, settings = lfs_point(before, after, assumed=False), settings_point(before, after)
+    lfs, settings = lfs_point(before, after), settings_point(before, after)
     points = [point for point in (lfs, settings) if point is not None]
     if not any(is_.kind in (FileKind.SPIFFS, FileKind.LITTLEFS) for _, is_ in content.pieces):
         points += file_points(before, after, made=False)
@@ -129,7 +129,7 @@ def _page(read: Reader, place: Place) -> RecordPage | None:
     return nodemcu_page.page_at(block.ljust(nodemcu_page.PAGE_SIZE, b"\xff"), 0)
 
 
-def _filesystems(before: Side, after: Side) -> tuple[FileSystem, ...]:
+def _filesystems(before: Side, after: Side) -> tuple[FoundFileSystem, ...]:
     """The file system of the device's table; without a table one where the new firmware looks."""
     region = None if before.layout is None else before.layout.find(PartKind.SPIFFS)
     if region is not None:
@@ -137,7 +137,7 @@ def _filesystems(before: Side, after: Side) -> tuple[FileSystem, ...]:
         if signature is None:
             return ()
         return (
-            FileSystem(
+            FoundFileSystem(
                 PartKind.SPIFFS, region.start, signature.size, signature.block_size, signature.formula
             ),
         )
@@ -147,7 +147,7 @@ def _filesystems(before: Side, after: Side) -> tuple[FileSystem, ...]:
     return () if found is None else (_from_its_start(before.read, found),)
 
 
-def _from_its_start(read: Reader, found: FileSystem) -> FileSystem:
+def _from_its_start(read: Reader, found: FoundFileSystem) -> FoundFileSystem:
     """The file system that a hit is in the middle of, or the hit itself."""
     start, size = found.start, found.size
     left = found.size // found.block if found.block else 0

@@ -82,6 +82,20 @@ def test_old_longer_than_the_flash(imgtool: Command) -> None:
     assert (run.code, "longer than the flash" in run.err) == (4, True)
 
 
+def test_a_web_page_is_no_old(imgtool: Command, put: Put) -> None:
+    put("page.html", b"<html><body>404</body></html>")
+    run = imgtool("advise", "page.html", "old.bin", "--flash-size", "1MB")
+
+    assert (run.code, run.err.startswith("error: page.html: OLD is neither a dump nor an image")) == (3, True)
+
+
+def test_what_flash_refuses_by_name_is_inspected(imgtool: Command, put: Put) -> None:
+    put("files.img", b"hello")
+    cures = result(imgtool("advise", "dump.bin", "@lfs", "files.img", "--json").out)["cures"]
+
+    assert cures[-1]["commands"] == ["imgtool inspect files.img"]
+
+
 def result(out: str) -> dict[str, Any]:
     document = json.loads(out)
     assert (document["schema"], document["command"], len(document["results"])) == (1, "advise", 1)
@@ -139,6 +153,15 @@ def parse(words: list[str]) -> None:
     group.commands[words[0]].make_context(words[0], words[1:])
 
 
+def test_an_empty_board(imgtool: Command, put: Put) -> None:
+    put("board.bin", b"\xff" * SMALL)
+    found = result(imgtool("advise", "-p", "sim:512KB,flash=board.bin", "old.bin", *ROM, "--json").out)
+
+    assert (found["old"]["kind"], found["flash"]["bytes"], found["document"]["ok"]) == ("device", SMALL, True)
+    assert found["cures"][0]["commands"] == ["imgtool flash -p sim:512KB,flash=board.bin old.bin"]
+
+
+@pytest.mark.long
 def test_a_board(imgtool: Command, put: Put, folder: Path) -> None:
     put("old.bin", before_3("2.2.1", 0x2000))
     put("board.bin", used(before_3("2.2.1", 0x2000), {0x12000: spiffs(8)}, SMALL))

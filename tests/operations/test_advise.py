@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures import upgrades
+from fixtures import nodemcu, upgrades
 from fixtures.upgrades import MB, Build3, before_3, flash, from_3, spiffs, used, used_3
+from imgtool.cli import COMMANDS
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.operations.advise import advise, old_flash
 from imgtool.operations.advise_look import OldFlash, side_before
@@ -117,7 +118,7 @@ ROWS: Final = [
         release("2.2.1"),
         FILES,
         "formatted",
-        "1 places from 0x020000",
+        "8 places from 0x020000 to 0x02e000",
     ),
     Row(
         "D8.3 old magics, linear wanted",
@@ -134,6 +135,36 @@ ROWS: Final = [
         FILES,
         "formatted",
         "the linear magics",
+    ),
+    Row(
+        "D8.3 on 512 KB at an 8 KB step",
+        at("2.2.1", 0x24000, SPIFFS, 512 * KILO, 0x14000),
+        release("2.2.1"),
+        FILES,
+        "kept",
+        "0x024000",
+    ),
+    Row(
+        "D8.3 small blocks, 2.0.0 looks for large ones",
+        at("1.5.4.1-20161201", 0x30000, spiffs(16, 0x1000, old=True)),
+        release("2.0.0"),
+        FILES,
+        "formatted",
+        "blocks of 4096 bytes",
+    ),
+    Row(
+        "D8.3 small blocks, 2.0.0 has room for no others",
+        at("1.5.4.1-20161201", 0x76000, spiffs(5, 0x1000, old=True), 512 * KILO, 0x64000),
+        release("2.0.0", 0x64000),
+        FILES,
+        "kept",
+    ),
+    Row(
+        "D8.3 small blocks, 2.2.1 looks for both",
+        at("2.2.1", 0x30000, spiffs(16, 0x1000)),
+        release("2.2.1"),
+        FILES,
+        "kept",
     ),
     Row(
         "D8.3 into the old formula",
@@ -186,6 +217,24 @@ ROWS: Final = [
     ),
     Row(
         "D8.4 elsewhere", at("2.2.1", 0x30000, SPIFFS), three(), FILES, "formatted", "only what begins there"
+    ),
+    Row(
+        "D8.4 the partition begins in its middle",
+        at("2.2.1", 0x20000, spiffs(100), irom=0x8000),
+        three(end=0x20000, lfs=0x8000),
+        FILES,
+        "lost",
+        "inside it",
+    ),
+    Row(
+        "D8.4 a stale one in the partition",
+        lambda: used(
+            before_3("2.2.1", 0x18000), {0x30000: spiffs(8), 0x20000 + 0x8000 + 0x20000: spiffs(4)}, MB
+        ),
+        three(lfs=0x28000),
+        FILES,
+        "lost",
+        "on a stale one",
     ),
     Row(
         "D8.4 blocks of 4 KB",
@@ -322,12 +371,12 @@ ROWS: Final = [
     ),
     Row("H SSL", ran_3(0x20000, SPIFFS, build=Build3(ssl="true")), three(), Topic.SSL, "lost"),
     Row(
-        "H files empty",
+        "H files: larger than there is room for",
         at("2.2.1", 0x30000, spiffs(486)),
         release("2.2.1"),
         FILES,
-        "lost",
-        "files exist but are empty",
+        "formatted",
+        "room for 3,973,120",
     ),
     Row(
         "H several file systems",
@@ -343,7 +392,7 @@ ROWS: Final = [
         release("2.2.1"),
         Topic.FIRST_BOOT,
         "changed",
-        "about 44 s (up to 391 s)",
+        "about 44 s (up to 388 s)",
     ),
     Row(
         "H init data moves",
@@ -531,7 +580,12 @@ ROWS: Final = [
         "lost",
     ),
     Row(
-        "MicroPython to NodeMCU", lambda: IMAGES["dumps/micropython-1m.bin"], release("2.2.1"), FILES, "none"
+        "MicroPython to NodeMCU",
+        lambda: IMAGES["dumps/micropython-1m.bin"],
+        release("2.2.1"),
+        FILES,
+        "unknown",
+        "in a FAT volume",
     ),
     Row("AT to NodeMCU", lambda: IMAGES["dumps/at-512k.bin"], release("2.2.1"), Topic.INIT_DATA, "kept"),
     Row(
@@ -540,6 +594,48 @@ ROWS: Final = [
         lambda: IMAGES["rtos3/bootloader.bin"],
         FILES,
         "lost",
+    ),
+    Row(
+        "image of an Arduino sketch to NodeMCU",
+        lambda: IMAGES["arduino/core-2.7.bin"],
+        three(),
+        FILES,
+        "unknown",
+        "OLD is an image",
+        size="4MB",
+    ),
+    # What is half, or nothing.
+    Row(
+        "half of a firmware",
+        at("2.2.1", 0x30000, SPIFFS),
+        lambda: before_3("2.0.0")[:0x10000].rstrip(b"\xff"),
+        Topic.BUILDS,
+        "unknown",
+        "half of a firmware: 0x10000.bin stays",
+    ),
+    Row(
+        "half of another firmware over 3.0",
+        ran_3(0x20000, SPIFFS),
+        lambda: IMAGES["arduino/core-2.7.bin"],
+        Topic.SETTINGS,
+        "lost",
+        "no such page",
+    ),
+    Row(
+        "a web page",
+        at("2.2.1", 0x30000, SPIFFS),
+        lambda: b"<html><body>404</body></html>",
+        Topic.BUILDS,
+        "refused",
+        "cannot boot from this",
+    ),
+    Row(
+        "a dump without the SDK's last sectors",
+        lambda: at("2.2.1", 0x200000, SPIFFS, 4 * MB)()[:-0x1000],
+        release("2.2.1"),
+        FILES,
+        "formatted",
+        size="4MB",
     ),
     # What was not read is not known.
     Row(
@@ -564,6 +660,47 @@ ROWS: Final = [
     Row("image to image over 3.0", release("2.2.1"), three(), FILES, "formatted", size="4MB"),
     Row("image of 3.0 to itself", three(lfs=0x10000), three(lfs=0x10000), Topic.LFS, "kept", size="4MB"),
 ]
+
+
+CASES_OF_D8: Final = ("3", "4", "5", "6", "7")  # 1 and 2 say how to find out what is there
+LIST_OF_H: Final[dict[str, str | list[str]]] = {
+    "scripts that are not compatible": ["H scripts", "H Lua 5.3", "H number type"],
+    "file system moved or formatted": ["D8.3 not where it looks", "D8.4 elsewhere"],
+    "files exist but are empty": [
+        "D8.5 overwritten, and the rest is mounted",
+        "D8.3 the middle is found first",
+    ],
+    "silent first boot": ["H silent first boot"],
+    "init data changes": ["H init data moves", "H init data back", "H init data kept"],
+    "rf_cal[0] loop": ["H boot loop over Arduino's RF cal", "H 3.0 heals itself"],
+    "early 1.5.4.1 writes none": ["H boot loop of early 1.5.4.1", "H erased, and written at first boot"],
+    "address by capacity": ["H init data moves", "H larger than the flash"],
+    "8 and 16 MB under 2.0": ["H 16 MB under 2.0"],
+    "512 KB or 1 MB": ["H 3.0 on 512 KB", "H reaches the SDK's sectors"],
+    "mode": ["H mode"],
+    "which files where": ["H mixed builds", "half of a firmware"],
+    "default firmware of the flasher": "test_the_default_firmware_of_the_windows_flasher",
+    "chip id e0 4016": "imgtool id",
+    "try a smaller size": ["H smaller size under 3.0"],
+    "sizes in bits": "imgtool flash --flash-size 32m",
+    "settings page kept": ["settings are carried over", "settings under 2.2"],
+}
+"""The guide's problem list, and what answers: rows above, a test of its own, or another command."""
+
+
+def test_each_case_of_the_rules_and_of_the_list_has_its_row() -> None:
+    names = {row.name for row in ROWS}
+    rules = {name.split()[0].removeprefix("D8.") for name in names if name.startswith("D8.")}
+
+    assert len(names) == len(ROWS)
+    assert rules == set(CASES_OF_D8)
+    for item, answers in LIST_OF_H.items():
+        if isinstance(answers, list):
+            assert set(answers) <= names, item
+        elif answers.startswith("imgtool "):
+            assert answers.split()[1] in COMMANDS, item
+        else:
+            assert answers in globals(), item
 
 
 @cache
@@ -643,6 +780,26 @@ def test_a_page_that_was_not_read() -> None:
     points = advise(OldFlash.of_dump(dump[:0x10000], 4 * MB, "flash-dump"), from_3()).points
 
     assert [p.verdict for p in points if p.topic in (Topic.SETTINGS, Topic.LFS)] == ["unknown"] * 2
+
+
+@pytest.mark.parametrize(
+    "data", [b"<html>404</html>", nodemcu.V05, spiffs(4), before_3("2.2.1")[0x10000:]], ids=len
+)
+def test_what_is_no_flash_is_no_old(data: bytes) -> None:
+    with pytest.raises(FormatError, match="neither a dump nor an image"):
+        advise(data, before_3("2.2.1"), size="4MB")
+
+
+def test_part_of_a_dump_does_not_tell_the_capacity() -> None:
+    with pytest.raises(LayoutError, match="does not tell how large"):
+        advise(b"\xff" * 0x3000, before_3("2.2.1"))
+
+
+def test_a_fixed_place_is_proposed_for_a_table_of_its_own_alone() -> None:
+    half = from_3()[:0x10000].rstrip(b"\xff")
+    advice = advise(used_3(from_3(), {0x40000: SPIFFS}, 4 * MB), half)
+
+    assert not any("--spiffs-addr" in c for cure in advice.cures for c in cure.commands)
 
 
 def test_half_of_a_pair_is_no_old() -> None:
@@ -738,16 +895,18 @@ NOISE: Final = st.one_of(
         b"".join
     ),
 )
+USED: Final = used_3(from_3(), {0x20000: SPIFFS}, MB)
 NEW: Final = {"2.2.1": before_3("2.2.1"), "3.0": from_3(), "0.9.5": before_3("0.9.5")}
 
 
+@settings(max_examples=25)
 @given(
     noise=NOISE,
     place=st.sampled_from([0, 0x10000, 0x1F000, 0x20000, 0xFB000]),
     new=st.sampled_from(sorted(NEW)),
 )
 def test_noise_is_no_reason_to_fail(noise: bytes, place: int, new: str) -> None:
-    old = bytearray(used_3(from_3(), {0x20000: SPIFFS}, MB))
+    old = bytearray(USED)
     old[place : place + len(noise)] = noise
 
     assert advise(bytes(old), NEW[new]).sentence
