@@ -163,8 +163,17 @@ def _region_parts(data: bytes, region: Region) -> tuple[list[Part], list[Finding
         return [Part(region.kind if kept else PartKind.BLANK, region.start, size, note=note)], []
     if region.kind in (PartKind.SPIFFS, PartKind.LFS):
         # What was there before the firmware may lie anywhere in it.
-        return _free_parts(data, region.start, stop, f"in the place of {region.name}")
+        parts, told = _free_parts(data, region.start, stop, f"in the place of {region.name}")
+        return parts, [_of_remnant(finding, parts[0], region) for finding in told]
     return [_used_part(data, region, stop)], []
+
+
+def _of_remnant(finding: Finding, first: Part, region: Region) -> Finding:
+    """A finding about what lies in a region: an error only about what the firmware would use there."""
+    own = first.kind is region.kind and first.offset == region.start
+    if finding.severity is not Severity.ERROR or (own and (finding.offset or 0) <= first.end):
+        return finding
+    return replace(finding, severity=Severity.WARNING, message=f"a remnant: {finding.message}")
 
 
 def _used_part(data: bytes, region: Region, stop: int) -> Part:

@@ -25,7 +25,11 @@ def dirty(size: int) -> bytes:
     return b"".join(number.to_bytes(4, "little") * (SECTOR // 4) for number in range(1, size // SECTOR + 1))
 
 
-@pytest.mark.parametrize("name", SIZES)
+def large_is_long(name: str) -> object:
+    return pytest.param(name, marks=pytest.mark.long) if name in ("8MB", "16MB") else name
+
+
+@pytest.mark.parametrize("name", [large_is_long(name) for name in SIZES])
 def test_full_image_of_every_size(pair: Path, imgtool: Command, name: str) -> None:
     size = SIZES[name]
     (pair / "board.bin").write_bytes(dirty(size))
@@ -40,7 +44,7 @@ def test_full_image_of_every_size(pair: Path, imgtool: Command, name: str) -> No
     assert fields["written"] + fields["erased"] == size
 
 
-@pytest.mark.parametrize("name", [name for name in SIZES if not name.endswith("-c1")])
+@pytest.mark.parametrize("name", [large_is_long(name) for name in SIZES if not name.endswith("-c1")])
 def test_pair_onto_every_size(pair: Path, imgtool: Command, name: str) -> None:
     board, end = pair / "board.bin", SIZES[name]
     before = dirty(end)

@@ -481,7 +481,7 @@ def test_a_frame_that_comes_broken_is_written_all_the_same(kind: str) -> None:
     check_write(FEW, sending=(2, kind))
 
 
-@pytest.mark.parametrize("number", [1, 9, 16, 17])
+@pytest.mark.parametrize("number", [1, 17, *(pytest.param(n, marks=pytest.mark.long) for n in (9, 16))])
 def test_a_frame_of_a_block_that_is_erased_as_one_is_lost(number: int) -> None:
     check_write(ALIKE, sending=(number, "lost"))
 
@@ -501,7 +501,11 @@ def test_an_answer_that_is_lost_or_broken_does_no_harm(kind: str, numbers: tuple
     check_write(FEW, hearing=(numbers, kind))
 
 
-@pytest.mark.parametrize("numbers", [(1,), (4, 5), (2, 16, 18), (17,)], ids=str)
+@pytest.mark.parametrize(
+    "numbers",
+    [(2, 16, 18), *(pytest.param(n, marks=pytest.mark.long) for n in ((1,), (4, 5), (17,)))],
+    ids=str,
+)
 def test_answers_to_frames_of_a_block_that_is_erased_as_one_are_lost(numbers: tuple[int, ...]) -> None:
     check_write(ALIKE, hearing=(numbers, "lost"))
 
@@ -682,6 +686,7 @@ def one_run(seed: int) -> None:
     assert said, plan
 
 
+@pytest.mark.long
 def test_a_few_seeded_faults() -> None:
     for seed in range(5):
         one_run(seed)

@@ -94,7 +94,9 @@ def jittered(text: str, sent: int, heard: int, broken: int | None, random: Rando
     return bytes(found)
 
 
-@pytest.mark.parametrize("broken", [None, 0x00, 0x80, 0xFF])
+@pytest.mark.parametrize(
+    "broken", [None, *(pytest.param(b, marks=pytest.mark.long) for b in (0x00, 0x80)), 0xFF]
+)
 @pytest.mark.parametrize("sent", [9600, 57600, 74880, 115200, 230400, 921600])
 @pytest.mark.parametrize("text", [ROM, FIRMWARE], ids=["ROM", "firmware"])
 def test_never_sure_and_wrong(text: str, sent: int, broken: int | None) -> None:

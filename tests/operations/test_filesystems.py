@@ -94,6 +94,18 @@ def test_littlefs_of_another_maker_is_read_in_a_dump() -> None:
     }
 
 
+def test_a_remnant_that_is_cut_is_no_error() -> None:
+    dump = IMAGES["generations/nodemcu-3-current.bin"]
+    image = filesystems.used(filesystems.FILES, filesystems.Variant(0x2000, 98))
+    place = next(part for part in describe(dump).parts if part.kind is PartKind.SPIFFS).offset
+    own = describe(dump[:place] + image + dump[place + len(image) :])
+    other = describe(dump[: place - 0x8000] + image[:0x8000] + dump[place:])
+
+    assert said(own.findings, "error") == ["cut"]
+    assert said(other.findings, "error") == []
+    assert "cut" in said(other.findings, "warning")
+
+
 def test_inside_of_a_gzip_file() -> None:
     packed = gzip.compress(IMAGES["dumps/nodemcu-2.2-4m.bin"], 1, mtime=0)
     (system,) = file_systems(packed)

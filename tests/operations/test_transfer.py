@@ -112,6 +112,7 @@ def test_blank_sectors_of_a_blank_flash_are_left_alone(way: str) -> None:
     assert counts(done.wire) == {"page": 32}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", OWN_STUB)
 def test_no_page_is_programmed_for_sectors_that_are_to_be_blank(way: str) -> None:
     data = code(BLOCK) + b"\xff" * BLOCK * 3
@@ -151,6 +152,7 @@ def test_without_diff_everything_is_written(way: str) -> None:
     assert (done.result.written, done.result.unchanged) == (0x3000, 0)
 
 
+@pytest.mark.long
 def test_the_rom_alone_verifies_by_reading_when_it_is_asked_to() -> None:
     data = code(0x400) + BLANK[:0xC00]
     done = run("sim:1MB", noise(SIZE), job(data, verify="readback"), "none")

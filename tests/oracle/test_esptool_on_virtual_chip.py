@@ -86,6 +86,7 @@ def test_write_flash(tmp_path: Path, image: str, words: tuple[str, ...]) -> None
 WORN = ",".join(f"worn=0x20000.{bit}" for bit in range(8) if DATA[0] >> bit & 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault",
     [pytest.param(WORN, id="worn", marks=pytest.mark.long), pytest.param("skip=sector:2", id="skipped")],
@@ -245,6 +246,7 @@ def test_both_stubs_of_espressif(tmp_path: Path, version: str) -> None:
         assert device.now == after_write(DIRT, DATA[:0x2000], 0x3000)
 
 
+@pytest.mark.long
 @no_pty
 def test_pty(tmp_path: Path, image: str) -> None:
     with Device(tmp_path, "pty", content=DIRT) as device:
