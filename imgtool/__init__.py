@@ -44,8 +44,9 @@ if TYPE_CHECKING:
         Severity,
     )
     from imgtool.formats.stored_files import FileSystem, StoredFile
-    from imgtool.operations.advise import advise, old_flash
+    from imgtool.operations.advise import advise
     from imgtool.operations.advise_look import OldFlash
+    from imgtool.operations.advise_old import old_flash
     from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
     from imgtool.operations.boot_verdicts import Cure, Verdict
     from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
@@ -130,8 +131,9 @@ _HOMES: Final = {
         "Severity",
     ),
     "imgtool.formats.stored_files": ("FileSystem", "StoredFile"),
-    "imgtool.operations.advise": ("advise", "old_flash"),
+    "imgtool.operations.advise": ("advise",),
     "imgtool.operations.advise_look": ("OldFlash",),
+    "imgtool.operations.advise_old": ("old_flash",),
     "imgtool.operations.advise_values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
     "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),

@@ -6,6 +6,7 @@ blocks of one page share the copy.  ``python -m tests.test_docs`` puts the real 
 
 from __future__ import annotations
 
+import doctest
 import io
 import os
 import re
@@ -124,6 +125,13 @@ def test_examples_are_what_the_tool_prints(page: Path, tmp_path: Path) -> None:
     copy_fixtures(tmp_path, text)
 
     assert refreshed(text, tmp_path) == text
+
+
+def test_examples_in_python_give_what_the_page_says() -> None:
+    failed, tried = doctest.testfile(str(DOCS / "python-api.md"), module_relative=False)
+
+    assert tried
+    assert not failed
 
 
 @pytest.mark.parametrize("name", COMMANDS)

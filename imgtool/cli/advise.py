@@ -56,7 +56,7 @@ def advise(
 
     Example: imgtool advise backup.bin nodemcu.bin
     """
-    from imgtool.operations.advise import advise as advised
+    from imgtool.operations.advise import advise_request
 
     given = list(words or [])
     capacity = None if size is None else _capacity(size)
@@ -69,7 +69,7 @@ def advise(
             )
         old_words, given = given[:1], given[1:]
         request = _request(given)
-        result = advised(_old_of(old_words[0], capacity), request, names=_names(given, None))
+        result = advise_request(_old_of(old_words[0], capacity), request, _names(given, None))
         title = old_words[0]
     else:
         if size is not None:
@@ -123,7 +123,7 @@ def _old_of(word: str, capacity: int | None) -> OldFlash:
     """What the word for OLD stands for: a file, or a folder whose images make up one."""
     from imgtool.cli.placing import pieces_of
     from imgtool.errors import FormatError, LayoutError
-    from imgtool.operations.advise import old_flash
+    from imgtool.operations.advise_old import old_flash
     from imgtool.operations.merge import join, lay_out
 
     if not Path(word).exists() and ":" in word:
@@ -162,7 +162,7 @@ def _of_board(
     from imgtool.cli.connecting import connected, port_name, reader_of
     from imgtool.cli.progress import Progress
     from imgtool.errors import LayoutError
-    from imgtool.operations.advise import advise as advised
+    from imgtool.operations.advise import advise_request
     from imgtool.operations.advise_look import OldFlash
 
     name = port_name(given)
@@ -180,7 +180,7 @@ def _of_board(
             )
         reader = reader_of(session, progress.listener(name))
         old = OldFlash(reader, capacity, capacity, "device", embedded=session.chip.embedded)
-        result = advised(old, request, names=_names(words, name))
+        result = advise_request(old, request, _names(words, name))
         progress.clear()
     return name, result
 
