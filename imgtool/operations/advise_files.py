@@ -198,12 +198,12 @@ def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of
         return _point(verdict, f"the new image brings a file system of its own, at {found.where}"), False
     if main is None:
         if is_old_nodemcu(before.firmware):
-            return _old_to_new(before, after), True
+            return _old_to_new(before, after, main), True
         if found is None:
             return _point(AdviceVerdict.NONE, "no file system that imgtool knows is in the old flash"), True
         return _point(AdviceVerdict.KEPT, f"the {found.name} at {found.where} is found"), False
     if main.formula == "none":
-        return _old_to_new(before, after), True
+        return _old_to_new(before, after, main), True
     if after.hit(main.start, main.end):
         point = _overwritten(after, main)
         if found is not None and main.start < found.start < main.end:
@@ -224,8 +224,10 @@ def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of
     return _found(after, main, found, formula), False
 
 
-def _old_to_new(before: Side, after: Side) -> AdvicePoint:
-    reason = f"{after.name} cannot read the SPIFFS of {before.name}, which has no magics: it formats"
+def _old_to_new(before: Side, after: Side, main: FoundFileSystem | None) -> AdvicePoint:
+    old = main or _new_place(before)  # where a release before magics would make it, it looks for it
+    where = "" if old is None else f" at {old.where}"
+    reason = f"{after.name} cannot read the SPIFFS of {before.name}{where}, which has no magics: it formats"
     new = _new_place(after)
     return _point(AdviceVerdict.FORMATTED, reason + ("" if new is None else f" {new.where}"))
 
