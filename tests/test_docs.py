@@ -6,6 +6,7 @@ blocks of one page share the copy.  ``python -m tests.test_docs`` puts the real 
 
 from __future__ import annotations
 
+import ast
 import doctest
 import io
 import os
@@ -13,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -21,6 +23,7 @@ import pytest
 from imgtool.cli import ALIASES, COMMANDS, EXIT_CODES, main
 from imgtool.formats import FORMATS
 from imgtool.formats.reading import FileKind, PartKind
+from imgtool.operations.flash_checks import CHECKS
 from imgtool.operations.stub_assumptions import ASSUMPTIONS
 from tests.support import IMAGES
 
@@ -152,6 +155,40 @@ def test_every_assumption_about_the_stub_is_described(name: str) -> None:
 @pytest.mark.parametrize("kind", [*FileKind, *PartKind])
 def test_every_kind_is_described(kind: FileKind | PartKind) -> None:
     assert f"`{kind}`" in (DOCS / "json.md").read_text(encoding="utf-8")
+
+
+def test_every_finding_is_described_with_its_severity() -> None:
+    table = (DOCS / "json.md").read_text(encoding="utf-8").partition("## Finding codes")[2]
+    rows = [line.split(" | ", 2) for line in table.splitlines() if line.startswith("| `")]
+    described: dict[str, str] = {}
+    for names, severities, _ in rows:
+        for code in re.findall(r"`([\w.-]+)`", names.partition(" of ")[0]):
+            described[code] = f"{described.get(code, '')} {severities}"
+    said = {*_findings(), *((f"forced-{check}", "warning") for check in CHECKS)}
+
+    assert len(said) > len(rows) / 2
+    assert sorted(pair for pair in said if pair[1] not in described.get(pair[0], "")) == []
+
+
+def _findings() -> Iterator[tuple[str, str]]:
+    """Code and severity of every finding that the source spells out."""
+    helpers = {"error": "error", "say": "error"}  # of the formats
+    for path in (ROOT / "imgtool").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or not call.args:
+                continue
+            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+            if name == "Finding" and len(call.args) > 1:
+                severities = [a.attr.lower() for a in ast.walk(call.args[0]) if isinstance(a, ast.Attribute)]
+                code = call.args[1]
+            elif name in helpers and path.parent.name == "formats":
+                severities, code = [helpers[name]], call.args[0]
+            else:
+                continue
+            codes = (code.body, code.orelse) if isinstance(code, ast.IfExp) else (code,)
+            for each in codes:
+                if isinstance(each, ast.Constant):
+                    yield from ((str(each.value), severity) for severity in severities)
 
 
 @pytest.mark.parametrize("code", [0, 1, *EXIT_CODES.values(), 70, 130])

@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except ImgtoolError as error:
         # Among events an error is one more line.
-        _report(error, hint_for(error), as_json=as_json, line="--events" in words)
+        _report(error, _with_command(hint_for(error), words), as_json=as_json, line="--events" in words)
         code = exit_code_of(error)
     except BrokenPipeError:
         # The reader went away, as head does; what it wanted it has.
@@ -221,6 +221,8 @@ def exit_code_of(error: ImgtoolError) -> int:
 
 def hint_for(error: ImgtoolError) -> str:
     """What to do about an error: a cure for this very one, or the hint for its class."""
+    if isinstance(error, UsageError) and error.hint is not None:
+        return error.hint
     special = PortError | ChipError | VerifyError | InterruptedRunError
     if error.check == "repair":
         return "imgtool inspect FILE shows its checks; imgtool patch --repair makes them right"
@@ -231,6 +233,14 @@ def hint_for(error: ImgtoolError) -> str:
         if own is not None:
             return own
     return next(HINTS[kind] for kind in type(error).__mro__ if kind in HINTS)
+
+
+def _with_command(hint: str, words: Sequence[str]) -> str:
+    """The hint with the name of the command that was given."""
+    name = words[0].replace("_", "-") if words else ""
+    if name in COMMANDS or name in ALIASES:
+        return hint.replace("COMMAND", words[0])
+    return hint
 
 
 def _report(error: ImgtoolError, hint: str, *, as_json: bool, line: bool) -> None:

@@ -22,7 +22,13 @@ NAMED_PLACES: Final = ("@init-data", "@rf-cal", "@lfs", "@spiffs")
 
 
 class UsageError(ImgtoolError):
-    """The command line asks for something that makes no sense."""
+    """The command line asks for something that makes no sense.
+
+    Attributes:
+        hint: What to do about this very one; None where the help of the command says it.
+    """
+
+    hint: str | None = None
 
 
 class InterruptedRunError(ImgtoolError):
@@ -55,6 +61,7 @@ def expand_arguments(arguments: list[str]) -> list[str]:
             for line in lines:
                 words += _words_of(line)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UsageError(f"the argument file {word[1:]} cannot be read: {reason}") from None
+            from imgtool.cli.files import unusable
+
+            raise unusable(f"the argument file {word[1:]}", "read", error) from None
     return words

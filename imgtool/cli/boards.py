@@ -164,9 +164,9 @@ class BoardLog:
                     text = _csv_line(LogRow._fields) + text
                 file.write(text)
         except (OSError, ValueError) as error:
-            from imgtool.cli.files import reason_of
+            from imgtool.cli.files import unusable
 
-            raise UsageError(f"{self._path} cannot be written: {reason_of(error)}") from None
+            raise unusable(self._path, "written", error) from None
 
 
 def _csv_line(row: Sequence[str]) -> str:

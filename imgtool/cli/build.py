@@ -213,13 +213,13 @@ def _one_path(default: str, output: str | None) -> Path:
 
 
 def _write(outputs: list[Output], elf: Path, output: str | None) -> None:
-    from imgtool.cli.files import reason_of, write_file, write_files
+    from imgtool.cli.files import unusable, write_file, write_files
 
     if output is not None and _is_folder(output):
         try:
             Path(output).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise UsageError(f"the folder {output} cannot be made: {reason_of(error)}") from None
+            raise unusable(f"the folder {output}", "made", error) from None
     if len(outputs) == 1:
         write_file(outputs[0].path, outputs[0].data, [elf])
     else:

@@ -76,7 +76,9 @@ def _read(log: str | None) -> bytes:
     try:
         return stdin.buffer.read()
     except OSError as error:
-        raise UsageError(f"stdin cannot be read: {error.strerror}") from None
+        from imgtool.cli.files import unusable
+
+        raise unusable("stdin", "read", error) from None
 
 
 # For programs.

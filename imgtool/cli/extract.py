@@ -189,13 +189,13 @@ def _part_rows(taken: Extraction, folder: Path | None = None) -> list[dict[str, 
 
 
 def _write_all(taken: Extraction, file: Path, folder: Path) -> _Report:
-    from imgtool.cli.files import check_output, reason_of, write_file
+    from imgtool.cli.files import check_output, unusable, write_file
     from imgtool.cli.parts_folder import is_inside
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"the folder {folder} cannot be made: {reason_of(error)}") from None
+        raise unusable(f"the folder {folder}", "made", error) from None
     kept = {stretch.file for stretch in taken.manifest.files}
     contents = {part.file: part.data for part in taken.parts if part.file in kept}
     contents[MANIFEST] = taken.manifest.build()  # last: a run that breaks off leaves none

@@ -10,6 +10,7 @@ import typer
 
 from imgtool.cli.arguments import UsageError
 from imgtool.cli.options import MANIFEST
+from imgtool.errors import FormatError
 from imgtool.formats.reading import Finding, Severity
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def extract_files(
         json: Whether to print a document.
 
     Raises:
-        UsageError: There is no file system, or the folder cannot be used.
+        FormatError: There is no file system.
+        UsageError: It is not in that part, or the folder cannot be used.
         typer.Exit: With 1, if a file is damaged.
     """
     from imgtool.operations.filesystems import file_systems
@@ -58,10 +60,11 @@ def extract_files(
     ]
     if not found:
         kinds = ", ".join(dict.fromkeys(part.part.kind for part in taken.parts)) or "nothing"
-        where = "there" if only is None else f"in {only.name}"
-        raise UsageError(
-            f"{source}: no file system is {where}", expected="a part spiffs or littlefs", found=kinds
-        )
+        expected = "a part spiffs or littlefs"
+        if only is None:
+            message = "no file system is there"
+            raise FormatError(message, source=str(source), expected=expected, found=kinds)
+        raise UsageError(f"{source}: no file system is in {only.name}", expected=expected, found=kinds)
     rows = _rows(found)
     findings = [*(finding for _, system in found for finding in system.findings), *_renamed(rows)]
     errors = [f for f in taken.description.findings if f.severity is Severity.ERROR and _is_about(f, found)]
@@ -108,7 +111,7 @@ def _renamed(rows: Sequence[_Row]) -> list[Finding]:
 
 def _write(rows: Sequence[_Row], source: Path, folder: Path) -> None:
     """Write all files, or none where one cannot be."""
-    from imgtool.cli.files import real_path, reason_of, write_files
+    from imgtool.cli.files import real_path, unusable, write_files
 
     if (folder / MANIFEST).exists():
         raise UsageError(
@@ -127,7 +130,7 @@ def _write(rows: Sequence[_Row], source: Path, folder: Path) -> None:
         try:
             place.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise UsageError(f"the folder {place} cannot be made: {reason_of(error)}") from None
+            raise unusable(f"the folder {place}", "made", error) from None
     write_files(outputs, [source])
 
 

@@ -5,18 +5,56 @@ The only place that opens them.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from imgtool.cli.arguments import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["check_output", "open_lines", "open_recording", "read_file", "write_file", "write_files"]
+__all__ = [
+    "check_output",
+    "open_lines",
+    "open_recording",
+    "read_file",
+    "unusable",
+    "write_file",
+    "write_files",
+]
+
+_NO_RIGHT: Final = {
+    "read": "its permissions do not let you read it: ask its owner, or change them",
+    "written": "you may not write there: choose another folder",
+    "made": "you may not write there: choose another folder",
+}
+_NOT_THERE: Final = {
+    "read": "look at the spelling, and at the folder: a name counts from the folder that you are in",
+    "written": "its folder has to be there: make it, or choose another",
+    "made": "choose another folder",
+}
+_HINTS: Final = {
+    errno.ENOENT: _NOT_THERE,
+    errno.ENOTDIR: {
+        "read": _NOT_THERE["read"],
+        "written": "a file stands where its folder should be: choose another",
+        "made": "a file stands where a folder should be: choose another",
+    },
+    errno.EISDIR: {
+        "read": "name a file in that folder",
+        "written": "name a file, in that folder or elsewhere",
+    },
+    errno.EEXIST: {"made": "a file has that name: choose another for the folder"},
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: dict.fromkeys(("written", "made"), "nothing can be written there: choose another folder"),
+    errno.ENOSPC: dict.fromkeys(("written", "made"), "the disk is full: make room, or choose another one"),
+}
+"""What to do where a file cannot be used, by the system's reason and by what was to be done with it."""
 
 
 def read_file(path: Path) -> bytes:
@@ -28,10 +66,20 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {reason_of(error)}") from None
+        raise unusable(path, "read", error) from None
 
 
-def reason_of(error: OSError | ValueError) -> str:
+def unusable(
+    what: Path | str, done: Literal["read", "written", "made"], error: OSError | ValueError
+) -> UsageError:
+    """The error for a file or folder that cannot be used, with a hint that goes with the reason."""
+    refusal = UsageError(f"{what} cannot be {done}: {_reason_of(error)}")
+    if isinstance(error, OSError) and error.errno is not None:
+        refusal.hint = _HINTS.get(error.errno, {}).get(done)
+    return refusal
+
+
+def _reason_of(error: OSError | ValueError) -> str:
     """Why a file cannot be used; names with a null byte in them are no OSError."""
     return (error.strerror or "") if isinstance(error, OSError) else str(error)
 
@@ -80,7 +128,7 @@ def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
         else:
             _replace(target, data)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+        raise unusable(path, "written", error) from None
 
 
 def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()) -> None:
@@ -103,7 +151,7 @@ def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()
             try:
                 staged.append((_staged(real_path(path), data), real_path(path)))
             except (OSError, ValueError) as error:
-                raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+                raise unusable(path, "written", error) from None
         for beside, target in staged:
             beside.replace(target)
     finally:
@@ -124,7 +172,7 @@ def open_lines(path: Path | None) -> Iterator[TextIO | None]:
     try:
         file = path.open("w", encoding="utf-8", newline="\n", buffering=1)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+        raise unusable(path, "written", error) from None
     with file:
         yield file
 
@@ -148,7 +196,7 @@ def open_recording(path: Path | None) -> Iterator[Callable[[bytes], None]]:
     try:
         file = path.open("ab", buffering=0)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+        raise unusable(path, "written", error) from None
 
     def write(data: bytes) -> None:
         left = memoryview(data)
@@ -156,7 +204,7 @@ def open_recording(path: Path | None) -> Iterator[Callable[[bytes], None]]:
             while left:
                 left = left[file.write(left) or 0 :]
         except OSError as error:
-            raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+            raise unusable(path, "written", error) from None
 
     with file:
         yield write

@@ -194,7 +194,9 @@ def _run(wire: Wire, plan: Plan, look: Look, hands: Hands, symbols: Sequence[Elf
         if screen is not None:
             screen.lines(_opening(wire, hands, keys=isinstance(source, Keys)))
         ended = run.run(source, Typing(plan.eol, at_once=hands.at_once), echo=hands.echo)
-    ok = plan.until is None or ended is Ended.UNTIL
+        ok = plan.until is None or ended is Ended.UNTIL
+        if screen is not None and plan.until is not None and not ok:
+            screen.lines((f"no line matched {plan.until.pattern}",))
     if record is not None:
         _print_document(run, record, ended, look, ok=ok)
     return 0 if ok else _NO

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgtool.cli.arguments import UsageError
-from imgtool.cli.files import read_file, real_path, reason_of
+from imgtool.cli.files import read_file, real_path, unusable
 from imgtool.errors import ImgtoolError
 from imgtool.operations.manifest import Assembled, FillStretch, Manifest, wrong_file
 
@@ -54,7 +54,7 @@ def _read(folder: Path, number: int, stretch: FileStretch) -> bytes:
     except FileNotFoundError:
         raise wrong_file(number, stretch, "no file") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {reason_of(error)}") from None
+        raise unusable(path, "read", error) from None
     if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device would not end
         raise wrong_file(number, stretch, "something that is no file")
     if status.st_size != stretch.size:

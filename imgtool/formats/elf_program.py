@@ -249,7 +249,12 @@ class _Reader:
 
 def _check_ident(data: bytes) -> None:
     if not data.startswith(_MAGIC):
-        raise FormatError("this is no ELF file", offset=0, expected="7f 45 4c 46", found=data[:4].hex(" "))
+        raise FormatError(
+            "this is no ELF file",
+            offset=0,
+            expected="7f 45 4c 46",
+            found=data[:4].hex(" ") or "an empty file",
+        )
     if len(data) < _IDENT_SIZE:
         raise FormatError(
             "the ELF identification is cut short",

@@ -56,6 +56,10 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
     if is_dump:
         stated = None if found.header is None else found.header.flash_size
         if capacity is None and stated is None and len(data) not in _SIZES:
+            if len(data) % SECTOR:  # no tool reads a flash so
+                raise FormatError(
+                    "OLD is neither a dump nor an image", expected=_OLD_IS, found=str(found.kind)
+                )
             raise LayoutError(
                 "OLD does not tell how large the flash is",
                 expected="a flash size, or the dump of a whole flash",

@@ -89,6 +89,13 @@ def test_a_web_page_is_no_old(imgtool: Command, put: Put) -> None:
     assert (run.code, run.err.startswith("error: page.html: OLD is neither a dump nor an image")) == (3, True)
 
 
+def test_a_few_words_are_no_old_that_wants_a_size(imgtool: Command, put: Put) -> None:
+    put("words.txt", b"hi\n")
+    run = imgtool("advise", "words.txt", "old.bin")
+
+    assert (run.code, run.err.startswith("error: words.txt: OLD is neither a dump nor an image")) == (3, True)
+
+
 def test_what_flash_refuses_by_name_is_inspected(imgtool: Command, put: Put) -> None:
     put("files.img", b"hello")
     cures = result(imgtool("advise", "dump.bin", "@lfs", "files.img", "--json").out)["cures"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from imgtool.cli import files as cli_files
 from imgtool.operations import describe
 from tests.support import Command, Put
 
@@ -179,4 +181,41 @@ def test_a_name_that_no_file_can_have(put: Put, imgtool: Command) -> None:
 @pytest.mark.parametrize("arguments", [["merge", "x.bin", "-o", "x.bin"], ["split", "x.bin"]], ids=" ".join)
 def test_no_advice_of_inspect_for_a_usage_error(folder: Path, imgtool: Command, arguments: list[str]) -> None:
     assert folder.is_dir()
-    assert "--help" in imgtool(*arguments).err
+    assert "imgtool inspect" not in imgtool(*arguments).err
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["inspect", "missing.bin"], "look at the spelling"),
+        (["explain", "missing.log"], "look at the spelling"),
+        (["extract", "."], "name a file in that folder"),
+        (["inspect", "@missing.txt"], "look at the spelling"),
+        (["inspect", "0x00000.bin", "--html", "."], "name a file, in that folder or elsewhere"),
+        (["inspect", "0x00000.bin", "--html", "no/x.html"], "its folder has to be there"),
+        (["extract", "0x00000.bin", "-o", "other.bin/x"], "a file stands where a folder should be"),
+        (["monitor", "-p", "sim:1MB", "--log", "no/x.log"], "its folder has to be there"),
+        (["inspect", "--nonsense"], "imgtool inspect --help shows"),
+        (["flash-id", "--nonsense"], "imgtool flash-id --help shows"),
+        (["nonsense"], "imgtool COMMAND --help shows"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_hint_goes_with_the_case(imgtool: Command, arguments: list[str], hint: str) -> None:
+    run = imgtool(*arguments)
+
+    assert (run.code, f"hint:  {hint}" in run.err) == (2, True), run.err
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_the_hint_for_what_the_system_refuses(
+    files: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(_path: Path, _data: bytes) -> Path:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(cli_files, "_staged", refuse)
+    run = imgtool("inspect", files / "other.bin", "--html", "x.html")
+
+    assert (run.code, "choose another" in run.err, "--help" in run.err) == (2, True, False)

@@ -106,7 +106,7 @@ def test_until_a_line_matches(imgtool: Command) -> None:
     missed = imgtool("monitor", "-p", PORT, *TIMED, "--until", "no such words")
 
     assert (seen.code, seen.out.splitlines()[-1]) == (0, "csum 0xfe")
-    assert missed.code == 1
+    assert (missed.code, missed.out.splitlines()[-1]) == (1, "-- imgtool: no line matched no such words")
 
 
 @pytest.mark.usefixtures("board")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from imgtool.cli.flash_map import draw_map
 from imgtool.formats.reading import FileKind, Part, PartKind
+from tests import boot_logs
 from tests.support import IMAGES, Command, Put, aggregate
 
 Script = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -293,3 +294,97 @@ def test_script_reports_damage(put: Put, script: Script) -> None:
     done = script("inspect", "file.bin")
 
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+JSON_PAGE = Path(__file__).parents[2] / "docs" / "json.md"
+CRASH = (
+    "Exception (28):\nepc1=0x402103f4 epc2=0x00000000 epc3=0x00000000 excvaddr=0x00000008 depc=0x00000000\n"
+    ">>>stack>>>\n\nctx: cont\nsp: 3ffffdb0 end: 3fffffc0 offset: 0190\n"
+    "3fffff40:  3ffee480 40201c55 feefeffe 4000050c\n<<<stack<<<\nlast failed alloc call: 40201234(1024)\n"
+)
+OF_EVERY_KIND = (
+    "dumps/rboot-1m.bin",
+    "dumps/rtos3-1m.bin",
+    "dumps/sdk-boot-1m.bin",
+    "dumps/sdk-boot-bad-slot-1m.bin",
+    "elf/app.elf",
+    "esp32/flash.bin",
+    "espfs/web.espfs",
+    "gzip/sample.bin.gz",
+    "hex/sample.hex",
+    "micropython/micropython.bin",
+    "nodemcu-3.0-2021/0x10000.bin",
+    "text/page.bin",
+    "tuya/ota.bin",
+)
+"""Files whose parts say more than kind, offset and size."""
+NAMES_FROM_THE_INPUT = {"fields", "registers", "firmware"}  # objects whose names the file has
+
+
+def json_fields(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every field in a document with the name of the object that it stands in."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield f"{path}.{name}", inner
+            if name not in NAMES_FROM_THE_INPUT or isinstance(inner, list):
+                yield from json_fields(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from json_fields(inner, path)
+
+
+@pytest.fixture
+def documents(put: Put, imgtool: Command) -> list[tuple[str, object]]:
+    """The fields of a document of each command that looks at dumps, upgrades and logs."""
+    old, new = "dumps/nodemcu-2.2-4m.bin", "nodemcu-3.0-2021/0x00000.bin"
+    log = boot_logs.BANNER + boot_logs.LOADED + boot_logs.MB4 + boot_logs.RF + boot_logs.SDK
+    put("old.bin", old)
+    put("0x00000.bin", new)
+    put("0x10000.bin", "nodemcu-3.0-2021/0x10000.bin")
+    put("boot.log", log.encode())
+    put("crash.log", CRASH.encode())
+    put("app.elf", "elf/app.elf")
+    runs = [
+        [
+            "inspect",
+            "--show-credentials",
+            "old.bin",
+            *(str(put(name.replace("/", "-"), name)) for name in OF_EVERY_KIND),
+        ],
+        ["extract", "old.bin", "--files", "-o", "files"],
+        ["advise", "old.bin", "."],
+        ["explain", "boot.log"],
+        ["explain", "crash.log", "--elf", "app.elf"],
+        ["monitor", "-p", "sim:1MB", "--seconds", "1"],
+    ]
+    made = []
+    for words in runs:
+        run = imgtool(*words, "--json")
+        made += [(words[0] + path, value) for path, value in json_fields(json.loads(run.out))]
+    return made
+
+
+def test_every_field_of_the_json_is_described(documents: list[tuple[str, object]]) -> None:
+    described = set(re.findall(r"`(\w+)`", JSON_PAGE.read_text(encoding="utf-8")))
+
+    assert len(documents) > 1000
+    assert sorted({path for path, _ in documents if path.rpartition(".")[2] not in described}) == []
+
+
+def test_numbers_are_numbers_and_hex_is_lower_case(documents: list[tuple[str, object]]) -> None:
+    texts = [(path, value) for path, value in documents if isinstance(value, str)]
+    words = re.compile(r"\d+|(0x)?(?=.*[A-F])[\dA-F]{4,}")
+    free = ("text", "reason", "message", "title", "name", "version", "ssid", "password", "found", "expected")
+
+    assert [row for row in texts if words.fullmatch(row[1]) and not row[0].endswith(free)] == []
+
+
+def test_a_field_has_one_type(documents: list[tuple[str, object]]) -> None:
+    several = {"inspect.results.parts.blocks", "inspect.results.parts.checksum.stored"}
+    several |= {"inspect.results.parts.checksum.computed"}  # strings for more than 32 bits
+    types: dict[str, set[str]] = {}
+    for path, value in documents:
+        if value is not None:
+            types.setdefault(path, set()).add(type(value).__name__)
+
+    assert {path: kinds for path, kinds in types.items() if len(kinds) > 1 and path not in several} == {}
