@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from imgtool.cli.arguments import JsonOption, UsageError
-from imgtool.cli.connecting import BaudOption, EventsOption, NoStubOption, PortOption, ResetOption, StubOption
+from imgtool.cli.connecting import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
 from imgtool.cli.options import images_of, size_name
 
 if TYPE_CHECKING:
@@ -32,7 +32,16 @@ def advise(
             show_default=False,
         ),
     ] = None,
-    port: PortOption = None,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--port",
+            metavar="PORT",
+            help="The board is OLD: port, socket://, rfc2217:// or sim:4MB.",
+            show_default=False,
+        ),
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -61,6 +70,10 @@ def advise(
     given = list(words or [])
     capacity = None if size is None else _capacity(size)
     if port is None:
+        for_a_board = {"--baud": baud, "--stub": stub != "auto" or no_stub, "--reset": reset != "auto"}
+        alone = next((name for name, value in for_a_board.items() if value), None)
+        if alone is not None:
+            raise UsageError(f"{alone} is for a board", expected=f"-p PORT with {alone}", found="no --port")
         if len(given) < 2:  # noqa: PLR2004 - OLD and NEW
             raise UsageError(
                 "OLD and NEW are both needed",

@@ -89,6 +89,13 @@ def test_a_web_page_is_no_old(imgtool: Command, put: Put) -> None:
     assert (run.code, run.err.startswith("error: page.html: OLD is neither a dump nor an image")) == (3, True)
 
 
+@pytest.mark.parametrize("words", [("--stub", "none"), ("--baud", "9600"), ("--reset", "none")])
+def test_what_is_for_a_board_needs_one(imgtool: Command, words: tuple[str, str]) -> None:
+    run = imgtool("advise", "old.bin", "new.bin", *words)
+
+    assert (run.code, run.err.startswith(f"error: {words[0]} is for a board")) == (2, True)
+
+
 def test_a_few_words_are_no_old_that_wants_a_size(imgtool: Command, put: Put) -> None:
     put("words.txt", b"hi\n")
     run = imgtool("advise", "words.txt", "old.bin")
