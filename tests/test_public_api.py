@@ -56,15 +56,11 @@ def test_both_scripts_are_installed() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_exported_names_exist(name: str) -> None:
+def test_module_says_what_it_is_for_and_has_what_it_exports(name: str) -> None:
     module = importlib.import_module(name)
 
+    assert module.__doc__
     assert [export for export in getattr(module, "__all__", []) if not hasattr(module, export)] == []
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_module_says_what_it_is_for(name: str) -> None:
-    assert importlib.import_module(name).__doc__
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -194,42 +194,22 @@ def test_every_check_of_real_images_holds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_parts_cover_the_file(name: str) -> None:
-    assert holes(describe(WHOLE[name])) == []
+def test_a_description_is_consistent(name: str) -> None:
+    description = describe(WHOLE[name])
+    findings = description.findings
+    order = [list(Severity).index(finding.severity) for finding in findings]
+
+    assert holes(description) == []
+    assert description.ok == all(finding.severity is not Severity.ERROR for finding in findings)
+    assert order == sorted(order)
+    assert [f for f in findings if f.offset is not None and f.offset > description.size] == []
+    assert not (description.ok and any(not check.ok for _, check in description.checksums))
 
 
 def test_parts_cover_every_real_file() -> None:
     files = sorted(path for path in corpus_folder().rglob("*") if path.is_file())
 
     assert {path.name: holes(describe(path.read_bytes())) for path in files} == {p.name: [] for p in files}
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_ok_means_that_no_finding_is_an_error(name: str) -> None:
-    description = describe(WHOLE[name])
-
-    assert description.ok == all(f.severity is not Severity.ERROR for f in description.findings)
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_findings_come_errors_first(name: str) -> None:
-    order = [list(Severity).index(finding.severity) for finding in describe(WHOLE[name]).findings]
-
-    assert order == sorted(order)
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_findings_name_places_in_the_file(name: str) -> None:
-    description = describe(WHOLE[name])
-
-    assert [f for f in description.findings if f.offset is not None and f.offset > description.size] == []
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_a_wrong_check_is_an_error(name: str) -> None:
-    description = describe(WHOLE[name])
-
-    assert not (description.ok and any(not check.ok for _, check in description.checksums))
 
 
 def test_size_and_digest() -> None:
