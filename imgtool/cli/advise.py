@@ -14,7 +14,7 @@ from imgtool.cli.options import images_of, size_name
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions
-    from imgtool.operations.advise_look import OldFlash
+    from imgtool.operations.advise_side import OldFlash
     from imgtool.operations.advise_values import AdvicePoint, FirmwareAdvice, Names
     from imgtool.operations.flash_draft import FlashRequest
 
@@ -163,7 +163,7 @@ def _of_board(
     from imgtool.cli.progress import Progress
     from imgtool.errors import LayoutError
     from imgtool.operations.advise import advise_request
-    from imgtool.operations.advise_look import OldFlash
+    from imgtool.operations.advise_side import OldFlash
 
     name = port_name(given)
     with (

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.errors import in_bytes
 from imgtool.formats.reading import PartKind
 from imgtool.layout import align_up, filesystem_places, filesystem_start
-from imgtool.operations.advise_look import FoundFileSystem, mounted, probed
+from imgtool.operations.advise_mount import mounted, probed, room_at
+from imgtool.operations.advise_side import FoundFileSystem
 from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
 from imgtool.operations.first_boot import (
     filesystem_made,
@@ -19,14 +20,12 @@ from imgtool.operations.first_boot import (
     is_old_nodemcu,
     spiffs_block,
     spiffs_formula,
-    spiffs_room,
 )
 
 if TYPE_CHECKING:
-    from imgtool.operations.advise_look import Side
+    from imgtool.operations.advise_side import Side
 
-__all__ = ["file_points", "in_use"]
-
+__all__ = ["file_points"]
 
 _SECTOR: Final = 0x1000
 _SDK_SECTORS: Final = 5 * _SECTOR
@@ -34,7 +33,7 @@ _FILES_IN_FAT: Final = ("MicroPython", "CircuitPython")
 _FORMULA_WORDS: Final = {"old": "the old magics", "linear": "the linear magics", "none": "no magics"}
 
 
-def in_use(side: Side) -> FoundFileSystem | None:
+def _in_use(side: Side) -> FoundFileSystem | None:
     """The file system that the firmware works with now; None where it has none that imgtool knows."""
     if not side.filesystems:
         return None
@@ -56,7 +55,7 @@ def file_points(before: Side, after: Side, *, made: bool) -> list[AdvicePoint]:
         after: The flash with the new firmware.
         made: Whether the new image brings a file system of its own to the place where it looks.
     """
-    main = in_use(before)
+    main = _in_use(before)
     found, formatted = _fate(before, after, main, made=made)
     points = [found]
     stale = [each for each in before.filesystems if main is not None and each.start != main.start]
@@ -297,9 +296,7 @@ def _not_found(after: Side, main: FoundFileSystem, formula: str | None) -> Advic
 
 def _refused(after: Side, hit: FoundFileSystem) -> str:
     """Why a mount does not accept what was probed."""
-    room = (
-        0 if after.layout is None else spiffs_room(after.layout, after.firmware, hit.start).get(hit.block, 0)
-    )
+    room = room_at(after, hit.start).get(hit.block, 0)
     if hit.size > room:
         return f"it has {hit.size:,} bytes where there is room for {room:,}"
     return "not all of its blocks have their magics"

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 from imgtool.formats import nodemcu_page
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
-from imgtool.operations.device_settings import init_data_name, init_data_state
+from imgtool.operations.device_settings import init_data_name, init_data_state, record_names
 from imgtool.operations.first_boot import InitDataRepair, init_data_repair, init_data_tested_at
 
 if TYPE_CHECKING:
-    from imgtool.formats.nodemcu_page import RecordPage
     from imgtool.layout import Region
-    from imgtool.operations.advise_look import LfsRegion, Side
+    from imgtool.operations.advise_side import LfsRegion, Side
 
 __all__ = ["init_data_points", "lfs_point", "settings_point", "size_points", "wifi_point"]
 
@@ -94,13 +93,13 @@ def settings_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PL
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.UNKNOWN, reason)
     if old is None or old.table is None:
         return None
-    held = _records(old)
+    held = record_names(old)
     words = ", ".join(held.values())
     if not after.partitions or after.page is None:
         gone = "takes its place" if after.hit(_PAGE, _PAGE_END) else "does not look at it"
         reason = f"{words}: {after.name} has no such page at 0x10000, and {gone}"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
-    left = _records(after.page)
+    left = record_names(after.page)
     lost = [name for kind, name in held.items() if kind not in left and kind != nodemcu_page.TABLE]
     if lost:
         reason = f"{', '.join(lost)} and the partition table are replaced by those of the image"
@@ -117,19 +116,6 @@ def settings_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PL
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.KEPT, reason)
     reason = "the partition table is the image's own, and is resolved anew on the first boot"
     return AdvicePoint(Topic.SETTINGS, AdviceVerdict.CHANGED, reason)
-
-
-_NAMES: Final = {
-    nodemcu_page.TABLE: "partition table",
-    nodemcu_page.LFS_PENDING: "pending LFS image",
-    nodemcu_page.START_COMMAND: "start-up command",
-    nodemcu_page.START_OPTION: "start-up options",
-}
-
-
-def _records(page: RecordPage) -> dict[int, str]:
-    found = {record.id for record in page.records}
-    return {kind: name for kind, name in _NAMES.items() if kind in found}
 
 
 # What the SDK keeps of the network.
