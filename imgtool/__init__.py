@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     )
     from imgtool.formats.stored_files import FileSystem, StoredFile
     from imgtool.operations.advise import advise
-    from imgtool.operations.advise_look import OldFlash
     from imgtool.operations.advise_old import old_flash
+    from imgtool.operations.advise_side import OldFlash
     from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
     from imgtool.operations.boot_verdicts import Cure, Verdict
     from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
@@ -132,7 +132,7 @@ _HOMES: Final = {
     ),
     "imgtool.formats.stored_files": ("FileSystem", "StoredFile"),
     "imgtool.operations.advise": ("advise",),
-    "imgtool.operations.advise_look": ("OldFlash",),
+    "imgtool.operations.advise_side": ("OldFlash",),
     "imgtool.operations.advise_old": ("old_flash",),
     "imgtool.operations.advise_values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
     "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),

@@ -14,7 +14,7 @@ from imgtool.cli.options import images_of, size_name
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions
-    from imgtool.operations.advise_look import OldFlash
+    from imgtool.operations.advise_side import OldFlash
     from imgtool.operations.advise_values import AdvicePoint, FirmwareAdvice, Names
     from imgtool.operations.flash_draft import FlashRequest
 
@@ -176,7 +176,7 @@ def _of_board(
     from imgtool.cli.progress import Progress
     from imgtool.errors import LayoutError
     from imgtool.operations.advise import advise_request
-    from imgtool.operations.advise_look import OldFlash
+    from imgtool.operations.advise_side import OldFlash
 
     name = port_name(given)
     with (
@@ -202,7 +202,7 @@ def _of_board(
 
 
 def _fields(old: str, new: list[str], result: FirmwareAdvice) -> dict[str, Any]:
-    from imgtool.cli.report import firmware_fields
+    from imgtool.cli.report import cure_fields, firmware_fields
 
     return {
         "old": {"path": old, "kind": result.old_kind, "firmware": firmware_fields(result.old)},
@@ -211,7 +211,7 @@ def _fields(old: str, new: list[str], result: FirmwareAdvice) -> dict[str, Any]:
         "sentence": result.sentence,
         "points": [_point(point) for point in result.points],
         "elsewhere": {"sentence": result.elsewhere, "points": [_point(point) for point in result.other]},
-        "cures": [{"text": cure.text, "commands": list(cure.commands)} for cure in result.cures],
+        "cures": [cure_fields(cure) for cure in result.cures],
         "notes": list(result.notes),
     }
 
@@ -231,6 +231,7 @@ def _point(point: AdvicePoint) -> dict[str, Any]:
 
 def _show(old: str, result: FirmwareAdvice) -> None:
     from imgtool.cli.connecting import size_words
+    from imgtool.cli.cures import show_cures, show_notes
     from imgtool.cli.render import firmware_words
     from imgtool.cli.text import Line, Span, stdout
 
@@ -254,15 +255,8 @@ def _show(old: str, result: FirmwareAdvice) -> None:
     if result.elsewhere:
         screen.line()
         screen.paragraph(result.elsewhere)
-    for number, cure in enumerate(result.cures, 1):
-        screen.line()
-        screen.paragraph(cure.text, lead=[Span(f"{number}. ", "bold")])
-        for command in cure.commands:
-            screen.line("     ", Span(command, "cyan"))
-    if result.notes:
-        screen.line()
-    for note in result.notes:
-        screen.paragraph(note, lead=[Span("  note  ", "dim")])
+    show_cures(screen, result.cures)
+    show_notes(screen, result.notes)
 
 
 def _style(point: AdvicePoint) -> str:

@@ -85,12 +85,14 @@ def _read(log: str | None) -> bytes:
 
 
 def _fields(path: str, result: Explanation) -> dict[str, Any]:
+    from imgtool.cli.report import cure_fields
+
     return {
         "path": path,
         "verdict": str(result.verdict),
         "sentence": result.sentence,
         "cause": result.cause,
-        "cures": [{"text": cure.text, "commands": list(cure.commands)} for cure in result.cures],
+        "cures": [cure_fields(cure) for cure in result.cures],
         "notes": list(result.notes),
         "repeats": result.repeats,
         "boots": [_boot_fields(boot) for boot in result.boots],
@@ -143,24 +145,16 @@ _TOLD = ("rf-byte",)
 
 
 def _show(result: Explanation) -> None:
-    from imgtool.cli import text
-    from imgtool.cli.text import Span
+    from imgtool.cli.cures import show_cures, show_notes
+    from imgtool.cli.text import stdout
 
-    screen = text.stdout()
+    screen = stdout()
     style = "bold green" if result.ok else "bold red" if result.boots else "bold yellow"
     screen.paragraph(result.sentence, style=style)
     screen.line()
     screen.paragraph(result.cause)
-    for number, cure in enumerate(result.cures, 1):
-        screen.line()
-        screen.paragraph(cure.text, lead=[Span(f"{number}. ", "bold")])
-        for command in cure.commands:
-            # Never wrapped: a command is there to be copied.
-            screen.line("     ", Span(command, "cyan"))
-    if result.notes:
-        screen.line()
-    for note in result.notes:
-        screen.paragraph(note, lead=[Span("  note  ", "dim")])
+    show_cures(screen, result.cures)
+    show_notes(screen, result.notes)
     if result.crash is not None:
         from imgtool.cli.crash_report import show_crash
 

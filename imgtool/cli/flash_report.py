@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.cli.connecting import chip_fields, flash_words
+from imgtool.cli.cures import show_cure
 from imgtool.cli.progress import duration
 from imgtool.cli.report import document, finding_fields, warnings_of
 from imgtool.cli.text import Span, stdout
@@ -173,9 +174,7 @@ def _show_boot(screen: Screen, board: Board) -> None:
         return
     screen.paragraph(boot.cause)
     for number, cure in enumerate(boot.cures, 1):
-        screen.paragraph(cure.text, lead=[Span(f"{number}. ", "bold")])
-        for command in cure.commands:
-            screen.line("     ", Span(command, "cyan"))
+        show_cure(screen, number, cure)
 
 
 def result_words(board: Board, error: ImgtoolError | None) -> str:

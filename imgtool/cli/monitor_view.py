@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgtool.operations.crash_frames import Frame
     from imgtool.operations.watch import WatchEvent, WatchLine, WatchNote, WatchText
 
-__all__ = ["JsonLines", "Record", "ScreenView", "Selection", "Stamp", "View", "harmless", "note_fields"]
+__all__ = ["JsonLines", "Record", "ScreenView", "Selection", "Stamp", "View", "harmless"]
 
 _PREFIX: Final = "-- imgtool: "
 _STYLES: Final = {"failure": "bold yellow", "verdict": "bold cyan"}
@@ -229,14 +229,16 @@ def _columns(text: str) -> int:
     return sum(1 + (east_asian_width(char) in "WF") - bool(combining(char)) for char in text)
 
 
-def note_fields(note: WatchNote) -> dict[str, Any]:
+def _note_fields(note: WatchNote) -> dict[str, Any]:
     """A note, for JSON."""
+    from imgtool.cli.report import cure_fields
+
     return {
         "at": round(note.at, 3),
         "kind": note.kind,
         "text": note.text,
         "verdict": None if note.verdict is None else str(note.verdict),
-        "cure": None if note.cure is None else {"text": note.cure.text, "commands": list(note.cure.commands)},
+        "cure": None if note.cure is None else cure_fields(note.cure),
         "frames": [frame._asdict() for frame in note.frames],
     }
 
@@ -266,7 +268,7 @@ class Record:
         if isinstance(event, WatchLine) and self.selection.takes(harmless(event.text)):
             self.lines.append(_line_fields(event))
         elif isinstance(event, WatchNote):
-            self.notes.append(note_fields(event))
+            self.notes.append(_note_fields(event))
 
 
 class JsonLines:
@@ -290,7 +292,7 @@ class JsonLines:
         if isinstance(event, WatchLine) and self._selection.takes(harmless(event.text)):
             self._tell("line", _line_fields(event))
         elif isinstance(event, WatchNote):
-            self._tell("note", note_fields(event))
+            self._tell("note", _note_fields(event))
         elif isinstance(event, WatchSpeed):
             self._tell("speed", {"at": round(event.at, 3), "baud": event.baud})
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
+    from imgtool.operations.boot_verdicts import Cure
     from imgtool.operations.compare_values import Compared, Comparison
     from imgtool.operations.describe import Description
     from imgtool.operations.edits import Difference
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "checksum_fields",
     "comparison_fields",
+    "cure_fields",
     "description_fields",
     "document",
     "error_document",
@@ -129,6 +131,11 @@ def part_fields(part: Part) -> dict[str, Any]:
     if part.note:
         fields["note"] = part.note
     return {**fields, **part.facts}
+
+
+def cure_fields(cure: Cure) -> dict[str, Any]:
+    """A cure and its commands."""
+    return {"text": cure.text, "commands": list(cure.commands)}
 
 
 def checksum_fields(checksum: Checksum) -> dict[str, Any]:

@@ -65,8 +65,7 @@ CRASH_ROWS: Final = (
     ("reset-reason", "eason", (
         r"\b[Rr]eset reason ?: ?(?:0x)?(?P<reason>[0-6])\b|"
         r"\b(?:[Rr]eset|Restart) [Rr]eason ?:? ?(?P<reason_name>Power On|Hardware Watchdog|Exception|"
-        r"Software Watchdog|"
-        r"Software/System restart|Deep-Sleep Wake|External System)"
+        r"Software Watchdog|Software/System restart|Deep-Sleep Wake|External System)"
     )),
     ("cut-here", "CUT HERE", r"-{3,20} CUT HERE FOR EXCEPTION DECODER -{0,20}"),
     ("stack-dump", ">>>stack", r">>>stack>>>"),
@@ -87,14 +86,15 @@ FIRMWARE_ROWS: Final = (
     ("adjust", "adjust flash", r"\bSelf adjust flash size"),
     ("restore", "Restore init", r"\bRestore init data"),
     ("no-init-lua", "cannot open init", r"\b(?:lua: )?cannot open init\.lua\b"),
-    ("lfs-updated", "LFS", (r"\bLFS region updated|\bLFS image loaded|"
-        r"\bErasing LFS from flash addr 0x[0-9a-f]{1,8}")),
+    ("lfs-updated", "LFS", (
+        r"\bLFS region updated|\bLFS image loaded|\bErasing LFS from flash addr 0x[0-9a-f]{1,8}"
+    )),
     ("lfs-corrupted", "LFS image corr", r"\bLFS image corrupted"),
     ("lfs-absent", "No LFS image", r"\bNo LFS image loaded"),
     ("lua-memory", "not enough memory", r"\bnot enough memory\b"),
     ("lua-error", "lua: |Lua error:", (
-        r"(?:\blua: |\bLua error: {1,8})(?P<lua_error>(?:[\w/.@-]{1,60}\.l(?:ua|c)|stdin|"
-        r"input):\d{1,6}: .{1,160})"
+        r"(?:\blua: |\bLua error: {1,8})"
+        r"(?P<lua_error>(?:[\w/.@-]{1,60}\.l(?:ua|c)|stdin|input):\d{1,6}: .{1,160})"
     )),
     # The SDK's heap.
     ("heap", "E:M ", r"\bE:M (?P<heap>\d{1,10})\b"),
@@ -110,13 +110,13 @@ FIRMWARE_ROWS: Final = (
     ("radio-state", "state: ", r"\bstate: (?P<from>\d) -> (?P<to>\d) \((?P<state>[0-9a-f]{1,4})\)"),
     ("radio-lost", "bcn_timo|beacon timeout", r"\bbcn_timo?e?ut\b|\bbeacon timeout\b"),
     ("radio-absent", "found, reconnect", r"\bno (?P<ssid>\S{1,40}) found, reconnect after \d{1,4}s"),
-    ("radio-refused", "auth fail|assoc fail|handshake", (r"\bauth fail\w{0,4}\b|\bassoc fail\w{0,4}\b|"
-        r"\b4-?way handshake (?:fail|time-?out)\w{0,4}\b")),
+    ("radio-refused", "auth fail|assoc fail|handshake", (
+        r"\bauth fail\w{0,4}\b|\bassoc fail\w{0,4}\b|\b4-?way handshake (?:fail|time-?out)\w{0,4}\b"
+    )),
     ("address", "ip:", r"\bip: ?(?P<ip>\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}),"),
     ("radio", "mode : |scandone|fpm close|pm open|dhcp client|add if|del if|connected with ", (
         r"\bmode : (?:sta|softAP|null)\b.{0,60}|\bscandone\b|\bfpm close \d|\bpm open\b.{0,20}|"
-        r"\bdhcp client start|"
-        r"\b(?:add|del) if\d|\bconnected with .{1,40}, channel \d{1,2}"
+        r"\bdhcp client start|\b(?:add|del) if\d|\bconnected with .{1,40}, channel \d{1,2}"
     )),
     # Arduino's event, and what sketches print of it.
     ("radio-reason", "eason", (
@@ -130,7 +130,6 @@ FIRMWARE_ROWS: Final = (
         r"\bMicroPython v?\d[\w.+-]{0,40}|\b(?:ESP-)?Tasmota [vV]?\d[\w.()-]{0,30}|"
         r"\bProject \w{1,30} .{0,60}Version \d[\w.()-]{0,30}|"
         r"\bESPHome version \d[\w.-]{0,20}|\bESP ?Easy\b.{0,40}|\bESP-Open-SDK ver: \S{1,20}|"
-        r"\bAi-Thinker Technology|"
-        r"\brBoot v\d[\w.]{0,10}"
+        r"\bAi-Thinker Technology|\brBoot v\d[\w.]{0,10}"
     )),
 )  # fmt: skip

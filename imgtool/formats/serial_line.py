@@ -13,9 +13,9 @@ from __future__ import annotations
 from itertools import accumulate, groupby
 from typing import Final
 
-__all__ = ["BITS_PER_BYTE", "agrees", "byte_time", "heard_at"]
+__all__ = ["agrees", "byte_time", "heard_at"]
 
-BITS_PER_BYTE: Final = 10
+_BITS_PER_BYTE: Final = 10
 """A start bit, eight data bits and a stop bit."""
 
 _TOLERANCE: Final = 0.04
@@ -23,7 +23,7 @@ _TOLERANCE: Final = 0.04
 
 def byte_time(baud: int) -> int:
     """Nanoseconds that a byte takes on the line."""
-    return round(BITS_PER_BYTE * 1_000_000_000 / baud)
+    return round(_BITS_PER_BYTE * 1_000_000_000 / baud)
 
 
 def agrees(sent: int, heard: int) -> bool:
@@ -63,7 +63,7 @@ def heard_at(data: bytes, sent: int, heard: int) -> bytes:
             if look >= len(runs) or runs[look][0]:
                 value |= 1 << bit
         result.append(value)
-        at = start + (BITS_PER_BYTE - 0.5) * ratio
+        at = start + (_BITS_PER_BYTE - 0.5) * ratio
         while index < len(ends) and ends[index] <= at:
             index += 1
         # A receiver waits for the line to be high before it takes the next start bit.

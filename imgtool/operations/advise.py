@@ -27,8 +27,9 @@ from imgtool.operations.advise_flash import (
     size_points,
     wifi_point,
 )
-from imgtool.operations.advise_look import OldFlash, side_after, side_before
+from imgtool.operations.advise_look import side_after, side_before
 from imgtool.operations.advise_old import old_flash
+from imgtool.operations.advise_side import OldFlash
 from imgtool.operations.advise_values import (
     HARM,
     AdvicePoint,
@@ -49,7 +50,7 @@ from imgtool.operations.merge import Piece, lay_out
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.operations.advise_look import Side
+    from imgtool.operations.advise_side import Side
     from imgtool.operations.flash_plan import FlashPlan
 
 __all__ = ["advise", "advise_request"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.errors import in_bytes
 from imgtool.formats.reading import PartKind
 from imgtool.layout import align_up, filesystem_places, filesystem_start
-from imgtool.operations.advise_look import FoundFileSystem, mounted, probed
+from imgtool.operations.advise_mount import mounted, probed, room_at
+from imgtool.operations.advise_side import FoundFileSystem
 from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
 from imgtool.operations.first_boot import (
     filesystem_made,
@@ -19,14 +20,12 @@ from imgtool.operations.first_boot import (
     is_old_nodemcu,
     spiffs_block,
     spiffs_formula,
-    spiffs_room,
 )
 
 if TYPE_CHECKING:
-    from imgtool.operations.advise_look import Side
+    from imgtool.operations.advise_side import Side
 
-__all__ = ["file_points", "in_use"]
-
+__all__ = ["file_points"]
 
 _SECTOR: Final = 0x1000
 _SDK_SECTORS: Final = 5 * _SECTOR
@@ -34,7 +33,7 @@ _FILES_IN_FAT: Final = ("MicroPython", "CircuitPython")
 _FORMULA_WORDS: Final = {"old": "the old magics", "linear": "the linear magics", "none": "no magics"}
 
 
-def in_use(side: Side) -> FoundFileSystem | None:
+def _in_use(side: Side) -> FoundFileSystem | None:
     """The file system that the firmware works with now; None where it has none that imgtool knows."""
     if not side.filesystems:
         return None
@@ -56,7 +55,7 @@ def file_points(before: Side, after: Side, *, made: bool) -> list[AdvicePoint]:
         after: The flash with the new firmware.
         made: Whether the new image brings a file system of its own to the place where it looks.
     """
-    main = in_use(before)
+    main = _in_use(before)
     found, formatted = _fate(before, after, main, made=made)
     points = [found]
     stale = [each for each in before.filesystems if main is not None and each.start != main.start]
@@ -188,7 +187,7 @@ def _without_magics(before: Side, after: Side, main: FoundFileSystem | None) -> 
 # NodeMCU from 1.5.4.1 on.
 
 
-def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of it
+def _with_magics(
     before: Side, after: Side, main: FoundFileSystem | None, *, made: bool
 ) -> tuple[AdvicePoint, bool]:
     formula = spiffs_formula(after.firmware, after.boot)
@@ -196,32 +195,50 @@ def _with_magics(  # noqa: C901, PLR0911 - one for each thing that may become of
     if made and found is not None and after.hit(found.start, found.end):
         verdict = AdviceVerdict.OVERWRITTEN if main is not None else AdviceVerdict.NONE
         return _point(verdict, f"the new image brings a file system of its own, at {found.where}"), False
-    if main is None:
-        if is_old_nodemcu(before.firmware):
-            return _old_to_new(before, after, main), True
-        if found is None:
-            return _point(AdviceVerdict.NONE, "no file system that imgtool knows is in the old flash"), True
-        return _point(AdviceVerdict.KEPT, f"the {found.name} at {found.where} is found"), False
-    if main.formula == "none":
+    if is_old_nodemcu(before.firmware) if main is None else main.formula == "none":
         return _old_to_new(before, after, main), True
-    if after.hit(main.start, main.end):
-        point = _overwritten(after, main)
-        if found is not None and main.start < found.start < main.end:
-            reason = (
-                f"{point.reason}; what is left from 0x{found.start:06x} on looks like a file system, and is "
-                "mounted with files that are empty or broken: file.format() clears that"
-            )
-            return _point(AdviceVerdict.OVERWRITTEN, reason), False
-        return point, found is None
-    if after.partitions:
+    if main is None:
+        point = _out_of_nothing(found)
+    elif after.hit(main.start, main.end):
+        point = _rest_of(after, main, found)
+    elif after.partitions:
         return _in_partition(after, main, found)
+    elif found is None:
+        point = _not_found(after, main, formula)
+    else:
+        point = _same_as_before(before, after, main, found) or _found(after, main, found, formula)
+    return point, found is None
+
+
+def _out_of_nothing(found: FoundFileSystem | None) -> AdvicePoint:
     if found is None:
-        return _not_found(after, main, formula), True
-    now = mounted(before, spiffs_formula(before.firmware, before.boot)) if before.nodemcu else None
-    if now is not None and now.start == found.start != main.start:
-        reason = f"what {before.name} mounts at 0x{now.start:06x} is found there by {after.name} too"
-        return _point(AdviceVerdict.KEPT, reason), False
-    return _found(after, main, found, formula), False
+        return _point(AdviceVerdict.NONE, "no file system that imgtool knows is in the old flash")
+    return _point(AdviceVerdict.KEPT, f"the {found.name} at {found.where} is found")
+
+
+def _rest_of(after: Side, main: FoundFileSystem, found: FoundFileSystem | None) -> AdvicePoint:
+    """The file system in use was written over, and what is left of it may be mounted."""
+    point = _overwritten(after, main)
+    if found is None or not main.start < found.start < main.end:
+        return point
+    reason = (
+        f"{point.reason}; what is left from 0x{found.start:06x} on looks like a file system, and is "
+        "mounted with files that are empty or broken: file.format() clears that"
+    )
+    return _point(AdviceVerdict.OVERWRITTEN, reason)
+
+
+def _same_as_before(
+    before: Side, after: Side, main: FoundFileSystem, found: FoundFileSystem
+) -> AdvicePoint | None:
+    """Both firmwares mount the same, though it is inside of the one that is found first in the flash."""
+    if not before.nodemcu:
+        return None
+    now = mounted(before, spiffs_formula(before.firmware, before.boot))
+    if now is None or not now.start == found.start != main.start:
+        return None
+    reason = f"what {before.name} mounts at 0x{now.start:06x} is found there by {after.name} too"
+    return _point(AdviceVerdict.KEPT, reason)
 
 
 def _old_to_new(before: Side, after: Side, main: FoundFileSystem | None) -> AdvicePoint:
@@ -297,9 +314,7 @@ def _not_found(after: Side, main: FoundFileSystem, formula: str | None) -> Advic
 
 def _refused(after: Side, hit: FoundFileSystem) -> str:
     """Why a mount does not accept what was probed."""
-    room = (
-        0 if after.layout is None else spiffs_room(after.layout, after.firmware, hit.start).get(hit.block, 0)
-    )
+    room = room_at(after, hit.start).get(hit.block, 0)
     if hit.size > room:
         return f"it has {hit.size:,} bytes where there is room for {room:,}"
     return "not all of its blocks have their magics"

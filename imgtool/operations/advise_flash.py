@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 from imgtool.formats import nodemcu_page
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
-from imgtool.operations.device_settings import init_data_name, init_data_state
+from imgtool.operations.device_settings import init_data_name, init_data_state, record_names
 from imgtool.operations.first_boot import InitDataRepair, init_data_repair, init_data_tested_at
 
 if TYPE_CHECKING:
-    from imgtool.formats.nodemcu_page import RecordPage
     from imgtool.layout import Region
-    from imgtool.operations.advise_look import LfsRegion, Side
+    from imgtool.operations.advise_side import LfsRegion, Side
 
 __all__ = ["init_data_points", "lfs_point", "settings_point", "size_points", "wifi_point"]
 
@@ -34,18 +33,15 @@ _PAGE_END: Final = 0x1_1000
 # LFS.
 
 
-def lfs_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PLR0911 - one for each rule
+def lfs_point(before: Side, after: Side) -> AdvicePoint | None:
     """What becomes of LFS; None where neither has one."""
-    old, new = before.lfs, after.lfs
+    old = before.lfs
     if before.size < _PAGE_END:
         return AdvicePoint(
             Topic.LFS, AdviceVerdict.UNKNOWN, f"OLD ends at 0x{before.size:06x}, before any LFS"
         )
     if old is None:
-        if new is None or not after.nodemcu:
-            return None
-        what = f"OLD has none; the new firmware has {new.size:,} bytes at 0x{new.start:06x}, empty"
-        return AdvicePoint(Topic.LFS, AdviceVerdict.NONE, what)
+        return _first_lfs(after)
     if not before.partitions:
         reason = f"{before.name} has it inside 0x10000.bin, at 0x{old.start:06x}, which is written over"
         return AdvicePoint(Topic.LFS, AdviceVerdict.LOST, reason)
@@ -59,7 +55,16 @@ def lfs_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PLR0911
     return AdvicePoint(Topic.LFS, AdviceVerdict.KEPT, reason)
 
 
-def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:  # noqa: PLR0911 - one for each rule
+def _first_lfs(after: Side) -> AdvicePoint | None:
+    new = after.lfs
+    if new is None or not after.nodemcu:
+        return None
+    what = f"OLD has none; the new firmware has {new.size:,} bytes at 0x{new.start:06x}, empty"
+    return AdvicePoint(Topic.LFS, AdviceVerdict.NONE, what)
+
+
+def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:
+    """Why the LFS of the old flash is lost; empty where it is not."""
     new = after.lfs
     if after.hit(old.start, old.start + old.size):
         return "is written over"
@@ -72,6 +77,11 @@ def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:  # noqa: PLR091
         )
     if new.size < old.size:
         return f"may not fit: the partition shrinks from {old.size:,} to {new.size:,} bytes"
+    return _other_lua(before, after, old)
+
+
+def _other_lua(before: Side, after: Side, old: LfsRegion) -> str:
+    """Why the new firmware cannot run what is loaded; empty where it can."""
     lua = after.firmware.lua if after.firmware is not None else None
     if old.lua and lua and not lua.startswith(old.lua):
         return f"is for Lua {old.lua}, and the new firmware has Lua {lua}"
@@ -86,7 +96,7 @@ def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:  # noqa: PLR091
 # Settings: NodeMCU's record page.
 
 
-def settings_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PLR0911 - one for each rule
+def settings_point(before: Side, after: Side) -> AdvicePoint | None:
     """What becomes of partition table, start-up command, start-up options and a pending LFS image."""
     old = before.page
     if before.size < _PAGE_END:
@@ -94,42 +104,28 @@ def settings_point(before: Side, after: Side) -> AdvicePoint | None:  # noqa: PL
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.UNKNOWN, reason)
     if old is None or old.table is None:
         return None
-    held = _records(old)
+    held = record_names(old)
     words = ", ".join(held.values())
     if not after.partitions or after.page is None:
         gone = "takes its place" if after.hit(_PAGE, _PAGE_END) else "does not look at it"
         reason = f"{words}: {after.name} has no such page at 0x10000, and {gone}"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
-    left = _records(after.page)
+    left = record_names(after.page)
     lost = [name for kind, name in held.items() if kind not in left and kind != nodemcu_page.TABLE]
     if lost:
         reason = f"{', '.join(lost)} and the partition table are replaced by those of the image"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
+    table = after.page.table
     if not after.hit(_PAGE, _PAGE_END):
         reason = f"{words}: the page at 0x10000 stays as it is"
-        return AdvicePoint(Topic.SETTINGS, AdviceVerdict.KEPT, reason)
-    if after.page.table == old.table:
-        return AdvicePoint(
-            Topic.SETTINGS, AdviceVerdict.KEPT, f"{words}: the page at 0x10000 is carried over"
-        )
-    if after.page.table is not None and after.page.table.resolved:
+    elif table == old.table:
+        reason = f"{words}: the page at 0x10000 is carried over"
+    elif table is not None and table.resolved:
         reason = f"{words}: carried over, with more room for irom in the partition table"
-        return AdvicePoint(Topic.SETTINGS, AdviceVerdict.KEPT, reason)
-    reason = "the partition table is the image's own, and is resolved anew on the first boot"
-    return AdvicePoint(Topic.SETTINGS, AdviceVerdict.CHANGED, reason)
-
-
-_NAMES: Final = {
-    nodemcu_page.TABLE: "partition table",
-    nodemcu_page.LFS_PENDING: "pending LFS image",
-    nodemcu_page.START_COMMAND: "start-up command",
-    nodemcu_page.START_OPTION: "start-up options",
-}
-
-
-def _records(page: RecordPage) -> dict[int, str]:
-    found = {record.id for record in page.records}
-    return {kind: name for kind, name in _NAMES.items() if kind in found}
+    else:
+        reason = "the partition table is the image's own, and is resolved anew on the first boot"
+        return AdvicePoint(Topic.SETTINGS, AdviceVerdict.CHANGED, reason)
+    return AdvicePoint(Topic.SETTINGS, AdviceVerdict.KEPT, reason)
 
 
 # What the SDK keeps of the network.

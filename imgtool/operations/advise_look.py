@@ -1,27 +1,23 @@
-"""What is in a flash before and after a write: the values that the rules of an advice go by.
+"""What is in a flash before and after a write: looks at it, and fills in the values of advise_side.py.
 
-A device is read in small stretches, a file is at hand as a whole.  No rule on what becomes of things is here.
+A device is read in small stretches, a file is at hand as a whole.  What a firmware mounts of it is
+advise_mount.py; no rule on what becomes of things is here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, magic_of, probe, signature_at
+from imgtool.formats.spiffs import blocks_left, signature_at
 from imgtool.formats.spiffs_plain import plain_at
-from imgtool.layout import (
-    FlashLayout,
-    align_up,
-    arduino_regions,
-    filesystem_places,
-    layout_for,
-)
+from imgtool.layout import FlashLayout, align_up, arduino_regions, filesystem_places, layout_for
+from imgtool.operations.advise_side import FoundFileSystem, Side
 from imgtool.operations.describe import describe
 from imgtool.operations.device_settings import (
     PAGE_ADDRESS,
@@ -31,192 +27,24 @@ from imgtool.operations.device_settings import (
     spiffs_on,
 )
 from imgtool.operations.extras import FIRMWARE
-from imgtool.operations.first_boot import is_old_nodemcu, spiffs_block, spiffs_room
+from imgtool.operations.first_boot import is_old_nodemcu
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from imgtool.chip import FlashSize
-    from imgtool.formats.nodemcu_page import RecordPage
-    from imgtool.formats.reading import Firmware, Header
+    from imgtool.operations.advise_side import OldFlash
     from imgtool.operations.describe import Description
     from imgtool.operations.device_settings import Reader
     from imgtool.operations.flash_checks import Content
     from imgtool.operations.pieces import Piece
 
-__all__ = [
-    "FoundFileSystem",
-    "LfsRegion",
-    "OldFlash",
-    "Side",
-    "mounted",
-    "mounts",
-    "overlaid",
-    "probed",
-    "side_after",
-    "side_before",
-]
+__all__ = ["overlaid", "side_after", "side_before"]
 
 _CHUNK: Final = 0x2000
 _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
-_LFS_MARK: Final = b"\xa1\xfa\xfa"  # bytes 1 to 3 of a Lua 5.1 LFS signature
-_LFS_MARK_53: Final = b"\xa2\xfa\xfa"
-_SIGNATURE: Final = 4
 _PLAIN_STEP: Final = 0x4000
-_WITH_LFS: Final = (2,)  # before 3.0; 2.2 is the first
 _MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
-_LOOKED_AT: Final = 5  # blocks
-_ERASED_MAGIC: Final = b"\xff\xff"
-
-
-class FoundFileSystem(NamedTuple):
-    """A file system in a flash.
-
-    Attributes:
-        kind: SPIFFS, LittleFS.
-        start: Flash address.
-        size: Bytes, by what it says of itself.
-        block: Bytes of a block; 0 where that does not matter.
-        formula: Of SPIFFS: ``linear``, ``old``, or ``none`` without magics.
-    """
-
-    kind: PartKind
-    start: int
-    size: int
-    block: int = 0
-    formula: str = ""
-
-    @property
-    def end(self) -> int:
-        """The address behind it."""
-        return self.start + self.size
-
-    @property
-    def name(self) -> str:
-        """The kind as people write it."""
-        return "SPIFFS" if self.kind is PartKind.SPIFFS else "LittleFS"
-
-    @property
-    def where(self) -> str:
-        """Place and size in words."""
-        return f"0x{self.start:06x} ({self.size:,} bytes)"
-
-
-class LfsRegion(NamedTuple):
-    """A place for LFS: address, bytes, and the signature of what is loaded there; 0 for nothing."""
-
-    start: int
-    size: int
-    signature: int = 0
-
-    @property
-    def lua(self) -> str:
-        """The Lua of what is loaded; empty where nothing is."""
-        return {0xA1: "5.1", 0xA2: "5.3"}.get(self.signature >> 8 & 0xFF, "")
-
-
-@dataclass(frozen=True, slots=True)
-class OldFlash:
-    """What there is before an upgrade.
-
-    Attributes:
-        read: Reads it; what is not there reads as erased.
-        size: How many bytes from 0 on can be read.
-        capacity: Bytes of the flash.
-        kind: ``device``, or the kind of the file.
-        data: All of it, where it is at hand.
-        assumed: Whether it was made from an image: a chip that the image was flashed to and that booted once.
-        embedded: Whether the flash is in the package (ESP8285).
-    """
-
-    read: Reader
-    size: int
-    capacity: int
-    kind: str
-    data: bytes | None = None
-    assumed: bool = False
-    embedded: bool = False
-
-    @classmethod
-    def of_dump(cls, data: bytes, capacity: int, kind: str) -> OldFlash:
-        """The dump of a flash, which may be shorter than that."""
-
-        def read(address: int, size: int) -> bytes:
-            return data[address : address + size].ljust(size, b"\xff")
-
-        return cls(read, len(data), capacity, kind, data)
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A flash and the firmware in it, at one moment.
-
-    Attributes:
-        read: Reads the flash.
-        size: How many bytes from 0 on are known.
-        capacity: Bytes of the flash.
-        kind: What the firmware is.
-        firmware: Which it is, by its strings.
-        header: The image header at 0.
-        flash: The size that it states.
-        irom_end: Flash address behind the firmware; 0 where that is not known.
-        page: NodeMCU's record page.
-        layout: What the firmware reserves; None where that is not known.
-        problem: Why there is no layout.
-        boot: The first 64 KB.
-        filesystems: What file systems stand there, in address order.
-        written: The stretches that a write has covered.
-        code: The old firmware, as far as it was read, with what follows on it.
-        assumed: Whether it was made from an image, see OldFlash.
-    """
-
-    read: Reader
-    size: int
-    capacity: int
-    kind: FileKind
-    firmware: Firmware | None
-    header: Header | None
-    flash: FlashSize | None
-    irom_end: int
-    page: RecordPage | None
-    layout: FlashLayout | None
-    problem: str
-    boot: bytes
-    filesystems: tuple[FoundFileSystem, ...] = ()
-    written: tuple[tuple[int, int], ...] = ()
-    code: bytes = b""
-    assumed: bool = False
-
-    @property
-    def nodemcu(self) -> bool:
-        """Whether it is NodeMCU, of a release that is known."""
-        return self.firmware is not None and self.firmware.name == "NodeMCU" and bool(self.firmware.release)
-
-    @property
-    def release(self) -> tuple[int, ...]:
-        """Its release as numbers; empty for other firmware."""
-        return self.firmware.release if self.firmware is not None and self.nodemcu else ()
-
-    @property
-    def partitions(self) -> bool:
-        """Whether it goes by a partition table."""
-        return self.page is not None and self.page.table is not None
-
-    @property
-    def name(self) -> str:
-        """The firmware in words."""
-        if self.firmware is None:
-            return str(self.kind)
-        return f"{self.firmware.name} {self.firmware.version or ''}".strip()
-
-    @property
-    def lfs(self) -> LfsRegion | None:
-        """Where LFS is, and what is loaded there; None where there is no place for it."""
-        return _lfs_of(self)
-
-    def hit(self, start: int, end: int) -> bool:
-        """Whether the write covers some of a stretch."""
-        return any(a < end and start < b for a, b in self.written)
+_ERASED_ENTRY: Final = b"\xff\xff"
 
 
 def overlaid(read: Reader, pieces: Sequence[Piece]) -> Reader:
@@ -247,24 +75,19 @@ def side_before(old: OldFlash) -> Side:
     data = _firmware_bytes(old) if old.data is None else old.data
     found = describe(data)
     header = device_header(old.read)
-    flash = None if header is None else header.flash_size
     held = device_page(old.read)
-    page = None if held is None else held[1]
     files = _first_filesystem(data)
-    end = min(_irom_end(found), files)
     side = Side(
-        old.read,
-        old.size,
-        old.capacity,
-        found.kind,
-        found.firmware,
-        header,
-        flash,
-        end,
-        page,
-        None,
-        "",
-        data[:PAGE_ADDRESS],
+        read=old.read,
+        size=old.size,
+        capacity=old.capacity,
+        kind=found.kind,
+        firmware=found.firmware,
+        header=header,
+        flash=None if header is None else header.flash_size,
+        irom_end=min(_irom_end(found), files),
+        page=None if held is None else held[1],
+        boot=data[:PAGE_ADDRESS],
         code=data[: min(files, _CODE_END)],
         assumed=old.assumed,
     )
@@ -305,7 +128,7 @@ def _first_filesystem(data: bytes) -> int:
         if blocks_left(data, start) is not None and signature_at(data, start) is not None:
             return start
         # Releases without magics begin it at 16 KB steps; every page of it is looked at.
-        erased = data[start : start + 2] == _ERASED_MAGIC
+        erased = data[start : start + 2] == _ERASED_ENTRY
         if start % _PLAIN_STEP == 0 and not erased and plain_at(data, start) is not None:
             return start
     return len(data)
@@ -395,22 +218,6 @@ def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
     return found
 
 
-def _lfs_of(side: Side) -> LfsRegion | None:
-    if side.partitions:
-        region = None if side.layout is None else side.layout.find(PartKind.LFS)
-        if region is None:
-            return None
-        word = side.read(region.start, _SIGNATURE)
-        loaded = word[1:] in (_LFS_MARK, _LFS_MARK_53)
-        return LfsRegion(region.start, region.size, int.from_bytes(word, "little") if loaded else 0)
-    # Before 3.0 it is the last pages of irom; it begins at a page, and what is loaded there has a signature.
-    for start in range(PAGE_ADDRESS, len(side.code) if side.release[:1] == _WITH_LFS else 0, SECTOR):
-        word = side.code[start : start + _SIGNATURE]
-        if word[1:] == _LFS_MARK:
-            return LfsRegion(start, len(side.code) - start, int.from_bytes(word, "little"))
-    return None
-
-
 # After.
 
 
@@ -424,111 +231,34 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
     """
     read = overlaid(before.read, pieces)
     header = device_header(read)
-    flash = None if header is None else header.flash_size
     main = content.main
     foreign = main is not None and main.firmware is not None and main.firmware.name != "NodeMCU"
     held = None if foreign else device_page(read)  # no other firmware goes by that page
     page = None if held is None else held[1]
-    end = 0 if main is None else content.start + _irom_end(main)
-    if main is not None and main.kind is FileKind.IMAGE_V1 and before.irom_end > end:
-        end = before.irom_end  # half of a firmware: what is behind it stays
-    if main is not None and content.start:
-        end = content.start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
     stated = None if page is None or page.table is None else page.table.irom_end
     side = Side(
-        read,
-        before.size,
-        before.capacity,
-        FileKind.UNKNOWN if main is None else main.kind,
-        None if main is None else main.firmware,
-        header,
-        flash,
-        stated or end,
-        page,
-        None,
-        "",
-        read(0, PAGE_ADDRESS),
+        read=read,
+        size=before.size,
+        capacity=before.capacity,
+        kind=FileKind.UNKNOWN if main is None else main.kind,
+        firmware=None if main is None else main.firmware,
+        header=header,
+        flash=None if header is None else header.flash_size,
+        irom_end=stated or _end_after(before, content),
+        page=page,
+        boot=read(0, PAGE_ADDRESS),
         written=tuple((piece.address, piece.end) for piece in pieces),
     )
     return _with_layout(side, main is not None and _is_arduino(main))
 
 
-def mounted(side: Side, formula: str | None) -> FoundFileSystem | None:
-    """The file system that NodeMCU from 1.5.4.1 on mounts; None where it mounts none, and formats.
-
-    Args:
-        side: The flash.
-        formula: Of its magics; None takes either.
-    """
-    found = probed(side, formula)
-    return found if found is not None and mounts(side, found, formula) else None
-
-
-def probed(side: Side, formula: str | None) -> FoundFileSystem | None:
-    """What such a NodeMCU takes for a file system, first of all, and does not look on behind.
-
-    Args:
-        side: The flash.
-        formula: Of its magics; None takes either, and any block size.
-    """
-    if side.layout is None:
-        return None
-    region = side.layout.find(PartKind.SPIFFS)
-    places = (
-        (region.start,)
-        if region is not None
-        else filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR))
-    )
-    formulas = ("linear", "old") if formula is None else (formula,)
-    for place in places:
-        # Two bytes tell most places that hold none.
-        if side.read(place + 0xFC, 2) == b"\xff\xff" == side.read(place + 0x20FC, 2):
-            continue
-        for block in (0x2000, 0x1000) if formula is None else sorted(_room(side, place)):
-            left = [_left(side.read, place + number * block) for number in range(3)]
-            found = probe(left, block, formulas)
-            if found is not None:
-                return FoundFileSystem(PartKind.SPIFFS, place, found.size, block, found.formula)
-    return None
-
-
-def _room(side: Side, start: int) -> Mapping[int, int]:
-    """How many bytes a SPIFFS may have that begins at an address, by the block sizes looked for there."""
-    if side.layout is None:
-        return {}
-    region = side.layout.find(PartKind.SPIFFS)
-    if region is None:
-        return spiffs_room(side.layout, side.firmware, start)
-    block = spiffs_block(region.size)
-    return {block: region.size // block * block}
-
-
-def _left(read: Reader, block: int) -> int | None:
-    return blocks_left(bytes(MAGIC_OFFSET) + read(block + MAGIC_OFFSET, 2), 0)
-
-
-def mounts(side: Side, found: FoundFileSystem, formula: str | None) -> bool:
-    """Whether the mount accepts what was probed: no larger than there is room, and with all of its magics."""
-    if side.layout is None or found.end > side.capacity:
-        return False
-    if formula is not None and found.size > _room(side, found.start).get(found.block, 0):
-        return False
-    signature = SpiffsSignature(found.block, found.size // found.block, found.formula)
-    return _ends_well(side, found.start, signature)
-
-
-def _ends_well(side: Side, start: int, signature: SpiffsSignature) -> bool:
-    """Whether the mount accepts what the probe found: it looks at every block, and lets one be erased.
-
-    Looked at here are the first five and the last.
-    """
-    erased = 0
-    for number in sorted({*range(min(_LOOKED_AT, signature.blocks)), signature.blocks - 1}):
-        place = start + number * signature.block_size + MAGIC_OFFSET
-        if place + 2 > side.size:
-            break
-        magic = side.read(place, 2)
-        erased += magic == _ERASED_MAGIC
-        if erased > 1 or magic not in (_ERASED_MAGIC, magic_of(signature, number)):
-            return False
-    return True
+def _end_after(before: Side, content: Content) -> int:
+    """The address behind the irom of the new firmware, by its parts; 0 where it is not known."""
+    main = content.main
+    if main is None:
+        return 0
+    if content.start:
+        return content.start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
+    end = _irom_end(main)
+    # Half of a firmware: what is behind it stays.
+    return max(end, before.irom_end) if main.kind is FileKind.IMAGE_V1 else end

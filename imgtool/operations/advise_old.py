@@ -15,7 +15,7 @@ from imgtool.formats.nodemcu_page import Record, RecordPage
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of
 from imgtool.layout import layout_for, resolve
-from imgtool.operations.advise_look import OldFlash
+from imgtool.operations.advise_side import OldFlash
 from imgtool.operations.describe import AT_FLASH_START, describe
 from imgtool.operations.device_settings import PAGE_ADDRESS
 from imgtool.operations.extras import InitDataSource, check_layout_known, irom_end_of, table_of

@@ -12,7 +12,7 @@ from imgtool.operations.advise_values import AdviceVerdict, Topic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.operations.advise_look import Side
+    from imgtool.operations.advise_side import Side
     from imgtool.operations.advise_values import AdvicePoint
 
 __all__ = ["differing", "elsewhere_words", "sentence_of"]

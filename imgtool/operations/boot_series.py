@@ -120,57 +120,49 @@ def loop_of(boots: Sequence[Boot], repeats: int) -> Outcome | None:
         return None
     looked_at = boots[-1] if boots[-1].checksum is not None else boots[-2]
     erased = looked_at.has("eboot-erased")
-    if erased:
-        cause = (
-            "Arduino's boot loader starts what it finds at 0x1000, and prints the word at 0x1010: 0xffffffff "
-            "is what erased flash has. Probably there is no application, or only a part of it."
-        )
-    elif hangs >= _LEAST_HANGS:
-        cause = (
-            "The hardware watchdog ended each run: the firmware loads well and then hangs. By the log "
-            "alone the reason is the firmware, or a part of it in the flash that no checksum covers, such "
-            "as irom."
-        )
-    elif _changing(known):
-        cause = (
+    cause = _NO_APPLICATION if erased else _HANGS if hangs >= _LEAST_HANGS else _why_again(known)
+    whole = Cure(
+        "See whether the file is whole; if it is, write it again, and compare.", (INSPECT, WRITE, VERIFY)
+    )
+    listen = Cure("Read what the firmware prints before it restarts.", (MONITOR_FIRMWARE,))
+    return Outcome(
+        Verdict.BOOT_LOOP,
+        f"The chip starts again and again: {repeats} boots in this log are alike.",
+        cause,
+        (whole, listen) if erased else (listen, whole_files(looked_at)),
+    )
+
+
+_NO_APPLICATION: Final = (
+    "Arduino's boot loader starts what it finds at 0x1000, and prints the word at 0x1010: 0xffffffff "
+    "is what erased flash has. Probably there is no application, or only a part of it."
+)
+_HANGS: Final = (
+    "The hardware watchdog ended each run: the firmware loads well and then hangs. By the log "
+    "alone the reason is the firmware, or a part of it in the flash that no checksum covers, such "
+    "as irom."
+)
+
+
+def _why_again(known: Sequence[int]) -> str:
+    """What the reset causes of boots that repeat say together."""
+    if _changing(known):
+        return (
             f"The reset causes change ({', '.join(str(each) for each in dict.fromkeys(known))}), so it is no "
             "single fault of the firmware: mostly the supply breaks down for a moment, as when the radio is "
             "switched on. A short cable, a stronger supply or a capacitor shows whether it is that. Else "
             "somebody switched it or pressed the button."
         )
-    elif known and set(known) == {ResetCause.POWER_ON}:
-        cause = (
+    if known and set(known) == {ResetCause.POWER_ON}:
+        return (
             "Each boot is a power-on: the supply breaks down, mostly when the radio is switched on. A "
             "short cable, a stronger supply or a capacitor shows whether it is that. Else somebody "
             "switched it."
         )
-    else:
-        cause = (
-            "Each boot loads well. In order: the firmware fails and restarts itself, which leaves the "
-            "reset cause as it was, so look at what it prints at its own speed, mostly 115200; it wakes "
-            "up from deep sleep, which is in order; the RST line is pulled, by a button or the adapter."
-        )
-    return Outcome(
-        Verdict.BOOT_LOOP,
-        f"The chip starts again and again: {repeats} boots in this log are alike.",
-        cause,
-        (
-            *(
-                (
-                    Cure(
-                        "See whether the file is whole; if it is, write it again, and compare.",
-                        (INSPECT, WRITE, VERIFY),
-                    ),
-                )
-                if erased
-                else ()
-            ),
-            Cure(
-                "Read what the firmware prints before it restarts.",
-                (MONITOR_FIRMWARE,),
-            ),
-            *(() if erased else (whole_files(looked_at),)),
-        ),
+    return (
+        "Each boot loads well. In order: the firmware fails and restarts itself, which leaves the "
+        "reset cause as it was, so look at what it prints at its own speed, mostly 115200; it wakes "
+        "up from deep sleep, which is in order; the RST line is pulled, by a button or the adapter."
     )
 
 

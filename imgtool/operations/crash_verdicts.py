@@ -41,11 +41,7 @@ _ILLEGAL, _FETCH, _LOAD_STORE, _INTERRUPT, _DIVISION, _ALIGNMENT = 0, 2, 3, 4, 6
 _FETCH_PROHIBITED, _LOAD_PROHIBITED, _STORE_PROHIBITED = 20, 28, 29
 _NEAR_ZERO: Final = 0x1000
 _FLASH: Final = "flash (irom)"
-_ROM: Final = "the boot ROM"
-# Printed by the SDK and the boot loaders before an application's own code runs.
-_START_UP: Final = frozenset(
-    ("sdk-version", "rf-byte", "rf_cal", "gpio-select", "nodemcu-size", "eboot-load")
-)
+# What an application's own code prints; SDK and boot loaders print none of it before that runs.
 _SPOKEN_BEFORE: Final = frozenset(
     ("nodemcu", "lua", "format", "radio", "radio-state", "address", "no-init-lua", "lua-error", "heap", "oom")
 )
@@ -120,9 +116,8 @@ def _access(number: int, crash: Crash, pc: str) -> str:
     if number == _LOAD_STORE:
         return (
             f"The code{pc} read or wrote{at or ' an address'}. Flash, ROM and RAM for code can only be "
-            "read in whole words, and flash cannot be written: mostly a text or table in flash "
-            "(PROGMEM) that "
-            "is read byte by byte."
+            "read in whole words, and flash cannot be written: mostly a text or table in flash (PROGMEM) "
+            "that is read byte by byte."
         )
     if number == _ALIGNMENT:
         return (

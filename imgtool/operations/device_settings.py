@@ -18,7 +18,7 @@ from imgtool.formats.init_data import InitData, is_init_data
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.nodemcu_page import Entry, PartitionTable, RecordPage
 from imgtool.formats.reading import Header, PartKind
-from imgtool.formats.spiffs import SpiffsSignature, blocks_left, signature_at
+from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, signature_at
 from imgtool.layout import Region, align_up, lowest_protected, resolve, sdk_regions, table_regions
 
 if TYPE_CHECKING:
@@ -36,8 +36,11 @@ __all__ = [
     "init_data_name",
     "init_data_state",
     "keep_page",
+    "record_names",
     "region_by_name",
+    "spiffs_blocks_left",
     "spiffs_on",
+    "spiffs_start",
 ]
 
 Reader = Callable[[int, int], bytes]
@@ -156,7 +159,7 @@ def keep_page(device: tuple[bytes, RecordPage], flash: FlashSize, boot_end: int,
             expected=f"its end at or below 0x{limit:06x}",
             found=f"0x{irom_end:06x}",
         )
-    holds = _holds(page)
+    holds = ", ".join(record_names(page).values())
     if irom_end <= code.address + code.size:
         return KeptPage(block, table, holds)
     size = min(align_up(irom_end - code.address, _PARTITION_STEP), limit - code.address)
@@ -165,10 +168,10 @@ def keep_page(device: tuple[bytes, RecordPage], flash: FlashSize, boot_end: int,
     return KeptPage(page.with_table(grown).build(), grown, holds, (change,))
 
 
-def _holds(page: RecordPage) -> str:
-    """What the records in force are, in words, without what they say."""
+def record_names(page: RecordPage) -> dict[int, str]:
+    """What the records of a page that a user would miss are, in words, by their ids."""
     found = {record.id for record in page.records}
-    return ", ".join(name for kind, name in _RECORD_NAMES.items() if kind in found)
+    return {kind: name for kind, name in _RECORD_NAMES.items() if kind in found}
 
 
 def init_data_state(block: bytes) -> str:
@@ -204,18 +207,30 @@ def find_filesystems(read: Reader, end: int, starts: Iterable[int] | None = None
 
 
 def _from_its_start(read: Reader, region: Region) -> Region:
-    left = _left(read, region.start) if region.kind is PartKind.SPIFFS else None
+    left = spiffs_blocks_left(read, region.start) if region.kind is PartKind.SPIFFS else None
     if not left:
         return region
-    start, block = region.start, region.size // left
-    while start - block >= PAGE_ADDRESS and _left(read, start - block) == left + 1:
+    start = spiffs_start(read, region.start, region.size // left, left)
+    return replace(region, start=start, size=region.end - start)
+
+
+def spiffs_start(read: Reader, start: int, block: int, left: int) -> int:
+    """Where the SPIFFS begins that has one of its blocks at an address.
+
+    Args:
+        read: Reads the device.
+        start: Address of the block.
+        block: Bytes of a block.
+        left: What the magic of that block says, see :func:`spiffs_blocks_left`.
+    """
+    while start - block >= PAGE_ADDRESS and spiffs_blocks_left(read, start - block) == left + 1:
         start, left = start - block, left + 1
-    return replace(region, start=start, size=left * block)
+    return start
 
 
-def _left(read: Reader, start: int) -> int | None:
-    """What the magic of the SPIFFS block at an address says."""
-    return blocks_left(bytes(_PROBE - 4) + read(start + _PROBE - 4, 4), 0)
+def spiffs_blocks_left(read: Reader, start: int) -> int | None:
+    """How many blocks the SPIFFS goes on for by the magic of the block at an address; None for no magic."""
+    return blocks_left(bytes(MAGIC_OFFSET) + read(start + MAGIC_OFFSET, 2), 0)
 
 
 def _found(read: Reader, starts: Iterable[int], end: int) -> tuple[Region, ...]:

@@ -28,7 +28,6 @@ __all__ = [
     "format_seconds",
     "init_data_repair",
     "init_data_tested_at",
-    "is_nodemcu_3",
     "is_old_nodemcu",
     "spiffs_block",
     "spiffs_formula",
@@ -73,11 +72,6 @@ class InitDataRepair(StrEnum):
     """It does nothing, and its SDK does not start without."""
     UNKNOWN = "unknown"
     """1.5.4.1, of which some releases write it and some do not; or a firmware that imgtool does not know."""
-
-
-def is_nodemcu_3(firmware: Firmware | None) -> bool:
-    """Whether it is a NodeMCU with a partition table."""
-    return firmware is not None and firmware.name == "NodeMCU" and firmware.release >= _NODEMCU_3
 
 
 def is_old_nodemcu(firmware: Firmware | None) -> bool:

@@ -77,60 +77,36 @@ def _nodemcu_3(byte: int) -> Outcome:
 def _init_data_cures(boot: Boot, size: FlashSize | None) -> tuple[Cure, ...]:
     """How init data gets to its place; firmware with a boot loader has no image of a whole flash here."""
     address = f"0x{_init_address(size):05x}" if size else "ADDRESS"
-    rf_cal = f"0x{size.bytes - _RF_CAL_FROM_END * SECTOR:05x}" if size else "RF_CAL_ADDRESS"
+    rf_cal = _rf_cal_address(boot, size)
     behind = "" if size or boot.rf_cal else ", which is the one in front of it"
-    if boot.rf_cal is not None:
-        at = boot.rf_cal.sector * SECTOR
-        if any(at == _init_address(row) for row in FLASH_SIZES):
-            # To erase that would undo the cure.
-            return _without_rf_cal(boot, size, address)
-        rf_cal = f"0x{at:05x}"
-    erase = f"imgtool erase {rf_cal} 0x1000"
+    erase = "" if rf_cal is None else f"imgtool erase {rf_cal} 0x1000"
+    also = f", and erase the RF-cal sector{behind}" if erase else ""
     if boot.loader is not None:
-        return (
-            Cure(
-                "Write the init data that comes with the SDK of the firmware, and erase the RF-cal "
-                f"sector{behind}.",
-                (f"imgtool flash {address} esp_init_data_default_v05.bin", erase),
-            ),
-        )
+        write = f"imgtool flash {address} esp_init_data_default_v05.bin"
+        text = f"Write the init data that comes with the SDK of the firmware{also}."
+        return (Cure(text, (write, erase) if erase else (write,)),)
     made = f"imgtool fullimage --size {size.name if size else 'SIZE'} --init-data v05 -o flash.bin"
-    return (
-        Cure(
-            "Write the whole flash, with init data in its place; this replaces the files on the chip. In "
-            "the folder of 0x00000.bin and 0x10000.bin:",
-            (made, "imgtool flash flash.bin"),
-        ),
-        Cure(
-            "To keep the files on the chip, write only the init data of that image, and erase the RF-cal "
-            f"sector{behind}.",
-            (
-                made,
-                "imgtool split flash.bin -o parts",
-                f"imgtool flash {address} parts/{address}.bin",
-                erase,
-            ),
-        ),
+    whole = Cure(
+        "Write the whole flash, with init data in its place; this replaces the files on the chip. In "
+        "the folder of 0x00000.bin and 0x10000.bin:",
+        (made, "imgtool flash flash.bin"),
     )
+    if not erase:
+        return (whole,)
+    parts = ("imgtool split flash.bin -o parts", f"imgtool flash {address} parts/{address}.bin")
+    text = f"To keep the files on the chip, write only the init data of that image{also}."
+    return (whole, Cure(text, (made, *parts, erase)))
 
 
-def _without_rf_cal(boot: Boot, size: FlashSize | None, address: str) -> tuple[Cure, ...]:
-    """The firmware keeps its RF calibration where the init data of some flash size lies."""
-    if boot.loader is not None:
-        return (
-            Cure(
-                "Write the init data that comes with the SDK of the firmware.",
-                (f"imgtool flash {address} esp_init_data_default_v05.bin",),
-            ),
-        )
-    made = f"imgtool fullimage --size {size.name if size else 'SIZE'} --init-data v05 -o flash.bin"
-    return (
-        Cure(
-            "Write the whole flash, with init data in its place; this replaces the files on the chip. In "
-            "the folder of 0x00000.bin and 0x10000.bin:",
-            (made, "imgtool flash flash.bin"),
-        ),
-    )
+def _rf_cal_address(boot: Boot, size: FlashSize | None) -> str | None:
+    """The RF-cal sector, for a command; None where the init data of some flash size lies in it.
+
+    To erase that one would undo the cure.
+    """
+    if boot.rf_cal is None:
+        return f"0x{size.bytes - _RF_CAL_FROM_END * SECTOR:05x}" if size else "RF_CAL_ADDRESS"
+    at = boot.rf_cal.sector * SECTOR
+    return None if any(at == _init_address(row) for row in FLASH_SIZES) else f"0x{at:05x}"
 
 
 def _header_size(boot: Boot) -> FlashSize | None:

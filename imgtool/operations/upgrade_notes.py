@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats import nodemcu_page
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
-from imgtool.formats.spiffs import MAGIC_OFFSET, blocks_left
 from imgtool.layout import FlashLayout, table_regions
 from imgtool.operations.advise_files import file_points
 from imgtool.operations.advise_flash import lfs_point, settings_point
-from imgtool.operations.advise_look import FoundFileSystem, Side, mounted, overlaid
+from imgtool.operations.advise_look import overlaid
+from imgtool.operations.advise_mount import mounted
+from imgtool.operations.advise_side import FoundFileSystem, Side
 from imgtool.operations.advise_values import AdviceVerdict, Topic
-from imgtool.operations.device_settings import PAGE_ADDRESS, device_header, device_page, spiffs_on
+from imgtool.operations.device_settings import (
+    PAGE_ADDRESS,
+    device_header,
+    device_page,
+    spiffs_on,
+    spiffs_start,
+)
 from imgtool.operations.first_boot import is_old_nodemcu
 
 if TYPE_CHECKING:
@@ -99,20 +106,18 @@ def _before(read: Reader, device: Device, place: Place) -> Side:
     else:
         page = None
     capacity = device.target.flash_bytes or place.layout.flash.bytes
-    header = device_header(read)
     return Side(
-        read,
-        capacity,
-        capacity,
-        FileKind.UNKNOWN,
-        None,
-        header,
-        place.layout.flash,
-        0,
-        page,
-        layout,
-        "",
-        b"",
+        read=read,
+        size=capacity,
+        capacity=capacity,
+        kind=FileKind.UNKNOWN,
+        firmware=None,
+        header=device_header(read),
+        flash=place.layout.flash,
+        irom_end=0,
+        page=page,
+        boot=b"",
+        layout=layout,
     )
 
 
@@ -144,16 +149,8 @@ def _filesystems(before: Side, after: Side) -> tuple[FoundFileSystem, ...]:
     if is_old_nodemcu(after.firmware):
         return ()
     found = mounted(replace(after, read=before.read), None)
-    return () if found is None else (_from_its_start(before.read, found),)
-
-
-def _from_its_start(read: Reader, found: FoundFileSystem) -> FoundFileSystem:
-    """The file system that a hit is in the middle of, or the hit itself."""
-    start, size = found.start, found.size
-    left = found.size // found.block if found.block else 0
-    while left and start - found.block > PAGE_ADDRESS:
-        entry = read(start - found.block + MAGIC_OFFSET, 2)
-        if blocks_left(bytes(MAGIC_OFFSET) + entry, 0) != left + 1:
-            break
-        start, size, left = start - found.block, size + found.block, left + 1
-    return found._replace(start=start, size=size)
+    if found is None:
+        return ()
+    # What was hit may lie in the middle of one.
+    start = spiffs_start(before.read, found.start, found.block, found.size // found.block)
+    return (found._replace(start=start, size=found.end - start),)

@@ -17,8 +17,9 @@ from fixtures.upgrades import MB, Build3, before_3, flash, from_3, spiffs, used,
 from imgtool.cli import COMMANDS
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.operations.advise import advise
-from imgtool.operations.advise_look import OldFlash, side_before
+from imgtool.operations.advise_look import side_before
 from imgtool.operations.advise_old import old_flash
+from imgtool.operations.advise_side import OldFlash
 from imgtool.operations.advise_values import AdviceVerdict, Topic
 from imgtool.operations.merge import Piece
 from tests.support import IMAGES, aggregate, real
