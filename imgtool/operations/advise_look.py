@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import SECTOR
+from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.littlefs import superblock_at
@@ -21,6 +21,7 @@ from imgtool.layout import (
     arduino_regions,
     filesystem_places,
     layout_for,
+    table_regions,
 )
 from imgtool.operations.describe import describe
 from imgtool.operations.device_settings import (
@@ -268,7 +269,7 @@ def side_before(old: OldFlash) -> Side:
         code=data[: min(files, _CODE_END)],
         assumed=old.assumed,
     )
-    side = _with_layout(side, _is_arduino(found))
+    side = _by_its_table(_with_layout(side, _is_arduino(found)))
     return replace(side, filesystems=_filesystems(old, side))
 
 
@@ -325,6 +326,15 @@ def _is_arduino(found: Description) -> bool:
         found.kind is FileKind.ARDUINO
         or (found.firmware is not None and found.firmware.name not in ("NodeMCU", "ESP8266 AT"))
     )
+
+
+def _by_its_table(side: Side) -> Side:
+    """A flash without an image at 0, as an interrupted write leaves it: a resolved table still holds."""
+    table = None if side.page is None else side.page.table
+    size = next((size for size in FLASH_SIZES if size.bytes == side.capacity), None)
+    if side.header is not None or table is None or not table.resolved or size is None:
+        return side
+    return replace(side, layout=FlashLayout(size, table_regions(table), "the partition table"), problem="")
 
 
 def _with_layout(side: Side, arduino: bool) -> Side:
