@@ -9,7 +9,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from imgtool.cli import text
-from imgtool.cli.flash_map import draw_map, style_of
+from imgtool.cli.flash_map import draw_map
+from imgtool.cli.part_rows import part_rows
 from imgtool.cli.text import Span
 from imgtool.formats.reading import FileKind, PartKind, Severity
 
@@ -285,14 +286,7 @@ def show_layout(parts: Sequence[Part], size: int) -> None:
     _show_legend(screen, drawn.legend)
     screen.line(_INDENT, Span(f"one cell is {byte_words(drawn.cell)}", "dim"))
     screen.line()
-    rows: list[tuple[Line, ...]] = []
-    for part in parts:
-        where = "" if part.address is None else f"at 0x{part.address:08x}"
-        contents = ", ".join(word for word in (part.note, where) if word)
-        rows.append(
-            (f"0x{part.offset:06x}", f"{part.size:,}", Span(str(part.kind), style_of(part.kind)), contents)
-        )
-    screen.table(rows, head=("offset", "size", "part", "contents"), right=(1,))
+    screen.table(part_rows(parts), head=("offset", "size", "part", "contents"), right=(1,))
 
 
 def _show_legend(screen: Screen, legend: Sequence[tuple[str, str, str]]) -> None:

@@ -297,6 +297,7 @@ _LAYOUT = Struct(
 )
 
 # How the published sets differ from v05, byte by byte.  "libphy" is what the SDK falls back to.
+_REVISION: Final = 1
 _DIFFERENCES: Final[Mapping[str, Mapping[int, int]]] = {
     "v05": {},
     "v08": {1: 0x08, 34: 0x4E, 35: 0x4A, 36: 0x46, 37: 0x40, 38: 0x3C},
@@ -391,8 +392,18 @@ class Deviation:
 
 
 def nearest_set(block: bytes) -> str:
-    """The published set from which the fewest bytes differ; the first of :data:`SETS` among equals."""
-    return min(SETS, key=lambda name: sum(a != b for a, b in zip(SETS[name], block, strict=False)))
+    """The published set from which the fewest bytes differ, each of which is a field.
+
+    Among equals it is one with the same revision, as those who edit power levels leave that alone, and then
+    the first of :data:`SETS`.
+    """
+
+    def distance(name: str) -> tuple[int, bool]:
+        published = SETS[name]
+        differing = sum(a != b for a, b in zip(published, block, strict=False))
+        return differing, published[_REVISION] != block[_REVISION]
+
+    return min(SETS, key=distance)
 
 
 def deviations(block: bytes, name: str) -> tuple[Deviation, ...]:

@@ -11,6 +11,7 @@ docs/formats/spiffs.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from struct import unpack_from
 from typing import Final, NamedTuple
 
 from imgtool.formats import fill
@@ -183,8 +184,8 @@ def _scanned(data: bytes, offset: int, stop: int, block_size: int, blocks: int) 
         if fill.is_fill(data, block, block + 2 * (there - 1)):
             found.free += there - 1
             continue
-        for page in range(1, there):
-            _sort_in(found, block + page * _PAGE, _number(data, block + 2 * (page - 1)))
+        for page, entry in enumerate(unpack_from(f"<{there - 1}H", data, block), 1):
+            _sort_in(found, block + page * _PAGE, entry)
     _add_doubtful(found)
     return found
 
@@ -212,7 +213,7 @@ def _sort_in(found: _Pages, start: int, entry: int) -> None:
     head = data[start : start + _HEADER]
     if head == _UNTOUCHED:
         found.half_written += bool(entry & _INDEX)
-    elif _number(data, start) != entry:
+    elif head[0] | head[1] << 8 != entry:
         found.strange.append(start)
     elif entry & _INDEX:
         state = head[4] & _STATE

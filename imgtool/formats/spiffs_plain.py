@@ -42,6 +42,7 @@ _LIVE_INDEX: Final = 0xC0
 _NAME: Final = 32
 _FILE_TYPE: Final = 1
 _FIRST_BLOCKS: Final = 8  # in which mostly there is a whole file
+_MORE_BLOCKS: Final = 16 * _FIRST_BLOCKS  # where files are long
 _PRINTABLE: Final = range(0x20, 0x7F)
 
 
@@ -143,7 +144,7 @@ def inside(data: bytes, offset: int, stop: int) -> tuple[Reading | None, int]:
     while fill.is_fill(data, offset + size * (blocks - 1), offset + size * blocks):
         blocks -= 1
     found = replace(found, blocks=blocks)
-    if not any(_numbered(data, offset, found, some) for some in (_FIRST_BLOCKS, blocks)):
+    if not any(_numbered(data, offset, found, some) for some in (_FIRST_BLOCKS, _MORE_BLOCKS, blocks)):
         return None, end
     note = replace(_no_magic(found), offset=offset)
     return Reading(FileKind.SPIFFS, (_part(found, offset),), findings=(note,)), end

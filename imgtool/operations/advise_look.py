@@ -9,14 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import SECTOR
+from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.littlefs import superblock_at
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.spiffs import blocks_left, signature_at
 from imgtool.formats.spiffs_plain import plain_at
-from imgtool.layout import FlashLayout, align_up, arduino_regions, filesystem_places, layout_for
+from imgtool.layout import (
+    FlashLayout,
+    align_up,
+    arduino_regions,
+    filesystem_places,
+    layout_for,
+    table_regions,
+)
 from imgtool.operations.advise_side import FoundFileSystem, Side
 from imgtool.operations.describe import describe
 from imgtool.operations.device_settings import (
@@ -91,7 +98,7 @@ def side_before(old: OldFlash) -> Side:
         code=data[: min(files, _CODE_END)],
         assumed=old.assumed,
     )
-    side = _with_layout(side, _is_arduino(found))
+    side = _by_its_table(_with_layout(side, _is_arduino(found)))
     return replace(side, filesystems=_filesystems(old, side))
 
 
@@ -148,6 +155,15 @@ def _is_arduino(found: Description) -> bool:
         found.kind is FileKind.ARDUINO
         or (found.firmware is not None and found.firmware.name not in ("NodeMCU", "ESP8266 AT"))
     )
+
+
+def _by_its_table(side: Side) -> Side:
+    """A flash without an image at 0, as an interrupted write leaves it: a resolved table still holds."""
+    table = None if side.page is None else side.page.table
+    size = next((size for size in FLASH_SIZES if size.bytes == side.capacity), None)
+    if side.header is not None or table is None or not table.resolved or size is None:
+        return side
+    return replace(side, layout=FlashLayout(size, table_regions(table), "the partition table"), problem="")
 
 
 def _with_layout(side: Side, arduino: bool) -> Side:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, SDK_SECTORS, SECTOR
 from imgtool.formats import identify
-from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.reading import FileKind, Finding, Severity
+from imgtool.operations.active_firmware import firmware_at_start, firmware_of_slot
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
@@ -153,7 +153,7 @@ def _describe(data: bytes, depth: int) -> Description:
     reading = identify(data)
     firmware = reading.firmware
     if firmware is None and reading.kind not in _NO_FIRMWARE and reading.content is None:
-        firmware = identify_firmware(data)
+        firmware = firmware_at_start(data, reading)
     state = None
     if _may_go_on(data, reading):
         reading, firmware, state = _surveyed(data, reading, firmware)
@@ -187,4 +187,5 @@ def _surveyed(
     from imgtool.operations.flash_state import flash_state, state_findings  # noqa: PLC0415 - as above
 
     state = flash_state(data, kind, reading, regions, firmware)
+    firmware = firmware_of_slot(data, reading, state.active_slot) or firmware
     return replace(reading, findings=(*reading.findings, *state_findings(state))), firmware, state

@@ -43,6 +43,7 @@ _FILE_SYSTEMS: Final = (FileKind.SPIFFS, FileKind.LITTLEFS, FileKind.LFS)
 _PLAIN_STEP: Final = 0x4000  # inside of data a SPIFFS without magics is looked for so often
 _FEW_UNKNOWN: Final = 10  # stretches that are named one by one
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
+_INIT_DATA_MARK: Final = 5
 _ZERO_SECTOR: Final = bytes(SECTOR)
 
 
@@ -275,10 +276,25 @@ def _sector(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> _
         if block == sector[: len(block)]:
             filled = fill.run_end(data, end, stop, value)
             return _Run(start, filled if filled == stop else filled // SECTOR * SECTOR, value)
+    if block[0] == _INIT_DATA_MARK and _is_init_data_sector(data, start, end):
+        return _Run(start, end, None, _old_init_data(data, start))
     found = identify_inside(data, start, stop) if start % SECTOR == 0 else None
     if found is None or (only and found.kind not in only):
         return _Run(start, end)
     return _Run(start, found.parts[-1].end, None, found)
+
+
+def _is_init_data_sector(data: bytes, start: int, end: int) -> bool:
+    whole = start % SECTOR == 0 and end - start == SECTOR
+    return whole and init_data.is_init_data(data, start) and fill.is_fill(data, start + init_data.SIZE, end)
+
+
+def _old_init_data(data: bytes, start: int) -> Reading:
+    """Init data where the firmware looks for none: no part of that kind, as nothing uses it."""
+    note = f"init data of an earlier firmware, {init_data.part_at(data, start, SECTOR).note}"
+    entropy = contents.hint_of(data, start, start + SECTOR).entropy
+    facts: dict[str, Fact] = {"looks_like": "init data", "entropy": round(entropy, 2)}
+    return Reading(FileKind.INIT_DATA, (Part(PartKind.UNKNOWN, start, SECTOR, note=note, facts=facts),))
 
 
 def _with_code_joined(data: bytes, runs: list[_Run]) -> list[_Run]:

@@ -70,16 +70,23 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> Plan:
     if not keeps_rf_cal(firmware):
         regions = tuple(r for r in regions if r.kind is not PartKind.RF_CAL or _is_rf_cal(data, r))
     fresh = not is_flash and stated_irom_end(data, reading) is not None
-    if stated is None or stated_end == size or fresh or reading.kind is FileKind.RTOS_BOOTLOADER:
+    image = fresh and (size >= stated_end or not _ends_erased(data))
+    if stated is None or stated_end == size or image or reading.kind is FileKind.RTOS_BOOTLOADER:
         return Plan(regions, is_flash, findings, not fresh)
     if is_flash or goes_on(data, reading):
         findings = (*findings, *_size_differs(stated, size, regions, is_flash=is_flash))
-    return Plan(regions, is_flash, findings)
+    return Plan(regions, is_flash, findings, not fresh)
+
+
+def _ends_erased(data: bytes) -> bool:
+    """Whether a file ends as dumps do and builds do not: at a sector, with much erased flash."""
+    start = max(0, len(data) - _LEAST_TAIL)
+    return len(data) % SECTOR == 0 and fill.is_fill(data, start, len(data))
 
 
 def _is_rf_cal(data: bytes, region: Region) -> bool:
-    """Whether a sector is blank, or holds calibration all the same: RTOS SDKs have low versions, too."""
-    return rf_cal_state(data, region.start, region.end).state in ("blank", "plausible", "cut")
+    """Whether a sector holds calibration all the same: RTOS SDKs have low versions, too."""
+    return rf_cal_state(data, region.start, region.end).state in ("plausible", "cut")
 
 
 def _runs_to_end(data: bytes, reading: Reading) -> bool:
@@ -121,7 +128,8 @@ def _size_differs(
         message = f"{said}: the SDK goes by the header, and keeps its sectors before 0x{stated.bytes:06x}"
         return (Finding(Severity.WARNING, "flash-size-differs", message, 3),) if is_flash else ()
     missing = stated.bytes - size
-    inside = [region for region in regions if region.kind is PartKind.INIT_DATA and region.end <= size]
+    place = sdk_regions(stated.bytes)[1]
+    inside = any(r.kind is PartKind.INIT_DATA and r.start == place.start and r.end <= size for r in regions)
     if inside and not is_flash:
         # Images of 2014 and 2015 end so, before the sector with the flags.
         message = f"the file ends {missing:,} bytes before the end of the {stated.name} in the image header"

@@ -26,7 +26,7 @@ from imgtool.operations.device_settings import (
     spiffs_on,
     spiffs_start,
 )
-from imgtool.operations.first_boot import is_old_nodemcu
+from imgtool.operations.first_boot import filesystem_made, is_old_nodemcu
 
 if TYPE_CHECKING:
     from imgtool.formats.nodemcu_page import RecordPage
@@ -44,7 +44,8 @@ _SAID: Final = {
     Topic.FIRST_BOOT: ("first-boot", "first boot"),
 }
 _STEP: Final = 0x100
-_FREE: Final = b"\xff" * 8  # behind the last record
+_FREE: Final = b"\xff" * 8  # behind the last record, and where no file system was ever used
+_ELSEWHERE: Final = "; files that stand elsewhere were not looked for, and are not found by it either"
 _LOST: Final = (AdviceVerdict.FORMATTED, AdviceVerdict.OVERWRITTEN, AdviceVerdict.LOST)
 
 
@@ -60,7 +61,7 @@ def upgrade_findings(draft: Draft, place: Place, content: Content, device: Devic
     main = content.main
     if device.read is None or device.erased or content.dump or main is None or main.firmware is None:
         return []
-    if main.firmware.name != "NodeMCU" or place.page is not None or device_header(device.read) is None:
+    if main.firmware.name != "NodeMCU" or place.page is not None:
         return []  # with the device's own page everything stays where it is
     before = _before(device.read, device, place)
     new = device_page(overlaid(device.read, draft.pieces))
@@ -79,22 +80,40 @@ def upgrade_findings(draft: Draft, place: Place, content: Content, device: Devic
     lfs, settings = lfs_point(before, after), settings_point(before, after)
     points = [point for point in (lfs, settings) if point is not None]
     if not any(is_.kind in (FileKind.SPIFFS, FileKind.LITTLEFS) for _, is_ in content.pieces):
-        points += file_points(before, after, made=False)
+        points += [
+            point for point in file_points(before, after, made=False) if _is_told(point, before, after)
+        ]
     told = {finding.code for finding in draft.findings}
     if "filesystem-overwritten" in told:
         points = [point for point in points if point.verdict is not AdviceVerdict.OVERWRITTEN]
     if "settings-replaced" in told:
         points = [point for point in points if point.topic is not Topic.SETTINGS]
-    return [_finding(point) for point in points if point.verdict in _LOST or point.topic is Topic.FIRST_BOOT]
+    lost = any(point.topic is Topic.FILES and point.verdict in _LOST for point in points)
+    unseen = "" if lost or before.header is None or before.filesystems else _ELSEWHERE
+    return [
+        _finding(point, unseen if point.topic is Topic.FIRST_BOOT else "")
+        for point in points
+        if point.verdict in _LOST or point.topic is Topic.FIRST_BOOT
+    ]
 
 
-def _finding(point: AdvicePoint) -> Finding:
+def _is_told(point: AdvicePoint, before: Side, after: Side) -> bool:
+    """Whether a point about files may be said: a SPIFFS without magics, which may be kept, is not seen."""
+    if point.topic is not Topic.FIRST_BOOT or after.layout is None or not is_old_nodemcu(after.firmware):
+        return True
+    if before.header is None or before.page is not None:  # no old NodeMCU has run here last
+        return True
+    made = filesystem_made(after.layout, after.firmware, after.irom_end)
+    return made is None or after.read(made.start, len(_FREE)) == _FREE
+
+
+def _finding(point: AdvicePoint, more: str) -> Finding:
     code, words = _SAID[point.topic]
     lost = point.verdict in _LOST
     verdict = f"{code}-{point.verdict}" if lost else code
     severity = Severity.WARNING if lost else Severity.NOTE
     told = f"{words} {point.verdict}" if lost else words
-    return Finding(severity, verdict, f"{told}: {point.reason}")
+    return Finding(severity, verdict, f"{told}: {point.reason}{more}")
 
 
 def _before(read: Reader, device: Device, place: Place) -> Side:

@@ -209,3 +209,25 @@ def test_changed_fields_are_named_in_the_part() -> None:
     block = InitData.of_set("v05").replace({"crystal_26m_en": "40MHz"}).build()
 
     assert read(block).parts[0].note == "v05 but for crystal_26m_en 40mhz"
+
+
+@pytest.mark.parametrize(
+    ("changes", "nearest"),
+    [
+        ({112: 3, 1: 0}, "v08"),  # as Tuya has it: the levels of v08
+        ({36: 0x52, 37: 0x4C}, "v08"),  # as far from v05, by the levels and the revision
+        ({34: 0x40, 35: 0x40, 36: 0x40, 37: 0x40, 38: 0x38}, "v08"),
+    ],
+)
+def test_nearest_set_of_edited_v08(changes: dict[int, int], nearest: str) -> None:
+    block = bytearray(init_data.SETS["v08"])
+    for offset, value in changes.items():
+        block[offset] = value
+    assert init_data.nearest_set(bytes(block)) == nearest
+
+
+def test_the_revision_decides_where_the_levels_are_equally_near() -> None:
+    block = bytearray(init_data.SETS["v05"])
+    block[1] = init_data.SETS["v08"][1]
+    block[34:36] = init_data.SETS["v08"][34:36]
+    assert init_data.nearest_set(bytes(block)) == "v08"

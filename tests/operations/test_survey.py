@@ -278,3 +278,45 @@ def test_real_2mb_release_with_init_data_at_its_place() -> None:
     parts = spans(describe(real("nodemcu/fw092-nodemcu_2M_20141219.bin")).parts)
 
     assert ("init-data", 0x1FC000, 0x1FD000) in parts
+
+
+@pytest.mark.parametrize("size", [0x40000, 0xFF000, 0x280000, 0x300000, 0x3FF000])
+@pytest.mark.parametrize("name", ["nodemcu-3.0-2021", "nodemcu-3.0-2019"])
+def test_cut_dump_of_a_nodemcu_3_that_never_started(name: str, size: int) -> None:
+    description = describe(flash("4MB", {0: aggregate(name)})[:size])
+
+    expected = "flash-size-differs" if size == 0x40000 else "cut-dump"
+    assert expected in said(description.findings, "warning")
+
+
+def test_cut_dump_of_a_used_nodemcu_3_is_a_warning() -> None:
+    assert "cut-dump" in said(describe(IMAGES["dumps/nodemcu-3-used-4m.bin"][:0x300000]).findings, "warning")
+
+
+@pytest.mark.parametrize("name", ["with-lfs", "with-files", "resolved-with-lfs"])
+def test_an_image_with_more_behind_irom_is_no_cut_dump(name: str) -> None:
+    image = patch_header(IMAGES[f"generations/nodemcu-3-{name}.bin"], size=CODES["4MB"])
+
+    assert "cut-dump" not in said(describe(image).findings, "warning")
+
+
+@pytest.mark.parametrize("name", ["nodemcu-1.5.1", "nodemcu-0.9.5"])
+def test_blank_rf_cal_of_an_sdk_that_keeps_none_is_blank_flash(name: str) -> None:
+    data = bytearray(IMAGES[f"generations/{name}.bin"])
+    data[-0x5000:-0x4000] = b"\xff" * 0x1000
+    description = describe(bytes(data))
+
+    assert description.state is not None
+    assert description.state.rf_cal is not None
+    assert description.state.rf_cal.state == "none"
+    assert "rf-cal" not in [kind for kind, _, _ in spans(description.parts)]
+
+
+@pytest.mark.parametrize("name", ["sample", "nodemcu-3.0-2021"])
+def test_init_data_of_an_earlier_firmware_is_a_remnant(name: str) -> None:
+    sectors = {0x7B000: NOISE[:500], 0x7C000: V05, 0x7D000: NOISE[:400]}
+    description = describe(flash("4MB", {0: aggregate(name), 0x3FC000: V05} | sectors))
+
+    notes = {part.offset: (part.kind, part.note) for part in description.parts}
+    assert notes[0x7C000] == ("unknown", "init data of an earlier firmware, set v05")
+    assert notes[0x7D000][0] == "unknown"
