@@ -45,6 +45,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def no_port_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - in a folder of its own
+    """No port or speed comes from the environment."""
+    for name in ("IMGTOOL_PORT", "IMGTOOL_BAUD", "ESPTOOL_PORT", "ESPTOOL_BAUD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
 def put(folder: Path) -> Callable[..., Path]:
     """Writes an image, by default a synthesised one, into the current folder."""
 

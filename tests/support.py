@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +13,9 @@ import pytest
 from fixtures import make
 from imgtool.formats import nodemcu_page
 from imgtool.formats.nodemcu_page import Entry, PartitionTable, Record, RecordPage
+from imgtool.operations.extras import InitDataSource
+from imgtool.operations.flash_plan import FlashRequest, Target, plan_flash
+from imgtool.operations.merge import Piece
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding, Part
@@ -30,6 +33,29 @@ def aggregate(folder: str, *, fill: int = 0xFF, names: tuple[str, str] = ("0x000
     """The two halves in a folder of the fixtures put together by hand, not by imgtool."""
     boot, code = (IMAGES[f"{folder}/{name}.bin"] for name in names)
     return boot.ljust(IROM, bytes([fill])) + code
+
+
+def over(flash: bytes, writes: Iterable[tuple[int, bytes]]) -> bytes:
+    """A flash with other bytes at some addresses."""
+    content = bytearray(flash)
+    for address, data in writes:
+        content[address : address + len(data)] = data
+    return bytes(content)
+
+
+def flashed(flash: bytes, image: bytes) -> bytes:
+    """The flash after ``imgtool flash`` with one image for 0."""
+    target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=len(flash))
+    request = FlashRequest((Piece(0, image, "image"),), init_data=InitDataSource())
+    plan = plan_flash(request, target, lambda address, size: flash[address : address + size])
+    return over(flash, [(piece.address, piece.data) for piece in plan.pieces])
+
+
+def flash_512k(*writes: tuple[int, bytes]) -> bytes:
+    """The flash of a board of 512 KB with NodeMCU and its init data on it, and more at other addresses."""
+    erased = b"\xff" * 0x80000
+    stated = (3, b"\0")  # 512 KB in the header, as flash would have it
+    return over(erased, [(0, aggregate("sample")), stated, (0x7C000, IMAGES["init-data/v05.bin"]), *writes])
 
 
 def corpus_folder() -> Path:

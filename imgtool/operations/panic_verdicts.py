@@ -1,6 +1,7 @@
 """Rules on a firmware that ends itself: panics, aborts, memory, Lua scripts, the SDK's parameters.
 
-Exceptions of the processor and watchdogs: :mod:`imgtool.operations.crash_verdicts`.
+Exceptions of the processor and watchdogs: :mod:`imgtool.operations.crash_verdicts`.  Where each line is known
+from: docs/how-to/boot-logs.md.
 """
 
 from __future__ import annotations

@@ -11,29 +11,19 @@ import pytest
 
 from imgtool.device.stub import espressif_stubs
 from imgtool.operations import transfer as transfers
-from tests.support import IMAGES, Command, Put, aggregate
+from tests.support import IMAGES, Command, Put, flash_512k
 
 PORT = "sim:512KB,flash=f.bin"
 ROM = ("--stub", "none")
-SIZE = 0x80000
 
 
-@pytest.fixture(autouse=True)
-def nothing_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - in a folder of its own
-    for name in ("IMGTOOL_PORT", "IMGTOOL_BAUD", "ESPTOOL_PORT", "ESPTOOL_BAUD"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("no_port_set")
 
 
 @pytest.fixture
 def board(put: Put) -> Path:
     """The flash of a board with NodeMCU on it."""
-    flash = bytearray(b"\xff" * SIZE)
-    image = aggregate("sample")
-    flash[: len(image)] = image
-    flash[3] = 0x00  # 512 KB, as flash would have it
-    flash[0x7C000 : 0x7C000 + 128] = IMAGES["init-data/v05.bin"]
-    flash[0x7E000:0x7E010] = b"credentials here"
-    return put("f.bin", bytes(flash))
+    return put("f.bin", flash_512k((0x7E000, b"credentials here")))
 
 
 def result(out: str, command: str) -> dict[str, Any]:

@@ -36,10 +36,7 @@ V05 = IMAGES["init-data/v05.bin"]
 needs_stub = pytest.mark.skipif(not espressif_stubs(), reason="no esptool with a flasher stub is installed")
 
 
-@pytest.fixture(autouse=True)
-def nothing_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - in a folder of its own
-    for name in ("IMGTOOL_PORT", "IMGTOOL_BAUD", "ESPTOOL_PORT", "ESPTOOL_BAUD"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("no_port_set")
 
 
 @pytest.fixture

@@ -16,28 +16,20 @@ from imgtool.cli.text import Screen
 from imgtool.operations.crash_frames import Frame
 from imgtool.operations.explain import explain
 from imgtool.operations.watch import WatchLine, WatchNote, WatchText
-from tests.support import IMAGES, Command, Put, aggregate
+from tests.support import Command, Put, flash_512k
 from tests.terminal import terminal
 
 PORT = "sim:512KB,flash=f.bin"
 TIMED = ("--seconds", "2")
 
 
-@pytest.fixture(autouse=True)
-def nothing_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - in a folder of its own
-    for name in ("IMGTOOL_PORT", "IMGTOOL_BAUD", "ESPTOOL_PORT", "ESPTOOL_BAUD"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("no_port_set")
 
 
 @pytest.fixture
 def board(put: Put) -> Path:
     """The flash of a board with NodeMCU on it."""
-    flash = bytearray(b"\xff" * 0x80000)
-    image = aggregate("sample")
-    flash[: len(image)] = image
-    flash[3] = 0x00  # 512 KB, as flash would have it
-    flash[0x7C000 : 0x7C000 + 128] = IMAGES["init-data/v05.bin"]
-    return put("f.bin", bytes(flash))
+    return put("f.bin", flash_512k())
 
 
 def words(*texts: str) -> list[str]:

@@ -20,9 +20,7 @@ from fixtures.upgrades import KB, MB, before_3, from_3, resolved, spiffs, used
 from imgtool.errors import ImgtoolError
 from imgtool.operations.advise import advise
 from imgtool.operations.advise_values import AdviceVerdict, Topic
-from imgtool.operations.extras import InitDataSource
-from imgtool.operations.flash_plan import FlashRequest, Target, plan_flash
-from imgtool.operations.merge import Piece
+from tests.support import flashed
 
 SECTOR: Final = 0x1000
 ERASED: Final = 0xFFFF
@@ -186,16 +184,6 @@ CASES: Final = st.builds(
     new=st.sampled_from([*RELEASES, "3", "3-early", "3-fixed"]),
     irom=IROM,
 )
-
-
-def flashed(flash: bytes, new: bytes) -> bytes:
-    target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=len(flash))
-    request = FlashRequest((Piece(0, new, "new"),), init_data=InitDataSource())
-    plan = plan_flash(request, target, lambda address, size: flash[address : address + size])
-    content = bytearray(flash)
-    for piece in plan.pieces:
-        content[piece.address : piece.end] = piece.data
-    return bytes(content)
 
 
 def agree(case: Case) -> None:

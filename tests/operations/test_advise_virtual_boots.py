@@ -18,11 +18,9 @@ from imgtool.operations.advise import advise
 from imgtool.operations.advise_values import AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.operations.boot_verdicts import Verdict
 from imgtool.operations.explain import explain
-from imgtool.operations.extras import InitDataSource
-from imgtool.operations.flash_plan import FlashRequest, Target, plan_flash
 from imgtool.operations.merge import Piece
 from imgtool.virtual.boot import boot
-from tests.support import Command, Put
+from tests.support import Command, Put, flashed, over
 
 ERASED: Final = b"\xff"
 IMAGE: Final = {
@@ -32,21 +30,6 @@ IMAGE: Final = {
     "3.0-2021": from_3(),
     "3.0-lfs": from_3(lfs=0x10000),
 }
-
-
-def flashed(flash: bytes, image: bytes) -> bytes:
-    """The flash after ``imgtool flash``."""
-    target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=len(flash))
-    request = FlashRequest((Piece(0, image, "image"),), init_data=InitDataSource())
-    plan = plan_flash(request, target, lambda address, size: flash[address : address + size])
-    return over(flash, [(piece.address, piece.data) for piece in plan.pieces])
-
-
-def over(flash: bytes, writes: list[tuple[int, bytes]]) -> bytes:
-    content = bytearray(flash)
-    for address, data in writes:
-        content[address : address + len(data)] = data
-    return bytes(content)
 
 
 def as_it_is(flash: bytes, image: bytes) -> bytes:
