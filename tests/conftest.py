@@ -73,8 +73,8 @@ def pair(put: Callable[..., Path], folder: Path) -> Path:
 
 
 @pytest.fixture
-def imgtool(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs the command line in this process."""
+def imgtool(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:  # noqa: ARG001 - never in the project
+    """Runs the command line in this process, in an empty folder."""
 
     def run(*arguments: str | Path) -> Run:
         capsys.readouterr()

@@ -8,7 +8,7 @@ from pathlib import Path
 from fixtures import blocks
 from imgtool.cli.part_rows import part_rows
 from imgtool.formats.reading import Part, PartKind
-from tests.support import Command, aggregate
+from tests.support import Command, Put, aggregate
 
 NOISE = blocks.stream("rows", 0x1000)
 
@@ -34,11 +34,11 @@ def test_what_formats_know_is_always_shown() -> None:
     assert len(part_rows(known)) == 100
 
 
-def test_json_and_html_have_every_part(imgtool: Command) -> None:
+def test_json_and_html_have_every_part(put: Put, folder: Path, imgtool: Command) -> None:
     data = bytearray(aggregate("sample").ljust(0x100000, b"\xff"))
     for start in range(0x40000, 0xC0000, 0x2000):
         data[start : start + 0x1000] = NOISE
-    Path("dump.bin").write_bytes(data)
+    put("dump.bin", bytes(data))
 
     shown = imgtool("inspect", "dump.bin").out
     assert "more parts: --json or --html has all" in shown
@@ -46,4 +46,4 @@ def test_json_and_html_have_every_part(imgtool: Command) -> None:
     parts = json.loads(imgtool("inspect", "dump.bin", "--json").out)["results"][0]["parts"]
     assert sum(part["kind"] == "unknown" for part in parts) >= 64
     imgtool("inspect", "dump.bin", "--html", "dump.html")
-    assert "0x0be000" in Path("dump.html").read_text(encoding="utf-8")
+    assert "0x0be000" in (folder / "dump.html").read_text(encoding="utf-8")
