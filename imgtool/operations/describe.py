@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
     from imgtool.operations.flash_state import FlashState
 
-__all__ = ["AT_FLASH_START", "Description", "describe"]
+__all__ = ["AT_FLASH_START", "LEAST_ERASED", "Description", "describe"]
 
 # Kinds in which strings name nothing that would run.
 _NO_FIRMWARE: Final = frozenset(
@@ -38,6 +38,9 @@ AT_FLASH_START: Final = frozenset(
     }
 )
 """Kinds that begin at flash address 0, so that file offsets are flash addresses."""
+
+LEAST_ERASED: Final = 0x1_0000
+"""Bytes of erased flash behind a firmware that no build pads with."""
 
 _LEAST_FIRMWARE: Final = 0x1_0000  # before that an image may have fill
 _IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
@@ -116,8 +119,8 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
 
 def _has_erased_sector(data: bytes) -> bool:
     """Whether an erased sector lies where firmware runs from, as in a flash that was read in part."""
-    if len(data) % SECTOR:
-        return False
+    if len(data) % SECTOR:  # then it takes more to be no image
+        return data.find(b"\xff" * LEAST_ERASED, _LEAST_FIRMWARE) >= 0
     erased = b"\xff" * SECTOR
     starts = range(_LEAST_FIRMWARE, len(data), SECTOR)
     return any(data[at] == erased[0] and data.startswith(erased, at) for at in starts)

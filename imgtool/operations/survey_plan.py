@@ -22,6 +22,7 @@ from imgtool.layout import (
     sdk_regions,
     table_regions,
 )
+from imgtool.operations.describe import LEAST_ERASED
 from imgtool.operations.sdk_sectors import rf_cal_state
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _RTOS_TABLE: Final = 0x8000
-_LEAST_TAIL: Final = 0x1_0000  # erased flash behind a firmware that no build pads with
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 
 
@@ -80,7 +80,7 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> Plan:
 
 def _ends_erased(data: bytes) -> bool:
     """Whether a file ends as dumps do and builds do not: at a sector, with much erased flash."""
-    start = max(0, len(data) - _LEAST_TAIL)
+    start = max(0, len(data) - LEAST_ERASED)
     return len(data) % SECTOR == 0 and fill.is_fill(data, start, len(data))
 
 
@@ -170,7 +170,8 @@ def goes_on(data: bytes, reading: Reading) -> bool:
     """Whether a file whose length is not that of a flash holds more than its firmware.
 
     That is: something behind the end of irom that a fresh NodeMCU table states, something behind an erased
-    sector, or more erased flash than builds pad with.
+    sector, or more erased flash than builds pad with; the last alone where the file does not end with a
+    sector.
 
     Args:
         data: The whole file, one that begins at flash address 0.
@@ -179,13 +180,13 @@ def goes_on(data: bytes, reading: Reading) -> bool:
     known_end = stated_irom_end(data, reading)
     if known_end is not None:
         return known_end < len(data)
-    if len(data) % SECTOR:
-        return False
     _, start = head_of(reading)
+    if len(data) % SECTOR:  # code of any length may hold an erased sector, a dump cut anywhere holds more
+        return data.find(bytes([fill.ERASED]) * LEAST_ERASED, start) >= 0
     first = -(-start // SECTOR) * SECTOR
     blank = next((at for at in range(first, len(data), SECTOR) if _is_blank_sector(data, at)), len(data))
     end = fill.run_end(data, blank, len(data))
-    return end < len(data) or end - blank >= _LEAST_TAIL
+    return end < len(data) or end - blank >= LEAST_ERASED
 
 
 def _is_blank_sector(data: bytes, offset: int) -> bool:

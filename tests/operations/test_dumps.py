@@ -323,3 +323,14 @@ def test_no_secret_on_the_terminal(
     assert (end.value.code, err) == (int(name == BAD_SLOT), "")
     assert "dump.bin" in out
     assert shown(out) == []
+
+
+@pytest.mark.parametrize("size", [1_500_000, 3_000_001, 0x3F_CFFF])
+def test_a_dump_that_is_cut_anywhere_is_mapped(size: int) -> None:
+    whole = describe(IMAGES["dumps/nodemcu-2.2-4m.bin"])
+    cut = describe(IMAGES["dumps/nodemcu-2.2-4m.bin"][:size])
+
+    before = [span for span in spans(whole.parts) if span[1] + span[2] <= size]
+    assert spans(cut.parts)[: len(before)] == before
+    assert sum(part.size for part in cut.parts) == size
+    assert "cut-dump" in said(cut.findings, "warning")
