@@ -114,6 +114,10 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
         notes.insert(
             0, f"The ELF file cannot be of the firmware that crashed: {wrong}. Its names are left out."
         )
+    elif crash and symbols and not any(program.functions for program in symbols):
+        notes.insert(
+            0, "The ELF file names no functions: it was stripped. Give the one that the linker wrote."
+        )
     elif symbols and crash is None:
         notes.append("The ELF file was not needed: there is no crash in this log.")
     frames = frames_of(crash, () if wrong else symbols) if crash else ()

@@ -12,6 +12,7 @@ from imgtool.operations.explain import explain
 from imgtool.operations.watch import Watch, WatchNote
 from tests.formats.test_elf_symbols import table
 from tests.operations.boot_log_cases import CASES, RTOS
+from tests.support import IMAGES
 
 CODE: Final = 0x4020_1000
 CALL: Final = b"\x05\x00\x00"
@@ -142,3 +143,12 @@ def test_the_monitor_refuses_the_program_of_another_firmware() -> None:
     assert failure.frames == ()
     assert refusal.kind == "elf"
     assert "no code at 0x40240000" in refusal.text
+
+
+def test_a_stripped_program_is_told() -> None:
+    symbols = ElfSymbols.parse(IMAGES["elf/app.elf"])
+    log = ">>>stack>>>\nctx: cont\n3ffffdb0:  40210234 3fff0000 40100010 00000000\n<<<stack<<<\n"
+
+    assert not symbols.functions
+    assert any("stripped" in note for note in explain(log, [symbols]).notes)
+    assert not any("stripped" in note for note in explain(log).notes)
