@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from imgtool.device.port import PortInfo, Wire, list_ports, open_wire
     from imgtool.device.session import ConnectOptions, Session
     from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
-    from imgtool.formats import identify
-    from imgtool.formats.boot_log import (
+    from imgtool.formats.elf.symbols import ElfSymbols
+    from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
+    from imgtool.formats.logs.boots import (
         Boot,
         BootCause,
         BootMessage,
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
         LoaderLines,
         RfCalSector,
     )
-    from imgtool.formats.crash import Allocation, Crash, StackWord
-    from imgtool.formats.elf_symbols import ElfSymbols
-    from imgtool.formats.garbled import Speeds
-    from imgtool.formats.init_data import Deviation
+    from imgtool.formats.logs.crash import Allocation, Crash, StackWord
+    from imgtool.formats.logs.garbled import Speeds
     from imgtool.formats.reading import (
         Checksum,
         FileKind,
@@ -43,7 +42,8 @@ if TYPE_CHECKING:
         SegmentInfo,
         Severity,
     )
-    from imgtool.formats.stored_files import FileSystem, StoredFile
+    from imgtool.formats.regions.init_data import Deviation
+    from imgtool.formats.registry import identify
     from imgtool.operations.advise import advise
     from imgtool.operations.advise_old import old_flash
     from imgtool.operations.advise_side import OldFlash
@@ -104,8 +104,8 @@ _HOMES: Final = {
         "PortError",
         "VerifyError",
     ),
-    "imgtool.formats": ("identify",),
-    "imgtool.formats.boot_log": (
+    "imgtool.formats.registry": ("identify",),
+    "imgtool.formats.logs.boots": (
         "Boot",
         "BootCause",
         "BootMessage",
@@ -114,10 +114,10 @@ _HOMES: Final = {
         "LoaderLines",
         "RfCalSector",
     ),
-    "imgtool.formats.crash": ("Allocation", "Crash", "StackWord"),
-    "imgtool.formats.elf_symbols": ("ElfSymbols",),
-    "imgtool.formats.garbled": ("Speeds",),
-    "imgtool.formats.init_data": ("Deviation",),
+    "imgtool.formats.logs.crash": ("Allocation", "Crash", "StackWord"),
+    "imgtool.formats.elf.symbols": ("ElfSymbols",),
+    "imgtool.formats.logs.garbled": ("Speeds",),
+    "imgtool.formats.regions.init_data": ("Deviation",),
     "imgtool.formats.reading": (
         "Checksum",
         "FileKind",
@@ -130,7 +130,7 @@ _HOMES: Final = {
         "SegmentInfo",
         "Severity",
     ),
-    "imgtool.formats.stored_files": ("FileSystem", "StoredFile"),
+    "imgtool.formats.filesystems.stored_files": ("FileSystem", "StoredFile"),
     "imgtool.operations.advise": ("advise",),
     "imgtool.operations.advise_side": ("OldFlash",),
     "imgtool.operations.advise_old": ("old_flash",),

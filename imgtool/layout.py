@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.errors import LayoutError, in_bytes
-from imgtool.formats import nodemcu_page
-from imgtool.formats.nodemcu_page import Entry, PartitionTable
 from imgtool.formats.reading import Finding, PartKind, Severity
-from imgtool.formats.rtos_partitions import DATA
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable
+from imgtool.formats.regions.rtos_partitions import DATA
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Firmware
-    from imgtool.formats.rtos_partitions import PartitionTable as RtosTable
+    from imgtool.formats.regions.rtos_partitions import PartitionTable as RtosTable
 
 __all__ = [
     "FlashLayout",

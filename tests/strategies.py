@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import Phase
 from hypothesis import strategies as st
 
-from imgtool.formats import arduino
-from imgtool.formats.aggregated import AggregatedImage
-from imgtool.formats.arduino import ArduinoImage
-from imgtool.formats.at_user import UserImage
-from imgtool.formats.blocks import Block
-from imgtool.formats.boot_image import BootImage, Segment
-from imgtool.formats.elf_file import Executable, Section, Symbol
-from imgtool.formats.espfs import EspFs, EspFsFile
-from imgtool.formats.gzip_file import GzipMember
-from imgtool.formats.init_data import FIELDS, InitData
-from imgtool.formats.irom import OFFSETS
-from imgtool.formats.lfs import LfsImage
-from imgtool.formats.micropython import MicropythonImage
-from imgtool.formats.nodemcu_page import Record, RecordPage
-from imgtool.formats.ota_image import OtaImage
-from imgtool.formats.rboot_config import RbootConfig
-from imgtool.formats.rtos_app import AppDescription, RtosApp
-from imgtool.formats.rtos_partitions import Partition, PartitionTable
-from imgtool.formats.tuya import TuyaImage, TuyaOta
+from imgtool.formats.containers.blocks import Block
+from imgtool.formats.containers.gzip_file import GzipMember
+from imgtool.formats.containers.lfs import LfsImage
+from imgtool.formats.containers.tuya import TuyaImage, TuyaOta
+from imgtool.formats.elf.file import Executable, Section, Symbol
+from imgtool.formats.filesystems.espfs import EspFs, EspFsFile
+from imgtool.formats.images import arduino
+from imgtool.formats.images.aggregated import AggregatedImage
+from imgtool.formats.images.arduino import ArduinoImage
+from imgtool.formats.images.at_user import UserImage
+from imgtool.formats.images.irom import OFFSETS
+from imgtool.formats.images.micropython import MicropythonImage
+from imgtool.formats.images.rtos_app import AppDescription, RtosApp
+from imgtool.formats.images.version1 import BootImage, Segment
+from imgtool.formats.images.version2 import OtaImage
+from imgtool.formats.regions.init_data import FIELDS, InitData
+from imgtool.formats.regions.nodemcu_page import Record, RecordPage
+from imgtool.formats.regions.rboot_config import RbootConfig
+from imgtool.formats.regions.rtos_partitions import Partition, PartitionTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from fixtures import make
-from imgtool.formats import nodemcu_page
-from imgtool.formats.nodemcu_page import Entry, PartitionTable, Record, RecordPage
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, Record, RecordPage
 from imgtool.operations.extras import InitDataSource
 from imgtool.operations.flash_plan import FlashRequest, Target, plan_flash
 from imgtool.operations.merge import Piece

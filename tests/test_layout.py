@@ -4,8 +4,8 @@ import pytest
 
 from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
-from imgtool.formats.nodemcu_page import Entry, PartitionTable, RecordPage
 from imgtool.formats.reading import Firmware, PartKind
+from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
 from imgtool.layout import (
     FlashLayout,
     filesystem_places,

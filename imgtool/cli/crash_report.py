@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imgtool.cli.text import Screen
-    from imgtool.formats.crash import Crash
-    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.formats.elf.symbols import ElfSymbols
+    from imgtool.formats.logs.crash import Crash
     from imgtool.operations.crash_frames import Frame
 
 __all__ = ["frame_words", "read_symbols", "show_crash"]
@@ -25,7 +25,7 @@ def read_symbols(paths: Sequence[Path]) -> list[ElfSymbols]:
     """
     from imgtool.cli.files import read_file
     from imgtool.errors import FormatError
-    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.formats.elf.symbols import ElfSymbols
 
     found = []
     for path in paths:
@@ -88,7 +88,7 @@ _MEANINGS = {
 
 
 def _register_words(name: str, value: int) -> str:
-    from imgtool.formats.crash import place_of
+    from imgtool.formats.logs.crash import place_of
 
     meaning = _MEANINGS.get(name, "")
     is_address = bool(meaning)

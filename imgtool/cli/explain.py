@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgtool.cli.text import Line, Screen
-    from imgtool.formats.boot_log import Boot
-    from imgtool.formats.crash import Crash
+    from imgtool.formats.logs.boots import Boot
+    from imgtool.formats.logs.crash import Crash
     from imgtool.operations.explain import Explanation
 
 __all__ = ["explain"]

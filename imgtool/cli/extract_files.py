@@ -16,7 +16,7 @@ from imgtool.formats.reading import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.formats.stored_files import FileSystem, StoredFile
+    from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
     from imgtool.operations.extract import ExtractedPart, Extraction
 
 __all__ = ["extract_files"]

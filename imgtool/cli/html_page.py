@@ -230,7 +230,7 @@ def _init_data(part: dict[str, Any]) -> str:
     fields = part.get("fields")
     if part["kind"] != "init-data" or not isinstance(fields, dict):
         return ""
-    from imgtool.formats.init_data import FIELDS, SETS
+    from imgtool.formats.regions.init_data import FIELDS, SETS
 
     rows = []
     for field in FIELDS:

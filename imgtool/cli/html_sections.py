@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.cli.html_values import Cell, address, escaped, is_records, link, rows_of, table
 from imgtool.cli.render import byte_words
-from imgtool.formats.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST
 from imgtool.formats.reading import FileKind
+from imgtool.formats.regions.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST
 from imgtool.operations.describe import AT_FLASH_START
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imgtool.cli.monitor_loop import Ended, MonitorRun, Plan
     from imgtool.cli.monitor_view import Record, ScreenView, Selection, View
     from imgtool.device.port import Wire
-    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.formats.elf.symbols import ElfSymbols
 
 __all__ = ["monitor"]
 

@@ -317,7 +317,7 @@ def _report(file: Path, target: Path | None, made: Patched, note: str | None, *,
 
 def _list_fields(*, as_json: bool) -> None:
     """Every field of init data that can be set."""
-    from imgtool.formats.init_data import FIELDS
+    from imgtool.formats.regions.init_data import FIELDS
 
     fields = [field for field in FIELDS if field.settable]
     if as_json:

@@ -240,7 +240,7 @@ def _check_fields(fields: dict[str, str]) -> None:
     """A field that does not exist, or cannot have its value, is wrong usage, not a wrong file."""
     if not fields:
         return
-    from imgtool.formats.init_data import InitData
+    from imgtool.formats.regions.init_data import InitData
 
     try:
         InitData.of_set("v05").replace(fields)

@@ -368,7 +368,7 @@ def _show_init_data(screen: Screen, description: Description) -> None:
     fields = description.parts[0].facts.get("fields") if description.kind is FileKind.INIT_DATA else None
     if not isinstance(fields, dict):
         return
-    from imgtool.formats.init_data import FIELDS, SETS
+    from imgtool.formats.regions.init_data import FIELDS, SETS
 
     rows: list[tuple[Line, ...]] = []
     for field in FIELDS:

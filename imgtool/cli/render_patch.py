@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.cli.text import Line
-    from imgtool.formats.init_data import Field
+    from imgtool.formats.regions.init_data import Field
     from imgtool.operations.edits import Difference
     from imgtool.operations.patch import Patched
 

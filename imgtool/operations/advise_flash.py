@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats import nodemcu_page
 from imgtool.formats.reading import FileKind, PartKind
+from imgtool.formats.regions import nodemcu_page
 from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
 from imgtool.operations.device_settings import init_data_name, init_data_state, record_names
 from imgtool.operations.first_boot import InitDataRepair, init_data_repair, init_data_tested_at

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
-from imgtool.formats.littlefs import superblock_at
+from imgtool.formats.filesystems.littlefs import superblock_at
+from imgtool.formats.filesystems.spiffs import blocks_left, signature_at
+from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.formats.spiffs import blocks_left, signature_at
-from imgtool.formats.spiffs_plain import plain_at
 from imgtool.layout import (
     FlashLayout,
     align_up,

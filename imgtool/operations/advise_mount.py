@@ -1,7 +1,7 @@
 """Which file system of a flash a NodeMCU from 1.5.4.1 on mounts: the probe of its SPIFFS, and its mount.
 
 What such a firmware does, over what a flash holds; what that means for files is told by advise_files.py.  For
-SPIFFS without magics, of older releases, see formats/spiffs_plain.py.
+SPIFFS without magics, of older releases, see formats/filesystems/spiffs_plain.py.
 
 Source: spiffs.c and spiffs_nucleus.c of https://github.com/nodemcu/nodemcu-firmware at its tags; see
 docs/flash-layouts.md.
@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
+from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of, probe
 from imgtool.formats.reading import PartKind
-from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of, probe
 from imgtool.layout import align_up, filesystem_places
 from imgtool.operations.advise_side import FoundFileSystem
 from imgtool.operations.device_settings import spiffs_blocks_left

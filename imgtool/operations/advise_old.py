@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
-from imgtool.formats import nodemcu_page
-from imgtool.formats.nodemcu_page import Record, RecordPage
+from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import Record, RecordPage
 from imgtool.layout import layout_for, resolve
 from imgtool.operations.advise_side import OldFlash
 from imgtool.operations.describe import AT_FLASH_START, describe

@@ -16,8 +16,8 @@ from imgtool.operations.device_settings import PAGE_ADDRESS
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
-    from imgtool.formats.nodemcu_page import RecordPage
     from imgtool.formats.reading import FileKind, Firmware, Header
+    from imgtool.formats.regions.nodemcu_page import RecordPage
     from imgtool.layout import FlashLayout
     from imgtool.operations.device_settings import Reader
 

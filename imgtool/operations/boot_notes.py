@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.boot_log_reader import read
+from imgtool.formats.logs.reader import read
 from imgtool.operations.boot_verdicts import Cure, Verdict
 from imgtool.operations.crash_frames import kept_frames, mismatch_of
 from imgtool.operations.explain import explain
@@ -19,8 +19,8 @@ from imgtool.operations.explain import explain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imgtool.formats.boot_log import Boot
-    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.formats.elf.symbols import ElfSymbols
+    from imgtool.formats.logs.boots import Boot
     from imgtool.operations.crash_frames import Frame
     from imgtool.operations.explain import Explanation
 

@@ -13,7 +13,7 @@ from imgtool.operations.boot_verdicts import INSPECT, MONITOR, Cure, Outcome, Ve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.formats.boot_log import Boot
+    from imgtool.formats.logs.boots import Boot
 
 __all__ = ["judged"]
 

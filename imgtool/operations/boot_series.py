@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.boot_log import ResetCause
+from imgtool.formats.logs.boots import ResetCause
 from imgtool.operations import crash_verdicts
 from imgtool.operations.boot_rules import judged
 from imgtool.operations.boot_verdicts import (
@@ -24,7 +24,7 @@ from imgtool.operations.boot_verdicts import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.formats.boot_log import Boot
+    from imgtool.formats.logs.boots import Boot
 
 __all__ = ["CRASHES", "FAILURES", "WAKE_UPS", "chosen_of", "hang_of", "loop_of", "repeats_of"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.formats.boot_log import DOWNLOAD, FLASH, LoaderLines
+from imgtool.formats.logs.boots import DOWNLOAD, FLASH, LoaderLines
 
 if TYPE_CHECKING:
-    from imgtool.formats.boot_log import Boot, BootSegment
+    from imgtool.formats.logs.boots import Boot, BootSegment
 
 __all__ = [
     "INSPECT",

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, SECTOR, flash_size, memory_at
 from imgtool.errors import FormatError, LayoutError, in_bytes
-from imgtool.formats import irom as irom_part
-from imgtool.formats.boot_image import BootImage, Segment
-from imgtool.formats.elf_program import Block, ElfProgram
+from imgtool.formats.elf.program import Block, ElfProgram
+from imgtool.formats.images import irom as irom_part
+from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.formats.reading import Checksum, Finding, Header, Severity
 from imgtool.operations import link_checks
 from imgtool.operations.memory_use import MemoryUse, irom_map, memory_uses
@@ -258,7 +258,7 @@ def _ota_files(
             expected="a section such as .irom0.text in 0x40200000 to 0x402fffff",
             found="none",
         )
-    from imgtool.formats.ota_image import OtaImage  # noqa: PLC0415 - the usual version needs none of it
+    from imgtool.formats.images.version2 import OtaImage  # noqa: PLC0415 - the usual version needs none of it
 
     mode, byte = (boot.mode_code, boot.size_freq_code) if slot is None else (0, slot)
     image = OtaImage(mode, byte, boot.entry, irom.data, boot)

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats import nodemcu_page
-from imgtool.formats.init_data import FIELDS, InitData, is_init_data
-from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.reading import PartKind
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.init_data import FIELDS, InitData, is_init_data
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.operations.compare_rules import pages_after_boot, size_reason
 from imgtool.operations.compare_values import DiffState, FieldChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from imgtool.formats.nodemcu_page import Entry, PartitionTable, RecordPage
     from imgtool.formats.reading import Checksum, Fact, Firmware, Header, Part
+    from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
     from imgtool.operations.compare_pairs import Pair, Side
 
 __all__ = ["fields_of", "firmware_fields"]

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats import boot_image, fill, identify
+from imgtool.formats import fill
+from imgtool.formats.images import version1
 from imgtool.formats.reading import FileKind, Header, Part, PartKind
+from imgtool.formats.registry import identify
 from imgtool.operations.compare_bytes import difference
 from imgtool.operations.describe import AT_FLASH_START, Description, describe
 from imgtool.operations.survey_plan import reserved_regions
@@ -230,7 +232,7 @@ def _atoms(data: bytes, part: Part) -> Iterator[Atom]:
     position = part.offset
     # An image with a wrong first byte is told by what follows it.
     begins = part.segments and part.segments[0].offset == position + 2 * _HEADER_SIZE
-    if part.size >= _HEADER_SIZE and (begins or data[position] == boot_image.MAGIC):
+    if part.size >= _HEADER_SIZE and (begins or data[position] == version1.MAGIC):
         position += _HEADER_SIZE
         yield Atom(part, "header", part.offset, position, header=_header(data, part.offset))
     for segment in part.segments:

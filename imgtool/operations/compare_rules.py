@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR, FlashSize, flash_size_of_code
 from imgtool.errors import LayoutError
-from imgtool.formats import fill, nodemcu_page, rtos_partitions
-from imgtool.formats.arduino import EBOOT_ADDRESS
-from imgtool.formats.init_data import SETS
-from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.formats import fill
+from imgtool.formats.images.arduino import EBOOT_ADDRESS
 from imgtool.formats.reading import PartKind, Severity
+from imgtool.formats.regions import nodemcu_page, rtos_partitions
+from imgtool.formats.regions.init_data import SETS
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.layout import resolve
 from imgtool.operations.compare_pairs import FILLERS
 from imgtool.operations.compare_values import DiffState
@@ -23,8 +24,8 @@ from imgtool.operations.compare_values import DiffState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.formats.nodemcu_page import PartitionTable, RecordPage
     from imgtool.formats.reading import Firmware, Header
+    from imgtool.formats.regions.nodemcu_page import PartitionTable, RecordPage
     from imgtool.operations.compare_pairs import Pair, Side
 
 __all__ = ["Judgement", "covers", "judge", "pages_after_boot", "size_reason"]

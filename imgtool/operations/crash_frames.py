@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.formats.crash import is_code, place_of
+from imgtool.formats.logs.crash import is_code, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imgtool.formats.crash import Crash
-    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.formats.elf.symbols import ElfSymbols
+    from imgtool.formats.logs.crash import Crash
 
 __all__ = ["Frame", "frames_of", "kept_frames", "mismatch_of"]
 

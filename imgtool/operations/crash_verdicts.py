@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.crash import DIVISION_BY_ZERO, EXCEPTIONS, place_of
+from imgtool.formats.logs.crash import DIVISION_BY_ZERO, EXCEPTIONS, place_of
 from imgtool.operations.boot_verdicts import (
     MONITOR_FIRMWARE,
     VERIFY,
@@ -21,8 +21,8 @@ from imgtool.operations.boot_verdicts import (
 )
 
 if TYPE_CHECKING:
-    from imgtool.formats.boot_log import Boot
-    from imgtool.formats.crash import Crash
+    from imgtool.formats.logs.boots import Boot
+    from imgtool.formats.logs.crash import Crash
 
 __all__ = ["NAME_FUNCTIONS", "exception", "hardware_watchdog", "watchdog", "when"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, SDK_SECTORS, SECTOR
-from imgtool.formats import identify
 from imgtool.formats.reading import FileKind, Finding, Severity
+from imgtool.formats.registry import identify
 from imgtool.operations.active_firmware import firmware_at_start, firmware_of_slot
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _behind_table(data: bytes, reading: Reading) -> bool:
 
 def _has_init_data(data: bytes) -> bool:
     """Whether init data stands at its place before the end: a flash of which the start was wiped."""
-    from imgtool.formats.init_data import is_init_data  # noqa: PLC0415 - rare
+    from imgtool.formats.regions.init_data import is_init_data  # noqa: PLC0415 - rare
 
     return is_init_data(data, len(data) - SDK_SECTORS[1].from_end * SECTOR)
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
-from imgtool.formats import boot_image, fill, nodemcu_page, rtos_partitions
-from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
-from imgtool.formats.init_data import InitData, is_init_data
-from imgtool.formats.littlefs import superblock_at
-from imgtool.formats.nodemcu_page import Entry, PartitionTable, RecordPage
+from imgtool.formats import fill
+from imgtool.formats.filesystems.littlefs import superblock_at
+from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, signature_at
+from imgtool.formats.images import version1
 from imgtool.formats.reading import Header, PartKind
-from imgtool.formats.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, signature_at
+from imgtool.formats.regions import nodemcu_page, rtos_partitions
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.formats.regions.init_data import InitData, is_init_data
+from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
 from imgtool.layout import Region, align_up, lowest_protected, resolve, sdk_regions, table_regions
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ _RECORD_NAMES: Final = {
 def device_header(read: Reader) -> Header | None:
     """The image header at the start of the flash; None where no image stands there."""
     block = read(0, _HEADER_SIZE)
-    if block[:1] != bytes([boot_image.MAGIC]) or len(block) < _HEADER_SIZE:
+    if block[:1] != bytes([version1.MAGIC]) or len(block) < _HEADER_SIZE:
         return None
     return Header(1, int.from_bytes(block[4:8], "little"), block[2], block[3])
 

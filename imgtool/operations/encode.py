@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats import intel_hex, srecord, uf2
-from imgtool.formats.blocks import Block
+from imgtool.formats.containers import intel_hex, srecord, uf2
+from imgtool.formats.containers.blocks import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
 """What a boot log says: verdict, cause and cure.
 
-Judges what :mod:`imgtool.formats.boot_log_reader` reads, by rules on one boot and then by all boots.  Not a
+Judges what :mod:`imgtool.formats.logs.reader` reads, by rules on one boot and then by all boots.  Not a
 serial monitor: it has no state, and can be asked again with every line.
 """
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgtool.chip import FLASH_SIZES
-from imgtool.formats.boot_log import ResetCause
-from imgtool.formats.boot_log_reader import read
+from imgtool.formats.logs.boots import ResetCause
+from imgtool.formats.logs.reader import read
 from imgtool.operations import crash_verdicts
 from imgtool.operations.boot_rules import judged
 from imgtool.operations.boot_series import (
@@ -33,10 +33,10 @@ from imgtool.operations.crash_frames import frames_of, mismatch_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imgtool.formats.boot_log import Boot, BootLog
-    from imgtool.formats.crash import Crash
-    from imgtool.formats.elf_symbols import ElfSymbols
-    from imgtool.formats.garbled import Speeds
+    from imgtool.formats.elf.symbols import ElfSymbols
+    from imgtool.formats.logs.boots import Boot, BootLog
+    from imgtool.formats.logs.crash import Crash
+    from imgtool.formats.logs.garbled import Speeds
     from imgtool.operations.crash_frames import Frame
 
 __all__ = ["Explanation", "explain"]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import FormatError
-from imgtool.formats import fill, identify
-from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.formats import fill
 from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.formats.registry import identify
 from imgtool.operations.describe import describe
 from imgtool.operations.manifest import FileStretch, FillStretch, Manifest, Source, Wrapper
 from imgtool.operations.merge import LARGEST_FLASH

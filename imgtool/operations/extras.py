@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR, flash_size
 from imgtool.errors import FormatError, LayoutError
-from imgtool.formats import nodemcu_page
-from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
-from imgtool.formats.init_data import InitData, is_init_data
-from imgtool.formats.lfs import LfsImage
+from imgtool.formats.containers.lfs import LfsImage
+from imgtool.formats.filesystems.spiffs import signature_at
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
-from imgtool.formats.spiffs import signature_at
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.formats.regions.init_data import InitData, is_init_data
 from imgtool.layout import align_up, filesystem_start, layout_for
 from imgtool.operations.describe import describe
 from imgtool.operations.first_boot import spiffs_block, spiffs_formula
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imgtool.chip import FlashSize
-    from imgtool.formats.nodemcu_page import PartitionTable
     from imgtool.formats.reading import Firmware
+    from imgtool.formats.regions.nodemcu_page import PartitionTable
     from imgtool.layout import FlashLayout, Region
     from imgtool.operations.describe import Description
 

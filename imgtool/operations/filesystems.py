@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.formats.reading import PartKind, Severity
 
 if TYPE_CHECKING:
+    from imgtool.formats.filesystems.stored_files import FileSystem
     from imgtool.formats.reading import Fact, Part
-    from imgtool.formats.stored_files import FileSystem
     from imgtool.operations.describe import Description
 
 __all__ = ["file_systems", "with_files"]
@@ -70,7 +70,7 @@ def _has_any(description: Description) -> bool:
 
 
 def _inside(data: bytes) -> bytes | None:
-    from imgtool.formats import identify  # noqa: PLC0415 - only files that wrap another one
+    from imgtool.formats.registry import identify  # noqa: PLC0415 - only files that wrap another one
 
     return identify(data).content
 
@@ -80,10 +80,10 @@ def _read(data: bytes, part: Part) -> FileSystem | None:
     if part.kind not in _KINDS or not isinstance(block_size, int) or not isinstance(blocks, int):
         return None
     if part.kind is PartKind.SPIFFS:
-        from imgtool.formats import spiffs_files  # noqa: PLC0415 - few files have one
+        from imgtool.formats.filesystems import spiffs_files  # noqa: PLC0415 - few files have one
 
         return spiffs_files.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
-    from imgtool.formats import littlefs_files  # noqa: PLC0415 - likewise
+    from imgtool.formats.filesystems import littlefs_files  # noqa: PLC0415 - likewise
 
     return littlefs_files.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
 

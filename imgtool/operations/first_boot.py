@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
-from imgtool.formats.init_data import SETS
 from imgtool.formats.reading import PartKind
+from imgtool.formats.regions.init_data import SETS
 from imgtool.layout import Region, align_up, filesystem_start
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.errors import FormatError, ImgtoolError, LayoutError, in_bytes
-from imgtool.formats import fill, irom
-from imgtool.formats.boot_image import MAGIC
-from imgtool.formats.lfs import LfsImage
+from imgtool.formats import fill
+from imgtool.formats.containers.lfs import LfsImage
+from imgtool.formats.images import irom
+from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.operations.describe import Description, describe
 from imgtool.operations.merge import Piece, check_start, image_at_start, join

@@ -1,6 +1,6 @@
 """Init data in a flash plan: whether it will be where the firmware looks for it, and what is done if not.
 
-The addresses are the layout's.  Not the fields of init data: those are imgtool.formats.init_data.
+The addresses are the layout's.  Not the fields of init data: those are imgtool.formats.regions.init_data.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
-from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.operations.device_settings import PAGE_ADDRESS, init_data_name, init_data_state
 from imgtool.operations.extras import InitDataSource, init_data_block
 from imgtool.operations.flash_pieces import is_fill, over, without_fill

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
-from imgtool.formats import fill, nodemcu_page
+from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.regions import nodemcu_page
 from imgtool.layout import (
     FlashLayout,
     align_up,

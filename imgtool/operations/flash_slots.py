@@ -16,7 +16,7 @@ from imgtool.operations.sdk_sectors import boot_fields_of
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Part, Reading
-    from imgtool.formats.rtos_partitions import Partition
+    from imgtool.formats.regions.rtos_partitions import Partition
     from imgtool.operations.sdk_sectors import SystemParamState
 
 __all__ = ["ActiveSlot", "Slot", "active_slot"]
@@ -189,7 +189,7 @@ def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
 
 
 def _otadata(data: bytes, reading: Reading) -> ActiveSlot | None:
-    from imgtool.formats import rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
+    from imgtool.formats.regions import rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
 
     found = next((part for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
     table = None if found is None else rtos_partitions.table_at(data, found.offset)
@@ -215,7 +215,7 @@ def _chosen(
     data: bytes, place: Partition, ota: list[Slot], first: Slot, slots: tuple[Slot, ...]
 ) -> ActiveSlot:
     """The slot that the partition ``otadata`` names."""
-    from imgtool.formats import rtos_otadata  # noqa: PLC0415 - RTOS SDK alone
+    from imgtool.formats.regions import rtos_otadata  # noqa: PLC0415 - RTOS SDK alone
 
     chosen = rtos_otadata.OtaData.parse(data, place.offset)
     number = chosen.slot(len(ota))

@@ -155,7 +155,7 @@ def _present(data: bytes, part: Part, region_size: int | None, firmware: Firmwar
     used = f"{part.size:,} of {region_size:,} bytes" if region_size else f"{part.size:,} bytes"
     if not isinstance(number_type, str):
         return LfsState("present", part.offset, f"Lua {lua}, {used}", region_size, part.size, lua)
-    from imgtool.formats.lfs import LfsImage  # noqa: PLC0415 - few flashes have one
+    from imgtool.formats.containers.lfs import LfsImage  # noqa: PLC0415 - few flashes have one
 
     image = LfsImage.parse(data[part.offset : part.end])
     fits_place = image.stands_at(part.offset)

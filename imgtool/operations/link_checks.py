@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_BASE, memory_at
 from imgtool.errors import FormatError, LayoutError, in_bytes
-from imgtool.formats.boot_image import MAX_SEGMENTS
-from imgtool.formats.elf_program import Block
+from imgtool.formats.elf.program import Block
+from imgtool.formats.images.version1 import MAX_SEGMENTS
 from imgtool.formats.reading import Finding, Severity
 from imgtool.operations.memory_use import CACHE, DRAM, EARLY, IRAM, WINDOW, irom_map
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
-    from imgtool.formats.elf_program import Reserved
+    from imgtool.formats.elf.program import Reserved
     from imgtool.operations.memory_use import Range
 
 __all__ = [

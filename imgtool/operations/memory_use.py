@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
-    from imgtool.formats.elf_program import Block, Reserved
+    from imgtool.formats.elf.program import Block, Reserved
 
 __all__ = ["CACHE", "DRAM", "EARLY", "IRAM", "WINDOW", "IromMap", "MemoryUse", "Range", "SectionUse"]
 __all__ += ["irom_map", "memory_uses"]

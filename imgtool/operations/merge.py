@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, flash_size
 from imgtool.errors import FormatError, ImgtoolError, LayoutError, in_bytes
-from imgtool.formats import aggregated, boot_image, fill, identify, irom, nodemcu_page
-from imgtool.formats.boot_image import MAGIC
+from imgtool.formats import fill
+from imgtool.formats.images import aggregated, irom, version1
+from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.registry import identify
 from imgtool.layout import lowest_protected
 from imgtool.operations.pieces import KEEP, HeaderChange, Piece
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
-    from imgtool.formats.boot_image import Scan
+    from imgtool.formats.images.version1 import Scan
     from imgtool.formats.reading import Part
 
 __all__ = [
@@ -180,7 +183,7 @@ def image_at_start(piece: Piece) -> Scan | None:
     if piece.data[0] != MAGIC:
         return None
     try:
-        found = boot_image.scan(piece.data)
+        found = version1.scan(piece.data)
         if found.problem is not None:
             raise found.problem
     except FormatError as problem:
@@ -306,7 +309,7 @@ def patched(piece: Piece, header: HeaderChange) -> Piece:
             expected="an image without a check over its header",
             found=str(part.kind),
         )
-    data = boot_image.patch_header(
+    data = version1.patch_header(
         piece.data,
         mode=None if header.mode is None else FLASH_MODES[header.mode],
         freq=None if header.freq is None else FLASH_FREQUENCIES[header.freq],

@@ -1,14 +1,14 @@
 """What a log comes to in which no boot can be read: the wrong speed, another chip, another text.
 
-The speeds are told by :mod:`imgtool.formats.garbled`.
+The speeds are told by :mod:`imgtool.formats.logs.garbled`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.formats.boot_log import Boot
-from imgtool.formats.garbled import CRYSTAL_40, Speeds, is_rom_noise, speeds_of
+from imgtool.formats.logs.boots import Boot
+from imgtool.formats.logs.garbled import CRYSTAL_40, Speeds, is_rom_noise, speeds_of
 from imgtool.operations.boot_verdicts import (
     INSPECT,
     MONITOR,
@@ -20,7 +20,7 @@ from imgtool.operations.boot_verdicts import (
 )
 
 if TYPE_CHECKING:
-    from imgtool.formats.boot_log import BootLog
+    from imgtool.formats.logs.boots import BootLog
 
 __all__ = ["Unread", "noise_note", "unread"]
 

@@ -15,8 +15,8 @@ from imgtool.operations.crash_verdicts import NAME_FUNCTIONS, when
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgtool.formats.boot_log import Boot
-    from imgtool.formats.crash import Crash
+    from imgtool.formats.logs.boots import Boot
+    from imgtool.formats.logs.crash import Crash
 
 __all__ = ["firmware_notes", "out_of_memory", "panic", "script_error", "system_param"]
 

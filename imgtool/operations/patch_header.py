@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size, memory_at
 from imgtool.errors import FormatError, LayoutError
-from imgtool.formats import arduino, boot_image, identify, ota_image
+from imgtool.formats.images import arduino, version1, version2
+from imgtool.formats.images.rtos_app import ESP32_SIZES
 from imgtool.formats.reading import FileKind, Finding, Header, Severity
-from imgtool.formats.rtos_app import ESP32_SIZES
+from imgtool.formats.registry import identify
 from imgtool.layout import layout_for, size_findings
 from imgtool.operations.edits import Edit
 from imgtool.operations.extras import irom_end_of, table_of
@@ -85,14 +86,14 @@ def _places(data: bytes, kind: FileKind, header: Header | None) -> Iterator[_Pla
     if kind is FileKind.ARDUINO:
         yield _Place(0, "boot loader's ")
         # The boot ROM jumps to the boot loader, and that to the application's own entry point.
-        if data[arduino.APP_OFFSET : arduino.APP_OFFSET + 1] == bytes([boot_image.MAGIC]):
+        if data[arduino.APP_OFFSET : arduino.APP_OFFSET + 1] == bytes([version1.MAGIC]):
             yield _Place(arduino.APP_OFFSET, "application's ", entry=False, follows=True)
         return
     if kind is not FileKind.IMAGE_V2:
         yield _Place(0)
         return
-    inner = ota_image.inner_offset(data)
-    if inner is None or data[inner : inner + 1] != bytes([boot_image.MAGIC]):
+    inner = version2.inner_offset(data)
+    if inner is None or data[inner : inner + 1] != bytes([version1.MAGIC]):
         raise FormatError("the image inside the version-2 image is not there", offset=inner)
     yield _Place(inner)
     repeats = data[_MODE:_ENTRY] == data[inner + _MODE : inner + _ENTRY]

@@ -1,7 +1,7 @@
 """Init data of a file changed: single fields by name, or a whole set put in its place.
 
 Where it stands is found by the file's parts; where there is none, by the layout of its firmware.  Not the
-fields themselves and what they may hold: those are in imgtool.formats.init_data.
+fields themselves and what they may hold: those are in imgtool.formats.regions.init_data.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
-from imgtool.formats.init_data import FIELDS, InitData
-from imgtool.formats.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.regions.init_data import FIELDS, InitData
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.layout import sdk_regions
 from imgtool.operations.edits import Edit, hex_words
 from imgtool.operations.extras import init_data_block, layout_of

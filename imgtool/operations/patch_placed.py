@@ -1,7 +1,7 @@
 """An LFS or a file-system image put at its place in an image or a dump.
 
 The place is the firmware's partition, where it looks for a file system, or an address that is given; nothing
-of the firmware itself is written over.  Not the relocation of LFS: that is in imgtool.formats.lfs.
+of the firmware itself is written over.  Not the relocation of LFS: that is in imgtool.formats.containers.lfs.
 """
 
 from __future__ import annotations

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_WINDOW, SECTOR
 from imgtool.errors import FormatError, LayoutError, in_bytes
-from imgtool.formats import fill, nodemcu_page
-from imgtool.formats.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
+from imgtool.formats import fill
 from imgtool.formats.reading import Fact, Finding, PartKind, Severity
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
 from imgtool.layout import align_up, resolve
 from imgtool.operations.edits import Edit
 
 if TYPE_CHECKING:
-    from imgtool.formats.nodemcu_page import RecordPage
+    from imgtool.formats.regions.nodemcu_page import RecordPage
     from imgtool.operations.describe import Description
 
 __all__ = ["REST", "TableChange", "TablePatch", "check_table", "patch_table"]

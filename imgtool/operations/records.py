@@ -15,7 +15,7 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.operations.pieces import Piece
 
 if TYPE_CHECKING:
-    from imgtool.formats.blocks import Block
+    from imgtool.formats.containers.blocks import Block
 
 __all__ = ["form_of", "pieces_of_records"]
 
@@ -28,9 +28,9 @@ class _Form(NamedTuple):
 
 
 _FORMS: Final = {
-    "hex": _Form("intel_hex", b":"),
-    "srec": _Form("srecord", b"S"),
-    "uf2": _Form("uf2", b"UF2\n"),
+    "hex": _Form("containers.intel_hex", b":"),
+    "srec": _Form("containers.srecord", b"S"),
+    "uf2": _Form("containers.uf2", b"UF2\n"),
 }
 _LARGEST: Final = max(size.bytes for size in FLASH_SIZES)
 

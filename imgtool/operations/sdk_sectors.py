@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from imgtool.chip import SECTOR
-from imgtool.formats import contents, fill, identify_inside, init_data, system_param
+from imgtool.formats import contents, fill
+from imgtool.formats.regions import init_data, system_param
+from imgtool.formats.registry import identify_inside
 
 if TYPE_CHECKING:
-    from imgtool.formats.init_data import Deviation
-    from imgtool.formats.system_param import BootFields, Station
+    from imgtool.formats.regions.init_data import Deviation
+    from imgtool.formats.regions.system_param import BootFields, Station
 
 __all__ = [
     "InitDataState",

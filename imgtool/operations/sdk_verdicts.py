@@ -13,7 +13,7 @@ from imgtool.operations.boot_verdicts import INSPECT, Cure, Outcome, Verdict
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
-    from imgtool.formats.boot_log import Boot
+    from imgtool.formats.logs.boots import Boot
 
 __all__ = ["init_data", "no_table", "partition_table", "too_small"]
 

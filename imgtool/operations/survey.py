@@ -12,16 +12,12 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import IROM_BASE, SECTOR
-from imgtool.formats import (
-    aggregated,
-    contents,
-    fill,
-    identify_inside,
-    init_data,
-    lx106,
-    spiffs_plain,
-)
+from imgtool.formats import contents, fill, lx106
+from imgtool.formats.filesystems import spiffs_plain
+from imgtool.formats.images import aggregated
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.regions import init_data
+from imgtool.formats.registry import identify_inside
 from imgtool.layout import Region
 from imgtool.operations.first_boot import InitDataRepair, init_data_repair
 from imgtool.operations.sdk_sectors import rf_cal_state, system_param_state

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
-from imgtool.formats import fill, init_data, irom, lx106, nodemcu_page, rtos_partitions
+from imgtool.formats import fill, lx106
+from imgtool.formats.images import irom
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.regions import init_data, nodemcu_page, rtos_partitions
 from imgtool.layout import (
     Region,
     arduino_regions,
@@ -27,8 +29,8 @@ from imgtool.operations.sdk_sectors import rf_cal_state
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
-    from imgtool.formats.nodemcu_page import PartitionTable
     from imgtool.formats.reading import Firmware, Part, Reading
+    from imgtool.formats.regions.nodemcu_page import PartitionTable
 
 __all__ = ["TRAILING", "Plan", "goes_on", "head_of", "plan_of", "reserved_regions", "stated_irom_end"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.errors import FormatError
-from imgtool.formats import boot_image, irom
-from imgtool.formats.elf_file import Executable, Section, Symbol
+from imgtool.formats.elf.file import Executable, Section, Symbol
+from imgtool.formats.images import irom, version1
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _chosen(extraction: Extraction, part: ExtractedPart | None) -> tuple[_Progra
 
 def _entry(extraction: Extraction, image: ExtractedPart) -> int:
     start = image.part.segments[0].offset - _IMAGE_HEADERS
-    return boot_image.scan(extraction.data, start).header.entry
+    return version1.scan(extraction.data, start).header.entry
 
 
 def _segments(extraction: Extraction, program: _Program) -> tuple[list[Section], list[str]]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats import nodemcu_page
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.regions import nodemcu_page
 from imgtool.layout import FlashLayout, table_regions
 from imgtool.operations.advise_files import file_points
 from imgtool.operations.advise_flash import lfs_point, settings_point
@@ -29,7 +29,7 @@ from imgtool.operations.device_settings import (
 from imgtool.operations.first_boot import filesystem_made, is_old_nodemcu
 
 if TYPE_CHECKING:
-    from imgtool.formats.nodemcu_page import RecordPage
+    from imgtool.formats.regions.nodemcu_page import RecordPage
     from imgtool.operations.advise_values import AdvicePoint
     from imgtool.operations.device_settings import Reader
     from imgtool.operations.flash_checks import Content

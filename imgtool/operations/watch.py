@@ -18,7 +18,7 @@ from imgtool.operations.line_speed import FIRMWARE_BAUD, ROM_BAUD, SPEEDS, Heard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imgtool.formats.elf_symbols import ElfSymbols
+    from imgtool.formats.elf.symbols import ElfSymbols
 
 __all__ = ["Watch", "WatchEvent", "WatchLine", "WatchNote", "WatchSpeed", "WatchText"]
 

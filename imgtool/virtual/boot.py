@@ -13,13 +13,14 @@ from typing import Final, NamedTuple
 
 from imgtool.chip import SECTOR, flash_size_of_code, memory_at
 from imgtool.errors import FormatError
-from imgtool.formats import boot_image, ota_image, rboot, rtos_partitions, sdk_bootloader
-from imgtool.formats.boot_image import BootImage
-from imgtool.formats.boot_log import ResetCause
 from imgtool.formats.checksums import XOR_SEED, xor8
 from imgtool.formats.firmware import arduino_firmware, identify_firmware
-from imgtool.formats.ota_image import OtaImage
+from imgtool.formats.images import rboot, sdk_bootloader, version1, version2
+from imgtool.formats.images.version1 import BootImage
+from imgtool.formats.images.version2 import OtaImage
+from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.reading import Firmware
+from imgtool.formats.regions import rtos_partitions
 from imgtool.virtual.boot_sdk import (
     ROM_BAUD,
     BootEvent,
@@ -187,7 +188,7 @@ def _pass(chip: Chip, cause: ResetCause, state: int) -> Stage:
 def _load(chip: Chip) -> _Loaded:
     """Load the version-1 image at flash 0 as the ROM does, line by line."""
     header = chip.read(0, _HEADER)
-    if header[0] != boot_image.MAGIC:
+    if header[0] != version1.MAGIC:
         return _Loaded(printed("ets_main.c \n"), _LINE, f"flash 0 begins with 0x{header[0]:02x}, not 0xe9")
     text: list[str] = []
     position, check = _HEADER, XOR_SEED
@@ -234,7 +235,7 @@ def _behind_rom(chip: Chip, cause: ResetCause) -> Stage:
     """What the code does that the ROM has loaded."""
     head = chip.head(_HEAD)
     try:
-        found = boot_image.scan(head)
+        found = version1.scan(head)
     except FormatError:
         found = None
     if found is None or found.problem is not None:
@@ -257,7 +258,7 @@ def _behind_rom(chip: Chip, cause: ResetCause) -> Stage:
 
 def _not_followed(segments: int) -> Stage:
     """The ROM has loaded an image that imgtool does not follow to its end."""
-    if segments > boot_image.MAX_SEGMENTS:
+    if segments > version1.MAX_SEGMENTS:
         reason = f"imgtool does not know an image of {segments} segments, nor what it prints"
         return Stage((), Outcome.RUNNING, reason)
     return Stage((), Outcome.HANGS, "the image at 0 is longer than the flash, and goes on with its start")
@@ -281,7 +282,7 @@ def _eboot(chip: Chip, head: bytes, size: int) -> Stage:
     # https://github.com/esp8266/Arduino/issues/1671
     version = "" if size <= _OLD_EBOOT else f"v{int.from_bytes(word, 'little'):08x}\n"
     events = (BootEvent(_LOADER_NS, printed(version + "~ld\n")),)
-    if chip.read(SECTOR, 1)[0] != boot_image.MAGIC:
+    if chip.read(SECTOR, 1)[0] != version1.MAGIC:
         # It says so before it looks: main() of bootloaders/eboot/eboot.c in https://github.com/esp8266/Arduino
         reason = "the Arduino boot loader finds no application at 0x1000; what it does then is not known"
         return Stage(events, Outcome.HANGS, reason)
@@ -352,9 +353,9 @@ def _user(head: bytes, offset: int) -> str | None:
     """What is wrong with the user image there: None for nothing, empty if there is none."""
     magic = head[offset : offset + 1]
     try:
-        if magic == bytes([ota_image.MAGIC]):
+        if magic == bytes([version2.MAGIC]):
             image = OtaImage.parse(head[offset:]).boot
-        elif magic == bytes([boot_image.MAGIC]):
+        elif magic == bytes([version1.MAGIC]):
             image = BootImage.parse(head[offset:])
         else:
             return ""

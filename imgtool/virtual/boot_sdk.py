@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import FormatError, LayoutError
-from imgtool.formats import nodemcu_page
-from imgtool.formats.init_data import SETS
-from imgtool.formats.nodemcu_page import PartitionTable, Record, RecordPage
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.init_data import SETS
+from imgtool.formats.regions.nodemcu_page import PartitionTable, Record, RecordPage
 from imgtool.layout import resolve
 
 if TYPE_CHECKING:
-    from imgtool.formats.boot_log import ResetCause
+    from imgtool.formats.logs.boots import ResetCause
     from imgtool.formats.reading import Firmware
 
 __all__ = ["BootEvent", "Chip", "Outcome", "Stage", "end_of_flash", "sdk_stage"]

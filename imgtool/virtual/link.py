@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import PortError
-from imgtool.formats.serial_line import byte_time, heard_at
+from imgtool.formats.logs.serial_line import byte_time, heard_at
 from imgtool.virtual.faults import Pause, Unplugged
 from imgtool.virtual.machine import Activity
 

@@ -18,7 +18,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from imgtool.errors import FormatError
-from imgtool.formats.serial_line import byte_time
+from imgtool.formats.logs.serial_line import byte_time
 from imgtool.virtual.link import PortGoneError
 from imgtool.virtual.machine import Pause
 

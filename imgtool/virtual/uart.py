@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.serial_line import byte_time, heard_at
+from imgtool.formats.logs.serial_line import byte_time, heard_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.formats.serial_line import heard_at
+from imgtool.formats.logs.serial_line import heard_at
 from tests.operations.boot_log_cases import CASES, LogCase
 from tests.operations.test_crash_frames import PROGRAM
 from tests.support import IMAGES, Command, Put

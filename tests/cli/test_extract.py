@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imgtool.formats.elf_file import Executable
+from imgtool.formats.elf.file import Executable
 from tests.support import IMAGES, Command, Put, aggregate
 
 DUMP = "dumps/nodemcu-2.2-4m.bin"

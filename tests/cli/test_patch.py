@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.formats import intel_hex
-from imgtool.formats.blocks import Block
+from imgtool.formats.containers import intel_hex
+from imgtool.formats.containers.blocks import Block
 from tests.support import IMAGES, Command, Put, aggregate
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.formats import intel_hex, srecord, uf2
-from imgtool.formats.blocks import Block
+from imgtool.formats.containers import intel_hex, srecord, uf2
+from imgtool.formats.containers.blocks import Block
 from tests.support import IMAGES, Command, Put, aggregate
 
 FORMS = {"hex": intel_hex.build, "srec": srecord.build, "uf2": uf2.build}

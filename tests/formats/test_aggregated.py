@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.formats import aggregated
-from imgtool.formats.boot_image import BootImage, Segment
+from imgtool.formats.images import aggregated
+from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.formats.reading import FileKind, PartKind, Reading
 from imgtool.operations.describe import describe
 from tests.support import IMAGES, IROM, aggregate, holes, said, spans

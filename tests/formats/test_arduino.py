@@ -9,10 +9,11 @@ import pytest
 
 from fixtures import firmwares
 from imgtool.errors import FormatError
-from imgtool.formats import arduino, identify
-from imgtool.formats.arduino import Words
 from imgtool.formats.firmware import identify_firmware
+from imgtool.formats.images import arduino
+from imgtool.formats.images.arduino import Words
 from imgtool.formats.reading import PartKind, Severity
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures import blocks, firmwares, nodemcu
-from imgtool.formats import at_user, identify
+from imgtool.formats.images import at_user
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

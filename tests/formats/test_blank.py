@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from imgtool.formats import blank
 from imgtool.formats.reading import FileKind, PartKind
+from imgtool.formats.regions import blank
 from tests.support import IMAGES, codes
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
-from imgtool.formats.blocks import MAX_SPAN, Block, laid_out, merged
+from imgtool.formats.containers.blocks import MAX_SPAN, Block, laid_out, merged
 
 PIECES = st.lists(st.tuples(st.integers(0, 5), st.binary(max_size=9)), max_size=8)
 

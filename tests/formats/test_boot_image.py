@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
-from imgtool.formats import boot_image
-from imgtool.formats.boot_image import BootImage, Segment
+from imgtool.formats.images import version1
+from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.formats.reading import FileKind, PartKind, Reading
 from tests.strategies import BOOT_IMAGES, LOADABLE_IMAGES
 from tests.support import IMAGES, codes, flipped, said
@@ -33,7 +33,7 @@ COVERED = [*range(16, 16 + 21), *range(16 + 21 + 8, 16 + 21 + 8 + 9), len(SMALL)
 
 
 def read(data: bytes) -> Reading:
-    reading = boot_image.read(data)
+    reading = version1.read(data)
     assert reading is not None
     return reading
 
@@ -180,14 +180,14 @@ def test_every_change_of_the_first_segment_length_is_an_error(offset: int, mask:
     ids=["nothing", "mode", "freq", "size", "all"],
 )
 def test_patch_header(mode: int | None, freq: int | None, size: int | None, bytes_2_and_3: str) -> None:
-    patched = boot_image.patch_header(SAMPLE, mode=mode, freq=freq, size=size)
+    patched = version1.patch_header(SAMPLE, mode=mode, freq=freq, size=size)
 
     assert patched == SAMPLE[:2] + bytes.fromhex(bytes_2_and_3) + SAMPLE[4:]
 
 
 def test_patching_needs_an_image() -> None:
     with pytest.raises(FormatError):
-        boot_image.patch_header(b"\0" * 100, mode=0)
+        version1.patch_header(b"\0" * 100, mode=0)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_segment_outside_of_all_memory() -> None:
     ids=["empty", "other-magic", "other-chip"],
 )
 def test_what_is_no_image_of_this_chip(data: bytes) -> None:
-    assert boot_image.read(data) is None
+    assert version1.read(data) is None
 
 
 @pytest.mark.parametrize("offset", [0, 16, 0x1000])

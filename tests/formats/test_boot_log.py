@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from imgtool.formats.boot_log import ResetCause
-from imgtool.formats.boot_log_reader import read
+from imgtool.formats.logs.boots import ResetCause
+from imgtool.formats.logs.reader import read
 from tests.boot_logs import BANNER, LOADED, LOADER, MB4, NOISE, RF, SDK
 
 

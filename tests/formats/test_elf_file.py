@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 
 from imgtool.errors import FormatError
-from imgtool.formats import elf_file, identify
-from imgtool.formats.elf_file import Executable, Section, Symbol
+from imgtool.formats.elf import file
+from imgtool.formats.elf.file import Executable, Section, Symbol
 from imgtool.formats.reading import FileKind, SegmentInfo, Severity
+from imgtool.formats.registry import identify
 from tests.strategies import EXECUTABLES
 
 
@@ -62,7 +63,7 @@ def test_real_program(corpus: Path) -> None:
 
 
 def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN401
-    survives(elf_file.read, [data for name, data in made.items() if name.endswith(".elf")])
+    survives(file.read, [data for name, data in made.items() if name.endswith(".elf")])
 
 
 # --- executables that are written here ---
@@ -70,7 +71,7 @@ def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN4
 
 @given(EXECUTABLES)
 def test_what_is_built_is_whole(executable: Executable) -> None:
-    reading = elf_file.read(executable.build())
+    reading = file.read(executable.build())
 
     assert reading is not None
     assert reading.findings == ()
@@ -89,7 +90,7 @@ def sample() -> Executable:
 
 
 def test_contents_stand_where_their_address_asks() -> None:
-    for segment in elf_file.read(sample().build()).parts[0].segments:  # type: ignore[union-attr]  # it is one
+    for segment in file.read(sample().build()).parts[0].segments:  # type: ignore[union-attr]  # it is one
         assert segment.offset % 4 == segment.address % 4
 
 

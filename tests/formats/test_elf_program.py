@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures.elves import NOBITS, NOTE, OBJECT, RISC_V, SHARED, X86, Elf, Section
 from imgtool.errors import FormatError
-from imgtool.formats.elf_program import Block, ElfProgram, Reserved
+from imgtool.formats.elf.program import Block, ElfProgram, Reserved
 from tests.support import IMAGES
 
 APP = IMAGES["elf/app.elf"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fixtures.elves import ALLOC, EXEC, Elf, Section
 from imgtool.errors import FormatError
-from imgtool.formats.elf_symbols import ElfSymbols, Function, readable_name
+from imgtool.formats.elf.symbols import ElfSymbols, Function, readable_name
 
 COMPILER: Final = "xtensa-lx106-elf-gcc"
 CODE: Final = 0x4021_0000

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from imgtool.formats import espfs, identify, littlefs, spiffs_plain
+from imgtool.formats.filesystems import espfs, littlefs, spiffs_plain
 from imgtool.formats.reading import FileKind, Severity
+from imgtool.formats.registry import identify
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures import firmwares
-from imgtool.formats import (
+from imgtool.formats.images import (
     arduino,
     at_user,
-    identify,
     micropython,
-    ram_image,
+    ram,
     rboot,
-    rboot_config,
     rtos_app,
     rtos_bootloader,
-    rtos_partitions,
     sdk_bootloader,
 )
 from imgtool.formats.reading import FileKind, Severity
+from imgtool.formats.regions import rboot_config, rtos_partitions
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,7 @@ READERS = (
     arduino.read,
     at_user.read,
     micropython.read,
-    ram_image.read,
+    ram.read,
     rboot.read,
     rboot_config.read,
     rtos_app.read,
@@ -236,7 +235,7 @@ def test_never_raises_on_edited_bytes(name: str, choice: st.DataObject) -> None:
 
 def test_only_its_own_reader_claims_an_image_with_a_flash_of_fill_behind_it() -> None:
     huge = files()["ram/hello.bin"].ljust(1 << 24, b"\xff")
-    assert [read.__module__ for read in READERS if read(huge) is not None] == ["imgtool.formats.ram_image"]
+    assert [read.__module__ for read in READERS if read(huge) is not None] == ["imgtool.formats.images.ram"]
 
 
 REAL = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgtool.formats.garbled import is_rom_noise, speeds_of
-from imgtool.formats.serial_line import heard_at
+from imgtool.formats.logs.garbled import is_rom_noise, speeds_of
+from imgtool.formats.logs.serial_line import heard_at
 from tests.boot_logs import BANNER, LOADED, MB4, RF, SDK
 
 ROM: Final = "\n" + BANNER + LOADED + MB4 + RF.format(507) + SDK

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.formats import gzip_file, identify
+from imgtool.formats.containers import gzip_file
 from imgtool.formats.reading import FileKind, Severity
+from imgtool.formats.registry import identify
 
 
 def test_a_packed_image(made: dict[str, bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixtures import blocks
-from imgtool.formats import FORMATS, identify
+from imgtool.formats.registry import FORMATS, identify
 
 HOSTILE = {
     "zeros": b"\0",

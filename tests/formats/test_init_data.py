@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 
 from imgtool.errors import FormatError
-from imgtool.formats import init_data
-from imgtool.formats.init_data import FIELDS, SETS, InitData
 from imgtool.formats.reading import FileKind, Reading
+from imgtool.formats.regions import init_data
+from imgtool.formats.regions.init_data import FIELDS, SETS, InitData
 from tests.strategies import INIT_DATA
 from tests.support import IMAGES, said
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from imgtool.formats import irom
+from imgtool.formats.images import irom
 from imgtool.formats.reading import FileKind
 from tests.support import IMAGES, codes, real
 

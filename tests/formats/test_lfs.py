@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
-from imgtool.formats import lfs
-from imgtool.formats.lfs import LfsImage
+from imgtool.formats.containers import lfs
+from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.reading import FileKind
 from tests.support import IMAGES, real, said
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from littlefs import LittleFS, LittleFSError
 
-from imgtool.formats import littlefs, littlefs_files
-from imgtool.formats.stored_files import FileSystem
+from imgtool.formats.filesystems import littlefs, littlefs_files
+from imgtool.formats.filesystems.stored_files import FileSystem
 from tests.support import IMAGES, codes
 
 Tree = dict[str, bytes]

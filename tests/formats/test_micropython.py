@@ -9,10 +9,11 @@ import pytest
 
 from fixtures import firmwares
 from imgtool.errors import FormatError
-from imgtool.formats import identify, micropython
 from imgtool.formats.firmware import identify_firmware
-from imgtool.formats.micropython import Tail
+from imgtool.formats.images import micropython
+from imgtool.formats.images.micropython import Tail
 from imgtool.formats.reading import PartKind
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

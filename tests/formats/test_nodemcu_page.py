@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
-from imgtool.formats import nodemcu_page
-from imgtool.formats.nodemcu_page import Record, RecordPage
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import Record, RecordPage
 from tests.strategies import RECORD_PAGES
 from tests.support import IMAGES, real
 

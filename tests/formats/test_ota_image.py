@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from fixtures import blocks
 from imgtool.errors import FormatError
-from imgtool.formats import ota_image
-from imgtool.formats.boot_image import BootImage, Segment
-from imgtool.formats.ota_image import OtaImage
+from imgtool.formats.images import version2
+from imgtool.formats.images.version1 import BootImage, Segment
+from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.reading import PartKind, Reading
 from tests.strategies import OTA_IMAGES
 from tests.support import IMAGES, flipped, said
@@ -32,7 +32,7 @@ SMALL = _small()
 
 
 def read(data: bytes) -> Reading:
-    reading = ota_image.read(data)
+    reading = version2.read(data)
     assert reading is not None
     return reading
 
@@ -108,7 +108,7 @@ def test_irom_is_padded_to_a_line(image: OtaImage, size: int) -> None:
 
 @pytest.mark.parametrize("offset", range(len(SMALL)))
 def test_every_byte_is_covered(offset: int) -> None:
-    reading = ota_image.read(flipped(SMALL, offset))
+    reading = version2.read(flipped(SMALL, offset))
 
     # Without its first two bytes it is no such image at all, which says as much.
     assert reading is None or said(reading.findings, "error") != []
@@ -118,7 +118,7 @@ def test_every_byte_is_covered(offset: int) -> None:
     "offset", [0x0, 0x3, 0x10, 0x5000, INNER - 1, INNER, INNER + 3, INNER + 0x100, -5, -1]
 )
 def test_every_sort_of_byte_of_a_big_one_is_covered(offset: int) -> None:
-    reading = ota_image.read(flipped(USER1, offset % len(USER1), 0x40))
+    reading = version2.read(flipped(USER1, offset % len(USER1), 0x40))
 
     assert reading is None or said(reading.findings, "error") != []
 
@@ -178,4 +178,4 @@ def test_erased_flash_behind_is_a_note() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\xe9", b"\xea\x00" + bytes(30), b"\x04\xea"], ids=repr)
 def test_what_is_no_such_image(data: bytes) -> None:
-    assert ota_image.read(data) is None
+    assert version2.read(data) is None

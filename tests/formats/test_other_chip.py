@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.formats import identify, other_chip
-from imgtool.formats.boot_image import BootImage, Segment
+from imgtool.formats.images import other_chip
+from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.formats.reading import FileKind, Severity
+from imgtool.formats.registry import identify
 
 
 @pytest.mark.parametrize(

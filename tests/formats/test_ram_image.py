@@ -5,28 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixtures import blocks, firmwares, nodemcu
-from imgtool.formats import identify, ram_image
+from imgtool.formats.images import ram
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_program() -> None:
-    reading = ram_image.read(firmwares.other_files()["ram/hello.bin"])
+    reading = ram.read(firmwares.other_files()["ram/hello.bin"])
     assert reading is not None
     assert [finding.code for finding in reading.findings] == ["ram-image"]
 
 
 def test_damage() -> None:
-    reading = ram_image.read(firmwares.other_files()["broken/ram-bit.bin"])
+    reading = ram.read(firmwares.other_files()["broken/ram-bit.bin"])
     assert reading is not None
     assert "checksum" in {finding.code for finding in reading.findings}
 
 
 def test_firmware_is_none() -> None:
-    assert ram_image.read(blocks.link(nodemcu.sample_app()).boot) is None
-    assert ram_image.read(firmwares.rtos_files()["rtos3/app.bin"]) is None
-    assert ram_image.read(b"\xe9") is None
+    assert ram.read(blocks.link(nodemcu.sample_app()).boot) is None
+    assert ram.read(firmwares.rtos_files()["rtos3/app.bin"]) is None
+    assert ram.read(b"\xe9") is None
 
 
 def test_boot_loaders_come_first() -> None:

@@ -6,8 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from fixtures import firmwares
-from imgtool.formats import identify, rboot
+from imgtool.formats.images import rboot
 from imgtool.formats.reading import Severity
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

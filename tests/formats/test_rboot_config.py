@@ -6,8 +6,8 @@ import pytest
 
 from fixtures import firmwares
 from imgtool.errors import FormatError
-from imgtool.formats import rboot_config
-from imgtool.formats.rboot_config import RbootConfig
+from imgtool.formats.regions import rboot_config
+from imgtool.formats.regions.rboot_config import RbootConfig
 
 
 def sector(*roms: int, current: int = 0, checksum: bool = False) -> bytes:

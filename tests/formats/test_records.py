@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 
 from imgtool.errors import FormatError
-from imgtool.formats import identify, intel_hex, srecord, uf2
-from imgtool.formats.blocks import Block, merged
+from imgtool.formats.containers import intel_hex, srecord, uf2
+from imgtool.formats.containers.blocks import Block, merged
 from imgtool.formats.reading import FileKind, Severity
+from imgtool.formats.registry import identify
 from tests.strategies import block_lists
 
 FORMATS = [intel_hex, srecord, uf2]

@@ -9,8 +9,9 @@ import pytest
 
 from fixtures import firmwares
 from imgtool.errors import FormatError
-from imgtool.formats import identify, rtos_app
-from imgtool.formats.rtos_app import AppDescription
+from imgtool.formats.images import rtos_app
+from imgtool.formats.images.rtos_app import AppDescription
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

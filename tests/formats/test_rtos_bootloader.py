@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixtures import blocks, firmwares
-from imgtool.formats import identify, rtos_bootloader
+from imgtool.formats.images import rtos_bootloader
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

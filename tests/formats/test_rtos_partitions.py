@@ -9,8 +9,9 @@ import pytest
 
 from fixtures import firmwares
 from imgtool.errors import FormatError
-from imgtool.formats import identify, rtos_partitions
-from imgtool.formats.rtos_partitions import Partition, PartitionTable
+from imgtool.formats.regions import rtos_partitions
+from imgtool.formats.regions.rtos_partitions import Partition, PartitionTable
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

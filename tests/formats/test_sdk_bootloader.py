@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures import firmwares
-from imgtool.formats import identify, sdk_bootloader
+from imgtool.formats.images import sdk_bootloader
+from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

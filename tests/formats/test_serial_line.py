@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.formats.serial_line import agrees, byte_time, heard_at
+from imgtool.formats.logs.serial_line import agrees, byte_time, heard_at
 
 
 def test_a_byte_is_ten_bits() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgtool.formats import spiffs
+from imgtool.formats.filesystems import spiffs
 from imgtool.formats.reading import FileKind, PartKind, Reading
 from tests.support import IMAGES, said
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fixtures import filesystems
 from fixtures.filesystems import FILES, LAYOUTS, SMALL, Spiffs, Variant
-from imgtool.formats import spiffs, spiffs_files, spiffs_plain
-from imgtool.formats.stored_files import FileSystem
+from imgtool.formats.filesystems import spiffs, spiffs_files, spiffs_plain
+from imgtool.formats.filesystems.stored_files import FileSystem
 from tests.support import IMAGES, flipped, said
 
 PAGE = 256

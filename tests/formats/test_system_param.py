@@ -5,8 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import blocks, dumps, generations
-from imgtool.formats.rtos_otadata import OtaData
-from imgtool.formats.system_param import BootFields, Station, boot_fields, is_structured, live_copy, station
+from imgtool.formats.regions.rtos_otadata import OtaData
+from imgtool.formats.regions.system_param import (
+    BootFields,
+    Station,
+    boot_fields,
+    is_structured,
+    live_copy,
+    station,
+)
 
 SECTOR = 0x1000
 COPY = dumps.PARAMETERS.ljust(SECTOR, b"\xff")

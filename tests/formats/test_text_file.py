@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from imgtool.formats import identify, mangled, text_file
-from imgtool.formats.mangled import crlf_mangled
+from imgtool.formats.containers import text_file
+from imgtool.formats.images import mangled
+from imgtool.formats.images.mangled import crlf_mangled
 from imgtool.formats.reading import FileKind, Severity
+from imgtool.formats.registry import identify
 
 
 @pytest.mark.parametrize(

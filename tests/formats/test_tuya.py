@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from imgtool.formats import identify, ota_image, tuya
+from imgtool.formats.containers import tuya
+from imgtool.formats.images import version2
 from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.formats.registry import identify
 
 
 @pytest.mark.parametrize("name", ["tuya/ota.bin", "tuya/other-table.bin"])
@@ -47,13 +49,13 @@ def test_a_container_for_another_chip(made: dict[str, bytes]) -> None:
 
 def test_an_image_anywhere_in_a_file(made: dict[str, bytes]) -> None:
     user1 = made["v2/user1.bin"]
-    alone = ota_image.read(user1)
-    moved = ota_image.read_at(b"xyz" + user1 + b"behind", 3, len(user1))
+    alone = version2.read(user1)
+    moved = version2.read_at(b"xyz" + user1 + b"behind", 3, len(user1))
     assert alone is not None
     assert moved is not None
     assert [part.offset - 3 for part in moved.parts] == [part.offset for part in alone.parts]
     assert moved.findings == alone.findings
-    assert ota_image.read_at(user1, 1, 100) is None
+    assert version2.read_at(user1, 1, 100) is None
 
 
 def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN401

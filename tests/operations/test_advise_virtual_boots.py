@@ -12,8 +12,8 @@ import pytest
 
 from fixtures.upgrades import KB, MB, before_3, from_3
 from imgtool.errors import ImgtoolError
-from imgtool.formats.boot_log import ResetCause
-from imgtool.formats.init_data import SETS
+from imgtool.formats.logs.boots import ResetCause
+from imgtool.formats.regions.init_data import SETS
 from imgtool.operations.advise import advise
 from imgtool.operations.advise_values import AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.operations.boot_verdicts import Verdict

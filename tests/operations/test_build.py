@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from fixtures.elves import ALLOC, EXEC, NOBITS, NOTE, Elf, Section
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
-from imgtool.formats.boot_image import BootImage
 from imgtool.formats.checksums import sdk_crc
-from imgtool.formats.ota_image import OtaImage
+from imgtool.formats.images.version1 import BootImage
+from imgtool.formats.images.version2 import OtaImage
 from imgtool.operations.build import Built, build
 from imgtool.operations.describe import describe
 from imgtool.operations.memory_use import irom_map

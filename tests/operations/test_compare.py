@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgtool.formats import nodemcu_page
-from imgtool.formats.boot_image import BootImage, Segment
-from imgtool.formats.boot_log import ResetCause
-from imgtool.formats.init_data import FIELDS, SETS
-from imgtool.formats.nodemcu_page import Record, RecordPage
+from imgtool.formats.images.version1 import BootImage, Segment
+from imgtool.formats.logs.boots import ResetCause
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.init_data import FIELDS, SETS
+from imgtool.formats.regions.nodemcu_page import Record, RecordPage
 from imgtool.operations.compare import Comparison, DiffState, RegionChange, compare
 from imgtool.operations.describe import describe
 from imgtool.operations.encode import encode

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from fixtures.elves import ALLOC, EXEC, Elf, Section
-from imgtool.formats.elf_symbols import ElfSymbols
+from imgtool.formats.elf.symbols import ElfSymbols
 from imgtool.operations.explain import explain
 from imgtool.operations.watch import Watch, WatchNote
 from tests.formats.test_elf_symbols import table

@@ -6,8 +6,8 @@ import pytest
 
 from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
-from imgtool.formats import nodemcu_page
-from imgtool.formats.nodemcu_page import RecordPage
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import RecordPage
 from imgtool.operations.device_settings import (
     Reader,
     device_header,

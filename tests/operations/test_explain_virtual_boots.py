@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from imgtool.formats.boot_log import ResetCause
-from imgtool.formats.init_data import SETS
+from imgtool.formats.logs.boots import ResetCause
+from imgtool.formats.regions.init_data import SETS
 from imgtool.operations.boot_verdicts import Verdict
 from imgtool.operations.explain import explain
 from imgtool.virtual.boot import BootRun, Outcome, boot

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from fixtures import blocks
 from imgtool.chip import FLASH_SIZES
 from imgtool.errors import FormatError, ImgtoolError
-from imgtool.formats import identify
 from imgtool.formats.reading import PartKind
+from imgtool.formats.registry import identify
 from imgtool.operations.describe import describe
 from imgtool.operations.extract import Extraction, extract
 from imgtool.operations.extras import AT_ITS_PLACE, InitDataSource, own_init_data

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
-from imgtool.formats import nodemcu_page
-from imgtool.formats.nodemcu_page import RecordPage
 from imgtool.formats.reading import FileKind, PartKind
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import RecordPage
 from imgtool.operations.describe import describe
 from imgtool.operations.extras import InitDataSource
 from imgtool.operations.flash_checks import CHECKS

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fixtures import blocks, dumps, firmwares, generations
-from imgtool.formats.boot_image import patch_header
+from imgtool.formats.images.version1 import patch_header
 from imgtool.operations.describe import describe
 from imgtool.operations.sdk_sectors import stored_networks
 from tests.strategies import NO_SHRINKING

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.errors import FormatError, LayoutError
-from imgtool.formats.boot_image import BootImage, Segment
+from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.operations.describe import describe
 from imgtool.operations.merge import HeaderChange, Piece, merge
 from tests.support import IMAGES, IROM, aggregate, codes, real, said

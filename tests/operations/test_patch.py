@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
-from imgtool.formats import init_data
+from imgtool.formats.images.rtos_app import ESP32_SIZES
 from imgtool.formats.reading import FileKind
-from imgtool.formats.rtos_app import ESP32_SIZES
+from imgtool.formats.regions import init_data
 from imgtool.operations.describe import Description, describe
 from imgtool.operations.extras import AT_ITS_PLACE, InitDataSource
 from imgtool.operations.fullimage import fullimage

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fixtures import blocks
 from imgtool.errors import FormatError
-from imgtool.formats.boot_image import BootImage
+from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.reading import FileKind
 from imgtool.operations.describe import describe
 from imgtool.operations.merge import HeaderChange, Piece, merge

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fixtures import blocks
 from fixtures.filesystems import Spiffs, Variant
-from imgtool.formats.boot_image import patch_header
+from imgtool.formats.images.version1 import patch_header
 from imgtool.operations.describe import describe
 from imgtool.operations.filesystems import file_systems
 from tests.strategies import NO_SHRINKING

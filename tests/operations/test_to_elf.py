@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imgtool.errors import FormatError
-from imgtool.formats.elf_file import Executable
+from imgtool.formats.elf.file import Executable
 from imgtool.formats.reading import PartKind
 from imgtool.operations.describe import describe
 from imgtool.operations.extract import extract

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.formats.serial_line import heard_at
+from imgtool.formats.logs.serial_line import heard_at
 from imgtool.operations.boot_verdicts import Verdict
 from imgtool.operations.line_speed import Heard, LineSpeed, is_clean
 from imgtool.operations.watch import Watch, WatchEvent, WatchLine, WatchNote, WatchSpeed, WatchText

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.formats.boot_image import BootImage
+from imgtool.formats.images.version1 import BootImage
 from imgtool.operations.describe import describe
 from imgtool.operations.merge import HeaderChange, Piece, merge
 from tests.support import IMAGES, IROM, corpus_folder, said

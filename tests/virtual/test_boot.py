@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgtool.chip import SECTOR
-from imgtool.formats import nodemcu_page
-from imgtool.formats.boot_image import BootImage, Segment
-from imgtool.formats.init_data import SETS
-from imgtool.formats.nodemcu_page import RecordPage
-from imgtool.formats.ota_image import OtaImage
+from imgtool.formats.images.version1 import BootImage, Segment
+from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.reading import Firmware
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.init_data import SETS
+from imgtool.formats.regions.nodemcu_page import RecordPage
 from imgtool.layout import resolve
 from imgtool.virtual.boot import BootRun, Outcome, ResetCause, boot, download_banner
 from imgtool.virtual.boot_sdk import Chip, sdk_stage
