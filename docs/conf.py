@@ -51,7 +51,7 @@ nitpick_ignore_regex = [
 nitpick_ignore = [
     ("py:class", "Fact"),  # a recursive alias: its inner names stay strings
     ("py:class", "imgtool.virtual.spec.Spec"),  # the virtual chip's own modules are not on the page
-    ("py:class", "imgtool.device.machine.Group"),  # made by Machine's own default
+    ("py:class", "imgtool.device.host_ports.Group"),  # made by Machine's own default
     ("py:class", "PortProblem"),  # named by its words on the page on commands
     ("py:class", "Whether nothing is wrong"),  # napoleon takes the words before a colon for a type
 ]

@@ -6,7 +6,7 @@ from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
 from imgtool.formats.reading import Firmware, PartKind
 from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
-from imgtool.layout import (
+from imgtool.layout.regions import (
     FlashLayout,
     filesystem_places,
     filesystem_start,

@@ -2,7 +2,7 @@
 
 Not the protocol that crosses a line, and not the virtual chip: whoever has another object with pyserial's
 interface puts it into a :class:`Wire`.  What is known about the machine's ports without opening them comes
-from imgtool.device.machine, what is known about adapters from imgtool.device.adapters.
+from imgtool.device.host_ports, what is known about adapters from imgtool.device.adapters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from imgtool.device.adapters import ADAPTERS, UNKNOWN_HIGHEST_BAUD, Adapter, adapter_of
-from imgtool.device.machine import (
+from imgtool.device.host_ports import (
     THIS_MACHINE,
     Group,
     Holder,

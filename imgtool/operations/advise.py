@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR, flash_size
 from imgtool.errors import ImgtoolError
 from imgtool.formats.reading import FileKind, PartKind, Severity
-from imgtool.layout import align_up
+from imgtool.layout.regions import align_up
 from imgtool.operations.advise_files import file_points
 from imgtool.operations.advise_firmware import firmware_points, old_default
 from imgtool.operations.advise_flash import (

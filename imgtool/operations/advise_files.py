@@ -1,6 +1,6 @@
 """What becomes of the file system in an upgrade, and how long its formatting takes.
 
-Rules over the flash before and after; which release looks where: imgtool/layout.py and first_boot.py.
+Rules over the flash before and after; which release looks where: :mod:`imgtool.layout`.
 Where they are known from: docs/flash-layouts.md; nobody has seen them on silicon for this project.
 """
 
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import in_bytes
 from imgtool.formats.reading import PartKind
-from imgtool.layout import align_up, filesystem_places, filesystem_start
-from imgtool.operations.advise_mount import mounted, probed, room_at
-from imgtool.operations.advise_side import FoundFileSystem
-from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
-from imgtool.operations.first_boot import (
+from imgtool.layout.first_boot import (
     filesystem_made,
     format_seconds,
     is_old_nodemcu,
     spiffs_block,
     spiffs_formula,
 )
+from imgtool.layout.regions import align_up, filesystem_places, filesystem_start
+from imgtool.operations.advise_mount import mounted, probed, room_at
+from imgtool.operations.advise_side import FoundFileSystem
+from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
 
 if TYPE_CHECKING:
     from imgtool.operations.advise_side import Side

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions import nodemcu_page
+from imgtool.layout.first_boot import InitDataRepair, init_data_repair, init_data_tested_at
 from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, Topic
 from imgtool.operations.device_settings import init_data_name, init_data_state, record_names
-from imgtool.operations.first_boot import InitDataRepair, init_data_repair, init_data_tested_at
 
 if TYPE_CHECKING:
-    from imgtool.layout import Region
+    from imgtool.layout.regions import Region
     from imgtool.operations.advise_side import LfsRegion, Side
 
 __all__ = ["init_data_points", "lfs_point", "settings_point", "size_points", "wifi_point"]

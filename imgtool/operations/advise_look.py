@@ -16,7 +16,8 @@ from imgtool.formats.filesystems.littlefs import superblock_at
 from imgtool.formats.filesystems.spiffs import blocks_left, signature_at
 from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.layout import (
+from imgtool.layout.first_boot import is_old_nodemcu
+from imgtool.layout.regions import (
     FlashLayout,
     align_up,
     arduino_regions,
@@ -34,7 +35,6 @@ from imgtool.operations.device_settings import (
     spiffs_on,
 )
 from imgtool.operations.extras import FIRMWARE
-from imgtool.operations.first_boot import is_old_nodemcu
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of, probe
 from imgtool.formats.reading import PartKind
-from imgtool.layout import align_up, filesystem_places
+from imgtool.layout.first_boot import spiffs_block, spiffs_room
+from imgtool.layout.regions import align_up, filesystem_places
 from imgtool.operations.advise_side import FoundFileSystem
 from imgtool.operations.device_settings import spiffs_blocks_left
-from imgtool.operations.first_boot import spiffs_block, spiffs_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,12 +14,12 @@ from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, ma
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import Record, RecordPage
-from imgtool.layout import layout_for, resolve
+from imgtool.layout.first_boot import filesystem_made, spiffs_block, spiffs_formula
+from imgtool.layout.regions import layout_for, resolve
 from imgtool.operations.advise_side import OldFlash
 from imgtool.operations.describe import AT_FLASH_START, describe
 from imgtool.operations.device_settings import PAGE_ADDRESS
 from imgtool.operations.extras import InitDataSource, check_layout_known, irom_end_of, table_of
-from imgtool.operations.first_boot import filesystem_made, spiffs_block, spiffs_formula
 from imgtool.operations.flash_draft import FlashRequest, Target
 from imgtool.operations.flash_plan import plan_flash
 from imgtool.operations.merge import Piece

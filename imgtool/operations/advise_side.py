@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import FileKind, Firmware, Header
     from imgtool.formats.regions.nodemcu_page import RecordPage
-    from imgtool.layout import FlashLayout
+    from imgtool.layout.regions import FlashLayout
     from imgtool.operations.device_settings import Reader
 
 __all__ = ["FoundFileSystem", "LfsRegion", "OldFlash", "Side"]

@@ -23,7 +23,7 @@ from imgtool.operations.survey_plan import reserved_regions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from imgtool.layout import Region
+    from imgtool.layout.regions import Region
 
 __all__ = ["FILLERS", "Atom", "Pair", "Side", "pairs_of", "side_of"]
 

@@ -17,7 +17,7 @@ from imgtool.formats.reading import PartKind, Severity
 from imgtool.formats.regions import nodemcu_page, rtos_partitions
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
-from imgtool.layout import resolve
+from imgtool.layout.regions import resolve
 from imgtool.operations.compare_pairs import FILLERS
 from imgtool.operations.compare_values import DiffState
 

@@ -21,7 +21,7 @@ from imgtool.formats.regions import nodemcu_page, rtos_partitions
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.regions.init_data import InitData, is_init_data
 from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
-from imgtool.layout import Region, align_up, lowest_protected, resolve, sdk_regions, table_regions
+from imgtool.layout.regions import Region, align_up, lowest_protected, resolve, sdk_regions, table_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,9 +16,9 @@ from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.regions.init_data import InitData, is_init_data
-from imgtool.layout import align_up, filesystem_start, layout_for
+from imgtool.layout.first_boot import spiffs_block, spiffs_formula
+from imgtool.layout.regions import align_up, filesystem_start, layout_for
 from imgtool.operations.describe import describe
-from imgtool.operations.first_boot import spiffs_block, spiffs_formula
 from imgtool.operations.merge import Piece, merge
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Firmware
     from imgtool.formats.regions.nodemcu_page import PartitionTable
-    from imgtool.layout import FlashLayout, Region
+    from imgtool.layout.regions import FlashLayout, Region
     from imgtool.operations.describe import Description
 
 __all__ = [

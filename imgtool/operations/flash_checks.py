@@ -20,7 +20,7 @@ from imgtool.operations.merge import Piece, check_start, image_at_start, join
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.layout import FlashLayout, Region
+    from imgtool.layout.regions import FlashLayout, Region
 
 __all__ = [
     "CHECKS",

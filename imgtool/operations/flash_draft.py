@@ -13,7 +13,7 @@ from imgtool.operations.merge import KEEP
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding
-    from imgtool.layout import FlashLayout
+    from imgtool.layout.regions import FlashLayout
     from imgtool.operations.device_settings import KeptPage, Reader
     from imgtool.operations.extras import InitDataSource
     from imgtool.operations.merge import HeaderChange, Piece

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import FileKind, Finding, Severity
-from imgtool.layout import size_for
+from imgtool.layout.regions import size_for
 from imgtool.operations.extras import table_of
 from imgtool.operations.flash_checks import waive
 from imgtool.operations.fullimage import mode_advice

@@ -22,7 +22,7 @@ from imgtool.operations.survey import init_data_cure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.layout import Region
+    from imgtool.layout.regions import Region
     from imgtool.operations.flash_checks import Content
     from imgtool.operations.flash_draft import Device, Draft, FlashRequest, Place
 

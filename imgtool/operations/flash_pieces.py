@@ -13,7 +13,7 @@ from imgtool.chip import SECTOR
 from imgtool.errors import LayoutError, in_bytes
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, Severity
-from imgtool.layout import align_up
+from imgtool.layout.regions import align_up
 from imgtool.operations.flash_checks import waive
 from imgtool.operations.merge import Piece, lay_out
 

@@ -16,7 +16,7 @@ from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
-from imgtool.layout import (
+from imgtool.layout.regions import (
     FlashLayout,
     align_up,
     filesystem_places,
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Header
-    from imgtool.layout import Region
+    from imgtool.layout.regions import Region
     from imgtool.operations.describe import Description
 
 __all__ = ["FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]

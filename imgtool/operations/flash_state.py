@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final, Literal
 from imgtool.chip import SECTOR
 from imgtool.formats import fill
 from imgtool.formats.reading import Finding, PartKind, Severity
-from imgtool.layout import keeps_rf_cal
+from imgtool.layout.regions import keeps_rf_cal
 from imgtool.operations.flash_slots import active_slot
 from imgtool.operations.sdk_sectors import RfCalState, init_data_state, rf_cal_state, system_param_state
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import FileKind, Firmware, Part, Reading
-    from imgtool.layout import Region
+    from imgtool.layout.regions import Region
     from imgtool.operations.flash_slots import ActiveSlot
     from imgtool.operations.sdk_sectors import InitDataState, SystemParamState
 

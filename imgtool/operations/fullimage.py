@@ -14,7 +14,7 @@ from imgtool.chip import flash_size
 from imgtool.errors import LayoutError, in_bytes
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
-from imgtool.layout import layout_for
+from imgtool.layout.regions import layout_for
 from imgtool.operations.describe import describe
 from imgtool.operations.extras import (
     FIRMWARE,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Firmware, Header
-    from imgtool.layout import FlashLayout
+    from imgtool.layout.regions import FlashLayout
     from imgtool.operations.describe import Description
 
 __all__ = ["Extras", "FullImage", "fullimage", "mode_advice"]

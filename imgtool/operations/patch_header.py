@@ -15,7 +15,7 @@ from imgtool.formats.images import arduino, version1, version2
 from imgtool.formats.images.rtos_app import ESP32_SIZES
 from imgtool.formats.reading import FileKind, Finding, Header, Severity
 from imgtool.formats.registry import identify
-from imgtool.layout import layout_for, size_findings
+from imgtool.layout.regions import layout_for, size_findings
 from imgtool.operations.edits import Edit
 from imgtool.operations.extras import irom_end_of, table_of
 

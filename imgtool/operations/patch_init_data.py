@@ -13,7 +13,7 @@ from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions.init_data import FIELDS, InitData
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
-from imgtool.layout import sdk_regions
+from imgtool.layout.regions import sdk_regions
 from imgtool.operations.edits import Edit, hex_words
 from imgtool.operations.extras import init_data_block, layout_of
 from imgtool.operations.pieces import Piece

@@ -20,7 +20,7 @@ from imgtool.formats import fill
 from imgtool.formats.reading import Fact, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
-from imgtool.layout import align_up, resolve
+from imgtool.layout.regions import align_up, resolve
 from imgtool.operations.edits import Edit
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What the SDK's own sectors hold: RF calibration, init data and system parameters, each as a state.
 
 A state is told by structure, never by contents: networks and passwords do not get into it.  Which sectors
-those are is the layout's business (layout.py); what real ones look like: docs/formats/flash-dump.md.
+those are is the layout's business (layout/regions.py); what real ones look like: docs/formats/flash-dump.md.
 """
 
 from __future__ import annotations

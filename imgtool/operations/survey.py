@@ -18,8 +18,8 @@ from imgtool.formats.images import aggregated
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.regions import init_data
 from imgtool.formats.registry import identify_inside
-from imgtool.layout import Region
-from imgtool.operations.first_boot import InitDataRepair, init_data_repair
+from imgtool.layout.first_boot import InitDataRepair, init_data_repair
+from imgtool.layout.regions import Region
 from imgtool.operations.sdk_sectors import rf_cal_state, system_param_state
 from imgtool.operations.survey_plan import TRAILING, goes_on, head_of, plan_of, stated_irom_end
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgtool.formats.reading import Fact, Firmware
-    from imgtool.layout import Region
+    from imgtool.layout.regions import Region
     from imgtool.operations.survey_plan import Plan
 
 __all__ = ["Survey", "init_data_cure", "survey"]

@@ -15,7 +15,7 @@ from imgtool.formats import fill, lx106
 from imgtool.formats.images import irom
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import init_data, nodemcu_page, rtos_partitions
-from imgtool.layout import (
+from imgtool.layout.regions import (
     Region,
     arduino_regions,
     keeps_rf_cal,

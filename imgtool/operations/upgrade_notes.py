@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
-from imgtool.layout import FlashLayout, table_regions
+from imgtool.layout.first_boot import filesystem_made, is_old_nodemcu
+from imgtool.layout.regions import FlashLayout, table_regions
 from imgtool.operations.advise_files import file_points
 from imgtool.operations.advise_flash import lfs_point, settings_point
 from imgtool.operations.advise_look import overlaid
@@ -26,7 +27,6 @@ from imgtool.operations.device_settings import (
     spiffs_on,
     spiffs_start,
 )
-from imgtool.operations.first_boot import filesystem_made, is_old_nodemcu
 
 if TYPE_CHECKING:
     from imgtool.formats.regions.nodemcu_page import RecordPage

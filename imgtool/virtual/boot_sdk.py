@@ -17,7 +17,7 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.nodemcu_page import PartitionTable, Record, RecordPage
-from imgtool.layout import resolve
+from imgtool.layout.regions import resolve
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.boots import ResetCause

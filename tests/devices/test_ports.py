@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import serial
 
-from imgtool.device import machine as machines
+from imgtool.device import host_ports as machines
 from imgtool.device import port as ports
 from imgtool.device.adapters import ADAPTERS, UNKNOWN_HIGHEST_BAUD, adapter_of
-from imgtool.device.machine import Group, Holder, Machine, holders
+from imgtool.device.host_ports import Group, Holder, Machine, holders
 from imgtool.device.port import (
     PortProblem,
     UnusablePortError,

@@ -7,7 +7,7 @@ import pytest
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, PartitionTable
-from imgtool.layout import resolve
+from imgtool.layout.regions import resolve
 from imgtool.operations.describe import describe
 from imgtool.operations.extras import table_of
 from imgtool.operations.fullimage import fullimage

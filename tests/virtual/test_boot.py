@@ -17,7 +17,7 @@ from imgtool.formats.reading import Firmware
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.nodemcu_page import RecordPage
-from imgtool.layout import resolve
+from imgtool.layout.regions import resolve
 from imgtool.virtual.boot import BootRun, Outcome, ResetCause, boot, download_banner
 from imgtool.virtual.boot_sdk import Chip, sdk_stage
 from tests.strategies import BOOT_IMAGES, BYTE, LOADABLE_IMAGES

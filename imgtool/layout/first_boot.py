@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.formats.reading import PartKind
 from imgtool.formats.regions.init_data import SETS
-from imgtool.layout import Region, align_up, filesystem_start
+from imgtool.layout.regions import Region, align_up, filesystem_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imgtool.formats.reading import Firmware
-    from imgtool.layout import FlashLayout
+    from imgtool.layout.regions import FlashLayout
 
 __all__ = [
     "InitDataRepair",
