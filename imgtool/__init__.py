@@ -44,14 +44,16 @@ if TYPE_CHECKING:
     )
     from imgtool.formats.regions.init_data import Deviation
     from imgtool.formats.registry import identify
-    from imgtool.operations.advise import advise
-    from imgtool.operations.advise_old import old_flash
-    from imgtool.operations.advise_side import OldFlash
-    from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
-    from imgtool.operations.boot_verdicts import Cure, Verdict
-    from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
-    from imgtool.operations.compare import compare
-    from imgtool.operations.compare_values import (
+    from imgtool.operations.advise.judgement import advise
+    from imgtool.operations.advise.old_flash import old_flash
+    from imgtool.operations.assemble.encode import encode
+    from imgtool.operations.assemble.extras import InitDataSource
+    from imgtool.operations.assemble.fullimage import Extras, FullImage, fullimage
+    from imgtool.operations.assemble.merge import HeaderChange, Merged, Piece, merge
+    from imgtool.operations.build.images import Built, BuiltFile, BuiltSegment, build
+    from imgtool.operations.build.memory_use import MemoryUse, SectionUse
+    from imgtool.operations.compare.files import compare
+    from imgtool.operations.compare.values import (
         Compared,
         Comparison,
         DiffState,
@@ -59,33 +61,45 @@ if TYPE_CHECKING:
         Pattern,
         RegionChange,
     )
-    from imgtool.operations.crash_frames import Frame
-    from imgtool.operations.describe import Description, describe
-    from imgtool.operations.edits import Difference, Edit
-    from imgtool.operations.encode import encode
-    from imgtool.operations.explain import Explanation, explain
-    from imgtool.operations.extract import ExtractedPart, Extraction, extract
-    from imgtool.operations.extras import InitDataSource
-    from imgtool.operations.filesystems import file_systems
-    from imgtool.operations.flash_slots import ActiveSlot, Slot
-    from imgtool.operations.flash_state import FlashState, LfsState
-    from imgtool.operations.fullimage import Extras, FullImage, fullimage
-    from imgtool.operations.manifest import Assembled, FileStretch, FillStretch, Manifest, Source, Wrapper
-    from imgtool.operations.memory_use import MemoryUse, SectionUse
-    from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
-    from imgtool.operations.patch import Changes, Patched, Write, patch
-    from imgtool.operations.patch_table import TableChange
-    from imgtool.operations.sdk_sectors import (
+    from imgtool.operations.explain.boot_verdicts import Cure, Verdict
+    from imgtool.operations.explain.crash_frames import Frame
+    from imgtool.operations.explain.log import Explanation, explain
+    from imgtool.operations.extract.manifest import (
+        Assembled,
+        FileStretch,
+        FillStretch,
+        Manifest,
+        Source,
+        Wrapper,
+    )
+    from imgtool.operations.extract.parts import ExtractedPart, Extraction, extract
+    from imgtool.operations.extract.split import Split, split
+    from imgtool.operations.extract.to_elf import ElfOutput, to_elf
+    from imgtool.operations.flashing.transfer import Job, Mismatch, Transfer, transfer
+    from imgtool.operations.inspect.describe import Description, describe
+    from imgtool.operations.inspect.file_systems import file_systems
+    from imgtool.operations.inspect.flash_slots import ActiveSlot, Slot
+    from imgtool.operations.inspect.flash_state import FlashState, LfsState
+    from imgtool.operations.inspect.sdk_sectors import (
         InitDataState,
         RfCalState,
         StoredNetwork,
         SystemParamState,
         stored_networks,
     )
-    from imgtool.operations.split import Split, split
-    from imgtool.operations.to_elf import ElfOutput, to_elf
-    from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
-    from imgtool.operations.watch import Watch, WatchEvent, WatchLine, WatchNote, WatchSpeed, WatchText
+    from imgtool.operations.patch.edits import Difference, Edit
+    from imgtool.operations.patch.steps import Changes, Patched, Write, patch
+    from imgtool.operations.patch.table import TableChange
+    from imgtool.operations.upgrade.side import OldFlash
+    from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
+    from imgtool.operations.watching.stream import (
+        Watch,
+        WatchEvent,
+        WatchLine,
+        WatchNote,
+        WatchSpeed,
+        WatchText,
+    )
     from imgtool.virtual.port import SimPort, open_port
 
 __version__ = "0.1.0"
@@ -131,14 +145,14 @@ _HOMES: Final = {
         "Severity",
     ),
     "imgtool.formats.filesystems.stored_files": ("FileSystem", "StoredFile"),
-    "imgtool.operations.advise": ("advise",),
-    "imgtool.operations.advise_side": ("OldFlash",),
-    "imgtool.operations.advise_old": ("old_flash",),
-    "imgtool.operations.advise_values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
-    "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
-    "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),
-    "imgtool.operations.compare": ("compare",),
-    "imgtool.operations.compare_values": (
+    "imgtool.operations.advise.judgement": ("advise",),
+    "imgtool.operations.upgrade.side": ("OldFlash",),
+    "imgtool.operations.advise.old_flash": ("old_flash",),
+    "imgtool.operations.upgrade.values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
+    "imgtool.operations.explain.boot_verdicts": ("Cure", "Verdict"),
+    "imgtool.operations.build.images": ("Built", "BuiltFile", "BuiltSegment", "build"),
+    "imgtool.operations.compare.files": ("compare",),
+    "imgtool.operations.compare.values": (
         "Compared",
         "Comparison",
         "DiffState",
@@ -146,17 +160,17 @@ _HOMES: Final = {
         "Pattern",
         "RegionChange",
     ),
-    "imgtool.operations.crash_frames": ("Frame",),
-    "imgtool.operations.describe": ("Description", "describe"),
-    "imgtool.operations.encode": ("encode",),
-    "imgtool.operations.explain": ("Explanation", "explain"),
-    "imgtool.operations.extract": ("ExtractedPart", "Extraction", "extract"),
-    "imgtool.operations.extras": ("InitDataSource",),
-    "imgtool.operations.filesystems": ("file_systems",),
-    "imgtool.operations.flash_slots": ("ActiveSlot", "Slot"),
-    "imgtool.operations.flash_state": ("FlashState", "LfsState"),
-    "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
-    "imgtool.operations.manifest": (
+    "imgtool.operations.explain.crash_frames": ("Frame",),
+    "imgtool.operations.inspect.describe": ("Description", "describe"),
+    "imgtool.operations.assemble.encode": ("encode",),
+    "imgtool.operations.explain.log": ("Explanation", "explain"),
+    "imgtool.operations.extract.parts": ("ExtractedPart", "Extraction", "extract"),
+    "imgtool.operations.assemble.extras": ("InitDataSource",),
+    "imgtool.operations.inspect.file_systems": ("file_systems",),
+    "imgtool.operations.inspect.flash_slots": ("ActiveSlot", "Slot"),
+    "imgtool.operations.inspect.flash_state": ("FlashState", "LfsState"),
+    "imgtool.operations.assemble.fullimage": ("Extras", "FullImage", "fullimage"),
+    "imgtool.operations.extract.manifest": (
         "Assembled",
         "FileStretch",
         "FillStretch",
@@ -164,22 +178,22 @@ _HOMES: Final = {
         "Source",
         "Wrapper",
     ),
-    "imgtool.operations.memory_use": ("MemoryUse", "SectionUse"),
-    "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
-    "imgtool.operations.edits": ("Difference", "Edit"),
-    "imgtool.operations.patch": ("Changes", "Patched", "Write", "patch"),
-    "imgtool.operations.patch_table": ("TableChange",),
-    "imgtool.operations.sdk_sectors": (
+    "imgtool.operations.build.memory_use": ("MemoryUse", "SectionUse"),
+    "imgtool.operations.assemble.merge": ("HeaderChange", "Merged", "Piece", "merge"),
+    "imgtool.operations.patch.edits": ("Difference", "Edit"),
+    "imgtool.operations.patch.steps": ("Changes", "Patched", "Write", "patch"),
+    "imgtool.operations.patch.table": ("TableChange",),
+    "imgtool.operations.inspect.sdk_sectors": (
         "InitDataState",
         "RfCalState",
         "StoredNetwork",
         "SystemParamState",
         "stored_networks",
     ),
-    "imgtool.operations.split": ("Split", "split"),
-    "imgtool.operations.to_elf": ("ElfOutput", "to_elf"),
-    "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
-    "imgtool.operations.watch": (
+    "imgtool.operations.extract.split": ("Split", "split"),
+    "imgtool.operations.extract.to_elf": ("ElfOutput", "to_elf"),
+    "imgtool.operations.flashing.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
+    "imgtool.operations.watching.stream": (
         "Watch",
         "WatchEvent",
         "WatchLine",

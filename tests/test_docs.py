@@ -23,8 +23,8 @@ import pytest
 from imgtool.cli import ALIASES, COMMANDS, EXIT_CODES, main
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.registry import FORMATS
-from imgtool.operations.flash_checks import CHECKS
-from imgtool.operations.stub_assumptions import ASSUMPTIONS
+from imgtool.operations.flashing.checks import CHECKS
+from imgtool.operations.proof.assumptions import ASSUMPTIONS
 from tests.support import IMAGES
 
 ROOT = Path(__file__).parents[1]

@@ -14,9 +14,9 @@ from imgtool.cli.options import images_of, size_name
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions
-    from imgtool.operations.advise_side import OldFlash
-    from imgtool.operations.advise_values import AdvicePoint, FirmwareAdvice, Names
-    from imgtool.operations.flash_draft import FlashRequest
+    from imgtool.operations.flashing.draft import FlashRequest
+    from imgtool.operations.upgrade.side import OldFlash
+    from imgtool.operations.upgrade.values import AdvicePoint, FirmwareAdvice, Names
 
 __all__ = ["advise"]
 
@@ -65,7 +65,7 @@ def advise(
 
     Example: imgtool advise backup.bin nodemcu.bin
     """
-    from imgtool.operations.advise import advise_request
+    from imgtool.operations.advise.judgement import advise_request
 
     given = list(words or [])
     capacity = None if size is None else _capacity(size)
@@ -118,15 +118,15 @@ def _capacity(size: str) -> int:
 
 def _request(words: list[str]) -> FlashRequest:
     from imgtool.cli.placing import found_here, pieces_of
-    from imgtool.operations.extras import InitDataSource
-    from imgtool.operations.flash_draft import FlashRequest
+    from imgtool.operations.assemble.extras import InitDataSource
+    from imgtool.operations.flashing.draft import FlashRequest
 
     pieces, named = pieces_of(images_of(words) if words else found_here())
     return FlashRequest(tuple(pieces), tuple(named), init_data=InitDataSource())
 
 
 def _names(words: list[str], port: str | None) -> Names:
-    from imgtool.operations.advise_values import Names
+    from imgtool.operations.upgrade.values import Names
 
     board = "" if port is None else f"-p {shlex.quote(port)} "
     return Names(shlex.join(words) if words else ".", port=board)
@@ -136,8 +136,8 @@ def _old_of(word: str, capacity: int | None) -> OldFlash:
     """What the word for OLD stands for: a file, or a folder whose images make up one."""
     from imgtool.cli.placing import pieces_of
     from imgtool.errors import FormatError, LayoutError
-    from imgtool.operations.advise_old import old_flash
-    from imgtool.operations.merge import join, lay_out
+    from imgtool.operations.advise.old_flash import old_flash
+    from imgtool.operations.assemble.merge import join, lay_out
 
     if not Path(word).exists() and ":" in word:
         raise UsageError("OLD is no file", expected="a file, a folder, or -p PORT for a board", found=word)
@@ -175,8 +175,8 @@ def _of_board(
     from imgtool.cli.connecting import connected, port_name, reader_of
     from imgtool.cli.progress import Progress
     from imgtool.errors import LayoutError
-    from imgtool.operations.advise import advise_request
-    from imgtool.operations.advise_side import OldFlash
+    from imgtool.operations.advise.judgement import advise_request
+    from imgtool.operations.upgrade.side import OldFlash
 
     name = port_name(given)
     with (

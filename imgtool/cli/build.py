@@ -14,9 +14,9 @@ from imgtool.cli.options import InitDataOption, SetOption, size_name
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Finding
-    from imgtool.operations.build import Built
-    from imgtool.operations.extras import InitDataSource
-    from imgtool.operations.merge import HeaderChange
+    from imgtool.operations.assemble.extras import InitDataSource
+    from imgtool.operations.assemble.merge import HeaderChange
+    from imgtool.operations.build.images import Built
 
 __all__ = ["Output", "build"]
 
@@ -105,7 +105,7 @@ def build(
     from imgtool.cli.build_report import show_built
     from imgtool.cli.files import read_file
     from imgtool.errors import ImgtoolError
-    from imgtool.operations.build import build as make
+    from imgtool.operations.build.images import build as make
 
     _check_words(version, slot, one_file=merge or full_size is not None)
     form = _form(merge, full_size, init_data, changes or [])
@@ -174,14 +174,14 @@ def _outputs(
     """The files, what is to be said of them beside the build, and whether all checks of them hold."""
     stem = elf.with_suffix("")
     if form.flash is not None and form.init_data is not None:
-        from imgtool.operations.fullimage import Extras, fullimage
+        from imgtool.operations.assemble.fullimage import Extras, fullimage
 
         made = fullimage(built.pieces, form.flash, Extras(form.init_data))
         path = _one_path(f"{stem}-{form.flash}.bin", output)
         findings = (*made.findings, *made.description.findings)
         return [Output(path, 0, made.data, built.files[0].checksum)], findings, made.description.ok
     if form.merge:
-        from imgtool.operations.merge import merge
+        from imgtool.operations.assemble.merge import merge
 
         path = _one_path(f"{stem}.bin", output)
         return [Output(path, 0, merge(built.pieces).data, built.files[0].checksum)], (), True

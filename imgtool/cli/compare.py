@@ -27,7 +27,7 @@ def compare(
     Example: imgtool compare nodemcu-full.bin read-back.bin
     """
     from imgtool.cli.files import read_file
-    from imgtool.operations.compare import compare as compared
+    from imgtool.operations.compare.files import compare as compared
 
     result = compared(read_file(a), read_file(b))
     no = not result.same if exact else result.differs

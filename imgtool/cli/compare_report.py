@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.cli import text
 from imgtool.cli.text import Span
-from imgtool.operations.compare_values import DiffState
+from imgtool.operations.compare.values import DiffState
 
 if TYPE_CHECKING:
     from imgtool.cli.text import Line, Screen
-    from imgtool.operations.compare_values import Compared, Comparison, FieldChange, RegionChange
+    from imgtool.operations.compare.values import Compared, Comparison, FieldChange, RegionChange
 
 __all__ = ["show_comparison"]
 

@@ -241,7 +241,7 @@ def connected(
 def reader_of(session: Session, listener: Listener) -> Callable[[int, int], bytes]:
     """Reads the flash for whoever plans; says that it does, as it takes its time without a stub."""
     from imgtool.device.events import Event
-    from imgtool.operations.transfer import read_flash
+    from imgtool.operations.flashing.transfer import read_flash
 
     def read(address: int, size: int) -> bytes:
         listener(Event("read", message=f"what is at 0x{address:06x}"))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from imgtool.cli.text import Screen
     from imgtool.formats.elf.symbols import ElfSymbols
     from imgtool.formats.logs.crash import Crash
-    from imgtool.operations.crash_frames import Frame
+    from imgtool.operations.explain.crash_frames import Frame
 
 __all__ = ["frame_words", "read_symbols", "show_crash"]
 
@@ -39,7 +39,7 @@ def read_symbols(paths: Sequence[Path]) -> list[ElfSymbols]:
 def show_crash(screen: Screen, crash: Crash, frames: Sequence[Frame]) -> None:
     """Show its registers and its code addresses."""
     from imgtool.cli.text import Span
-    from imgtool.operations.crash_frames import kept_frames
+    from imgtool.operations.explain.crash_frames import kept_frames
 
     shown = [
         (name, value)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.cli.text import Screen
-    from imgtool.operations.boot_verdicts import Cure
+    from imgtool.operations.explain.boot_verdicts import Cure
 
 __all__ = ["show_cure", "show_cures", "show_notes"]
 

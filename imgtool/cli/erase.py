@@ -129,15 +129,15 @@ def _regions(wanted: str | Region, session: Session, listener: Listener) -> tupl
             found=session.flash.id.hex(),
         )
     from imgtool.cli.connecting import reader_of
-    from imgtool.operations.device_settings import region_by_name
+    from imgtool.operations.inspect.device_settings import region_by_name
 
     found = region_by_name(wanted, reader_of(session, listener), capacity)
     return tuple(Region(region.name or wanted, region.start, region.size) for region in found)
 
 
 def _erase(wanted: str | Region, regions: tuple[Region, ...], session: Session, listener: Listener) -> None:
-    from imgtool.operations.transfer import erase as erase_region
-    from imgtool.operations.transfer import erase_chip
+    from imgtool.operations.flashing.transfer import erase as erase_region
+    from imgtool.operations.flashing.transfer import erase_chip
 
     if wanted == _ALL:
         erase_chip(session, listener)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgtool.cli.text import Line, Screen
     from imgtool.formats.logs.boots import Boot
     from imgtool.formats.logs.crash import Crash
-    from imgtool.operations.explain import Explanation
+    from imgtool.operations.explain.log import Explanation
 
 __all__ = ["explain"]
 
@@ -46,7 +46,7 @@ def explain(
 
     Example: imgtool explain boot.log
     """
-    from imgtool.operations.explain import explain as explained
+    from imgtool.operations.explain.log import explain as explained
 
     symbols = []
     if elf:

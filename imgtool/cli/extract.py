@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.formats.reading import Finding
-    from imgtool.operations.extract import ExtractedPart, Extraction
-    from imgtool.operations.to_elf import ElfOutput
+    from imgtool.operations.extract.parts import ExtractedPart, Extraction
+    from imgtool.operations.extract.to_elf import ElfOutput
 
 __all__ = ["extract"]
 
@@ -60,7 +60,7 @@ def extract(
     """
     from imgtool.cli.files import read_file
     from imgtool.errors import ImgtoolError
-    from imgtool.operations.extract import extract as take_apart
+    from imgtool.operations.extract.parts import extract as take_apart
 
     _check_words(output, files=files, part=part, segment=segment, to_elf=to_elf, irom_address=irom_address)
     address = None if irom_address is None else _irom_address(irom_address)
@@ -276,7 +276,7 @@ def _write_elf(
     taken: Extraction, file: Path, output: Path, part: ExtractedPart | None, address: int | None
 ) -> _Report:
     from imgtool.cli.files import write_file
-    from imgtool.operations.to_elf import to_elf
+    from imgtool.operations.extract.to_elf import to_elf
 
     made = to_elf(taken, part, irom_address=address)
     write_file(output, made.data, [file])

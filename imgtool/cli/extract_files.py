@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
-    from imgtool.operations.extract import ExtractedPart, Extraction
+    from imgtool.operations.extract.parts import ExtractedPart, Extraction
 
 __all__ = ["extract_files"]
 
@@ -50,7 +50,7 @@ def extract_files(
         UsageError: It is not in that part, or the folder cannot be used.
         typer.Exit: With 1, if a file is damaged.
     """
-    from imgtool.operations.filesystems import file_systems
+    from imgtool.operations.inspect.file_systems import file_systems
 
     found = [
         (part.name, system)
@@ -90,7 +90,7 @@ def _is_about(finding: Finding, found: Sequence[tuple[str, FileSystem]]) -> bool
 
 
 def _rows(found: Sequence[tuple[str, FileSystem]]) -> list[_Row]:
-    from imgtool.operations.safe_names import safe_paths
+    from imgtool.operations.extract.safe_names import safe_paths
 
     files = [(name, file) for name, system in found for file in system.files]
     several = len(found) > 1

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from imgtool.cli.progress import Progress
     from imgtool.device.events import Event, Listener
     from imgtool.device.session import Session
-    from imgtool.operations.explain import Explanation
-    from imgtool.operations.flash_plan import FlashPlan, FlashRequest
-    from imgtool.operations.transfer import Transfer
+    from imgtool.operations.explain.log import Explanation
+    from imgtool.operations.flashing.plan import FlashPlan, FlashRequest
+    from imgtool.operations.flashing.transfer import Transfer
 
 __all__ = ["Board", "flash"]
 
@@ -152,7 +152,7 @@ def flash(
 def _plan_offline(request: FlashRequest, size: str, note: str | None, *, as_json: bool) -> None:
     from imgtool.chip import flash_size
     from imgtool.cli.flash_report import plan_document, show_offline
-    from imgtool.operations.flash_plan import Target, plan_flash
+    from imgtool.operations.flashing.plan import Target, plan_flash
 
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=flash_size(size).bytes)
     plan = plan_flash(request, target)
@@ -199,7 +199,7 @@ class Board:
     @property
     def starts(self) -> bool:
         """Whether nothing says that the firmware does not start."""
-        from imgtool.operations.boot_verdicts import Verdict
+        from imgtool.operations.explain.boot_verdicts import Verdict
 
         if not self.boots or self.boot is None or self.boot.ok or self.boot.foreign:
             return True
@@ -276,8 +276,8 @@ class _Run:
 
     def _flash(self, port: str, planned: Callable[[Board], None]) -> Board:
         from imgtool.cli.connecting import connected, reader_of
-        from imgtool.operations.flash_plan import plan_flash
-        from imgtool.operations.transfer import Job, estimate, transfer
+        from imgtool.operations.flashing.plan import plan_flash
+        from imgtool.operations.flashing.transfer import Job, estimate, transfer
 
         order = self.order
         board = self.boards[port] = Board(port)
@@ -364,7 +364,7 @@ def _error_of(outcome: Outcome[Board]) -> ImgtoolError | None:
 
 def _explained(log: bytes) -> tuple[Explanation | None, str]:
     """What a boot log says, or why it says nothing."""
-    from imgtool.operations.explain import explain
+    from imgtool.operations.explain.log import explain
 
     if not log.strip():
         return None, "the chip said nothing after the reset: whether the firmware starts is not known"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imgtool.cli.flash import Board
     from imgtool.cli.text import Line, Screen
     from imgtool.errors import ImgtoolError
-    from imgtool.operations.flash_plan import FlashPlan
+    from imgtool.operations.flashing.plan import FlashPlan
 
 __all__ = [
     "board_document",
@@ -31,7 +31,7 @@ __all__ = [
 
 
 _PORT_WIDTH: Final = 24
-# Ends of the codes by which imgtool.operations.upgrade_notes says that something is lost.
+# Ends of the codes by which imgtool.operations.upgrade.notes says that something is lost.
 _LOSSES: Final = ("-formatted", "-overwritten", "-lost")
 
 
@@ -110,7 +110,7 @@ def _title(plan: FlashPlan) -> str:
 
 
 def _show_rows(screen: Screen, plan: FlashPlan) -> None:
-    from imgtool.operations.flash_draft import FORMATTED, NOT_WRITTEN
+    from imgtool.operations.flashing.draft import FORMATTED, NOT_WRITTEN
 
     rows: list[tuple[int, tuple[Line, ...]]] = []
     if plan.erase_all:

@@ -15,7 +15,7 @@ from imgtool.cli.options import images_of, size_name
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions, Session
-    from imgtool.operations.flash_plan import FlashRequest, Target
+    from imgtool.operations.flashing.plan import FlashRequest, Target
 
 __all__ = [
     "CHECKS",
@@ -38,7 +38,7 @@ KEEP: Final = "keep"
 VERIFY: Final = ("auto", "readback", "none")
 PROTECTION: Final = "protection"
 
-# Those of imgtool.operations.flash_checks, which is slow to import, and that of the flash itself.
+# Those of imgtool.operations.flashing.checks, which is slow to import, and that of the flash itself.
 CHECKS: Final = ("chip", "damaged", "fit", "mode", "place", "sector", "size", PROTECTION)
 
 ForceOption = Annotated[
@@ -121,7 +121,7 @@ def request_of(
         UsageError: A word that has no meaning, or a file that cannot be read.
     """
     from imgtool.cli.placing import found_here, header_change, init_source, pieces_of
-    from imgtool.operations.flash_plan import FlashRequest
+    from imgtool.operations.flashing.plan import FlashRequest
 
     choice, note = _size_choice(*sizes)
     change, _ = header_change(*header)
@@ -179,7 +179,7 @@ def ports_of(given: list[str] | None, *, all_ports: bool) -> list[str]:
 
 def target_of(session: Session) -> Target:
     """What a plan has to know of a device."""
-    from imgtool.operations.flash_plan import Target
+    from imgtool.operations.flashing.plan import Target
 
     chip, flash_chip = session.chip, session.flash
     return Target(chip.model, chip.embedded, chip.mac, flash_chip.id, flash_chip.bytes, flash_chip.part)

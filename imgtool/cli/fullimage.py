@@ -20,9 +20,9 @@ from imgtool.cli.options import (
 
 if TYPE_CHECKING:
     from imgtool.cli.placing import FromParts
-    from imgtool.operations.extras import InitDataSource
-    from imgtool.operations.fullimage import Extras, FullImage
-    from imgtool.operations.merge import Piece
+    from imgtool.operations.assemble.extras import InitDataSource
+    from imgtool.operations.assemble.fullimage import Extras, FullImage
+    from imgtool.operations.assemble.merge import Piece
 
 __all__ = ["fullimage"]
 
@@ -77,7 +77,7 @@ def fullimage(
 
     from imgtool.cli.files import write_file
     from imgtool.cli.placing import found_here, from_parts, header_change, init_source, pieces_of
-    from imgtool.operations.fullimage import fullimage as make
+    from imgtool.operations.assemble.fullimage import fullimage as make
 
     flash, _ = size_name(size)
     change, _ = header_change(mode, freq)
@@ -104,7 +104,7 @@ def _default_init_data(parts: FromParts, pieces: list[Piece]) -> str:
     """What stands for init data where no option says: of an extracted flash image what it has, even none."""
     if not parts.files:
         return "auto"
-    from imgtool.operations.extras import own_init_data
+    from imgtool.operations.assemble.extras import own_init_data
 
     return own_init_data(pieces)
 
@@ -115,9 +115,9 @@ def _extras(
     from dataclasses import replace
 
     from imgtool.cli.placing import filesystem_piece, read_content
-    from imgtool.operations.extras import AT_ITS_PLACE
-    from imgtool.operations.fullimage import Extras
-    from imgtool.operations.merge import Piece
+    from imgtool.operations.assemble.extras import AT_ITS_PLACE
+    from imgtool.operations.assemble.fullimage import Extras
+    from imgtool.operations.assemble.merge import Piece
 
     extras = Extras(
         source,

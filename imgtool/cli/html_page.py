@@ -38,7 +38,7 @@ from imgtool.cli.report import description_fields
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.operations.describe import Description
+    from imgtool.operations.inspect.describe import Description
 
 __all__ = ["html_page"]
 

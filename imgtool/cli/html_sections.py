@@ -12,10 +12,10 @@ from imgtool.cli.html_values import Cell, address, escaped, is_records, link, ro
 from imgtool.cli.render import byte_words
 from imgtool.formats.reading import FileKind
 from imgtool.formats.regions.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST
-from imgtool.operations.describe import AT_FLASH_START
+from imgtool.operations.inspect.describe import AT_FLASH_START
 
 if TYPE_CHECKING:
-    from imgtool.operations.describe import Description
+    from imgtool.operations.inspect.describe import Description
 
 __all__ = [
     "DEEPEST_HEADING",

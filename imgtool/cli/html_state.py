@@ -15,9 +15,9 @@ from imgtool.cli.state_report import topics
 if TYPE_CHECKING:
     from imgtool.cli.html_sections import PageFile
     from imgtool.cli.state_report import Topic
-    from imgtool.operations.flash_slots import ActiveSlot
-    from imgtool.operations.flash_state import FlashState
-    from imgtool.operations.sdk_sectors import InitDataState, SystemParamState
+    from imgtool.operations.inspect.flash_slots import ActiveSlot
+    from imgtool.operations.inspect.flash_state import FlashState
+    from imgtool.operations.inspect.sdk_sectors import InitDataState, SystemParamState
 
 __all__ = ["state_cards"]
 

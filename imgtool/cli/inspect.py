@@ -12,8 +12,8 @@ from imgtool.cli.arguments import JsonOption, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgtool.operations.describe import Description
-    from imgtool.operations.sdk_sectors import StoredNetwork
+    from imgtool.operations.inspect.describe import Description
+    from imgtool.operations.inspect.sdk_sectors import StoredNetwork
 
 __all__ = ["inspect"]
 
@@ -98,8 +98,8 @@ def _described(paths: list[Path], jobs: int) -> list[tuple[Path, Description]]:
 
 def _describe(path: Path) -> Description:
     from imgtool.cli.files import read_file
-    from imgtool.operations.describe import describe
-    from imgtool.operations.filesystems import with_files
+    from imgtool.operations.inspect.describe import describe
+    from imgtool.operations.inspect.file_systems import with_files
 
     data = read_file(path)
     return with_files(data, describe(data))
@@ -120,7 +120,7 @@ def _networks(path: Path, description: Description) -> tuple[StoredNetwork, ...]
     if description.state is None or description.state.system_param is None:
         return ()
     from imgtool.cli.files import read_file
-    from imgtool.operations.sdk_sectors import stored_networks
+    from imgtool.operations.inspect.sdk_sectors import stored_networks
 
     return stored_networks(read_file(path), description.state.system_param)
 

@@ -20,7 +20,7 @@ from imgtool.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from imgtool.operations.merge import Merged
+    from imgtool.operations.assemble.merge import Merged
 
 __all__ = ["merge"]
 
@@ -56,7 +56,7 @@ def merge(
 
     from imgtool.cli.files import write_file
     from imgtool.cli.placing import from_parts, header_change, pieces_of
-    from imgtool.operations.merge import merge as join
+    from imgtool.operations.assemble.merge import merge as join
 
     placed = images_of(images or [])
     pieces, named = pieces_of(placed)
@@ -72,7 +72,7 @@ def merge(
             "no firmware is given, by which a named place could be found", expected="FILE", found=named[0][0]
         )
     if named:
-        from imgtool.operations.extras import place_by_name
+        from imgtool.operations.assemble.extras import place_by_name
 
         pieces = [*pieces, *place_by_name(pieces, named, change.size)]
     verbatim = parts.verbatim and not named
@@ -87,7 +87,7 @@ def merge(
 def _encoded(merged: Merged, form: OutputFormat, *, filled: bool) -> bytes:
     if form is OutputFormat.BIN:
         return merged.data
-    from imgtool.operations.encode import encode
+    from imgtool.operations.assemble.encode import encode
 
     return encode(merged, form.value, filled=filled)
 

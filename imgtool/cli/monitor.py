@@ -177,8 +177,8 @@ def _run(wire: Wire, plan: Plan, look: Look, hands: Hands, symbols: Sequence[Elf
     from imgtool.cli.monitor_input import Keys, input_of
     from imgtool.cli.monitor_loop import Ended, MonitorRun
     from imgtool.cli.typing_keys import Typing
-    from imgtool.operations.line_speed import ROM_BAUD
-    from imgtool.operations.watch import Watch
+    from imgtool.operations.watching.line_speed import ROM_BAUD
+    from imgtool.operations.watching.stream import Watch
 
     # Through a server's socket the speed is not ours to choose.
     watch = Watch(hands.speed if wire.baud else ROM_BAUD, notes=look.notes, symbols=symbols)

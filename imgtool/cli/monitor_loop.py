@@ -1,6 +1,7 @@
 """The run of a monitor: from the port to the lines that are shown, from the keys to the port.
 
-What lines and notes there are is imgtool.operations.watch's, what is shown imgtool.cli.monitor_view's.
+What lines and notes there are is imgtool.operations.watching.stream's, what is shown
+imgtool.cli.monitor_view's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from imgtool.cli.typing_keys import HELP, Action
 from imgtool.device import reset
 from imgtool.device.port import losses
 from imgtool.errors import PortError
-from imgtool.operations.watch import WatchLine, WatchNote, WatchSpeed, WatchText
+from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchSpeed, WatchText
 
 if TYPE_CHECKING:
     import re
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from imgtool.cli.monitor_view import ScreenView, View
     from imgtool.cli.typing_keys import Typing
     from imgtool.device.port import Wire
-    from imgtool.operations.watch import Watch, WatchEvent
+    from imgtool.operations.watching.stream import Watch, WatchEvent
 
 __all__ = ["Ended", "MonitorRun", "Plan"]
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imgtool.cli.text import Screen
-    from imgtool.operations.crash_frames import Frame
-    from imgtool.operations.watch import WatchEvent, WatchLine, WatchNote, WatchText
+    from imgtool.operations.explain.crash_frames import Frame
+    from imgtool.operations.watching.stream import WatchEvent, WatchLine, WatchNote, WatchText
 
 __all__ = ["JsonLines", "Record", "ScreenView", "Selection", "Stamp", "View", "harmless"]
 
@@ -113,7 +113,7 @@ class ScreenView:
 
     def show(self, event: WatchEvent) -> None:
         """Show a line, the beginning of one, or a note."""
-        from imgtool.operations.watch import WatchLine, WatchNote, WatchText
+        from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText
 
         self._rub_out()
         if isinstance(event, WatchText):
@@ -263,7 +263,7 @@ class Record:
 
     def show(self, event: WatchEvent) -> None:
         """Keep a line or a note."""
-        from imgtool.operations.watch import WatchLine, WatchNote
+        from imgtool.operations.watching.stream import WatchLine, WatchNote
 
         if isinstance(event, WatchLine) and self.selection.takes(harmless(event.text)):
             self.lines.append(_line_fields(event))
@@ -287,7 +287,7 @@ class JsonLines:
 
     def show(self, event: WatchEvent) -> None:
         """Write what has happened."""
-        from imgtool.operations.watch import WatchLine, WatchNote, WatchSpeed
+        from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchSpeed
 
         if isinstance(event, WatchLine) and self._selection.takes(harmless(event.text)):
             self._tell("line", _line_fields(event))

@@ -41,7 +41,7 @@ INIT_DATA_CHOICES: Final = ("auto", "keep", "none", "v05", "v08")
 """What ``--init-data`` can be, beside a file."""
 
 MANIFEST: Final = "imgtool-manifest.json"
-"""The file that makes a folder the parts of one image; imgtool/operations/manifest.py reads it."""
+"""The file that makes a folder the parts of one image; imgtool/operations/extract/manifest.py reads it."""
 
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
 

@@ -1,6 +1,6 @@
 """A folder of parts with its manifest: read back as one piece, and kept from being led out of.
 
-Not the manifest itself (operations/manifest.py), and no folder of ``0x*.bin`` (options.py).
+Not the manifest itself (operations/extract/manifest.py), and no folder of ``0x*.bin`` (options.py).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from imgtool.cli.arguments import UsageError
 from imgtool.cli.files import read_file, real_path, unusable
 from imgtool.errors import ImgtoolError
-from imgtool.operations.manifest import Assembled, FillStretch, Manifest, wrong_file
+from imgtool.operations.extract.manifest import Assembled, FillStretch, Manifest, wrong_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from imgtool.formats.reading import Finding
-    from imgtool.operations.manifest import FileStretch
-    from imgtool.operations.merge import Piece
+    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.extract.manifest import FileStretch
 
 __all__ = ["assembled", "findings_of", "is_inside", "part_files"]
 

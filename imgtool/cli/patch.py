@@ -14,9 +14,9 @@ from imgtool.cli.options import INIT_DATA_CHOICES, OutputFormat, number
 
 if TYPE_CHECKING:
     from imgtool.cli.placing import Content
-    from imgtool.operations.patch import Changes, Patched, Write
-    from imgtool.operations.patch_table import TableChange
-    from imgtool.operations.pieces import Piece
+    from imgtool.operations.assemble.pieces import Piece
+    from imgtool.operations.patch.steps import Changes, Patched, Write
+    from imgtool.operations.patch.table import TableChange
 
 __all__ = ["patch"]
 
@@ -178,9 +178,9 @@ def patch(
     from imgtool.cli.files import write_file
     from imgtool.cli.placing import content_of, filesystem_piece, header_change, init_source, read_content
     from imgtool.errors import ImgtoolError
-    from imgtool.operations.merge import Piece
-    from imgtool.operations.patch import Changes
-    from imgtool.operations.patch import patch as make
+    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.patch.steps import Changes
+    from imgtool.operations.patch.steps import patch as make
 
     _check_output(output, in_place=in_place, dry_run=dry_run)
     if init_data == "none":
@@ -230,7 +230,7 @@ def _address(text: str) -> int:
 
 
 def _table(*words: str | None) -> TableChange:
-    from imgtool.operations.patch_table import REST, TableChange
+    from imgtool.operations.patch.table import REST, TableChange
 
     lfs_addr, lfs_size, spiffs_addr, spiffs_size = words
     rest = spiffs_size is not None and spiffs_size.lower() == _REST
@@ -245,7 +245,7 @@ def _table(*words: str | None) -> TableChange:
 def _write(word: str) -> Write:
     """``ADDR=HEX`` or ``ADDR=FILE``; what reads as hex is hex, ``./cafe`` is a file."""
     from imgtool.cli.files import read_file
-    from imgtool.operations.patch import Write
+    from imgtool.operations.patch.steps import Write
 
     address, equals, value = word.partition("=")
     if not equals or not value:
@@ -268,7 +268,7 @@ def _moved(writes: tuple[Write, ...], content: Content) -> tuple[Write, ...]:
     """The writes to flash addresses of records as offsets from the lowest one."""
     from dataclasses import replace
 
-    from imgtool.operations.patch import LOAD_ADDRESSES
+    from imgtool.operations.patch.steps import LOAD_ADDRESSES
 
     moved = []
     for write in writes:
@@ -290,8 +290,8 @@ def _encoded(content: Content, made: Patched, file: Path, target: Path) -> bytes
     wanted = content.form if target == file else OutputFormat.of_name(target).value
     if wanted == OutputFormat.BIN.value:
         return made.data
-    from imgtool.operations.encode import records_of
-    from imgtool.operations.pieces import Piece
+    from imgtool.operations.assemble.encode import records_of
+    from imgtool.operations.assemble.pieces import Piece
 
     return records_of(made.data, content.pieces or (Piece(0, made.data, str(file)),), wanted)
 

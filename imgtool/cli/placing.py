@@ -18,11 +18,11 @@ from imgtool.cli.options import (
     size_name,
 )
 from imgtool.errors import FormatError
-from imgtool.operations.pieces import HeaderChange, Piece
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding
-    from imgtool.operations.extras import InitDataSource
+    from imgtool.operations.assemble.extras import InitDataSource
 
 __all__ = [
     "Content",
@@ -42,7 +42,7 @@ _KEEP = "keep"
 
 def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]]]:
     """Read the images: those with an address, and those that go to a named place."""
-    from imgtool.operations.records import form_of, pieces_of_records
+    from imgtool.operations.assemble.records import form_of, pieces_of_records
 
     if not images:
         raise UsageError("no image is given", expected="files, or a folder with 0x*.bin", found="nothing")
@@ -95,7 +95,7 @@ def content_of(path: Path) -> Content:
         FormatError: A record is damaged.
         LayoutError: It holds addresses that are not those of flash.
     """
-    from imgtool.operations.records import form_of, pieces_of_records
+    from imgtool.operations.assemble.records import form_of, pieces_of_records
 
     data, name = read_file(path), str(path)
     form = form_of(data)
@@ -113,8 +113,8 @@ def _flat(data: bytes, form: str, name: str) -> bytes:
     if form == "bin":
         return data
     from imgtool.formats.fill import ERASED
-    from imgtool.operations.merge import join
-    from imgtool.operations.records import pieces_of_records
+    from imgtool.operations.assemble.merge import join
+    from imgtool.operations.assemble.records import pieces_of_records
 
     pieces = pieces_of_records(data, form, name)
     start = pieces[0].address
@@ -141,7 +141,7 @@ def from_parts(images: list[Placed], pieces: list[Piece]) -> FromParts:
     if not any(image.path.name == MANIFEST for image in images):
         return FromParts()
     from imgtool.cli.parts_folder import findings_of, part_files
-    from imgtool.operations.manifest import Assembled
+    from imgtool.operations.extract.manifest import Assembled
 
     only = pieces[0] if len(pieces) == 1 else None
     unchanged = isinstance(only, Assembled) and only.same
@@ -206,7 +206,7 @@ def found_here() -> list[Placed]:
 
 def filesystem_piece(text: str) -> Piece:
     """A file system image, ``FILE`` or ``FILE@ADDR``; without an address it goes to its place."""
-    from imgtool.operations.extras import AT_ITS_PLACE
+    from imgtool.operations.assemble.extras import AT_ITS_PLACE
 
     name, at, address = text.rpartition("@")
     if not at or not address[:1].isdigit() or Path(text).exists():
@@ -220,7 +220,7 @@ def init_source(choice: str, changes: list[str]) -> InitDataSource:
     Raises:
         UsageError: A change is none, or its field does not exist.
     """
-    from imgtool.operations.extras import InitDataSource
+    from imgtool.operations.assemble.extras import InitDataSource
 
     fields: dict[str, str] = {}
     for change in changes:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from imgtool.cli.progress import Progress
     from imgtool.device.session import Session
-    from imgtool.operations.scratch import Scratch
-    from imgtool.operations.stub_assumptions import Observation, Proof
+    from imgtool.operations.proof.assumptions import Observation, Proof
+    from imgtool.operations.proof.scratch import Scratch
 
 __all__ = ["prove"]
 
@@ -126,7 +126,7 @@ def _check_output(output: Path | None) -> None:
 def _proof(session: Session, address: int | None, kept: Path, progress: Progress, name: str) -> Proof:
     """Observe; what the block held is in a file until it is put back."""
     from imgtool.cli.files import write_file
-    from imgtool.operations.stub_proof import prove_stub
+    from imgtool.operations.proof.observations import prove_stub
 
     def save(block: Scratch) -> None:
         if not block.blank:

@@ -56,7 +56,7 @@ def read(
     from imgtool.cli.connecting import connect_options, connected, port_name
     from imgtool.cli.files import write_file
     from imgtool.cli.progress import Progress
-    from imgtool.operations.transfer import read_flash
+    from imgtool.operations.flashing.transfer import read_flash
 
     region, last = _region(words or [])
     target = _target(output or last, backup=backup)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from imgtool.cli.text import Line, Screen
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Finding, Firmware, Part
-    from imgtool.operations.describe import Description
-    from imgtool.operations.merge import Piece
+    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.inspect.describe import Description
 
 __all__ = [
     "byte_words",

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from imgtool.cli.text import Line
     from imgtool.formats.regions.init_data import Field
-    from imgtool.operations.edits import Difference
-    from imgtool.operations.patch import Patched
+    from imgtool.operations.patch.edits import Difference
+    from imgtool.operations.patch.steps import Patched
 
 __all__ = ["show_fields", "show_patched"]
 

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
-    from imgtool.operations.boot_verdicts import Cure
-    from imgtool.operations.compare_values import Compared, Comparison
-    from imgtool.operations.describe import Description
-    from imgtool.operations.edits import Difference
-    from imgtool.operations.merge import Piece
-    from imgtool.operations.patch import Patched
+    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.compare.values import Compared, Comparison
+    from imgtool.operations.explain.boot_verdicts import Cure
+    from imgtool.operations.inspect.describe import Description
+    from imgtool.operations.patch.edits import Difference
+    from imgtool.operations.patch.steps import Patched
 
 __all__ = [
     "checksum_fields",

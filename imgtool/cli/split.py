@@ -26,7 +26,7 @@ def split(
     from imgtool.cli.files import write_files
     from imgtool.cli.placing import read_content
     from imgtool.errors import ImgtoolError
-    from imgtool.operations.split import split as cut
+    from imgtool.operations.extract.split import split as cut
 
     data = read_content(file)
     try:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from imgtool.cli.text import Screen
-    from imgtool.operations.flash_slots import ActiveSlot
-    from imgtool.operations.flash_state import FlashState
-    from imgtool.operations.sdk_sectors import StoredNetwork
+    from imgtool.operations.inspect.flash_slots import ActiveSlot
+    from imgtool.operations.inspect.flash_state import FlashState
+    from imgtool.operations.inspect.sdk_sectors import StoredNetwork
 
 __all__ = ["Topic", "network_fields", "show_networks", "show_state", "state_fields", "topics"]
 

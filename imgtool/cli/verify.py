@@ -21,9 +21,9 @@ from imgtool.cli.options import FreqOption, ImagesArgument, ModeOption
 if TYPE_CHECKING:
     from imgtool.device.events import Listener
     from imgtool.device.session import Session
-    from imgtool.operations.flash_plan import FlashRequest
-    from imgtool.operations.merge import Piece
-    from imgtool.operations.transfer import Mismatch
+    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.flashing.plan import FlashRequest
+    from imgtool.operations.flashing.transfer import Mismatch
 
 __all__ = ["verify"]
 
@@ -56,8 +56,8 @@ def verify(
     """
     from imgtool.cli.connecting import connect_options, connected, port_name
     from imgtool.cli.progress import Progress
-    from imgtool.operations.flash_checks import CHECKS
-    from imgtool.operations.transfer import verify as compare
+    from imgtool.operations.flashing.checks import CHECKS
+    from imgtool.operations.flashing.transfer import verify as compare
 
     options = connect_options(baud, stub, reset, no_stub=no_stub)
     request, note = request_of(
@@ -105,7 +105,7 @@ def _pieces(
 ) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
     """What should be in the flash, and how that differs from the files."""
     from imgtool.cli.connecting import reader_of
-    from imgtool.operations.flash_plan import plan_flash
+    from imgtool.operations.flashing.plan import plan_flash
 
     if request.size_choice == _KEEP and not request.named and not request.header.any:
         _check_room(request.pieces, session)
@@ -115,7 +115,7 @@ def _pieces(
 
 
 def _check_room(pieces: tuple[Piece, ...], session: Session) -> None:
-    from imgtool.operations.flash_checks import check_room
+    from imgtool.operations.flashing.checks import check_room
 
     check_room(pieces, session.flash.bytes, frozenset())
 
@@ -133,8 +133,8 @@ def _of_header(mismatch: Mismatch, pieces: tuple[Piece, ...], session: Session) 
 
     from imgtool.chip import SECTOR
     from imgtool.formats.reading import Header
-    from imgtool.operations.transfer import read_flash
-    from imgtool.operations.transfer import verify as compare
+    from imgtool.operations.flashing.transfer import read_flash
+    from imgtool.operations.flashing.transfer import verify as compare
 
     if mismatch.address not in _HEADER_FIELDS:
         return ""

@@ -1,7 +1,7 @@
 """A connection to a chip from the first SYNC to the reset at the end, which heals itself where it can.
 
 It finds the chip, identifies chip and flash, raises the speed of the line and starts a stub.  Not what is
-done with the flash (imgtool.device.flasher, imgtool.operations.transfer).
+done with the flash (imgtool.device.flasher, imgtool.operations.flashing.transfer).
 """
 
 from __future__ import annotations

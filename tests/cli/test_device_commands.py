@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imgtool.device.stub import espressif_stubs
-from imgtool.operations import transfer as transfers
+from imgtool.operations.flashing import transfer as transfers
 from tests.support import IMAGES, Command, Put, flash_512k
 
 PORT = "sim:512KB,flash=f.bin"

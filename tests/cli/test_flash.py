@@ -17,8 +17,8 @@ from imgtool.device import port as ports
 from imgtool.device.events import Event
 from imgtool.device.port import PortInfo, PortProblem, UnusablePortError
 from imgtool.device.stub import espressif_stubs
-from imgtool.operations import flash_checks
-from imgtool.operations import transfer as transfers
+from imgtool.operations.flashing import checks
+from imgtool.operations.flashing import transfer as transfers
 from imgtool.virtual.port import open_port
 from tests.support import IMAGES, Command, Put, aggregate
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imgtool.device.session import Session
-    from imgtool.operations.transfer import Job
+    from imgtool.operations.flashing.transfer import Job
 
 PORT = "sim:512KB,flash=f.bin"
 ROM = ("--stub", "none")
@@ -605,7 +605,7 @@ def test_errors_in_json(small: Path, imgtool: Command) -> None:
 
 
 def test_every_check_can_be_waived() -> None:
-    assert {*flash_checks.CHECKS, flash_request.PROTECTION} == set(flash_request.CHECKS)
+    assert {*checks.CHECKS, flash_request.PROTECTION} == set(flash_request.CHECKS)
 
 
 # Where the port comes from.

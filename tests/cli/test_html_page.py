@@ -29,7 +29,7 @@ from imgtool.formats.reading import (
     SegmentInfo,
     Severity,
 )
-from imgtool.operations.describe import Description, describe
+from imgtool.operations.inspect.describe import Description, describe
 from tests.html_reading import Page
 from tests.support import IMAGES, Command, Put, aggregate, corpus_folder
 

@@ -13,9 +13,9 @@ import pytest
 
 from imgtool.cli.monitor_view import ScreenView, Selection, Stamp, harmless
 from imgtool.cli.text import Screen
-from imgtool.operations.crash_frames import Frame
-from imgtool.operations.explain import explain
-from imgtool.operations.watch import WatchLine, WatchNote, WatchText
+from imgtool.operations.explain.crash_frames import Frame
+from imgtool.operations.explain.log import explain
+from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText
 from tests.support import Command, Put, flash_512k
 from tests.terminal import terminal
 

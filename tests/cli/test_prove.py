@@ -13,8 +13,8 @@ import pytest
 
 from imgtool.device.own_stub import OwnFlasher
 from imgtool.device.stub import own_stub
-from imgtool.operations import stub_proof
-from imgtool.operations.stub_assumptions import ASSUMPTIONS, Amounts
+from imgtool.operations.proof import observations
+from imgtool.operations.proof.assumptions import ASSUMPTIONS, Amounts
 from tests.support import Command, Put
 
 PORT = "sim:512KB,flash=f.bin"
@@ -29,7 +29,7 @@ LITTLE = Amounts(
 def little_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - in a folder of its own
     for name in ("IMGTOOL_PORT", "IMGTOOL_BAUD", "ESPTOOL_PORT", "ESPTOOL_BAUD"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(stub_proof, "prove_stub", partial(stub_proof.prove_stub, amounts=LITTLE))
+    monkeypatch.setattr(observations, "prove_stub", partial(observations.prove_stub, amounts=LITTLE))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from imgtool.formats.images import aggregated
 from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.formats.reading import FileKind, PartKind, Reading
-from imgtool.operations.describe import describe
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, IROM, aggregate, holes, said, spans
 
 BOOT = IMAGES["sample/0x00000.bin"]

@@ -6,7 +6,7 @@ import pytest
 
 from fixtures import blocks, dumps, generations
 from fixtures.upgrades import MB, before_3, flash, from_3, used_3
-from imgtool.operations.describe import describe
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES
 
 LARGE = 0x40000

@@ -16,18 +16,18 @@ from fixtures import nodemcu, upgrades
 from fixtures.upgrades import MB, Build3, before_3, flash, from_3, spiffs, used, used_3
 from imgtool.cli import COMMANDS
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
-from imgtool.operations.advise import advise
-from imgtool.operations.advise_look import side_before
-from imgtool.operations.advise_old import old_flash
-from imgtool.operations.advise_side import OldFlash
-from imgtool.operations.advise_values import AdviceVerdict, Topic
-from imgtool.operations.merge import Piece
+from imgtool.operations.advise.judgement import advise
+from imgtool.operations.advise.old_flash import old_flash
+from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.upgrade.look import side_before
+from imgtool.operations.upgrade.side import OldFlash
+from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 from tests.support import IMAGES, aggregate, real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.operations.advise_values import FirmwareAdvice
+    from imgtool.operations.upgrade.values import FirmwareAdvice
 
 KILO: Final = 1024
 SPIFFS: Final = spiffs(16)

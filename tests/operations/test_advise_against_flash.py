@@ -10,19 +10,19 @@ import pytest
 
 from fixtures import blocks, dumps
 from fixtures.upgrades import MB, before_3, flash, from_3, lfs_region, spiffs, used, used_3
-from imgtool.operations.advise import advise_request
-from imgtool.operations.advise_side import OldFlash
-from imgtool.operations.advise_values import AdviceVerdict, Names, Topic
-from imgtool.operations.extras import InitDataSource
-from imgtool.operations.flash_draft import FlashRequest, Target
-from imgtool.operations.flash_plan import plan_flash
-from imgtool.operations.merge import Piece
+from imgtool.operations.advise.judgement import advise_request
+from imgtool.operations.assemble.extras import InitDataSource
+from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.flashing.draft import FlashRequest, Target
+from imgtool.operations.flashing.plan import plan_flash
+from imgtool.operations.upgrade.side import OldFlash
+from imgtool.operations.upgrade.values import AdviceVerdict, Names, Topic
 from tests.support import IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.operations.device_settings import Reader
+    from imgtool.operations.inspect.device_settings import Reader
 
 ERASED: Final = b"\xff"
 FILES: Final = spiffs(16)

@@ -14,11 +14,11 @@ from fixtures.upgrades import KB, MB, before_3, from_3
 from imgtool.errors import ImgtoolError
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions.init_data import SETS
-from imgtool.operations.advise import advise
-from imgtool.operations.advise_values import AdviceVerdict, FirmwareAdvice, Topic
-from imgtool.operations.boot_verdicts import Verdict
-from imgtool.operations.explain import explain
-from imgtool.operations.merge import Piece
+from imgtool.operations.advise.judgement import advise
+from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.explain.boot_verdicts import Verdict
+from imgtool.operations.explain.log import explain
+from imgtool.operations.upgrade.values import AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.virtual.boot import boot
 from tests.support import Command, Put, flashed, over
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.operations.boot_verdicts import Verdict
-from imgtool.operations.explain import Explanation, explain
+from imgtool.operations.explain.boot_verdicts import Verdict
+from imgtool.operations.explain.log import Explanation, explain
 from tests.boot_logs import NOISE
 from tests.operations.boot_log_cases import CASES, LogCase
 

@@ -17,10 +17,10 @@ from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.checksums import sdk_crc
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.images.version2 import OtaImage
-from imgtool.operations.build import Built, build
-from imgtool.operations.describe import describe
-from imgtool.operations.memory_use import irom_map
-from imgtool.operations.merge import HeaderChange, merge
+from imgtool.operations.assemble.merge import HeaderChange, merge
+from imgtool.operations.build.images import Built, build
+from imgtool.operations.build.memory_use import irom_map
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, codes, table_page
 
 if TYPE_CHECKING:

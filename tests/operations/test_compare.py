@@ -16,11 +16,11 @@ from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import FIELDS, SETS
 from imgtool.formats.regions.nodemcu_page import Record, RecordPage
-from imgtool.operations.compare import Comparison, DiffState, RegionChange, compare
-from imgtool.operations.describe import describe
-from imgtool.operations.encode import encode
-from imgtool.operations.fullimage import fullimage
-from imgtool.operations.merge import Piece, merge
+from imgtool.operations.assemble.encode import encode
+from imgtool.operations.assemble.fullimage import fullimage
+from imgtool.operations.assemble.merge import Piece, merge
+from imgtool.operations.compare.files import Comparison, DiffState, RegionChange, compare
+from imgtool.operations.inspect.describe import describe
 from imgtool.virtual.boot import boot
 from tests.strategies import NO_SHRINKING
 from tests.support import IMAGES, aggregate, flipped

@@ -8,8 +8,8 @@ import pytest
 
 from fixtures.elves import ALLOC, EXEC, Elf, Section
 from imgtool.formats.elf.symbols import ElfSymbols
-from imgtool.operations.explain import explain
-from imgtool.operations.watch import Watch, WatchNote
+from imgtool.operations.explain.log import explain
+from imgtool.operations.watching.stream import Watch, WatchNote
 from tests.formats.test_elf_symbols import table
 from tests.operations.boot_log_cases import CASES, RTOS
 from tests.support import IMAGES

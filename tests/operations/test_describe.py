@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgtool.formats.reading import FileKind, Severity
-from imgtool.operations.describe import describe
+from imgtool.operations.inspect.describe import describe
 from tests.strategies import NO_SHRINKING
 from tests.support import IMAGES, aggregate, corpus_folder, flipped, holes, real, said
 

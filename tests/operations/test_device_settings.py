@@ -8,7 +8,7 @@ from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import RecordPage
-from imgtool.operations.device_settings import (
+from imgtool.operations.inspect.device_settings import (
     Reader,
     device_header,
     device_page,

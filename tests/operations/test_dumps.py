@@ -11,13 +11,13 @@ import pytest
 from fixtures import dumps
 from imgtool import cli
 from imgtool.cli.report import description_fields
-from imgtool.operations.describe import describe
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, codes, holes, said, spans
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgtool.operations.describe import Description
+    from imgtool.operations.inspect.describe import Description
 
 V05 = IMAGES["init-data/v05.bin"]
 BAD_SLOT = "sdk-boot-bad-slot-1m"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imgtool.operations.boot_verdicts import Verdict
-from imgtool.operations.explain import Explanation, explain
+from imgtool.operations.explain.boot_verdicts import Verdict
+from imgtool.operations.explain.log import Explanation, explain
 from tests.boot_logs import (
     BANNER,
     CSUM_ERR,

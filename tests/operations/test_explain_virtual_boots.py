@@ -8,8 +8,8 @@ import pytest
 
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions.init_data import SETS
-from imgtool.operations.boot_verdicts import Verdict
-from imgtool.operations.explain import explain
+from imgtool.operations.explain.boot_verdicts import Verdict
+from imgtool.operations.explain.log import explain
 from imgtool.virtual.boot import BootRun, Outcome, boot
 from imgtool.virtual.boot_sdk import ROM_BAUD
 from tests.support import IMAGES, aggregate, flipped, table_page

@@ -14,12 +14,12 @@ from imgtool.chip import FLASH_SIZES
 from imgtool.errors import FormatError, ImgtoolError
 from imgtool.formats.reading import PartKind
 from imgtool.formats.registry import identify
-from imgtool.operations.describe import describe
-from imgtool.operations.extract import Extraction, extract
-from imgtool.operations.extras import AT_ITS_PLACE, InitDataSource, own_init_data
-from imgtool.operations.fullimage import Extras, fullimage
-from imgtool.operations.manifest import Assembled, Manifest
-from imgtool.operations.merge import HeaderChange, Piece, merge
+from imgtool.operations.assemble.extras import AT_ITS_PLACE, InitDataSource, own_init_data
+from imgtool.operations.assemble.fullimage import Extras, fullimage
+from imgtool.operations.assemble.merge import HeaderChange, Piece, merge
+from imgtool.operations.extract.manifest import Assembled, Manifest
+from imgtool.operations.extract.parts import Extraction, extract
+from imgtool.operations.inspect.describe import describe
 from tests.strategies import NO_SHRINKING
 from tests.support import IMAGES, IROM, aggregate, codes, corpus_folder
 

@@ -6,9 +6,9 @@ from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import Firmware
 from imgtool.layout.regions import layout_for
-from imgtool.operations.extras import AT_ITS_PLACE, filesystem_findings, place_by_name
-from imgtool.operations.fullimage import Extras, fullimage
-from imgtool.operations.merge import Piece
+from imgtool.operations.assemble.extras import AT_ITS_PLACE, filesystem_findings, place_by_name
+from imgtool.operations.assemble.fullimage import Extras, fullimage
+from imgtool.operations.assemble.merge import Piece
 from tests.support import IMAGES, IROM, aggregate, real, said
 
 V05 = IMAGES["init-data/v05.bin"]

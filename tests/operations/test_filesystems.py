@@ -8,8 +8,8 @@ import pytest
 import imgtool
 from fixtures import filesystems
 from imgtool.formats.reading import PartKind
-from imgtool.operations.describe import describe
-from imgtool.operations.filesystems import file_systems, with_files
+from imgtool.operations.inspect.describe import describe
+from imgtool.operations.inspect.file_systems import file_systems, with_files
 from tests.support import IMAGES, said
 
 

@@ -14,11 +14,11 @@ from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import RecordPage
-from imgtool.operations.describe import describe
-from imgtool.operations.extras import InitDataSource
-from imgtool.operations.flash_checks import CHECKS
-from imgtool.operations.flash_plan import FlashPlan, FlashRequest, Reader, Target, plan_flash
-from imgtool.operations.merge import HeaderChange, Piece
+from imgtool.operations.assemble.extras import InitDataSource
+from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.flashing.checks import CHECKS
+from imgtool.operations.flashing.plan import FlashPlan, FlashRequest, Reader, Target, plan_flash
+from imgtool.operations.inspect.describe import describe
 from tests.strategies import NO_SHRINKING
 from tests.support import CORPUS_VARIABLE, IMAGES, IROM, aggregate, codes, flipped, real, said
 

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from fixtures import blocks, dumps, firmwares, generations
 from imgtool.formats.images.version1 import patch_header
-from imgtool.operations.describe import describe
-from imgtool.operations.sdk_sectors import stored_networks
+from imgtool.operations.inspect.describe import describe
+from imgtool.operations.inspect.sdk_sectors import stored_networks
 from tests.strategies import NO_SHRINKING
 from tests.support import IMAGES, aggregate, flipped, holes, said, spans
 
 if TYPE_CHECKING:
-    from imgtool.operations.describe import Description
-    from imgtool.operations.flash_slots import ActiveSlot
-    from imgtool.operations.flash_state import FlashState
-    from imgtool.operations.sdk_sectors import InitDataState, RfCalState, SystemParamState
+    from imgtool.operations.inspect.describe import Description
+    from imgtool.operations.inspect.flash_slots import ActiveSlot
+    from imgtool.operations.inspect.flash_state import FlashState
+    from imgtool.operations.inspect.sdk_sectors import InitDataState, RfCalState, SystemParamState
 
 KB, MB, SECTOR = 1 << 10, 1 << 20, 0x1000
 SAMPLE = aggregate("sample")

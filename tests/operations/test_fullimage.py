@@ -5,10 +5,10 @@ import pytest
 from fixtures import blocks
 from imgtool.chip import FLASH_SIZES, flash_size
 from imgtool.errors import FormatError, LayoutError
-from imgtool.operations.describe import describe
-from imgtool.operations.extras import InitDataSource
-from imgtool.operations.fullimage import Extras, FullImage, fullimage
-from imgtool.operations.merge import HeaderChange, Piece
+from imgtool.operations.assemble.extras import InitDataSource
+from imgtool.operations.assemble.fullimage import Extras, FullImage, fullimage
+from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, IROM, aggregate, codes, real, said, spans
 
 SIZES = [size.name for size in FLASH_SIZES if size.name != "256KB"]

@@ -10,12 +10,12 @@ import pytest
 
 from fixtures import dumps
 from imgtool.cli.report import description_fields
-from imgtool.operations.describe import describe
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, holes, said, spans
 
 if TYPE_CHECKING:
-    from imgtool.operations.describe import Description
-    from imgtool.operations.flash_state import FlashState
+    from imgtool.operations.inspect.describe import Description
+    from imgtool.operations.inspect.flash_state import FlashState
 
 LOADER = [("bootloader", 0)]
 SLOT_1 = [("image-v2", 0x1000), ("irom", 0x1010), ("image-v1", 0x16A10), ("crc-tail", 0x1FFC0)]

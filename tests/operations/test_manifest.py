@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
-from imgtool.operations.manifest import FileStretch, FillStretch, Manifest, Source, Wrapper
+from imgtool.operations.extract.manifest import FileStretch, FillStretch, Manifest, Source, Wrapper
 
 DIGEST = "0" * 64
 NAMES = st.text(st.characters(exclude_characters="/\\:", min_codepoint=0x20), min_size=1, max_size=9).filter(

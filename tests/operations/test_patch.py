@@ -13,12 +13,12 @@ from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.images.rtos_app import ESP32_SIZES
 from imgtool.formats.reading import FileKind
 from imgtool.formats.regions import init_data
-from imgtool.operations.describe import Description, describe
-from imgtool.operations.extras import AT_ITS_PLACE, InitDataSource
-from imgtool.operations.fullimage import fullimage
-from imgtool.operations.merge import HeaderChange, Piece
-from imgtool.operations.patch import Changes, Patched, Write, patch
-from imgtool.operations.patch_table import TableChange
+from imgtool.operations.assemble.extras import AT_ITS_PLACE, InitDataSource
+from imgtool.operations.assemble.fullimage import fullimage
+from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.inspect.describe import Description, describe
+from imgtool.operations.patch.steps import Changes, Patched, Write, patch
+from imgtool.operations.patch.table import TableChange
 from tests.support import IMAGES, aggregate, codes, corpus_folder, flipped
 
 OTHERS = (

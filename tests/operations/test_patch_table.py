@@ -8,12 +8,12 @@ from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, PartitionTable
 from imgtool.layout.regions import resolve
-from imgtool.operations.describe import describe
-from imgtool.operations.extras import table_of
-from imgtool.operations.fullimage import fullimage
-from imgtool.operations.merge import HeaderChange, Piece
-from imgtool.operations.patch import Changes, Patched, Write, patch
-from imgtool.operations.patch_table import REST, TableChange
+from imgtool.operations.assemble.extras import table_of
+from imgtool.operations.assemble.fullimage import fullimage
+from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.inspect.describe import describe
+from imgtool.operations.patch.steps import Changes, Patched, Write, patch
+from imgtool.operations.patch.table import REST, TableChange
 from tests.support import IMAGES, aggregate, codes, real
 
 FRESH = {name: aggregate(name) for name in ("nodemcu-3.0-2019", "nodemcu-3.0-2021")}

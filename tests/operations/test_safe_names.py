@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.operations.safe_names import safe_paths
+from imgtool.operations.extract.safe_names import safe_paths
 
 
 @pytest.mark.parametrize(

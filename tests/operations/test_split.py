@@ -8,9 +8,9 @@ from fixtures import blocks
 from imgtool.errors import FormatError
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.reading import FileKind
-from imgtool.operations.describe import describe
-from imgtool.operations.merge import HeaderChange, Piece, merge
-from imgtool.operations.split import Split, split
+from imgtool.operations.assemble.merge import HeaderChange, Piece, merge
+from imgtool.operations.extract.split import Split, split
+from imgtool.operations.inspect.describe import describe
 from tests.strategies import LOADABLE_IMAGES, NO_SHRINKING
 from tests.support import IMAGES, IROM, aggregate, codes, real
 

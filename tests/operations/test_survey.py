@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from fixtures import blocks
 from fixtures.filesystems import Spiffs, Variant
 from imgtool.formats.images.version1 import patch_header
-from imgtool.operations.describe import describe
-from imgtool.operations.filesystems import file_systems
+from imgtool.operations.inspect.describe import describe
+from imgtool.operations.inspect.file_systems import file_systems
 from tests.strategies import NO_SHRINKING
 from tests.support import IMAGES, IROM, aggregate, holes, real, said, spans, table_page
 

@@ -13,11 +13,11 @@ import pytest
 from imgtool.errors import FormatError
 from imgtool.formats.elf.file import Executable
 from imgtool.formats.reading import PartKind
-from imgtool.operations.describe import describe
-from imgtool.operations.extract import extract
-from imgtool.operations.fullimage import fullimage
-from imgtool.operations.merge import Piece, merge
-from imgtool.operations.to_elf import ElfOutput, to_elf
+from imgtool.operations.assemble.fullimage import fullimage
+from imgtool.operations.assemble.merge import Piece, merge
+from imgtool.operations.extract.parts import extract
+from imgtool.operations.extract.to_elf import ElfOutput, to_elf
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, aggregate, codes, real
 from tests.test_corpus import FILES
 

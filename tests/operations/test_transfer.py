@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imgtool.errors import ChipError, ImgtoolError, LayoutError, VerifyError
-from imgtool.operations.merge import Piece
-from imgtool.operations.transfer import (
+from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.flashing.transfer import (
     Job,
     Transfer,
     erase,

@@ -2,7 +2,7 @@
 
 What NodeMCU's builders hand out as one file.  The structure decides; firmware.py says whether it is NodeMCU.
 Where irom ends no field tells, so everything behind its start counts as irom here;
-imgtool.operations.describe looks for what else a file holds that reaches to the end of the flash.
+imgtool.operations.inspect.describe looks for what else a file holds that reaches to the end of the flash.
 """
 
 from __future__ import annotations
