@@ -100,7 +100,7 @@ if TYPE_CHECKING:
         WatchSpeed,
         WatchText,
     )
-    from imgtool.virtual.port import SimPort, open_port
+    from imgtool.virtual.line.port import SimPort, open_port
 
 __version__ = "0.1.0"
 
@@ -201,7 +201,7 @@ _HOMES: Final = {
         "WatchSpeed",
         "WatchText",
     ),
-    "imgtool.virtual.port": ("SimPort", "open_port"),
+    "imgtool.virtual.line.port": ("SimPort", "open_port"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -178,7 +178,7 @@ def open_wire(name: str) -> Wire:
 
     if not name.startswith(_VIRTUAL):
         return port.open_wire(name)
-    from imgtool.virtual.port import open_port
+    from imgtool.virtual.line.port import open_port
 
     try:
         chip = open_port(name, baudrate=_USUAL_BAUD, timeout=port.READ_TIMEOUT)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from imgtool.virtual.machine import Setup
-    from imgtool.virtual.servers import Channel, Server
-    from imgtool.virtual.spec import Spec
+    from imgtool.virtual.chip.machine import Setup
+    from imgtool.virtual.line.servers import Channel, Server
+    from imgtool.virtual.line.spec import Spec
 
 __all__ = ["simulate"]
 
@@ -84,9 +84,9 @@ def simulate(
     if part == "list":
         _show_parts()
         return 0
-    from imgtool.virtual.faults import parse_plan
-    from imgtool.virtual.machine import ChipModel
-    from imgtool.virtual.spec import SIZES, Spec, parse_mac
+    from imgtool.virtual.chip.faults import parse_plan
+    from imgtool.virtual.chip.machine import ChipModel
+    from imgtool.virtual.line.spec import SIZES, Spec, parse_mac
 
     if flash_size is not None and flash_size.upper() not in SIZES:
         raise UsageError("not a size of a virtual flash", expected=", ".join(SIZES), found=flash_size)
@@ -157,7 +157,7 @@ def _way(text: str) -> Way:
 
 def _channel(way: Way) -> Channel:
     from imgtool.errors import PortError
-    from imgtool.virtual.servers import Pty, Rfc2217, Tcp
+    from imgtool.virtual.line.servers import Pty, Rfc2217, Tcp
 
     try:
         if way.kind == "pty":
@@ -180,10 +180,10 @@ def _setup(spec: Spec, resources: ExitStack) -> Setup:
 def _serve(spec: Spec, way: Way, output: Output) -> int:
     from imgtool.cli.files import open_lines, write_file
     from imgtool.cli.text import stderr
-    from imgtool.virtual.machine import VirtualChip
-    from imgtool.virtual.report import report
-    from imgtool.virtual.servers import Server
-    from imgtool.virtual.traffic import Recorder
+    from imgtool.virtual.chip.machine import VirtualChip
+    from imgtool.virtual.line.report import report
+    from imgtool.virtual.line.servers import Server
+    from imgtool.virtual.line.traffic import Recorder
 
     with ExitStack() as resources:
         setup = _setup(spec, resources)
@@ -257,9 +257,9 @@ def _dump(fields: dict[str, object]) -> bytes:
 
 def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     from imgtool.cli.files import read_file
-    from imgtool.virtual.link import Link
-    from imgtool.virtual.machine import VirtualChip
-    from imgtool.virtual.traffic import replay
+    from imgtool.virtual.chip.machine import VirtualChip
+    from imgtool.virtual.line.link import Link
+    from imgtool.virtual.line.traffic import replay
 
     lines = read_file(path).decode("utf-8", "replace").splitlines()
     with ExitStack() as resources:

@@ -2,7 +2,8 @@
 
 The rules by release, as pure functions over what a file shows of the firmware; docs/flash-layouts.md has them
 as tables, with their standing.  Nothing here looks at a flash: that is advise_look.py.  The virtual chip
-spells the same a second time (imgtool/virtual/boot_sdk.py), and the tests hold the two against each other.
+spells the same a second time (imgtool/virtual/chip/boot_sdk.py), and the tests hold the two against each
+other.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.virtual.machine import Pause, Setup, VirtualChip
-from imgtool.virtual.store import MemoryStore
+from imgtool.virtual.chip.machine import Pause, Setup, VirtualChip
+from imgtool.virtual.chip.store import MemoryStore
 from tests.support import IMAGES, Command, Put, aggregate, flipped
 
 MARKER = b"hunter2hunter2"  # the password in the dumps, fixtures/README.md

@@ -19,7 +19,7 @@ from imgtool.device.port import PortInfo, PortProblem, UnusablePortError
 from imgtool.device.stub import espressif_stubs
 from imgtool.operations.flashing import checks
 from imgtool.operations.flashing import transfer as transfers
-from imgtool.virtual.port import open_port
+from imgtool.virtual.line.port import open_port
 from tests.support import IMAGES, Command, Put, aggregate
 
 if TYPE_CHECKING:

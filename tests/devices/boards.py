@@ -7,7 +7,7 @@ import pytest
 from imgtool.device.port import Wire
 from imgtool.device.session import ConnectOptions, Session
 from imgtool.device.stub import espressif_stubs
-from imgtool.virtual.port import SimPort, open_port
+from imgtool.virtual.line.port import SimPort, open_port
 
 needs_stub = pytest.mark.skipif(not espressif_stubs(), reason="no esptool with a flasher stub is installed")
 

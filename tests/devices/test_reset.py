@@ -27,8 +27,8 @@ from imgtool.device.reset import (
     sequences_for,
 )
 from imgtool.errors import FormatError
-from imgtool.virtual.machine import Activity
-from imgtool.virtual.port import SimPort, open_port
+from imgtool.virtual.chip.machine import Activity
+from imgtool.virtual.line.port import SimPort, open_port
 from tests.device import Device
 from tests.rom_host import SYNC, SYNC_REPLY
 from tests.support import IMAGES

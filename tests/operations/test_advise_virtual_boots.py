@@ -19,7 +19,7 @@ from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.explain.boot_verdicts import Verdict
 from imgtool.operations.explain.log import explain
 from imgtool.operations.upgrade.values import AdviceVerdict, FirmwareAdvice, Topic
-from imgtool.virtual.boot import boot
+from imgtool.virtual.chip.boot import boot
 from tests.support import Command, Put, flashed, over
 
 ERASED: Final = b"\xff"

@@ -21,7 +21,7 @@ from imgtool.operations.assemble.fullimage import fullimage
 from imgtool.operations.assemble.merge import Piece, merge
 from imgtool.operations.compare.files import Comparison, DiffState, RegionChange, compare
 from imgtool.operations.inspect.describe import describe
-from imgtool.virtual.boot import boot
+from imgtool.virtual.chip.boot import boot
 from tests.strategies import NO_SHRINKING
 from tests.support import IMAGES, aggregate, flipped
 

@@ -10,8 +10,8 @@ from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions.init_data import SETS
 from imgtool.operations.explain.boot_verdicts import Verdict
 from imgtool.operations.explain.log import explain
-from imgtool.virtual.boot import BootRun, Outcome, boot
-from imgtool.virtual.boot_sdk import ROM_BAUD
+from imgtool.virtual.chip.boot import BootRun, Outcome, boot
+from imgtool.virtual.chip.boot_sdk import ROM_BAUD
 from tests.support import IMAGES, aggregate, flipped, table_page
 
 MB: Final = 0x10_0000

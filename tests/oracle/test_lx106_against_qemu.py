@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.virtual import isa
-from imgtool.virtual.core import IRAM_BASE, Core, Trap
+from imgtool.virtual.cpu import isa
+from imgtool.virtual.cpu.core import IRAM_BASE, Core, Trap
 from tests.oracle.lx106_programs import WINDOW, WINDOW_SIZE, Program
 
 TOOLS = ("qemu-system-xtensa", "xtensa-lx106-elf-as", "xtensa-lx106-elf-ld", "xtensa-lx106-elf-objcopy")

@@ -18,8 +18,8 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.nodemcu_page import RecordPage
 from imgtool.layout.regions import resolve
-from imgtool.virtual.boot import BootRun, Outcome, ResetCause, boot, download_banner
-from imgtool.virtual.boot_sdk import Chip, sdk_stage
+from imgtool.virtual.chip.boot import BootRun, Outcome, ResetCause, boot, download_banner
+from imgtool.virtual.chip.boot_sdk import Chip, sdk_stage
 from tests.strategies import BOOT_IMAGES, BYTE, LOADABLE_IMAGES
 from tests.support import IMAGES, aggregate, flipped, real, table_page
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgtool.virtual.core import DRAM_BASE, IRAM_BASE, Core, Trap
+from imgtool.virtual.cpu.core import DRAM_BASE, IRAM_BASE, Core, Trap
 
 DATA = 0x3FFF0000
 CODE = 0x40100100

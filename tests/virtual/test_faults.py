@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
 from imgtool.flash_parts import flash_part
-from imgtool.virtual.faults import (
+from imgtool.virtual.chip.faults import (
     Cut,
     Delay,
     Drop,
@@ -33,8 +33,8 @@ from imgtool.virtual.faults import (
     WrongId,
     parse_plan,
 )
-from imgtool.virtual.nor import Disturbance, NorFlash, Operation, PowerCut
-from imgtool.virtual.store import MemoryStore
+from imgtool.virtual.chip.nor import Disturbance, NorFlash, Operation, PowerCut
+from imgtool.virtual.chip.store import MemoryStore
 
 WORDS: list[tuple[str, Fault]] = [
     ("drop=in:120", Drop("in", 120)),

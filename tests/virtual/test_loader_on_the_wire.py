@@ -1,6 +1,6 @@
 """The ROM loader at wire level, by a host that shares no code with it (tests/rom_host.py).
 
-Which error code answers which mistake is documented in imgtool/virtual/loader.py and assumed there.
+Which error code answers which mistake is documented in imgtool/virtual/chip/loader.py and assumed there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imgtool.virtual.machine import Activity
+from imgtool.virtual.chip.machine import Activity
 from tests.rom_host import (
     FLASH_BEGIN,
     FLASH_DATA,

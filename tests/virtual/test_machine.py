@@ -6,13 +6,13 @@ import struct
 
 import pytest
 
-from imgtool.virtual.boot import boot
-from imgtool.virtual.faults import parse_plan
-from imgtool.virtual.ledger import COLUMNS, HOST_FIXED_NS, Ledger
-from imgtool.virtual.link import Link
-from imgtool.virtual.machine import Activity, Pause, Setup, VirtualChip
-from imgtool.virtual.nor import Operation
-from imgtool.virtual.store import MemoryStore
+from imgtool.virtual.chip.boot import boot
+from imgtool.virtual.chip.faults import parse_plan
+from imgtool.virtual.chip.ledger import COLUMNS, HOST_FIXED_NS, Ledger
+from imgtool.virtual.chip.machine import Activity, Pause, Setup, VirtualChip
+from imgtool.virtual.chip.nor import Operation
+from imgtool.virtual.chip.store import MemoryStore
+from imgtool.virtual.line.link import Link
 from tests.support import IMAGES
 
 MS = 1_000_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imgtool.errors import LayoutError
 from imgtool.flash_parts import FLASH_PARTS, FlashPart, default_part, flash_part
-from imgtool.virtual.nor import (
+from imgtool.virtual.chip.nor import (
     MAXIMUM,
     TYPICAL,
     TYPICAL_BLANK,
@@ -20,7 +20,7 @@ from imgtool.virtual.nor import (
     Violation,
     protected_range,
 )
-from imgtool.virtual.store import MemoryStore
+from imgtool.virtual.chip.store import MemoryStore
 
 KB = 1024
 MS = 1_000_000

@@ -12,7 +12,7 @@ import pytest
 
 from imgtool.errors import FormatError
 from imgtool.flash_parts import FLASH_PARTS
-from imgtool.virtual.faults import parse_plan
+from imgtool.virtual.chip.faults import parse_plan
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "virtual"

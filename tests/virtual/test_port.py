@@ -16,8 +16,8 @@ import pytest
 import serial
 
 from imgtool.errors import LayoutError, PortError
-from imgtool.virtual.machine import Activity
-from imgtool.virtual.port import SimPort, open_port
+from imgtool.virtual.chip.machine import Activity
+from imgtool.virtual.line.port import SimPort, open_port
 from tests.rom_host import (
     FLASH_BEGIN,
     FLASH_DATA,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.virtual.core import Trap
-from imgtool.virtual.ledger import digest_ns
-from imgtool.virtual.machine import Setup, VirtualChip
-from imgtool.virtual.rom import FUNCTIONS, LOADER_RETURN
+from imgtool.virtual.chip.ledger import digest_ns
+from imgtool.virtual.chip.machine import Setup, VirtualChip
+from imgtool.virtual.chip.rom import FUNCTIONS, LOADER_RETURN
+from imgtool.virtual.cpu.core import Trap
 
 BUFFER = 0x3FFE_9000
 OTHER = 0x3FFE_A000

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from imgtool.errors import FormatError, LayoutError, PortError
-from imgtool.virtual.faults import parse_plan
-from imgtool.virtual.machine import ChipModel
-from imgtool.virtual.spec import SIZES, Spec, parse_mac, parse_spec
+from imgtool.virtual.chip.faults import parse_plan
+from imgtool.virtual.chip.machine import ChipModel
+from imgtool.virtual.line.spec import SIZES, Spec, parse_mac, parse_spec
 from tests.support import Run
 
 MB = 1 << 20

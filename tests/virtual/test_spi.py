@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgtool.flash_parts import flash_part
-from imgtool.virtual.nor import Disturbance, NorFlash, PowerCut
-from imgtool.virtual.spi import BASE, CYCLE, REGISTERS, SpiController
-from imgtool.virtual.store import MemoryStore
+from imgtool.virtual.chip.nor import Disturbance, NorFlash, PowerCut
+from imgtool.virtual.chip.spi import BASE, CYCLE, REGISTERS, SpiController
+from imgtool.virtual.chip.store import MemoryStore
 
 CMD, ADDR, CTRL, RD_STATUS = 0x00, 0x04, 0x08, 0x10
 USER, USER1, USER2, WR_STATUS, W0 = 0x1C, 0x20, 0x24, 0x28, 0x40

@@ -8,8 +8,8 @@ import pytest
 
 from imgtool.errors import LayoutError, PortError
 from imgtool.flash_parts import default_part
-from imgtool.virtual.nor import NorFlash
-from imgtool.virtual.store import FileStore, MemoryStore
+from imgtool.virtual.chip.nor import NorFlash
+from imgtool.virtual.chip.store import FileStore, MemoryStore
 
 SIZE = 0x8_0000
 
@@ -17,8 +17,8 @@ SIZE = 0x8_0000
 CHILD = """
 import os, sys
 from imgtool.flash_parts import default_part
-from imgtool.virtual.nor import NorFlash
-from imgtool.virtual.store import FileStore
+from imgtool.virtual.chip.nor import NorFlash
+from imgtool.virtual.chip.store import FileStore
 flash = NorFlash(default_part({size}), FileStore(sys.argv[1], {size}))
 now = flash.program(0, 0x1000, b"kept" * 100)
 now = flash.program(now, 0x3000, b"gone")

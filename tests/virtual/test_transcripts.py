@@ -13,11 +13,11 @@ import pytest
 
 from fixtures import transcripts
 from imgtool.flash_parts import flash_part
-from imgtool.virtual.link import Link
-from imgtool.virtual.machine import Setup, VirtualChip
-from imgtool.virtual.spec import parse_mac
-from imgtool.virtual.store import MemoryStore
-from imgtool.virtual.traffic import Recorder, replay
+from imgtool.virtual.chip.machine import Setup, VirtualChip
+from imgtool.virtual.chip.store import MemoryStore
+from imgtool.virtual.line.link import Link
+from imgtool.virtual.line.spec import parse_mac
+from imgtool.virtual.line.traffic import Recorder, replay
 
 ALL = sorted(transcripts.FOLDER.rglob("*.jsonl"))
 NEVER = 1 << 60

@@ -1,6 +1,6 @@
 """What keeps the bytes of a virtual flash: memory, or a file on the host.
 
-Not the flash: a store knows nothing of erasing, busy times or protection (:mod:`imgtool.virtual.nor`).
+Not the flash: a store knows nothing of erasing, busy times or protection (:mod:`imgtool.virtual.chip.nor`).
 
 Opening the files that a user names is else the CLI's business.  Here the path is part of the port's name
 (``sim:4MB,flash=FILE``), and the file has to stay open as long as the port.

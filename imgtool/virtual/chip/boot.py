@@ -21,15 +21,7 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.reading import Firmware
 from imgtool.formats.regions import rtos_partitions
-from imgtool.virtual.boot_sdk import (
-    ROM_BAUD,
-    BootEvent,
-    Chip,
-    Outcome,
-    Stage,
-    printed,
-    sdk_stage,
-)
+from imgtool.virtual.chip.boot_sdk import ROM_BAUD, BootEvent, Chip, Outcome, Stage, printed, sdk_stage
 
 __all__ = ["BootEvent", "BootRun", "Outcome", "ResetCause", "boot", "download_banner"]
 

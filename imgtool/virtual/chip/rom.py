@@ -12,13 +12,13 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.chip import SECTOR
-from imgtool.virtual.core import Trap
-from imgtool.virtual.ledger import digest_ns
+from imgtool.virtual.chip.ledger import digest_ns
+from imgtool.virtual.cpu.core import Trap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.virtual.machine import VirtualChip
+    from imgtool.virtual.chip.machine import VirtualChip
 
     Handler = Callable[["Rom"], int | None]
 

@@ -1,7 +1,7 @@
 """The SPI NOR flash of the virtual ESP8266: opcodes, status registers, protection, busy times.
 
-Not the chip's SPI controller (:mod:`imgtool.virtual.spi`), and not where the bytes are kept
-(:mod:`imgtool.virtual.store`).
+Not the chip's SPI controller (:mod:`imgtool.virtual.chip.spi`), and not where the bytes are kept
+(:mod:`imgtool.virtual.chip.store`).
 
 Opcodes, status bits and what a flash ignores: the data sheets of the W25Q family (W25Q32FV,
 https://www.winbond.com), chapters "Status Registers" and "Instructions".  SFDP: JEDEC JESD216.  An operation
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imgtool.flash_parts import FlashPart
-    from imgtool.virtual.store import Store
+    from imgtool.virtual.chip.store import Store
 
 __all__ = [
     "BLOCK32",

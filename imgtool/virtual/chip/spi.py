@@ -1,6 +1,6 @@
 """The registers of the ESP8266's SPI0 controller, through which ROM, stub and host reach the flash.
 
-Not the flash (:mod:`imgtool.virtual.nor`), and not the cache that maps it into the address space.
+Not the flash (:mod:`imgtool.virtual.chip.nor`), and not the cache that maps it into the address space.
 
 Names and bits: ``spi_register.h`` and ``spi_struct.h`` of Espressif's ESP8266_RTOS_SDK,
 https://github.com/espressif/ESP8266_RTOS_SDK/tree/master/components/esp8266/include/esp8266.  Where the
@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from imgtool.virtual.nor import NorFlash
+    from imgtool.virtual.chip.nor import NorFlash
 
 __all__ = ["BASE", "CYCLE", "REGISTERS", "SpiController"]
 
@@ -136,7 +136,7 @@ class SpiController:
     """SPI0 with a flash on it.
 
     Args:
-        flash: The flash; its :attr:`~imgtool.virtual.nor.NorFlash.attached` says whether the pins are
+        flash: The flash; its :attr:`~imgtool.virtual.chip.nor.NorFlash.attached` says whether the pins are
             switched to it.
 
     Attributes:

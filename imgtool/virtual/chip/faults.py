@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.errors import FormatError
-from imgtool.virtual.nor import Disturbance
+from imgtool.virtual.chip.nor import Disturbance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from imgtool.virtual.nor import Operation
+    from imgtool.virtual.chip.nor import Operation
 
 __all__ = [
     "Cut",

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from imgtool.virtual.nor import MAXIMUM, TYPICAL, TYPICAL_BLANK
+from imgtool.virtual.chip.nor import MAXIMUM, TYPICAL, TYPICAL_BLANK
 
 if TYPE_CHECKING:
-    from imgtool.virtual.nor import FlashTiming, Operation
+    from imgtool.virtual.chip.nor import FlashTiming, Operation
 
 __all__ = ["COLUMNS", "HOST_FIXED_NS", "INSTRUCTION_NS", "Column", "Ledger", "digest_ns"]
 

@@ -1,7 +1,8 @@
 """The virtual ESP8266: clock, memory map, straps, and what runs: the ROM loader, a program, a boot.
 
-Not the line to a host (imgtool.virtual.link), and no waiting in real time: :meth:`VirtualChip.run` computes
-until something is due that only its caller knows of.  Time is virtual, in nanoseconds since power-on.
+Not the line to a host (imgtool.virtual.line.link), and no waiting in real time: :meth:`VirtualChip.run`
+computes until something is due that only its caller knows of.  Time is virtual, in nanoseconds since
+power-on.
 """
 
 from __future__ import annotations
@@ -12,24 +13,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import SECTOR
 from imgtool.flash_parts import default_part
-from imgtool.virtual.boot import Outcome, ResetCause, boot, download_banner
-from imgtool.virtual.core import Core, Trap
-from imgtool.virtual.faults import FaultInjector, FaultPlan
-from imgtool.virtual.ledger import INSTRUCTION_NS, Ledger
-from imgtool.virtual.loader import RomLoader
-from imgtool.virtual.nor import TYPICAL, NorFlash, PowerCut
-from imgtool.virtual.rom import INTERRUPT_RETURN, LOADER_RETURN, Rom
-from imgtool.virtual.spi import SpiController
-from imgtool.virtual.store import MemoryStore
-from imgtool.virtual.uart import FIFO_SIZE, STATUS, Uart
+from imgtool.virtual.chip.boot import Outcome, ResetCause, boot, download_banner
+from imgtool.virtual.chip.faults import FaultInjector, FaultPlan
+from imgtool.virtual.chip.ledger import INSTRUCTION_NS, Ledger
+from imgtool.virtual.chip.loader import RomLoader
+from imgtool.virtual.chip.nor import TYPICAL, NorFlash, PowerCut
+from imgtool.virtual.chip.rom import INTERRUPT_RETURN, LOADER_RETURN, Rom
+from imgtool.virtual.chip.spi import SpiController
+from imgtool.virtual.chip.store import MemoryStore
+from imgtool.virtual.chip.uart import FIFO_SIZE, STATUS, Uart
+from imgtool.virtual.cpu.core import Core, Trap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imgtool.flash_parts import FlashPart
-    from imgtool.virtual.boot import BootEvent, BootRun
-    from imgtool.virtual.nor import FlashTiming, Operation
-    from imgtool.virtual.store import Store
+    from imgtool.virtual.chip.boot import BootEvent, BootRun
+    from imgtool.virtual.chip.nor import FlashTiming, Operation
+    from imgtool.virtual.chip.store import Store
 
 __all__ = ["BOOT_BAUD", "EMBEDDED_SIZES", "Activity", "ChipModel", "Pause", "Setup", "VirtualChip"]
 

@@ -1,6 +1,6 @@
 """lx106 code to Python source: one function for a tree of basic blocks that is entered at its root.
 
-Not execution: :mod:`imgtool.virtual.core` compiles the source and gives it the names that it refers to.
+Not execution: :mod:`imgtool.virtual.cpu.core` compiles the source and gives it the names that it refers to.
 
 A function is called as ``block(n, end)``: the instructions executed so far, and a number of them after which
 it should return.  It returns the next program counter and the new count.  Registers are in locals meanwhile.
@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.virtual import isa
-from imgtool.virtual.semantics import (
+from imgtool.virtual.cpu import isa
+from imgtool.virtual.cpu.semantics import (
     BY_CORE,
     CONDITIONS,
     ENDS,
@@ -34,7 +34,7 @@ from imgtool.virtual.semantics import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.virtual.isa import Instruction
+    from imgtool.virtual.cpu.isa import Instruction
 
 __all__ = ["LONGEST", "Block", "Code", "translate", "translated"]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import PortError
 from imgtool.formats.logs.serial_line import byte_time, heard_at
-from imgtool.virtual.faults import Pause, Unplugged
-from imgtool.virtual.machine import Activity
+from imgtool.virtual.chip.faults import Pause, Unplugged
+from imgtool.virtual.chip.machine import Activity
 
 if TYPE_CHECKING:
-    from imgtool.virtual.machine import VirtualChip
-    from imgtool.virtual.traffic import Recorder
+    from imgtool.virtual.chip.machine import VirtualChip
+    from imgtool.virtual.line.traffic import Recorder
 
 __all__ = ["Count", "Link", "PortGoneError"]
 

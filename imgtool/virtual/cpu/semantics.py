@@ -1,6 +1,6 @@
 """What each lx106 instruction computes, as Python expressions of its operands.
 
-Not how they are put together: that is :mod:`imgtool.virtual.translate`.  Registers are integers in
+Not how they are put together: that is :mod:`imgtool.virtual.cpu.translate`.  Registers are integers in
 0..2**32-1, SAR is in 0..63.  In an expression ``{0}``, ``{1}`` and ``{2}`` are the operands in assembler
 order.
 

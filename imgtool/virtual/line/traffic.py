@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from imgtool.errors import FormatError
 from imgtool.formats.logs.serial_line import byte_time
-from imgtool.virtual.link import PortGoneError
-from imgtool.virtual.machine import Pause
+from imgtool.virtual.chip.machine import Pause
+from imgtool.virtual.line.link import PortGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imgtool.virtual.link import Link
+    from imgtool.virtual.line.link import Link
 
 __all__ = ["VERSION", "Difference", "Recorder", "replay"]
 

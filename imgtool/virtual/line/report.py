@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imgtool.virtual.ledger import COLUMNS, HOST_FIXED_NS
+from imgtool.virtual.chip.ledger import COLUMNS, HOST_FIXED_NS
 
 if TYPE_CHECKING:
-    from imgtool.virtual.core import Trap
-    from imgtool.virtual.link import Link
+    from imgtool.virtual.cpu.core import Trap
+    from imgtool.virtual.line.link import Link
 
 __all__ = ["report"]
 

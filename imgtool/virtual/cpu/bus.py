@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imgtool.virtual.core import Core
+    from imgtool.virtual.cpu.core import Core
 
 __all__ = ["DRAM_BASE", "DRAM_SIZE", "IRAM_BASE", "IRAM_SIZE", "ROM", "Bus", "Trap"]
 

@@ -1,7 +1,7 @@
 """The name of a virtual chip, ``sim:4MB,flash=FILE``: parsing only.
 
-Not the making of the chip (imgtool.virtual.machine).  The file that ``flash=`` names is part of the name, so
-it is opened here and not by a command.
+Not the making of the chip (imgtool.virtual.chip.machine).  The file that ``flash=`` names is part of the
+name, so it is opened here and not by a command.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from imgtool.chip import FLASH_SIZES
 from imgtool.errors import FormatError
 from imgtool.flash_parts import default_part, flash_part
-from imgtool.virtual.faults import FaultPlan, parse_plan
-from imgtool.virtual.machine import EMBEDDED_SIZES, ChipModel, Setup
-from imgtool.virtual.nor import MAXIMUM, TYPICAL
-from imgtool.virtual.store import FileStore, MemoryStore
+from imgtool.virtual.chip.faults import FaultPlan, parse_plan
+from imgtool.virtual.chip.machine import EMBEDDED_SIZES, ChipModel, Setup
+from imgtool.virtual.chip.nor import MAXIMUM, TYPICAL
+from imgtool.virtual.chip.store import FileStore, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

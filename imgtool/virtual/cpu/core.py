@@ -2,7 +2,7 @@
 
 Not the chip: what lies outside RAM is behind a :class:`Bus`, ROM routines included, and interrupts are
 delivered from outside, between two calls of :meth:`Core.run`.  Code runs as Python functions that
-:mod:`imgtool.virtual.translate` makes of it.
+:mod:`imgtool.virtual.cpu.translate` makes of it.
 
 Strict, so that no program passes here that cannot work: unaligned accesses, byte and half-word accesses to
 IRAM, code outside IRAM and undefined instructions end the run with a :class:`Trap`, where silicon raises an
@@ -17,16 +17,16 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from imgtool.virtual import isa
-from imgtool.virtual.bus import DRAM_BASE, DRAM_SIZE, IRAM_BASE, IRAM_SIZE, ROM, Bus, Trap
-from imgtool.virtual.semantics import ENDS
-from imgtool.virtual.translate import LONGEST, Code, translated
+from imgtool.virtual.cpu import isa
+from imgtool.virtual.cpu.bus import DRAM_BASE, DRAM_SIZE, IRAM_BASE, IRAM_SIZE, ROM, Bus, Trap
+from imgtool.virtual.cpu.semantics import ENDS
+from imgtool.virtual.cpu.translate import LONGEST, Code, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType
 
-    from imgtool.virtual.isa import Instruction
+    from imgtool.virtual.cpu.isa import Instruction
 
     Block = Callable[[int, int], tuple[int, int]]
 
@@ -68,7 +68,7 @@ class Core:
         pc: Address of the next instruction.
         sar: Shift amount register, 0..63.
         ps: Processor state.
-        special: The other special registers by number (:data:`~imgtool.virtual.isa.SPECIAL_REGISTERS`).
+        special: The other special registers by number (:data:`~imgtool.virtual.cpu.isa.SPECIAL_REGISTERS`).
         instructions: Executed so far; exact whenever the bus is called.
         stop: Set by the bus to make :meth:`run` return; it is cleared by the run that obeys.
         waiting: Set by ``waiti``.  Who delivers an interrupt clears it; until then :meth:`run` returns at

@@ -19,7 +19,7 @@ from imgtool.device.slip import Decoder, encode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.virtual.machine import VirtualChip
+    from imgtool.virtual.chip.machine import VirtualChip
 
 __all__ = ["LoaderError", "Opcode", "RomLoader", "checksum", "reply"]
 

@@ -1,6 +1,6 @@
 """The virtual chip as a serial port in the same process: ``sim:``, ``sim:4MB``, ``sim:4MB,flash=FILE``.
 
-Not a server (imgtool.virtual.servers).  The port has pyserial's interface, so that whatever takes a
+Not a server (imgtool.virtual.line.servers).  The port has pyserial's interface, so that whatever takes a
 ``serial.Serial`` takes it.  Its time is virtual: a read that times out costs none of ours.
 """
 
@@ -15,18 +15,18 @@ import serial
 
 from imgtool.device.port import Wire
 from imgtool.errors import PortError
-from imgtool.virtual.link import Link, PortGoneError
-from imgtool.virtual.machine import Pause, VirtualChip
-from imgtool.virtual.report import report
-from imgtool.virtual.spec import SCHEME, Spec, parse_spec
-from imgtool.virtual.store import FileStore
+from imgtool.virtual.chip.machine import Pause, VirtualChip
+from imgtool.virtual.chip.store import FileStore
+from imgtool.virtual.line.link import Link, PortGoneError
+from imgtool.virtual.line.report import report
+from imgtool.virtual.line.spec import SCHEME, Spec, parse_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from _typeshed import ReadableBuffer
 
-    from imgtool.virtual.traffic import Recorder
+    from imgtool.virtual.line.traffic import Recorder
 
 __all__ = ["Clock", "ReopenedStore", "SimPort", "open_port"]
 
@@ -339,7 +339,7 @@ def open_port(spec: str | Spec = SCHEME, *, wall: bool = False, **settings: Any)
 
     Args:
         spec: ``sim:``, ``sim:SIZE``, ``sim:SIZE,NAME=VALUE,...``; the names are those of
-            ``imgtool.virtual.spec.parse_spec``.
+            ``imgtool.virtual.line.spec.parse_spec``.
         wall: Whether real time counts on the port's clock, for hosts that sleep in earnest.
         settings: Properties of the port, such as ``baudrate`` and ``timeout``.
 

@@ -1,8 +1,8 @@
 """The virtual chip behind a TCP port, a pseudo terminal, or an RFC 2217 server.
 
-Not a port in the same process (imgtool.virtual.port).  A server waits in real time for its client, and the
-chip computes in virtual time; where the chip could answer a client that has not spoken yet, the client gets a
-moment to do so, so that both see the order of things that a wire would give.
+Not a port in the same process (imgtool.virtual.line.port).  A server waits in real time for its client, and
+the chip computes in virtual time; where the chip could answer a client that has not spoken yet, the client
+gets a moment to do so, so that both see the order of things that a wire would give.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from serial import rfc2217
 
-from imgtool.virtual.link import Link, PortGoneError
-from imgtool.virtual.machine import Pause
+from imgtool.virtual.chip.machine import Pause
+from imgtool.virtual.line.link import Link, PortGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.virtual.machine import VirtualChip
-    from imgtool.virtual.traffic import Recorder
+    from imgtool.virtual.chip.machine import VirtualChip
+    from imgtool.virtual.line.traffic import Recorder
 
 __all__ = ["Channel", "Closed", "Pty", "Rfc2217", "Server", "Tcp"]
 

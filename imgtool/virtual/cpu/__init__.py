@@ -1,0 +1,4 @@
+"""The core: lx106 instructions, what each computes, and running code fast by translating it to Python.
+
+Knows no ESP8266: what lies at an address is handed to it.  May import: nothing else of imgtool.
+"""
