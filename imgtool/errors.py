@@ -11,7 +11,7 @@
 
 Errors carry data (which input, at which offset, what was expected and what was found) and no advice about
 command-line flags: the library does not know who called it.  Exit codes and hints belong to
-:mod:`imgtool.cli`.
+:mod:`imgtool.cli.app`.
 """
 
 from __future__ import annotations

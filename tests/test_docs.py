@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.cli import ALIASES, COMMANDS, EXIT_CODES, main
+from imgtool.cli.app import ALIASES, COMMANDS, EXIT_CODES, main
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.registry import FORMATS
 from imgtool.operations.flashing.checks import CHECKS

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from fixtures.upgrades import KB, MB, before_3, from_3, spiffs, used, used_3
-from imgtool.cli import build_app
+from imgtool.cli.app import build_app
 from tests.support import IMAGES, Command, Put
 
 if TYPE_CHECKING:

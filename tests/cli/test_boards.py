@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.cli.arguments import UsageError
-from imgtool.cli.boards import BoardLog, LogRow, side_by_side
+from imgtool.cli.input.arguments import UsageError
+from imgtool.cli.run.boards import BoardLog, LogRow, side_by_side
 from imgtool.errors import ChipError
 
 ROW = LogRow(
@@ -59,7 +59,7 @@ def test_a_bug_is_raised_when_all_have_ended() -> None:
 
 CTRL_C = """
 import signal, threading, time
-from imgtool.cli.boards import side_by_side
+from imgtool.cli.run.boards import side_by_side
 
 stopped = threading.Event()
 

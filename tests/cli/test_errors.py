@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imgtool.cli import files as cli_files
+from imgtool.cli.input import files as cli_files
 from imgtool.operations.inspect import describe
 from tests.support import Command, Put
 

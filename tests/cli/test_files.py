@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imgtool.cli.arguments import UsageError
-from imgtool.cli.files import read_file, write_file
+from imgtool.cli.input.arguments import UsageError
+from imgtool.cli.input.files import read_file, write_file
 from tests.support import Command, Put
 
 

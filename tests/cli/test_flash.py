@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgtool.cli import flash_request
+from imgtool.cli.input import flash_request
 from imgtool.device import port as ports
 from imgtool.device.events import Event
 from imgtool.device.port import PortInfo, PortProblem, UnusablePortError

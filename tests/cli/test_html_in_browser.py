@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from imgtool.cli.html_page import html_page
+from imgtool.cli.show.html.page import html_page
 from imgtool.operations.inspect.describe import Description, describe
 from tests.html_reading import Page
 from tests.support import IMAGES

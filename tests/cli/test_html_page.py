@@ -14,10 +14,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fixtures.dumps import SECRETS
-from imgtool.cli import html_page as page_module
-from imgtool.cli.html_page import html_page
-from imgtool.cli.html_values import escaped, fact_list
-from imgtool.cli.report import description_fields
+from imgtool.cli.show.documents import description_fields
+from imgtool.cli.show.html import page as page_module
+from imgtool.cli.show.html.page import html_page
+from imgtool.cli.show.html.values import escaped, fact_list
 from imgtool.formats.reading import (
     Checksum,
     FileKind,
@@ -482,7 +482,7 @@ def test_folders_and_workers(put: Put, folder: Path, imgtool: Command) -> None:
 
 def test_who_wants_no_page_loads_none_of_it(put: Put) -> None:
     path = put("file.bin", "blank.bin")
-    code = "import sys; from imgtool.cli import main\ntry: main(['inspect', sys.argv[1]])\nfinally: "
+    code = "import sys; from imgtool.cli.app import main\ntry: main(['inspect', sys.argv[1]])\nfinally: "
     code += "print([n for n in sys.modules if 'html' in n])"
     run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from imgtool.cli.monitor_view import ScreenView, Selection, Stamp, harmless
-from imgtool.cli.text import Screen
+from imgtool.cli.show.monitor_view import ScreenView, Selection, Stamp, harmless
+from imgtool.cli.show.text import Screen
 from imgtool.operations.explain.crash_frames import Frame
 from imgtool.operations.explain.log import explain
 from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText

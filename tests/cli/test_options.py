@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.chip import FLASH_MODES
-from imgtool.cli.arguments import NAMED_PLACES, UsageError, expand_arguments
-from imgtool.cli.options import (
+from imgtool.cli.input.arguments import NAMED_PLACES, UsageError, expand_arguments
+from imgtool.cli.input.options import (
     OutputFormat,
     Placed,
     folder_images,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imgtool.cli.flash_map import draw_map
+from imgtool.cli.show.flash_map import draw_map
 from imgtool.formats.reading import FileKind, Part, PartKind
 from tests import boot_logs
 from tests.support import IMAGES, Command, Put, aggregate

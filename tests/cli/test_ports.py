@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imgtool.cli.ports import cure_of
+from imgtool.cli.commands.board.ports import cure_of
 from imgtool.device import port
 from imgtool.device.port import PortInfo, PortProblem, UnusablePortError
 from imgtool.errors import PortError

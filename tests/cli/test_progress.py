@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgtool.cli import progress as module
-from imgtool.cli.progress import Progress, duration
-from imgtool.cli.text import Screen
+from imgtool.cli.show import progress as module
+from imgtool.cli.show.progress import Progress, duration
+from imgtool.cli.show.text import Screen
 from imgtool.device.events import Event
 
 if TYPE_CHECKING:

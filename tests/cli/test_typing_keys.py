@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgtool.cli.typing_keys import Action, Typing
+from imgtool.cli.input.typing_keys import Action, Typing
 
 UP, DOWN = "\x1b[A", "\x1bOB"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures import dumps
-from imgtool import cli
-from imgtool.cli.report import description_fields
+from imgtool.cli import app
+from imgtool.cli.show.documents import description_fields
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, codes, holes, said, spans
 
@@ -317,7 +317,7 @@ def test_no_secret_on_the_terminal(
     (tmp_path / "dump.bin").write_bytes(data_of(name))
 
     with pytest.raises(SystemExit) as end:
-        cli.main(["inspect", "dump.bin"])
+        app.main(["inspect", "dump.bin"])
 
     out, err = capsys.readouterr()
     assert (end.value.code, err) == (int(name == BAD_SLOT), "")

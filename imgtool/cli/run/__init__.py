@@ -1,0 +1,4 @@
+"""Run: what commands do while a chip is there: connecting, many boards at once, the monitor's loop.
+
+No options of one command alone.  May import: input, show, and the layers below cli.
+"""
