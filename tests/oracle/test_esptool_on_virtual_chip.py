@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from tests.device import Device
+from tests.simulated import Device
 from tests.support import IMAGES
 
 pytestmark = pytest.mark.skipif(

@@ -10,7 +10,7 @@ import serial
 
 from imgtool.device.protocol import MEMORY_PACKET, Command, data_packet, mem_begin, mem_end, sync
 from imgtool.device.slip import encode
-from tests.device import Device
+from tests.simulated import Device
 from tests.stub.host import stub
 from tests.stub.scenarios import sample
 

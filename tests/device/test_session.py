@@ -11,7 +11,7 @@ import pytest
 from imgtool.device.link import LineError
 from imgtool.device.session import ConnectOptions, ProtectedError, Session
 from imgtool.errors import ChipError, PortError
-from tests.devices.boards import WAYS, chip_of, connect, flash_of, needs_stub, put, wire_to
+from tests.device.boards import WAYS, chip_of, connect, flash_of, needs_stub, put, wire_to
 
 if TYPE_CHECKING:
     from imgtool.device.events import Event

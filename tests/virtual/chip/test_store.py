@@ -72,7 +72,7 @@ def test_operations_survive_the_end_of_the_process(tmp_path: Path) -> None:
 
     child = subprocess.run(
         [sys.executable, "-c", CHILD.format(size=SIZE), str(path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         check=False,
     )
 

@@ -25,7 +25,7 @@ from imgtool.operations.flashing.transfer import (
     transfer,
     verify,
 )
-from tests.devices.boards import STUBS, WAYS, chip_of, connect, flash_of, needs_stub, put, wire_to
+from tests.device.boards import STUBS, WAYS, chip_of, connect, flash_of, needs_stub, put, wire_to
 
 if TYPE_CHECKING:
     from imgtool.device.events import Event
@@ -283,7 +283,7 @@ def test_an_erase_that_leaves_something_is_told(way: str) -> None:
         erase(connect(wire_to("sim:1MB,fault=worn=0x1004.1", b"\x00" * SIZE), way), 0x1000, 0x1000)
 
 
-@pytest.mark.long  # tests/devices/test_own_stub.py reads broken blocks again, too
+@pytest.mark.long  # tests/device/test_own_stub.py reads broken blocks again, too
 @pytest.mark.parametrize("way", WAYS)
 def test_read_gives_what_is_there_over_a_bad_line(way: str) -> None:
     size = 0x200 if way == "none" else 0xA000

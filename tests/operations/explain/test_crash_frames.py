@@ -10,8 +10,8 @@ from fixtures.elves import ALLOC, EXEC, Elf, Section
 from imgtool.formats.elf.symbols import ElfSymbols
 from imgtool.operations.explain.log import explain
 from imgtool.operations.watching.stream import Watch, WatchNote
-from tests.formats.test_elf_symbols import table
-from tests.operations.boot_log_cases import CASES, RTOS
+from tests.formats.elf.test_symbols import table
+from tests.operations.explain.boot_log_cases import CASES, RTOS
 from tests.support import IMAGES
 
 CODE: Final = 0x4020_1000

@@ -709,7 +709,7 @@ def test_nodemcu_0_9_5_looks_at_eight_bytes_and_has_sizes_of_its_own() -> None:
     assert run.reason == "its init data is at 0x7fc000"
 
 
-PAGE_OF_DOCS: Final = (Path(__file__).parents[2] / "docs/virtual/boot.md").read_text(encoding="utf-8")
+PAGE_OF_DOCS: Final = (Path(__file__).parents[3] / "docs/virtual/boot.md").read_text(encoding="utf-8")
 EXAMPLES: Final = re.findall(r"^% boot: (\S+)\n```text\n(.*?)^```$", PAGE_OF_DOCS, re.MULTILINE | re.DOTALL)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from imgtool.formats.logs.serial_line import heard_at
-from tests.operations.boot_log_cases import CASES, LogCase
-from tests.operations.test_crash_frames import PROGRAM
+from tests.operations.explain.boot_log_cases import CASES, LogCase
+from tests.operations.explain.test_crash_frames import PROGRAM
 from tests.support import IMAGES, Command, Put
 
 LOADED = (

@@ -18,7 +18,6 @@ from typing import Any, Self
 import pytest
 import serial
 
-from tests.device import Device
 from tests.rom_host import (
     FLASH_BEGIN,
     FLASH_DATA,
@@ -35,6 +34,7 @@ from tests.rom_host import (
     request,
     words,
 )
+from tests.simulated import Device
 from tests.support import IMAGES, Run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and pseudo terminals")

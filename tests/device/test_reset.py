@@ -29,8 +29,8 @@ from imgtool.device.reset import (
 from imgtool.errors import FormatError
 from imgtool.virtual.chip.machine import Activity
 from imgtool.virtual.line.port import SimPort, open_port
-from tests.device import Device
 from tests.rom_host import SYNC, SYNC_REPLY
+from tests.simulated import Device
 from tests.support import IMAGES
 
 CLASSIC_TEXT = "D0|R1|W0.1|D1|R0|W0.05|D0"

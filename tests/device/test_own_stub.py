@@ -24,7 +24,7 @@ from imgtool.errors import ChipError, ImgtoolError, VerifyError
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.flashing.transfer import Job, transfer, verify
 from imgtool.virtual.chip.faults import FaultInjector, parse_plan
-from tests.devices.boards import chip_of, connect, flash_of, needs_stub, put, wire_to
+from tests.device.boards import chip_of, connect, flash_of, needs_stub, put, wire_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable

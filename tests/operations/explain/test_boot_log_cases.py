@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imgtool.operations.explain.boot_verdicts import Verdict
 from imgtool.operations.explain.log import Explanation, explain
 from tests.boot_logs import NOISE
-from tests.operations.boot_log_cases import CASES, LogCase
+from tests.operations.explain.boot_log_cases import CASES, LogCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
