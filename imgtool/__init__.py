@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.assemble.fullimage import Extras, FullImage, fullimage
     from imgtool.operations.assemble.merge import HeaderChange, Merged, Piece, merge
-    from imgtool.operations.build.images import Built, BuiltFile, BuiltSegment, build
-    from imgtool.operations.build.memory_use import MemoryUse, SectionUse
+    from imgtool.operations.building.images import Built, BuiltFile, BuiltSegment, build
+    from imgtool.operations.building.memory_use import MemoryUse, SectionUse
     from imgtool.operations.compare.files import compare
     from imgtool.operations.compare.values import (
         Compared,
@@ -150,7 +150,7 @@ _HOMES: Final = {
     "imgtool.operations.advise.old_flash": ("old_flash",),
     "imgtool.operations.upgrade.values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
     "imgtool.operations.explain.boot_verdicts": ("Cure", "Verdict"),
-    "imgtool.operations.build.images": ("Built", "BuiltFile", "BuiltSegment", "build"),
+    "imgtool.operations.building.images": ("Built", "BuiltFile", "BuiltSegment", "build"),
     "imgtool.operations.compare.files": ("compare",),
     "imgtool.operations.compare.values": (
         "Compared",
@@ -178,7 +178,7 @@ _HOMES: Final = {
         "Source",
         "Wrapper",
     ),
-    "imgtool.operations.build.memory_use": ("MemoryUse", "SectionUse"),
+    "imgtool.operations.building.memory_use": ("MemoryUse", "SectionUse"),
     "imgtool.operations.assemble.merge": ("HeaderChange", "Merged", "Piece", "merge"),
     "imgtool.operations.patch.edits": ("Difference", "Edit"),
     "imgtool.operations.patch.steps": ("Changes", "Patched", "Write", "patch"),

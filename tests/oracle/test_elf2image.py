@@ -32,7 +32,7 @@ from fixtures.elves import (
 )
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.operations.assemble.merge import HeaderChange
-from imgtool.operations.build.images import HEADER, build
+from imgtool.operations.building.images import HEADER, build
 from tests.support import corpus_folder
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from imgtool.cli.commands.images.build import Output
     from imgtool.cli.show.text import Line, Screen
     from imgtool.formats.reading import Checksum, Finding
-    from imgtool.operations.build.images import Built, BuiltSegment
-    from imgtool.operations.build.memory_use import MemoryUse
+    from imgtool.operations.building.images import Built, BuiltSegment
+    from imgtool.operations.building.memory_use import MemoryUse
 
 __all__ = ["show_built"]
 

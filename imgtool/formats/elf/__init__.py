@@ -1,5 +1,5 @@
 """ELF files: told apart, read as the sections and segments that images are made of, and as symbols.
 
-No image is built here: that is :mod:`imgtool.operations.build.images`.  The only home of pyelftools.  May
+No image is built here: that is :mod:`imgtool.operations.building.images`.  The only home of pyelftools.  May
 import: the shared modules of formats.
 """

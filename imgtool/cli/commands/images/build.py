@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Finding
     from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.assemble.merge import HeaderChange
-    from imgtool.operations.build.images import Built
+    from imgtool.operations.building.images import Built
 
 __all__ = ["Output", "build"]
 
@@ -105,7 +105,7 @@ def build(
     from imgtool.cli.input.files import read_file
     from imgtool.cli.show.build_report import show_built
     from imgtool.errors import ImgtoolError
-    from imgtool.operations.build.images import build as make
+    from imgtool.operations.building.images import build as make
 
     _check_words(version, slot, one_file=merge or full_size is not None)
     form = _form(merge, full_size, init_data, changes or [])

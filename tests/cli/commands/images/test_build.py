@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.elves import OBJECT, RISC_V, Elf, Section
-from imgtool.operations.build.images import build
+from imgtool.operations.building.images import build
 from tests.support import IMAGES, Command, Put
 
 PAIR = {file.suffix: file.data for file in build(IMAGES["elf/app.elf"]).files}

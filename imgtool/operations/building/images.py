@@ -19,8 +19,8 @@ from imgtool.formats.images import irom as irom_part
 from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.formats.reading import Checksum, Finding, Header, Severity
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
-from imgtool.operations.build import link_checks
-from imgtool.operations.build.memory_use import MemoryUse, irom_map, memory_uses
+from imgtool.operations.building import link_checks
+from imgtool.operations.building.memory_use import MemoryUse, irom_map, memory_uses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,14 +15,14 @@ from imgtool.errors import FormatError, LayoutError, in_bytes
 from imgtool.formats.elf.program import Block
 from imgtool.formats.images.version1 import MAX_SEGMENTS
 from imgtool.formats.reading import Finding, Severity
-from imgtool.operations.build.memory_use import CACHE, DRAM, EARLY, IRAM, WINDOW, irom_map
+from imgtool.operations.building.memory_use import CACHE, DRAM, EARLY, IRAM, WINDOW, irom_map
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
     from imgtool.formats.elf.program import Reserved
-    from imgtool.operations.build.memory_use import Range
+    from imgtool.operations.building.memory_use import Range
 
 __all__ = [
     "check_entry",

@@ -18,8 +18,8 @@ from imgtool.formats.checksums import sdk_crc
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.images.version2 import OtaImage
 from imgtool.operations.assemble.merge import HeaderChange, merge
-from imgtool.operations.build.images import Built, build
-from imgtool.operations.build.memory_use import irom_map
+from imgtool.operations.building.images import Built, build
+from imgtool.operations.building.memory_use import irom_map
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, codes, table_page
 
