@@ -25,7 +25,6 @@ __all__ = [
     "LayoutError",
     "PortError",
     "VerifyError",
-    "in_bytes",
 ]
 
 
@@ -86,11 +85,6 @@ class ImgtoolError(Exception):
             "check": self.check,
         }
         return {name: value for name, value in fields.items() if value is not None}
-
-
-def in_bytes(count: int) -> str:
-    """A number of bytes in words, for messages."""
-    return f"{count:,} byte{'' if count == 1 else 's'}"
 
 
 def _show(value: str | int | None) -> str:

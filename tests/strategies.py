@@ -27,7 +27,7 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.regions.init_data import FIELDS, InitData
 from imgtool.formats.regions.nodemcu_page import Record, RecordPage
 from imgtool.formats.regions.rboot_config import RbootConfig
-from imgtool.formats.regions.rtos_partitions import Partition, PartitionTable
+from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -208,18 +208,18 @@ RTOS_APPS: Final = st.builds(
 
 _LABELS: Final = st.text(_LETTERS, max_size=16).filter(lambda text: len(text.encode()) <= 16)
 PARTITION_TABLES: Final = st.builds(
-    PartitionTable,
+    RtosPartitionTable,
     st.lists(st.builds(Partition, BYTE, BYTE, WORD, WORD, _LABELS, WORD), max_size=95).map(tuple),
     DIGESTS,
 )
 
 
-def _in_a_row(sectors: list[int]) -> PartitionTable:
+def _in_a_row(sectors: list[int]) -> RtosPartitionTable:
     partitions, offset = [], 0x9000
     for number, count in enumerate(sectors):
         partitions.append(Partition(1, 2, offset, 0x1000 * count, f"part{number}"))
         offset += 0x1000 * count
-    table = PartitionTable(tuple(partitions))
+    table = RtosPartitionTable(tuple(partitions))
     return replace(table, stored_md5=table.md5)
 
 

@@ -13,16 +13,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
-from imgtool.errors import LayoutError, in_bytes
+from imgtool.errors import LayoutError
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable
 from imgtool.formats.regions.rtos_partitions import DATA
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Firmware
-    from imgtool.formats.regions.rtos_partitions import PartitionTable as RtosTable
+    from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
 
 __all__ = [
     "FlashLayout",
@@ -142,7 +143,7 @@ def arduino_regions(end: int) -> tuple[Region, ...]:
     )
 
 
-def rtos_regions(table: RtosTable, end: int) -> tuple[Region, ...]:
+def rtos_regions(table: RtosPartitionTable, end: int) -> tuple[Region, ...]:
     """The data partitions of an RTOS SDK table that lie below flash address ``end``, in address order."""
     rows = sorted((row for row in table.partitions if row.type == DATA), key=lambda row: row.offset)
     regions: list[Region] = []
@@ -292,7 +293,10 @@ def layout_for(
 
 
 def size_for(
-    capacity: int, stated: FlashSize | None, firmware: Firmware | None, table: PartitionTable | None = None
+    capacity: int,
+    stated: FlashSize | None,
+    firmware: Firmware | None,
+    table: PartitionTable | None = None,
 ) -> FlashSize | None:
     """The flash size that a firmware is to be told on a chip: the largest that fits and that it understands.
 

@@ -30,7 +30,7 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions.init_data import SETS, InitData
 from imgtool.formats.regions.rboot_config import RbootConfig
-from imgtool.formats.regions.rtos_partitions import Partition, PartitionTable
+from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 from imgtool.formats.registry import FORMATS, identify
 from tests import strategies
 from tests.strategies import BOOT_IMAGES, images_with
@@ -168,7 +168,7 @@ LAWS = {
     ),
     "regions.rtos_partitions": Law(
         FileKind.PARTITION_TABLE,
-        PartitionTable.parse,
+        RtosPartitionTable.parse,
         BUILT,
         strategies.PARTITION_TABLES,
         strategies.SENSIBLE_TABLES,
@@ -358,10 +358,10 @@ OTA = OtaImage(0, 1, 0x40100004, bytes(16), SMALL)
         (AppDescription("", "", " Jul  1", "", ""), "does not fit its field", "no blanks", "' Jul '"),
         (AppDescription("", "", "", "", "ab"), "no digest", "64 lower-case", "'ab'"),
         (AppDescription("", "", "", "", "00" * 32), "no digest", "64 lower-case", "'0000"),
-        (PartitionTable((Partition(1, 2, 0, 0, "x" * 17),)), "no name", "at most 16", "'xxx"),
-        (PartitionTable((Partition(1, 2, 0, 0, "a\0b"),)), "no name", "readable", "'a"),
-        (PartitionTable((Partition(1, 2, 1 << 32, 0, "x"),)), "row: ", None, None),
-        (PartitionTable((Partition(1, 2, 0, 0, "x"),) * 96, bytes(16)), "do not fit", "3,072", "3,104"),
+        (RtosPartitionTable((Partition(1, 2, 0, 0, "x" * 17),)), "no name", "at most 16", "'xxx"),
+        (RtosPartitionTable((Partition(1, 2, 0, 0, "a\0b"),)), "no name", "readable", "'a"),
+        (RtosPartitionTable((Partition(1, 2, 1 << 32, 0, "x"),)), "row: ", None, None),
+        (RtosPartitionTable((Partition(1, 2, 0, 0, "x"),) * 96, bytes(16)), "do not fit", "3,072", "3,104"),
         (LfsImage(IMAGES["lfs/lfs-5.1.raw"][:4812], b""), "cut short", "4,964", "4,812"),
         (LfsImage(IMAGES["lfs/lfs-5.1.raw"][:4812], bytes(160)), "another size", "4,812", "160"),
         (GzipMember("x\0y", b""), "cannot store the name", "Latin-1", "'x"),

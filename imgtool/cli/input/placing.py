@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.extras import InitDataSource
 
 __all__ = [
-    "Content",
+    "FileContent",
     "FromParts",
     "content_of",
     "filesystem_piece",
@@ -68,7 +68,7 @@ def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]
     return pieces, named
 
 
-class Content(NamedTuple):
+class FileContent(NamedTuple):
     """What a file holds.
 
     Attributes:
@@ -87,7 +87,7 @@ class Content(NamedTuple):
         return self.pieces[0].address if self.pieces else 0
 
 
-def content_of(path: Path) -> Content:
+def content_of(path: Path) -> FileContent:
     """Read a file: an image, or Intel HEX, S-record and UF2 with one in it.
 
     Raises:
@@ -100,8 +100,8 @@ def content_of(path: Path) -> Content:
     data, name = read_file(path), str(path)
     form = form_of(data)
     if form == "bin":
-        return Content(data)
-    return Content(_flat(data, form, name), form, pieces_of_records(data, form, name))
+        return FileContent(data)
+    return FileContent(_flat(data, form, name), form, pieces_of_records(data, form, name))
 
 
 def read_content(path: Path) -> bytes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["BoardLog", "LogRow", "Outcome", "side_by_side"]
+__all__ = ["BoardLog", "BoardOutcome", "LogRow", "side_by_side"]
 
 _T = TypeVar("_T")
 
@@ -30,7 +30,7 @@ _POLL: Final = 0.1  # s
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[_T]):
+class BoardOutcome(Generic[_T]):
     """What became of a board: a result or an error.
 
     Attributes:
@@ -46,7 +46,7 @@ class Outcome(Generic[_T]):
 
 def side_by_side(
     ports: Sequence[str], work: Callable[[str], _T], stop: Callable[[], None]
-) -> list[Outcome[_T]]:
+) -> list[BoardOutcome[_T]]:
     """Do the work at every port, in a thread each; one that fails leaves the others alone.
 
     Args:
@@ -60,18 +60,18 @@ def side_by_side(
     Raises:
         BaseException: What the work raised that is a bug; when all have ended.
     """
-    ended: queue.SimpleQueue[Outcome[_T]] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[BoardOutcome[_T]] = queue.SimpleQueue()
 
     def run(port: str) -> None:
         try:
-            ended.put(Outcome(port, result=work(port)))
+            ended.put(BoardOutcome(port, result=work(port)))
         except BaseException as error:  # noqa: BLE001 - goes to the thread that waits
-            ended.put(Outcome(port, error=error))
+            ended.put(BoardOutcome(port, error=error))
 
     with _ctrl_c(stop):
         for port in ports:
             threading.Thread(target=run, args=(port,), daemon=True).start()
-        outcomes: dict[str, Outcome[_T]] = {}
+        outcomes: dict[str, BoardOutcome[_T]] = {}
         while len(outcomes) < len(ports):
             # Without a limit Ctrl-C would not be heard on Windows.
             with suppress(queue.Empty):

@@ -13,6 +13,7 @@ import typer
 
 from imgtool.cli.input.arguments import UsageError
 from imgtool.errors import ChipError, FormatError, ImgtoolError, PortError, VerifyError
+from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +43,6 @@ __all__ = [
     "port_names",
     "reader_of",
     "reopen_wire",
-    "size_words",
 ]
 
 _STUBS: Final = ("auto", "imgtool", "espressif", "none")
@@ -281,21 +281,11 @@ def flash_fields(flash: FlashChip) -> dict[str, Any]:
     }
 
 
-def size_words(size: int | None) -> str:
-    """A capacity as people say it."""
-    if size is None:
-        return "unknown size"
-    for unit, count in (("MB", 1 << 20), ("KB", 1 << 10)):
-        if size >= count and size % count == 0:
-            return f"{size // count} {unit}"
-    return f"{size:,} bytes"
-
-
 def flash_words(session: Session) -> str:
     """The flash on one line."""
     flash = session.flash
     name = " ".join(word for word in (flash.manufacturer or "unknown flash", flash.part) if word)
-    return f"{name} ({flash.id[:1].hex()} {flash.id[1:].hex()}), {size_words(flash.bytes)}"
+    return f"{name} ({flash.id[:1].hex()} {flash.id[1:].hex()}), {capacity(flash.bytes)}"
 
 
 # Cures.

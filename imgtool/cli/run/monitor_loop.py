@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imgtool.device.port import Wire
     from imgtool.operations.watching.stream import Watch, WatchEvent
 
-__all__ = ["Ended", "MonitorRun", "Plan"]
+__all__ = ["Ended", "MonitorPlan", "MonitorRun"]
 
 _GLANCE: Final = 0.01  # s that a read waits for bytes, before keys are looked at
 _AT_ONCE: Final = 4096
@@ -51,7 +51,7 @@ class Ended(Enum):
 
 
 @dataclass(frozen=True)
-class Plan:
+class MonitorPlan:
     """What a monitor is to do.
 
     Attributes:
@@ -98,7 +98,7 @@ class MonitorRun:
     """
 
     def __init__(
-        self, wire: Wire, watch: Watch, plan: Plan, views: Sequence[View], screen: ScreenView | None
+        self, wire: Wire, watch: Watch, plan: MonitorPlan, views: Sequence[View], screen: ScreenView | None
     ) -> None:
         self.wire = wire
         self.size = 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imgtool.cli.commands.images.build import Output
+    from imgtool.cli.commands.images.build import BuildOutput
     from imgtool.cli.show.text import Line, Screen
     from imgtool.formats.reading import Checksum, Finding
     from imgtool.operations.building.images import Built, BuiltSegment
@@ -28,7 +28,7 @@ _OTA: Final = 2
 
 def show_built(
     built: Built,
-    outputs: Sequence[Output],
+    outputs: Sequence[BuildOutput],
     findings: Sequence[Finding],
     *,
     elf: Path,
@@ -129,7 +129,7 @@ def _limit_words(use: MemoryUse) -> str:
     return f"0x{use.start:08x} to 0x{use.start + use.limit - 1:08x}: {use.source}"
 
 
-def _show_files(screen: Screen, built: Built, outputs: Sequence[Output], *, written: bool) -> None:
+def _show_files(screen: Screen, built: Built, outputs: Sequence[BuildOutput], *, written: bool) -> None:
     rows = [
         (f"0x{each.address:06x}", f"{len(each.data):,}", _check_words(each.checksum), str(each.path))
         for each in outputs
@@ -146,7 +146,7 @@ def _show_files(screen: Screen, built: Built, outputs: Sequence[Output], *, writ
     screen.line("  imgtool flash " + shlex.join(words))
 
 
-def _flash_words(output: Output) -> list[str]:
+def _flash_words(output: BuildOutput) -> list[str]:
     """The file for ``flash``, with its address where the name does not end in it."""
     from imgtool.cli.input.options import images_of
 
@@ -164,7 +164,7 @@ def _check_words(checksum: Checksum | None) -> str:
 # JSON.
 
 
-def _file_fields(output: Output) -> dict[str, Any]:
+def _file_fields(output: BuildOutput) -> dict[str, Any]:
 
     import hashlib
 

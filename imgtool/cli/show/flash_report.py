@@ -9,7 +9,7 @@ from imgtool.cli.show.cures import show_cure
 from imgtool.cli.show.documents import document, finding_fields, warnings_of
 from imgtool.cli.show.progress import duration
 from imgtool.cli.show.text import Span, stdout
-from imgtool.errors import in_bytes
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

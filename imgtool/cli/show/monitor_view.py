@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgtool.operations.explain.crash_frames import Frame
     from imgtool.operations.watching.stream import WatchEvent, WatchLine, WatchNote, WatchText
 
-__all__ = ["JsonLines", "Record", "ScreenView", "Selection", "Stamp", "View", "harmless"]
+__all__ = ["JsonLines", "MonitorRecord", "ScreenView", "Selection", "Stamp", "View", "harmless"]
 
 _PREFIX: Final = "-- imgtool: "
 _STYLES: Final = {"failure": "bold yellow", "verdict": "bold cyan"}
@@ -248,7 +248,7 @@ def _line_fields(line: WatchLine) -> dict[str, Any]:
 
 
 @dataclass
-class Record:
+class MonitorRecord:
     """Keeps lines and notes for a document.
 
     Attributes:

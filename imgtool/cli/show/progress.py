@@ -55,7 +55,7 @@ def duration(seconds: float) -> str:
 
 
 @dataclass
-class _Row:
+class _BarRow:
     """What one board does now."""
 
     label: str
@@ -82,7 +82,7 @@ class Progress:
     def __init__(self, ports: Sequence[str], *, events: bool = False, silent: bool = False) -> None:
         self._lock = threading.RLock()
         several = len(ports) > 1
-        self._rows = {port: _Row(_clipped(port) if several else "") for port in ports}
+        self._rows = {port: _BarRow(_clipped(port) if several else "") for port in ports}
         self._clocks: dict[str, Clock] = {}
         self._events = events
         self._silent = silent and not events
@@ -155,7 +155,7 @@ class Progress:
 
     # Events.
 
-    def _take(self, port: str, row: _Row, event: Event, now: float) -> None:
+    def _take(self, port: str, row: _BarRow, event: Event, now: float) -> None:
         if self._events:
             self._write_event(port, event.stage, event.done, event.total, event.message)
             return
@@ -177,7 +177,7 @@ class Progress:
         elif event.stage not in row.seen or now - row.told >= _NEWS:
             self._tell(row, now)
 
-    def _tell(self, row: _Row, now: float) -> None:
+    def _tell(self, row: _BarRow, now: float) -> None:
         row.seen.add(row.stage)
         row.told = now
         words = _WORDS.get(row.stage, row.stage)
@@ -220,7 +220,7 @@ def _clipped(port: str) -> str:
     return port if len(port) <= _LABEL else "..." + port[3 - _LABEL :]
 
 
-def _picture(row: _Row, screen: Screen) -> str:
+def _picture(row: _BarRow, screen: Screen) -> str:
     """A row: label, stage, bar, how much of how much, rate, time left."""
     lead = f"{row.label:<{_LABEL}}  " if row.label else ""
     if row.ended:
@@ -240,7 +240,7 @@ def _picture(row: _Row, screen: Screen) -> str:
     return f"{lead}{full * filled}{empty * (cells - filled)}  {done}{speed}"
 
 
-def _numbers(row: _Row, share: float) -> tuple[str, str]:
+def _numbers(row: _BarRow, share: float) -> tuple[str, str]:
     """How much is done; and how fast, with the time left, once that is known."""
     words = f"{int(100 * share):3d} %"
     if not row.label:

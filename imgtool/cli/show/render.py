@@ -13,6 +13,7 @@ from imgtool.cli.show.flash_map import draw_map
 from imgtool.cli.show.part_rows import part_rows
 from imgtool.cli.show.text import Span
 from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
-    "byte_words",
     "firmware_words",
     "image_words",
     "show_description",
@@ -224,20 +224,12 @@ def verdict_words(description: Description) -> str:
 
 
 def _verdict(description: Description) -> list[Line]:
-    what = f"{_KINDS[description.kind]}, {byte_words(description.size)}: "
+    what = f"{_KINDS[description.kind]}, {bytes_and_units(description.size)}: "
     own = sum(finding.severity is Severity.ERROR for finding in description.findings)
     if own:
         return [what, Span(f"{own} error{'s' if own > 1 else ''}", "bold red")]
     checked = description.checksums or description.kind in _CHECKED_RECORDS
     return [what, Span("all checks hold" if checked else "nothing wrong; it has no checks", "green")]
-
-
-def byte_words(count: int) -> str:
-    """A size in bytes, with the round number of KB or MB behind it."""
-    for unit, size in (("MB", 1 << 20), ("KB", 1 << 10)):
-        if count >= size and count % size == 0:
-            return f"{count:,} bytes ({count // size} {unit})"
-    return f"{count:,} byte{'' if count == 1 else 's'}"
 
 
 def _facts(description: Description) -> list[tuple[str, str]]:
@@ -284,7 +276,7 @@ def show_layout(parts: Sequence[Part], size: int) -> None:
     for start, runs in drawn.rows:
         screen.line(f"  0x{start:06x}  ", *(Span(cells, style) for cells, style in runs))
     _show_legend(screen, drawn.legend)
-    screen.line(_INDENT, Span(f"one cell is {byte_words(drawn.cell)}", "dim"))
+    screen.line(_INDENT, Span(f"one cell is {bytes_and_units(drawn.cell)}", "dim"))
     screen.line()
     screen.table(part_rows(parts), head=("offset", "size", "part", "contents"), right=(1,))
 

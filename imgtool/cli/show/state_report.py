@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.flash_state import FlashState
     from imgtool.operations.inspect.sdk_sectors import StoredNetwork
 
-__all__ = ["Topic", "network_fields", "show_networks", "show_state", "state_fields", "topics"]
+__all__ = ["StateTopic", "network_fields", "show_networks", "show_state", "state_fields", "topics"]
 
 
-class Topic(NamedTuple):
+class StateTopic(NamedTuple):
     """What is said of one topic of a state.
 
     Attributes:
@@ -63,20 +63,20 @@ def show_networks(screen: Screen, networks: Sequence[StoredNetwork]) -> None:
     screen.table(rows, head=("copy at", "network", "password"))
 
 
-def topics(state: FlashState) -> Iterator[Topic]:
+def topics(state: FlashState) -> Iterator[StateTopic]:
     """What is said of each topic that a state has."""
     if state.active_slot is not None:
-        yield Topic("starts", "What starts", state.active_slot.offset, _slot_words(state.active_slot))
+        yield StateTopic("starts", "What starts", state.active_slot.offset, _slot_words(state.active_slot))
     if state.lfs is not None:
-        yield Topic("LFS", "LFS", state.lfs.offset, state.lfs.words)
+        yield StateTopic("LFS", "LFS", state.lfs.offset, state.lfs.words)
     if state.init_data is not None:
-        yield Topic("init data", "Init data", state.init_data.offset, state.init_data.words)
+        yield StateTopic("init data", "Init data", state.init_data.offset, state.init_data.words)
     if state.rf_cal is not None:
-        yield Topic("RF cal", "RF calibration", state.rf_cal.offset, state.rf_cal.words)
+        yield StateTopic("RF cal", "RF calibration", state.rf_cal.offset, state.rf_cal.words)
     if state.system_param is not None:
         hidden = " (not shown)" if state.system_param.network_stored else ""
         words = state.system_param.words + hidden
-        yield Topic("parameters", "System parameters", state.system_param.offset, words)
+        yield StateTopic("parameters", "System parameters", state.system_param.offset, words)
 
 
 def _rows(state: FlashState) -> Iterator[tuple[Span, str]]:

@@ -20,8 +20,8 @@ __all__ = [
     "MAX_FILE",
     "MAX_SPAN",
     "Block",
+    "RecordScan",
     "Runs",
-    "Scan",
     "error",
     "laid_out",
     "merged",
@@ -54,7 +54,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class RecordScan:
     """What a file of records holds.
 
     Attributes:
@@ -119,13 +119,15 @@ class Runs:
         else:
             self._runs.append((address, bytearray(data)))
 
-    def scan(self, problem: Finding | None, notes: tuple[Finding, ...], facts: Mapping[str, Fact]) -> Scan:
+    def scan(
+        self, problem: Finding | None, notes: tuple[Finding, ...], facts: Mapping[str, Fact]
+    ) -> RecordScan:
         """All of it, with the problem that ended it or the one that the whole has."""
         try:
             blocks = merged(Block(address, bytes(data)) for address, data in self._runs)
         except FormatError as clash:
-            return Scan((), problem or error("overlap", clash.message), notes, facts)
-        return Scan(blocks, problem, notes, facts)
+            return RecordScan((), problem or error("overlap", clash.message), notes, facts)
+        return RecordScan(blocks, problem, notes, facts)
 
 
 def laid_out(blocks: tuple[Block, ...]) -> bytes:
@@ -151,15 +153,15 @@ def laid_out(blocks: tuple[Block, ...]) -> bytes:
     return b"".join(pieces)
 
 
-def too_large(data: bytes) -> Scan | None:
+def too_large(data: bytes) -> RecordScan | None:
     """The scan of a file that is too large to be worth reading, None for all others."""
     if len(data) <= MAX_FILE:
         return None
     message = f"the file has {len(data):,} bytes; no ESP8266 image needs more than {MAX_FILE:,}"
-    return Scan((), error("too-large", message))
+    return RecordScan((), error("too-large", message))
 
 
-def reading_of(kind: FileKind, name: str, data: bytes, scan: Scan) -> Reading:
+def reading_of(kind: FileKind, name: str, data: bytes, scan: RecordScan) -> Reading:
     """What the file is: one part, its contents laid out if it is valid."""
     findings = [*scan.notes]
     content = None

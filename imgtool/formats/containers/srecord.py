@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.containers.blocks import Block, Runs, Scan, error, merged, reading_of, too_large
+from imgtool.formats.containers.blocks import Block, RecordScan, Runs, error, merged, reading_of, too_large
 from imgtool.formats.containers.record_text import RECORD_SIZE, complaint, cut_if_last, load_bincopy, numbered
 from imgtool.formats.reading import Fact, FileKind, Finding, Reading
 
@@ -64,11 +64,11 @@ def read(data: bytes) -> Reading | None:
     return reading_of(FileKind.S_RECORD, "S-record", data, _scan(data))
 
 
-def _scan(data: bytes) -> Scan:
+def _scan(data: bytes) -> RecordScan:
     return too_large(data) or _records(data)
 
 
-def _records(data: bytes) -> Scan:
+def _records(data: bytes) -> RecordScan:
     count, ended, counted = 0, False, False
     runs = Runs()
     facts: dict[str, Fact] = {}

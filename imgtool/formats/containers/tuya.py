@@ -123,7 +123,7 @@ class TuyaOta(NamedTuple):
         return b"".join((*table, *blocks))
 
 
-def _image_at(data: bytes, place: _Place, what: str) -> OtaImage:
+def _image_at(data: bytes, place: _ImagePlace, what: str) -> OtaImage:
     block = data[place.offset : place.offset + place.size]
     try:
         image = OtaImage.parse(block)
@@ -139,7 +139,7 @@ def _image_at(data: bytes, place: _Place, what: str) -> OtaImage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _ImagePlace:
     offset: int
     size: int
     unknown: bytes = b""
@@ -172,7 +172,7 @@ def read(data: bytes) -> Reading | None:
     return Reading(FileKind.TUYA_OTA, tuple(parts), header, tuple(findings))
 
 
-def _header(data: bytes) -> tuple[str | None, tuple[_Place, ...]]:
+def _header(data: bytes) -> tuple[str | None, tuple[_ImagePlace, ...]]:
     """The version, and the table of images if it is one."""
     try:
         fields = parse_at(_HEADER, data, 0, "Tuya header")
@@ -188,13 +188,13 @@ def _header(data: bytes) -> tuple[str | None, tuple[_Place, ...]]:
         for index in range(fields.count)
     ]
     places = sorted(
-        (_Place(entry.offset, entry.size, entry.unknown) for entry in entries), key=lambda p: p.offset
+        (_ImagePlace(entry.offset, entry.size, entry.unknown) for entry in entries), key=lambda p: p.offset
     )
     # The first image follows the table; anything else shows that this is not the table that it is taken for.
     return version, tuple(places) if places[0].offset == end else ()
 
 
-def _searched(data: bytes) -> Iterator[_Place]:
+def _searched(data: bytes) -> Iterator[_ImagePlace]:
     """The images by their contents; each reaches to the next one."""
     found: list[int] = []
     for tried, match in enumerate(_IMAGE.finditer(data)):
@@ -203,7 +203,7 @@ def _searched(data: bytes) -> Iterator[_Place]:
         if _is_image(data, match.start()):
             found.append(match.start())
     for start, end in itertools.pairwise([*found, len(data)]):
-        yield _Place(start, end - start)
+        yield _ImagePlace(start, end - start)
 
 
 def _is_image(data: bytes, offset: int) -> bool:
@@ -226,7 +226,7 @@ def _between(start: int, end: int, version: str | None) -> tuple[Part, ...]:
     return (Part(PartKind.UNKNOWN, 0, end, note=note, facts=facts),)
 
 
-def _missing(data: bytes, places: list[_Place], table: tuple[_Place, ...]) -> Iterator[Finding]:
+def _missing(data: bytes, places: list[_ImagePlace], table: tuple[_ImagePlace, ...]) -> Iterator[Finding]:
     behind = [place for place in table if place.offset + place.size > len(data)]
     if behind:
         end = max(place.offset + place.size for place in behind)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from construct import Bytes, Const, ConstructError, Int32ul, Struct
 
-from imgtool.formats.containers.blocks import Block, Runs, Scan, error, merged, reading_of, too_large
+from imgtool.formats.containers.blocks import Block, RecordScan, Runs, error, merged, reading_of, too_large
 from imgtool.formats.reading import FileKind, Finding, Reading, Severity
 
 if TYPE_CHECKING:
@@ -113,11 +113,11 @@ def read(data: bytes) -> Reading | None:
     return reading_of(FileKind.UF2, "UF2", data, _scan(data))
 
 
-def _scan(data: bytes) -> Scan:
+def _scan(data: bytes) -> RecordScan:
     return too_large(data) or _blocks(data)
 
 
-def _blocks(data: bytes) -> Scan:
+def _blocks(data: bytes) -> RecordScan:
     runs = Runs()
     notes: list[Finding] = []
     following, count = 0, 0  # number of the next block, and how many its run has

@@ -22,7 +22,7 @@ from imgtool.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Block", "ElfProgram", "Reserved", "SectionBytes", "sections_with_bytes"]
+__all__ = ["ElfProgram", "ProgramBlock", "Reserved", "SectionBytes", "sections_with_bytes"]
 
 _MAGIC: Final = b"\x7fELF"
 _IDENT_SIZE: Final = 16
@@ -41,7 +41,7 @@ _KINDS: Final = {
 }
 
 
-class Block(NamedTuple):
+class ProgramBlock(NamedTuple):
     """Bytes and the address that they are loaded to: a section, or a load segment.
 
     Attributes:
@@ -87,8 +87,8 @@ class ElfProgram(NamedTuple):
     """
 
     entry: int
-    sections: tuple[Block, ...] | None
-    segments: tuple[Block, ...]
+    sections: tuple[ProgramBlock, ...] | None
+    segments: tuple[ProgramBlock, ...]
     reserved: tuple[Reserved, ...]
     skipped: tuple[str, ...] = ()
 
@@ -99,7 +99,7 @@ class ElfProgram(NamedTuple):
         Raises:
             FormatError: It is no ELF file, not a linked program for an Xtensa with 32 bits, or cut short.
         """
-        return _Reader(data).program()
+        return _ElfReader(data).program()
 
 
 class SectionBytes(NamedTuple):
@@ -117,10 +117,10 @@ def sections_with_bytes(data: bytes) -> tuple[SectionBytes, ...]:
     Raises:
         FormatError: As for :meth:`ElfProgram.parse`.
     """
-    return _Reader(data).all_sections()
+    return _ElfReader(data).all_sections()
 
 
-class _Reader:
+class _ElfReader:
     """The tables of one file, read with their bounds checked first."""
 
     def __init__(self, data: bytes) -> None:
@@ -136,7 +136,7 @@ class _Reader:
     def program(self) -> ElfProgram:
         """All that an image is made of."""
         rows = list(self._sections())
-        sections: list[Block] = []
+        sections: list[ProgramBlock] = []
         reserved: list[Reserved] = []
         skipped: list[str] = []
         for name, row in rows:
@@ -145,7 +145,7 @@ class _Reader:
                 continue  # debug information, comments, tables: nothing of the program
             if row["sh_type"] in _LOADED:
                 content = self._bytes(row["sh_offset"], size, f"section {name}")
-                sections.append(Block(name, address, content, row["sh_flags"]))
+                sections.append(ProgramBlock(name, address, content, row["sh_flags"]))
             elif row["sh_flags"] & _ALLOCATED == 0:
                 continue
             elif row["sh_type"] == "SHT_NOBITS" and row["sh_flags"] & _THREAD_LOCAL:
@@ -202,14 +202,16 @@ class _Reader:
             raw = table[row["sh_name"] :].partition(b"\0")[0]
             yield raw.decode("utf-8", "backslashreplace"), row
 
-    def _segments(self, sections: list[Block]) -> tuple[tuple[Block, ...], tuple[Reserved, ...]]:
+    def _segments(
+        self, sections: list[ProgramBlock]
+    ) -> tuple[tuple[ProgramBlock, ...], tuple[Reserved, ...]]:
         header = self._header
         count, start, step = header["e_phnum"], header["e_phoff"], header["e_phentsize"]
         if count == 0 or start == 0:
             return (), ()
         _check_step(step, _SEGMENT_SIZE, "program", 42)
         self._check_table(start, count * step, "the table of program headers")
-        segments: list[Block] = []
+        segments: list[ProgramBlock] = []
         reserved: list[Reserved] = []
         for index in range(count):
             what = f"program header {index}"
@@ -221,7 +223,7 @@ class _Reader:
             name = " ".join(inside) or f"segment {index}"
             if size:
                 content = self._bytes(row["p_offset"], size, f"segment {index}")
-                segments.append(Block(name, address, content, row["p_flags"]))
+                segments.append(ProgramBlock(name, address, content, row["p_flags"]))
             if memory > size:
                 reserved.append(Reserved(name, address + size, memory - size))
         return tuple(segments), tuple(reserved)

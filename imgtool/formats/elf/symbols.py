@@ -65,7 +65,7 @@ class ElfSymbols:
         self._starts = [function.address for function in self.functions]
         self.has_lines = any(section.name == ".debug_line" for section in sections)
         self._data = data
-        self._lines: _Lines | None = None
+        self._lines: _LineTable | None = None
 
     @classmethod
     def parse(cls, data: bytes) -> ElfSymbols:
@@ -106,7 +106,7 @@ class ElfSymbols:
         if not self.has_lines or not self.holds(address):
             return None
         if self._lines is None:
-            self._lines = _Lines(self._data)
+            self._lines = _LineTable(self._data)
         return self._lines.at(address)
 
     def _section(self, address: int) -> SectionBytes | None:
@@ -173,7 +173,7 @@ def readable_name(name: str) -> str:
     return "::".join(words) or name
 
 
-class _Lines:
+class _LineTable:
     """The line tables, one decoded for each unit that was asked for."""
 
     def __init__(self, data: bytes) -> None:

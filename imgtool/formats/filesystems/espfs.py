@@ -21,7 +21,7 @@ from imgtool.formats.wire import built, parse_at
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EspFs", "EspFsFile", "Scan", "inside", "read", "scan"]
+__all__ = ["ArchiveScan", "EspFs", "EspFsFile", "inside", "read", "scan"]
 
 _MAGIC: Final = b"ESfs"
 _HEADER = Struct(
@@ -126,7 +126,7 @@ def _header(
     return built(_HEADER, fields, "header of a file")
 
 
-class Scan(NamedTuple):
+class ArchiveScan(NamedTuple):
     """How far an archive can be followed.
 
     Attributes:
@@ -140,7 +140,7 @@ class Scan(NamedTuple):
     problem: FormatError | None = None
 
 
-def scan(data: bytes, offset: int = 0) -> Scan:
+def scan(data: bytes, offset: int = 0) -> ArchiveScan:
     """Follow the archive that begins at ``offset`` as far as it goes."""
     files: list[EspFsFile] = []
     while len(files) < _MOST_FILES:
@@ -151,13 +151,13 @@ def scan(data: bytes, offset: int = 0) -> Scan:
                 expected=_MAGIC.hex(),
                 found=data[offset : offset + len(_MAGIC)].hex(),
             )
-            return Scan(tuple(files), offset, lost)
+            return ArchiveScan(tuple(files), offset, lost)
         try:
             fields = parse_at(_HEADER, data, offset, f"header of file {len(files)}")
         except FormatError as problem:
-            return Scan(tuple(files), min(offset, len(data)), problem)
+            return ArchiveScan(tuple(files), min(offset, len(data)), problem)
         if fields.flags & _LAST:
-            return Scan(tuple(files), offset + _HEADER.sizeof())
+            return ArchiveScan(tuple(files), offset + _HEADER.sizeof())
         start = _aligned(offset + _HEADER.sizeof() + fields.name_size)
         end = _aligned(start + fields.stored_size)
         if start + fields.stored_size > len(data):
@@ -167,14 +167,14 @@ def scan(data: bytes, offset: int = 0) -> Scan:
                 expected=f"{fields.stored_size:,} bytes",
                 found=f"{max(0, len(data) - start):,} bytes",
             )
-            return Scan(tuple(files), offset, cut)
+            return ArchiveScan(tuple(files), offset, cut)
         name = data[offset + _HEADER.sizeof() : start].partition(b"\0")[0].decode("utf-8", errors="replace")
         packing = "gzip" if fields.flags & _GZIP else None
         packing = "heatshrink" if fields.compression == _HEATSHRINK else packing
         content = data[start : start + fields.stored_size]
         files.append(EspFsFile(name, content, fields.size, packing))
         offset = end
-    return Scan(tuple(files), offset, FormatError(f"more than {_MOST_FILES:,} files", offset=offset))
+    return ArchiveScan(tuple(files), offset, FormatError(f"more than {_MOST_FILES:,} files", offset=offset))
 
 
 def _aligned(offset: int) -> int:

@@ -94,7 +94,7 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
     superblock = superblock_at(data, offset)
     version = "" if superblock is None else superblock.version
     size = block_size * blocks
-    walk = _Walk(flash, offset, size)
+    walk = _FolderWalk(flash, offset, size)
     mounted = _mounted(flash, block_size, blocks)
     used = None
     if isinstance(mounted, str):
@@ -166,7 +166,7 @@ def _reason(error: Exception) -> str:
     return _REASONS.get(name, f"the library says {name}")
 
 
-class _Walk:
+class _FolderWalk:
     """The folders of a file system from its root on, and what is found."""
 
     def __init__(self, flash: _Flash, offset: int, size: int) -> None:

@@ -25,7 +25,7 @@ from imgtool.formats.reading import Checksum, Cover, FileKind, Finding, Part, Pa
 from imgtool.formats.wire import built, parse_at
 
 if TYPE_CHECKING:
-    from imgtool.formats.images.version1 import Scan
+    from imgtool.formats.images.version1 import ImageScan
     from imgtool.formats.reading import Header
 
 __all__ = ["APP_OFFSET", "EBOOT_ADDRESS", "WORD_OFFSETS", "ArduinoImage", "Words", "crc_of", "inside", "read"]
@@ -314,7 +314,7 @@ def _covered(start: int, end: int) -> Part:
     return Part(PartKind.UNKNOWN, start, end - start, note="behind the application, covered by the CRC")
 
 
-def _app_parts(app: Scan | None, end: int, start: int = APP_OFFSET) -> tuple[Part, ...]:
+def _app_parts(app: ImageScan | None, end: int, start: int = APP_OFFSET) -> tuple[Part, ...]:
     address = IROM_BASE + start
     if start >= end:
         return ()
@@ -325,7 +325,7 @@ def _app_parts(app: Scan | None, end: int, start: int = APP_OFFSET) -> tuple[Par
 
 
 def _parts_with_words(
-    data: bytes, eboot_end: int, app: Scan | None, words: Words, check: Checksum
+    data: bytes, eboot_end: int, app: ImageScan | None, words: Words, check: Checksum
 ) -> tuple[Part, ...]:
     end = len(data) if app is None or app.problem is not None else app.end
     inside = words.offset > APP_OFFSET
@@ -355,7 +355,7 @@ def _parts_with_words(
     )
 
 
-def _with_words_zeroed(data: bytes, app: Scan, words: Words) -> Scan:
+def _with_words_zeroed(data: bytes, app: ImageScan, words: Words) -> ImageScan:
     """The scan with the checksum that core 3.x computes before it writes the words into that segment."""
     if app.checksum is None:
         return app
@@ -366,7 +366,7 @@ def _with_words_zeroed(data: bytes, app: Scan, words: Words) -> Scan:
     return app._replace(checksum=replace(app.checksum, computed=computed, cover=cover))
 
 
-def _find_words(data: bytes, app: Scan | None) -> Words | None:
+def _find_words(data: bytes, app: ImageScan | None) -> Words | None:
     """The length and CRC words, also where one of them or something else is damaged.
 
     Nothing marks them: they count if the length is right, or the CRC, or if what stands there cannot be
@@ -391,7 +391,7 @@ def _find_words(data: bytes, app: Scan | None) -> Words | None:
     return None
 
 
-def _proves_itself(data: bytes, app: Scan | None, words: Words) -> bool:
+def _proves_itself(data: bytes, app: ImageScan | None, words: Words) -> bool:
     whole = app is not None and app.problem is None
     lengths = {len(data), app.end if app is not None and whole else len(data)}
     if words.length in lengths:
@@ -401,7 +401,7 @@ def _proves_itself(data: bytes, app: Scan | None, words: Words) -> bool:
     return any(crc_of(data, words.offset, length) == words.crc for length in lengths)
 
 
-def _only_with_words(data: bytes, app: Scan | None, words: Words) -> bool:
+def _only_with_words(data: bytes, app: ImageScan | None, words: Words) -> bool:
     """Whether the first eight bytes of the application's first segment must be the words of core 3.x."""
     if app is None:
         return False
@@ -413,7 +413,7 @@ def _only_with_words(data: bytes, app: Scan | None, words: Words) -> bool:
     return app.problem is not None and max(least, len(data)) < words.length <= _MOST_FLASH
 
 
-def _judge(data: bytes, app: Scan | None, words: Words) -> tuple[Checksum, list[Finding], int]:
+def _judge(data: bytes, app: ImageScan | None, words: Words) -> tuple[Checksum, list[Finding], int]:
     """The CRC, what is to be said of the words, and where what they cover ends."""
     whole = app is not None and app.problem is None
     end = app.end if app is not None and whole else len(data)

@@ -111,7 +111,7 @@ def _header(header: Header) -> Header:
     return Header(header.version, header.entry, header.mode_code, header.size_freq_code, slot)
 
 
-def _mixed(data: bytes, found: version1.Scan) -> Iterable[Finding]:
+def _mixed(data: bytes, found: version1.ImageScan) -> Iterable[Finding]:
     fit = aggregated.fit_of(data, found.segments, data[IROM_OFFSET : IROM_OFFSET + IROM_WINDOW])
     if fit.mixed:
         message = (

@@ -137,7 +137,7 @@ def _check(data: bytes, end: int) -> Checksum | None:
     return Checksum("md5", int.from_bytes(stored, "big"), int.from_bytes(computed, "big"), 128, cover)
 
 
-def _tail_if_ours(data: bytes, found: version1.Scan) -> Tail | None:
+def _tail_if_ours(data: bytes, found: version1.ImageScan) -> Tail | None:
     """What the length word says, None if the file has another layout.
 
     The layout is fill before the word and none behind it; the word, the MD5 or the banner then confirms it.
@@ -183,7 +183,7 @@ def read(data: bytes) -> Reading | None:
     return Reading(FileKind.MICROPYTHON, whole.parts, found.header, whole.findings)
 
 
-def _head(data: bytes, found: version1.Scan) -> Stretch:
+def _head(data: bytes, found: version1.ImageScan) -> Stretch:
     """The image, the fill and the length word."""
     part = version1.part_of(found)
     end = found.end

@@ -40,7 +40,7 @@ _DEFAULT_ROM: Final = 0x2000
 _ROM_MAGIC: Final = b"\xea\x04"
 
 
-def _is_rboot(data: bytes, found: version1.Scan) -> bool:
+def _is_rboot(data: bytes, found: version1.ImageScan) -> bool:
     head = data[:SECTOR]
     if _VERSION.search(head) is not None or sum(mark in head for mark in _MARKS) >= _ENOUGH_MARKS:
         return True

@@ -34,7 +34,7 @@ from imgtool.formats.reading import (
 from imgtool.formats.wire import built, parse_at
 
 if TYPE_CHECKING:
-    from imgtool.formats.images.version1 import Scan
+    from imgtool.formats.images.version1 import ImageScan
 
 __all__ = ["ESP32_SIZES", "AppDescription", "RtosApp", "inside", "read"]
 
@@ -205,7 +205,7 @@ def _number(version: str) -> str | None:
     return (version[1:] if version[:1] == "v" and version[1:2].isdigit() else version) or None
 
 
-def _description(data: bytes, found: Scan) -> AppDescription | None:
+def _description(data: bytes, found: ImageScan) -> AppDescription | None:
     """The description, which begins the read-only data, a segment of its own."""
     for segment in found.segments:
         try:
@@ -215,7 +215,7 @@ def _description(data: bytes, found: Scan) -> AppDescription | None:
     return None
 
 
-def _is_app(data: bytes, found: Scan, description: AppDescription | None) -> bool:
+def _is_app(data: bytes, found: ImageScan, description: AppDescription | None) -> bool:
     if found.problem is not None and not found.segments:
         # Cut inside its first segment: all that is left to go by is where that would run.
         return _in_slot(data)
@@ -226,7 +226,7 @@ def _is_app(data: bytes, found: Scan, description: AppDescription | None) -> boo
     return _flash_segments(found) > 1 or _hash_is_right(data, found.end)
 
 
-def _flash_segments(found: Scan) -> int:
+def _flash_segments(found: ImageScan) -> int:
     return sum(segment.memory == "IROM" for segment in found.segments)
 
 
@@ -266,7 +266,7 @@ def read(data: bytes) -> Reading | None:
     return Reading(FileKind.RTOS_APP, (part, *tail), found.header, tuple(findings), firmware=firmware)
 
 
-def _part(data: bytes, found: Scan, description: AppDescription | None) -> Part:
+def _part(data: bytes, found: ImageScan, description: AppDescription | None) -> Part:
     facts: dict[str, Fact] = {"flash_size": ESP32_SIZES.get(found.header.size_freq_code >> 4)}
     if description is not None:
         facts |= {
@@ -281,7 +281,7 @@ def _part(data: bytes, found: Scan, description: AppDescription | None) -> Part:
     return replace(version1.part_of(found), kind=PartKind.APP, address=address, facts=facts)
 
 
-def _size_finding(found: Scan) -> Finding:
+def _size_finding(found: ImageScan) -> Finding:
     code = found.header.size_freq_code >> 4
     size = ESP32_SIZES.get(code)
     if size is None:

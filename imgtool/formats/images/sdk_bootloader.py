@@ -33,7 +33,7 @@ def version_of(data: bytes, end: int) -> str | None:
     return None if stated is None else stated[1].decode("ascii")
 
 
-def loader_stretch(data: bytes, found: version1.Scan, note: str) -> Stretch:
+def loader_stretch(data: bytes, found: version1.ImageScan, note: str) -> Stretch:
     """A boot loader as a part of its own sector, and what is to be said of it."""
     part: Part = replace(version1.part_of(found), kind=PartKind.BOOTLOADER, note=note)
     findings = version1.findings_of(found)

@@ -38,7 +38,7 @@ __all__ = [
     "MAGIC",
     "MAX_SEGMENTS",
     "BootImage",
-    "Scan",
+    "ImageScan",
     "Segment",
     "findings_of",
     "inside",
@@ -152,7 +152,7 @@ class BootImage:
         return body.ljust(_checksum_offset(len(body)), b"\0") + built(Int8ul, stored, "checksum")
 
 
-class Scan(NamedTuple):
+class ImageScan(NamedTuple):
     """How far an image can be followed.
 
     Attributes:
@@ -173,7 +173,7 @@ class Scan(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def scan(data: bytes, offset: int = 0) -> Scan:
+def scan(data: bytes, offset: int = 0) -> ImageScan:
     """Follow the image that begins at ``offset`` as far as it goes.
 
     The last results are kept, as a dozen formats begin with such an image and each follows it.
@@ -188,14 +188,14 @@ def scan(data: bytes, offset: int = 0) -> Scan:
         problem = FormatError(
             "too many segments", offset=offset + 1, expected=f"at most {MAX_SEGMENTS}", found=str(count)
         )
-        return Scan(header, count, (), offset + _HEADER.sizeof(), problem=problem)
+        return ImageScan(header, count, (), offset + _HEADER.sizeof(), problem=problem)
     segments: list[SegmentInfo] = []
     position = offset + _HEADER.sizeof()
     for index in range(count):
         try:
             fields = parse_at(_SEGMENT, data, position, f"header of segment {index}")
         except FormatError as error:
-            return Scan(header, count, tuple(segments), len(data), problem=error)
+            return ImageScan(header, count, tuple(segments), len(data), problem=error)
         start = position + _SEGMENT.sizeof()
         if start + fields.size > len(data):
             problem = FormatError(
@@ -204,13 +204,13 @@ def scan(data: bytes, offset: int = 0) -> Scan:
                 expected=f"{fields.size:,} bytes",
                 found=f"{len(data) - start:,} bytes",
             )
-            return Scan(header, count, tuple(segments), len(data), problem=problem)
+            return ImageScan(header, count, tuple(segments), len(data), problem=problem)
         segments.append(SegmentInfo(start, fields.size, fields.address))
         position = start + fields.size
-    return _with_checksum(data, Scan(header, count, tuple(segments), position))
+    return _with_checksum(data, ImageScan(header, count, tuple(segments), position))
 
 
-def _with_checksum(data: bytes, found: Scan) -> Scan:
+def _with_checksum(data: bytes, found: ImageScan) -> ImageScan:
     position = _checksum_offset(found.end)
     if position >= len(data):
         problem = FormatError(
@@ -266,7 +266,7 @@ def is_plausible(data: bytes, offset: int = 0) -> bool:
     return memory_at(fields.entry) is not None or memory_at(first.address) is not None
 
 
-def part_of(found: Scan, offset: int = 0) -> Part:
+def part_of(found: ImageScan, offset: int = 0) -> Part:
     """The image as one part of a file."""
     count = len(found.segments)
     return Part(
@@ -280,7 +280,7 @@ def part_of(found: Scan, offset: int = 0) -> Part:
     )
 
 
-def findings_of(found: Scan, offset: int = 0) -> tuple[Finding, ...]:
+def findings_of(found: ImageScan, offset: int = 0) -> tuple[Finding, ...]:
     """What is to be said about the image itself, which begins at ``offset``."""
     findings: list[Finding] = []
     if found.problem is not None:

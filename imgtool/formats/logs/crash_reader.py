@@ -70,7 +70,7 @@ _GURU_NUMBERS: Final = {
 
 
 @dataclass(slots=True)
-class _Draft:
+class _CrashDraft:
     """A crash that is being read."""
 
     line: int
@@ -116,8 +116,8 @@ class CrashReader:
 
     def __init__(self) -> None:
         self.count = 0
-        self._drafts: list[_Draft] = []
-        self._current: _Draft | None = None
+        self._drafts: list[_CrashDraft] = []
+        self._current: _CrashDraft | None = None
         self._announced: int | None = None
 
     def crashes(self) -> tuple[Crash, ...]:
@@ -166,7 +166,7 @@ class CrashReader:
             taken = True
         return self._take_words(draft, _STACK.finditer(text)) or taken
 
-    def _take_words(self, draft: _Draft, matches: Iterable[re.Match[str]]) -> bool:
+    def _take_words(self, draft: _CrashDraft, matches: Iterable[re.Match[str]]) -> bool:
         taken = False
         for match in matches:
             start = int(match[1], 16)
@@ -176,8 +176,8 @@ class CrashReader:
                     draft.stack.append(StackWord(start + 4 * index, int(word, 16)))
         return taken
 
-    def _begin(self, kind: str, line: int, token: re.Match[str]) -> _Draft:
-        draft = _Draft(line, kind, token[0].strip())
+    def _begin(self, kind: str, line: int, token: re.Match[str]) -> _CrashDraft:
+        draft = _CrashDraft(line, kind, token[0].strip())
         self._current = draft
         self.count += 1
         if len(self._drafts) < _MOST_CRASHES:

@@ -109,7 +109,7 @@ def read(log: bytes | str) -> BootLog:
         log: The log as it was recorded, or as text.
     """
     text = decoded(log)
-    reader = _Reader()
+    reader = _LogReader()
     other_chip = False
     program = ""
     for line in lines(text):
@@ -136,7 +136,7 @@ def read(log: bytes | str) -> BootLog:
 
 
 @dataclass(slots=True)
-class _Draft:
+class _BootDraft:
     """A boot that is being read."""
 
     line: int
@@ -184,11 +184,11 @@ class _Draft:
         )
 
 
-class _Reader:
+class _LogReader:
     """Takes the known words of a log in order, and puts them into boots."""
 
     def __init__(self) -> None:
-        self.drafts: list[_Draft] = []
+        self.drafts: list[_BootDraft] = []
 
     def take(self, name: str, line: int, token: re.Match[str]) -> None:
         if name in ("banner", "half_banner"):
@@ -219,50 +219,50 @@ class _Reader:
         elif len(draft.firmware) < _KEPT_LINES:
             draft.firmware.append((line, words[:_KEPT_CHARACTERS]))
 
-    def _current(self, name: str, line: int) -> _Draft | None:
+    def _current(self, name: str, line: int) -> _BootDraft | None:
         """The boot that a word belongs to; a load behind the whole of a boot begins one without a banner."""
         draft = self.drafts[-1] if self.drafts else None
         if draft is None or (name == "load" and draft.loaded):
             if name in _AFTER_LOADING or name in _LOADER_TOKENS:
                 return None
-            draft = _Draft(line)
+            draft = _BootDraft(line)
             self.drafts.append(draft)
         return draft
 
 
-def _with_banner(line: int, token: re.Match[str]) -> _Draft:
+def _with_banner(line: int, token: re.Match[str]) -> _BootDraft:
     groups = token.groupdict()
     numbers = [groups.get(name) for name in ("cause", "mode", "second")]
     cause, mode, second = (None if number is None else int(number) for number in numbers)
     reset = None if cause is None else BootCause(cause, _CAUSES.get(cause, "unknown"))
     if mode is None:
-        return _Draft(line, reset)
+        return _BootDraft(line, reset)
     pins = [bool(mode & bit) for bit in (4, 2, 1)] if mode in _MODES else [None] * 3
-    return _Draft(line, reset, BootMode(mode, second, _MODES.get(mode, "unknown"), *pins))
+    return _BootDraft(line, reset, BootMode(mode, second, _MODES.get(mode, "unknown"), *pins))
 
 
-def _take_load(draft: _Draft, _name: str, line: int, token: re.Match[str]) -> None:
+def _take_load(draft: _BootDraft, _name: str, line: int, token: re.Match[str]) -> None:
     draft.segments.append(
         BootSegment(line, int(token["address"], 16), int(token["length"]), int(token["room"]))
     )
 
 
-def _take_tail(draft: _Draft, _name: str, _line: int, token: re.Match[str]) -> None:
+def _take_tail(draft: _BootDraft, _name: str, _line: int, token: re.Match[str]) -> None:
     if draft.segments and not draft.loaded and draft.segments[-1].tail is None:
         draft.segments[-1] = draft.segments[-1]._replace(tail=int(token["tail"]))
 
 
-def _take_chksum(draft: _Draft, _name: str, _line: int, token: re.Match[str]) -> None:
+def _take_chksum(draft: _BootDraft, _name: str, _line: int, token: re.Match[str]) -> None:
     if draft.segments and not draft.loaded and draft.segments[-1].checksum is None:
         draft.segments[-1] = draft.segments[-1]._replace(checksum=int(token["chksum"], 16))
 
 
-def _take_csum(draft: _Draft, _name: str, _line: int, token: re.Match[str]) -> None:
+def _take_csum(draft: _BootDraft, _name: str, _line: int, token: re.Match[str]) -> None:
     if draft.checksum is None:
         draft.checksum = int(token["csum"], 16)
 
 
-def _take_loader(draft: _Draft, name: str, line: int, token: re.Match[str]) -> None:
+def _take_loader(draft: _BootDraft, name: str, line: int, token: re.Match[str]) -> None:
     if draft.loader is None:
         if name == "version":
             draft.loader = LoaderLines(line, token["version"])
@@ -279,23 +279,23 @@ def _take_loader(draft: _Draft, name: str, line: int, token: re.Match[str]) -> N
         draft.loader = draft.loader._replace(slot=int(token["slot"]), address=address)
 
 
-def _take_rf_cal(draft: _Draft, _name: str, line: int, token: re.Match[str]) -> None:
+def _take_rf_cal(draft: _BootDraft, _name: str, line: int, token: re.Match[str]) -> None:
     sector = int(token["sector"])
     size = _size_of_sector(sector)
     draft.rf_cal = RfCalSector(line, sector, None if size is None else size.name)
 
 
-def _take_init_data(draft: _Draft, name: str, line: int, token: re.Match[str]) -> None:
+def _take_init_data(draft: _BootDraft, name: str, line: int, token: re.Match[str]) -> None:
     draft.init_data_byte = int(token["byte"], 16)
     _take_message(draft, name, line, token)
 
 
-def _take_message(draft: _Draft, name: str, line: int, token: re.Match[str]) -> None:
+def _take_message(draft: _BootDraft, name: str, line: int, token: re.Match[str]) -> None:
     if len(draft.messages) < _MOST_MESSAGES:
         draft.messages.append(BootMessage(line, name.replace("_", "-"), token[0]))
 
 
-def _take_crash(draft: _Draft, name: str, line: int, token: re.Match[str]) -> None:
+def _take_crash(draft: _BootDraft, name: str, line: int, token: re.Match[str]) -> None:
     draft.crashes.take(name, line, token)
     if name not in ("stack-dump", "stack-words", "registers", "backtrace"):
         _take_message(draft, name, line, token)

@@ -31,7 +31,7 @@ from imgtool.formats.reading import (
 )
 from imgtool.formats.wire import built, parse_at
 
-__all__ = ["SIZE", "Partition", "PartitionTable", "inside", "part_at", "read", "table_at"]
+__all__ = ["SIZE", "Partition", "RtosPartitionTable", "inside", "part_at", "read", "table_at"]
 
 SIZE: Final = 0xC00
 """Bytes that the SDK's tools write, erased behind the last row."""
@@ -126,7 +126,7 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionTable:
+class RtosPartitionTable:
     """The rows in file order.
 
     Attributes:
@@ -138,7 +138,7 @@ class PartitionTable:
     stored_md5: bytes | None = None
 
     @classmethod
-    def parse(cls, data: bytes, offset: int = 0) -> PartitionTable:
+    def parse(cls, data: bytes, offset: int = 0) -> RtosPartitionTable:
         """Read the table at ``offset``; its digest is read, not judged.
 
         Raises:
@@ -232,7 +232,7 @@ def _partition(data: bytes, offset: int, index: int) -> Partition:
 def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, ...]]:
     """The table at ``offset`` as a part of that size, and what is to be said of it."""
     try:
-        table = PartitionTable.parse(data, offset)
+        table = RtosPartitionTable.parse(data, offset)
     except FormatError as problem:
         found = "" if problem.found is None else f" (found {problem.found})"
         part = Part(PartKind.PARTITION_TABLE, offset, size, note="damaged")
@@ -260,7 +260,7 @@ def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, .
     return part, _findings(data, offset, size, table)
 
 
-def _findings(data: bytes, offset: int, size: int, table: PartitionTable) -> tuple[Finding, ...]:
+def _findings(data: bytes, offset: int, size: int, table: RtosPartitionTable) -> tuple[Finding, ...]:
     findings = []
     if size < SIZE:
         message = f"the table is cut: {size:,} of {SIZE:,} bytes; it is always written whole"
@@ -314,12 +314,12 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     return Reading(FileKind.PARTITION_TABLE, (part,), findings=findings)
 
 
-def table_at(data: bytes, offset: int) -> PartitionTable | None:
+def table_at(data: bytes, offset: int) -> RtosPartitionTable | None:
     """The table at ``offset`` if a readable one with rows is there."""
     if not data.startswith(_MAGIC, offset):
         return None
     try:
-        table = PartitionTable.parse(data, offset)
+        table = RtosPartitionTable.parse(data, offset)
     except FormatError:
         return None
     return table if table.partitions else None

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.operations.flashing.plan import FlashPlan
-    from imgtool.operations.upgrade.side import Side
+    from imgtool.operations.upgrade.side import FlashSide
 
 __all__ = ["advise", "advise_request"]
 
@@ -92,10 +92,10 @@ def advise_request(old: OldFlash, request: FlashRequest, names: Names) -> Firmwa
     """
     if old.data is None:
         old = replace(old, read=cache(old.read))
-    return _Run(old, request, names).advice()
+    return _Advice(old, request, names).advice()
 
 
-class _Run:
+class _Advice:
     """One advice: the flash before, the write as it is planned, and the points about what comes of it."""
 
     def __init__(self, old: OldFlash, request: FlashRequest, names: Names) -> None:
@@ -163,7 +163,7 @@ class _Run:
         held = self.before.code[address : address + len(data)]
         return (held if len(held) == len(data) else self.before.read(address, len(data))) == data
 
-    def _points(self, after: Side) -> list[AdvicePoint]:
+    def _points(self, after: FlashSide) -> list[AdvicePoint]:
         before = self.before
         made = any(name == "@spiffs" for name, _ in self.request.named) or self._brings_files()
         optional = (
@@ -235,7 +235,7 @@ class _Run:
             notes += [f.message for f in self.plan.findings if f.code in told]
         return [*notes, _UNSEEN]
 
-    def _cures(self, points: list[AdvicePoint], after: Side) -> list[Cure]:
+    def _cures(self, points: list[AdvicePoint], after: FlashSide) -> list[Cure]:
         new, backup, port = self.names
         by_topic = {point.topic: point.verdict for point in reversed(points)}
         cures: list[Cure] = []
@@ -257,7 +257,7 @@ class _Run:
             cures.append(Cure("Flash it.", (f"imgtool flash {port}{new}",)))
         return cures
 
-    def _fixed_place(self, after: Side) -> list[Cure]:
+    def _fixed_place(self, after: FlashSide) -> list[Cure]:
         if not after.partitions or after.flash is None or after.flash.bytes <= _FIXED:
             return []
         brings_table = self.content.main is not None and self.content.main.kind is FileKind.AGGREGATED

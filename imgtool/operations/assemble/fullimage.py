@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import flash_size
-from imgtool.errors import LayoutError, in_bytes
+from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout.regions import layout_for
@@ -28,6 +28,7 @@ from imgtool.operations.assemble.extras import (
 )
 from imgtool.operations.assemble.merge import HeaderChange, Piece, check_in_flash, join, lay_out, merge
 from imgtool.operations.inspect.describe import describe
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

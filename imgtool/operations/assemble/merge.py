@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, flash_size
-from imgtool.errors import FormatError, ImgtoolError, LayoutError, in_bytes
+from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images import aggregated, irom, version1
 from imgtool.formats.images.version1 import MAGIC
@@ -21,12 +21,13 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.registry import identify
 from imgtool.layout.regions import lowest_protected
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
-    from imgtool.formats.images.version1 import Scan
+    from imgtool.formats.images.version1 import ImageScan
     from imgtool.formats.reading import Part
 
 __all__ = [
@@ -174,7 +175,7 @@ def join(pieces: Sequence[Piece], size: int, fill_byte: int) -> bytes:
     return b"".join(blocks)
 
 
-def image_at_start(piece: Piece) -> Scan | None:
+def image_at_start(piece: Piece) -> ImageScan | None:
     """The image at the start of a piece, whole and with a right checksum; None if it begins otherwise.
 
     Raises:
@@ -248,7 +249,7 @@ def _check_whole(code: Piece) -> None:
         raise FormatError(finding.message, source=code.name, offset=len(code.data))
 
 
-def _protected(first: Piece, found: Scan, code: Piece) -> list[Finding]:
+def _protected(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     """Refuse an image that reaches into what a NodeMCU table keeps for the SDK below irom."""
     page = nodemcu_page.page_at(code.data, 0)
     if page is None or page.table is None:
@@ -270,7 +271,7 @@ def _protected(first: Piece, found: Scan, code: Piece) -> list[Finding]:
     return []
 
 
-def _same_build(first: Piece, found: Scan, code: Piece) -> list[Finding]:
+def _same_build(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     fit = aggregated.fit_of(first.data, found.segments, code.data)
     if not fit.mixed:
         return []

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, SECTOR, flash_size, memory_at
-from imgtool.errors import FormatError, LayoutError, in_bytes
-from imgtool.formats.elf.program import Block, ElfProgram
+from imgtool.errors import FormatError, LayoutError
+from imgtool.formats.elf.program import ElfProgram, ProgramBlock
 from imgtool.formats.images import irom as irom_part
 from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.formats.reading import Checksum, Finding, Header, Severity
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.building import link_checks
 from imgtool.operations.building.memory_use import MemoryUse, irom_map, memory_uses
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +169,7 @@ def _check_arguments(version: int, slot: int | None) -> None:
         raise ValueError(f"no slot {slot} in an image of version {version}")
 
 
-def _blocks(program: ElfProgram, *, use_segments: bool) -> tuple[Block, ...]:
+def _blocks(program: ElfProgram, *, use_segments: bool) -> tuple[ProgramBlock, ...]:
     if program.sections is None and not use_segments:
         raise FormatError(
             "the file has no section table",
@@ -191,30 +192,30 @@ def _skipped(name: str) -> Finding:
     return Finding(Severity.WARNING, "section-skipped", message)
 
 
-def _joined(blocks: Sequence[Block]) -> list[Block]:
+def _joined(blocks: Sequence[ProgramBlock]) -> list[ProgramBlock]:
     """The blocks, padded to whole words, those that follow each other in file and memory made one."""
-    joined: list[Block] = []
+    joined: list[ProgramBlock] = []
     for block in blocks:
         data = block.data.ljust(-(-len(block.data) // _WORD) * _WORD, b"\0")
         last = joined[-1] if joined else None
         if last is not None and last.end == block.address and _memory(last) == _memory(block):
-            joined[-1] = Block(f"{last.name} {block.name}", last.address, last.data + data, last.flags)
+            joined[-1] = ProgramBlock(f"{last.name} {block.name}", last.address, last.data + data, last.flags)
         else:
             joined.append(block._replace(data=data))
     return joined
 
 
-def _memory(block: Block) -> str:
+def _memory(block: ProgramBlock) -> str:
     memory = memory_at(block.address)
     return "" if memory is None else memory.name
 
 
-def _segment(block: Block) -> BuiltSegment:
+def _segment(block: ProgramBlock) -> BuiltSegment:
     return BuiltSegment(block.name, block.address, len(block.data), _memory(block))
 
 
 def _pair(
-    boot: BootImage, irom: Block | None, flash: FlashSize
+    boot: BootImage, irom: ProgramBlock | None, flash: FlashSize
 ) -> tuple[tuple[BuiltFile, ...], list[Finding]]:
     data = boot.build()
     image = BuiltFile(0, data, "0x00000.bin", Checksum("xor8", data[-1], boot.checksum))
@@ -250,7 +251,7 @@ def _about_table(files: tuple[BuiltFile, BuiltFile]) -> list[Finding]:
 
 
 def _ota_files(
-    boot: BootImage, irom: Block | None, flash: FlashSize, slot: int | None
+    boot: BootImage, irom: ProgramBlock | None, flash: FlashSize, slot: int | None
 ) -> tuple[tuple[BuiltFile, ...], list[Finding]]:
     if irom is None:
         raise FormatError(
@@ -270,7 +271,7 @@ def _ota_files(
     return (file,), _about_slot(irom, flash, slot)
 
 
-def _about_slot(irom: Block, flash: FlashSize, slot: int | None) -> list[Finding]:
+def _about_slot(irom: ProgramBlock, flash: FlashSize, slot: int | None) -> list[Finding]:
     """Whether irom is where a boot loader would have it run."""
     row = irom_map(irom.address, flash)
     if row is None or not row.slots:

@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_BASE, memory_at
-from imgtool.errors import FormatError, LayoutError, in_bytes
-from imgtool.formats.elf.program import Block
+from imgtool.errors import FormatError, LayoutError
+from imgtool.formats.elf.program import ProgramBlock
 from imgtool.formats.images.version1 import MAX_SEGMENTS
 from imgtool.formats.reading import Finding, Severity
 from imgtool.operations.building.memory_use import CACHE, DRAM, EARLY, IRAM, WINDOW, irom_map
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,13 +40,13 @@ _REGISTERS: Final = "DPORT"
 _WORD: Final = 4
 
 
-def check_memory(blocks: Sequence[Block], reserved: Sequence[Reserved]) -> list[Finding]:
+def check_memory(blocks: Sequence[ProgramBlock], reserved: Sequence[Reserved]) -> list[Finding]:
     """Check that every section lies in memory that the chip has, and that all of it has room there.
 
     Raises:
         LayoutError: A section lies nowhere, or a memory overflows.
     """
-    everything: list[Block | Reserved] = [*blocks, *reserved]
+    everything: list[ProgramBlock | Reserved] = [*blocks, *reserved]
     for one in everything:
         if _named(one) in ("", _NOT_WRITABLE):
             raise LayoutError(
@@ -63,17 +64,17 @@ def check_memory(blocks: Sequence[Block], reserved: Sequence[Reserved]) -> list[
     ]
 
 
-def _named(one: Block | Reserved) -> str:
+def _named(one: ProgramBlock | Reserved) -> str:
     memory = memory_at(one.address)
     return "" if memory is None else memory.name
 
 
-def _begins_in(one: Block | Reserved, memory: Range) -> bool:
+def _begins_in(one: ProgramBlock | Reserved, memory: Range) -> bool:
     # The address range that is called DRAM goes on behind what programs may use of it.
     return _named(one) == memory.name
 
 
-def _check_room(memory: Range, sections: Sequence[Block | Reserved]) -> None:
+def _check_room(memory: Range, sections: Sequence[ProgramBlock | Reserved]) -> None:
     last = max(sections, key=lambda one: one.end, default=None)
     if last is not None and last.end > memory.end:
         raise LayoutError(
@@ -83,7 +84,7 @@ def _check_room(memory: Range, sections: Sequence[Block | Reserved]) -> None:
         )
 
 
-def _check_iram(sections: Sequence[Block | Reserved], *, has_irom: bool) -> list[Finding]:
+def _check_iram(sections: Sequence[ProgramBlock | Reserved], *, has_irom: bool) -> list[Finding]:
     """IRAM, and the cache behind it, which is RAM as long as nothing runs from flash."""
     low = [one for one in sections if IRAM.holds(one.address)]
     high = [one for one in sections if CACHE.holds(one.address)]
@@ -104,12 +105,12 @@ def _check_iram(sections: Sequence[Block | Reserved], *, has_irom: bool) -> list
     return [Finding(Severity.WARNING if has_irom else Severity.NOTE, "cache-ram", message)]
 
 
-def _registers(one: Block | Reserved) -> Finding:
+def _registers(one: ProgramBlock | Reserved) -> Finding:
     message = f"section {one.name} is loaded to 0x{one.address:08x}, which are registers"
     return Finding(Severity.WARNING, "load-address", message)
 
 
-def _unaligned(block: Block) -> Finding:
+def _unaligned(block: ProgramBlock) -> Finding:
     message = (
         f"section {block.name} begins at 0x{block.address:08x}, which is no multiple of 4; such images are "
         "reported not to boot"
@@ -117,17 +118,17 @@ def _unaligned(block: Block) -> Finding:
     return Finding(Severity.WARNING, "unaligned", message)
 
 
-def check_overlaps(blocks: Sequence[Block], reserved: Sequence[Reserved]) -> None:
+def check_overlaps(blocks: Sequence[ProgramBlock], reserved: Sequence[Reserved]) -> None:
     """Check that no two sections claim the same bytes.
 
     Raises:
         LayoutError: Two do.
     """
-    everything: list[Block | Reserved] = [*blocks, *reserved]
+    everything: list[ProgramBlock | Reserved] = [*blocks, *reserved]
     ordered = sorted(everything, key=lambda one: (one.address, one.end))
-    furthest: dict[bool, Block | Reserved] = {}
+    furthest: dict[bool, ProgramBlock | Reserved] = {}
     for two in ordered:
-        loaded = isinstance(two, Block)
+        loaded = isinstance(two, ProgramBlock)
         # Overlays share memory; two of them without bytes in the image do not harm each other.
         for one in (furthest.get(True), furthest.get(False) if loaded else None):
             if one is not None and one.end > two.address:
@@ -136,7 +137,7 @@ def check_overlaps(blocks: Sequence[Block], reserved: Sequence[Reserved]) -> Non
             furthest[loaded] = two
 
 
-def check_padding(blocks: Sequence[Block]) -> None:
+def check_padding(blocks: Sequence[ProgramBlock]) -> None:
     """Check that the zeros that fill a section up to whole words do not go over one that is loaded before.
 
     Args:
@@ -156,13 +157,13 @@ def check_padding(blocks: Sequence[Block]) -> None:
                 )
 
 
-def _overlap(one: Block | Reserved, two: Block | Reserved) -> LayoutError:
+def _overlap(one: ProgramBlock | Reserved, two: ProgramBlock | Reserved) -> LayoutError:
     over = min(one.end, two.end) - two.address
     spans = [f"{each.name} (0x{each.address:08x} to 0x{each.end - 1:08x})" for each in (one, two)]
     return LayoutError(f"sections {spans[0]} and {spans[1]} overlap by {in_bytes(over)}")
 
 
-def only_irom(blocks: Sequence[Block]) -> Block | None:
+def only_irom(blocks: Sequence[ProgramBlock]) -> ProgramBlock | None:
     """The one block that runs from flash, None if there is none.
 
     Raises:
@@ -179,7 +180,7 @@ def only_irom(blocks: Sequence[Block]) -> Block | None:
     return found[0] if found else None
 
 
-def check_segment_count(blocks: Sequence[Block]) -> None:
+def check_segment_count(blocks: Sequence[ProgramBlock]) -> None:
     """Check that an image can have that many segments.
 
     Raises:
@@ -193,7 +194,7 @@ def check_segment_count(blocks: Sequence[Block]) -> None:
         )
 
 
-def check_entry(entry: int, blocks: Sequence[Block]) -> list[Finding]:
+def check_entry(entry: int, blocks: Sequence[ProgramBlock]) -> list[Finding]:
     """Check that the program starts in code that the image brings.
 
     Raises:
@@ -215,7 +216,7 @@ def check_entry(entry: int, blocks: Sequence[Block]) -> list[Finding]:
     return []
 
 
-def check_irom_fits(irom: Block, flash: FlashSize) -> list[Finding]:
+def check_irom_fits(irom: ProgramBlock, flash: FlashSize) -> list[Finding]:
     """Check irom against the flash of that size, and against the linker map that it follows.
 
     Raises:

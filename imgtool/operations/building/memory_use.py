@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
-    from imgtool.formats.elf.program import Block, Reserved
+    from imgtool.formats.elf.program import ProgramBlock, Reserved
 
 __all__ = ["CACHE", "DRAM", "EARLY", "IRAM", "WINDOW", "IromMap", "MemoryUse", "Range", "SectionUse"]
 __all__ += ["irom_map", "memory_uses"]
@@ -142,7 +142,7 @@ class MemoryUse(NamedTuple):
 
 
 def memory_uses(
-    blocks: Sequence[Block], reserved: Sequence[Reserved], flash: FlashSize
+    blocks: Sequence[ProgramBlock], reserved: Sequence[Reserved], flash: FlashSize
 ) -> tuple[MemoryUse, ...]:
     """How full each memory is: always IRAM and DRAM, the others where something is in them.
 

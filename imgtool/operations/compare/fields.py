@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from imgtool.formats.reading import Checksum, Fact, Firmware, Header, Part
     from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
-    from imgtool.operations.compare.pairs import Pair, Side
+    from imgtool.operations.compare.pairs import ComparedFile, Pair
 
 __all__ = ["fields_of", "firmware_fields"]
 
@@ -48,7 +48,7 @@ _SLOTS: Final = {1: "user1", 2: "user2"}
 _WIDE: Final = 32  # bits; wider checks are digests
 
 
-def firmware_fields(a: Side, b: Side) -> list[FieldChange]:
+def firmware_fields(a: ComparedFile, b: ComparedFile) -> list[FieldChange]:
     """What the strings of the firmware say, where both say something."""
     one, two = a.description.firmware, b.description.firmware
     if one is None or two is None:
@@ -77,7 +77,7 @@ def _changes(
     ]
 
 
-def fields_of(pair: Pair, name: str, a: Side, b: Side) -> list[FieldChange]:
+def fields_of(pair: Pair, name: str, a: ComparedFile, b: ComparedFile) -> list[FieldChange]:
     """The named values of a pair of which the bytes differ.
 
     Args:
@@ -104,7 +104,9 @@ def fields_of(pair: Pair, name: str, a: Side, b: Side) -> list[FieldChange]:
     return found
 
 
-def _header(name: str, headers: tuple[Header, Header], pair: Pair, a: Side, b: Side) -> list[FieldChange]:
+def _header(
+    name: str, headers: tuple[Header, Header], pair: Pair, a: ComparedFile, b: ComparedFile
+) -> list[FieldChange]:
     one, two = headers
     old, new = _header_values(one, pair.a, a), _header_values(two, pair.b, b)
     found = _changes(name, old, new)
@@ -117,7 +119,7 @@ def _header(name: str, headers: tuple[Header, Header], pair: Pair, a: Side, b: S
     ]
 
 
-def _header_values(header: Header, span: tuple[int, int] | None, side: Side) -> dict[str, str]:
+def _header_values(header: Header, span: tuple[int, int] | None, side: ComparedFile) -> dict[str, str]:
     low, high = header.size_freq_code & 0xF, header.size_freq_code >> 4
     values = {
         "mode": header.mode or f"code {header.mode_code}",
@@ -177,7 +179,7 @@ def _shown(value: Fact) -> str:
     return f"0x{value:x}" if isinstance(value, int) and value > 0xFFF else str(value)  # noqa: PLR2004
 
 
-def _init_data(name: str, pair: Pair, a: Side, b: Side) -> list[FieldChange]:
+def _init_data(name: str, pair: Pair, a: ComparedFile, b: ComparedFile) -> list[FieldChange]:
     one, two = pair.bytes_of(a, b)
     if not (is_init_data(one) and is_init_data(two)):
         return []
@@ -202,7 +204,7 @@ def _init_data(name: str, pair: Pair, a: Side, b: Side) -> list[FieldChange]:
     return found
 
 
-def _table(name: str, pair: Pair, a: Side, b: Side) -> list[FieldChange]:
+def _table(name: str, pair: Pair, a: ComparedFile, b: ComparedFile) -> list[FieldChange]:
     if pair.a is None or pair.b is None:
         return []
     one, two = nodemcu_page.page_at(a.data, pair.a[0]), nodemcu_page.page_at(b.data, pair.b[0])
@@ -214,7 +216,7 @@ def _table(name: str, pair: Pair, a: Side, b: Side) -> list[FieldChange]:
     return _changes(name, _rows(parts[0]), _rows(parts[-1]))
 
 
-def _records(name: str, one: RecordPage, two: RecordPage, b: Side, irom: int) -> list[FieldChange]:
+def _records(name: str, one: RecordPage, two: RecordPage, b: ComparedFile, irom: int) -> list[FieldChange]:
     old, new = _entries(one.table), _entries(two.table)
     header = b.description.header
     size = None if header is None else header.flash_size
@@ -283,7 +285,7 @@ def _rows(part: Part) -> dict[str, str]:
     )
 
 
-_READERS: Final[dict[PartKind, Callable[[str, Pair, Side, Side], list[FieldChange]]]] = {
+_READERS: Final[dict[PartKind, Callable[[str, Pair, ComparedFile, ComparedFile], list[FieldChange]]]] = {
     PartKind.INIT_DATA: _init_data,
     PartKind.PARTITION_TABLE: _table,
 }

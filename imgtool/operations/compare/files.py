@@ -27,7 +27,7 @@ from imgtool.operations.compare.values import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.operations.compare.pairs import Pair, Side
+    from imgtool.operations.compare.pairs import ComparedFile, Pair
 
 __all__ = ["Compared", "Comparison", "DiffState", "FieldChange", "Pattern", "RegionChange", "compare"]
 
@@ -63,14 +63,14 @@ def compare(a: bytes, b: bytes) -> Comparison:
     )
 
 
-def _compared(data: bytes, side: Side) -> Compared:
+def _compared(data: bytes, side: ComparedFile) -> Compared:
     inner = Compared(side.description.size, side.description.sha256, str(side.description.kind))
     if side.wrapper is None:
         return inner
     return Compared(len(data), hashlib.sha256(data).hexdigest(), str(side.wrapper), inner)
 
 
-def _kind_field(a: Side, b: Side) -> list[FieldChange]:
+def _kind_field(a: ComparedFile, b: ComparedFile) -> list[FieldChange]:
     """Two sorts of files are a difference, but for a dump beside what it may hold."""
     one, two = a.description.kind, b.description.kind
     if one is two or covers(a, b) is not None:
@@ -78,7 +78,7 @@ def _kind_field(a: Side, b: Side) -> list[FieldChange]:
     return [FieldChange("file", "kind", str(one), str(two))]
 
 
-def _judged(pair: Pair, a: Side, b: Side) -> Judged:
+def _judged(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judged:
     judgement = judge(pair, a, b)
     one, two = pair.bytes_of(a, b)
     count, first = difference(one, two)
@@ -127,7 +127,7 @@ def _name(pair: Pair) -> str:
     return pair.name if image == 0 else f"{pair.name} of 0x{image:06x}"
 
 
-def _notes(a: Side, b: Side, *, by_offset: bool) -> list[str]:
+def _notes(a: ComparedFile, b: ComparedFile, *, by_offset: bool) -> list[str]:
     notes = [
         f"{name} is a {side.wrapper} file: its contents are compared"
         for name, side in (("A", a), ("B", b))
@@ -144,7 +144,9 @@ def _notes(a: Side, b: Side, *, by_offset: bool) -> list[str]:
     return notes
 
 
-def _verdict(a: Side, b: Side, regions: Sequence[RegionChange], fields: Sequence[FieldChange]) -> str:
+def _verdict(
+    a: ComparedFile, b: ComparedFile, regions: Sequence[RegionChange], fields: Sequence[FieldChange]
+) -> str:
     if a.data == b.data:
         if a.wrapper or b.wrapper:
             return "the same contents, byte for byte"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imgtool.layout.regions import Region
 
-__all__ = ["FILLERS", "Atom", "Pair", "Side", "pairs_of", "side_of"]
+__all__ = ["FILLERS", "Atom", "ComparedFile", "Pair", "pairs_of", "side_of"]
 
 FILLERS: Final = frozenset({PartKind.GAP, PartKind.BLANK})
 """Parts that hold nothing."""
@@ -61,7 +61,7 @@ _RANK: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ComparedFile:
     """One of the files, unwrapped and described.
 
     Attributes:
@@ -91,7 +91,7 @@ class Side:
         return next((r for r in self.regions if r.start <= start and stop <= r.end), None)
 
 
-def side_of(data: bytes) -> Side:
+def side_of(data: bytes) -> ComparedFile:
     """Describe a file, or what is inside where it only wraps another."""
     wrapper = None
     reading = identify(data)
@@ -103,7 +103,7 @@ def side_of(data: bytes) -> Side:
         reading = identify(data)
     description = describe(data)
     known = reading.kind in AT_FLASH_START or description.kind is FileKind.FLASH_DUMP
-    return Side(
+    return ComparedFile(
         data, description, reserved_regions(data, reading, description.firmware) if known else (), wrapper
     )
 
@@ -169,13 +169,13 @@ class Pair:
         a, b = (None if span is None else span[0] for span in (self.a, self.b))
         return (a if a is not None else b or 0, b if b is not None else a or 0)
 
-    def bytes_of(self, a: Side, b: Side) -> tuple[bytes, bytes]:
+    def bytes_of(self, a: ComparedFile, b: ComparedFile) -> tuple[bytes, bytes]:
         """Its bytes on both sides."""
         one = b"" if self.a is None else a.data[slice(*self.a)]
         return one, b"" if self.b is None else b.data[slice(*self.b)]
 
 
-def pairs_of(a: Side, b: Side) -> tuple[tuple[Pair, ...], bool]:
+def pairs_of(a: ComparedFile, b: ComparedFile) -> tuple[tuple[Pair, ...], bool]:
     """All pairs in the order of A, and whether the files were laid over each other by offset.
 
     Files of one kind whose parts begin at other offsets are paired in the way that leaves less to tell.
@@ -192,14 +192,14 @@ def pairs_of(a: Side, b: Side) -> tuple[tuple[Pair, ...], bool]:
     return tuple(ordered), by_offset
 
 
-def _may_lie_over(a: Side, b: Side) -> bool:
+def _may_lie_over(a: ComparedFile, b: ComparedFile) -> bool:
     """Whether the same offset may mean the same in both files."""
     if a.description.foreign or b.description.foreign or (a.at_start and b.at_start):
         return True
     return a.description.kind is b.description.kind
 
 
-def _may_be_matched(a: Side, b: Side) -> bool:
+def _may_be_matched(a: ComparedFile, b: ComparedFile) -> bool:
     """Whether parts of the two may be the same although they begin at other offsets."""
     plain = (FileKind.AGGREGATED, FileKind.IMAGE_V1, FileKind.FLASH_DUMP)
     one, two = a.description, b.description
@@ -208,15 +208,15 @@ def _may_be_matched(a: Side, b: Side) -> bool:
     return _starts(a) != _starts(b)
 
 
-def _starts(side: Side) -> list[tuple[PartKind, int]]:
+def _starts(side: ComparedFile) -> list[tuple[PartKind, int]]:
     return [(part.kind, part.offset) for part in side.description.parts if part.kind not in FILLERS]
 
 
-def _changed(pairs: Iterable[Pair], a: Side, b: Side) -> int:
+def _changed(pairs: Iterable[Pair], a: ComparedFile, b: ComparedFile) -> int:
     return sum(difference(*pair.bytes_of(a, b))[0] for pair in pairs)
 
 
-def _atoms_of(side: Side) -> list[Atom]:
+def _atoms_of(side: ComparedFile) -> list[Atom]:
     """The parts of a file, images taken apart."""
     return [atom for part in side.description.parts for atom in _atoms(side.data, part)]
 
@@ -252,7 +252,9 @@ def _header(data: bytes, offset: int, version: int = 1) -> Header:
     return Header(version, entry, data[offset + 2], data[offset + 3])
 
 
-def _by_offset(a: Side, b: Side, atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]) -> Iterator[Pair]:
+def _by_offset(
+    a: ComparedFile, b: ComparedFile, atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]
+) -> Iterator[Pair]:
     """The atoms of images at the same place, what moved, and the rest cut at every boundary."""
     images = [
         (one, two)
@@ -282,7 +284,7 @@ def _by_offset(a: Side, b: Side, atoms_a: Sequence[Atom], atoms_b: Sequence[Atom
     yield from _joined(_cells(left_a, left_b))
 
 
-def _moved(a: Side, b: Side) -> Iterator[Pair]:
+def _moved(a: ComparedFile, b: ComparedFile) -> Iterator[Pair]:
     """Parts whose bytes stand in the other file at another place, and not at their own."""
     places: dict[bytes, Part] = {}
     for part in b.description.parts:
@@ -301,7 +303,7 @@ def _moved(a: Side, b: Side) -> Iterator[Pair]:
             yield replace(_pair(one, two), moved=True)
 
 
-def _may_move(side: Side, part: Part) -> bool:
+def _may_move(side: ComparedFile, part: Part) -> bool:
     full = part.kind not in FILLERS and part.size >= _LEAST_MOVED
     return full and not fill.is_fill(side.data, part.offset, part.end, side.data[part.offset])
 
@@ -341,7 +343,7 @@ def _pair(one: Atom | None, two: Atom | None) -> Pair:
 def _cells(atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]) -> Iterator[Pair]:
     """Both files cut at every boundary that either of them has."""
     bounds = sorted({edge for atom in (*atoms_a, *atoms_b) for edge in (atom.start, atom.stop)})
-    walk_a, walk_b = _Walk(atoms_a), _Walk(atoms_b)
+    walk_a, walk_b = _PairWalk(atoms_a), _PairWalk(atoms_b)
     for start, stop in pairwise(bounds):
         one, two = walk_a.at(start), walk_b.at(start)
         if one is None and two is None:
@@ -357,7 +359,7 @@ def _rank(atom: Atom) -> tuple[int, bool]:
     return _RANK.index(atom.part.kind), not atom.name
 
 
-class _Walk:
+class _PairWalk:
     """Finds the atom at rising offsets."""
 
     def __init__(self, atoms: Sequence[Atom]) -> None:
@@ -410,7 +412,9 @@ def _better(one: Atom | None, two: Atom | None, kind: PartKind) -> Atom | None:
     return two if two is not None and (one is None or one.part.kind is not kind) else one
 
 
-def _by_part(a: Side, b: Side, atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]) -> Iterator[Pair]:
+def _by_part(
+    a: ComparedFile, b: ComparedFile, atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]
+) -> Iterator[Pair]:
     """Parts of one kind beside each other: the ones that are most alike first, then in their order."""
     left_a, left_b = list(atoms_a), list(atoms_b)
     for key in dict.fromkeys(_key(atom) for atom in atoms_a):
@@ -441,11 +445,11 @@ def _key(atom: Atom) -> tuple[str, str]:
     return ("gap" if atom.part.kind in FILLERS else str(atom.part.kind)), atom.name
 
 
-def _unlike(a: Side, one: Atom, b: Side, two: Atom) -> int:
+def _unlike(a: ComparedFile, one: Atom, b: ComparedFile, two: Atom) -> int:
     return difference(a.data[one.start : one.stop], b.data[two.start : two.stop])[0]
 
 
-def _without_fill(pair: Pair, a: Side, b: Side) -> Iterator[Pair]:
+def _without_fill(pair: Pair, a: ComparedFile, b: ComparedFile) -> Iterator[Pair]:
     """The pair, and apart from it the fill that only one side has behind the bytes of both."""
     if pair.a is None or pair.b is None or pair.name:
         yield pair

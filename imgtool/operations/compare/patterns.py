@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
-from imgtool.errors import in_bytes
 from imgtool.formats import fill
 from imgtool.formats.reading import PartKind
 from imgtool.operations.compare.byte_pairs import bit_changes, difference
 from imgtool.operations.compare.pairs import FILLERS
 from imgtool.operations.compare.values import DiffState, Pattern
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from imgtool.operations.compare.pairs import Pair, Side
+    from imgtool.operations.compare.pairs import ComparedFile, Pair
     from imgtool.operations.compare.values import RegionChange
 
 __all__ = ["Judged", "patterns_of"]
@@ -40,7 +40,9 @@ class Judged:
     change: RegionChange
 
 
-def patterns_of(a: Side, b: Side, judged: Sequence[Judged], *, by_offset: bool) -> tuple[Pattern, ...]:
+def patterns_of(
+    a: ComparedFile, b: ComparedFile, judged: Sequence[Judged], *, by_offset: bool
+) -> tuple[Pattern, ...]:
     """All patterns, the ones about the whole file first.
 
     Args:
@@ -109,7 +111,7 @@ def _moved_parts(wrong: Sequence[Judged]) -> Iterator[Pattern]:
             yield Pattern("moved", message, pair.a[0], change.size)
 
 
-def _bits(a: Side, b: Side, direct: Sequence[Judged]) -> Iterator[Pattern]:
+def _bits(a: ComparedFile, b: ComparedFile, direct: Sequence[Judged]) -> Iterator[Pattern]:
     """Flash cells go from 1 to 0 without an erase, and from 0 to 1 by an erase alone."""
     cleared = raised = 0
     old, new = True, True

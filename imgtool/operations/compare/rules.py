@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from imgtool.formats.reading import Firmware, Header
     from imgtool.formats.regions.nodemcu_page import PartitionTable, RecordPage
-    from imgtool.operations.compare.pairs import Pair, Side
+    from imgtool.operations.compare.pairs import ComparedFile, Pair
 
 __all__ = ["Judgement", "covers", "judge", "pages_after_boot", "size_reason"]
 
@@ -52,14 +52,14 @@ class Judgement(NamedTuple):
     reason: str = ""
 
 
-def covers(a: Side, b: Side) -> Side | None:
+def covers(a: ComparedFile, b: ComparedFile) -> ComparedFile | None:
     """The dump, where the other file is less than one: then only what both have is compared."""
     if a.is_dump is b.is_dump or a.description.foreign or b.description.foreign:
         return None
     return a if a.is_dump else b
 
 
-def judge(pair: Pair, a: Side, b: Side) -> Judgement:
+def judge(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judgement:
     """What the difference of a pair comes to."""
     if pair.a is None or pair.b is None:
         return _one_sided(pair, a, b)
@@ -70,7 +70,7 @@ def judge(pair: Pair, a: Side, b: Side) -> Judgement:
     return _of_both(pair, a, b)
 
 
-def _of_both(pair: Pair, a: Side, b: Side) -> Judgement:
+def _of_both(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judgement:
     if pair.name.endswith("header"):
         return _header(pair, a, b)
     if pair.name == "checksum" or pair.kind in _CHECKS:
@@ -82,7 +82,7 @@ def _of_both(pair: Pair, a: Side, b: Side) -> Judgement:
     return Judgement(DiffState.DIFFERS, _kinds_differ(pair))
 
 
-def _one_sided(pair: Pair, a: Side, b: Side) -> Judgement:
+def _one_sided(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judgement:
     where, side, other, span = ("A", a, b, pair.a) if pair.b is None else ("B", b, a, pair.b)
     start, stop = span or (0, 0)
     only = f"only in {where}"
@@ -117,7 +117,7 @@ def _check(pair: Pair) -> Judgement:
     return Judgement(DiffState.DIFFERS)
 
 
-def _header(pair: Pair, a: Side, b: Side) -> Judgement:
+def _header(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judgement:
     one, two = pair.bytes_of(a, b)
     if min(len(one), len(two)) <= _SIZE_BYTE:  # cut where a part of the other file begins
         return Judgement(DiffState.DIFFERS)
@@ -134,7 +134,7 @@ def _header(pair: Pair, a: Side, b: Side) -> Judgement:
     return Judgement(DiffState.DIFFERS)
 
 
-def size_reason(one: Header, two: Header, a: Side, b: Side) -> str:
+def size_reason(one: Header, two: Header, a: ComparedFile, b: ComparedFile) -> str:
     """Why the firmware would have written the other size nibble, empty if it would not.
 
     NodeMCU up to 2.2.1 puts the size of the chip there.  That the new one is the size of a whole dump, and
@@ -157,7 +157,7 @@ def _size_of(header: Header, *, old: bool) -> int | None:
     return None if size is None or size.name.endswith("-c1") else size.bytes
 
 
-def _nodemcu(a: Side, b: Side) -> Firmware | None:
+def _nodemcu(a: ComparedFile, b: ComparedFile) -> Firmware | None:
     """The NodeMCU that both hold; what was flashed may lack the banner."""
     found = b.description.firmware or a.description.firmware
     return found if found is not None and found.name == "NodeMCU" and found.release else None
@@ -168,19 +168,19 @@ def _only(pair: Pair, *kinds: PartKind) -> bool:
     return pair.kinds_a | pair.kinds_b <= FILLERS | set(kinds)
 
 
-def _rf_cal(pair: Pair, a: Side, b: Side) -> str | None:
+def _rf_cal(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:
     if not _only(pair, PartKind.RF_CAL) or _holds_other_sectors(pair, a, b):
         return None
     return "the SDK keeps its RF calibration here"
 
 
-def _system_param(pair: Pair, a: Side, b: Side) -> str | None:
+def _system_param(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:
     if not _only(pair, PartKind.SYSTEM_PARAM) or _holds_other_sectors(pair, a, b):
         return None
     return "the SDK keeps its settings here; counted, not shown"
 
 
-def _holds_other_sectors(pair: Pair, a: Side, b: Side) -> bool:
+def _holds_other_sectors(pair: Pair, a: ComparedFile, b: ComparedFile) -> bool:
     """Whether B has a sector there that stands elsewhere in A: something was written to a wrong address."""
     one, two = pair.bytes_of(a, b)
     for start in range(0, len(two), SECTOR):
@@ -191,7 +191,7 @@ def _holds_other_sectors(pair: Pair, a: Side, b: Side) -> bool:
     return False
 
 
-def _init_data(pair: Pair, a: Side, b: Side) -> str | None:
+def _init_data(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:
     """Init data that a first boot wrote where A has none: the very bytes, and nothing behind them."""
     one, two = pair.bytes_of(a, b)
     firmware = _nodemcu(a, b)
@@ -206,7 +206,7 @@ def _init_data(pair: Pair, a: Side, b: Side) -> str | None:
     return "NodeMCU writes its init data on the first boot where it finds none"
 
 
-def _first_boot_set(firmware: Firmware, a: Side, b: Side) -> bytes | None:
+def _first_boot_set(firmware: Firmware, a: ComparedFile, b: ComparedFile) -> bytes | None:
     """The init data that a release of NodeMCU writes, None for releases that write none."""
     own = SETS["SDK 0.9"]
     if firmware.release >= _NODEMCU_3:
@@ -220,7 +220,7 @@ def _first_boot_set(firmware: Firmware, a: Side, b: Side) -> bytes | None:
     return own if firmware.release < (1,) else None
 
 
-def _table(pair: Pair, a: Side, b: Side) -> str | None:
+def _table(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:
     """NodeMCU 3's record page after its first boot, and nothing else in it."""
     if pair.a is None or pair.b is None:
         return None
@@ -265,7 +265,7 @@ def pages_after_boot(page: RecordPage, flash_bytes: int, irom: int) -> list[byte
     return [each.build() for each in pages[1:]]
 
 
-def _filesystem(pair: Pair, a: Side, b: Side) -> str | None:
+def _filesystem(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:
     """A file system that was used, or made where nothing was; one that went away is a difference."""
     if not _only(pair, *_FILESYSTEMS, PartKind.UNKNOWN) or not pair.kinds_b & _FILESYSTEMS or pair.b is None:
         return None
@@ -283,7 +283,7 @@ def _filesystem(pair: Pair, a: Side, b: Side) -> str | None:
     return "the firmware makes its file system where it finds none" if pair.kinds_a <= FILLERS else None
 
 
-def _filesystems_in(side: Side, span: tuple[int, int] | None) -> set[tuple[PartKind, int, int]]:
+def _filesystems_in(side: ComparedFile, span: tuple[int, int] | None) -> set[tuple[PartKind, int, int]]:
     """Kind, place and size of the file systems in a stretch: no firmware moves one, or makes it longer."""
     start, stop = span or (0, 0)
     return {
@@ -293,7 +293,7 @@ def _filesystems_in(side: Side, span: tuple[int, int] | None) -> set[tuple[PartK
     }
 
 
-def _user_data(pair: Pair, a: Side, b: Side) -> str | None:
+def _user_data(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:
     """Arduino's EEPROM and the RTOS SDK's NVS; other data is the owner's."""
     if pair.b is None or not _only(pair, PartKind.USER_DATA):
         return None
@@ -309,13 +309,13 @@ def _user_data(pair: Pair, a: Side, b: Side) -> str | None:
     return None
 
 
-def _is_arduino(side: Side) -> bool:
+def _is_arduino(side: ComparedFile) -> bool:
     """Whether the Arduino core's boot loader is at its start, also where it is a dump."""
     segments = next((part.segments for part in side.description.parts), ())
     return bool(segments) and segments[0].address == EBOOT_ADDRESS
 
 
-_RULES: Final[dict[PartKind, Callable[[Pair, Side, Side], str | None]]] = {
+_RULES: Final[dict[PartKind, Callable[[Pair, ComparedFile, ComparedFile], str | None]]] = {
     PartKind.RF_CAL: _rf_cal,
     PartKind.SYSTEM_PARAM: _system_param,
     PartKind.INIT_DATA: _init_data,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.operations.explain import boot_verdicts, crash_verdicts, panic_verdicts, sdk_verdicts
-from imgtool.operations.explain.boot_verdicts import INSPECT, MONITOR, Cure, Outcome, Verdict
+from imgtool.operations.explain.boot_verdicts import INSPECT, MONITOR, Cure, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["judged"]
 
 
-def judged(boot: Boot) -> Outcome:
+def judged(boot: Boot) -> LogOutcome:
     """What one boot comes to; the first rule that knows says it."""
     return next(outcome for rule in _RULES if (outcome := rule(boot)) is not None)
 
 
-def _user_code_done(boot: Boot) -> Outcome | None:
+def _user_code_done(boot: Boot) -> LogOutcome | None:
     if not boot.has("user-code-done"):
         return None
     message = next(m for m in boot.messages if m.kind == "user-code-done")
-    return Outcome(
+    return LogOutcome(
         Verdict.NOTHING_KNOWN,
         "The image was loaded and started, and then failed.",
         f"Line {message.line} says '{message.text}': what was started has returned, which it must not. "
@@ -35,13 +35,13 @@ def _user_code_done(boot: Boot) -> Outcome | None:
     )
 
 
-def _runs(boot: Boot) -> Outcome | None:
+def _runs(boot: Boot) -> LogOutcome | None:
     started = boot.checksum is not None or boot.loader is not None
     printed = boot.firmware_lines > 0 or (boot.has("eboot-load") and not boot.has("eboot-erased"))
     if not (started and printed) and boot.rf_cal is None and not boot.has("sdk-version") and not boot.spoken:
         return None
     if not started and boot.spoken:
-        return Outcome(
+        return LogOutcome(
             Verdict.RUNS,
             "The firmware runs; nothing in this log is wrong.",
             "It prints lines of its own. The loading is not in the log, or cannot be read: the ROM "
@@ -52,7 +52,7 @@ def _runs(boot: Boot) -> Outcome | None:
         "Behind the loading there are unreadable characters: firmware prints at a speed of its own, mostly "
         "115200."
     )
-    return Outcome(
+    return LogOutcome(
         Verdict.RUNS,
         "The image was loaded and started; nothing in this log is wrong.",
         "The checksum holds, and the firmware prints something of its own."
@@ -62,12 +62,12 @@ def _runs(boot: Boot) -> Outcome | None:
     )
 
 
-def _unfinished(boot: Boot) -> Outcome:
+def _unfinished(boot: Boot) -> LogOutcome:
     whole = Cure(
         "Record a whole boot at 74880 baud: start the monitor first, and then reset the chip.", (MONITOR,)
     )
     if boot.has("nodemcu-size"):
-        return Outcome(
+        return LogOutcome(
             Verdict.UNFINISHED,
             "The log ends too early to tell: it stops where NodeMCU reads its partition table.",
             "What is there is in order. The log was cut, or there is no partition table at 0x10000: NodeMCU "
@@ -81,7 +81,7 @@ def _unfinished(boot: Boot) -> Outcome:
             ),
         )
     if boot.has("eboot-erased"):
-        return Outcome(
+        return LogOutcome(
             Verdict.UNFINISHED,
             "The log ends too early to tell: it stops where Arduino's boot loader starts the application.",
             "The boot loader prints the word at 0x1010, and 0xffffffff is what erased flash has: there may "
@@ -99,7 +99,7 @@ def _unfinished(boot: Boot) -> Outcome:
         where = "while the ROM loads the image"
     else:
         where = "before the ROM loads an image"
-    return Outcome(
+    return LogOutcome(
         Verdict.UNFINISHED,
         f"The log ends too early to tell: it stops {where}.",
         "What is there is in order. The firmware may be silent, may print at another speed, mostly "
@@ -108,7 +108,7 @@ def _unfinished(boot: Boot) -> Outcome:
     )
 
 
-_RULES: Final[tuple[Callable[[Boot], Outcome | None], ...]] = (
+_RULES: Final[tuple[Callable[[Boot], LogOutcome | None], ...]] = (
     sdk_verdicts.init_data,
     sdk_verdicts.too_small,
     sdk_verdicts.partition_table,

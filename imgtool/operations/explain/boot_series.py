@@ -16,7 +16,7 @@ from imgtool.operations.explain.boot_verdicts import (
     VERIFY,
     WRITE,
     Cure,
-    Outcome,
+    LogOutcome,
     Verdict,
     whole_files,
 )
@@ -49,7 +49,7 @@ _LEAST_STARTS: Final = 3  # alike, before a loop is called one: a user resets on
 _LEAST_HANGS: Final = 2  # of the watchdog: one may be the end of another firmware
 
 
-def chosen_of(boots: Sequence[Boot], outcomes: Sequence[Outcome]) -> int:
+def chosen_of(boots: Sequence[Boot], outcomes: Sequence[LogOutcome]) -> int:
     """Which boot the log is about."""
     last = len(boots) - 1
     verdict = outcomes[last].verdict
@@ -73,7 +73,7 @@ def _same_image(one: Boot, other: Boot) -> bool:
     return all(a == b for a, b in zip(loads, more, strict=False))
 
 
-def hang_of(boots: Sequence[Boot], chosen: int, outcome: Outcome) -> Outcome | None:
+def hang_of(boots: Sequence[Boot], chosen: int, outcome: LogOutcome) -> LogOutcome | None:
     """The hardware watchdog started this boot, and the one before it is in the log."""
     boot = boots[chosen]
     if chosen == 0 or outcome.verdict not in (Verdict.RUNS, Verdict.UNFINISHED):
@@ -109,7 +109,7 @@ def repeats_of(boots: Sequence[Boot]) -> int:
     return count
 
 
-def loop_of(boots: Sequence[Boot], repeats: int) -> Outcome | None:
+def loop_of(boots: Sequence[Boot], repeats: int) -> LogOutcome | None:
     """The boots start again and again, though each of them is in order."""
     causes = [boot.cause.code if boot.cause else None for boot in boots[len(boots) - repeats :]]
     hangs = sum(1 for cause in causes if cause == ResetCause.WATCHDOG)
@@ -125,7 +125,7 @@ def loop_of(boots: Sequence[Boot], repeats: int) -> Outcome | None:
         "See whether the file is whole; if it is, write it again, and compare.", (INSPECT, WRITE, VERIFY)
     )
     listen = Cure("Read what the firmware prints before it restarts.", (MONITOR_FIRMWARE,))
-    return Outcome(
+    return LogOutcome(
         Verdict.BOOT_LOOP,
         f"The chip starts again and again: {repeats} boots in this log are alike.",
         cause,

@@ -22,7 +22,7 @@ __all__ = [
     "VERIFY",
     "WRITE",
     "Cure",
-    "Outcome",
+    "LogOutcome",
     "Verdict",
     "bad_image",
     "download",
@@ -83,7 +83,7 @@ class Cure(NamedTuple):
     commands: tuple[str, ...] = ()
 
 
-class Outcome(NamedTuple):
+class LogOutcome(NamedTuple):
     """What one boot comes to, see :class:`~imgtool.operations.explain.log.Explanation`."""
 
     verdict: Verdict
@@ -100,7 +100,7 @@ def whole_files(boot: Boot) -> Cure:
     return Cure("See whether the files are whole and of one build.", (PAIR,))
 
 
-def bad_image(boot: Boot) -> Outcome | None:
+def bad_image(boot: Boot) -> LogOutcome | None:
     """The ROM began to load an image, and it is damaged, cut or read in the wrong mode."""
     broken = [segment for segment in boot.segments if not segment.plausible]
     zeros = bool(boot.segments) and all(segment.checksum == _SEED for segment in boot.segments)
@@ -129,13 +129,13 @@ def _differs(boot: Boot) -> bool:
     )
 
 
-def _wrong_mode(*, zeros: bool) -> Outcome:
+def _wrong_mode(*, zeros: bool) -> LogOutcome:
     seen = (
         "Every checksum is 0xef, the seed: all data reads as zero"
         if zeros
         else "The first segment header is good, and the next one is nonsense"
     )
-    return Outcome(
+    return LogOutcome(
         Verdict.BAD_IMAGE,
         "The image does not load: the flash mode is probably wrong.",
         f"{seen}. The header is read in a mode that every flash chip knows, and the rest in the mode that "
@@ -152,8 +152,8 @@ def _wrong_mode(*, zeros: bool) -> Outcome:
     )
 
 
-def _erased_behind(segment: BootSegment) -> Outcome:
-    return Outcome(
+def _erased_behind(segment: BootSegment) -> LogOutcome:
+    return LogOutcome(
         Verdict.BAD_IMAGE,
         "The image does not load: it ends too early.",
         f"Line {segment.line} has a segment header of 0xff bytes: the flash is erased where the image "
@@ -167,8 +167,8 @@ def _erased_behind(segment: BootSegment) -> Outcome:
     )
 
 
-def _damaged(what: str) -> Outcome:
-    return Outcome(
+def _damaged(what: str) -> LogOutcome:
+    return LogOutcome(
         Verdict.BAD_IMAGE,
         "The image does not load: it is damaged, in the file or in the flash.",
         f"{what}. In this order: the file is damaged; it was not written well; the chip reads the flash "
@@ -184,11 +184,11 @@ def _damaged(what: str) -> Outcome:
     )
 
 
-def no_image(boot: Boot) -> Outcome | None:
+def no_image(boot: Boot) -> LogOutcome | None:
     """The ROM found nothing to load at 0."""
     if boot.segments or not boot.has("ets-main", "flash-read-err"):
         return None
-    return Outcome(
+    return LogOutcome(
         Verdict.NO_IMAGE,
         "There is no image at flash address 0.",
         "The ROM gave up before it loaded anything. The flash is erased, the file was written to another "
@@ -205,7 +205,7 @@ def no_image(boot: Boot) -> Outcome | None:
     )
 
 
-def no_slot(boot: Boot) -> Outcome | None:
+def no_slot(boot: Boot) -> LogOutcome | None:
     """Espressif's boot loader found no application that it can start."""
     if not boot.has("error-magic", "backup-failed", "flash-addr", "first-failed"):
         return None
@@ -218,7 +218,7 @@ def no_slot(boot: Boot) -> Outcome | None:
     size = f" ({loader.flash_size})" if loader.flash_size else ""
     backup = " The other slot failed, too." if boot.has("backup-failed") else ""
     file = f"user{loader.slot}.bin" if loader.slot else "FILE"
-    return Outcome(
+    return LogOutcome(
         Verdict.BAD_IMAGE if bad else Verdict.NO_IMAGE,
         f"The boot loader cannot start {slot}{at}.",
         f"The boot loader itself is good. What it finds{at} {what}.{backup} Either the file is not there, "
@@ -238,11 +238,11 @@ def no_slot(boot: Boot) -> Outcome | None:
     )
 
 
-def download(boot: Boot) -> Outcome | None:
+def download(boot: Boot) -> LogOutcome | None:
     """The straps choose the download mode."""
     if boot.mode is None or boot.mode.code != DOWNLOAD or boot.segments or boot.checksum is not None:
         return None
-    return Outcome(
+    return LogOutcome(
         Verdict.DOWNLOAD,
         "The chip waits for a flasher: it started in download mode.",
         "GPIO0 was low at reset. That is right for writing; to run the firmware, GPIO0 must be high at "
@@ -254,7 +254,7 @@ def download(boot: Boot) -> Outcome | None:
     )
 
 
-def straps(boot: Boot) -> Outcome | None:
+def straps(boot: Boot) -> LogOutcome | None:
     """The straps choose neither the flash nor the download mode."""
     waiting = boot.has("waiting")
     if boot.segments or boot.checksum is not None or (boot.mode is None and not waiting):
@@ -268,7 +268,7 @@ def straps(boot: Boot) -> Outcome | None:
         pins = "GPIO15 was high at reset, which means SDIO: a host is to send the firmware"
     else:
         pins = "GPIO2 was low at reset"
-    return Outcome(
+    return LogOutcome(
         Verdict.STRAPS,
         "The chip does not boot from flash: its strap pins say otherwise.",
         f"{pins}. To boot from flash, GPIO15 must be low and GPIO0 and GPIO2 high; to be written, GPIO15 "

@@ -16,7 +16,7 @@ from imgtool.operations.explain.boot_verdicts import (
     VERIFY,
     WRITE,
     Cure,
-    Outcome,
+    LogOutcome,
     Verdict,
     whole_files,
 )
@@ -48,7 +48,7 @@ _SPOKEN_BEFORE: Final = frozenset(
 )
 
 
-def exception(boot: Boot) -> Outcome | None:
+def exception(boot: Boot) -> LogOutcome | None:
     """The processor met something that it cannot do."""
     crash = _first(boot, "exception")
     if crash is None:
@@ -64,7 +64,7 @@ def exception(boot: Boot) -> Outcome | None:
     else:
         meaning = _meaning(number, crash)
     early = _is_early(boot, crash) and number != _DIVISION
-    return Outcome(
+    return LogOutcome(
         Verdict.EXCEPTION,
         f"The firmware crashed{when(crash)}: {what}.",
         f"{meaning} {_behind(boot, crash, early=early)}",
@@ -212,7 +212,7 @@ def _notes(boot: Boot, crash: Crash) -> list[str]:
     return notes
 
 
-def watchdog(boot: Boot) -> Outcome | None:
+def watchdog(boot: Boot) -> LogOutcome | None:
     """A watchdog ended the run, by the firmware's own words."""
     crash = _first(boot, "soft-wdt", "task-wdt", "hardware-wdt")
     if crash is None:
@@ -220,7 +220,7 @@ def watchdog(boot: Boot) -> Outcome | None:
     if crash.kind == "hardware-wdt":
         return hardware_watchdog(boot, when(crash))
     if crash.kind == "task-wdt":
-        return Outcome(
+        return LogOutcome(
             Verdict.WATCHDOG,
             f"The task watchdog ended the run{when(crash)}.",
             "A task of the RTOS ran for so long that no other one, or not the idle task, got its turn: a "
@@ -228,7 +228,7 @@ def watchdog(boot: Boot) -> Outcome | None:
             (NAME_FUNCTIONS, Cure("Let long work wait now and then: vTaskDelay(1).")),
         )
     pc = "" if crash.pc is None else f" It was at 0x{crash.pc:08x}, {place_of(crash.pc)}."
-    return Outcome(
+    return LogOutcome(
         Verdict.WATCHDOG,
         f"The software watchdog ended the run{when(crash)}: the program did not give the SDK its turn.",
         "It comes after some seconds in which the program does not return to the SDK: a loop that waits "
@@ -245,9 +245,9 @@ def watchdog(boot: Boot) -> Outcome | None:
     )
 
 
-def hardware_watchdog(boot: Boot, how: str = "") -> Outcome:
+def hardware_watchdog(boot: Boot, how: str = "") -> LogOutcome:
     """The hardware watchdog ended a run of the firmware that this boot is of."""
-    return Outcome(
+    return LogOutcome(
         Verdict.WATCHDOG,
         f"The hardware watchdog ended the run{how or ' before'}: the firmware hung.",
         "It comes after some seconds in which nothing of the SDK runs at all, and leaves no dump. In "

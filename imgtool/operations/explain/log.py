@@ -23,7 +23,7 @@ from imgtool.operations.explain.boot_series import (
     loop_of,
     repeats_of,
 )
-from imgtool.operations.explain.boot_verdicts import Cure, Outcome, Verdict
+from imgtool.operations.explain.boot_verdicts import Cure, LogOutcome, Verdict
 from imgtool.operations.explain.crash_frames import frames_of, mismatch_of
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _crash_of(boot: Boot, verdict: Verdict) -> Crash | None:
     return boot.crashes[0] if boot.crashes and verdict in CRASHES else None
 
 
-def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[Outcome], chosen: int) -> Iterator[str]:
+def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[LogOutcome], chosen: int) -> Iterator[str]:
     same = sum(outcome.verdict is outcomes[chosen].verdict for outcome in outcomes)
     if same > 1:
         yield f"{same} of {len(boots)} boots in this log end so."

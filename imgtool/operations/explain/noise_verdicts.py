@@ -14,7 +14,7 @@ from imgtool.operations.explain.boot_verdicts import (
     MONITOR,
     MONITOR_FIRMWARE,
     Cure,
-    Outcome,
+    LogOutcome,
     Verdict,
     monitor_at,
 )
@@ -38,7 +38,7 @@ class Unread(NamedTuple):
         speeds: The pairs of speeds that explain the noise, the likeliest first.
     """
 
-    outcome: Outcome
+    outcome: LogOutcome
     boots: tuple[Boot, ...] = ()
     speeds: tuple[Speeds, ...] = ()
 
@@ -60,7 +60,7 @@ def unread(log: BootLog) -> Unread:
     """What a log without a boot comes to."""
     if log.other_chip:
         return Unread(
-            Outcome(
+            LogOutcome(
                 Verdict.NOTHING_KNOWN,
                 "This is the boot log of another chip, such as an ESP32.",
                 "It has lines that no ESP8266 prints. imgtool is for the ESP8266 and ESP8285.",
@@ -73,7 +73,7 @@ def unread(log: BootLog) -> Unread:
     record = Cure("Record it at the speed of the ROM.", (MONITOR,))
     if log.program:
         return Unread(
-            Outcome(
+            LogOutcome(
                 Verdict.NOTHING_KNOWN,
                 "This is what a firmware prints that runs; how the chip booted is not in it.",
                 f"It names itself '{log.program}'. Nothing of the boot ROM or the SDK is in this log: the "
@@ -82,7 +82,7 @@ def unread(log: BootLog) -> Unread:
             )
         )
     return Unread(
-        Outcome(
+        LogOutcome(
             Verdict.NOTHING_KNOWN,
             "There is no line of an ESP8266 boot in this.",
             "The ROM prints ' ets Jan  8 2013,rst cause:' at every reset, at 74880 baud. A log at another "
@@ -95,7 +95,7 @@ def unread(log: BootLog) -> Unread:
 def _firmware_alone(log: BootLog) -> Unread:
     line, _ = log.said[0]
     boot = Boot(line, firmware=log.said, firmware_lines=len(log.said), noise=True, spoken=True)
-    outcome = Outcome(
+    outcome = LogOutcome(
         Verdict.RUNS,
         "A firmware prints; the noise in front of it is the boot ROM, and nothing is wrong.",
         "The ROM prints at 74880 baud, and the firmware at the speed of this log. imgtool does not know "
@@ -110,7 +110,7 @@ def _noise(garbled: str) -> Unread:
     other = Cure("If it is no log, see what it is.", (INSPECT,))
     if not speeds:
         return Unread(
-            Outcome(
+            LogOutcome(
                 Verdict.WRONG_BAUD,
                 "Too little of this can be read; if it is a boot log, it was recorded at the wrong speed.",
                 "The ROM prints at 74880 baud, at 115200 where the crystal has 40 MHz. Noise also comes "
@@ -142,7 +142,9 @@ def _noise(garbled: str) -> Unread:
         command = monitor_at(each.sent)
         if all(command not in cure.commands for cure in cures):
             cures.append(Cure(f"Record it at {each.sent} baud: {_words(each)} ({_share(each)}).", (command,)))
-    return Unread(Outcome(Verdict.WRONG_BAUD, sentence, cause, (*cures, other)), speeds=speeds[:_MOST_SHOWN])
+    return Unread(
+        LogOutcome(Verdict.WRONG_BAUD, sentence, cause, (*cures, other)), speeds=speeds[:_MOST_SHOWN]
+    )
 
 
 def _words(speeds: Speeds) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imgtool.operations.explain.boot_verdicts import INSPECT, MONITOR_FIRMWARE, Cure, Outcome, Verdict
+from imgtool.operations.explain.boot_verdicts import INSPECT, MONITOR_FIRMWARE, Cure, LogOutcome, Verdict
 from imgtool.operations.explain.crash_verdicts import NAME_FUNCTIONS, when
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _LESS_MEMORY: Final = (
 _NIL: Final = re.compile(r"attempt to (?:index|call) (?:global|field|method) '(?P<name>\w{1,40})'")
 
 
-def out_of_memory(boot: Boot) -> Outcome | None:
+def out_of_memory(boot: Boot) -> LogOutcome | None:
     """The firmware had no memory left, by its own words."""
     crash = boot.crashes[0] if boot.crashes else None
     said = f"{crash.text} {crash.detail or ''}" if crash is not None else ""
@@ -61,7 +61,7 @@ def out_of_memory(boot: Boot) -> Outcome | None:
     own = boot.text_of("lua-error" if in_script else "lua-memory")
     words = " ".join(own.split()) if crash is None else crash.text
     end = "and restarted" if crash is not None else "and the script ended"
-    return Outcome(
+    return LogOutcome(
         Verdict.OUT_OF_MEMORY,
         f"The firmware ran out of memory, {end}.",
         f"It says '{words}'.{failed} The heap is full, or in pieces so small that none is large enough. A "
@@ -80,7 +80,7 @@ def _allocation_notes(crash: Crash) -> Iterator[str]:
         )
 
 
-def panic(boot: Boot) -> Outcome | None:
+def panic(boot: Boot) -> LogOutcome | None:
     """The firmware ended itself."""
     crash = boot.crashes[0] if boot.crashes else None
     if crash is None:
@@ -91,7 +91,7 @@ def panic(boot: Boot) -> Outcome | None:
     kind = "smashed" if "smash" in crash.text else crash.kind
     what, cause = _PANICS.get(kind, _PANICS["user-exception"])
     detail = f" The place: {crash.detail}." if crash.detail and crash.kind == "panic-at" else ""
-    return Outcome(
+    return LogOutcome(
         Verdict.PANIC,
         f"{what}{when(crash)}.",
         f"{cause}{says}{detail}",
@@ -141,7 +141,7 @@ _PANICS: Final = {
 }
 
 
-def _lua_panic(crash: Crash) -> Outcome:
+def _lua_panic(crash: Crash) -> LogOutcome:
     missing = _NIL.search(crash.detail or "")
     why = f"Lua's message is '{crash.detail}'." if crash.detail else "Lua's message is not in the log."
     hint = (
@@ -150,7 +150,7 @@ def _lua_panic(crash: Crash) -> Outcome:
         if missing
         else ""
     )
-    return Outcome(
+    return LogOutcome(
         Verdict.PANIC,
         "NodeMCU restarted: an error in a Lua callback that nothing catches.",
         f"{why}{hint} The firmware itself is in order: the error is in the script, or the script does not "
@@ -163,7 +163,7 @@ def _lua_panic(crash: Crash) -> Outcome:
     )
 
 
-def script_error(boot: Boot) -> Outcome | None:
+def script_error(boot: Boot) -> LogOutcome | None:
     """A Lua script ended with an error; the firmware goes on."""
     if not boot.has("lua-error"):
         return None
@@ -174,7 +174,7 @@ def script_error(boot: Boot) -> Outcome | None:
         if missing
         else ""
     )
-    return Outcome(
+    return LogOutcome(
         Verdict.SCRIPT_ERROR,
         "NodeMCU runs, but a Lua script ended with an error.",
         f"It says '{said}'.{hint} The firmware is in order, and waits at its prompt.",
@@ -182,10 +182,10 @@ def script_error(boot: Boot) -> Outcome | None:
     )
 
 
-def python(boot: Boot) -> Outcome | None:
+def python(boot: Boot) -> LogOutcome | None:
     """MicroPython runs, and its file system or a script of it does not."""
     if boot.has("python-files"):
-        return Outcome(
+        return LogOutcome(
             Verdict.FILE_SYSTEM,
             "MicroPython runs, but its file system is damaged.",
             f"It says '{boot.text_of('python-files')}'. It was not written to its end, mostly as power was "
@@ -203,7 +203,7 @@ def python(boot: Boot) -> Outcome | None:
         )
     if not boot.has("python-error") or not boot.text_of("firmware").startswith("MicroPython"):
         return None
-    return Outcome(
+    return LogOutcome(
         Verdict.SCRIPT_ERROR,
         "MicroPython runs, but a script ended with an error.",
         f"It says '{boot.text_of('python-error').strip()}'. The firmware is in order, and waits at its "
@@ -212,12 +212,12 @@ def python(boot: Boot) -> Outcome | None:
     )
 
 
-def system_param(boot: Boot) -> Outcome | None:
+def system_param(boot: Boot) -> LogOutcome | None:
     """The SDK cannot read its parameters."""
     # The bytes that were found follow it; without them the log may be cut in the message that is harmless.
     if not boot.has("system-param") or not boot.firmware_lines:
         return None
-    return Outcome(
+    return LogOutcome(
         Verdict.SYSTEM_PARAM,
         "The SDK stops: it finds no parameters of its own where it looks for them.",
         "They are in the last three sectors of the flash, by the size in the image header. In the threads "

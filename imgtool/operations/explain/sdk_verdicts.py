@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
-from imgtool.operations.explain.boot_verdicts import INSPECT, Cure, Outcome, Verdict
+from imgtool.operations.explain.boot_verdicts import INSPECT, Cure, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
@@ -22,7 +22,7 @@ _INIT_DATA_FROM_END: Final = next(sector.from_end for sector in SDK_SECTORS if s
 _ERASED: Final = 0xFF
 
 
-def init_data(boot: Boot) -> Outcome | None:
+def init_data(boot: Boot) -> LogOutcome | None:
     """The SDK found no init data."""
     if boot.init_data_byte is None:
         return None
@@ -54,12 +54,12 @@ def init_data(boot: Boot) -> Outcome | None:
             "it itself; there, writing 0x10000.bin again makes it do so."
         ),
     )
-    return Outcome(Verdict.INIT_DATA, "The SDK stops: its init data is missing.", cause, cures, notes)
+    return LogOutcome(Verdict.INIT_DATA, "The SDK stops: its init data is missing.", cause, cures, notes)
 
 
-def _nodemcu_3(byte: int) -> Outcome:
+def _nodemcu_3(byte: int) -> LogOutcome:
     """NodeMCU 3 has a table that says where init data is; docs/flash-layouts.md."""
-    return Outcome(
+    return LogOutcome(
         Verdict.INIT_DATA,
         "The SDK stops: its init data is missing.",
         "This is NodeMCU 3.0 or later. It keeps init data where its partition table says: at 0x0f000, in "
@@ -126,12 +126,12 @@ def _address_table() -> str:
     return ", ".join(f"0x{_init_address(rows[size]):05x} for {rows[size].name}" for size in sorted(rows))
 
 
-def too_small(boot: Boot) -> Outcome | None:
+def too_small(boot: Boot) -> LogOutcome | None:
     """NodeMCU 3 found a header of less than 1 MB."""
     if not boot.has("too-small"):
         return None
     found = boot.text_of("too-small")
-    return Outcome(
+    return LogOutcome(
         Verdict.TOO_SMALL_FLASH,
         "NodeMCU stops: it takes the flash for too small.",
         f"It says '{found}'. NodeMCU 3.0 and later needs 1 MB, and takes the size from the image header. "
@@ -154,7 +154,7 @@ def too_small(boot: Boot) -> Outcome | None:
     )
 
 
-def partition_table(boot: Boot) -> Outcome | None:
+def partition_table(boot: Boot) -> LogOutcome | None:
     """The firmware found a partition table that does not fit."""
     kinds = ("invalid-table", "alignment", "table-too-large", "table-failed", "mismatch")
     if not boot.has(*kinds):
@@ -197,13 +197,13 @@ def partition_table(boot: Boot) -> Outcome | None:
             "chip."
         )
         cures = (Cure("See which size the header has.", ("imgtool inspect 0x00000.bin",)), again)
-    return Outcome(Verdict.PARTITION_TABLE, "The firmware stops at its partition table.", cause, cures)
+    return LogOutcome(Verdict.PARTITION_TABLE, "The firmware stops at its partition table.", cause, cures)
 
 
-def no_table(boot: Boot) -> Outcome | None:
+def no_table(boot: Boot) -> LogOutcome | None:
     """The boot loader of the RTOS SDK found no partition table, or nothing that it can start."""
     if boot.has("no-bootable"):
-        return Outcome(
+        return LogOutcome(
             Verdict.NO_IMAGE,
             "The boot loader of the RTOS SDK finds no application that it can start.",
             f"It says '{boot.text_of('no-bootable')}'. The partition table is there. Where it has an "
@@ -221,7 +221,7 @@ def no_table(boot: Boot) -> Outcome | None:
         )
     if not boot.has("no-table"):
         return None
-    return Outcome(
+    return LogOutcome(
         Verdict.PARTITION_TABLE,
         "The boot loader of the RTOS SDK finds no partition table.",
         f"It says '{boot.text_of('no-table')}'. The table is a file of its own, mostly for 0x8000, made "

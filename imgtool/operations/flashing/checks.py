@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.errors import FormatError, ImgtoolError, LayoutError, in_bytes
+from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.images import irom
@@ -16,6 +16,7 @@ from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.operations.assemble.merge import Piece, check_start, image_at_start, join
 from imgtool.operations.inspect.describe import Description, describe
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHECKS",
-    "Content",
+    "FlashContent",
     "check_contents",
     "check_init_place",
     "check_reserved",
@@ -95,7 +96,7 @@ _SDKS_OWN: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM)
 _CODE: Final = 0x1_0000
 
 
-class Content(NamedTuple):
+class FlashContent(NamedTuple):
     """What is to be written, described.
 
     Attributes:
@@ -125,7 +126,7 @@ class Content(NamedTuple):
         return next((p.name for p, _ in self.pieces if p.address == self.start), "")
 
 
-def content_of(pieces: Sequence[Piece], capacity: int | None) -> Content:
+def content_of(pieces: Sequence[Piece], capacity: int | None) -> FlashContent:
     """What the pieces are, one by one and as the firmware that some of them make up together.
 
     Args:
@@ -134,19 +135,19 @@ def content_of(pieces: Sequence[Piece], capacity: int | None) -> Content:
     """
     each = tuple((piece, describe(piece.data)) for piece in pieces)
     if not each:
-        return Content(())
+        return FlashContent(())
     first, first_is = each[0]
     if first.address == 0:
         whole = len(first.data) == capacity and first_is.kind in (FileKind.UNKNOWN, FileKind.BLANK)
         if first_is.kind is FileKind.FLASH_DUMP or whole:
-            return Content(each, 0, first.data, first_is, dump=True)
+            return FlashContent(each, 0, first.data, first_is, dump=True)
         own = [first, *(p for p, is_ in each[1:] if is_.kind in _OF_FIRMWARE)]
         data = join(own, own[-1].end, 0xFF)
-        return Content(each, 0, data, first_is if len(own) == 1 else describe(data))
+        return FlashContent(each, 0, data, first_is if len(own) == 1 else describe(data))
     for piece, is_ in each:
         if piece.address == _CODE and is_.kind is FileKind.IROM:
-            return Content(each, _CODE, piece.data, is_)
-    return Content(each)
+            return FlashContent(each, _CODE, piece.data, is_)
+    return FlashContent(each)
 
 
 def waive(error: ImgtoolError, check: str, force: frozenset[str]) -> Finding:
@@ -161,7 +162,7 @@ def waive(error: ImgtoolError, check: str, force: frozenset[str]) -> Finding:
     return Finding(Severity.WARNING, f"forced-{check}", f"in spite of check {check}: {error}", error.offset)
 
 
-def check_contents(content: Content, force: frozenset[str]) -> list[Finding]:
+def check_contents(content: FlashContent, force: frozenset[str]) -> list[Finding]:
     """Refuse what is for another chip, stands where it does not belong, or is damaged.
 
     Raises:
@@ -243,7 +244,7 @@ def _linked(data: bytes) -> int | None:
     return None if linked is None or irom.linked_slot(data) is not None else linked
 
 
-def _damage(content: Content, force: frozenset[str]) -> list[Finding]:
+def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:
     findings: list[Finding] = []
     for piece, is_ in content.pieces:
         broken = next((f for f in is_.findings if f.severity is Severity.ERROR), None)
@@ -295,7 +296,7 @@ def check_room(pieces: Sequence[Piece], capacity: int | None, force: frozenset[s
     return []
 
 
-def check_init_place(content: Content, place: int, force: frozenset[str]) -> list[Finding]:
+def check_init_place(content: FlashContent, place: int, force: frozenset[str]) -> list[Finding]:
     """Init data with an address goes where this firmware looks for it.
 
     Args:
@@ -320,7 +321,7 @@ def check_init_place(content: Content, place: int, force: frozenset[str]) -> lis
 
 
 def check_reserved(
-    content: Content, layout: FlashLayout, irom_end: int, force: frozenset[str]
+    content: FlashContent, layout: FlashLayout, irom_end: int, force: frozenset[str]
 ) -> list[Finding]:
     """The firmware, and what else has an address, stay out of what the firmware's layout reserves.
 

@@ -20,9 +20,9 @@ from imgtool.operations.flashing.checks import waive
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Header
-    from imgtool.operations.flashing.checks import Content
+    from imgtool.operations.flashing.checks import FlashContent
 
-__all__ = ["DETECT", "KEEP_SIZE", "Chip", "HeaderPlan", "decide_header"]
+__all__ = ["DETECT", "KEEP_SIZE", "FoundFlash", "HeaderPlan", "decide_header"]
 
 DETECT: Final = "detect"
 """Size choice: what the chip has."""
@@ -35,7 +35,7 @@ _ADVISED: Final = (FileKind.AGGREGATED, FileKind.IMAGE_V1)  # what NodeMCU's gui
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class FoundFlash:
     """What the header depends on: bytes of the flash (None unknown), and whether it is in the package."""
 
     flash_bytes: int | None
@@ -62,7 +62,7 @@ class HeaderPlan:
 
 
 def decide_header(
-    content: Content, chip: Chip, asked: HeaderChange, choice: str, force: frozenset[str]
+    content: FlashContent, chip: FoundFlash, asked: HeaderChange, choice: str, force: frozenset[str]
 ) -> HeaderPlan:
     """Decide on the header of the image at address 0, which must be one.
 
@@ -112,7 +112,7 @@ def decide_header(
 
 
 def _size(
-    content: Content, header: Header, chip: Chip, choice: str, force: frozenset[str]
+    content: FlashContent, header: Header, chip: FoundFlash, choice: str, force: frozenset[str]
 ) -> tuple[FlashSize | None, str, list[Finding]]:
     """The size for the header, why it is that one, and what is to be said."""
     stated, capacity = header.flash_size, chip.flash_bytes
@@ -179,7 +179,7 @@ def _differs(stated: FlashSize | None, capacity: int | None) -> list[Finding]:
 
 
 def _of_dump(
-    content: Content, header: Header, chip: Chip, asked: HeaderChange, force: frozenset[str]
+    content: FlashContent, header: Header, chip: FoundFlash, asked: HeaderChange, force: frozenset[str]
 ) -> list[Finding]:
     """A whole flash is written as it is; what does not agree with the chip is said."""
     findings: list[Finding] = []
@@ -199,7 +199,7 @@ def _of_dump(
 
 
 def _unchangeable(
-    content: Content, change: HeaderChange, asked: HeaderChange, chip: Chip, force: frozenset[str]
+    content: FlashContent, change: HeaderChange, asked: HeaderChange, chip: FoundFlash, force: frozenset[str]
 ) -> list[Finding]:
     """What it means that a check over the header forbids to change it."""
     first = content.pieces[0][0]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.layout.regions import Region
-    from imgtool.operations.flashing.checks import Content
+    from imgtool.operations.flashing.checks import FlashContent
     from imgtool.operations.flashing.draft import Device, Draft, FlashRequest, Place
 
 __all__ = ["settle_init_data", "wants_init"]
@@ -38,7 +38,7 @@ def wants_init(request: FlashRequest) -> bool:
 
 
 def settle_init_data(
-    draft: Draft, place: Place, content: Content, request: FlashRequest, device: Device
+    draft: Draft, place: Place, content: FlashContent, request: FlashRequest, device: Device
 ) -> bool:
     """See to init data where this firmware looks for it; whether it will certainly be there.
 
@@ -129,7 +129,7 @@ def _write_init_data(
     draft.pieces = over(draft.pieces, new)
 
 
-def _no_init_data(region: Region, state: str | None, content: Content) -> Finding:
+def _no_init_data(region: Region, state: str | None, content: FlashContent) -> Finding:
     if state is None:
         message = f"whether init data is at 0x{region.start:06x} was not looked at, and none is written"
         return Finding(Severity.NOTE, "init-data-unseen", message, region.start)

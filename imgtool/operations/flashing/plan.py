@@ -34,7 +34,7 @@ from imgtool.operations.assemble.extras import (
 )
 from imgtool.operations.assemble.merge import Piece, lay_out, patched
 from imgtool.operations.flashing.checks import (
-    Content,
+    FlashContent,
     check_contents,
     check_init_place,
     check_reserved,
@@ -52,7 +52,7 @@ from imgtool.operations.flashing.draft import (
     Place,
     Target,
 )
-from imgtool.operations.flashing.header import DETECT, Chip, decide_header
+from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
 from imgtool.operations.flashing.init_data import settle_init_data, wants_init
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
 from imgtool.operations.inspect.device_settings import (
@@ -186,13 +186,13 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
 
 
 def _set_header(
-    draft: Draft, content: Content, request: FlashRequest, device: Device
+    draft: Draft, content: FlashContent, request: FlashRequest, device: Device
 ) -> tuple[Header | None, FlashSize | None]:
     """The header that the image at 0 gets, and the flash size that the firmware will go by."""
     named = None if request.size_choice in (DETECT, "keep") else request.size_choice
     asked = replace(request.header, size=request.header.size or named)
     if content.boots:
-        chip = Chip(device.target.flash_bytes, device.target.embedded)
+        chip = FoundFlash(device.target.flash_bytes, device.target.embedded)
         made = decide_header(content, chip, asked, request.size_choice, request.force)
         draft.pieces[0] = made.first
         draft.changes += made.changes
@@ -210,7 +210,7 @@ def _set_header(
 
 
 def _find_place(
-    draft: Draft, content: Content, flash: FlashSize | None, request: FlashRequest, device: Device
+    draft: Draft, content: FlashContent, flash: FlashSize | None, request: FlashRequest, device: Device
 ) -> Place | None:
     """The layout of the firmware that is written; None where imgtool knows none."""
     main = content.main
@@ -242,7 +242,7 @@ def _find_place(
     return Place(layout, irom_end, page)
 
 
-def _layout_known(content: Content) -> bool:
+def _layout_known(content: FlashContent) -> bool:
     if content.main is None:
         return False
     if content.start:
@@ -255,7 +255,7 @@ def _layout_known(content: Content) -> bool:
 
 
 def _device_settings(
-    draft: Draft, content: Content, flash: FlashSize, irom_end: int, device: Device
+    draft: Draft, content: FlashContent, flash: FlashSize, irom_end: int, device: Device
 ) -> KeptPage | None:
     """The device's record page if it can be kept, made fit for the new firmware."""
     found = None if device.read is None else device_page(device.read)
@@ -274,14 +274,14 @@ def _device_settings(
     return page
 
 
-def _boot_end(content: Content) -> int:
+def _boot_end(content: FlashContent) -> int:
     """The address behind the image at 0; 0 where none is written."""
     if content.start or content.main is None:
         return 0
     return next((part.end for part in content.main.parts if part.kind is PartKind.IMAGE_V1), 0)
 
 
-def _check_boot_alone(content: Content, device: Device, force: frozenset[str]) -> list[Finding]:
+def _check_boot_alone(content: FlashContent, device: Device, force: frozenset[str]) -> list[Finding]:
     """An image for 0 that comes without its irom part stays out of what the device's table protects."""
     if content.main is None or content.main.kind is not FileKind.IMAGE_V1 or device.erased:
         return []
@@ -313,7 +313,7 @@ def _put_page(draft: Draft, page: KeptPage, *, init_data: bool) -> None:
 
 
 def _add_named(
-    draft: Draft, content: Content, request: FlashRequest, place: Place | None, device: Device
+    draft: Draft, content: FlashContent, request: FlashRequest, place: Place | None, device: Device
 ) -> None:
     """Add what goes to a place by its name."""
     if not request.named:
@@ -380,7 +380,7 @@ def _device_layout(named: Sequence[tuple[str, Piece]], device: Device) -> FlashL
 # --- what stays ---
 
 
-def _note_kept(draft: Draft, place: Place, content: Content, device: Device) -> None:
+def _note_kept(draft: Draft, place: Place, content: FlashContent, device: Device) -> None:
     """Name what stays on the device: the regions of the layout that nothing is written to, and the rest."""
     regions = [region for region in place.layout.regions if region.size]
     if place.page is None and place.layout.find(PartKind.SPIFFS) is None:
@@ -411,7 +411,7 @@ def _note_formatted(draft: Draft, place: Place) -> None:
     draft.kept = [kept._replace(why=FORMATTED) if kept.start == start else kept for kept in draft.kept]
 
 
-def _files(place: Place, content: Content, device: Device) -> tuple[Region, ...]:
+def _files(place: Place, content: FlashContent, device: Device) -> tuple[Region, ...]:
     """The file systems on the device that this firmware looks for."""
     firmware = None if content.main is None else content.main.firmware
     if device.read is None or firmware is None:

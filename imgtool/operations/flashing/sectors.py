@@ -10,17 +10,18 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
-from imgtool.errors import LayoutError, in_bytes
+from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, Severity
 from imgtool.layout.regions import align_up
 from imgtool.operations.assemble.merge import Piece, lay_out
 from imgtool.operations.flashing.checks import waive
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from imgtool.operations.flashing.checks import Content
+    from imgtool.operations.flashing.checks import FlashContent
     from imgtool.operations.flashing.draft import Device, Draft
 
 __all__ = ["check_overlaps", "into_fill", "is_fill", "over", "whole_sectors", "without_fill"]
@@ -80,7 +81,9 @@ def check_overlaps(pieces: Sequence[Piece]) -> None:
         lay_out(pieces)
 
 
-def whole_sectors(draft: Draft, content: Content, device: Device, force: frozenset[str]) -> tuple[Piece, ...]:
+def whole_sectors(
+    draft: Draft, content: FlashContent, device: Device, force: frozenset[str]
+) -> tuple[Piece, ...]:
     """The pieces filled up to whole sectors, those that share a sector as one.
 
     The rest of a sector behind firmware, init data or a file system is theirs and is erased.  In front of a

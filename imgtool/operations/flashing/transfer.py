@@ -18,8 +18,9 @@ from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import BLOCK
 from imgtool.device.link import RefusedError
 from imgtool.device.session import ProtectedError
-from imgtool.errors import ChipError, LayoutError, PortError, VerifyError, in_bytes
+from imgtool.errors import ChipError, LayoutError, PortError, VerifyError
 from imgtool.operations.assemble.merge import Piece
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -185,7 +186,7 @@ def _stretches(numbers: Iterable[int], most: int = 1 << 30) -> Iterator[tuple[in
 
 
 @dataclass
-class _Run:
+class _TransferRun:
     """A transfer under way."""
 
     session: Session
@@ -409,7 +410,7 @@ def transfer(session: Session, job: Job, on_event: Listener = ignore) -> Transfe
     """
     clock = session.wire.clock
     start = clock.monotonic()
-    run = _Run(session, job, on_event, _Sectors(job.pieces))
+    run = _TransferRun(session, job, on_event, _Sectors(job.pieces))
     sectors = run.sectors
     all_sectors = set(sectors.wanted)
     run.check_protection()
@@ -435,7 +436,7 @@ def transfer(session: Session, job: Job, on_event: Listener = ignore) -> Transfe
     )
 
 
-def _write_all(run: _Run) -> None:
+def _write_all(run: _TransferRun) -> None:
     """Write until nothing is left; what a broken write has done is found out by comparing."""
     before = run.retries
 
@@ -450,7 +451,7 @@ def _write_all(run: _Run) -> None:
     run.persist(step)
 
 
-def _verify(run: _Run, touched: set[int]) -> str:
+def _verify(run: _TransferRun, touched: set[int]) -> str:
     """Verify the sectors that were touched, and write again what is wrong; says how."""
     digests = run.persist(lambda: run.flasher.digests)
     if run.job.verify == "none" or (run.job.verify == "auto" and not digests):
@@ -471,7 +472,7 @@ def _verify(run: _Run, touched: set[int]) -> str:
     raise _verify_error(run, bad)
 
 
-def _verify_error(run: _Run, bad: set[int]) -> VerifyError:
+def _verify_error(run: _TransferRun, bad: set[int]) -> VerifyError:
     """What differs, and what it may come from."""
     mismatch = _mismatch(run.session, min(bad), run.sectors.wanted[min(bad)])
     addresses = tuple(number * SECTOR for number in sorted(bad))
@@ -519,7 +520,7 @@ def verify(session: Session, pieces: Sequence[Piece], on_event: Listener = ignor
         PortError: The port is lost and does not come back.
     """
     found: list[Mismatch] = []
-    run = _Run(session, Job(()), on_event, _Sectors(()))
+    run = _TransferRun(session, Job(()), on_event, _Sectors(()))
     for piece in pieces:
 
         def check(piece: Piece = piece) -> None:
@@ -574,7 +575,7 @@ def erase(session: Session, start: int, size: int, on_event: Listener = ignore) 
             expected=f"multiples of 0x{SECTOR:x}, such as 0x{low:x} and 0x{max(high - low, SECTOR):x}",
             found=f"0x{start:x} and 0x{size:x}",
         )
-    run = _Run(session, Job(()), on_event, _Sectors(()))
+    run = _TransferRun(session, Job(()), on_event, _Sectors(()))
     run.check_protection()
 
     def step() -> None:
@@ -587,7 +588,7 @@ def erase(session: Session, start: int, size: int, on_event: Listener = ignore) 
     _check_erased(run, start, size)
 
 
-def _check_erased(run: _Run, start: int, size: int) -> None:
+def _check_erased(run: _TransferRun, start: int, size: int) -> None:
     """The device's word that a region is blank, where it can digest."""
     if not run.flasher.digests:
         return
@@ -618,7 +619,7 @@ def erase_chip(session: Session, on_event: Listener = ignore) -> None:
         PortError: The port is lost and does not come back.
         VerifyError: It is not blank afterwards.
     """
-    run = _Run(session, Job((), erase_all=True), on_event, _Sectors(()))
+    run = _TransferRun(session, Job((), erase_all=True), on_event, _Sectors(()))
     run.check_protection()
     run.persist(run.erase_whole)
     size = session.flash.bytes
@@ -634,7 +635,7 @@ def read_flash(session: Session, start: int, size: int, on_event: Listener = ign
         PortError: The port is lost and does not come back.
     """
     content = bytearray()
-    run = _Run(session, Job(()), on_event, _Sectors(()))
+    run = _TransferRun(session, Job(()), on_event, _Sectors(()))
 
     def step() -> None:
         while len(content) < size:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from imgtool.formats.reading import Fact, Firmware
     from imgtool.layout.regions import Region
-    from imgtool.operations.inspect.survey_plan import Plan
+    from imgtool.operations.inspect.survey_plan import SurveyPlan
 
 __all__ = ["Survey", "init_data_cure", "survey"]
 
@@ -198,7 +198,7 @@ def _unknown_part(data: bytes, start: int, stop: int, where: str = "") -> Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _SectorRun:
     """A run of sectors: of fill, or of data (value None); ``reading`` where it is a known artefact."""
 
     start: int
@@ -240,19 +240,19 @@ def _free_parts(data: bytes, start: int, stop: int, place: str = "") -> tuple[li
     return parts, findings
 
 
-def _runs(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> Iterator[_Run]:
+def _runs(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> Iterator[_SectorRun]:
     """Consecutive sectors of one sort, joined; the first and the last may be less than a sector.
 
     Of known artefacts those in ``only`` count; all of them where it is empty.
     """
-    current: _Run | None = None
+    current: _SectorRun | None = None
     tried = start  # up to where a SPIFFS without magics was looked for
     while start < stop:
         run = _sector(data, start, stop, only)
         begins = current is None or not current.loose or start % _PLAIN_STEP == 0
         if run.loose and start >= tried and start % SECTOR == 0 and begins:
             found, tried = spiffs_plain.inside(data, start, stop)
-            run = run if found is None else _Run(start, found.parts[-1].end, None, found)
+            run = run if found is None else _SectorRun(start, found.parts[-1].end, None, found)
         joins = current is not None and not current.reading and not run.reading and run.value == current.value
         if current is not None and joins:
             current = replace(current, stop=run.stop)
@@ -265,19 +265,19 @@ def _runs(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> Ite
         yield current
 
 
-def _sector(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> _Run:
+def _sector(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> _SectorRun:
     end = min(stop, (start // SECTOR + 1) * SECTOR)
     block = data[start:end]
     for value, sector in ((fill.ERASED, _BLANK_SECTOR), (0, _ZERO_SECTOR)):
         if block == sector[: len(block)]:
             filled = fill.run_end(data, end, stop, value)
-            return _Run(start, filled if filled == stop else filled // SECTOR * SECTOR, value)
+            return _SectorRun(start, filled if filled == stop else filled // SECTOR * SECTOR, value)
     if block[0] == _INIT_DATA_MARK and _is_init_data_sector(data, start, end):
-        return _Run(start, end, None, _old_init_data(data, start))
+        return _SectorRun(start, end, None, _old_init_data(data, start))
     found = identify_inside(data, start, stop) if start % SECTOR == 0 else None
     if found is None or (only and found.kind not in only):
-        return _Run(start, end)
-    return _Run(start, found.parts[-1].end, None, found)
+        return _SectorRun(start, end)
+    return _SectorRun(start, found.parts[-1].end, None, found)
 
 
 def _is_init_data_sector(data: bytes, start: int, end: int) -> bool:
@@ -293,9 +293,9 @@ def _old_init_data(data: bytes, start: int) -> Reading:
     return Reading(FileKind.INIT_DATA, (Part(PartKind.UNKNOWN, start, SECTOR, note=note, facts=facts),))
 
 
-def _with_code_joined(data: bytes, runs: list[_Run]) -> list[_Run]:
+def _with_code_joined(data: bytes, runs: list[_SectorRun]) -> list[_SectorRun]:
     """Fill between two runs of code belongs to the code: constant tables hold long runs of zeros."""
-    joined: list[_Run] = []
+    joined: list[_SectorRun] = []
     for run in runs:
         between = joined[-2:]
         if (
@@ -311,9 +311,9 @@ def _with_code_joined(data: bytes, runs: list[_Run]) -> list[_Run]:
     return joined
 
 
-def _trimmed(data: bytes, runs: list[_Run]) -> list[_Run]:
+def _trimmed(data: bytes, runs: list[_SectorRun]) -> list[_SectorRun]:
     """Data ends at its last byte that is not the fill behind it, or erased flash before something known."""
-    trimmed: list[_Run] = []
+    trimmed: list[_SectorRun] = []
     for run, behind in zip_longest(runs, runs[1:]):
         start = trimmed[-1].stop if trimmed else run.start
         if not run.loose or behind is None:
@@ -323,11 +323,11 @@ def _trimmed(data: bytes, runs: list[_Run]) -> list[_Run]:
         end = fill.run_start(data, start, run.stop, value)
         trimmed.append(replace(run, start=start, stop=end))
         if end < run.stop and behind.value is None:
-            trimmed.append(_Run(end, run.stop, value))
+            trimmed.append(_SectorRun(end, run.stop, value))
     return trimmed
 
 
-def _missing(data: bytes, plan: Plan, firmware: Firmware | None) -> tuple[Finding, ...]:
+def _missing(data: bytes, plan: SurveyPlan, firmware: Firmware | None) -> tuple[Finding, ...]:
     """What a place for init data without init data leads to."""
     findings = []
     for region in plan.regions:

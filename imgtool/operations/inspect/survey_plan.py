@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Firmware, Part, Reading
     from imgtool.formats.regions.nodemcu_page import PartitionTable
 
-__all__ = ["TRAILING", "Plan", "goes_on", "head_of", "plan_of", "reserved_regions", "stated_irom_end"]
+__all__ = ["TRAILING", "SurveyPlan", "goes_on", "head_of", "plan_of", "reserved_regions", "stated_irom_end"]
 
 TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
 """Parts behind a firmware that the survey may tell apart."""
@@ -43,7 +43,7 @@ _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SurveyPlan:
     """What the survey goes by: the reserved regions, and whether the file is a whole flash.
 
     ``used`` is whether a firmware has run from it, or is to be found with the SDK's sectors: then what it
@@ -56,7 +56,7 @@ class Plan:
     used: bool = True
 
 
-def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> Plan:
+def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyPlan:
     """What the survey of a file goes by.
 
     Args:
@@ -74,10 +74,10 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> Plan:
     fresh = not is_flash and stated_irom_end(data, reading) is not None
     image = fresh and (size >= stated_end or not _ends_erased(data))
     if stated is None or stated_end == size or image or reading.kind is FileKind.RTOS_BOOTLOADER:
-        return Plan(regions, is_flash, findings, not fresh)
+        return SurveyPlan(regions, is_flash, findings, not fresh)
     if is_flash or goes_on(data, reading):
         findings = (*findings, *_size_differs(stated, size, regions, is_flash=is_flash))
-    return Plan(regions, is_flash, findings, not fresh)
+    return SurveyPlan(regions, is_flash, findings, not fresh)
 
 
 def _ends_erased(data: bytes) -> bool:

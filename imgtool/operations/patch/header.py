@@ -33,7 +33,7 @@ _FIRMWARE: Final = (FileKind.AGGREGATED, FileKind.FLASH_DUMP)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _HeaderPlace:
     """A header: where it is, what to call it, and which of its fields follow a change."""
 
     offset: int
@@ -75,33 +75,33 @@ def header_edits(data: bytes, change: HeaderChange, entry: int | None) -> tuple[
     return tuple(edit for edit in edits if edit.old != edit.new)
 
 
-def _places(data: bytes, kind: FileKind, header: Header | None) -> Iterator[_Place]:
+def _places(data: bytes, kind: FileKind, header: Header | None) -> Iterator[_HeaderPlace]:
     if header is None:
         raise FormatError(
             "there is no image header to change", expected="an image", found=str(kind), offset=0
         )
     if kind is FileKind.AT_USER and header.slot is not None:
-        yield _Place(0, flash=False)
+        yield _HeaderPlace(0, flash=False)
         return
     if kind is FileKind.ARDUINO:
-        yield _Place(0, "boot loader's ")
+        yield _HeaderPlace(0, "boot loader's ")
         # The boot ROM jumps to the boot loader, and that to the application's own entry point.
         if data[arduino.APP_OFFSET : arduino.APP_OFFSET + 1] == bytes([version1.MAGIC]):
-            yield _Place(arduino.APP_OFFSET, "application's ", entry=False, follows=True)
+            yield _HeaderPlace(arduino.APP_OFFSET, "application's ", entry=False, follows=True)
         return
     if kind is not FileKind.IMAGE_V2:
-        yield _Place(0)
+        yield _HeaderPlace(0)
         return
     inner = version2.inner_offset(data)
     if inner is None or data[inner : inner + 1] != bytes([version1.MAGIC]):
         raise FormatError("the image inside the version-2 image is not there", offset=inner)
-    yield _Place(inner)
+    yield _HeaderPlace(inner)
     repeats = data[_MODE:_ENTRY] == data[inner + _MODE : inner + _ENTRY]
     same_entry = data[_ENTRY:8] == data[inner + _ENTRY : inner + 8]
-    yield _Place(0, "outer ", flash=repeats, entry=same_entry, follows=True)
+    yield _HeaderPlace(0, "outer ", flash=repeats, entry=same_entry, follows=True)
 
 
-def _flash_edits(data: bytes, place: _Place, change: HeaderChange, kind: FileKind) -> Iterator[Edit]:
+def _flash_edits(data: bytes, place: _HeaderPlace, change: HeaderChange, kind: FileKind) -> Iterator[Edit]:
     mode, packed = data[place.offset + _MODE], data[place.offset + _SIZE_FREQ]
     before = Header(1, 0, mode, packed)
     if change.mode is not None:
@@ -117,7 +117,7 @@ def _flash_edits(data: bytes, place: _Place, change: HeaderChange, kind: FileKin
         yield _edit(place, _SIZE_FREQ, packed, "flash size", _size_name(before, kind), change.size)
 
 
-def _edit(place: _Place, at: int, byte: int, name: str, old: str, new: str) -> Edit:
+def _edit(place: _HeaderPlace, at: int, byte: int, name: str, old: str, new: str) -> Edit:
     return Edit(place.offset + at, bytes([byte]), f"{place.name}{name}", old, new, follows=place.follows)
 
 
@@ -141,7 +141,7 @@ def _size_name(header: Header, kind: FileKind) -> str:
     return named or f"code {code}"
 
 
-def _entry_edit(data: bytes, place: _Place, entry: int) -> Iterator[Edit]:
+def _entry_edit(data: bytes, place: _HeaderPlace, entry: int) -> Iterator[Edit]:
     memory = memory_at(entry)
     if memory is None or memory.name not in _CODE:
         raise LayoutError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.errors import FormatError, LayoutError, in_bytes
+from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import Finding, PartKind
 from imgtool.operations.assemble.extras import (
@@ -22,6 +22,7 @@ from imgtool.operations.assemble.extras import (
 )
 from imgtool.operations.assemble.merge import check_in_flash
 from imgtool.operations.patch.edits import Edit
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from imgtool.operations.assemble.pieces import Piece

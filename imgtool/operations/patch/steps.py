@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import MEMORY
-from imgtool.errors import FormatError, LayoutError, in_bytes
+from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import FileKind, Finding, Severity
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
@@ -23,6 +23,7 @@ from imgtool.operations.patch.init_data import init_data_edits, place_findings, 
 from imgtool.operations.patch.mend import mended, refuse_values, structure_repairs
 from imgtool.operations.patch.placed import placed_edits
 from imgtool.operations.patch.table import TableChange, check_table, patch_table
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,13 +15,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_WINDOW, SECTOR
-from imgtool.errors import FormatError, LayoutError, in_bytes
+from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import Fact, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
 from imgtool.layout.regions import align_up, resolve
 from imgtool.operations.patch.edits import Edit
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from imgtool.formats.regions.nodemcu_page import RecordPage

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.errors import in_bytes
 from imgtool.formats.reading import PartKind
 from imgtool.layout.first_boot import (
     filesystem_made,
@@ -21,9 +20,10 @@ from imgtool.layout.regions import align_up, filesystem_places, filesystem_start
 from imgtool.operations.upgrade.mount import mounted, probed, room_at
 from imgtool.operations.upgrade.side import FoundFileSystem
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
-    from imgtool.operations.upgrade.side import Side
+    from imgtool.operations.upgrade.side import FlashSide
 
 __all__ = ["file_points"]
 
@@ -33,7 +33,7 @@ _FILES_IN_FAT: Final = ("MicroPython", "CircuitPython")
 _FORMULA_WORDS: Final = {"old": "the old magics", "linear": "the linear magics", "none": "no magics"}
 
 
-def _in_use(side: Side) -> FoundFileSystem | None:
+def _in_use(side: FlashSide) -> FoundFileSystem | None:
     """The file system that the firmware works with now; None where it has none that imgtool knows."""
     if not side.filesystems:
         return None
@@ -47,7 +47,7 @@ def _in_use(side: Side) -> FoundFileSystem | None:
     return max(side.filesystems, key=lambda each: each.size)
 
 
-def file_points(before: Side, after: Side, *, made: bool) -> list[AdvicePoint]:
+def file_points(before: FlashSide, after: FlashSide, *, made: bool) -> list[AdvicePoint]:
     """The points about files.
 
     Args:
@@ -70,7 +70,7 @@ def file_points(before: Side, after: Side, *, made: bool) -> list[AdvicePoint]:
     return points + _formatting(after) if formatted else points
 
 
-def _formatting(after: Side) -> list[AdvicePoint]:
+def _formatting(after: FlashSide) -> list[AdvicePoint]:
     region = _new_place(after)
     if region is None:
         reason = "it formats a file system, for a time that depends on its size, and says nothing meanwhile"
@@ -83,7 +83,7 @@ def _formatting(after: Side) -> list[AdvicePoint]:
     return [AdvicePoint(Topic.FIRST_BOOT, AdviceVerdict.CHANGED, reason)]
 
 
-def _new_place(after: Side) -> FoundFileSystem | None:
+def _new_place(after: FlashSide) -> FoundFileSystem | None:
     if after.layout is None:
         return None
     region = filesystem_made(after.layout, after.firmware, after.irom_end)
@@ -96,7 +96,9 @@ def _point(verdict: AdviceVerdict, reason: str) -> AdvicePoint:
     return AdvicePoint(Topic.FILES, verdict, reason)
 
 
-def _fate(before: Side, after: Side, main: FoundFileSystem | None, *, made: bool) -> tuple[AdvicePoint, bool]:
+def _fate(
+    before: FlashSide, after: FlashSide, main: FoundFileSystem | None, *, made: bool
+) -> tuple[AdvicePoint, bool]:
     """What becomes of the files, and whether the first boot formats."""
     unseen = _unseen(before) if main is None else ""
     if not after.nodemcu:
@@ -112,7 +114,7 @@ def _fate(before: Side, after: Side, main: FoundFileSystem | None, *, made: bool
     return _with_magics(before, after, main, made=made)
 
 
-def _unseen(before: Side) -> str:
+def _unseen(before: FlashSide) -> str:
     """Why it is not known whether the old flash holds files, where none were found; empty if it is."""
     if before.size < before.capacity - _SDK_SECTORS:
         return (
@@ -126,7 +128,7 @@ def _unseen(before: Side) -> str:
     return ""
 
 
-def _foreign(before: Side, after: Side, main: FoundFileSystem | None) -> AdvicePoint:
+def _foreign(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> AdvicePoint:
     if main is None:
         return _point(AdviceVerdict.NONE, "no file system that imgtool knows is in the old flash")
     if after.hit(main.start, main.end):
@@ -144,7 +146,7 @@ def _foreign(before: Side, after: Side, main: FoundFileSystem | None) -> AdviceP
     return _point(AdviceVerdict.UNKNOWN, reason)
 
 
-def _overwritten(after: Side, main: FoundFileSystem) -> AdvicePoint:
+def _overwritten(after: FlashSide, main: FoundFileSystem) -> AdvicePoint:
     count = sum(max(0, min(b, main.end) - max(a, main.start)) for a, b in after.written)
     reason = f"{in_bytes(count)} of the {main.name} at {main.where} are written over"
     if after.irom_end > main.start:
@@ -155,7 +157,9 @@ def _overwritten(after: Side, main: FoundFileSystem) -> AdvicePoint:
 # NodeMCU before 1.5.4.1.
 
 
-def _without_magics(before: Side, after: Side, main: FoundFileSystem | None) -> tuple[AdvicePoint, bool]:
+def _without_magics(
+    before: FlashSide, after: FlashSide, main: FoundFileSystem | None
+) -> tuple[AdvicePoint, bool]:
     new = _new_place(after)
     where = "" if new is None else f" at {new.where}"
     if not is_old_nodemcu(before.firmware):
@@ -188,7 +192,7 @@ def _without_magics(before: Side, after: Side, main: FoundFileSystem | None) -> 
 
 
 def _with_magics(
-    before: Side, after: Side, main: FoundFileSystem | None, *, made: bool
+    before: FlashSide, after: FlashSide, main: FoundFileSystem | None, *, made: bool
 ) -> tuple[AdvicePoint, bool]:
     formula = spiffs_formula(after.firmware, after.boot)
     found = mounted(after, formula)
@@ -216,7 +220,7 @@ def _out_of_nothing(found: FoundFileSystem | None) -> AdvicePoint:
     return _point(AdviceVerdict.KEPT, f"the {found.name} at {found.where} is found")
 
 
-def _rest_of(after: Side, main: FoundFileSystem, found: FoundFileSystem | None) -> AdvicePoint:
+def _rest_of(after: FlashSide, main: FoundFileSystem, found: FoundFileSystem | None) -> AdvicePoint:
     """The file system in use was written over, and what is left of it may be mounted."""
     point = _overwritten(after, main)
     if found is None or not main.start < found.start < main.end:
@@ -229,7 +233,7 @@ def _rest_of(after: Side, main: FoundFileSystem, found: FoundFileSystem | None) 
 
 
 def _same_as_before(
-    before: Side, after: Side, main: FoundFileSystem, found: FoundFileSystem
+    before: FlashSide, after: FlashSide, main: FoundFileSystem, found: FoundFileSystem
 ) -> AdvicePoint | None:
     """Both firmwares mount the same, though it is inside of the one that is found first in the flash."""
     if not before.nodemcu:
@@ -241,7 +245,7 @@ def _same_as_before(
     return _point(AdviceVerdict.KEPT, reason)
 
 
-def _old_to_new(before: Side, after: Side, main: FoundFileSystem | None) -> AdvicePoint:
+def _old_to_new(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> AdvicePoint:
     old = main or _new_place(before)  # where a release before magics would make it, it looks for it
     where = "" if old is None else f" at {old.where}"
     reason = f"{after.name} cannot read the SPIFFS of {before.name}{where}, which has no magics: it formats"
@@ -250,7 +254,7 @@ def _old_to_new(before: Side, after: Side, main: FoundFileSystem | None) -> Advi
 
 
 def _in_partition(
-    after: Side, main: FoundFileSystem, found: FoundFileSystem | None
+    after: FlashSide, main: FoundFileSystem, found: FoundFileSystem | None
 ) -> tuple[AdvicePoint, bool]:
     region = None if after.layout is None else after.layout.find(PartKind.SPIFFS)
     if region is None:
@@ -280,7 +284,7 @@ def _in_partition(
     return _point(AdviceVerdict.KEPT, f"{was}, where the SPIFFS partition begins, and fits"), False
 
 
-def _not_found(after: Side, main: FoundFileSystem, formula: str | None) -> AdvicePoint:
+def _not_found(after: FlashSide, main: FoundFileSystem, formula: str | None) -> AdvicePoint:
     layout = after.layout
     places = (
         () if layout is None else filesystem_places(layout, after.firmware, align_up(after.irom_end, _SECTOR))
@@ -312,7 +316,7 @@ def _not_found(after: Side, main: FoundFileSystem, formula: str | None) -> Advic
     return _point(AdviceVerdict.FORMATTED, why + ("" if new is None else f": it makes one at {new.where}"))
 
 
-def _refused(after: Side, hit: FoundFileSystem) -> str:
+def _refused(after: FlashSide, hit: FoundFileSystem) -> str:
     """Why a mount does not accept what was probed."""
     room = room_at(after, hit.start).get(hit.block, 0)
     if hit.size > room:
@@ -320,7 +324,9 @@ def _refused(after: Side, hit: FoundFileSystem) -> str:
     return "not all of its blocks have their magics"
 
 
-def _found(after: Side, main: FoundFileSystem, found: FoundFileSystem, formula: str | None) -> AdvicePoint:
+def _found(
+    after: FlashSide, main: FoundFileSystem, found: FoundFileSystem, formula: str | None
+) -> AdvicePoint:
     if formula is None:
         reason = (
             f"the SPIFFS at {main.where} has {_FORMULA_WORDS.get(main.formula, 'magics')}, and of "

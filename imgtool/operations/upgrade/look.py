@@ -34,13 +34,13 @@ from imgtool.operations.inspect.device_settings import (
     find_filesystems,
     spiffs_on,
 )
-from imgtool.operations.upgrade.side import FoundFileSystem, Side
+from imgtool.operations.upgrade.side import FlashSide, FoundFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.operations.assemble.pieces import Piece
-    from imgtool.operations.flashing.checks import Content
+    from imgtool.operations.flashing.checks import FlashContent
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.inspect.device_settings import Reader
     from imgtool.operations.upgrade.side import OldFlash
@@ -77,14 +77,14 @@ def overlaid(read: Reader, pieces: Sequence[Piece]) -> Reader:
 # Before.
 
 
-def side_before(old: OldFlash) -> Side:
+def side_before(old: OldFlash) -> FlashSide:
     """The flash as it is."""
     data = _firmware_bytes(old) if old.data is None else old.data
     found = describe(data)
     header = device_header(old.read)
     held = device_page(old.read)
     files = _first_filesystem(data)
-    side = Side(
+    side = FlashSide(
         read=old.read,
         size=old.size,
         capacity=old.capacity,
@@ -157,7 +157,7 @@ def _is_arduino(found: Description) -> bool:
     )
 
 
-def _by_its_table(side: Side) -> Side:
+def _by_its_table(side: FlashSide) -> FlashSide:
     """A flash without an image at 0, as an interrupted write leaves it: a resolved table still holds."""
     table = None if side.page is None else side.page.table
     size = next((size for size in FLASH_SIZES if size.bytes == side.capacity), None)
@@ -166,7 +166,7 @@ def _by_its_table(side: Side) -> Side:
     return replace(side, layout=FlashLayout(size, table_regions(table), "the partition table"), problem="")
 
 
-def _with_layout(side: Side, arduino: bool) -> Side:
+def _with_layout(side: FlashSide, arduino: bool) -> FlashSide:
     if side.flash is None:
         return replace(side, problem="the size in the image header has no meaning")
     if arduino:
@@ -179,7 +179,7 @@ def _with_layout(side: Side, arduino: bool) -> Side:
         return replace(side, problem=str(error))
 
 
-def _filesystems(old: OldFlash, side: Side) -> tuple[FoundFileSystem, ...]:
+def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
     """Everything in the flash that begins like a file system, none inside another."""
     if old.data is None:
         found = [_told(old.read, region.start, region.kind, region.size) for region in _looked_for(old, side)]
@@ -195,7 +195,7 @@ def _filesystems(old: OldFlash, side: Side) -> tuple[FoundFileSystem, ...]:
     return tuple(sorted(found, key=lambda each: each.start))
 
 
-def _looked_for(old: OldFlash, side: Side) -> list[FoundFileSystem]:
+def _looked_for(old: OldFlash, side: FlashSide) -> list[FoundFileSystem]:
     places: set[int] = set()
     if side.layout is not None and side.nodemcu:
         region = side.layout.find(PartKind.SPIFFS)
@@ -237,7 +237,7 @@ def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
 # After.
 
 
-def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
+def side_after(before: FlashSide, pieces: Sequence[Piece], content: FlashContent) -> FlashSide:
     """The flash with pieces written to it, as their firmware will find it.
 
     Args:
@@ -252,7 +252,7 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
     held = None if foreign else device_page(read)  # no other firmware goes by that page
     page = None if held is None else held[1]
     stated = None if page is None or page.table is None else page.table.irom_end
-    side = Side(
+    side = FlashSide(
         read=read,
         size=before.size,
         capacity=before.capacity,
@@ -268,7 +268,7 @@ def side_after(before: Side, pieces: Sequence[Piece], content: Content) -> Side:
     return _with_layout(side, main is not None and _is_arduino(main))
 
 
-def _end_after(before: Side, content: Content) -> int:
+def _end_after(before: FlashSide, content: FlashContent) -> int:
     """The address behind the irom of the new firmware, by its parts; 0 where it is not known."""
     main = content.main
     if main is None:

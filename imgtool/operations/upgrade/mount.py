@@ -22,7 +22,7 @@ from imgtool.operations.upgrade.side import FoundFileSystem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imgtool.operations.upgrade.side import Side
+    from imgtool.operations.upgrade.side import FlashSide
 
 __all__ = ["mounted", "probed", "room_at"]
 
@@ -31,7 +31,7 @@ _BLOCKS: Final = (0x2000, 0x1000)
 _ERASED_MAGIC: Final = b"\xff\xff"
 
 
-def mounted(side: Side, formula: str | None) -> FoundFileSystem | None:
+def mounted(side: FlashSide, formula: str | None) -> FoundFileSystem | None:
     """The file system that NodeMCU from 1.5.4.1 on mounts; None where it mounts none, and formats.
 
     Args:
@@ -42,7 +42,7 @@ def mounted(side: Side, formula: str | None) -> FoundFileSystem | None:
     return found if found is not None and _mounts(side, found, formula) else None
 
 
-def probed(side: Side, formula: str | None) -> FoundFileSystem | None:
+def probed(side: FlashSide, formula: str | None) -> FoundFileSystem | None:
     """What such a NodeMCU takes for a file system, first of all, and does not look on behind.
 
     Args:
@@ -70,7 +70,7 @@ def probed(side: Side, formula: str | None) -> FoundFileSystem | None:
     return None
 
 
-def room_at(side: Side, start: int) -> Mapping[int, int]:
+def room_at(side: FlashSide, start: int) -> Mapping[int, int]:
     """How many bytes a SPIFFS may have that begins at an address, by the block sizes looked for there.
 
     Args:
@@ -86,7 +86,7 @@ def room_at(side: Side, start: int) -> Mapping[int, int]:
     return {block: region.size // block * block}
 
 
-def _mounts(side: Side, found: FoundFileSystem, formula: str | None) -> bool:
+def _mounts(side: FlashSide, found: FoundFileSystem, formula: str | None) -> bool:
     """Whether the mount accepts what was probed: no larger than there is room, and with all of its magics."""
     if side.layout is None or found.end > side.capacity:
         return False
@@ -96,7 +96,7 @@ def _mounts(side: Side, found: FoundFileSystem, formula: str | None) -> bool:
     return _ends_well(side, found.start, signature)
 
 
-def _ends_well(side: Side, start: int, signature: SpiffsSignature) -> bool:
+def _ends_well(side: FlashSide, start: int, signature: SpiffsSignature) -> bool:
     """Whether the mount accepts what the probe found: it looks at every block, and lets one be erased.
 
     Looked at here are the first five and the last.

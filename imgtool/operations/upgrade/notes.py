@@ -25,12 +25,12 @@ from imgtool.operations.upgrade.files import file_points
 from imgtool.operations.upgrade.look import overlaid
 from imgtool.operations.upgrade.mount import mounted
 from imgtool.operations.upgrade.regions import lfs_point, settings_point
-from imgtool.operations.upgrade.side import FoundFileSystem, Side
+from imgtool.operations.upgrade.side import FlashSide, FoundFileSystem
 from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 
 if TYPE_CHECKING:
     from imgtool.formats.regions.nodemcu_page import RecordPage
-    from imgtool.operations.flashing.checks import Content
+    from imgtool.operations.flashing.checks import FlashContent
     from imgtool.operations.flashing.draft import Device, Draft, Place
     from imgtool.operations.inspect.device_settings import Reader
     from imgtool.operations.upgrade.values import AdvicePoint
@@ -49,7 +49,7 @@ _ELSEWHERE: Final = "; files that stand elsewhere were not looked for, and are n
 _LOST: Final = (AdviceVerdict.FORMATTED, AdviceVerdict.OVERWRITTEN, AdviceVerdict.LOST)
 
 
-def upgrade_findings(draft: Draft, place: Place, content: Content, device: Device) -> list[Finding]:
+def upgrade_findings(draft: Draft, place: Place, content: FlashContent, device: Device) -> list[Finding]:
     """What is to be said of files, LFS and settings on a device that NodeMCU is written to.
 
     Args:
@@ -97,7 +97,7 @@ def upgrade_findings(draft: Draft, place: Place, content: Content, device: Devic
     ]
 
 
-def _is_told(point: AdvicePoint, before: Side, after: Side) -> bool:
+def _is_told(point: AdvicePoint, before: FlashSide, after: FlashSide) -> bool:
     """Whether a point about files may be said: a SPIFFS without magics, which may be kept, is not seen."""
     if point.topic is not Topic.FIRST_BOOT or after.layout is None or not is_old_nodemcu(after.firmware):
         return True
@@ -116,7 +116,7 @@ def _finding(point: AdvicePoint, more: str) -> Finding:
     return Finding(severity, verdict, f"{told}: {point.reason}{more}")
 
 
-def _before(read: Reader, device: Device, place: Place) -> Side:
+def _before(read: Reader, device: Device, place: Place) -> FlashSide:
     """The device as far as its record page shows it; nothing is known of its firmware."""
     page = _page(read, place)
     layout = None
@@ -125,7 +125,7 @@ def _before(read: Reader, device: Device, place: Place) -> Side:
     else:
         page = None
     capacity = device.target.flash_bytes or place.layout.flash.bytes
-    return Side(
+    return FlashSide(
         read=read,
         size=capacity,
         capacity=capacity,
@@ -153,7 +153,7 @@ def _page(read: Reader, place: Place) -> RecordPage | None:
     return nodemcu_page.page_at(block.ljust(nodemcu_page.PAGE_SIZE, b"\xff"), 0)
 
 
-def _filesystems(before: Side, after: Side) -> tuple[FoundFileSystem, ...]:
+def _filesystems(before: FlashSide, after: FlashSide) -> tuple[FoundFileSystem, ...]:
     """The file system of the device's table; without a table one where the new firmware looks."""
     region = None if before.layout is None else before.layout.find(PartKind.SPIFFS)
     if region is not None:

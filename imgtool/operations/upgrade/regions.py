@@ -16,7 +16,7 @@ from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
 
 if TYPE_CHECKING:
     from imgtool.layout.regions import Region
-    from imgtool.operations.upgrade.side import LfsRegion, Side
+    from imgtool.operations.upgrade.side import FlashSide, LfsRegion
 
 __all__ = ["init_data_points", "lfs_point", "settings_point", "size_points", "wifi_point"]
 
@@ -33,7 +33,7 @@ _PAGE_END: Final = 0x1_1000
 # LFS.
 
 
-def lfs_point(before: Side, after: Side) -> AdvicePoint | None:
+def lfs_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
     """What becomes of LFS; None where neither has one."""
     old = before.lfs
     if before.size < _PAGE_END:
@@ -55,7 +55,7 @@ def lfs_point(before: Side, after: Side) -> AdvicePoint | None:
     return AdvicePoint(Topic.LFS, AdviceVerdict.KEPT, reason)
 
 
-def _first_lfs(after: Side) -> AdvicePoint | None:
+def _first_lfs(after: FlashSide) -> AdvicePoint | None:
     new = after.lfs
     if new is None or not after.nodemcu:
         return None
@@ -63,7 +63,7 @@ def _first_lfs(after: Side) -> AdvicePoint | None:
     return AdvicePoint(Topic.LFS, AdviceVerdict.NONE, what)
 
 
-def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:
+def _lfs_lost(before: FlashSide, after: FlashSide, old: LfsRegion) -> str:
     """Why the LFS of the old flash is lost; empty where it is not."""
     new = after.lfs
     if after.hit(old.start, old.start + old.size):
@@ -80,7 +80,7 @@ def _lfs_lost(before: Side, after: Side, old: LfsRegion) -> str:
     return _other_lua(before, after, old)
 
 
-def _other_lua(before: Side, after: Side, old: LfsRegion) -> str:
+def _other_lua(before: FlashSide, after: FlashSide, old: LfsRegion) -> str:
     """Why the new firmware cannot run what is loaded; empty where it can."""
     lua = after.firmware.lua if after.firmware is not None else None
     if old.lua and lua and not lua.startswith(old.lua):
@@ -96,7 +96,7 @@ def _other_lua(before: Side, after: Side, old: LfsRegion) -> str:
 # Settings: NodeMCU's record page.
 
 
-def settings_point(before: Side, after: Side) -> AdvicePoint | None:
+def settings_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
     """What becomes of partition table, start-up command, start-up options and a pending LFS image."""
     old = before.page
     if before.size < _PAGE_END:
@@ -131,7 +131,7 @@ def settings_point(before: Side, after: Side) -> AdvicePoint | None:
 # What the SDK keeps of the network.
 
 
-def wifi_point(before: Side, after: Side) -> AdvicePoint | None:
+def wifi_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
     """What becomes of the SDK's own parameters, with the networks in them."""
     one, two = (
         None if side.layout is None else side.layout.find(PartKind.SYSTEM_PARAM) for side in (before, after)
@@ -160,7 +160,7 @@ def wifi_point(before: Side, after: Side) -> AdvicePoint | None:
 # Init data.
 
 
-def init_data_points(before: Side, after: Side) -> list[AdvicePoint]:
+def init_data_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
     """What becomes of init data and RF calibration, and whether the SDK starts."""
     if after.kind is FileKind.ARDUINO or _compiled_in(after):
         reason = f"{after.name} has it compiled in, and uses none in the flash"
@@ -185,11 +185,11 @@ def init_data_points(before: Side, after: Side) -> list[AdvicePoint]:
     return points
 
 
-def _compiled_in(after: Side) -> bool:
+def _compiled_in(after: FlashSide) -> bool:
     return after.kind in (FileKind.RTOS_BOOTLOADER, FileKind.RTOS_APP)
 
 
-def _init_data(before: Side, after: Side, region: Region) -> AdvicePoint:
+def _init_data(before: FlashSide, after: FlashSide, region: Region) -> AdvicePoint:
     block = after.read(region.start, _BLOCK)
     state = init_data_state(block)
     where = f"0x{region.start:06x}"
@@ -208,7 +208,7 @@ def _init_data(before: Side, after: Side, region: Region) -> AdvicePoint:
     return _without(after, region, what)
 
 
-def _without(after: Side, region: Region, what: str) -> AdvicePoint:
+def _without(after: FlashSide, region: Region, what: str) -> AdvicePoint:
     """What a firmware makes of a place for init data that holds none."""
     name, where = after.name, f"{what} is at 0x{region.start:06x}"
     loop = "its SDK stops with rf_cal[0] !=0x05, and restarts for ever"
@@ -240,18 +240,18 @@ def _without(after: Side, region: Region, what: str) -> AdvicePoint:
     return AdvicePoint(Topic.INIT_DATA, verdict, reason)
 
 
-def _needs(after: Side) -> bool:
+def _needs(after: FlashSide) -> bool:
     return after.release >= (1, 5, 4, 1)
 
 
-def _recorded(after: Side) -> bool:
+def _recorded(after: FlashSide) -> bool:
     return after.page is not None and any(r.id == nodemcu_page.PHY_DATA_DONE for r in after.page.records)
 
 
 # Flash size.
 
 
-def size_points(before: Side, after: Side) -> list[AdvicePoint]:
+def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
     """Whether the size that the new firmware will go by is that of the chip, and what follows if not."""
     if after.flash is None:
         return []
@@ -282,7 +282,7 @@ def size_points(before: Side, after: Side) -> list[AdvicePoint]:
     return [point, *_room(after)]
 
 
-def _room(after: Side) -> list[AdvicePoint]:
+def _room(after: FlashSide) -> list[AdvicePoint]:
     """Whether the firmware leaves the SDK its sectors."""
     regions = () if after.layout is None else after.layout.regions
     hit = next((r for r in regions if _CODE <= r.start < after.irom_end), None)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imgtool.layout.regions import FlashLayout
     from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["FoundFileSystem", "LfsRegion", "OldFlash", "Side"]
+__all__ = ["FlashSide", "FoundFileSystem", "LfsRegion", "OldFlash"]
 
 _LFS_MARK: Final = b"\xa1\xfa\xfa"  # bytes 1 to 3 of a Lua 5.1 LFS signature
 _LFS_MARK_53: Final = b"\xa2\xfa\xfa"
@@ -108,7 +108,7 @@ class OldFlash:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class FlashSide:
     """A flash and the firmware in it, at one moment.
 
     Attributes:
@@ -179,7 +179,7 @@ class Side:
         return any(a < end and start < b for a, b in self.written)
 
 
-def _lfs_of(side: Side) -> LfsRegion | None:
+def _lfs_of(side: FlashSide) -> LfsRegion | None:
     if side.partitions:
         region = None if side.layout is None else side.layout.find(PartKind.LFS)
         if region is None:

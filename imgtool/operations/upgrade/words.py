@@ -12,7 +12,7 @@ from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.operations.upgrade.side import Side
+    from imgtool.operations.upgrade.side import FlashSide
     from imgtool.operations.upgrade.values import AdvicePoint
 
 __all__ = ["differing", "elsewhere_words", "sentence_of"]
@@ -74,7 +74,7 @@ def differing(points: Sequence[AdvicePoint], other: Sequence[AdvicePoint]) -> li
     ]
 
 
-def elsewhere_words(differs: Sequence[AdvicePoint], as_is: Side) -> str:
+def elsewhere_words(differs: Sequence[AdvicePoint], as_is: FlashSide) -> str:
     """What differs where another tool writes the same bytes, in a sentence."""
     stops = next((p.reason for p in differs if (p.topic, p.verdict) == _STOPS), "")
     if stops:

@@ -67,7 +67,7 @@ class WatchNote:
     frames: tuple[Frame, ...] = ()
 
 
-class _Lines:
+class _BootLines:
     """The lines of one boot, as far as they are kept."""
 
     def __init__(self, began: float) -> None:
@@ -94,9 +94,9 @@ class BootNotes:
 
     def __init__(self, symbols: Sequence[ElfSymbols] = ()) -> None:
         self._symbols = symbols
-        self._boots: deque[_Lines] = deque([_Lines(0.0)], maxlen=_BOOTS)
+        self._boots: deque[_BootLines] = deque([_BootLines(0.0)], maxlen=_BOOTS)
         self._pending = False
-        self._fresh = _Lines(0.0)  # not looked at yet
+        self._fresh = _BootLines(0.0)  # not looked at yet
         self._said: set[object] = set()
         self._said_before: set[object] = set()
 
@@ -118,7 +118,7 @@ class BootNotes:
         # Lines are looked at when they are asked for: a firmware may print faster than they can be.
         pending = self._pending or _tells(self._fresh)
         self._pending = False
-        self._fresh = _Lines(now)
+        self._fresh = _BootLines(now)
         if not pending:
             return ()
         result = explain(b"\n".join(line for boot in self._boots for line in boot), self._symbols)
@@ -148,16 +148,16 @@ class BootNotes:
     def restart(self, now: float) -> None:
         """The chip is reset on purpose: what was before is no part of a loop, and all may be said again."""
         self._boots.clear()
-        self._boots.append(_Lines(now))
+        self._boots.append(_BootLines(now))
         self._pending = False
-        self._fresh = _Lines(now)
+        self._fresh = _BootLines(now)
         self._said = set()
         self._said_before = set()
 
     def _begin(self, line: bytes, now: float) -> None:
         if now - self._boots[-1].began > _LOOP:
             self._boots.clear()
-        self._boots.append(_Lines(now))
+        self._boots.append(_BootLines(now))
         self._boots[-1].add(line)
         self._said_before, self._said = self._said, set()
         self._pending = True
@@ -175,7 +175,7 @@ def _on_reset(line: bytes, now: float) -> Iterator[WatchNote]:
         yield WatchNote(now, "boot", "; ".join(words))
 
 
-def _tells(lines: _Lines) -> bool:
+def _tells(lines: _BootLines) -> bool:
     """Whether the reader of boot logs makes more of these lines than words of the firmware."""
     text = b"\n".join(lines)
     return bool(text) and _bare(text) != _nothing()

@@ -21,9 +21,17 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.reading import Firmware
 from imgtool.formats.regions import rtos_partitions
-from imgtool.virtual.chip.boot_sdk import ROM_BAUD, BootEvent, Chip, Outcome, Stage, printed, sdk_stage
+from imgtool.virtual.chip.boot_sdk import (
+    ROM_BAUD,
+    BootEvent,
+    BootFlash,
+    BootOutcome,
+    Stage,
+    printed,
+    sdk_stage,
+)
 
-__all__ = ["BootEvent", "BootRun", "Outcome", "ResetCause", "boot", "download_banner"]
+__all__ = ["BootEvent", "BootOutcome", "BootRun", "ResetCause", "boot", "download_banner"]
 
 FLASH_BOOT: Final = 3
 """Straps (GPIO15, GPIO0, GPIO2 as bits) for a boot from flash."""
@@ -77,7 +85,7 @@ class BootRun:
     """
 
     events: tuple[BootEvent, ...]
-    outcome: Outcome
+    outcome: BootOutcome
     reason: str
     next_cause: ResetCause | None = None
     application: str | None = None
@@ -126,7 +134,7 @@ def boot(
         strap: The boot mode of the pins: 3 from flash, 1 download.
         state: Second number of the ROM's boot mode.
     """
-    chip = Chip(memoryview(flash).cast("B"))
+    chip = BootFlash(memoryview(flash).cast("B"))
     if strap != FLASH_BOOT:
         return _not_from_flash(cause, strap, state)
     events: list[BootEvent] = []
@@ -142,7 +150,7 @@ def boot(
         if stage.outcome is not None:
             break
         cause = stage.cause or cause
-    outcome = stage.outcome or Outcome.BOOT_LOOP  # it restarts without end
+    outcome = stage.outcome or BootOutcome.BOOT_LOOP  # it restarts without end
     if not writes and any(event.write is not None for event in events):
         reasons.append("the boot goes on as if that had been written")
     told = tuple(event if writes else replace(event, write=None) for event in events)
@@ -150,7 +158,7 @@ def boot(
         tuple(event for event in told if event.text or event.write is not None or event.after_ns),
         outcome,
         "; ".join(reasons),
-        (stage.cause or cause) if outcome is Outcome.BOOT_LOOP else None,
+        (stage.cause or cause) if outcome is BootOutcome.BOOT_LOOP else None,
         stage.application,
     )
 
@@ -164,20 +172,20 @@ def _not_from_flash(cause: ResetCause, strap: int, state: int) -> BootRun:
         reason = "the pins select a boot over SDIO"
     else:
         reason = f"what the ROM does with boot mode {strap} is not known"
-    return BootRun((BootEvent(_RESET_NS, banner),), Outcome.HANGS, reason)
+    return BootRun((BootEvent(_RESET_NS, banner),), BootOutcome.HANGS, reason)
 
 
-def _pass(chip: Chip, cause: ResetCause, state: int) -> Stage:
+def _pass(chip: BootFlash, cause: ResetCause, state: int) -> Stage:
     banner = BootEvent(_RESET_NS, download_banner(cause, state, strap=FLASH_BOOT))
     loaded = _load(chip)
     events = (banner, BootEvent(loaded.read * _READ_NS, loaded.text))
     if loaded.problem is not None:
-        return Stage(events, Outcome.HANGS, loaded.problem)
+        return Stage(events, BootOutcome.HANGS, loaded.problem)
     stage = _behind_rom(chip, cause)
     return stage._replace(events=events + stage.events)
 
 
-def _load(chip: Chip) -> _Loaded:
+def _load(chip: BootFlash) -> _Loaded:
     """Load the version-1 image at flash 0 as the ROM does, line by line."""
     header = chip.read(0, _HEADER)
     if header[0] != version1.MAGIC:
@@ -223,7 +231,7 @@ def _load(chip: Chip) -> _Loaded:
     return _Loaded(printed("".join(text)), position)
 
 
-def _behind_rom(chip: Chip, cause: ResetCause) -> Stage:
+def _behind_rom(chip: BootFlash, cause: ResetCause) -> Stage:
     """What the code does that the ROM has loaded."""
     head = chip.head(_HEAD)
     try:
@@ -244,7 +252,7 @@ def _behind_rom(chip: Chip, cause: ResetCause) -> Stage:
         return _unknown(other)
     firmware = identify_firmware(head)
     if firmware is None:
-        return Stage((), Outcome.RUNNING, "imgtool does not know this firmware, nor what it prints")
+        return Stage((), BootOutcome.RUNNING, "imgtool does not know this firmware, nor what it prints")
     return _application(chip, head, firmware)
 
 
@@ -252,11 +260,11 @@ def _not_followed(segments: int) -> Stage:
     """The ROM has loaded an image that imgtool does not follow to its end."""
     if segments > version1.MAX_SEGMENTS:
         reason = f"imgtool does not know an image of {segments} segments, nor what it prints"
-        return Stage((), Outcome.RUNNING, reason)
-    return Stage((), Outcome.HANGS, "the image at 0 is longer than the flash, and goes on with its start")
+        return Stage((), BootOutcome.RUNNING, reason)
+    return Stage((), BootOutcome.HANGS, "the image at 0 is longer than the flash, and goes on with its start")
 
 
-def _application(chip: Chip, program: bytes, firmware: Firmware) -> Stage:
+def _application(chip: BootFlash, program: bytes, firmware: Firmware) -> Stage:
     if firmware.name in ("MicroPython", "CircuitPython"):
         return _unknown(f"{firmware.name} {firmware.version or ''}".strip())
     return sdk_stage(chip, chip.read(3, 1)[0] >> 4, program, firmware)
@@ -264,10 +272,10 @@ def _application(chip: Chip, program: bytes, firmware: Firmware) -> Stage:
 
 def _unknown(name: str) -> Stage:
     reason = f"imgtool does not know what {name} prints"
-    return Stage((), Outcome.RUNNING, reason, application=name)
+    return Stage((), BootOutcome.RUNNING, reason, application=name)
 
 
-def _eboot(chip: Chip, head: bytes, size: int) -> Stage:
+def _eboot(chip: BootFlash, head: bytes, size: int) -> Stage:
     """The Arduino core's boot loader: it loads the application at 0x1000 without a look at its checksum."""
     word = chip.read(SECTOR + 0x10, 4)
     # The word is the application's version or, in core 3, its length.  The first releases did not print it:
@@ -277,14 +285,14 @@ def _eboot(chip: Chip, head: bytes, size: int) -> Stage:
     if chip.read(SECTOR, 1)[0] != version1.MAGIC:
         # It says so before it looks: main() of bootloaders/eboot/eboot.c in https://github.com/esp8266/Arduino
         reason = "the Arduino boot loader finds no application at 0x1000; what it does then is not known"
-        return Stage(events, Outcome.HANGS, reason)
+        return Stage(events, BootOutcome.HANGS, reason)
     firmware = arduino_firmware(head)
     name = f"{firmware.name} {firmware.version or ''}".strip()
     reason = "the Arduino core has its init data compiled in; what the application prints is not known"
-    return Stage(events, Outcome.RUNNING, reason, application=name)
+    return Stage(events, BootOutcome.RUNNING, reason, application=name)
 
 
-def _loader(chip: Chip, head: bytes, version: str, cause: ResetCause) -> Stage:
+def _loader(chip: BootFlash, head: bytes, version: str, cause: ResetCause) -> Stage:
     """Espressif's boot loader: text, then user1 or user2."""
     mode, size_freq = head[2], head[3]
     number = _number(version)
@@ -313,7 +321,7 @@ def _loader(chip: Chip, head: bytes, version: str, cause: ResetCause) -> Stage:
         return _run(chip, head, slot, (BootEvent(_LOADER_NS, printed(text)),), second)
     text += "error magic!\nbackup boot failed.\n\nuser code done\n"
     reason = f"there is no application, neither user1 at 0x001000 nor user2 at 0x{slot:06x}"
-    return Stage((BootEvent(_LOADER_NS, printed(text)),), Outcome.HANGS, reason)
+    return Stage((BootEvent(_LOADER_NS, printed(text)),), BootOutcome.HANGS, reason)
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -357,19 +365,21 @@ def _user(head: bytes, offset: int) -> str | None:
     return None if stored in (None, image.checksum) else f"its checksum is 0x{stored:02x}"
 
 
-def _run(chip: Chip, head: bytes, offset: int, events: tuple[BootEvent, ...], problem: str | None) -> Stage:
+def _run(
+    chip: BootFlash, head: bytes, offset: int, events: tuple[BootEvent, ...], problem: str | None
+) -> Stage:
     """Start the user image at ``offset``."""
     if problem is not None:
         why = problem or "it is not there"
         reason = (
             f"the boot loader runs the user image at 0x{offset:06x}, but {why}; what follows is not known"
         )
-        return Stage(events, Outcome.HANGS, reason)
+        return Stage(events, BootOutcome.HANGS, reason)
     program = head[offset:]
     firmware = identify_firmware(program)
     if firmware is None:
         reason = f"imgtool does not know the application at 0x{offset:06x}, nor what it prints"
-        return Stage(events, Outcome.RUNNING, reason)
+        return Stage(events, BootOutcome.RUNNING, reason)
     stage = _application(chip, program, firmware)
     return stage._replace(
         events=events + stage.events, reason=f"user image at 0x{offset:06x}: {stage.reason}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.boots import ResetCause
     from imgtool.formats.reading import Firmware
 
-__all__ = ["BootEvent", "Chip", "Outcome", "Stage", "end_of_flash", "sdk_stage"]
+__all__ = ["BootEvent", "BootFlash", "BootOutcome", "Stage", "end_of_flash", "sdk_stage"]
 
 ROM_BAUD: Final = 74_880
 """What the ROM's divider gives on a 26 MHz crystal; the ROM takes it for 115200 on one of 40 MHz."""
@@ -59,7 +59,7 @@ _UNNAMED_4MB: Final = 7  # "32M 2048+2048": in the SDK's enum, without a name in
 _LEAST_NODEMCU_3: Final = 0x10_0000
 
 
-class Outcome(StrEnum):
+class BootOutcome(StrEnum):
     """How a boot ends: an application runs on, it resets itself again and again, or nothing happens."""
 
     RUNNING = "running"
@@ -86,7 +86,7 @@ class BootEvent:
 
 
 @dataclass
-class Chip:
+class BootFlash:
     """A flash as the ESP8266 reads it: addresses behind its end read from its start again.
 
     That they wrap is what flash chips do with the address bits that they do not have; the SDK goes by the
@@ -140,7 +140,7 @@ class Stage(NamedTuple):
     """
 
     events: tuple[BootEvent, ...]
-    outcome: Outcome | None
+    outcome: BootOutcome | None
     reason: str
     cause: ResetCause | None = None
     application: str | None = None
@@ -159,7 +159,7 @@ def end_of_flash(code: int) -> int | None:
     return next((size.bytes for size in FLASH_SIZES if size.code == code), None)
 
 
-def sdk_stage(chip: Chip, code: int, program: bytes, firmware: Firmware) -> Stage:
+def sdk_stage(chip: BootFlash, code: int, program: bytes, firmware: Firmware) -> Stage:
     """The start of a firmware that is built on the non-OS SDK.
 
     Args:
@@ -180,29 +180,29 @@ def sdk_stage(chip: Chip, code: int, program: bytes, firmware: Firmware) -> Stag
     return stage._replace(application=name)
 
 
-def _plain(chip: Chip, code: int, program: bytes, firmware: Firmware) -> Stage:
+def _plain(chip: BootFlash, code: int, program: bytes, firmware: Firmware) -> Stage:
     end = end_of_flash(code)
     if end is None or code == 1:
-        return Stage((), Outcome.RUNNING, f"no SDK says where its sectors are for flash size code {code}")
+        return Stage((), BootOutcome.RUNNING, f"no SDK says where its sectors are for flash size code {code}")
     address = end - _INIT_DATA_FROM_END
     block = chip.read(address, 128)
     if not _checks(program, firmware):
         reason = "there is no init data, and imgtool does not know whether this firmware needs it"
         if () < _release(firmware.sdk) < _CHECKING_SDK:
             reason = "this SDK writes init data of its own where there is none"
-        return Stage((), Outcome.RUNNING, _found(chip, address) if block[0] == _MARKER else reason)
+        return Stage((), BootOutcome.RUNNING, _found(chip, address) if block[0] == _MARKER else reason)
     if block[0] == _MARKER:
         sector = end // SECTOR - _RF_CAL_FROM_END
-        return Stage(_rf_lines(program, sector, block), Outcome.RUNNING, _found(chip, address))
+        return Stage(_rf_lines(program, sector, block), BootOutcome.RUNNING, _found(chip, address))
     if _release(firmware.sdk) >= _SDK_3:
         reason = (
             "an SDK 3 firmware sets the place of its init data in its own code, which imgtool does not know"
         )
-        return Stage((), Outcome.RUNNING, reason)
+        return Stage((), BootOutcome.RUNNING, reason)
     return _halt(block, address)
 
 
-def _nodemcu(chip: Chip, code: int, program: bytes, firmware: Firmware) -> Stage:
+def _nodemcu(chip: BootFlash, code: int, program: bytes, firmware: Firmware) -> Stage:
     """NodeMCU before 3.0; its table of first boots: docs/flash-layouts.md."""
     release = firmware.release
     old = release < (1,)
@@ -210,7 +210,7 @@ def _nodemcu(chip: Chip, code: int, program: bytes, firmware: Firmware) -> Stage
     end = {5: 0x80_0000, 6: 0x100_0000}.get(code) if old else None
     end = end_of_flash(code) if end is None else end
     if end is None or code == 1:
-        return Stage((), Outcome.RUNNING, f"no SDK says where its sectors are for flash size code {code}")
+        return Stage((), BootOutcome.RUNNING, f"no SDK says where its sectors are for flash size code {code}")
     address = end - _INIT_DATA_FROM_END
     if release < _CHECKING_SDK:
         return _nodemcu_old(chip, end, program, firmware)
@@ -234,12 +234,12 @@ def _nodemcu(chip: Chip, code: int, program: bytes, firmware: Firmware) -> Stage
     banner = BootEvent(_APPLICATION_NS, _banner(program, firmware), _NEW_BAUD)
     return Stage(
         (*events, *_rf_lines(program, sector, block), banner),
-        Outcome.RUNNING,
+        BootOutcome.RUNNING,
         reason or _found(chip, address),
     )
 
 
-def _nodemcu_old(chip: Chip, end: int, program: bytes, firmware: Firmware) -> Stage:
+def _nodemcu_old(chip: BootFlash, end: int, program: bytes, firmware: Firmware) -> Stage:
     """NodeMCU 0.9 to 1.5.1, whose SDK starts without init data as well."""
     address, last = end - _INIT_DATA_FROM_END, end - SECTOR
     old = firmware.release < (1,)
@@ -259,7 +259,7 @@ def _nodemcu_old(chip: Chip, end: int, program: bytes, firmware: Firmware) -> St
     if events and first:
         return Stage(events, None, reason + " and restarts")
     banner = BootEvent(_APPLICATION_NS, _banner(program, firmware), _OLD_BAUD if old else _NEW_BAUD)
-    return Stage((*events, banner), Outcome.RUNNING, reason)
+    return Stage((*events, banner), BootOutcome.RUNNING, reason)
 
 
 def _address_of_test(code: int, release: tuple[int, ...], address: int) -> int:
@@ -270,20 +270,22 @@ def _address_of_test(code: int, release: tuple[int, ...], address: int) -> int:
     return address
 
 
-def _nodemcu_3(chip: Chip, code: int, page: RecordPage | None, program: bytes, firmware: Firmware) -> Stage:
+def _nodemcu_3(
+    chip: BootFlash, code: int, page: RecordPage | None, program: bytes, firmware: Firmware
+) -> Stage:
     """NodeMCU from 3.0 on: user_pre_init() of app/user/user_main.c in nodemcu-firmware."""
     size = end_of_flash(code)
     if size is None:
-        return Stage((), Outcome.HANGS, f"flash size code {code} is outside NodeMCU's list of sizes")
+        return Stage((), BootOutcome.HANGS, f"flash size code {code} is outside NodeMCU's list of sizes")
     if size < _LEAST_NODEMCU_3:
         text = f"Flash size ({size}) too small to support NodeMCU\n"
         reason = "the header says less than 1 MB, and the SDK halts without a partition table"
-        return Stage((BootEvent(SDK_NS, printed(text)),), Outcome.HANGS, reason)
+        return Stage((BootEvent(SDK_NS, printed(text)),), BootOutcome.HANGS, reason)
     greeting = printed(f"system SPI FI size:{code}, Flash size: {size}\n")
     table = None if page is None else page.table
     if page is None or table is None:
         reason = "there is no partition table at 0x10000, and the SDK halts without one"
-        return Stage((BootEvent(SDK_NS, greeting),), Outcome.HANGS, reason)
+        return Stage((BootEvent(SDK_NS, greeting),), BootOutcome.HANGS, reason)
     try:
         done = resolve(table, size, _PAGE)
     except LayoutError as error:
@@ -291,7 +293,7 @@ def _nodemcu_3(chip: Chip, code: int, page: RecordPage | None, program: bytes, f
         if not table.resolved:
             text = f"Partition {_index_of(table, error)} invalid alignment\n"
         reason = f"NodeMCU stops at its partition table: {error}"
-        return Stage((BootEvent(SDK_NS, greeting + printed(text)),), Outcome.HANGS, reason)
+        return Stage((BootEvent(SDK_NS, greeting + printed(text)),), BootOutcome.HANGS, reason)
     if not table.resolved:
         record = Record(0, nodemcu_page.TABLE, nodemcu_page.table_payload(done))
         write = BootEvent(_ERASE_NS, write=(_PAGE, _with_record(page, record)))
@@ -302,14 +304,14 @@ def _nodemcu_3(chip: Chip, code: int, page: RecordPage | None, program: bytes, f
 
 
 def _with_init_data(
-    chip: Chip, page: RecordPage, table: PartitionTable, greeting: bytes, what: tuple[bytes, Firmware]
+    chip: BootFlash, page: RecordPage, table: PartitionTable, greeting: bytes, what: tuple[bytes, Firmware]
 ) -> Stage:
     """NodeMCU 3 with a resolved table: its init data, then the SDK."""
     program, firmware = what
     phy, rf_cal = table.find(nodemcu_page.INIT_DATA), table.find(nodemcu_page.RF_CAL)
     if phy is None or rf_cal is None:
         reason = "the partition table has no init data or RF calibration, and the SDK's answer is not known"
-        return Stage((BootEvent(SDK_NS, greeting),), Outcome.HANGS, reason)
+        return Stage((BootEvent(SDK_NS, greeting),), BootOutcome.HANGS, reason)
     events = [BootEvent(SDK_NS, greeting)]
     reason = _found(chip, phy.address)
     seen = any(record.id == nodemcu_page.PHY_DATA_DONE for record in page.records)
@@ -329,7 +331,7 @@ def _with_init_data(
         return stage._replace(events=(*events, *stage.events), reason=f"{stage.reason}, {why}")
     events += _rf_lines(program, rf_cal.address // SECTOR, block)
     events.append(BootEvent(_APPLICATION_NS, _banner(program, firmware), _NEW_BAUD))
-    return Stage(tuple(events), Outcome.RUNNING, reason)
+    return Stage(tuple(events), BootOutcome.RUNNING, reason)
 
 
 def _with_record(page: RecordPage, record: Record) -> bytes:
@@ -368,10 +370,10 @@ def _release(sdk: str | None) -> tuple[int, ...]:
 def _halt(block: bytes, address: int) -> Stage:
     text = printed(f"rf_cal[0] !=0x05,is 0x{block[0]:02X}\n")
     reason = f"the init data at 0x{address:06x} begins with 0x{block[0]:02x}, not 0x05"
-    return Stage((BootEvent(SDK_NS, text),), Outcome.BOOT_LOOP, reason)
+    return Stage((BootEvent(SDK_NS, text),), BootOutcome.BOOT_LOOP, reason)
 
 
-def _found(chip: Chip, address: int) -> str:
+def _found(chip: BootFlash, address: int) -> str:
     length = max(1, len(chip.flash))
     if address < length:
         return f"its init data is at 0x{address:06x}"

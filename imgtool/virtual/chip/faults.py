@@ -42,8 +42,8 @@ __all__ = [
     "Garbage",
     "Gone",
     "Insert",
+    "LinePause",
     "LoseReply",
-    "Pause",
     "Piece",
     "Protect",
     "Seed",
@@ -263,7 +263,7 @@ def _number(text: str) -> int:
     return int(text, 16) if text[:2] in {"0x", "0X"} else int(text)
 
 
-class _Row(NamedTuple):
+class _FaultRow(NamedTuple):
     """How one word is written: its name, what stands behind it, an example, and how to make it."""
 
     name: str
@@ -281,33 +281,35 @@ _BYTES: Final = r"((?:[0-9a-fA-F]{2})+)"
 _FRACTION: Final = r"((?:0|1)(?:\.[0-9]+)?|[0-9.]+[eE]-[0-9]+)"
 
 _ROWS: Final = (
-    _Row("drop", _PLACE, "drop=in:120", lambda m: Drop(m[1], _number(m[2]))),
-    _Row("flip", rf"{_PLACE}\.([0-7])", "flip=out:55.3", lambda m: Flip(m[1], _number(m[2]), int(m[3]))),
-    _Row("duplicate", _PLACE, "duplicate=in:9", lambda m: Duplicate(m[1], _number(m[2]))),
-    _Row(
+    _FaultRow("drop", _PLACE, "drop=in:120", lambda m: Drop(m[1], _number(m[2]))),
+    _FaultRow("flip", rf"{_PLACE}\.([0-7])", "flip=out:55.3", lambda m: Flip(m[1], _number(m[2]), int(m[3]))),
+    _FaultRow("duplicate", _PLACE, "duplicate=in:9", lambda m: Duplicate(m[1], _number(m[2]))),
+    _FaultRow(
         "insert",
         f"{_PLACE}:{_BYTES}",
         "insert=in:10:c0",
         lambda m: Insert(m[1], _number(m[2]), bytes.fromhex(m[3])),
     ),
-    _Row(
+    _FaultRow(
         "delay", f"{_PLACE}:{_TIME}", "delay=out:100:250ms", lambda m: Delay(m[1], _number(m[2]), _time(m[3]))
     ),
-    _Row("gone", f"{_PLACE}:{_TIME}", "gone=in:5000:2s", lambda m: Gone(m[1], _number(m[2]), _time(m[3]))),
-    _Row("lose-reply", _COUNT, "lose-reply=3", lambda m: LoseReply(int(m[1]))),
-    _Row("garbage", _COUNT, "garbage=16", lambda m: Garbage(int(m[1]))),
-    _Row(
+    _FaultRow(
+        "gone", f"{_PLACE}:{_TIME}", "gone=in:5000:2s", lambda m: Gone(m[1], _number(m[2]), _time(m[3]))
+    ),
+    _FaultRow("lose-reply", _COUNT, "lose-reply=3", lambda m: LoseReply(int(m[1]))),
+    _FaultRow("garbage", _COUNT, "garbage=16", lambda m: Garbage(int(m[1]))),
+    _FaultRow(
         "cut",
         f"{_KIND}:{_COUNT}:{_FRACTION}",
         "cut=sector:3:0.5",
         lambda m: Cut(m[1], int(m[2]), float(m[3])),
     ),
-    _Row("slow", f"{_KIND}:{_COUNT}", "slow=page:7", lambda m: Slow(m[1], int(m[2]))),
-    _Row("skip", f"{_KIND}:{_COUNT}", "skip=sector:2", lambda m: Skip(m[1], int(m[2]))),
-    _Row("worn", rf"{_N}\.([0-7])", "worn=0x3000.4", lambda m: Worn(_number(m[1]), int(m[2]))),
-    _Row("protect", "", "protect", lambda _: Protect()),
-    _Row("id", "([0-9a-fA-F]{6})", "id=ef4016", lambda m: WrongId(bytes.fromhex(m[1]))),
-    _Row("seed", "([0-9]+)(?::([0-9]+))?", "seed=42:5", lambda m: Seed(int(m[1]), int(m[2] or 0))),
+    _FaultRow("slow", f"{_KIND}:{_COUNT}", "slow=page:7", lambda m: Slow(m[1], int(m[2]))),
+    _FaultRow("skip", f"{_KIND}:{_COUNT}", "skip=sector:2", lambda m: Skip(m[1], int(m[2]))),
+    _FaultRow("worn", rf"{_N}\.([0-7])", "worn=0x3000.4", lambda m: Worn(_number(m[1]), int(m[2]))),
+    _FaultRow("protect", "", "protect", lambda _: Protect()),
+    _FaultRow("id", "([0-9a-fA-F]{6})", "id=ef4016", lambda m: WrongId(bytes.fromhex(m[1]))),
+    _FaultRow("seed", "([0-9]+)(?::([0-9]+))?", "seed=42:5", lambda m: Seed(int(m[1]), int(m[2] or 0))),
 )
 _ROW_BY_NAME: Final = {row.name: row for row in _ROWS}
 
@@ -381,7 +383,7 @@ def _parse_word(word: str) -> Fault:
     return fault
 
 
-def _refusal(row: _Row, word: str) -> FormatError:
+def _refusal(row: _FaultRow, word: str) -> FormatError:
     return FormatError(f"the fault {row.name} is not written so", expected=f"as in {row.example}", found=word)
 
 
@@ -414,7 +416,7 @@ def _draw(source: random.Random) -> Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class LinePause:
     """What follows comes so many nanoseconds later."""
 
     ns: int
@@ -427,7 +429,7 @@ class Unplugged:
     ns: int
 
 
-Piece = bytes | Pause | Unplugged
+Piece = bytes | LinePause | Unplugged
 """A stretch of a stream, or what happens between two of them."""
 
 
@@ -458,7 +460,9 @@ class _Line:
                         if clean:
                             pieces.append(bytes(clean))
                             clean = bytearray()
-                        pieces.append(Pause(fault.ns) if isinstance(fault, Delay) else Unplugged(fault.ns))
+                        pieces.append(
+                            LinePause(fault.ns) if isinstance(fault, Delay) else Unplugged(fault.ns)
+                        )
                     case Insert():
                         clean += fault.data
                     case Flip():

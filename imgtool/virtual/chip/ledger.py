@@ -64,7 +64,7 @@ def digest_ns(size: int) -> int:
     return size * 1_000_000_000 // _DIGEST_BYTES_PER_SECOND
 
 
-class _Lines:
+class _LineCount:
     """The timelines of one column, ns."""
 
     __slots__ = ("chip", "column", "flash", "host", "line", "out", "timing")
@@ -80,7 +80,7 @@ class Ledger:
 
     def __init__(self, flash_size: int) -> None:
         self._size = flash_size
-        self._lines = [_Lines(column) for column in COLUMNS]
+        self._lines = [_LineCount(column) for column in COLUMNS]
 
     def sent(self, size: int, step: int, *, turned: bool) -> None:
         """The host sends bytes; ``turned`` where it had to wait for an answer before."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import SECTOR
 from imgtool.flash_parts import default_part
-from imgtool.virtual.chip.boot import Outcome, ResetCause, boot, download_banner
+from imgtool.virtual.chip.boot import BootOutcome, ResetCause, boot, download_banner
 from imgtool.virtual.chip.faults import FaultInjector, FaultPlan
 from imgtool.virtual.chip.ledger import INSTRUCTION_NS, Ledger
 from imgtool.virtual.chip.loader import RomLoader
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from imgtool.virtual.chip.nor import FlashTiming, Operation
     from imgtool.virtual.chip.store import Store
 
-__all__ = ["BOOT_BAUD", "EMBEDDED_SIZES", "Activity", "ChipModel", "Pause", "Setup", "VirtualChip"]
+__all__ = ["BOOT_BAUD", "EMBEDDED_SIZES", "Activity", "ChipModel", "Setup", "Stop", "VirtualChip"]
 
 BOOT_BAUD: Final = 74_880
 """What the ROM prints at: 115200 meant for a 40 MHz crystal, made by one of 26 MHz."""
@@ -125,7 +125,7 @@ class Activity(Enum):
     TRAPPED = "trapped"
 
 
-class Pause(Enum):
+class Stop(Enum):
     """Why :meth:`VirtualChip.run` came back."""
 
     DUE = auto()
@@ -152,7 +152,7 @@ class VirtualChip:
         traps: What programs did that a real chip would not survive, or that is not emulated; oldest first.
         resets: Number of resets by cause.
         blank_pages: Pages programmed whose data was all 0xFF.
-        wake: When the next thing happens, after ``Pause.TIMED``.
+        wake: When the next thing happens, after ``Stop.TIMED``.
         listen: Called while time passes; takes what a host has sent meanwhile.
         timed: Whether pauses of the chip's own making end :meth:`run`, so that the caller can wait them out.
         slow_lines: Whether the host's changes of DTR and RTS come far apart, as they do over a network.
@@ -348,13 +348,13 @@ class VirtualChip:
 
     # Running.
 
-    def run(self, until: int | None = None) -> Pause:
+    def run(self, until: int | None = None) -> Stop:
         """Compute until a moment, until a host may have reacted, or until nothing is left to do."""
         while True:
             if until is not None and self.now >= until:
-                return Pause.DUE
+                return Stop.DUE
             if self._host_may_react():
-                return Pause.OUTPUT
+                return Stop.OUTPUT
             pause = self._step(until)
             if pause is not None:
                 return pause
@@ -365,7 +365,7 @@ class VirtualChip:
             return False
         return count >= _MUCH_OUTPUT or self.now >= last + self.setup.latency_ns
 
-    def _step(self, until: int | None) -> Pause | None:  # noqa: PLR0911 - one for each thing it may do
+    def _step(self, until: int | None) -> Stop | None:  # noqa: PLR0911 - one for each thing it may do
         if self._strap_at is not None:
             if self.now >= self._strap_at:
                 self._reset(ResetCause.EXTERNAL, download=self._strapped_for_download())
@@ -386,14 +386,14 @@ class VirtualChip:
             return None
         return self._idle()
 
-    def _idle(self) -> Pause:
+    def _idle(self) -> Stop:
         count, last = self.uart.pending
         if count:
             self._skip_to(last)
-            return Pause.OUTPUT
-        return Pause.IDLE
+            return Stop.OUTPUT
+        return Stop.IDLE
 
-    def _wait_until(self, moment: int, until: int | None) -> Pause | None:
+    def _wait_until(self, moment: int, until: int | None) -> Stop | None:
         count, last = self.uart.pending
         limits = [moment]
         if until is not None:
@@ -403,7 +403,7 @@ class VirtualChip:
         elif self.timed:
             self.wake = moment
             if self.now < moment:
-                return Pause.TIMED
+                return Stop.TIMED
         self._skip_to(min(limits))
         return None
 
@@ -413,7 +413,7 @@ class VirtualChip:
 
     # The ROM loader.
 
-    def _step_loader(self, until: int | None) -> Pause | None:
+    def _step_loader(self, until: int | None) -> Stop | None:
         self.uart.deliver()
         data = self.uart.take()
         if data:
@@ -433,7 +433,7 @@ class VirtualChip:
 
     # Programs in RAM.
 
-    def _step_program(self, until: int | None) -> Pause | None:  # noqa: PLR0911 - likewise
+    def _step_program(self, until: int | None) -> Stop | None:  # noqa: PLR0911 - likewise
         core = self.core
         if self._pause_until is not None:
             if self.now < self._pause_until:
@@ -461,12 +461,12 @@ class VirtualChip:
         if self._held:
             self._held = False
             self._pause_until = self.uart.quiet_at
-            return Pause.OUTPUT
+            return Stop.OUTPUT
         return self._program_idle(until) if idle else None
 
     _held = False
 
-    def _step_pause(self, moment: int, until: int | None) -> Pause | None:
+    def _step_pause(self, moment: int, until: int | None) -> Stop | None:
         self.listen()
         self.uart.deliver()
         if self._interrupt_due():
@@ -484,7 +484,7 @@ class VirtualChip:
             return _SLICE
         return max(1, min(_SLICE, (change - self.now) // INSTRUCTION_NS + 1))
 
-    def _step_poll(self) -> Pause | None:
+    def _step_poll(self) -> Stop | None:
         """The program polls the flash: skip to its end, or to what comes first."""
         moment = self._poll_until or 0
         change = self.uart.next_change()
@@ -510,7 +510,7 @@ class VirtualChip:
         except PowerCut:
             self._power_cut()
 
-    def _program_idle(self, until: int | None) -> Pause | None:
+    def _program_idle(self, until: int | None) -> Stop | None:
         """The program goes round without effect until something outside it changes."""
         change = self.uart.next_change()
         moments = [m for m in (change, self.spi.ready_at) if m is not None and m > self.now]
@@ -582,7 +582,7 @@ class VirtualChip:
 
     # A boot from flash.
 
-    def _step_boot(self, until: int | None) -> Pause | None:
+    def _step_boot(self, until: int | None) -> Stop | None:
         self.uart.deliver()
         self.uart.take()
         if self._boot:
@@ -603,7 +603,7 @@ class VirtualChip:
         if self.now < self.uart.quiet_at:
             return self._wait_until(self.uart.quiet_at, until)
         run = self._boot_run
-        if run is not None and run.outcome is Outcome.BOOT_LOOP and run.next_cause is not None:
+        if run is not None and run.outcome is BootOutcome.BOOT_LOOP and run.next_cause is not None:
             self._reset(run.next_cause, download=self._strapped_for_download())
             return None
         self.activity = Activity.APPLICATION

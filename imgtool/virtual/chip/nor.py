@@ -16,7 +16,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.errors import LayoutError, in_bytes
+from imgtool.errors import LayoutError
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

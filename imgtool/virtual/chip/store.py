@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from imgtool.errors import LayoutError, PortError, in_bytes
+from imgtool.errors import LayoutError, PortError
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from types import ModuleType

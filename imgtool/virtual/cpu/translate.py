@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from imgtool.virtual.cpu.isa import Instruction
 
-__all__ = ["LONGEST", "Block", "Code", "translate", "translated"]
+__all__ = ["LONGEST", "BasicBlock", "Code", "translate", "translated"]
 
 _WORD: Final = 0xFFFF_FFFF
 _SIGN: Final = 0x8000_0000
@@ -62,7 +62,7 @@ class Code(NamedTuple):
     literal: Callable[[int], int | None]
 
 
-class Block(NamedTuple):
+class BasicBlock(NamedTuple):
     """A translated function.
 
     Attributes:
@@ -426,7 +426,7 @@ def _index(text: str, value: int | None, size: int) -> str:
     return f"({index}) >> {shift}" if shift else index
 
 
-def translate(code: Code, root: int, *, single: bool = False, most: int = LONGEST) -> Block:
+def translate(code: Code, root: int, *, single: bool = False, most: int = LONGEST) -> BasicBlock:
     """A function for the code at an address.
 
     Args:
@@ -456,7 +456,7 @@ def translate(code: Code, root: int, *, single: bool = False, most: int = LONGES
         ]
         lines.append(pad + line.last)
     lines += [" except BaseException:", "  recover(locals())", "  raise", ""]
-    return Block("\n".join(lines), frozenset(work.words))
+    return BasicBlock("\n".join(lines), frozenset(work.words))
 
 
 class _Kept(NamedTuple):
@@ -464,7 +464,7 @@ class _Kept(NamedTuple):
 
     code: tuple[tuple[int, bytes], ...]
     literals: tuple[tuple[int, int | None], ...]
-    block: Block
+    block: BasicBlock
 
 
 _MOST_KEPT: Final = 4096  # a stub is made of some hundred functions
@@ -472,7 +472,7 @@ _VARIANTS: Final = 4  # of what stands at one address: programs follow each othe
 _kept: Final[dict[tuple[int, bool, int], list[_Kept]]] = {}
 
 
-def translated(code: Code, root: int, *, single: bool = False, most: int = LONGEST) -> Block:
+def translated(code: Code, root: int, *, single: bool = False, most: int = LONGEST) -> BasicBlock:
     """As :func:`translate`, but what was translated before is taken again where the same code stands there.
 
     Every virtual chip runs the same few stubs; translating one takes longer than much of what it then does.

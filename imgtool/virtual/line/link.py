@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import PortError
 from imgtool.formats.logs.serial_line import byte_time, heard_at
-from imgtool.virtual.chip.faults import Pause, Unplugged
+from imgtool.virtual.chip.faults import LinePause, Unplugged
 from imgtool.virtual.chip.machine import Activity
 
 if TYPE_CHECKING:
     from imgtool.virtual.chip.machine import VirtualChip
     from imgtool.virtual.line.traffic import Recorder
 
-__all__ = ["Count", "Link", "PortGoneError"]
+__all__ = ["Count", "PortGoneError", "VirtualLine"]
 
 _TAIL: Final = 64
 # The last frame of a host that loads a program and goes: MEM_END (06) with eight bytes, of which the first
@@ -57,7 +57,7 @@ class Count:
                 self._empty = False
 
 
-class Link:
+class VirtualLine:
     """One line to one chip, over all connections.
 
     Args:
@@ -178,7 +178,7 @@ class Link:
             if isinstance(piece, Unplugged):
                 self._unplug(piece.ns)
                 raise PortGoneError("the fault plan has unplugged the port")
-            if isinstance(piece, Pause):
+            if isinstance(piece, LinePause):
                 start += piece.ns
             else:
                 start = chip.uart.arrive(piece, start, baud)
@@ -229,7 +229,7 @@ class Link:
             if isinstance(piece, Unplugged):
                 self._unplug(piece.ns)
                 break
-            if isinstance(piece, Pause):
+            if isinstance(piece, LinePause):
                 moment = sent[min(at, len(sent) - 1)][1]
                 self._held_until = max(self._held_until, moment) + piece.ns
                 continue

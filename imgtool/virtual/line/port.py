@@ -15,9 +15,9 @@ import serial
 
 from imgtool.device.port import Wire
 from imgtool.errors import PortError
-from imgtool.virtual.chip.machine import Pause, VirtualChip
+from imgtool.virtual.chip.machine import Stop, VirtualChip
 from imgtool.virtual.chip.store import FileStore
-from imgtool.virtual.line.link import Link, PortGoneError
+from imgtool.virtual.line.link import PortGoneError, VirtualLine
 from imgtool.virtual.line.report import report
 from imgtool.virtual.line.spec import SCHEME, Spec, parse_spec
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from imgtool.virtual.line.traffic import Recorder
 
-__all__ = ["Clock", "ReopenedStore", "SimPort", "open_port"]
+__all__ = ["LineClock", "ReopenedStore", "SimPort", "open_port"]
 
 _POLL_NS: Final = 100_000  # what looking at in_waiting costs a host, so that a loop round it comes to an end
 _HIGHEST_BAUD: Final = 921_600  # as high as imgtool goes of itself
 _FOREVER_NS: Final = 3600 * 1_000_000_000
 
 
-class Clock:
+class LineClock:
     """The host's time on a virtual line, for time-outs and pauses.
 
     Args:
@@ -92,14 +92,14 @@ class SimPort(serial.SerialBase):
         chip: VirtualChip | None = None,
         *,
         boot: bool = False,
-        clock: Clock | None = None,
+        clock: LineClock | None = None,
         recorder: Recorder | None = None,
         file: ReopenedStore | None = None,
         name: str = SCHEME,
     ) -> None:
         self.chip = chip or VirtualChip()
-        self.clock = clock or Clock()
-        self.link = Link(self.chip, recorder)
+        self.clock = clock or LineClock()
+        self.link = VirtualLine(self.chip, recorder)
         self._boot = boot
         self._received: list[tuple[int, int]] = []
         self._lost = False
@@ -214,7 +214,7 @@ class SimPort(serial.SerialBase):
         self._take(deadline)
         pause = None if len(self._received) > before else self.chip.run(deadline)
         self._take(deadline)
-        if len(self._received) > before or pause is Pause.OUTPUT:
+        if len(self._received) > before or pause is Stop.OUTPUT:
             return True
         self._check_gone()
         return False
@@ -223,7 +223,7 @@ class SimPort(serial.SerialBase):
         now = self.clock.ns
         while self.chip.now < now:
             self._take(now)
-            if self.chip.run(now) is Pause.IDLE:
+            if self.chip.run(now) is Stop.IDLE:
                 self.chip.pass_time(now)
         self._take(now)
 
@@ -275,7 +275,7 @@ class SimPort(serial.SerialBase):
             raise serial.SerialException(f"{self.port or SCHEME} is gone: the fault plan has unplugged it")
 
 
-def _write_report(path: Path, link: Link) -> None:
+def _write_report(path: Path, link: VirtualLine) -> None:
     text = json.dumps(report(link), indent=2)
     try:
         path.write_text(text + "\n", encoding="utf-8")
@@ -355,7 +355,7 @@ def open_port(spec: str | Spec = SCHEME, *, wall: bool = False, **settings: Any)
     port = SimPort(
         VirtualChip(setup),
         boot=read.boot,
-        clock=Clock(wall=wall),
+        clock=LineClock(wall=wall),
         file=file,
         name=name,
     )

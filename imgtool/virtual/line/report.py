@@ -8,12 +8,12 @@ from imgtool.virtual.chip.ledger import COLUMNS, HOST_FIXED_NS
 
 if TYPE_CHECKING:
     from imgtool.virtual.cpu.core import Trap
-    from imgtool.virtual.line.link import Link
+    from imgtool.virtual.line.link import VirtualLine
 
 __all__ = ["report"]
 
 
-def report(link: Link) -> dict[str, Any]:
+def report(link: VirtualLine) -> dict[str, Any]:
     """The counts and modelled times of a chip since it was made."""
     chip = link.chip
     boot = chip.last_boot

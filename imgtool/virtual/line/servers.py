@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from serial import rfc2217
 
-from imgtool.virtual.chip.machine import Pause
-from imgtool.virtual.line.link import Link, PortGoneError
+from imgtool.virtual.chip.machine import Stop
+from imgtool.virtual.line.link import PortGoneError, VirtualLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,14 +59,14 @@ class Channel(Protocol):
     def client(self) -> int:
         """A file descriptor that is readable when the client has sent something."""
 
-    def read(self, link: Link) -> bool:
+    def read(self, link: VirtualLine) -> bool:
         """Pass on what the client has sent; False if there was nothing.
 
         Raises:
             Closed: The client has gone.
         """
 
-    def tune(self, link: Link) -> None:
+    def tune(self, link: VirtualLine) -> None:
         """Tell the line the client's speed, where it can be known."""
 
     def write(self, data: bytes) -> None:
@@ -131,10 +131,10 @@ class Tcp:
             raise Closed
         return data
 
-    def tune(self, link: Link) -> None:
+    def tune(self, link: VirtualLine) -> None:
         """Nothing to tell: the client's speed is not known."""
 
-    def read(self, link: Link) -> bool:
+    def read(self, link: VirtualLine) -> bool:
         """Pass on what the client has sent, at the chip's own speed: the client's is not known."""
         data = self._receive()
         link.send(data)
@@ -180,7 +180,7 @@ class Rfc2217(Tcp):
         super().__init__(host, port)
         self._manager: _Manager | None = None
 
-    def read(self, link: Link) -> bool:
+    def read(self, link: VirtualLine) -> bool:
         """Pass on bytes and settings in their order."""
         data = self._receive()
         if self._manager is None:
@@ -202,7 +202,7 @@ class Rfc2217(Tcp):
 class _Manager:
     """What pyserial's RFC 2217 server side takes for a serial port."""
 
-    def __init__(self, link: Link, send: Callable[[bytes], None]) -> None:
+    def __init__(self, link: VirtualLine, send: Callable[[bytes], None]) -> None:
         self._link = link
         self._data = bytearray()
         self._baud = 115200
@@ -298,7 +298,7 @@ class Pty:
         """Our end."""
         return self._master
 
-    def read(self, link: Link) -> bool:
+    def read(self, link: VirtualLine) -> bool:
         """Pass on what the client has sent."""
         try:
             data = os.read(self._master, _AT_ONCE)
@@ -309,7 +309,7 @@ class Pty:
         link.send(data, baud=self._speed())
         return True
 
-    def tune(self, link: Link) -> None:
+    def tune(self, link: VirtualLine) -> None:
         """Tell the client's speed as it is now: a client that only listens sets it too."""
         link.host_baud = self._speed()
 
@@ -379,7 +379,7 @@ class Server:
         recorder: Recorder | None = None,
     ) -> None:
         self.chip = chip
-        self.link = Link(chip, recorder)
+        self.link = VirtualLine(chip, recorder)
         self._channel = channel
         self._boot = boot
         self._realtime = realtime
@@ -464,7 +464,7 @@ class Server:
         self.chip.timed = False
         self.chip.listen = lambda: None
         end = self.chip.now + _AFTER_NS
-        while self.chip.run(end) is Pause.OUTPUT:
+        while self.chip.run(end) is Stop.OUTPUT:
             self.link.take()
         self.link.take()
         self.chip.timed = True
@@ -478,16 +478,16 @@ class Server:
             if self.link.gone(self.chip.now):
                 raise Closed
             self._hear(self._patience(pause))
-            if pause is Pause.TIMED and not self._heard:
+            if pause is Stop.TIMED and not self._heard:
                 self.chip.pass_time(self.chip.wake)
 
-    def _patience(self, pause: Pause) -> float | None:
+    def _patience(self, pause: Stop) -> float | None:
         """How long to wait for the client: None for ever."""
-        if pause is Pause.IDLE:
+        if pause is Stop.IDLE:
             return None
-        if pause is Pause.OUTPUT:
+        if pause is Stop.OUTPUT:
             return _GRACE
-        if pause is Pause.TIMED:
+        if pause is Stop.TIMED:
             return max(0.0, (self.chip.wake - self.chip.now) / 1e9)
         return 0.0
 

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from imgtool.errors import FormatError
 from imgtool.formats.logs.serial_line import byte_time
-from imgtool.virtual.chip.machine import Pause
+from imgtool.virtual.chip.machine import Stop
 from imgtool.virtual.line.link import PortGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imgtool.virtual.line.link import Link
+    from imgtool.virtual.line.link import VirtualLine
 
-__all__ = ["VERSION", "Difference", "Recorder", "replay"]
+__all__ = ["VERSION", "Recorder", "ReplayDifference", "replay"]
 
 VERSION: Final = 1
 _WINDOW_NS: Final = 60_000_000_000
@@ -88,7 +88,7 @@ class Recorder:
         self._sink.write(json.dumps(fields) + "\n")
 
 
-class Difference(NamedTuple):
+class ReplayDifference(NamedTuple):
     """Where the chip answered otherwise: line of the record from 1, and the bytes."""
 
     line: int
@@ -96,7 +96,7 @@ class Difference(NamedTuple):
     found: bytes
 
 
-def replay(lines: Iterable[str], link: Link) -> Difference | None:
+def replay(lines: Iterable[str], link: VirtualLine) -> ReplayDifference | None:
     """Play the host's part of a record to a chip, and compare what it says.
 
     Args:
@@ -128,11 +128,11 @@ def replay(lines: Iterable[str], link: Link) -> Difference | None:
 class _Player:
     """What the chip has said and the record has not come to yet: (byte, time)."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: VirtualLine) -> None:
         self._link = link
         self._said: list[tuple[int, int]] = []
 
-    def play(self, record: dict[str, Any], number: int) -> Difference | None:
+    def play(self, record: dict[str, Any], number: int) -> ReplayDifference | None:
         """Do what a line says."""
         if "in" in record:
             # What the chip has said by now may stand behind this line: it spoke while the host did.
@@ -144,26 +144,26 @@ class _Player:
         self._run_to(record.get("t", 0))
         return self._do(record, number)
 
-    def _compare(self, expected: bytes, number: int) -> Difference | None:
+    def _compare(self, expected: bytes, number: int) -> ReplayDifference | None:
         """Let the chip run until it has said that much, or nothing more."""
         chip = self._link.chip
         deadline = chip.now + _WINDOW_NS
         self._said += self._link.take()
-        while len(self._said) < len(expected) and chip.run(deadline) not in (Pause.IDLE, Pause.DUE):
+        while len(self._said) < len(expected) and chip.run(deadline) not in (Stop.IDLE, Stop.DUE):
             self._said += self._link.take()
         self._said += self._link.take()
         found = bytes(byte for byte, _ in self._said[: len(expected)])
         del self._said[: len(expected)]
-        return None if found == expected else Difference(number, expected, found)
+        return None if found == expected else ReplayDifference(number, expected, found)
 
     def _run_to(self, moment: int) -> None:
         chip = self._link.chip
         while chip.now < moment:
-            if chip.run(moment) is Pause.IDLE:
+            if chip.run(moment) is Stop.IDLE:
                 chip.pass_time(moment)
             self._said += self._link.take()
 
-    def _do(self, record: dict[str, Any], number: int) -> Difference | None:
+    def _do(self, record: dict[str, Any], number: int) -> ReplayDifference | None:
         name, link = record["event"], self._link
         if name == "connect":
             link.connect(download=record["download"])
@@ -175,7 +175,7 @@ class _Player:
             link.disconnect()
             unheard = bytes(byte for byte, at in self._said if at <= record.get("t", 0))
             self._said.clear()
-            return Difference(number, b"", unheard) if unheard else None
+            return ReplayDifference(number, b"", unheard) if unheard else None
         else:
             raise ValueError(name)
         return None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures.elves import NOBITS, NOTE, OBJECT, RISC_V, SHARED, X86, Elf, Section
 from imgtool.errors import FormatError
-from imgtool.formats.elf.program import Block, ElfProgram, Reserved
+from imgtool.formats.elf.program import ElfProgram, ProgramBlock, Reserved
 from tests.support import IMAGES
 
 APP = IMAGES["elf/app.elf"]
@@ -33,14 +33,14 @@ def test_sections() -> None:
     assert program == ElfProgram(
         0x4010_0004,
         (
-            Block(".data", 0x3FFE_8000, b"data", 3),
-            Block(".rodata", 0x3FFE_8004, b"12345", 2),
-            Block(".text", 0x4010_0000, b"code", 6),
+            ProgramBlock(".data", 0x3FFE_8000, b"data", 3),
+            ProgramBlock(".rodata", 0x3FFE_8004, b"12345", 2),
+            ProgramBlock(".text", 0x4010_0000, b"code", 6),
         ),
         (
-            Block(".data .rodata", 0x3FFE_8000, b"data12345", 5),
-            Block(".text", 0x4010_0000, b"code", 5),
-            Block("segment 3", 0x4010_0010, b"note", 5),
+            ProgramBlock(".data .rodata", 0x3FFE_8000, b"data12345", 5),
+            ProgramBlock(".text", 0x4010_0000, b"code", 5),
+            ProgramBlock("segment 3", 0x4010_0010, b"note", 5),
         ),
         (Reserved(".bss", 0x3FFE_8010, 100),),
         (".note",),
@@ -56,7 +56,7 @@ def test_without_a_section_table_the_segments_tell_what_has_no_bytes() -> None:
 
 
 def test_ends() -> None:
-    assert (Block("a", 0x10, b"123").end, Reserved("b", 0x10, 5).end) == (0x13, 0x15)
+    assert (ProgramBlock("a", 0x10, b"123").end, Reserved("b", 0x10, 5).end) == (0x13, 0x15)
 
 
 def changed(offset: int, value: int, size: int = 2) -> bytes:

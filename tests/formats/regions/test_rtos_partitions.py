@@ -10,7 +10,7 @@ import pytest
 from fixtures import firmwares
 from imgtool.errors import FormatError
 from imgtool.formats.regions import rtos_partitions
-from imgtool.formats.regions.rtos_partitions import Partition, PartitionTable
+from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def files() -> dict[str, bytes]:
 
 
 def test_rows() -> None:
-    table = PartitionTable.parse(files()["rtos3/partitions.bin"])
+    table = RtosPartitionTable.parse(files()["rtos3/partitions.bin"])
     assert [(p.label, p.kind, p.offset, p.size) for p in table.partitions] == [
         ("nvs", "data, nvs", 0x9000, 0x4000),
         ("otadata", "data, ota", 0xD000, 0x2000),
@@ -73,13 +73,13 @@ def test_overlap_and_alignment() -> None:
 def test_parse_is_strict() -> None:
     rows = firmwares.PARTITIONS
     with pytest.raises(FormatError) as caught:
-        PartitionTable.parse(rows)
+        RtosPartitionTable.parse(rows)
     assert caught.value.offset == len(rows)
     md5 = files()["rtos3/partitions.bin"][len(rows) : len(rows) + 32]
     with pytest.raises(FormatError, match="behind the MD5 row"):
-        PartitionTable.parse((rows + md5 + rows[:32]).ljust(0xC00, b"\xff"))
+        RtosPartitionTable.parse((rows + md5 + rows[:32]).ljust(0xC00, b"\xff"))
     with pytest.raises(FormatError, match="no readable name"):
-        PartitionTable.parse(firmwares.partition(1, 2, 0, 0, b"\x80\x81").ljust(0xC00, b"\xff"))
+        RtosPartitionTable.parse(firmwares.partition(1, 2, 0, 0, b"\x80\x81").ljust(0xC00, b"\xff"))
 
 
 def test_two_bytes_are_not_enough() -> None:

@@ -10,7 +10,7 @@ from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions.init_data import SETS
 from imgtool.operations.explain.boot_verdicts import Verdict
 from imgtool.operations.explain.log import explain
-from imgtool.virtual.chip.boot import BootRun, Outcome, boot
+from imgtool.virtual.chip.boot import BootOutcome, BootRun, boot
 from imgtool.virtual.chip.boot_sdk import ROM_BAUD
 from tests.support import IMAGES, aggregate, flipped, table_page
 
@@ -21,20 +21,20 @@ ERASED: Final = b"\xff"
 
 # What a run that ends so comes to; the first row that fits.  A loop is told by what it loops on.
 REASONS: Final = (
-    (Outcome.BOOT_LOOP, "the init data at", Verdict.INIT_DATA),
-    (Outcome.BOOT_LOOP, "there is no user1", Verdict.NO_IMAGE),
-    (Outcome.HANGS, "the checksum of the image at 0 is", Verdict.BAD_IMAGE),
-    (Outcome.HANGS, "more than the ROM can read", Verdict.BAD_IMAGE),
-    (Outcome.HANGS, "where there is no RAM", Verdict.BAD_IMAGE),
-    (Outcome.HANGS, "flash 0 begins with", Verdict.NO_IMAGE),
-    (Outcome.HANGS, "there is no application, neither", Verdict.NO_IMAGE),
-    (Outcome.HANGS, "the header says less than 1 MB", Verdict.TOO_SMALL_FLASH),
-    (Outcome.HANGS, "stops at its partition table", Verdict.PARTITION_TABLE),
+    (BootOutcome.BOOT_LOOP, "the init data at", Verdict.INIT_DATA),
+    (BootOutcome.BOOT_LOOP, "there is no user1", Verdict.NO_IMAGE),
+    (BootOutcome.HANGS, "the checksum of the image at 0 is", Verdict.BAD_IMAGE),
+    (BootOutcome.HANGS, "more than the ROM can read", Verdict.BAD_IMAGE),
+    (BootOutcome.HANGS, "where there is no RAM", Verdict.BAD_IMAGE),
+    (BootOutcome.HANGS, "flash 0 begins with", Verdict.NO_IMAGE),
+    (BootOutcome.HANGS, "there is no application, neither", Verdict.NO_IMAGE),
+    (BootOutcome.HANGS, "the header says less than 1 MB", Verdict.TOO_SMALL_FLASH),
+    (BootOutcome.HANGS, "stops at its partition table", Verdict.PARTITION_TABLE),
     # These say nothing that a log could show.
-    (Outcome.HANGS, "no application at 0x1000", Verdict.UNFINISHED),
-    (Outcome.HANGS, "there is no partition table at 0x10000", Verdict.UNFINISHED),
-    (Outcome.HANGS, "is outside NodeMCU's list of sizes", Verdict.UNFINISHED),
-    (Outcome.HANGS, "longer than the flash", Verdict.UNFINISHED),
+    (BootOutcome.HANGS, "no application at 0x1000", Verdict.UNFINISHED),
+    (BootOutcome.HANGS, "there is no partition table at 0x10000", Verdict.UNFINISHED),
+    (BootOutcome.HANGS, "is outside NodeMCU's list of sizes", Verdict.UNFINISHED),
+    (BootOutcome.HANGS, "longer than the flash", Verdict.UNFINISHED),
 )
 # What is only printed once the firmware was started, besides all that is at a rate of its own.
 STARTED: Final = (b"rf cal sector", b"~ld", b"ota2 not set")
@@ -60,7 +60,7 @@ def recorded(run: BootRun) -> bytes:
 
 
 def verdict_of(run: BootRun) -> Verdict:
-    if run.outcome is Outcome.RUNNING:
+    if run.outcome is BootOutcome.RUNNING:
         own_rate = any(event.baud != ROM_BAUD and event.text for event in run.events)
         heard = own_rate or any(word in run.text() for word in STARTED)
         return Verdict.RUNS if heard else Verdict.UNFINISHED

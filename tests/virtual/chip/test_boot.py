@@ -18,8 +18,8 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.nodemcu_page import RecordPage
 from imgtool.layout.regions import resolve
-from imgtool.virtual.chip.boot import BootRun, Outcome, ResetCause, boot, download_banner
-from imgtool.virtual.chip.boot_sdk import Chip, sdk_stage
+from imgtool.virtual.chip.boot import BootOutcome, BootRun, ResetCause, boot, download_banner
+from imgtool.virtual.chip.boot_sdk import BootFlash, sdk_stage
 from tests.strategies import BOOT_IMAGES, BYTE, LOADABLE_IMAGES
 from tests.support import IMAGES, aggregate, flipped, real, table_page
 
@@ -207,7 +207,7 @@ def test_erased_flash() -> None:
     run = start(b"\xff" * MB)
 
     assert run.text() == BANNER + b"ets_main.c \r\n"
-    assert (run.outcome, run.next_cause, run.application) == (Outcome.HANGS, None, None)
+    assert (run.outcome, run.next_cause, run.application) == (BootOutcome.HANGS, None, None)
 
 
 def test_no_flash_reads_as_erased() -> None:
@@ -226,14 +226,14 @@ def test_download_banner(cause: ResetCause, text: bytes) -> None:
     # https://github.com/esp8266/Arduino/issues/9016 and 2829
     assert download_banner(cause, 7) == text
     run = boot(IMAGES["dumps/nodemcu-2.2-4m.bin"], cause, strap=1, state=7)
-    assert (run.text(), run.outcome) == (text, Outcome.HANGS)
+    assert (run.text(), run.outcome) == (text, BootOutcome.HANGS)
 
 
 @pytest.mark.parametrize("strap", [0, 2, 4, 5, 6, 7])
 def test_other_straps_do_not_read_the_flash(strap: int) -> None:
     run = boot(IMAGES["dumps/nodemcu-2.2-4m.bin"], ResetCause.POWER_ON, strap=strap)
 
-    assert run.outcome is Outcome.HANGS
+    assert run.outcome is BootOutcome.HANGS
     assert f"boot mode:({strap},6)".encode() in run.text()
     assert b"load" not in run.text()
 
@@ -264,7 +264,7 @@ def test_a_flipped_checksum_is_a_csum_err(name: str) -> None:
     # The line before names the computed value: https://github.com/esp8266/Arduino/issues/435
     end = f"csum 0x{image.checksum:02x}\r\ncsum err\r\nets_main.c \r\n"
     assert run.text().endswith(end.encode())
-    assert run.outcome is Outcome.HANGS
+    assert run.outcome is BootOutcome.HANGS
 
 
 @given(LOADABLE_IMAGES, st.data())
@@ -293,7 +293,7 @@ def test_a_length_that_no_flash_has() -> None:
         "flash read err, ets_unpack_flash_code\r\nets_main.c \r\n"
     )
     assert run.text() == BANNER + text.encode()
-    assert run.outcome is Outcome.HANGS
+    assert run.outcome is BootOutcome.HANGS
 
 
 def test_a_length_beyond_4_mb() -> None:
@@ -309,13 +309,13 @@ def test_a_load_address_that_is_no_ram() -> None:
     run = start(flash(image), ResetCause.WATCHDOG)
 
     assert run.text().endswith(b"wdt reset\r\nload 0x60000014, len 8, room 16 \r\ntail 8\r\n")
-    assert (run.outcome, "0x60000014" in run.reason) == (Outcome.HANGS, True)
+    assert (run.outcome, "0x60000014" in run.reason) == (BootOutcome.HANGS, True)
 
 
 def test_an_entry_point_outside_memory() -> None:
     run = start(flash(BootImage(0, 0, 0x20000000, (Segment(0x40100000, b"\1" * 16),)).build()))
 
-    assert (run.outcome, "0x20000000" in run.reason) == (Outcome.HANGS, True)
+    assert (run.outcome, "0x20000000" in run.reason) == (BootOutcome.HANGS, True)
 
 
 def test_an_image_cut_by_the_end_of_the_flash_reads_on_at_its_start() -> None:
@@ -355,7 +355,7 @@ def test_loader_without_any_application() -> None:
         + b"no GPIO select!\r\njump to run user2 @ 81000\r\n\r\n"
         b"error magic!\r\nbackup boot failed.\r\n\r\nuser code done\r\n"
     )
-    assert run.outcome is Outcome.HANGS
+    assert run.outcome is BootOutcome.HANGS
 
 
 def test_loader_and_a_user1_without_init_data() -> None:
@@ -366,7 +366,7 @@ def test_loader_and_a_user1_without_init_data() -> None:
         BANNER + LOADER_LINES + LOADER_TEXT + b"no GPIO select!\r\njump to run user1 @ 1000\r\n\r\n"
         b"rf_cal[0] !=0x05,is 0xFF\r\n"
     )
-    assert (run.outcome, run.next_cause) == (Outcome.BOOT_LOOP, ResetCause.EXTERNAL)
+    assert (run.outcome, run.next_cause) == (BootOutcome.BOOT_LOOP, ResetCause.EXTERNAL)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_loader_takes_user2_if_that_is_there(code: int, slot: int, size: str) ->
     run = start(flash(LOADER, 4 * MB, code=code, puts=puts))
 
     assert f"& Map: {size}\r\njump to run user2 @ {slot:x}\r\n\r\n".encode() in run.text()
-    assert (run.outcome, run.application) == (Outcome.RUNNING, "non-OS SDK application")
+    assert (run.outcome, run.application) == (BootOutcome.RUNNING, "non-OS SDK application")
 
 
 def test_a_loader_that_has_chosen_before_goes_to_user2_at_once() -> None:
@@ -401,7 +401,7 @@ def test_a_damaged_user1_is_run_and_what_follows_is_not_claimed() -> None:
     run = start(flash(LOADER, code=2, puts={0x1000: flipped(USER, offset)}))
 
     assert run.text().endswith(b"jump to run user1 @ 1000\r\n\r\n")
-    assert (run.outcome, "not known" in run.reason) == (Outcome.HANGS, True)
+    assert (run.outcome, "not known" in run.reason) == (BootOutcome.HANGS, True)
 
 
 # --- the SDK's first check, NodeMCU ---------------------------------------------------------------
@@ -422,7 +422,7 @@ def test_nodemcu_2_repairs_erased_init_data() -> None:
 
     assert (run.text(), run.text(115200)) == (BANNER + SAMPLE_LINES, SAMPLE_BANNER)
     assert [event.write for event in run.events if event.write] == [(0xFC000, SETS["v05"])]
-    assert (run.outcome, run.application) == (Outcome.RUNNING, "NodeMCU 2.2.0")
+    assert (run.outcome, run.application) == (BootOutcome.RUNNING, "NodeMCU 2.2.0")
     after = start(written(content, run), writes=True)
     assert [event.write for event in after.events if event.write] == []
     assert after.text() == run.text()
@@ -442,7 +442,7 @@ def test_nodemcu_2_does_not_repair_garbage(first: bytes) -> None:
     run = start(flash(SAMPLE, puts={0xFC000: first}), ResetCause.POWER_ON, writes=True)
 
     assert run.text().endswith(f"rf_cal[0] !=0x05,is 0x{first[0]:02X}\r\n".encode())
-    assert (run.outcome, run.next_cause) == (Outcome.BOOT_LOOP, ResetCause.POWER_ON)
+    assert (run.outcome, run.next_cause) == (BootOutcome.BOOT_LOOP, ResetCause.POWER_ON)
     assert all(event.write is None for event in run.events)
 
 
@@ -452,7 +452,7 @@ def test_the_end_of_the_flash_is_that_of_the_header() -> None:
     run = start(flash(SAMPLE, 4 * MB, puts=puts), writes=True)
     assert [event.write for event in run.events if event.write] == [(0xFC000, SETS["v05"])]
     run = start(flash(SAMPLE, 4 * MB, code=4, puts=puts), writes=True)
-    assert (run.reason, run.outcome) == ("its init data is at 0x3fc000", Outcome.RUNNING)
+    assert (run.reason, run.outcome) == ("its init data is at 0x3fc000", BootOutcome.RUNNING)
 
 
 def test_the_nibble_without_a_name_is_4_mb_to_nodemcu() -> None:
@@ -464,7 +464,7 @@ def test_the_nibble_without_a_name_is_4_mb_to_nodemcu() -> None:
 def test_a_flash_smaller_than_its_header_says_is_read_in_mirrors() -> None:
     run = start(flash(SAMPLE, MB, code=4, puts={0xFC000: SETS["v05"]}))
 
-    assert run.outcome is Outcome.RUNNING
+    assert run.outcome is BootOutcome.RUNNING
     assert "0x3fc000" in run.reason
     assert "0x0fc000" in run.reason
 
@@ -485,7 +485,7 @@ def test_a_build_without_init_data_of_its_own_loops() -> None:
     run = start(flash(head + image[len(head) :]), writes=True)
 
     assert run.text().endswith(b"rf_cal[0] !=0x05,is 0xFF\r\n")
-    assert (run.outcome, run.next_cause) == (Outcome.BOOT_LOOP, ResetCause.EXTERNAL)
+    assert (run.outcome, run.next_cause) == (BootOutcome.BOOT_LOOP, ResetCause.EXTERNAL)
     assert "writes none itself" in run.reason
 
 
@@ -498,7 +498,7 @@ def test_nodemcu_0_9_5_writes_and_erases() -> None:
         (0x7F000, b""),
     ]
     assert run.text(9600) == b"\r\nNodeMCU 0.9.5 build 20150318  powered by Lua 5.1.4\r\n"
-    assert run.outcome is Outcome.RUNNING
+    assert run.outcome is BootOutcome.RUNNING
 
 
 def test_nodemcu_1_4_writes_and_restarts() -> None:
@@ -510,7 +510,7 @@ def test_nodemcu_1_4_writes_and_restarts() -> None:
     (address, own), *_ = [event.write for event in run.events if event.write]
     assert (address, own[107], len(own)) == (0x7C000, 0xFF, 128)
     assert run.text().count(BANNER) == 2
-    assert run.outcome is Outcome.RUNNING
+    assert run.outcome is BootOutcome.RUNNING
 
 
 HEAD: Final = ((101, 0, 0xB000), (4, 0xD000, 0x1000), (5, 0xF000, 0x1000))
@@ -536,7 +536,7 @@ def test_first_boot_of_nodemcu_3(name: str) -> None:
     )
     assert run.text(115200).startswith(b"\r\nNodeMCU 3.0.0.0 built ")
     assert run.text(115200).endswith(b" powered by Lua 5.1.4 on SDK 3.0.1-dev(fce080e)\r\n")
-    assert run.outcome is Outcome.RUNNING
+    assert run.outcome is BootOutcome.RUNNING
 
     after = written(content, run)
     page, before = RecordPage.parse(after, PAGE), RecordPage.parse(content, PAGE)
@@ -549,20 +549,20 @@ def test_first_boot_of_nodemcu_3(name: str) -> None:
     ]
     assert after[phy : phy + 128] == SETS["v05"]
     again = start(after, writes=True)
-    assert (again.text().count(BANNER), again.outcome) == (1, Outcome.RUNNING)
+    assert (again.text().count(BANNER), again.outcome) == (1, BootOutcome.RUNNING)
     assert all(event.write is None for event in again.events)
 
 
 def test_a_used_nodemcu_3_does_not_repair_its_init_data() -> None:
     dump = IMAGES["dumps/nodemcu-3-used-4m.bin"]
     run = start(dump)
-    assert (run.outcome, run.reason) == (Outcome.RUNNING, "its init data is at 0x00f000")
+    assert (run.outcome, run.reason) == (BootOutcome.RUNNING, "its init data is at 0x00f000")
 
     run = start(dump[:0xF000] + b"\x30" + dump[0xF001:], writes=True)
     assert run.text().endswith(
         b"boot not set\r\nota1 not set\r\nota2 not set\r\nrf_cal[0] !=0x05,is 0x30\r\n"
     )
-    assert run.outcome is Outcome.BOOT_LOOP
+    assert run.outcome is BootOutcome.BOOT_LOOP
     assert all(event.write is None for event in run.events)
 
 
@@ -571,7 +571,7 @@ def test_nodemcu_3_on_less_than_1_mb(code: int, size: int) -> None:
     run = start(flash(aggregate("nodemcu-3.0-2021"), code=code))
 
     assert run.text().endswith(f"Flash size ({size}) too small to support NodeMCU\r\n".encode())
-    assert run.outcome is Outcome.HANGS
+    assert run.outcome is BootOutcome.HANGS
 
 
 @pytest.mark.parametrize(
@@ -588,13 +588,13 @@ def test_nodemcu_3_stops_at_a_bad_table(entries: tuple[tuple[int, int, int], ...
     run = start(flash(aggregate("nodemcu-3.0-2021"), puts={PAGE: table_page(*entries)}))
 
     assert run.text().endswith(b"Flash size: 1048576\r\n" + line)
-    assert run.outcome is Outcome.HANGS
+    assert run.outcome is BootOutcome.HANGS
 
 
 def test_nodemcu_3_without_its_page() -> None:
     run = start(flash(aggregate("nodemcu-3.0-2021"), puts={PAGE: b"\xff" * SECTOR}))
 
-    assert (run.outcome, "no partition table" in run.reason) == (Outcome.HANGS, True)
+    assert (run.outcome, "no partition table" in run.reason) == (BootOutcome.HANGS, True)
 
 
 def test_rf_lines_of_real_nodemcu() -> None:
@@ -612,27 +612,34 @@ def test_real_at_firmware_without_init_data_loops() -> None:
     run = start(flash(files[0], 4 * MB, code=6, puts={PAGE: files[1]}))
 
     assert run.text().endswith(b"csum 0x11\r\nrf_cal[0] !=0x05,is 0xFF\r\n")
-    assert run.outcome is Outcome.BOOT_LOOP
+    assert run.outcome is BootOutcome.BOOT_LOOP
 
 
 @pytest.mark.parametrize(
     ("name", "outcome", "application", "told"),
     [
-        ("dumps/at-512k.bin", Outcome.RUNNING, "ESP8266 AT", "its init data is at 0x07c000"),
-        ("dumps/arduino-4m.bin", Outcome.RUNNING, "Tasmota 9.5.0.1", "compiled in"),
-        ("dumps/micropython-1m.bin", Outcome.RUNNING, "MicroPython 1.19.1", "does not know"),
-        ("dumps/rboot-1m.bin", Outcome.RUNNING, "rBoot", "does not know"),
-        ("dumps/rtos3-1m.bin", Outcome.RUNNING, "the boot loader of the RTOS SDK", "does not know"),
-        ("dumps/sdk-boot-1m.bin", Outcome.RUNNING, "non-OS SDK application", "its init data is at 0x0fc000"),
-        ("dumps/nodemcu-2.2-4m.bin", Outcome.RUNNING, "NodeMCU 2.2.0", "its init data is at 0x3fc000"),
-        ("dumps/wiped-1m.bin", Outcome.HANGS, None, "not 0xe9"),
-        ("v2/user1.bin", Outcome.HANGS, None, "0xea"),
-        ("broken/bad-checksum.bin", Outcome.HANGS, None, "checksum"),
-        ("broken/arduino-no-app.bin", Outcome.HANGS, None, "no application"),
-        ("broken/seventeen-segments.bin", Outcome.RUNNING, None, "17 segments"),
+        ("dumps/at-512k.bin", BootOutcome.RUNNING, "ESP8266 AT", "its init data is at 0x07c000"),
+        ("dumps/arduino-4m.bin", BootOutcome.RUNNING, "Tasmota 9.5.0.1", "compiled in"),
+        ("dumps/micropython-1m.bin", BootOutcome.RUNNING, "MicroPython 1.19.1", "does not know"),
+        ("dumps/rboot-1m.bin", BootOutcome.RUNNING, "rBoot", "does not know"),
+        ("dumps/rtos3-1m.bin", BootOutcome.RUNNING, "the boot loader of the RTOS SDK", "does not know"),
+        (
+            "dumps/sdk-boot-1m.bin",
+            BootOutcome.RUNNING,
+            "non-OS SDK application",
+            "its init data is at 0x0fc000",
+        ),
+        ("dumps/nodemcu-2.2-4m.bin", BootOutcome.RUNNING, "NodeMCU 2.2.0", "its init data is at 0x3fc000"),
+        ("dumps/wiped-1m.bin", BootOutcome.HANGS, None, "not 0xe9"),
+        ("v2/user1.bin", BootOutcome.HANGS, None, "0xea"),
+        ("broken/bad-checksum.bin", BootOutcome.HANGS, None, "checksum"),
+        ("broken/arduino-no-app.bin", BootOutcome.HANGS, None, "no application"),
+        ("broken/seventeen-segments.bin", BootOutcome.RUNNING, None, "17 segments"),
     ],
 )
-def test_what_becomes_of_each_kind(name: str, outcome: Outcome, application: str | None, told: str) -> None:
+def test_what_becomes_of_each_kind(
+    name: str, outcome: BootOutcome, application: str | None, told: str
+) -> None:
     run = start(flash(IMAGES[name]) if len(IMAGES[name]) < MB else IMAGES[name])
 
     assert (run.outcome, run.application) == (outcome, application)
@@ -662,23 +669,23 @@ CHECK: Final = b"rf_cal[0] !=0x05,is 0x%02X\0"
 @pytest.mark.parametrize(
     ("sdk", "program", "outcome", "told"),
     [
-        ("2.2.1(6ab97e9)", CHECK, Outcome.BOOT_LOOP, "begins with 0xff"),
-        (None, CHECK, Outcome.BOOT_LOOP, "begins with 0xff"),
-        ("1.5.1(e67da894)", CHECK, Outcome.RUNNING, "of its own"),
+        ("2.2.1(6ab97e9)", CHECK, BootOutcome.BOOT_LOOP, "begins with 0xff"),
+        (None, CHECK, BootOutcome.BOOT_LOOP, "begins with 0xff"),
+        ("1.5.1(e67da894)", CHECK, BootOutcome.RUNNING, "of its own"),
         # The old RTOS SDK: https://github.com/HomeACcessoryKid/ESP8266-HomeKit/issues/20
         (
             "1.5.0-dev(488a5a6)",
             CHECK + b"OS SDK ver: %s compiled @ \0",
-            Outcome.BOOT_LOOP,
+            BootOutcome.BOOT_LOOP,
             "begins with 0xff",
         ),
-        ("3.0.6-dev(072755c)", CHECK, Outcome.RUNNING, "does not know"),
-        ("2.2.1(6ab97e9)", b"", Outcome.RUNNING, "does not know whether"),
+        ("3.0.6-dev(072755c)", CHECK, BootOutcome.RUNNING, "does not know"),
+        ("2.2.1(6ab97e9)", b"", BootOutcome.RUNNING, "does not know whether"),
     ],
 )
-def test_which_sdk_needs_init_data(sdk: str | None, program: bytes, outcome: Outcome, told: str) -> None:
+def test_which_sdk_needs_init_data(sdk: str | None, program: bytes, outcome: BootOutcome, told: str) -> None:
     firmware = Firmware("non-OS SDK application", sdk=sdk)
-    stage = sdk_stage(Chip(memoryview(b"\xff" * MB)), 2, program, firmware)
+    stage = sdk_stage(BootFlash(memoryview(b"\xff" * MB)), 2, program, firmware)
 
     assert (stage.outcome, told in stage.reason) == (outcome, True)
 
@@ -686,7 +693,7 @@ def test_which_sdk_needs_init_data(sdk: str | None, program: bytes, outcome: Out
 def test_nodemcu_1_5_1_leaves_it_to_the_sdk() -> None:
     run = start(flash(SAMPLE.replace(b"NodeMCU 2.2.0", b"NodeMCU 1.5.1")), writes=True)
 
-    assert (run.outcome, "of its own" in run.reason) == (Outcome.RUNNING, True)
+    assert (run.outcome, "of its own" in run.reason) == (BootOutcome.RUNNING, True)
     assert all(event.write is None for event in run.events)
 
 
@@ -695,9 +702,9 @@ def test_nodemcu_2_0_looks_for_2mb_c1_in_the_wrong_place() -> None:
     right = start(flash(SAMPLE, 4 * MB, code=5), writes=True)
 
     assert [event.write for event in wrong.events if event.write] == [(0x7FC000, SETS["v05"])]
-    assert (wrong.outcome, "0x1fc000" in wrong.reason) == (Outcome.BOOT_LOOP, True)
+    assert (wrong.outcome, "0x1fc000" in wrong.reason) == (BootOutcome.BOOT_LOOP, True)
     assert [event.write for event in right.events if event.write] == [(0x1FC000, SETS["v05"])]
-    assert right.outcome is Outcome.RUNNING
+    assert right.outcome is BootOutcome.RUNNING
 
 
 def test_nodemcu_0_9_5_looks_at_eight_bytes_and_has_sizes_of_its_own() -> None:
@@ -730,8 +737,8 @@ def test_any_bytes_boot_somehow(content: bytes) -> None:
     run = start(content, writes=True)
 
     assert run.text().startswith(BANNER)
-    assert run.outcome in Outcome
-    assert (run.next_cause is None) is (run.outcome is not Outcome.BOOT_LOOP)
+    assert run.outcome in BootOutcome
+    assert (run.next_cause is None) is (run.outcome is not BootOutcome.BOOT_LOOP)
     assert all(event.after_ns >= 0 for event in run.events)
 
 

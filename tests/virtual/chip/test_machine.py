@@ -9,10 +9,10 @@ import pytest
 from imgtool.virtual.chip.boot import boot
 from imgtool.virtual.chip.faults import parse_plan
 from imgtool.virtual.chip.ledger import COLUMNS, HOST_FIXED_NS, Ledger
-from imgtool.virtual.chip.machine import Activity, Pause, Setup, VirtualChip
+from imgtool.virtual.chip.machine import Activity, Setup, Stop, VirtualChip
 from imgtool.virtual.chip.nor import Operation
 from imgtool.virtual.chip.store import MemoryStore
-from imgtool.virtual.line.link import Link
+from imgtool.virtual.line.link import VirtualLine
 from tests.support import IMAGES
 
 MS = 1_000_000
@@ -48,7 +48,7 @@ def output(chip: VirtualChip, until: int) -> bytes:
     while chip.now < until:
         pause = chip.run(until)
         said += bytes(byte for byte, _, _ in chip.uart.drain())
-        if pause is Pause.IDLE:
+        if pause is Stop.IDLE:
             break
     return bytes(said)
 
@@ -78,7 +78,7 @@ def test_straps(steps: list[tuple[tuple[bool, bool], int]], activity: Activity) 
     for (dtr, rts), pause in steps:
         chip.set_lines(dtr=dtr, rts=rts)
         end = chip.now + pause * MS
-        while chip.now < end and chip.run(end) is not Pause.IDLE:
+        while chip.now < end and chip.run(end) is not Stop.IDLE:
             chip.uart.drain()
         chip.pass_time(end)
     assert chip.activity is activity
@@ -100,7 +100,7 @@ def test_slow_lines_pass_through_both_asserted() -> None:
 
 def test_an_interrupt_handler_echoes_and_idling_costs_nothing() -> None:
     chip = loaded("echo")
-    link = Link(chip)
+    link = VirtualLine(chip)
     chip.run()
     assert chip.activity is Activity.PROGRAM
     begun = chip.core.instructions
@@ -207,7 +207,7 @@ def request(opcode: int, payload: bytes, check: int = 0) -> bytes:
 
 def test_the_first_column_is_the_clock() -> None:
     chip = VirtualChip(Setup())
-    link = Link(chip)
+    link = VirtualLine(chip)
     link.connect(download=True)
     link.take()
     sync = request(8, b"\x07\x07\x12\x20" + b"\x55" * 32)
@@ -216,7 +216,7 @@ def test_the_first_column_is_the_clock() -> None:
     packets = [request(3, struct.pack("<IIII", len(data), n, 0, 0) + data, check) for n in range(16)]
     for frame in (sync, request(2, struct.pack("<IIII", 0x4000, 16, 0x400, 0x10000)), *packets):
         link.send(frame, baud=115200)
-        while chip.run() is not Pause.IDLE and not chip.uart.sending:
+        while chip.run() is not Stop.IDLE and not chip.uart.sending:
             pass
         assert link.take()
     assert chip.flash.read(0x10000, 0x4000) == data * 16
@@ -260,7 +260,7 @@ def test_a_power_cut_leaves_half_and_the_chip_off() -> None:
     chip.attach_flash()
     chip.flash.program(0, 0x1000, bytes(256))
     chip.flash.program(chip.flash.busy_until, 0x1F00, bytes(256))
-    link = Link(chip)
+    link = VirtualLine(chip)
     begin = struct.pack("<IIII", 0x1000, 4, 0x400, 0x1000)
     link.send(b"\xc0" + struct.pack("<BBHI", 0, 2, 16, 0) + begin + b"\xc0")
     chip.run()

@@ -15,7 +15,7 @@ from fixtures import transcripts
 from imgtool.flash_parts import flash_part
 from imgtool.virtual.chip.machine import Setup, VirtualChip
 from imgtool.virtual.chip.store import MemoryStore
-from imgtool.virtual.line.link import Link
+from imgtool.virtual.line.link import VirtualLine
 from imgtool.virtual.line.spec import parse_mac
 from imgtool.virtual.line.traffic import Recorder, replay
 
@@ -47,7 +47,7 @@ def test_the_chip_answers_as_it_did(path: Path) -> None:
         lines.append(json.dumps({"t": NEVER, "event": "disconnect"}))
     chip = chip_of(head)
     assert chip.facts() == {key: head[key] for key in chip.facts()}
-    assert replay(lines, Link(chip)) is None
+    assert replay(lines, VirtualLine(chip)) is None
     assert chip.traps == []
 
 
@@ -65,7 +65,7 @@ def test_what_they_leave_in_the_flash() -> None:
     ):
         head, lines = read(transcripts.FOLDER / f"{name}.jsonl")
         chip = chip_of(head)
-        assert replay(lines, Link(chip)) is None
+        assert replay(lines, VirtualLine(chip)) is None
         flash = chip.flash.read(0, 0x10_0000)
         # The ROM erases a sector more: its quirk.
         more = 0x1000 if name.startswith("rom") else 0
@@ -83,7 +83,7 @@ def test_a_changed_answer_is_found(path: Path) -> None:
         data = bytearray.fromhex(record["out"])
         data[len(data) // 2] ^= 0x10
         changed = [*lines[:number], json.dumps(record | {"out": data.hex()}), *lines[number + 1 :]]
-        difference = replay(changed, Link(chip_of(json.loads(lines[0]))))
+        difference = replay(changed, VirtualLine(chip_of(json.loads(lines[0]))))
         assert difference is not None
         assert difference.line == number + 1
         assert difference.expected == data
@@ -92,7 +92,7 @@ def test_a_changed_answer_is_found(path: Path) -> None:
 def test_an_answer_too_many_is_found() -> None:
     _, lines = read(transcripts.FOLDER / "by-hand" / "08-sync.jsonl")
     without = [*lines[:-1], json.dumps({"t": NEVER, "event": "disconnect"})]
-    difference = replay(without, Link(chip_of(json.loads(lines[0]))))
+    difference = replay(without, VirtualLine(chip_of(json.loads(lines[0]))))
     assert difference is not None
     assert (difference.expected, difference.found[1:3]) == (b"", b"\x01\x14")
 
@@ -109,7 +109,7 @@ def test_a_record_of_the_playing_is_the_transcript(path: Path) -> None:
     head, lines = read(path)
     chip, written = chip_of(head), Lines()
     recorder = Recorder(written, chip.facts())
-    replay(lines, Link(chip, recorder))
+    replay(lines, VirtualLine(chip, recorder))
     recorder.flush()
 
     def streams(records: list[str]) -> list[str]:
@@ -120,7 +120,7 @@ def test_a_record_of_the_playing_is_the_transcript(path: Path) -> None:
     assert heard == streams(lines)[0]
     assert said.startswith(streams(lines)[1]) if "goes_on" in head else said == streams(lines)[1]
     # And it plays again, with its times.
-    assert replay(written, Link(chip_of(head))) is None
+    assert replay(written, VirtualLine(chip_of(head))) is None
 
 
 def test_they_are_small_and_hold_no_stub() -> None:

@@ -70,7 +70,7 @@ def erase(
             _report(regions, seconds, session, as_json=json)
 
 
-class Region(NamedTuple):
+class EraseRange(NamedTuple):
     """What is erased: name, address and size."""
 
     name: str
@@ -78,7 +78,7 @@ class Region(NamedTuple):
     size: int
 
 
-def _wanted(words: list[str]) -> str | Region:
+def _wanted(words: list[str]) -> str | EraseRange:
     """What the words ask for: ``all``, a name, or a region of whole sectors."""
     from imgtool.cli.input.options import number
 
@@ -94,7 +94,7 @@ def _wanted(words: list[str]) -> str | Region:
     _check_aligned(size, "size", words[1])
     if not size:
         raise UsageError("nothing is to be erased", expected="a size", found=words[1])
-    return Region("", address, size)
+    return EraseRange("", address, size)
 
 
 def _check_aligned(value: int, what: str, word: str) -> None:
@@ -109,11 +109,11 @@ def _check_aligned(value: int, what: str, word: str) -> None:
     )
 
 
-def _regions(wanted: str | Region, session: Session, listener: Listener) -> tuple[Region, ...]:
+def _regions(wanted: str | EraseRange, session: Session, listener: Listener) -> tuple[EraseRange, ...]:
     from imgtool.errors import LayoutError
 
     capacity = session.flash.bytes
-    if isinstance(wanted, Region):
+    if isinstance(wanted, EraseRange):
         if capacity is not None and wanted.address + wanted.size > capacity:
             raise LayoutError(
                 "the region goes beyond the end of the flash",
@@ -122,7 +122,7 @@ def _regions(wanted: str | Region, session: Session, listener: Listener) -> tupl
             )
         return (wanted,)
     if wanted == _ALL:
-        return (Region("the whole flash", 0, capacity or 0),)
+        return (EraseRange("the whole flash", 0, capacity or 0),)
     if capacity is None:
         raise LayoutError(
             "the capacity of the flash is not known, so nothing tells where it is",
@@ -132,10 +132,12 @@ def _regions(wanted: str | Region, session: Session, listener: Listener) -> tupl
     from imgtool.operations.inspect.device_settings import region_by_name
 
     found = region_by_name(wanted, reader_of(session, listener), capacity)
-    return tuple(Region(region.name or wanted, region.start, region.size) for region in found)
+    return tuple(EraseRange(region.name or wanted, region.start, region.size) for region in found)
 
 
-def _erase(wanted: str | Region, regions: tuple[Region, ...], session: Session, listener: Listener) -> None:
+def _erase(
+    wanted: str | EraseRange, regions: tuple[EraseRange, ...], session: Session, listener: Listener
+) -> None:
     from imgtool.operations.flashing.transfer import erase as erase_region
     from imgtool.operations.flashing.transfer import erase_chip
 
@@ -146,7 +148,7 @@ def _erase(wanted: str | Region, regions: tuple[Region, ...], session: Session, 
         erase_region(session, region.address, region.size, listener)
 
 
-def _report(regions: tuple[Region, ...], seconds: float, session: Session, *, as_json: bool) -> None:
+def _report(regions: tuple[EraseRange, ...], seconds: float, session: Session, *, as_json: bool) -> None:
     if as_json:
         from imgtool.cli.run.connecting import chip_fields
         from imgtool.cli.show.documents import document

@@ -38,7 +38,7 @@ from imgtool.errors import ChipError, ImgtoolError, PortError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.cli.run.boards import BoardLog, Outcome
+    from imgtool.cli.run.boards import BoardLog, BoardOutcome
     from imgtool.cli.show.progress import Progress
     from imgtool.device.events import Event, Listener
     from imgtool.device.session import Session
@@ -141,7 +141,7 @@ def flash(
     with Progress(ports, events=events, silent=json) as progress:
         if note:
             progress.note(note)
-        run = _Run(order, progress, board_log, note, as_json=json)
+        run = _BoardsRun(order, progress, board_log, note, as_json=json)
         code = run.one(ports[0]) if len(ports) == 1 else run.many(ports)
     raise typer.Exit(code)
 
@@ -207,7 +207,7 @@ class Board:
 
 
 @dataclass
-class _Run:
+class _BoardsRun:
     """A run over all boards."""
 
     order: Order
@@ -358,7 +358,7 @@ class _Run:
         )
 
 
-def _error_of(outcome: Outcome[Board]) -> ImgtoolError | None:
+def _error_of(outcome: BoardOutcome[Board]) -> ImgtoolError | None:
     return outcome.error if isinstance(outcome.error, ImgtoolError) else None
 
 

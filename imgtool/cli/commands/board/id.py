@@ -16,6 +16,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
+from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
     from imgtool.device.flash_chip import FlashChip
@@ -77,7 +78,6 @@ def _parsed(text: str) -> FlashChip:
 
 
 def _capacity(flash: FlashChip) -> str:
-    from imgtool.cli.run.connecting import size_words
 
     if flash.bytes is None:
         return "not known: neither the ID nor SFDP tells"
@@ -87,7 +87,7 @@ def _capacity(flash: FlashChip) -> str:
         how = "its ID and SFDP"
     code = flash.id[2]
     power = f", 2^{code} bytes" if flash.sfdp_bytes is None and flash.bytes == 1 << code else ""
-    return f"{size_words(flash.bytes)} ({flash.bytes:,} bytes), by {how}{power}"
+    return f"{capacity(flash.bytes)} ({flash.bytes:,} bytes), by {how}{power}"
 
 
 def _known(flash: FlashChip) -> list[tuple[str, str]]:

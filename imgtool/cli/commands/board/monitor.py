@@ -16,8 +16,8 @@ from imgtool.cli.run.connecting import PortOption
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.cli.run.monitor_loop import Ended, MonitorRun, Plan
-    from imgtool.cli.show.monitor_view import Record, ScreenView, Selection, View
+    from imgtool.cli.run.monitor_loop import Ended, MonitorPlan, MonitorRun
+    from imgtool.cli.show.monitor_view import MonitorRecord, ScreenView, Selection, View
     from imgtool.device.port import Wire
     from imgtool.formats.elf.symbols import ElfSymbols
 
@@ -86,7 +86,7 @@ def monitor(
 
     Example: imgtool monitor --log boot.log
     """
-    from imgtool.cli.run.monitor_loop import Plan
+    from imgtool.cli.run.monitor_loop import MonitorPlan
     from imgtool.cli.show.monitor_view import Selection
 
     if seconds is not None and seconds <= 0:
@@ -113,7 +113,7 @@ def monitor(
     with ExitStack() as resources:
         record = resources.enter_context(open_recording(log))
         name = port_name(port)
-        plan = Plan(
+        plan = MonitorPlan(
             _EOLS[eol],
             reset,
             reconnect,
@@ -173,7 +173,7 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         raise UsageError(f"not a regular expression: {error}", found=text) from None
 
 
-def _run(wire: Wire, plan: Plan, look: Look, hands: Hands, symbols: Sequence[ElfSymbols]) -> int:
+def _run(wire: Wire, plan: MonitorPlan, look: Look, hands: Hands, symbols: Sequence[ElfSymbols]) -> int:
     from imgtool.cli.input.keyboard import Keys, input_of
     from imgtool.cli.input.typing_keys import Typing
     from imgtool.cli.run.monitor_loop import Ended, MonitorRun
@@ -202,17 +202,17 @@ def _run(wire: Wire, plan: Plan, look: Look, hands: Hands, symbols: Sequence[Elf
     return 0 if ok else _NO
 
 
-def _views(name: str, look: Look) -> tuple[list[View], ScreenView | None, Record | None]:
+def _views(name: str, look: Look) -> tuple[list[View], ScreenView | None, MonitorRecord | None]:
     """Who is shown what happens, and of them the screen and what makes the document."""
     from datetime import datetime
 
     from imgtool.cli.show import text
-    from imgtool.cli.show.monitor_view import JsonLines, Record, ScreenView, Stamp
+    from imgtool.cli.show.monitor_view import JsonLines, MonitorRecord, ScreenView, Stamp
 
     views: list[View] = []
     screen = record = None
     if look.as_json:
-        record = Record(look.selection)
+        record = MonitorRecord(look.selection)
         views.append(record)
     else:
         stamp = Stamp(look.stamp, datetime.now().astimezone())
@@ -235,7 +235,7 @@ def _opening(wire: Wire, hands: Hands, *, keys: bool) -> tuple[str, ...]:
     return (first, "Ctrl-] ends, Ctrl-T h shows the keys") if keys else (first,)
 
 
-def _print_document(run: MonitorRun, record: Record, ended: Ended, look: Look, *, ok: bool) -> None:
+def _print_document(run: MonitorRun, record: MonitorRecord, ended: Ended, look: Look, *, ok: bool) -> None:
     from imgtool.cli.show.documents import document
 
     fields = {

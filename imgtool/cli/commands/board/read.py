@@ -17,6 +17,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from imgtool.device.session import Session
@@ -117,7 +118,7 @@ def _target(output: Path | None, *, backup: bool) -> Path:
 
 
 def _bounds(region: tuple[int, int | None] | None, session: Session) -> tuple[int, int]:
-    from imgtool.errors import LayoutError, in_bytes
+    from imgtool.errors import LayoutError
 
     capacity = session.flash.bytes
     address, size = region or (0, None)

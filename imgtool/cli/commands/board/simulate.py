@@ -105,7 +105,7 @@ def simulate(
         )
     if replay is not None:
         return _replay(spec, replay, as_json=json)
-    return _serve(spec, _way(listen), Output(report, record, realtime, json))
+    return _serve(spec, _way(listen), SimulationOutput(report, record, realtime, json))
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _usage() -> Iterator[None]:
         raise UsageError(error.message, expected=error.expected, found=error.found) from None
 
 
-class Output(NamedTuple):
+class SimulationOutput(NamedTuple):
     """What a run is asked to write: report, record; whether in real time; whether as JSON."""
 
     report: Path | None
@@ -177,7 +177,7 @@ def _setup(spec: Spec, resources: ExitStack) -> Setup:
     return setup
 
 
-def _serve(spec: Spec, way: Way, output: Output) -> int:
+def _serve(spec: Spec, way: Way, output: SimulationOutput) -> int:
     from imgtool.cli.input.files import open_lines, write_file
     from imgtool.cli.show.text import stderr
     from imgtool.virtual.chip.machine import VirtualChip
@@ -258,12 +258,12 @@ def _dump(fields: dict[str, object]) -> bytes:
 def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     from imgtool.cli.input.files import read_file
     from imgtool.virtual.chip.machine import VirtualChip
-    from imgtool.virtual.line.link import Link
+    from imgtool.virtual.line.link import VirtualLine
     from imgtool.virtual.line.traffic import replay
 
     lines = read_file(path).decode("utf-8", "replace").splitlines()
     with ExitStack() as resources:
-        difference = replay(lines, Link(VirtualChip(_setup(spec, resources))))
+        difference = replay(lines, VirtualLine(VirtualChip(_setup(spec, resources))))
     if as_json:
         from imgtool.cli.show.documents import document
 

@@ -17,6 +17,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from imgtool.device.events import Listener
@@ -78,11 +79,11 @@ def verify(
             differences = tuple(_judged(each, pieces, session) for each in found)
             seconds = session.wire.clock.monotonic() - start
             progress.clear()
-            _report(Compared(pieces, changes, differences, seconds), session, as_json=json)
+            _report(VerifyResult(pieces, changes, differences, seconds), session, as_json=json)
     raise typer.Exit(_DIFFERS if differences else 0)
 
 
-class Difference(NamedTuple):
+class SectorDifference(NamedTuple):
     """A sector that differs: the first byte that does, what should be there, what is, and what it means."""
 
     address: int
@@ -91,12 +92,12 @@ class Difference(NamedTuple):
     meaning: str
 
 
-class Compared(NamedTuple):
+class VerifyResult(NamedTuple):
     """What was compared, in which way the pieces are not the files, what differs, and the time it took."""
 
     pieces: tuple[Piece, ...]
     changes: tuple[str, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[SectorDifference, ...]
     seconds: float
 
 
@@ -120,9 +121,9 @@ def _check_room(pieces: tuple[Piece, ...], session: Session) -> None:
     check_room(pieces, session.flash.bytes, frozenset())
 
 
-def _judged(mismatch: Mismatch, pieces: tuple[Piece, ...], session: Session) -> Difference:
+def _judged(mismatch: Mismatch, pieces: tuple[Piece, ...], session: Session) -> SectorDifference:
     """A difference, and whether it is one of the image header alone."""
-    return Difference(
+    return SectorDifference(
         mismatch.address, mismatch.expected, mismatch.found, _of_header(mismatch, pieces, session)
     )
 
@@ -152,13 +153,12 @@ def _of_header(mismatch: Mismatch, pieces: tuple[Piece, ...], session: Session) 
     return f"only the image header: {', '.join(names)}"
 
 
-def _report(result: Compared, session: Session, *, as_json: bool) -> None:
+def _report(result: VerifyResult, session: Session, *, as_json: bool) -> None:
     if as_json:
         typer.echo(_document(result, session))
         return
     from imgtool.cli.show.progress import duration
     from imgtool.cli.show.text import Span, stdout
-    from imgtool.errors import in_bytes
 
     screen = stdout()
     size = in_bytes(sum(len(piece.data) for piece in result.pieces))
@@ -184,7 +184,7 @@ def _report(result: Compared, session: Session, *, as_json: bool) -> None:
         screen.line(f"  and {count - _SHOWN} more")
 
 
-def _document(result: Compared, session: Session) -> str:
+def _document(result: VerifyResult, session: Session) -> str:
     from imgtool.cli.run.connecting import chip_fields
     from imgtool.cli.show.documents import document
 

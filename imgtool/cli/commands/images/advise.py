@@ -11,6 +11,7 @@ import typer
 from imgtool.cli.input.arguments import JsonOption, UsageError
 from imgtool.cli.input.options import images_of, size_name
 from imgtool.cli.run.connecting import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
+from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions
@@ -230,7 +231,6 @@ def _point(point: AdvicePoint) -> dict[str, Any]:
 
 
 def _show(old: str, result: FirmwareAdvice) -> None:
-    from imgtool.cli.run.connecting import size_words
     from imgtool.cli.show.cures import show_cures, show_notes
     from imgtool.cli.show.render import firmware_words
     from imgtool.cli.show.text import Line, Span, stdout
@@ -243,7 +243,7 @@ def _show(old: str, result: FirmwareAdvice) -> None:
     facts = [
         ("old", f"{firmware_words(result.old) or 'no firmware that imgtool knows'} ({what})"),
         ("new", firmware_words(result.new) or result.new_kind),
-        ("flash", f"{size_words(result.flash_bytes)}{header}"),
+        ("flash", f"{capacity(result.flash_bytes)}{header}"),
     ]
     screen.table([(Span(name, "dim"), value) for name, value in facts])
     screen.line()

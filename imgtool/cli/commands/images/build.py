@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.merge import HeaderChange
     from imgtool.operations.building.images import Built
 
-__all__ = ["Output", "build"]
+__all__ = ["BuildOutput", "build"]
 
 _KEEP: Final = "keep"
 _AUTO: Final = "auto"
 _VERSIONS: Final = (1, 2)
 
 
-class Output(NamedTuple):
+class BuildOutput(NamedTuple):
     """A file to write: path, flash address, bytes, the check in it."""
 
     path: Path
@@ -34,7 +34,7 @@ class Output(NamedTuple):
     checksum: Checksum | None = None
 
 
-class _Form(NamedTuple):
+class _BuildForm(NamedTuple):
     """What to make of the images."""
 
     merge: bool
@@ -137,16 +137,16 @@ def _check_words(version: int, slot: int | None, *, one_file: bool) -> None:
         )
 
 
-def _form(merge: bool, full_size: str | None, init_data: str, changes: list[str]) -> _Form:
+def _form(merge: bool, full_size: str | None, init_data: str, changes: list[str]) -> _BuildForm:
     if full_size is None:
         if init_data != _AUTO or changes:
             raise UsageError(
                 "init data goes into the image of a whole flash", expected="--fullimage SIZE", found="none"
             )
-        return _Form(merge, None, None)
+        return _BuildForm(merge, None, None)
     from imgtool.cli.input.placing import init_source
 
-    return _Form(merge, size_name(full_size)[0], init_source(init_data, changes))
+    return _BuildForm(merge, size_name(full_size)[0], init_source(init_data, changes))
 
 
 def _header(
@@ -169,8 +169,8 @@ def _header(
 
 
 def _outputs(
-    built: Built, elf: Path, output: str | None, form: _Form
-) -> tuple[list[Output], tuple[Finding, ...], bool]:
+    built: Built, elf: Path, output: str | None, form: _BuildForm
+) -> tuple[list[BuildOutput], tuple[Finding, ...], bool]:
     """The files, what is to be said of them beside the build, and whether all checks of them hold."""
     stem = elf.with_suffix("")
     if form.flash is not None and form.init_data is not None:
@@ -179,19 +179,19 @@ def _outputs(
         made = fullimage(built.pieces, form.flash, Extras(form.init_data))
         path = _one_path(f"{stem}-{form.flash}.bin", output)
         findings = (*made.findings, *made.description.findings)
-        return [Output(path, 0, made.data, built.files[0].checksum)], findings, made.description.ok
+        return [BuildOutput(path, 0, made.data, built.files[0].checksum)], findings, made.description.ok
     if form.merge:
         from imgtool.operations.assemble.merge import merge
 
         path = _one_path(f"{stem}.bin", output)
-        return [Output(path, 0, merge(built.pieces).data, built.files[0].checksum)], (), True
+        return [BuildOutput(path, 0, merge(built.pieces).data, built.files[0].checksum)], (), True
     if built.version != 1:
         (file,) = built.files
         path = _one_path(f"{stem}-{file.suffix}", output)
-        return [Output(path, file.address, file.data, file.checksum)], (), True
+        return [BuildOutput(path, file.address, file.data, file.checksum)], (), True
     paths = [_pair_path(elf, output, file.suffix) for file in built.files]
     files = zip(paths, built.files, strict=True)
-    return [Output(path, file.address, file.data, file.checksum) for path, file in files], (), True
+    return [BuildOutput(path, file.address, file.data, file.checksum) for path, file in files], (), True
 
 
 def _pair_path(elf: Path, output: str | None, suffix: str) -> Path:
@@ -212,7 +212,7 @@ def _one_path(default: str, output: str | None) -> Path:
     return Path(output) / Path(default).name if _is_folder(output) else Path(output)
 
 
-def _write(outputs: list[Output], elf: Path, output: str | None) -> None:
+def _write(outputs: list[BuildOutput], elf: Path, output: str | None) -> None:
     from imgtool.cli.input.files import unusable, write_file, write_files
 
     if output is not None and _is_folder(output):

@@ -25,7 +25,7 @@ _DAMAGED: Final = 1
 _FEW: Final = 5  # file systems that are named one by one
 
 
-class _Row(NamedTuple):
+class _FileRow(NamedTuple):
     """A file, the part that it is in, and where it goes below the folder."""
 
     part: str
@@ -89,17 +89,17 @@ def _is_about(finding: Finding, found: Sequence[tuple[str, FileSystem]]) -> bool
     return at is not None and any(system.offset <= at <= system.offset + system.size for _, system in found)
 
 
-def _rows(found: Sequence[tuple[str, FileSystem]]) -> list[_Row]:
+def _rows(found: Sequence[tuple[str, FileSystem]]) -> list[_FileRow]:
     from imgtool.operations.extract.safe_names import safe_paths
 
     files = [(name, file) for name, system in found for file in system.files]
     several = len(found) > 1
     wanted = [f"{name}/{file.path.lstrip('/')}" if several else file.path for name, file in files]
     targets = safe_paths(wanted, [MANIFEST])
-    return [_Row(name, file, target) for (name, file), target in zip(files, targets, strict=True)]
+    return [_FileRow(name, file, target) for (name, file), target in zip(files, targets, strict=True)]
 
 
-def _renamed(rows: Sequence[_Row]) -> list[Finding]:
+def _renamed(rows: Sequence[_FileRow]) -> list[Finding]:
     return [
         Finding(
             Severity.WARNING, "renamed", f"{row.file.path or 'a file without a name'} becomes {row.target}"
@@ -109,7 +109,7 @@ def _renamed(rows: Sequence[_Row]) -> list[Finding]:
     ]
 
 
-def _write(rows: Sequence[_Row], source: Path, folder: Path) -> None:
+def _write(rows: Sequence[_FileRow], source: Path, folder: Path) -> None:
     """Write all files, or none where one cannot be."""
     from imgtool.cli.input.files import real_path, unusable, write_files
 
@@ -135,7 +135,11 @@ def _write(rows: Sequence[_Row], source: Path, folder: Path) -> None:
 
 
 def _print_json(
-    taken: Extraction, source: Path, folder: Path | None, rows: Sequence[_Row], findings: Sequence[Finding]
+    taken: Extraction,
+    source: Path,
+    folder: Path | None,
+    rows: Sequence[_FileRow],
+    findings: Sequence[Finding],
 ) -> None:
     from imgtool.cli.show.documents import document, finding_fields, warnings_of
 
@@ -165,7 +169,7 @@ def _print_text(
     source: Path,
     folder: Path | None,
     found: Sequence[tuple[str, FileSystem]],
-    rows: Sequence[_Row],
+    rows: Sequence[_FileRow],
     findings: Sequence[Finding],
 ) -> None:
     from imgtool.cli.show import text

@@ -13,7 +13,7 @@ from imgtool.cli.input.arguments import JsonOption, UsageError
 from imgtool.cli.input.options import INIT_DATA_CHOICES, OutputFormat, number
 
 if TYPE_CHECKING:
-    from imgtool.cli.input.placing import Content
+    from imgtool.cli.input.placing import FileContent
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.patch.steps import Changes, Patched, Write
     from imgtool.operations.patch.table import TableChange
@@ -270,7 +270,7 @@ def _other_inputs(changes: Changes) -> list[Path]:
     return [Path(name) for name in (*names, *(write.name for write in changes.writes if write.name))]
 
 
-def _moved(writes: tuple[Write, ...], content: Content) -> tuple[Write, ...]:
+def _moved(writes: tuple[Write, ...], content: FileContent) -> tuple[Write, ...]:
     """The writes to flash addresses of records as offsets from the lowest one."""
     from dataclasses import replace
 
@@ -291,7 +291,7 @@ def _moved(writes: tuple[Write, ...], content: Content) -> tuple[Write, ...]:
     return tuple(moved)
 
 
-def _encoded(content: Content, made: Patched, file: Path, target: Path) -> bytes:
+def _encoded(content: FileContent, made: Patched, file: Path, target: Path) -> bytes:
     """The file's bytes: raw, or as records where the target's name asks for them or FILE is replaced."""
     wanted = content.form if target == file else OutputFormat.of_name(target).value
     if wanted == OutputFormat.BIN.value:

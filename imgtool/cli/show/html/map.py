@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.cli.show.flash_map import style_of
 from imgtool.cli.show.html.values import address, definitions, escaped, link
-from imgtool.cli.show.render import byte_words
 from imgtool.formats.reading import PartKind
+from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def basics(part: Mapping[str, Any], whole: int) -> list[tuple[str, str]]:
     pairs = [
         ("offset", f"<code>{address(part['offset'])}</code>"),
         ("end", f"<code>{address(end)}</code>"),
-        ("size", f"{byte_words(part['size'])}, {_share(part['size'], whole)}"),
+        ("size", f"{bytes_and_units(part['size'])}, {_share(part['size'], whole)}"),
     ]
     if "address" in part:
         pairs.append(("address", f"<code>0x{part['address']:08x}</code>"))
@@ -129,7 +129,7 @@ def _row(part: Mapping[str, Any], whole: int, place: str, band: str) -> str:
 def _drawing(part: Mapping[str, Any], place: str, band: str) -> str:
     """The drawing of a part, as tall as the whole table: its band and its stretch of the strip, as a link."""
     end = part["offset"] + part["size"]
-    title = f"{part['kind']}, {address(part['offset'])} to {address(end)}, {byte_words(part['size'])}"
+    title = f"{part['kind']}, {address(part['offset'])} to {address(end)}, {bytes_and_units(part['size'])}"
     return (
         f'<svg class="band" viewBox="0 0 100 {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
         f'<a href="#{place}" tabindex="-1"><title>{escaped(title)}</title>{band}</a></svg>'
@@ -168,7 +168,7 @@ def _legend(parts: Sequence[Mapping[str, Any]], whole: int) -> str:
         sizes[sort] = sizes.get(sort, 0) + part["size"]
     items = "".join(
         f'<li class="{sort}"><i aria-hidden="true"></i><span>{escaped(", ".join(names))}</span>'
-        f"<small>{byte_words(sizes[sort])}, {_share(sizes[sort], whole)}</small></li>"
+        f"<small>{bytes_and_units(sizes[sort])}, {_share(sizes[sort], whole)}</small></li>"
         for sort, names in kinds.items()
     )
     return f'<ul class="legend" aria-label="Legend">{items}</ul>'

@@ -9,10 +9,10 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.cli.show.html.values import Cell, address, escaped, is_records, link, rows_of, table
-from imgtool.cli.show.render import byte_words
 from imgtool.formats.reading import FileKind
 from imgtool.formats.regions.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST
 from imgtool.operations.inspect.describe import AT_FLASH_START
+from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
     from imgtool.operations.inspect.describe import Description
@@ -132,7 +132,7 @@ def file_lists(file: PageFile) -> str:
         where = f"{part['kind']} at {address(part['offset'])}"
         known = [f"{len(listed):,} file{'' if len(listed) == 1 else 's'}"]
         known += [
-            f"{byte_words(part[name])} {name}" for name in ("used", "free") if _is_count(part.get(name))
+            f"{bytes_and_units(part[name])} {name}" for name in ("used", "free") if _is_count(part.get(name))
         ]
         place = link(f"{file.anchor}-p{number}", escaped(where))
         if all(each.get("whole") for each in listed):

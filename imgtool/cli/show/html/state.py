@@ -14,7 +14,7 @@ from imgtool.cli.show.state_report import topics
 
 if TYPE_CHECKING:
     from imgtool.cli.show.html.sections import PageFile
-    from imgtool.cli.show.state_report import Topic
+    from imgtool.cli.show.state_report import StateTopic
     from imgtool.operations.inspect.flash_slots import ActiveSlot
     from imgtool.operations.inspect.flash_state import FlashState
     from imgtool.operations.inspect.sdk_sectors import InitDataState, SystemParamState
@@ -33,7 +33,7 @@ def state_cards(file: PageFile) -> str:
     return block(file, "On this flash", f'<div class="cards">{cards}</div>' if cards else "")
 
 
-def _card(file: PageFile, state: FlashState, topic: Topic) -> str:
+def _card(file: PageFile, state: FlashState, topic: StateTopic) -> str:
     level = min(file.level + 2, DEEPEST_HEADING)
     where = "" if topic.offset is None else f" <small>{file.place(topic.offset)}</small>"
     more = ""

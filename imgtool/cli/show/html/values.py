@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
-from imgtool.cli.show.render import byte_words
+from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,7 +194,7 @@ def _number(name: str, value: int) -> str:
     if _counts(name, _CODES):
         return f"<code>0x{value:02x}</code>"
     if _counts(name, _BYTES):
-        return byte_words(value)
+        return bytes_and_units(value)
     return f"{value:,} (<code>0x{value:x}</code>)" if value >= _LARGE else str(value)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.virtual.chip.machine import Pause, Setup, VirtualChip
+from imgtool.virtual.chip.machine import Setup, Stop, VirtualChip
 from imgtool.virtual.chip.store import MemoryStore
 from tests.support import IMAGES, Command, Put, aggregate, flipped
 
@@ -131,7 +131,7 @@ def test_a_flash_after_its_first_boot(name: str, folder: Path, put: Put, imgtool
     chip.power_on(download=False)
     for _ in range(10_000):
         chip.uart.drain()
-        if chip.run(60_000_000_000) is Pause.IDLE:
+        if chip.run(60_000_000_000) is Stop.IDLE:
             break
     put("back.bin", chip.flash.read(0, len(content)))
     run = imgtool("compare", "full.bin", "back.bin")
