@@ -6,18 +6,10 @@ from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
 from imgtool.formats.reading import Firmware, PartKind
 from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
-from imgtool.layout.regions import (
-    FlashLayout,
-    filesystem_places,
-    filesystem_start,
-    layout_for,
-    lowest_protected,
-    resolve,
-    sdk_regions,
-    size_findings,
-    size_for,
-    table_regions,
-)
+from imgtool.layout.file_places import filesystem_places, filesystem_start
+from imgtool.layout.fit import layout_for, size_findings, size_for
+from imgtool.layout.nodemcu import lowest_protected, resolve, table_regions
+from imgtool.layout.regions import FlashLayout, sdk_regions
 from tests.support import IMAGES, codes
 
 # Contract section 7: RF cal, init data and system parameters of firmware on a non-OS SDK before 3.

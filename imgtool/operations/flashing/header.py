@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import FileKind, Finding, Severity
-from imgtool.layout.regions import size_for
+from imgtool.layout.fit import size_for
 from imgtool.operations.assemble.extras import table_of
 from imgtool.operations.assemble.fullimage import mode_advice
 from imgtool.operations.assemble.merge import HeaderChange, Piece, header_cover, patched

@@ -4,6 +4,10 @@ Also the values that :mod:`imgtool.virtual.chip.boot` speaks in, and the flash a
 is
 executed: firmware is known by its strings and its structure.  What is emulated, and what of it nobody has
 confirmed on silicon: docs/virtual/boot.md.
+
+What a release does is told here on purpose a second time, after the sources and not after
+imgtool/layout/generations.py: what advise predicts is held against these boots, so neither may lean on the
+other.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.nodemcu_page import PartitionTable, Record, RecordPage
-from imgtool.layout.regions import resolve
+from imgtool.layout.nodemcu import resolve
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.boots import ResetCause

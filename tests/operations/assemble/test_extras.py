@@ -5,7 +5,7 @@ import pytest
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import Firmware
-from imgtool.layout.regions import layout_for
+from imgtool.layout.fit import layout_for
 from imgtool.operations.assemble.extras import AT_ITS_PLACE, filesystem_findings, place_by_name
 from imgtool.operations.assemble.fullimage import Extras, fullimage
 from imgtool.operations.assemble.merge import Piece
