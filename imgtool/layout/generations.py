@@ -12,6 +12,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from imgtool.chip import IROM_PLACE
 from imgtool.formats.firmware import ARDUINO_NAMES
 from imgtool.formats.reading import PartKind
 from imgtool.layout.traits import (
@@ -282,7 +283,7 @@ _OF_SDK: Final = (
         needs_init_data=True,
         missing_init_data=InitDataRepair.NEVER,
         sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
-        irom=(0x1_0000, 0x4_0000),
+        irom=(IROM_PLACE, 0x4_0000),
         sources=(_HALTS, Source(Standing.READ, f"{_SDK}/tree/v2.0.0/lib"), _SDK_EXAMPLES),
     ),
     Generation(
@@ -310,7 +311,7 @@ _OF_SDK: Final = (
         name="non-OS SDK of a version that is not known",
         family=Family.NON_OS,
         release_known=False,
-        irom=(0x1_0000, 0x4_0000),
+        irom=(IROM_PLACE, 0x4_0000),
         sources=(Source(Standing.INFERRED, f"{_SDK}/tree/v2.2.1/examples"),),
     ),
 )
