@@ -1,4 +1,4 @@
-"""The map of modules in docs/explanation/architecture.md, made from the first line of each module's docstring.
+"""The map of modules in docs/explanation/architecture.md, made from the first line of each docstring.
 
 Not a description of its own: to change a line of the map, change the module's docstring.  ``python
 docs/module_map.py`` writes it, ``--check`` says whether it is as it should be.
