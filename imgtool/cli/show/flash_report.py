@@ -31,7 +31,7 @@ __all__ = [
 
 
 _PORT_WIDTH: Final = 24
-# Ends of the codes by which imgtool.operations.upgrade.notes says that something is lost.
+# Ends of the codes by which imgtool.operations.flashing.upgrade_notes says that something is lost.
 _LOSSES: Final = ("-formatted", "-overwritten", "-lost")
 
 

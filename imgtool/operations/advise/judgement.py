@@ -117,9 +117,9 @@ class _Advice:
     def advice(self) -> FirmwareAdvice:
         plan = self.plan
         same = plan is not None and self._same(plan)
-        as_is = side_after(self.before, _sectors(self.raw, self.old), self.content)
+        as_is = self._after(_sectors(self.raw, self.old))
         other = self._points(as_is)
-        after = as_is if plan is None else side_after(self.before, plan.pieces, self.content)
+        after = as_is if plan is None else self._after(plan.pieces)
         if same:
             after = replace(after, written=())  # imgtool flash leaves out what is there already
         points = other if plan is None else self._points(after)
@@ -162,6 +162,10 @@ class _Advice:
     def _is_there(self, address: int, data: bytes) -> bool:
         held = self.before.code[address : address + len(data)]
         return (held if len(held) == len(data) else self.before.read(address, len(data))) == data
+
+    def _after(self, pieces: Sequence[Piece]) -> FlashSide:
+        """The flash with these pieces written to it."""
+        return side_after(self.before, pieces, self.content.main, self.content.start)
 
     def _points(self, after: FlashSide) -> list[AdvicePoint]:
         before = self.before

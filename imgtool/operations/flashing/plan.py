@@ -51,6 +51,7 @@ from imgtool.operations.flashing.draft import (
 from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
 from imgtool.operations.flashing.init_data import settle_init_data, wants_init
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
+from imgtool.operations.flashing.upgrade_notes import upgrade_findings
 from imgtool.operations.inspect.device_settings import (
     KeptPage,
     Reader,
@@ -60,7 +61,6 @@ from imgtool.operations.inspect.device_settings import (
     keep_page,
     region_by_name,
 )
-from imgtool.operations.upgrade.notes import upgrade_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
