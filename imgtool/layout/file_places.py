@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imgtool.chip import SECTOR
 from imgtool.formats.reading import PartKind
 from imgtool.layout.first_boot import spiffs_formula
-from imgtool.layout.generations import generation_of
+from imgtool.layout.generations import GENERATIONS, generation_of
 from imgtool.layout.regions import Region, align_up
 from imgtool.layout.traits import FilePlace, Magics, SpiffsRule
 
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Firmware
     from imgtool.layout.regions import FlashLayout
 
-__all__ = ["filesystem_made", "filesystem_places", "filesystem_start", "spiffs_block", "spiffs_room"]
+__all__ = [
+    "filesystem_made",
+    "filesystem_places",
+    "filesystem_start",
+    "places_before_tables",
+    "spiffs_block",
+    "spiffs_room",
+]
 
 
 def filesystem_start(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> int | None:
@@ -33,8 +40,11 @@ def filesystem_start(layout: FlashLayout, firmware: Firmware | None, firmware_en
         firmware_end: Flash address behind irom, rounded up to a sector.
     """
     rule = _behind(firmware)
-    if rule is None:
-        return None
+    return None if rule is None else _first_place(layout, rule, firmware_end)
+
+
+def _first_place(layout: FlashLayout, rule: SpiffsRule, firmware_end: int) -> int:
+    # 0.9 rounds end + 0x3000 down to 0x4000: behind whole sectors that is the same.
     return align_up(firmware_end, rule.near_step if _is_small(layout, rule) else rule.step)
 
 
@@ -47,9 +57,24 @@ def filesystem_places(layout: FlashLayout, firmware: Firmware | None, firmware_e
         firmware_end: Flash address behind irom, rounded up to a sector.
     """
     rule = _behind(firmware)
-    first = filesystem_start(layout, firmware, firmware_end)
-    if rule is None or first is None:
-        return ()
+    return () if rule is None else _places(layout, rule, firmware_end)
+
+
+def places_before_tables(layout: FlashLayout, firmware_end: int) -> tuple[int, ...]:
+    """Where the newest releases that search look: what they made is left there under one with a table.
+
+    Args:
+        layout: The flash.
+        firmware_end: Flash address behind irom, rounded up to a sector.
+    """
+    rules = (
+        row.files for row in GENERATIONS if row.files is not None and row.files.place is FilePlace.BEHIND
+    )
+    return _places(layout, [*rules][-1], firmware_end)
+
+
+def _places(layout: FlashLayout, rule: SpiffsRule, firmware_end: int) -> tuple[int, ...]:
+    first = _first_place(layout, rule, firmware_end)
     if not rule.tries:
         return (first,)
     end = layout.flash.bytes

@@ -48,6 +48,8 @@ def layout_for(
         LayoutError: The firmware cannot work on this size, or imgtool knows no layout for it.
     """
     row = generation_of(firmware, paged=table is not None)
+    if row.starts_behind_eboot:
+        row = generation_of(None)  # nothing starts a sketch here: its strings are left of an older firmware
     name = _name(firmware)
     if flash.name == "256KB":
         raise LayoutError(

@@ -149,7 +149,8 @@ def _size(
         findings.append(Finding(Severity.NOTE, "c1-kept", message, 3))
     largest = size_for(capacity, None, None)
     if largest is not None and size.bytes < largest.bytes:
-        name = "this firmware" if main.firmware is None else f"{main.firmware.name} {main.firmware.version}"
+        which = main.firmware
+        name = "this firmware" if which is None else f"{which.name} {which.version or ''}".strip()
         message = f"{name} does not know {largest.name}: it gets {size.name}, and the rest is not used"
         findings.append(Finding(Severity.WARNING, "size-limited", message, 3))
     return size, "the capacity found" if size.bytes == capacity else "the largest that it knows", findings

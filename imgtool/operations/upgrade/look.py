@@ -17,7 +17,7 @@ from imgtool.formats.filesystems.spiffs import blocks_left, signature_at
 from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
-from imgtool.layout.file_places import filesystem_places
+from imgtool.layout.file_places import filesystem_places, places_before_tables
 from imgtool.layout.fit import kept_regions, layout_for
 from imgtool.layout.generations import ARDUINO, generation, generation_of
 from imgtool.layout.nodemcu import table_regions
@@ -195,7 +195,10 @@ def _looked_for(old: OldFlash, side: FlashSide) -> list[FoundFileSystem]:
     places: set[int] = set()
     if side.layout is not None and side.nodemcu:
         region = side.layout.find(PartKind.SPIFFS)
-        places |= set(filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR)))
+        end = align_up(side.irom_end, SECTOR)
+        places |= set(filesystem_places(side.layout, side.firmware, end))
+        if side.generation.has_partition_table:
+            places |= set(places_before_tables(side.layout, end))
         places |= set() if region is None else {region.start}
     found = find_filesystems(old.read, old.capacity, sorted(places)) if places else ()
     if not found:
