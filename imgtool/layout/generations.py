@@ -45,6 +45,8 @@ _SDK_SIZES: Final = Source(Standing.READ, f"{_SDK}/blob/v2.2.1/include/user_inte
 _SDK_EXAMPLES: Final = Source(Standing.READ, f"{_SDK}/tree/v2.2.1/examples")
 _SDK_GUIDE: Final = Source(Standing.DOCUMENTED, f"{_SDK}/blob/v2.2.1/bin/at/README.md")
 _HALTS: Final = Source(Standing.DOCUMENTED, "https://github.com/nodemcu/nodemcu-firmware/pull/1500")
+# Espressif's repository begins with 2.0.0; the core has the libraries of the SDK before.
+_OLD_LIBRARIES: Final = Source(Standing.READ, "https://github.com/esp8266/Arduino/tree/2.3.0/tools/sdk/lib")
 _ARDUINO_CORE: Final = Source(Standing.READ, "https://github.com/esp8266/Arduino/tree/master/tools/sdk/ld")
 
 
@@ -273,7 +275,7 @@ _OF_SDK: Final = (
         keeps_rf_cal=False,
         sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
         irom=(0x4_0000,),
-        sources=(_HALTS, Source(Standing.READ, f"{_SDK}/tree/v1.5.0/lib"), _SDK_GUIDE),
+        sources=(_HALTS, _OLD_LIBRARIES, _SDK_GUIDE),
     ),
     Generation(
         name="non-OS SDK 1.5.4.1 to 2.0",
@@ -353,7 +355,7 @@ _OF_ARDUINO: Final = (
         before=(1, 5, 4, 1),
         keeps_rf_cal=False,
         sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
-        sources=(_ARDUINO_CORE, Source(Standing.READ, f"{_SDK}/tree/v1.5.0/lib")),
+        sources=(_ARDUINO_CORE, _OLD_LIBRARIES),
     ),
     replace(
         _ARDUINO,
@@ -387,7 +389,7 @@ _OF_MICROPYTHON: Final = (
         sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
         files_in_fat=True,
         irom=(0x9000,),
-        sources=(Source(Standing.INFERRED, f"{_SDK}/tree/v1.5.0/lib"),),
+        sources=(_OLD_LIBRARIES._replace(standing=Standing.INFERRED),),
     ),
     # It writes init data before the SDK reads the nibble, by what the boot ROM makes of it: 4 MB is the most
     # that runs with every build, and which SDK is inside does not follow from its version.
@@ -433,7 +435,7 @@ _OF_OTHERS: Final = (
         family=Family.OPEN_RTOS,
         names=("esp-open-rtos",),
         numbering=Numbering.NONE,
-        irom=(0x2000,),
+        irom=(),
         sources=(
             Source(Standing.READ, "https://github.com/SuperHouse/esp-open-rtos/blob/master/core/app_main.c"),
             Source(Standing.READ, "https://github.com/SuperHouse/esp-open-rtos/blob/master/core/sysparam.c"),
