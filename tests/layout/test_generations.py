@@ -137,8 +137,8 @@ def test_a_partition_table_decides_before_all_strings(firmware: Firmware | None)
     assert generation_of(firmware, paged=True) is generation("NodeMCU 3")
 
 
-# docs/flash-layouts.md, docs/formats/spiffs.md: sector of init data from the end, whether it is needed, what is
-# done about it, whether RF calibration is kept, magics, largest size, LFS.
+# docs/flash-layouts.md, docs/formats/spiffs.md: sector of init data from the end, whether it is needed,
+# what is done about it, whether RF calibration is kept, magics, largest size, LFS.
 RULES: Final = {
     "NodeMCU 0.9": (4, False, "if-erased", False, Magics.NONE, 0x40_0000, LfsPlace.NONE),
     "NodeMCU 1.4": (4, False, "if-erased", False, Magics.NONE, 0x40_0000, LfsPlace.NONE),

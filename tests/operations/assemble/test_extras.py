@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from fixtures.upgrades import from_3
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import Firmware
@@ -87,6 +88,12 @@ def test_file_system_of_a_firmware_that_imgtool_does_not_know() -> None:
 
     with pytest.raises(LayoutError, match="does not know where this firmware looks"):
         fullimage(pieces, "4MB", Extras(filesystem=FILES))
+
+
+def test_file_system_for_a_table_without_spiffs() -> None:
+    # NodeMCU 3 looks in its partition alone.
+    with pytest.raises(LayoutError, match="does not know where this firmware looks"):
+        fullimage([Piece(0, from_3(spiffs=0), "a")], "4MB", Extras(filesystem=FILES))
 
 
 def test_empty_file_system() -> None:
