@@ -206,6 +206,7 @@ class SpiffsRule:
     Attributes:
         magics: Of its blocks.
         place: How it finds it.
+        pages: The layout of its pages, by the first release with it; one does not read another's.
         blocks: The block sizes that it knows, smallest first.
         least_blocks: So many of the larger ones must fit, or it takes the smaller ones.
         probes_each: Whether it looks for every block size that fits, and not only for the one it would take.
@@ -221,6 +222,7 @@ class SpiffsRule:
 
     magics: Magics
     place: FilePlace
+    pages: str = "1.5.4.1"
     blocks: tuple[int, ...] = (0x1000, 0x2000)
     least_blocks: int = 4
     probes_each: bool = False

@@ -26,7 +26,7 @@ PLAIN: Final = "non-OS SDK application"
 RELEASES: Final = [
     (Firmware("NodeMCU", "0.9.2"), "NodeMCU 0.9"),
     (Firmware("NodeMCU", "0.9.5"), "NodeMCU 0.9"),
-    (Firmware("NodeMCU", "0.9.6"), "NodeMCU 0.9"),
+    (Firmware("NodeMCU", "0.9.6"), "NodeMCU 0.9.6"),
     (Firmware("NodeMCU", "1.4.0"), "NodeMCU 1.4"),
     (Firmware("NodeMCU", "1.5.1", "1.5.1(e67da894)"), "NodeMCU 1.5"),
     (Firmware("NodeMCU", "1.5.4.1", "1.5.4.1(39cb9a32)"), "NodeMCU 1.5.4.1"),
@@ -181,6 +181,16 @@ def test_the_rules_of_a_generation(name: str, rules: tuple[object, ...]) -> None
         row.sizes.largest,
         row.lfs,
     ) == rules
+
+
+def test_pages_of_old_releases_have_three_layouts() -> None:
+    files = [
+        generation_of(Firmware("NodeMCU", v)).files for v in ("0.9.5", "0.9.6", "1.4.0", "1.5.1", "2.2.1")
+    ]
+    pages = [rule.pages for rule in files if rule is not None]
+
+    assert len(pages) == 5
+    assert (len(set(pages)), pages[2] == pages[3]) == (4, True)
 
 
 @pytest.mark.parametrize(

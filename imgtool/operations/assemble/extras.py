@@ -12,6 +12,7 @@ from imgtool.chip import SECTOR, flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
+from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
@@ -255,9 +256,12 @@ def table_of(data: bytes, source: Description) -> PartitionTable | None:
 
 def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firmware | None) -> list[Finding]:
     """Why a NodeMCU firmware would format the file system image that goes with it; empty if it would not."""
-    if image is None or firmware is None or not generation_of(firmware).is_nodemcu:
+    row = generation_of(firmware)
+    if image is None or firmware is None or not row.is_nodemcu:
         return []
     signature = signature_at(image.data)
+    if row.without_magics and signature is None and plain_at(image.data) is not None:
+        return []
     if signature is None:
         reason = "is no SPIFFS that NodeMCU knows"
         return [_formats(image, reason)]

@@ -175,11 +175,19 @@ def _without_magics(
         lost = FoundFileSystem(PartKind.SPIFFS, start, before.layout.flash.bytes - 4 * _SECTOR - start)
         return _overwritten(after, lost), True
     if start == new.start and before.layout.flash is after.layout.flash:
-        reason = f"both releases have it at 0x{start:06x}, to the end of the same flash size"
-        return _point(AdviceVerdict.KEPT, reason), False
+        return _at_the_same_place(before, after, start), False
     why = f"it was at 0x{start:06x}" if start != new.start else "the flash size in the header is another one"
     reason = f"{why}; {after.name} makes its own{where}"
     return _point(AdviceVerdict.FORMATTED, reason), True
+
+
+def _at_the_same_place(before: FlashSide, after: FlashSide, start: int) -> AdvicePoint:
+    reason = f"both releases have it at 0x{start:06x}, to the end of the same flash size"
+    old, new = before.generation.files, after.generation.files
+    if old is None or new is None or old.pages == new.pages:
+        return _point(AdviceVerdict.KEPT, reason)
+    reason += f", but {after.name} has another page layout: files show under wrong names"
+    return _point(AdviceVerdict.LOST, reason)
 
 
 # NodeMCU from 1.5.4.1 on.

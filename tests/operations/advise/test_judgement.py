@@ -315,6 +315,14 @@ ROWS: Final = [
         "formatted",
         "does not read",
     ),
+    Row(
+        "D8.6 0.9.5 to 1.4.0, whose pages have another layout",
+        at("0.9.5", 0x20000, PLAIN),
+        release("1.4.0"),
+        FILES,
+        "lost",
+        "wrong names",
+    ),
     Row("D8.6 1.4.0 to 1.5.1", at("1.4.0", 0x20000, PLAIN), release("1.5.1"), FILES, "kept"),
     Row(
         "D8.6 1.4.0 to a larger 1.5.1",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.upgrades import from_3
+from fixtures.upgrades import from_3, spiffs
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import Firmware
@@ -133,6 +133,15 @@ def test_no_spiffs_at_all_is_a_warning_for_nodemcu() -> None:
     found = filesystem_findings(image, NO_PARTITION, Firmware("NodeMCU", "2.2.0"))
 
     assert said(tuple(found), "warning") == ["filesystem-formatted"]
+
+
+@pytest.mark.parametrize(("version", "warned"), [("0.9.5", False), ("1.5.1", False), ("1.5.4.1", True)])
+def test_a_file_system_without_magics(version: str, warned: bool) -> None:
+    # Before 1.5.4.1 NodeMCU looks for none, and formats nothing.
+    image = Piece(AT_ITS_PLACE, spiffs(8, 0x1000, magic=False), "files.img")
+    found = filesystem_findings(image, NO_PARTITION, Firmware("NodeMCU", version))
+
+    assert said(tuple(found), "warning") == (["filesystem-formatted"] if warned else [])
 
 
 @pytest.mark.parametrize(("firmware", "size"), [("sample", "4MB"), ("nodemcu-3.0-2021", "4MB")])
