@@ -20,6 +20,7 @@ from imgtool.operations.inspect.device_settings import (
     record_names,
 )
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from imgtool.layout.regions import Region
@@ -168,7 +169,7 @@ def init_data_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
         reason = f"{after.name} has it compiled in, and uses none in the flash"
         return [AdvicePoint(Topic.INIT_DATA, AdviceVerdict.NONE, reason)]
     if after.layout is None:
-        reason = f"where the new firmware looks for it is not known: {after.problem}"
+        reason = Phrase("where the new firmware looks for it is not known: ", after.problem)
         return [AdvicePoint(Topic.INIT_DATA, AdviceVerdict.UNKNOWN, reason)]
     region = after.layout.find(PartKind.INIT_DATA)
     if region is None:
