@@ -108,6 +108,7 @@ def table() -> str:
         "Files",
         "LFS",
         "irom",
+        "Console",
         "Known from",
     )
     lines = [head, ("---",) * len(head)]
@@ -121,6 +122,7 @@ def table() -> str:
             files(row),
             lfs(row),
             ", ".join(f"0x{place:x}" for place in row.irom),
+            str(row.baud or ""),
             sources(row),
         )
         for row in GENERATIONS

@@ -40,7 +40,7 @@ _ERASE_NS: Final = 45_000_000  # a sector and the write behind it
 _NODEMCU_RESET_NS: Final = 5_000_000  # ets_delay_us(5000) in NodeMCU's first_time_setup()
 
 _NEW_BAUD: Final = 115_200
-_OLD_BAUD: Final = 9_600  # NodeMCU 0.9.x
+_OLD_BAUD: Final = 9_600  # NodeMCU 0.9.x and 1.4.0
 
 # First SDK that halts on missing init data; https://github.com/nodemcu/nodemcu-firmware/pull/1500
 _CHECKING_SDK: Final = (1, 5, 4, 1)
@@ -262,7 +262,7 @@ def _nodemcu_old(chip: BootFlash, end: int, program: bytes, firmware: Firmware) 
         reason = f"NodeMCU writes its init data to 0x{address:06x}, which is erased"
     if events and first:
         return Stage(events, None, reason + " and restarts")
-    banner = BootEvent(_APPLICATION_NS, _banner(program, firmware), _OLD_BAUD if old else _NEW_BAUD)
+    banner = BootEvent(_APPLICATION_NS, _banner(program, firmware), _OLD_BAUD if old or first else _NEW_BAUD)
     return Stage((*events, banner), BootOutcome.RUNNING, reason)
 
 
