@@ -14,6 +14,7 @@ __all__ = [
     "FLASH_MODES",
     "FLASH_SIZES",
     "IROM_BASE",
+    "IROM_PLACE",
     "IROM_WINDOW",
     "MEGABIT_SIZES",
     "MEMORY",
@@ -35,6 +36,10 @@ IROM_BASE: Final = 0x4020_0000
 
 IROM_WINDOW: Final = 0x10_0000
 """Bytes of flash that the cache shows at a time."""
+
+IROM_PLACE: Final = 0x1_0000
+"""Flash offset of irom behind a version-1 image, whose file is called 0x10000.bin: the SDK's from 2.0 on, and
+NodeMCU's always.  The image for 0 ends before it."""
 
 
 @dataclass(frozen=True, slots=True)

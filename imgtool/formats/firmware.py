@@ -15,7 +15,18 @@ from imgtool.formats.reading import Firmware
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["arduino_firmware", "identify_firmware"]
+__all__ = ["ARDUINO_NAMES", "arduino_firmware", "identify_firmware"]
+
+ARDUINO_NAMES: Final = (
+    "Arduino",
+    "Tasmota",
+    "ESPHome",
+    "ESP Easy",
+    "ESPurna",
+    "WLED",
+    "ESP8266 Deauther",
+)
+"""What firmware on the Arduino core is called here."""
 
 # Patterns are compiled when they are first searched for, as no file needs all of them.
 

@@ -6,18 +6,10 @@ from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
 from imgtool.formats.reading import Firmware, PartKind
 from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
-from imgtool.layout.regions import (
-    FlashLayout,
-    filesystem_places,
-    filesystem_start,
-    layout_for,
-    lowest_protected,
-    resolve,
-    sdk_regions,
-    size_findings,
-    size_for,
-    table_regions,
-)
+from imgtool.layout.file_places import filesystem_made, filesystem_places, filesystem_start, spiffs_room
+from imgtool.layout.fit import layout_for, size_findings, size_for
+from imgtool.layout.nodemcu import lowest_protected, resolve, table_regions
+from imgtool.layout.regions import FlashLayout, sdk_regions
 from tests.support import IMAGES, codes
 
 # Contract section 7: RF cal, init data and system parameters of firmware on a non-OS SDK before 3.
@@ -100,6 +92,13 @@ def test_nodemcu_3_without_its_table_is_refused() -> None:
 def test_sizes_that_old_releases_take_for_others(size: str, version: str) -> None:
     with pytest.raises(LayoutError, match="numbers the flash sizes in a way of its own"):
         layout_for(flash_size(size), Firmware("NodeMCU", version), None, 0x50000)
+
+
+def test_strings_of_a_sketch_without_its_boot_loader_move_no_sector() -> None:
+    # They are left of an older firmware: what starts here is no sketch.
+    layout = layout_for(flash_size("1MB"), Firmware("Tasmota", "12.5.0"), None, 0x50000)
+
+    assert regions(layout)[1] == ("init-data", 0xFC000, 0x1000)
 
 
 @pytest.mark.parametrize("size", ["512KB", "1MB", "2MB", "4MB"])
@@ -233,6 +232,54 @@ def test_where_old_releases_look_for_files(version: str, size: str, firmware_end
     assert filesystem_start(layout, Firmware("NodeMCU", version), firmware_end) == start
 
 
+def test_nodemcu_3_looks_nowhere_but_in_its_partition() -> None:
+    table = PartitionTable((Entry(101, 0, 0xB000), Entry(102, 0x10000, 0x40000)))
+    layout = layout_for(flash_size("4MB"), NEWEST, table, 0x50000)
+
+    assert filesystem_start(layout, NEWEST, 0x50000) is None
+    assert filesystem_places(layout, NEWEST, 0x50000) == ()
+    assert filesystem_made(layout, NEWEST, 0x50000) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "size", "firmware_end", "made"),
+    [
+        ("0.9.5", "4MB", 0x60000, (0x60000, 0x39C000)),
+        ("1.5.1", "512KB", 0x61000, (0x64000, 0x18000)),
+        ("1.5.4.1", "4MB", 0x60000, (0x70000, 0x38A000)),
+        ("2.2.0", "1MB", 0xB0000, (0xB8000, 0x42000)),  # less than 400,000 bytes would be left
+        ("2.2.0", "512KB", 0x61000, (0x62000, 0x18000)),
+        ("2.2.0", "512KB", 0x75000, (0x76000, 0x5000)),  # fewer than four blocks of 8 KB
+    ],
+)
+def test_the_file_system_that_is_made(
+    version: str, size: str, firmware_end: int, made: tuple[int, int]
+) -> None:
+    firmware = Firmware("NodeMCU", version)
+    region = filesystem_made(layout_for(flash_size(size), firmware, None, 0), firmware, firmware_end)
+
+    assert region is not None
+    assert (region.start, region.size) == made
+
+
+@pytest.mark.parametrize(
+    ("version", "built", "start", "room"),
+    [
+        ("1.5.4.1", None, 0x70000, {0x2000: 0x38A000}),
+        ("2.1.0", "20170521", 0x70000, {0x2000: 0x38A000}),
+        ("2.1.0", "20170811", 0x70000, {0x1000: 0x38B000, 0x2000: 0x38A000}),
+        ("2.2.0", None, 0x70000, {0x1000: 0x38B000, 0x2000: 0x38A000}),
+        ("2.0.0", None, 0x3F5000, {0x1000: 0x6000}),
+        ("3.0.0", None, 0x70000, {}),
+    ],
+)
+def test_the_room_of_a_file_system(version: str, built: str | None, start: int, room: dict[int, int]) -> None:
+    firmware = Firmware("NodeMCU", version, build=built)
+    table = PartitionTable(()) if version == "3.0.0" else None
+
+    assert spiffs_room(layout_for(flash_size("4MB"), firmware, table, 0), firmware, start) == room
+
+
 @pytest.mark.parametrize("firmware", [None, Firmware("NodeMCU"), Firmware("ESP8266 AT", "1.7.6")])
 def test_where_others_look_is_not_known(firmware: Firmware | None) -> None:
     layout = layout_for(flash_size("4MB"), firmware, None, 0x50000)
@@ -249,6 +296,9 @@ def test_where_others_look_is_not_known(firmware: Firmware | None) -> None:
         (Firmware("NodeMCU", "2.1.0"), "16MB", []),
         (Firmware("ESP8266 AT", "1.7.6", "3.0.6-dev(072755c)"), "4MB", ["sdk-3-layout"]),
         (Firmware("non-OS SDK application", None, "2.0.0(656edbf)"), "4MB", []),
+        (Firmware("non-OS SDK application", None, "2.0.0(656edbf)"), "8MB", ["old-sdk-size"]),
+        (Firmware("ESP8266 AT", "1.3", "1.5.4(baaeaebb)"), "16MB", ["old-sdk-size"]),
+        (Firmware("ESP8266 AT", "1.6.2", "2.2.1(6ab97e9)"), "16MB", []),
         (None, "4MB", []),
     ],
 )
@@ -275,6 +325,15 @@ def test_what_is_uncertain_is_said(firmware: Firmware | None, size: str, expecte
         (0x100_0000, "1MB", Firmware("NodeMCU", "2.1.0"), "16MB"),
         (0x100_0000, "1MB", Firmware("NodeMCU"), "16MB"),
         (0x100_0000, "1MB", Firmware("ESP8266 AT", "1.3"), "16MB"),
+        # An SDK before 2.1 takes 8MB and 16MB for 512KB; MicroPython's version does not tell which it has.
+        (0x100_0000, "1MB", Firmware("ESP8266 AT", "1.3", "1.5.4(baaeaebb)"), "4MB"),
+        (0x80_0000, "1MB", Firmware("non-OS SDK application", None, "2.0.0(656edbf)"), "4MB"),
+        (0x80_0000, "4MB-c1", Firmware("non-OS SDK application", None, "2.0.0(656edbf)"), "4MB-c1"),
+        (0x100_0000, "1MB", Firmware("ESP8266 AT", "1.6.2", "2.2.1(6ab97e9)"), "16MB"),
+        (0x100_0000, "1MB", Firmware("MicroPython", "1.14"), "4MB"),
+        (0x100_0000, "1MB", Firmware("MicroPython", "1.12", "2.2.0-dev(9422289)"), "4MB"),
+        (0x100_0000, "1MB", Firmware("Arduino", "2.3.0", "1.5.3(aec24ac9)"), "4MB"),
+        (0x100_0000, "1MB", Firmware("Tasmota", "12.5.0", "2.2.2-dev(38a443e)"), "16MB"),
         (0x2_0000, "1MB", None, None),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import IROM_BASE, IROM_WINDOW
+from imgtool.chip import IROM_BASE, IROM_PLACE, IROM_WINDOW
 from imgtool.formats import lx106
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
@@ -29,7 +29,7 @@ __all__ = [
     "record_page",
 ]
 
-OFFSETS: Final = (0x10000, 0x40000)
+OFFSETS: Final = (IROM_PLACE, 0x40000)
 """Flash offsets that irom is linked at: 0x10000, or 0x40000 before SDK 2.0 (never for NodeMCU)."""
 
 SLOTS: Final = (0x1000, 0x41000, 0x81000)

@@ -15,13 +15,16 @@ from typing import Final
 
 from construct import Array, Int8ul, Int16ul, Int32ul, Struct
 
-from imgtool.chip import IROM_BASE
+from imgtool.chip import IROM_BASE, IROM_PLACE
 from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats.reading import Fact, Part, PartKind
 from imgtool.formats.wire import parse_at
 
-__all__ = ["PAGE_SIZE", "TYPES", "Entry", "PartitionTable", "Record", "RecordPage", "part_at"]
+__all__ = ["PAGE_ADDRESS", "PAGE_SIZE", "TYPES", "Entry", "PartitionTable", "Record", "RecordPage", "part_at"]
+
+PAGE_ADDRESS: Final = IROM_PLACE
+"""Flash address of the page: irom begins with it."""
 
 PAGE_SIZE: Final = 0x1000
 

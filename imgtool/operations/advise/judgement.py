@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR, flash_size
 from imgtool.errors import ImgtoolError
 from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.layout.regions import align_up
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.extras import InitDataSource
@@ -25,7 +26,6 @@ from imgtool.operations.explain.boot_verdicts import Cure
 from imgtool.operations.flashing.checks import content_of
 from imgtool.operations.flashing.draft import FlashRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
-from imgtool.operations.inspect.device_settings import PAGE_ADDRESS
 from imgtool.operations.upgrade.files import file_points
 from imgtool.operations.upgrade.look import side_after, side_before
 from imgtool.operations.upgrade.regions import (

@@ -13,15 +13,16 @@ from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions import nodemcu_page
-from imgtool.formats.regions.nodemcu_page import Record, RecordPage
-from imgtool.layout.first_boot import filesystem_made, spiffs_block, spiffs_formula
-from imgtool.layout.regions import layout_for, resolve
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS, Record, RecordPage
+from imgtool.layout.file_places import filesystem_made, spiffs_block
+from imgtool.layout.first_boot import spiffs_formula
+from imgtool.layout.fit import layout_for
+from imgtool.layout.nodemcu import resolve
 from imgtool.operations.assemble.extras import InitDataSource, check_layout_known, irom_end_of, table_of
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.flashing.draft import FlashRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.inspect.describe import AT_FLASH_START, describe
-from imgtool.operations.inspect.device_settings import PAGE_ADDRESS
 from imgtool.operations.upgrade.side import OldFlash
 
 if TYPE_CHECKING:

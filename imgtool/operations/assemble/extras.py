@@ -12,12 +12,16 @@ from imgtool.chip import SECTOR, flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
+from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.regions.init_data import InitData, is_init_data
-from imgtool.layout.first_boot import spiffs_block, spiffs_formula
-from imgtool.layout.regions import align_up, filesystem_start, layout_for
+from imgtool.layout.file_places import filesystem_start, spiffs_block
+from imgtool.layout.first_boot import spiffs_formula
+from imgtool.layout.fit import layout_for
+from imgtool.layout.generations import generation_of
+from imgtool.layout.regions import align_up
 from imgtool.operations.assemble.merge import Piece, merge
 from imgtool.operations.inspect.describe import describe
 from imgtool.phrase import Phrase
@@ -253,9 +257,12 @@ def table_of(data: bytes, source: Description) -> PartitionTable | None:
 
 def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firmware | None) -> list[Finding]:
     """Why a NodeMCU firmware would format the file system image that goes with it; empty if it would not."""
-    if image is None or firmware is None or firmware.name != "NodeMCU":
+    row = generation_of(firmware)
+    if image is None or firmware is None or not row.is_nodemcu:
         return []
     signature = signature_at(image.data)
+    if row.without_magics and signature is None and plain_at(image.data) is not None:
+        return []
     if signature is None:
         reason = "is no SPIFFS that NodeMCU knows"
         return [_formats(image, reason)]

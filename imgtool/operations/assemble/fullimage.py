@@ -14,7 +14,7 @@ from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
-from imgtool.layout.regions import layout_for
+from imgtool.layout.fit import layout_for
 from imgtool.operations.assemble.extras import (
     FIRMWARE,
     InitDataSource,

@@ -19,7 +19,7 @@ from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.registry import identify
-from imgtool.layout.regions import lowest_protected
+from imgtool.layout.nodemcu import lowest_protected
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes

@@ -15,14 +15,15 @@ from imgtool.formats import fill
 from imgtool.formats.images.arduino import EBOOT_ADDRESS
 from imgtool.formats.reading import PartKind, Severity
 from imgtool.formats.regions import nodemcu_page, rtos_partitions
-from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
-from imgtool.layout.regions import resolve
+from imgtool.layout.first_boot import init_data_written
+from imgtool.layout.generations import generation_of
+from imgtool.layout.nodemcu import resolve
 from imgtool.operations.compare.pairs import FILLERS
 from imgtool.operations.compare.values import DiffState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from imgtool.formats.reading import Firmware, Header
     from imgtool.formats.regions.nodemcu_page import PartitionTable, RecordPage
@@ -30,14 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Judgement", "covers", "judge", "pages_after_boot", "size_reason"]
 
-_NODEMCU_3: Final = (3,)
 _RTOS_TABLE: Final = 0x8000
 _SIZE_BYTE: Final = 3
-# NodeMCU 0.9.x writes its own numbers for these (docs/flash-layouts.md).
-_OLD_CODES: Final = {5: 0x80_0000, 6: 0x100_0000}
-_SDK_NUMBERING: Final = (1, 5, 4, 1)
-_VDD33: Final = 107
-_TABLE_ROOM: Final = 0x1_0000  # below this NodeMCU's boot half holds the init data that it writes
 _FILESYSTEMS: Final = frozenset({PartKind.SPIFFS, PartKind.LITTLEFS})
 _CHECKS: Final = frozenset(
     {PartKind.CRC_TAIL, PartKind.MD5_TAIL, PartKind.SHA256_TAIL, PartKind.LENGTH_CRC_WORDS}
@@ -129,7 +124,7 @@ def _header(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judgement:
     reason = size_reason(header_a, header_b, a, b)
     if changed == [_SIZE_BYTE] and same_low and reason:
         return Judgement(DiffState.FIRMWARE, reason)
-    if changed == [_SIZE_BYTE] and same_low and b.is_dump and _size_of(header_b, old=False) == len(b.data):
+    if changed == [_SIZE_BYTE] and same_low and b.is_dump and _size_of(header_b, {}) == len(b.data):
         return Judgement(DiffState.DIFFERS, "the new size is that of the dump: flashing tools put it there")
     return Judgement(DiffState.DIFFERS)
 
@@ -141,18 +136,18 @@ def size_reason(one: Header, two: Header, a: ComparedFile, b: ComparedFile) -> s
     the old one was not, is what makes it plausible.
     """
     firmware = _nodemcu(a, b)
-    if firmware is None or firmware.release >= _NODEMCU_3 or not b.is_dump:
+    sizes = generation_of(firmware).sizes
+    if firmware is None or not sizes.corrects or not b.is_dump:
         return ""
-    old = firmware.release < _SDK_NUMBERING
-    if _size_of(two, old=old) == len(b.data) != _size_of(one, old=old):
+    if _size_of(two, sizes.own) == len(b.data) != _size_of(one, sizes.own):
         return "NodeMCU up to 2.2.1 corrects the size in the header to that of the chip"
     return ""
 
 
-def _size_of(header: Header, *, old: bool) -> int | None:
+def _size_of(header: Header, own: Mapping[int, int]) -> int | None:
     code = header.size_freq_code >> 4
-    if old and code in _OLD_CODES:
-        return _OLD_CODES[code]
+    if code in own:
+        return own[code]
     size: FlashSize | None = flash_size_of_code(code)
     return None if size is None or size.name.endswith("-c1") else size.bytes
 
@@ -160,7 +155,8 @@ def _size_of(header: Header, *, old: bool) -> int | None:
 def _nodemcu(a: ComparedFile, b: ComparedFile) -> Firmware | None:
     """The NodeMCU that both hold; what was flashed may lack the banner."""
     found = b.description.firmware or a.description.firmware
-    return found if found is not None and found.name == "NodeMCU" and found.release else None
+    row = generation_of(found)
+    return found if row.is_nodemcu and row.release_known else None
 
 
 def _only(pair: Pair, *kinds: PartKind) -> bool:
@@ -198,26 +194,12 @@ def _init_data(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:
     if firmware is None or not _only(pair, PartKind.INIT_DATA, PartKind.UNKNOWN):
         return None
     blank = fill.is_fill(one, 0, len(one))
-    written = _first_boot_set(firmware, a, b)
+    written = init_data_written(firmware, (a.data, b.data))
     if not blank or written is None or two[:INIT_DATA_SIZE] != written:
         return None
     if not fill.is_fill(two, INIT_DATA_SIZE, len(two)):
         return None
     return "NodeMCU writes its init data on the first boot where it finds none"
-
-
-def _first_boot_set(firmware: Firmware, a: ComparedFile, b: ComparedFile) -> bytes | None:
-    """The init data that a release of NodeMCU writes, None for releases that write none."""
-    own = SETS["SDK 0.9"]
-    if firmware.release >= _NODEMCU_3:
-        return SETS["v05"]
-    if firmware.release >= _SDK_NUMBERING:
-        # The first two releases of 1.5.4.1 write none; the later ones carry the block that they write.
-        carried = any(SETS["v05"] in side.data[:_TABLE_ROOM] for side in (a, b))
-        return SETS["v05"] if carried else None
-    if firmware.release[:2] == (1, 4):
-        return own[:_VDD33] + b"\xff" + own[_VDD33 + 1 :]
-    return own if firmware.release < (1,) else None
 
 
 def _table(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from imgtool.chip import IROM_PLACE
 from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
@@ -60,7 +61,6 @@ _BELONGING: Final = (
     PartKind.SHA256_TAIL,
 )
 # Kept in sectors of their own, whose erased rest is no content.
-_IMAGE_END: Final = 0x1_0000  # where the file for 0x00000 ends at the latest
 _SECTORS: Final = (PartKind.INIT_DATA, PartKind.RF_CAL, PartKind.SYSTEM_PARAM)
 
 
@@ -104,7 +104,7 @@ def _file_runs(data: bytes, description: Description) -> list[tuple[int, int]]:
         joins = (before, part.kind) in _JOINED or part.kind in _BELONGING
         if runs and joins and runs[-1][1] == part.offset:
             runs[-1] = (runs[-1][0], part.end)
-        elif part.kind is PartKind.UNKNOWN and before is PartKind.GAP and part.offset <= _IMAGE_END:
+        elif part.kind is PartKind.UNKNOWN and before is PartKind.GAP and part.offset <= IROM_PLACE:
             runs[-1] = (runs[-1][0], part.end)  # bytes behind the image, with fill of their own
         elif part.offset != gap_offset and part.kind is not PartKind.BLANK:
             stop = fill.run_start(data, part.offset, part.end)

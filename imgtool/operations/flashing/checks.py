@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from imgtool.chip import IROM_PLACE
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.containers.lfs import LfsImage
@@ -94,7 +95,6 @@ _OF_FIRMWARE: Final = (
     FileKind.RTOS_APP,
 )
 _SDKS_OWN: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM)
-_CODE: Final = 0x1_0000
 
 
 class FlashContent(NamedTuple):
@@ -146,8 +146,8 @@ def content_of(pieces: Sequence[Piece], capacity: int | None) -> FlashContent:
         data = join(own, own[-1].end, 0xFF)
         return FlashContent(each, 0, data, first_is if len(own) == 1 else describe(data))
     for piece, is_ in each:
-        if piece.address == _CODE and is_.kind is FileKind.IROM:
-            return FlashContent(each, _CODE, piece.data, is_)
+        if piece.address == IROM_PLACE and is_.kind is FileKind.IROM:
+            return FlashContent(each, IROM_PLACE, piece.data, is_)
     return FlashContent(each)
 
 
@@ -240,7 +240,7 @@ def _linked_words(piece: Piece) -> str:
 def _linked(data: bytes) -> int | None:
     """The flash offset that irom is linked for; None where its pointers do not tell."""
     if irom.record_page(data, 0) is not None:
-        return _CODE
+        return IROM_PLACE
     linked = irom.linked_at(data)
     # Code of a user slot has pointers that look like code of 0x10000 too.
     return None if linked is None or irom.linked_slot(data) is not None else linked
@@ -338,7 +338,7 @@ def check_reserved(
     """
     findings: list[Finding] = []
     for region in layout.regions:
-        if content.main is not None and _CODE <= region.start < irom_end:
+        if content.main is not None and IROM_PLACE <= region.start < irom_end:
             error = _reaches(content.name, irom_end, region, region.start)
             findings.append(waive(error, "fit", force))
             break

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import FileKind, Finding, Severity
-from imgtool.layout.regions import size_for
+from imgtool.layout.fit import size_for
 from imgtool.operations.assemble.extras import table_of
 from imgtool.operations.assemble.fullimage import mode_advice
 from imgtool.operations.assemble.merge import HeaderChange, Piece, header_cover, patched
@@ -149,7 +149,8 @@ def _size(
         findings.append(Finding(Severity.NOTE, "c1-kept", message, 3))
     largest = size_for(capacity, None, None)
     if largest is not None and size.bytes < largest.bytes:
-        name = "this firmware" if main.firmware is None else f"{main.firmware.name} {main.firmware.version}"
+        which = main.firmware
+        name = "this firmware" if which is None else f"{which.name} {which.version or ''}".strip()
         message = f"{name} does not know {largest.name}: it gets {size.name}, and the rest is not used"
         findings.append(Finding(Severity.WARNING, "size-limited", message, 3))
     return size, "the capacity found" if size.bytes == capacity else "the largest that it knows", findings

@@ -16,15 +16,11 @@ from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
-from imgtool.layout.regions import (
-    FlashLayout,
-    align_up,
-    filesystem_places,
-    layout_for,
-    lowest_protected,
-    resolve,
-    table_regions,
-)
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
+from imgtool.layout.file_places import filesystem_places
+from imgtool.layout.fit import layout_for
+from imgtool.layout.nodemcu import lowest_protected, resolve, table_regions
+from imgtool.layout.regions import FlashLayout, align_up
 from imgtool.operations.assemble.extras import (
     check_layout_known,
     filesystem_findings,
@@ -57,7 +53,6 @@ from imgtool.operations.flashing.init_data import settle_init_data, wants_init
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
 from imgtool.operations.flashing.upgrade_notes import upgrade_findings
 from imgtool.operations.inspect.device_settings import (
-    PAGE_ADDRESS,
     KeptPage,
     Reader,
     device_header,

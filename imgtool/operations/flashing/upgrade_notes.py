@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
-from imgtool.layout.first_boot import filesystem_made, is_old_nodemcu
-from imgtool.layout.regions import FlashLayout, table_regions
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
+from imgtool.layout.file_places import filesystem_made
+from imgtool.layout.generations import generation_of
+from imgtool.layout.nodemcu import table_regions
+from imgtool.layout.regions import FlashLayout
 from imgtool.operations.inspect.device_settings import (
-    PAGE_ADDRESS,
     device_header,
     device_page,
     spiffs_on,
@@ -61,7 +63,7 @@ def upgrade_findings(draft: Draft, place: Place, content: FlashContent, device: 
     main = content.main
     if device.read is None or device.erased or content.dump or main is None or main.firmware is None:
         return []
-    if main.firmware.name != "NodeMCU" or place.page is not None:
+    if not generation_of(main.firmware).is_nodemcu or place.page is not None:
         return []  # with the device's own page everything stays where it is
     before = _before(device.read, device, place)
     new = device_page(overlaid(device.read, draft.pieces))
@@ -99,7 +101,7 @@ def upgrade_findings(draft: Draft, place: Place, content: FlashContent, device: 
 
 def _is_told(point: AdvicePoint, before: FlashSide, after: FlashSide) -> bool:
     """Whether a point about files may be said: a SPIFFS without magics, which may be kept, is not seen."""
-    if point.topic is not Topic.FIRST_BOOT or after.layout is None or not is_old_nodemcu(after.firmware):
+    if point.topic is not Topic.FIRST_BOOT or after.layout is None or not after.generation.without_magics:
         return True
     if before.header is None or before.page is not None:  # no old NodeMCU has run here last
         return True
@@ -165,7 +167,7 @@ def _filesystems(before: FlashSide, after: FlashSide) -> tuple[FoundFileSystem, 
                 PartKind.SPIFFS, region.start, signature.size, signature.block_size, signature.formula
             ),
         )
-    if is_old_nodemcu(after.firmware):
+    if after.generation.without_magics:
         return ()
     found = mounted(replace(after, read=before.read), None)
     if found is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.reading import FileKind, PartKind
+from imgtool.layout.generations import generation_of
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Firmware, Reading
@@ -23,7 +24,6 @@ __all__ = ["firmware_at_start", "firmware_of_slot"]
 
 _IROM_MOST: Final = 0x10_0000  # the cache window: no irom goes on behind it
 _TAIL: Final = b"\xff" * 16  # a write ends in a sector that is erased behind it; code has no such run there
-_WITHOUT_SDK: Final = (1, 5)  # NodeMCU before that has no version of its SDK with a commit in its strings
 _BY_BOOT_LOADER: Final = ("espressif", "rboot")
 _IMAGE: Final = (PartKind.IMAGE_V2, PartKind.IMAGE_V1, PartKind.IROM, PartKind.CRC_TAIL)
 
@@ -40,7 +40,7 @@ def firmware_at_start(data: bytes, reading: Reading) -> Firmware | None:
     if named is None or named.version is None:
         # Nothing but marks of the SDK: the code may go on behind what looks like its end.
         return identify_firmware(data)
-    if named.sdk is None and not (named.name == "NodeMCU" and named.release < _WITHOUT_SDK):
+    if named.sdk is None and generation_of(named).names_sdk:
         whole = identify_firmware(data)
         return replace(named, sdk=None if whole is None else whole.sdk)
     return named

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_SIZES, IROM_BASE, SDK_SECTORS, SECTOR
+from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
 from imgtool.formats.reading import FileKind, Finding, Severity
 from imgtool.formats.registry import identify
 from imgtool.operations.inspect.active_firmware import firmware_at_start, firmware_of_slot
@@ -42,7 +42,6 @@ AT_FLASH_START: Final = frozenset(
 LEAST_ERASED: Final = 0x1_0000
 """Bytes of erased flash behind a firmware that no build pads with."""
 
-_LEAST_FIRMWARE: Final = 0x1_0000  # before that an image may have fill
 _IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
@@ -120,9 +119,9 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
 def _has_erased_sector(data: bytes) -> bool:
     """Whether an erased sector lies where firmware runs from, as in a flash that was read in part."""
     if len(data) % SECTOR:  # then it takes more to be no image
-        return data.find(b"\xff" * LEAST_ERASED, _LEAST_FIRMWARE) >= 0
+        return data.find(b"\xff" * LEAST_ERASED, IROM_PLACE) >= 0
     erased = b"\xff" * SECTOR
-    starts = range(_LEAST_FIRMWARE, len(data), SECTOR)
+    starts = range(IROM_PLACE, len(data), SECTOR)
     return any(data[at] == erased[0] and data.startswith(erased, at) for at in starts)
 
 

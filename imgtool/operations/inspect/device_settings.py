@@ -21,8 +21,9 @@ from imgtool.formats.reading import Header, PartKind
 from imgtool.formats.regions import nodemcu_page, rtos_partitions
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.regions.init_data import InitData, is_init_data
-from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, RecordPage
-from imgtool.layout.regions import Region, align_up, lowest_protected, resolve, sdk_regions, table_regions
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS, Entry, PartitionTable, RecordPage
+from imgtool.layout.nodemcu import PARTITION_STEP, lowest_protected, resolve, table_regions
+from imgtool.layout.regions import Region, align_up, sdk_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
 
 __all__ = [
-    "PAGE_ADDRESS",
     "KeptPage",
     "Reader",
     "device_header",
@@ -49,14 +49,10 @@ __all__ = [
 Reader = Callable[[int, int], bytes]
 """Reads the flash of a device: address and number of bytes to these bytes."""
 
-PAGE_ADDRESS: Final = 0x1_0000
-"""Flash address of NodeMCU's record page."""
-
 _HEADER_SIZE: Final = 8
 _FIRST_SEGMENT: Final = slice(8, 12)
 _EBOOT: Final = 0x4010_F000  # load address of the Arduino core's boot loader
 _RTOS_TABLE: Final = 0x8000
-_PARTITION_STEP: Final = 0x2000  # as NodeMCU rounds irom
 _INIT_DATA_MARK: Final = 5
 _STEP_64K: Final = 0x1_0000
 _STEP_8K: Final = 0x2000
@@ -165,7 +161,7 @@ def keep_page(device: tuple[bytes, RecordPage], flash: FlashSize, boot_end: int,
     holds = ", ".join(record_names(page).values())
     if irom_end <= code.address + code.size:
         return KeptPage(block, table, holds)
-    size = min(align_up(irom_end - code.address, _PARTITION_STEP), limit - code.address)
+    size = min(align_up(irom_end - code.address, PARTITION_STEP), limit - code.address)
     grown = PartitionTable(tuple(Entry(e.type, e.address, size) if e is code else e for e in table.entries))
     change = f"irom in the device's partition table: 0x{code.size:x} -> 0x{size:x} bytes"
     return KeptPage(page.with_table(grown).build(), grown, holds, (change,))

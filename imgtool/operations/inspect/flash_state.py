@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from imgtool.chip import SECTOR
 from imgtool.formats import fill
 from imgtool.formats.reading import Finding, PartKind, Severity
-from imgtool.layout.regions import keeps_rf_cal
+from imgtool.layout.generations import generation_of
+from imgtool.layout.traits import LfsPlace
 from imgtool.operations.inspect.flash_slots import active_slot
 from imgtool.operations.inspect.sdk_sectors import (
     RfCalState,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FlashState", "LfsState", "flash_state", "state_findings"]
 
-_NODEMCU_WITH_LFS: Final = (2, 1)  # 2.1.0 of August 2018 is the first
-_NODEMCU_3: Final = (3,)
 _NUMBER_TYPES: Final = ("float", "integer")
 
 
@@ -115,7 +114,7 @@ def flash_state(
 
 def _rf_cal_state(data: bytes, region: Region | None, firmware: Firmware | None) -> RfCalState | None:
     state = None if region is None else rf_cal_state(data, region.start, region.end)
-    if keeps_rf_cal(firmware) or (state is not None and state.state == "plausible"):
+    if generation_of(firmware).keeps_rf_cal or (state is not None and state.state == "plausible"):
         return state
     return RfCalState("none", None, 0, "none: this SDK keeps no RF calibration in flash")
 
@@ -139,7 +138,10 @@ def state_findings(state: FlashState) -> tuple[Finding, ...]:
 def _lfs_state(
     data: bytes, reading: Reading, region: Region | None, firmware: Firmware | None
 ) -> LfsState | None:
-    if firmware is None or firmware.name != "NodeMCU":
+    if firmware is None:
+        return None
+    place = generation_of(firmware).lfs
+    if place is LfsPlace.NONE and region is None:
         return None
     found = [part for part in reading.parts if part.kind is PartKind.LFS]
     if region is not None:
@@ -148,11 +150,9 @@ def _lfs_state(
     stated = _stated_size(firmware)
     if found:
         return _present(data, found[0], stated, firmware)
-    if firmware.release >= _NODEMCU_3:
+    if place is LfsPlace.PARTITION:
         return LfsState("none", None, "the partition table has none")
-    if not firmware.release or firmware.release < _NODEMCU_WITH_LFS:
-        return None
-    return _behind_irom(data, reading, stated)
+    return _behind_irom(data, reading, stated) if place is LfsPlace.IN_IROM else None
 
 
 def _present(data: bytes, part: Part, region_size: int | None, firmware: Firmware) -> LfsState:

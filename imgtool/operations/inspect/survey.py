@@ -18,8 +18,10 @@ from imgtool.formats.images import aggregated
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.regions import init_data
 from imgtool.formats.registry import identify_inside
-from imgtool.layout.first_boot import InitDataRepair, init_data_repair
+from imgtool.layout.first_boot import init_data_repair
+from imgtool.layout.generations import generation_of
 from imgtool.layout.regions import Region
+from imgtool.layout.traits import InitDataRepair
 from imgtool.operations.inspect.sdk_sectors import rf_cal_state, system_param_state
 from imgtool.operations.inspect.survey_plan import TRAILING, goes_on, head_of, plan_of, stated_irom_end
 
@@ -34,7 +36,6 @@ __all__ = ["Survey", "init_data_cure", "survey"]
 
 # Findings about parts that the survey may tell apart.
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
-_NODEMCU_2: Final = (2,)
 _FILE_SYSTEMS: Final = (FileKind.SPIFFS, FileKind.LITTLEFS, FileKind.LFS)
 _PLAIN_STEP: Final = 0x4000  # inside of data a SPIFFS without magics is looked for so often
 _FEW_UNKNOWN: Final = 10  # stretches that are named one by one
@@ -358,9 +359,9 @@ def init_data_cure(firmware: Firmware | None, *, blank: bool) -> str | None:
         return "NodeMCU writes its own on the first boot"
     if firmware is None or not blank:
         return None
-    if repair is InitDataRepair.IF_ERASED and firmware.release >= _NODEMCU_2:
-        return "NodeMCU writes its own on the first boot"
-    if repair in (InitDataRepair.SDK_DEFAULT, InitDataRepair.IF_ERASED):
+    if repair is InitDataRepair.IF_ERASED and generation_of(firmware).needs_init_data:
+        return f"{firmware.name} writes its own on the first boot"
+    if repair in (InitDataRepair.SDK_DEFAULT, InitDataRepair.IF_ERASED, InitDataRepair.COMPILED_IN):
         return "this SDK does without, or the firmware writes its own"
     return None
 

@@ -15,15 +15,10 @@ from imgtool.formats import fill, lx106
 from imgtool.formats.images import irom
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import init_data, nodemcu_page, rtos_partitions
-from imgtool.layout.regions import (
-    Region,
-    arduino_regions,
-    keeps_rf_cal,
-    resolve,
-    rtos_regions,
-    sdk_regions,
-    table_regions,
-)
+from imgtool.layout.fit import kept_regions
+from imgtool.layout.generations import ARDUINO, generation, generation_of
+from imgtool.layout.nodemcu import resolve, table_regions
+from imgtool.layout.regions import Region, rtos_regions
 from imgtool.operations.inspect.describe import LEAST_ERASED
 from imgtool.operations.inspect.sdk_sectors import rf_cal_state
 
@@ -31,6 +26,7 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Firmware, Part, Reading
     from imgtool.formats.regions.nodemcu_page import PartitionTable
+    from imgtool.layout.traits import Generation
 
 __all__ = ["TRAILING", "SurveyPlan", "goes_on", "head_of", "plan_of", "reserved_regions", "stated_irom_end"]
 
@@ -65,18 +61,21 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyP
         firmware: Which firmware that is.
     """
     size = len(data)
-    is_flash = size in _SIZES and stated_irom_end(data, reading) != size and not _runs_to_end(data, reading)
+    row = _row_at_end(firmware)
+    is_flash = (
+        size in _SIZES and stated_irom_end(data, reading) != size and not _runs_to_end(data, reading, row)
+    )
     stated = None if reading.header is None else reading.header.flash_size
     stated_end = 0 if stated is None else stated.bytes
-    regions, findings = _regions(data, reading, stated_end, is_flash=is_flash)
-    if not keeps_rf_cal(firmware):
+    regions, findings = _regions(data, reading, stated_end, row, is_flash=is_flash)
+    if not generation_of(firmware).keeps_rf_cal:
         regions = tuple(r for r in regions if r.kind is not PartKind.RF_CAL or _is_rf_cal(data, r))
     fresh = not is_flash and stated_irom_end(data, reading) is not None
     image = fresh and (size >= stated_end or not _ends_erased(data))
     if stated is None or stated_end == size or image or reading.kind is FileKind.RTOS_BOOTLOADER:
         return SurveyPlan(regions, is_flash, findings, not fresh)
     if is_flash or goes_on(data, reading):
-        findings = (*findings, *_size_differs(stated, size, regions, is_flash=is_flash))
+        findings = (*findings, *_size_differs(stated, size, regions, row, is_flash=is_flash))
     return SurveyPlan(regions, is_flash, findings, not fresh)
 
 
@@ -91,21 +90,31 @@ def _is_rf_cal(data: bytes, region: Region) -> bool:
     return rf_cal_state(data, region.start, region.end).state in ("plausible", "cut")
 
 
-def _runs_to_end(data: bytes, reading: Reading) -> bool:
+def _row_at_end(firmware: Firmware | None) -> Generation:
+    """The generation whose init data is looked for at the end of the flash."""
+    row = generation_of(firmware)
+    return row if any(each.kind is PartKind.INIT_DATA for each in row.kept) else generation_of(None)
+
+
+def _init_place(row: Generation, end: int) -> Region:
+    return next(region for region in kept_regions(row, end) if region.kind is PartKind.INIT_DATA)
+
+
+def _runs_to_end(data: bytes, reading: Reading, row: Generation) -> bool:
     """Whether irom goes on to the last sectors: then the file is as long as a flash by chance."""
-    first, init, _ = sdk_regions(len(data))
+    first, init = kept_regions(row, len(data))[0], _init_place(row, len(data))
     is_code = lx106.looks_like_code(data[first.start :])
     return reading.kind is FileKind.AGGREGATED and is_code and not init_data.is_init_data(data, init.start)
 
 
 def _regions(
-    data: bytes, reading: Reading, stated_end: int, *, is_flash: bool
+    data: bytes, reading: Reading, stated_end: int, row: Generation, *, is_flash: bool
 ) -> tuple[tuple[Region, ...], tuple[Finding, ...]]:
     """What the firmware reserves, by its kind and the end of the flash that the image header states."""
     size = len(data)
     if reading.kind is FileKind.ARDUINO:
         end = stated_end if 0 < stated_end <= size else size
-        return (arduino_regions(end), ()) if is_flash else ((), ())
+        return (kept_regions(generation(ARDUINO), end), ()) if is_flash else ((), ())
     if reading.kind is FileKind.RTOS_BOOTLOADER:
         rtos = rtos_partitions.table_at(data, _RTOS_TABLE)
         return (() if rtos is None else rtos_regions(rtos, size)), ()
@@ -114,15 +123,15 @@ def _regions(
         return _of_table(table, stated_end or size, is_flash=is_flash)
     # No SDK keeps anything at the end of 256KB.
     ends = sorted({stated_end, next((end for end in _SIZES if end >= size), 0)} - {0, _SIZES[0]})
-    found = [end for end in ends if init_data.is_init_data(data, sdk_regions(end)[1].start)]
+    found = [end for end in ends if init_data.is_init_data(data, _init_place(row, end).start)]
     if not found and (is_flash or (stated_end > size and goes_on(data, reading))):
         found = [stated_end or size]  # of a cut flash they lie behind the end of the file
     found = sorted((end for end in found if end != _SIZES[0]), key=lambda end: end != stated_end)
-    return tuple(region for end in found for region in sdk_regions(end)), ()
+    return tuple(region for end in found for region in kept_regions(row, end)), ()
 
 
 def _size_differs(
-    stated: FlashSize, size: int, regions: tuple[Region, ...], *, is_flash: bool
+    stated: FlashSize, size: int, regions: tuple[Region, ...], row: Generation, *, is_flash: bool
 ) -> tuple[Finding, ...]:
     """What to say where header and length do not agree: the SDK goes by the header."""
     said = f"the image header says {stated.name}, the file has {size:,} bytes"
@@ -130,7 +139,7 @@ def _size_differs(
         message = f"{said}: the SDK goes by the header, and keeps its sectors before 0x{stated.bytes:06x}"
         return (Finding(Severity.WARNING, "flash-size-differs", message, 3),) if is_flash else ()
     missing = stated.bytes - size
-    place = sdk_regions(stated.bytes)[1]
+    place = _init_place(row, stated.bytes)
     inside = any(r.kind is PartKind.INIT_DATA and r.start == place.start and r.end <= size for r in regions)
     if inside and not is_flash:
         # Images of 2014 and 2015 end so, before the sector with the flags.

@@ -15,7 +15,8 @@ from imgtool.formats.images import arduino, version1, version2
 from imgtool.formats.images.rtos_app import ESP32_SIZES
 from imgtool.formats.reading import FileKind, Finding, Header, Severity
 from imgtool.formats.registry import identify
-from imgtool.layout.regions import layout_for, size_findings
+from imgtool.layout.fit import layout_for, size_findings
+from imgtool.layout.generations import generation_of
 from imgtool.operations.assemble.extras import irom_end_of, table_of
 from imgtool.operations.patch.edits import Edit
 
@@ -177,7 +178,7 @@ def size_said(data: bytes, description: Description, size: str) -> tuple[Finding
         LayoutError: It would not start on it, or would take it for another.
     """
     firmware = description.firmware
-    if firmware is None or firmware.name != "NodeMCU" or description.kind not in _FIRMWARE:
+    if not generation_of(firmware).is_nodemcu or description.kind not in _FIRMWARE:
         return ()
     flash = flash_size(size)
     layout_for(flash, firmware, table_of(data, description), irom_end_of(description))

@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_SIZES, IROM_WINDOW, SECTOR
+from imgtool.chip import FLASH_SIZES, IROM_PLACE, IROM_WINDOW, SECTOR
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import Fact, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
-from imgtool.layout.regions import align_up, resolve
+from imgtool.layout.nodemcu import PARTITION_STEP, SYSTEM_PARAM_SIZE, resolve
+from imgtool.layout.regions import align_up
 from imgtool.operations.patch.edits import Edit
 from imgtool.quantities import in_bytes
 
@@ -33,9 +34,6 @@ __all__ = ["REST", "TableChange", "TablePatch", "check_table", "patch_table"]
 REST: Final = TAKE_REST
 """Size of a SPIFFS partition that takes what is left."""
 
-_SYSTEM_PARAM_SIZE: Final = 0x3000
-_BELOW_IROM: Final = 0x1_0000  # where the first releases keep the system parameters
-_STEP: Final = 0x2000  # NodeMCU rounds LFS up to it, and its SPIFFS has blocks of it
 _RECORD_HEADER, _ENTRY_SIZE = 4, 12
 _FIELDS: Final = (("address", 4), ("size", 8))
 
@@ -140,7 +138,7 @@ def _table_in(data: bytes, description: Description) -> tuple[int, RecordPage, P
 def _flash_of(table: PartitionTable, stated: int | None) -> int | None:
     """Bytes of the flash: by the header, else by the system parameters, which are its last sectors."""
     system = table.find(SYSTEM_PARAM)
-    if stated is not None or system is None or system.address < IROM_WINDOW - _SYSTEM_PARAM_SIZE:
+    if stated is not None or system is None or system.address < IROM_WINDOW - SYSTEM_PARAM_SIZE:
         return stated
     return system.address + system.size
 
@@ -150,7 +148,7 @@ def _of_fresh(table: PartitionTable, change: TableChange, flash: int | None) -> 
     entries = []
     for entry in table.entries:
         if entry.type == LFS0:
-            size = entry.size if change.lfs_size is None else align_up(change.lfs_size, _STEP)
+            size = entry.size if change.lfs_size is None else align_up(change.lfs_size, PARTITION_STEP)
             entries.append(Entry(LFS0, _or(change.lfs_address, entry.address), size))
         elif entry.type == SPIFFS0:
             address = _or(change.spiffs_address, entry.address)
@@ -207,9 +205,9 @@ def _limit(table: PartitionTable, flash: int | None) -> int:
             found="the rest",
         )
     system = table.find(SYSTEM_PARAM)
-    if system is not None and system.address > _BELOW_IROM:
+    if system is not None and system.address > IROM_PLACE:
         return min(system.address, flash)  # a first boot has put them there, and they stay
-    return flash - (_SYSTEM_PARAM_SIZE if system is not None and system.address == 0 else 0)
+    return flash - (SYSTEM_PARAM_SIZE if system is not None and system.address == 0 else 0)
 
 
 def _of_resolved(table: PartitionTable, change: TableChange, flash: int | None) -> PartitionTable:
@@ -217,7 +215,7 @@ def _of_resolved(table: PartitionTable, change: TableChange, flash: int | None) 
     code = table.find(nodemcu_page.IROM)
     behind_code = 0 if code is None else code.address + code.size
     lfs = table.find(LFS0) or Entry(LFS0, behind_code, 0)
-    size = lfs.size if change.lfs_size is None else align_up(change.lfs_size, _STEP)
+    size = lfs.size if change.lfs_size is None else align_up(change.lfs_size, PARTITION_STEP)
     lfs = Entry(LFS0, _or(change.lfs_address, lfs.address), size)
     spiffs = table.find(SPIFFS0)
     if spiffs is None and (change.spiffs_size is not None or change.spiffs_address is not None):

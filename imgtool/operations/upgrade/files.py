@@ -9,14 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.reading import PartKind
-from imgtool.layout.first_boot import (
-    filesystem_made,
-    format_seconds,
-    is_old_nodemcu,
-    spiffs_block,
-    spiffs_formula,
-)
-from imgtool.layout.regions import align_up, filesystem_places, filesystem_start
+from imgtool.layout.file_places import filesystem_made, filesystem_places, filesystem_start, spiffs_block
+from imgtool.layout.first_boot import format_seconds, spiffs_formula
+from imgtool.layout.regions import align_up
 from imgtool.operations.upgrade.mount import mounted, probed, room_at
 from imgtool.operations.upgrade.side import FoundFileSystem
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
@@ -30,7 +25,6 @@ __all__ = ["file_points"]
 
 _SECTOR: Final = 0x1000
 _SDK_SECTORS: Final = 5 * _SECTOR
-_FILES_IN_FAT: Final = ("MicroPython", "CircuitPython")
 _FORMULA_WORDS: Final = {"old": "the old magics", "linear": "the linear magics", "none": "no magics"}
 
 
@@ -38,7 +32,7 @@ def _in_use(side: FlashSide) -> FoundFileSystem | None:
     """The file system that the firmware works with now; None where it has none that imgtool knows."""
     if not side.filesystems:
         return None
-    if is_old_nodemcu(side.firmware):
+    if side.generation.without_magics:
         return next((each for each in side.filesystems if each.formula == "none"), None)
     if side.nodemcu:
         found = mounted(side, spiffs_formula(side.firmware, side.boot))
@@ -110,7 +104,7 @@ def _fate(
     if unseen:
         # What an image's chip holds is not known; that the new firmware finds none of its own is.
         return _point(AdviceVerdict.UNKNOWN, unseen), before.size == before.capacity
-    if is_old_nodemcu(after.firmware):
+    if after.generation.without_magics:
         return _without_magics(before, after, main)
     return _with_magics(before, after, main, made=made)
 
@@ -122,9 +116,9 @@ def _unseen(before: FlashSide) -> str:
             f"OLD ends at 0x{before.size:06x} and the flash at 0x{before.capacity:06x}: "
             "what lies between was not read, and file systems lie there"
         )
-    if before.assumed and not is_old_nodemcu(before.firmware):
+    if before.assumed and not before.generation.without_magics:
         return "OLD is an image, which does not show whether its chip holds files: a dump of it does"
-    if before.firmware is not None and before.firmware.name in _FILES_IN_FAT:
+    if before.firmware is not None and before.generation.files_in_fat:
         return f"{before.name} may keep files in a FAT volume, which imgtool does not read"
     return ""
 
@@ -163,7 +157,7 @@ def _without_magics(
 ) -> tuple[AdvicePoint, bool]:
     new = _new_place(after)
     where = "" if new is None else f" at {new.where}"
-    if not is_old_nodemcu(before.firmware):
+    if not before.generation.without_magics:
         if main is None:
             return _point(
                 AdviceVerdict.NONE, f"OLD has no files; the first boot makes a file system{where}"
@@ -182,11 +176,19 @@ def _without_magics(
         lost = FoundFileSystem(PartKind.SPIFFS, start, before.layout.flash.bytes - 4 * _SECTOR - start)
         return _overwritten(after, lost), True
     if start == new.start and before.layout.flash is after.layout.flash:
-        reason = f"both releases have it at 0x{start:06x}, to the end of the same flash size"
-        return _point(AdviceVerdict.KEPT, reason), False
+        return _at_the_same_place(before, after, start), False
     why = f"it was at 0x{start:06x}" if start != new.start else "the flash size in the header is another one"
     reason = f"{why}; {after.name} makes its own{where}"
     return _point(AdviceVerdict.FORMATTED, reason), True
+
+
+def _at_the_same_place(before: FlashSide, after: FlashSide, start: int) -> AdvicePoint:
+    reason = f"both releases have it at 0x{start:06x}, to the end of the same flash size"
+    old, new = before.generation.files, after.generation.files
+    if old is None or new is None or old.pages == new.pages:
+        return _point(AdviceVerdict.KEPT, reason)
+    reason += f", but {after.name} has another page layout: files show under wrong names"
+    return _point(AdviceVerdict.LOST, reason)
 
 
 # NodeMCU from 1.5.4.1 on.
@@ -200,7 +202,7 @@ def _with_magics(
     if made and found is not None and after.hit(found.start, found.end):
         verdict = AdviceVerdict.OVERWRITTEN if main is not None else AdviceVerdict.NONE
         return _point(verdict, f"the new image brings a file system of its own, at {found.where}"), False
-    if is_old_nodemcu(before.firmware) if main is None else main.formula == "none":
+    if before.generation.without_magics if main is None else main.formula == "none":
         return _old_to_new(before, after, main), True
     if main is None:
         point = _out_of_nothing(found)

@@ -16,19 +16,15 @@ from imgtool.formats.filesystems.littlefs import superblock_at
 from imgtool.formats.filesystems.spiffs import blocks_left, signature_at
 from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.layout.first_boot import is_old_nodemcu
-from imgtool.layout.regions import (
-    FlashLayout,
-    align_up,
-    arduino_regions,
-    filesystem_places,
-    layout_for,
-    table_regions,
-)
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
+from imgtool.layout.file_places import filesystem_places, places_before_tables
+from imgtool.layout.fit import kept_regions, layout_for
+from imgtool.layout.generations import ARDUINO, generation, generation_of
+from imgtool.layout.nodemcu import table_regions
+from imgtool.layout.regions import FlashLayout, align_up
 from imgtool.operations.assemble.extras import FIRMWARE
 from imgtool.operations.inspect.describe import describe
 from imgtool.operations.inspect.device_settings import (
-    PAGE_ADDRESS,
     device_header,
     device_page,
     find_filesystems,
@@ -152,7 +148,7 @@ def _irom_end(found: Description) -> int:
 def _is_arduino(found: Description) -> bool:
     return any(part.kind is PartKind.APP for part in found.parts) and (
         found.kind is FileKind.ARDUINO
-        or (found.firmware is not None and found.firmware.name not in ("NodeMCU", "ESP8266 AT"))
+        or (found.firmware is not None and generation_of(found.firmware).starts_behind_eboot is not False)
     )
 
 
@@ -169,8 +165,9 @@ def _with_layout(side: FlashSide, arduino: bool) -> FlashSide:
     if side.flash is None:
         return replace(side, problem="the size in the image header has no meaning")
     if arduino:
-        regions = arduino_regions(side.flash.bytes)
-        return replace(side, layout=FlashLayout(side.flash, regions, "the Arduino core's"))
+        core = generation(ARDUINO)
+        regions = kept_regions(core, side.flash.bytes)
+        return replace(side, layout=FlashLayout(side.flash, regions, core.rule))
     table = None if side.page is None else side.page.table
     try:
         return replace(side, layout=layout_for(side.flash, side.firmware, table, side.irom_end))
@@ -184,7 +181,7 @@ def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
         found = [_told(old.read, region.start, region.kind, region.size) for region in _looked_for(old, side)]
     else:
         found = _scanned(old.data, old.capacity)
-    if is_old_nodemcu(side.firmware):
+    if side.generation.without_magics:
         start = len(side.code)
         data = old.data if old.data is not None else b""
         plain = plain_at(data[: old.capacity], start) if start < len(data) else None
@@ -198,7 +195,10 @@ def _looked_for(old: OldFlash, side: FlashSide) -> list[FoundFileSystem]:
     places: set[int] = set()
     if side.layout is not None and side.nodemcu:
         region = side.layout.find(PartKind.SPIFFS)
-        places |= set(filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR)))
+        end = align_up(side.irom_end, SECTOR)
+        places |= set(filesystem_places(side.layout, side.firmware, end))
+        if side.generation.has_partition_table:
+            places |= set(places_before_tables(side.layout, end))
         places |= set() if region is None else {region.start}
     found = find_filesystems(old.read, old.capacity, sorted(places)) if places else ()
     if not found:
@@ -249,7 +249,7 @@ def side_after(
     """
     read = overlaid(before.read, pieces)
     header = device_header(read)
-    foreign = main is not None and main.firmware is not None and main.firmware.name != "NodeMCU"
+    foreign = main is not None and main.firmware is not None and not generation_of(main.firmware).is_nodemcu
     held = None if foreign else device_page(read)  # no other firmware goes by that page
     page = None if held is None else held[1]
     stated = None if page is None or page.table is None else page.table.irom_end

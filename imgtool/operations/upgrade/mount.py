@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of, probe
 from imgtool.formats.reading import PartKind
-from imgtool.layout.first_boot import spiffs_block, spiffs_room
-from imgtool.layout.regions import align_up, filesystem_places
+from imgtool.layout.file_places import filesystem_places, spiffs_block, spiffs_room
+from imgtool.layout.regions import align_up
 from imgtool.operations.inspect.device_settings import spiffs_blocks_left
 from imgtool.operations.upgrade.side import FoundFileSystem
 

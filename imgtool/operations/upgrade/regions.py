@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from imgtool.chip import IROM_PLACE
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions import nodemcu_page
-from imgtool.layout.first_boot import InitDataRepair, init_data_repair, init_data_tested_at
-from imgtool.operations.inspect.device_settings import init_data_name, init_data_state, record_names
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS, PAGE_SIZE
+from imgtool.layout.first_boot import init_data_repair, init_data_tested_at
+from imgtool.layout.traits import InitDataRepair
+from imgtool.operations.inspect.device_settings import (
+    init_data_name,
+    init_data_state,
+    record_names,
+)
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
 from imgtool.phrase import Phrase
 
@@ -22,13 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["init_data_points", "lfs_point", "settings_point", "size_points", "wifi_point"]
 
 _BLOCK: Final = 128
-_NODEMCU_3: Final = (3,)
 _MARKER: Final = 5
-_SMALL_NIBBLE: Final = 0x10_0000
-_LARGE: Final = 0x40_0000
-_CODE: Final = 0x1_0000
-_PAGE: Final = 0x1_0000
-_PAGE_END: Final = 0x1_1000
+_PAGE_END: Final = PAGE_ADDRESS + PAGE_SIZE
 
 
 # LFS.
@@ -108,7 +110,7 @@ def settings_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
     held = record_names(old)
     words = ", ".join(held.values())
     if not after.partitions or after.page is None:
-        gone = "takes its place" if after.hit(_PAGE, _PAGE_END) else "does not look at it"
+        gone = "takes its place" if after.hit(PAGE_ADDRESS, _PAGE_END) else "does not look at it"
         reason = f"{words}: {after.name} has no such page at 0x10000, and {gone}"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
     left = record_names(after.page)
@@ -117,7 +119,7 @@ def settings_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
         reason = f"{', '.join(lost)} and the partition table are replaced by those of the image"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
     table = after.page.table
-    if not after.hit(_PAGE, _PAGE_END):
+    if not after.hit(PAGE_ADDRESS, _PAGE_END):
         reason = f"{words}: the page at 0x10000 stays as it is"
     elif table == old.table:
         reason = f"{words}: the page at 0x10000 is carried over"
@@ -228,7 +230,7 @@ def _without(after: FlashSide, region: Region, what: str) -> AdvicePoint:
             reason = f"{where}, and {name} tests another place on this flash size: {loop}"
         elif erased:
             verdict, reason = AdviceVerdict.REWRITTEN, f"{where}: the first boot of {name} writes its own"
-        elif _needs(after):
+        elif after.generation.needs_init_data:
             reason = f"{where}, and {name} repairs only erased flash: {loop}"
         else:
             verdict = AdviceVerdict.REWRITTEN
@@ -239,10 +241,6 @@ def _without(after: FlashSide, region: Region, what: str) -> AdvicePoint:
     elif repair is InitDataRepair.UNKNOWN or not after.nodemcu:
         verdict, reason = AdviceVerdict.UNKNOWN, f"{where}, and what {name} does about that is not known"
     return AdvicePoint(Topic.INIT_DATA, verdict, reason)
-
-
-def _needs(after: FlashSide) -> bool:
-    return after.release >= (1, 5, 4, 1)
 
 
 def _recorded(after: FlashSide) -> bool:
@@ -263,14 +261,14 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
     if stated.bytes > capacity:
         reason = f"{said}, the chip has {capacity:,} bytes: sectors behind its end are read as others"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, reason)
-    elif after.release >= _NODEMCU_3 and stated.bytes < _SMALL_NIBBLE:
+    elif stated.bytes < after.generation.sizes.least:
         reason = f"{said}: NodeMCU from 3.0 on does not start below 1MB"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, reason)
     elif stated.bytes < capacity:
         reason = f"{said}, the chip has {capacity:,} bytes: the rest is not used"
-        if after.release >= _NODEMCU_3:
+        if after.generation.has_partition_table:
             reason += "; from 3.0 on NodeMCU never corrects that, and its table keeps the size for good"
-        elif after.nodemcu and capacity > _LARGE:
+        elif after.nodemcu and capacity > after.generation.sizes.largest:
             reason += (
                 "; NodeMCU before 2.1.0 does not know larger sizes (2.0.0 looks for files behind the "
                 "stated size)"
@@ -286,7 +284,7 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
 def _room(after: FlashSide) -> list[AdvicePoint]:
     """Whether the firmware leaves the SDK its sectors."""
     regions = () if after.layout is None else after.layout.regions
-    hit = next((r for r in regions if _CODE <= r.start < after.irom_end), None)
+    hit = next((r for r in regions if IROM_PLACE <= r.start < after.irom_end), None)
     if hit is None:
         return []
     reason = f"the firmware ends at 0x{after.irom_end:06x} and reaches into {hit.name} at 0x{hit.start:06x}"

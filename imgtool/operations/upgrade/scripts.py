@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from imgtool.layout.generations import generation, generation_of
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ _OLD_DEFAULT: Final = "e18a16affdf3604efe05f257f689dbf7"
 
 
 class _Break(NamedTuple):
-    """A change of the API: first release with it, its date where a version has several, words, page."""
+    """A change of the API: first generation with it, its date if that has several releases, words, page."""
 
-    release: tuple[int, ...]
+    since: str
     date: str
     words: str
     source: str
@@ -34,40 +35,40 @@ _GITHUB: Final = "https://github.com/nodemcu/nodemcu-firmware"
 _TAG: Final = f"{_GITHUB}/releases/tag"
 _BREAKS: Final = (
     _Break(
-        (1,),
+        "NodeMCU 1.4",
         "",
         'socket:send() became asynchronous: send the next piece in the callback of "sent"',
         f"{_DOCS}/flash/#upgrading-firmware",
     ),
-    _Break((2, 1), "", "sjson takes the place of cjson", f"{_TAG}/2.1.0-master_20170521"),
+    _Break("NodeMCU 2.1", "", "sjson takes the place of cjson", f"{_TAG}/2.1.0-master_20170521"),
     _Break(
-        (2, 1),
+        "NodeMCU 2.1",
         "20170811",
         "wifi.sta.config() takes a table, no longer name and password",
         f"{_GITHUB}/issues/2082",
     ),
     _Break(
-        (2, 1),
+        "NodeMCU 2.1",
         "20170811",
         "wifi.sta.eventMonReg(), eventMonStart() and eventMonStop() are gone",
         f"{_GITHUB}/pull/1900",
     ),
     _Break(
-        (2, 2),
+        "NodeMCU 2.2",
         "",
         "the deprecated init() of I2C-based modules is gone",
         f"{_TAG}/2.2.0-master_20180402",
     ),
-    _Break((3,), "", "the timers 0 to 6 of tmr are gone: use tmr.create()", f"{_DOCS}/modules/tmr/"),
+    _Break("NodeMCU 3", "", "the timers 0 to 6 of tmr are gone: use tmr.create()", f"{_DOCS}/modules/tmr/"),
     _Break(
-        (3,),
+        "NodeMCU 3",
         "",
         "node.info() tells more with a parameter; without one it is deprecated",
         f"{_TAG}/3.0-master_20190907",
     ),
-    _Break((3,), "", "ds18b20 is a Lua module, no longer one in C", f"{_TAG}/3.0-master_20190907"),
+    _Break("NodeMCU 3", "", "ds18b20 is a Lua module, no longer one in C", f"{_TAG}/3.0-master_20190907"),
     _Break(
-        (3,),
+        "NodeMCU 3",
         "20200910",
         "the modules sqlite3 and rc are gone, and node.flashreload() is deprecated (node.LFS.reload())",
         f"{_TAG}/3.0-release_20200910",
@@ -77,7 +78,7 @@ _BREAKS: Final = (
 
 def firmware_points(old: Firmware | None, new: Firmware | None) -> list[AdvicePoint]:
     """The points about scripts, where both are NodeMCU."""
-    if old is None or new is None or old.name != "NodeMCU" or new.name != "NodeMCU":
+    if old is None or new is None or not all(generation_of(each).is_nodemcu for each in (old, new)):
         return []
     points = [*_lua(old, new), *_numbers(old, new), *_modules(old, new), *_ssl(old, new)]
     return points + [
@@ -89,16 +90,13 @@ def firmware_points(old: Firmware | None, new: Firmware | None) -> list[AdvicePo
 
 def _has(firmware: Firmware, change: _Break) -> bool:
     """Whether a firmware has a change."""
-    release = firmware.release
-    if not release:
-        return False
-    known = release[: len(change.release)]
-    if known != change.release or not change.date:
-        return known >= change.release
+    row, since = generation_of(firmware), generation(change.since)
+    if row is not since or not change.date:
+        return row.is_from(since)
     tag = re.sub(r"\D", "", firmware.details.get("release", "").rpartition("_")[2])
     built = re.sub(r"\D", "", firmware.build or "")[:8]
     date = tag[:8] or built
-    return date >= change.date or (not date and release[len(change.release) :] > (0,))
+    return date >= change.date or (not date and row.is_patch(firmware.release))
 
 
 def _lua(old: Firmware, new: Firmware) -> list[AdvicePoint]:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR
 from imgtool.formats.reading import PartKind
-from imgtool.operations.inspect.device_settings import PAGE_ADDRESS
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
+from imgtool.layout.generations import generation_of
+from imgtool.layout.traits import LfsPlace
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import FileKind, Firmware, Header
     from imgtool.formats.regions.nodemcu_page import RecordPage
     from imgtool.layout.regions import FlashLayout
+    from imgtool.layout.traits import Generation
     from imgtool.operations.inspect.device_settings import Reader
 
 __all__ = ["FlashSide", "FoundFileSystem", "LfsRegion", "OldFlash"]
@@ -26,7 +29,6 @@ __all__ = ["FlashSide", "FoundFileSystem", "LfsRegion", "OldFlash"]
 _LFS_MARK: Final = b"\xa1\xfa\xfa"  # bytes 1 to 3 of a Lua 5.1 LFS signature
 _LFS_MARK_53: Final = b"\xa2\xfa\xfa"
 _SIGNATURE: Final = 4
-_WITH_LFS: Final = (2,)  # before 3.0; 2.2 is the first
 
 
 class FoundFileSystem(NamedTuple):
@@ -148,14 +150,14 @@ class FlashSide:
     assumed: bool = False
 
     @property
-    def nodemcu(self) -> bool:
-        """Whether it is NodeMCU, of a release that is known."""
-        return self.firmware is not None and self.firmware.name == "NodeMCU" and bool(self.firmware.release)
+    def generation(self) -> Generation:
+        """Which rules it follows."""
+        return generation_of(self.firmware)
 
     @property
-    def release(self) -> tuple[int, ...]:
-        """Its release as numbers; empty for other firmware."""
-        return self.firmware.release if self.firmware is not None and self.nodemcu else ()
+    def nodemcu(self) -> bool:
+        """Whether it is NodeMCU, of a release that is known."""
+        return self.generation.is_nodemcu and self.generation.release_known
 
     @property
     def partitions(self) -> bool:
@@ -188,7 +190,8 @@ def _lfs_of(side: FlashSide) -> LfsRegion | None:
         loaded = word[1:] in (_LFS_MARK, _LFS_MARK_53)
         return LfsRegion(region.start, region.size, int.from_bytes(word, "little") if loaded else 0)
     # Before 3.0 it is the last pages of irom; it begins at a page, and what is loaded there has a signature.
-    for start in range(PAGE_ADDRESS, len(side.code) if side.release[:1] == _WITH_LFS else 0, SECTOR):
+    inside = side.generation.lfs is LfsPlace.IN_IROM
+    for start in range(PAGE_ADDRESS, len(side.code) if inside else 0, SECTOR):
         word = side.code[start : start + _SIGNATURE]
         if word[1:] == _LFS_MARK:
             return LfsRegion(start, len(side.code) - start, int.from_bytes(word, "little"))

@@ -2,7 +2,7 @@
 
 Values only: whoever has the port changes its speed.  The boot ROM prints at 74880 baud with a crystal of
 26 MHz (at 115200 with 40 MHz), and firmware goes on at a speed of its own: NodeMCU and most others at 115200,
-NodeMCU before 2.0 at 9600.  docs/how-to/monitor.md.
+NodeMCU before 1.5 at 9600.  docs/how-to/monitor.md.
 """
 
 from __future__ import annotations

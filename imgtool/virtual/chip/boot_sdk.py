@@ -4,6 +4,10 @@ Also the values that :mod:`imgtool.virtual.chip.boot` speaks in, and the flash a
 is
 executed: firmware is known by its strings and its structure.  What is emulated, and what of it nobody has
 confirmed on silicon: docs/virtual/boot.md.
+
+What a release does is told here on purpose a second time, after the sources and not after
+imgtool/layout/generations.py: what advise predicts is held against these boots, so neither may lean on the
+other.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.nodemcu_page import PartitionTable, Record, RecordPage
-from imgtool.layout.regions import resolve
+from imgtool.layout.nodemcu import resolve
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.boots import ResetCause
@@ -36,7 +40,7 @@ _ERASE_NS: Final = 45_000_000  # a sector and the write behind it
 _NODEMCU_RESET_NS: Final = 5_000_000  # ets_delay_us(5000) in NodeMCU's first_time_setup()
 
 _NEW_BAUD: Final = 115_200
-_OLD_BAUD: Final = 9_600  # NodeMCU 0.9.x
+_OLD_BAUD: Final = 9_600  # NodeMCU 0.9.x and 1.4.0
 
 # First SDK that halts on missing init data; https://github.com/nodemcu/nodemcu-firmware/pull/1500
 _CHECKING_SDK: Final = (1, 5, 4, 1)
@@ -258,7 +262,7 @@ def _nodemcu_old(chip: BootFlash, end: int, program: bytes, firmware: Firmware) 
         reason = f"NodeMCU writes its init data to 0x{address:06x}, which is erased"
     if events and first:
         return Stage(events, None, reason + " and restarts")
-    banner = BootEvent(_APPLICATION_NS, _banner(program, firmware), _OLD_BAUD if old else _NEW_BAUD)
+    banner = BootEvent(_APPLICATION_NS, _banner(program, firmware), _OLD_BAUD if old or first else _NEW_BAUD)
     return Stage((*events, banner), BootOutcome.RUNNING, reason)
 
 

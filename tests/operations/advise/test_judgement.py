@@ -20,6 +20,7 @@ from imgtool.operations.advise.judgement import advise
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.upgrade.look import side_before
+from imgtool.operations.upgrade.regions import size_points
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 from tests.support import IMAGES, aggregate, real
@@ -313,6 +314,14 @@ ROWS: Final = [
         FILES,
         "formatted",
         "does not read",
+    ),
+    Row(
+        "D8.6 0.9.5 to 1.4.0, whose pages have another layout",
+        at("0.9.5", 0x20000, PLAIN),
+        release("1.4.0"),
+        FILES,
+        "lost",
+        "wrong names",
     ),
     Row("D8.6 1.4.0 to 1.5.1", at("1.4.0", 0x20000, PLAIN), release("1.5.1"), FILES, "kept"),
     Row(
@@ -753,6 +762,18 @@ def test_a_partition_table_of_a_smaller_flash_is_refused() -> None:
 
     assert [point.topic for point in advice.points] == [Topic.FLASH_SIZE]
     assert "would not start" in advice.elsewhere
+
+
+def test_what_is_said_of_a_smaller_size_than_the_chip_has() -> None:
+    # From 2.1 on NodeMCU knows 16 MB, and corrects a header that says less.
+    sides = [
+        side_before(OldFlash.of_dump(before_3(name).ljust(16 * MB, b"\xff"), 16 * MB, "flash-dump"))
+        for name in ("2.2.1", "2.0.0")
+    ]
+    newer, older = (size_points(side, side)[0] for side in sides)
+
+    assert "NodeMCU up to 2.2.1 may correct that itself" in newer.reason
+    assert "NodeMCU before 2.1.0 does not know larger sizes" in older.reason
 
 
 def test_a_fixed_place_is_proposed_where_it_helps() -> None:

@@ -12,8 +12,10 @@ import pytest
 
 from fixtures.upgrades import KB, MB, before_3, from_3
 from imgtool.errors import ImgtoolError
+from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions.init_data import SETS
+from imgtool.layout.generations import generation_of
 from imgtool.operations.advise.judgement import advise
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.explain.boot_verdicts import Verdict
@@ -53,6 +55,14 @@ def booted(flash: bytes) -> Booted:
     writes = [event.write for event in run.events if event.write is not None]
     sectors = [(address, (data or ERASED).ljust(0x1000, ERASED)) for address, data in writes]
     return Booted(over(flash, sectors), explain(log).verdict, log)
+
+
+@pytest.mark.parametrize("name", IMAGE)
+def test_the_console_speaks_at_the_speed_of_the_generation(name: str) -> None:
+    flash = booted(flashed(ERASED * MB, IMAGE[name])).flash
+    banners = [event.baud for event in boot(flash, ResetCause.EXTERNAL).events if b"powered by" in event.text]
+
+    assert banners == [generation_of(identify_firmware(IMAGE[name])).baud]
 
 
 PAIRS: Final = [

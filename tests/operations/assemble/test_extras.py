@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from fixtures.upgrades import from_3, spiffs
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.reading import Firmware
-from imgtool.layout.regions import layout_for
+from imgtool.layout.fit import layout_for
 from imgtool.operations.assemble.extras import AT_ITS_PLACE, filesystem_findings, place_by_name
 from imgtool.operations.assemble.fullimage import Extras, fullimage
 from imgtool.operations.assemble.merge import Piece
@@ -89,6 +90,12 @@ def test_file_system_of_a_firmware_that_imgtool_does_not_know() -> None:
         fullimage(pieces, "4MB", Extras(filesystem=FILES))
 
 
+def test_file_system_for_a_table_without_spiffs() -> None:
+    # NodeMCU 3 looks in its partition alone.
+    with pytest.raises(LayoutError, match="does not know where this firmware looks"):
+        fullimage([Piece(0, from_3(spiffs=0), "a")], "4MB", Extras(filesystem=FILES))
+
+
 def test_empty_file_system() -> None:
     with pytest.raises(FormatError, match="the file is empty"):
         fullimage(pieces_of("sample"), "4MB", Extras(filesystem=Piece(AT_ITS_PLACE, b"", "files.img")))
@@ -126,6 +133,15 @@ def test_no_spiffs_at_all_is_a_warning_for_nodemcu() -> None:
     found = filesystem_findings(image, NO_PARTITION, Firmware("NodeMCU", "2.2.0"))
 
     assert said(tuple(found), "warning") == ["filesystem-formatted"]
+
+
+@pytest.mark.parametrize(("version", "warned"), [("0.9.5", False), ("1.5.1", False), ("1.5.4.1", True)])
+def test_a_file_system_without_magics(version: str, warned: bool) -> None:
+    # Before 1.5.4.1 NodeMCU looks for none, and formats nothing.
+    image = Piece(AT_ITS_PLACE, spiffs(8, 0x1000, magic=False), "files.img")
+    found = filesystem_findings(image, NO_PARTITION, Firmware("NodeMCU", version))
+
+    assert said(tuple(found), "warning") == (["filesystem-formatted"] if warned else [])
 
 
 @pytest.mark.parametrize(("firmware", "size"), [("sample", "4MB"), ("nodemcu-3.0-2021", "4MB")])

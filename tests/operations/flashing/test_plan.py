@@ -113,6 +113,7 @@ CLOUD: Final = aggregate("nodemcu-1.5.4.1-cloud")
         (NODEMCU_3, 16 * MEGA, "16MB", None),
         (aggregate("nonos-2.0", names=("eagle.flash", "eagle.irom0text")), 4 * MEGA, "4MB-c1", "c1-kept"),
         (IMAGES["micropython/micropython.bin"], 4 * MEGA, "4MB", None),
+        (IMAGES["micropython/micropython.bin"], 16 * MEGA, "4MB", "size-limited"),
         (IMAGES["arduino/core-2.7.bin"], 4 * MEGA, "1MB", "size-kept"),
         (IMAGES["arduino/core-3.1.bin"], MEGA, "1MB", None),
         (IMAGES["arduino/core-2.3.bin"], 4 * MEGA, "4MB", None),

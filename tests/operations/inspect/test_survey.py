@@ -100,6 +100,15 @@ def test_missing_init_data_is_said(content: bytes, severity: str) -> None:
     assert "init-data-missing" in said(description.findings, severity)
 
 
+def test_micropython_writes_its_own_init_data() -> None:
+    description = describe(flash("1MB", {0: IMAGES["micropython/micropython.bin"]}))
+
+    assert [f.message for f in description.findings if f.code == "init-data-missing"] == [
+        "no init data at 0x0fc000: MicroPython writes its own on the first boot"
+    ]
+    assert "init-data-missing" in said(description.findings, "note")
+
+
 def test_damaged_init_data_is_an_error() -> None:
     description = describe(flash("1MB", {0: SAMPLE, 0xFC000: IMAGES["init-data/bad-marker.bin"]}))
 

@@ -7,7 +7,7 @@ import pytest
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, PartitionTable
-from imgtool.layout.regions import resolve
+from imgtool.layout.nodemcu import resolve
 from imgtool.operations.assemble.extras import table_of
 from imgtool.operations.assemble.fullimage import fullimage
 from imgtool.operations.assemble.merge import HeaderChange, Piece

@@ -17,7 +17,7 @@ from imgtool.formats.reading import Firmware
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.nodemcu_page import RecordPage
-from imgtool.layout.regions import resolve
+from imgtool.layout.nodemcu import resolve
 from imgtool.virtual.chip.boot import BootOutcome, BootRun, ResetCause, boot, download_banner
 from imgtool.virtual.chip.boot_sdk import BootFlash, sdk_stage
 from tests.strategies import BOOT_IMAGES, BYTE, LOADABLE_IMAGES

@@ -1,0 +1,158 @@
+"""Where a NodeMCU looks for its SPIFFS, where it makes one, and how large that is.
+
+Pure functions over the layout and the generation of the firmware; what is in a flash is not looked at.  The
+rules and where they are known from: docs/flash-layouts.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgtool.chip import SECTOR
+from imgtool.formats.reading import PartKind
+from imgtool.layout.first_boot import spiffs_formula
+from imgtool.layout.generations import GENERATIONS, generation_of
+from imgtool.layout.regions import Region, align_up
+from imgtool.layout.traits import FilePlace, Magics, SpiffsRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imgtool.formats.reading import Firmware
+    from imgtool.layout.regions import FlashLayout
+
+__all__ = [
+    "filesystem_made",
+    "filesystem_places",
+    "filesystem_start",
+    "places_before_tables",
+    "spiffs_block",
+    "spiffs_room",
+]
+
+
+def filesystem_start(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> int | None:
+    """Where a NodeMCU before 3.0 looks first for its file system; None where that is not known.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        firmware_end: Flash address behind irom, rounded up to a sector.
+    """
+    rule = _behind(firmware)
+    return None if rule is None else _first_place(layout, rule, firmware_end)
+
+
+def _first_place(layout: FlashLayout, rule: SpiffsRule, firmware_end: int) -> int:
+    # 0.9 rounds end + 0x3000 down to 0x4000: behind whole sectors that is the same.
+    return align_up(firmware_end, rule.near_step if _is_small(layout, rule) else rule.step)
+
+
+def filesystem_places(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> tuple[int, ...]:
+    """Where a NodeMCU before 3.0 looks for a file system, in this order; empty where that is not known.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        firmware_end: Flash address behind irom, rounded up to a sector.
+    """
+    rule = _behind(firmware)
+    return () if rule is None else _places(layout, rule, firmware_end)
+
+
+def places_before_tables(layout: FlashLayout, firmware_end: int) -> tuple[int, ...]:
+    """Where the newest releases that search look: what they made is left there under one with a table.
+
+    Args:
+        layout: The flash.
+        firmware_end: Flash address behind irom, rounded up to a sector.
+    """
+    rules = (
+        row.files for row in GENERATIONS if row.files is not None and row.files.place is FilePlace.BEHIND
+    )
+    return _places(layout, [*rules][-1], firmware_end)
+
+
+def _places(layout: FlashLayout, rule: SpiffsRule, firmware_end: int) -> tuple[int, ...]:
+    first = _first_place(layout, rule, firmware_end)
+    if not rule.tries:
+        return (first,)
+    end = layout.flash.bytes
+    near = align_up(firmware_end, rule.near_step)
+    far = range(0 if _is_small(layout, rule) else rule.tries)
+    places = [first + number * rule.step for number in far]
+    places += [near + number * rule.near_step for number in range(rule.tries)]
+    return tuple(dict.fromkeys(place for place in places if place < end))
+
+
+def filesystem_made(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> Region | None:
+    """The file system that NodeMCU makes where it finds none; None where that is not known, or has no room.
+
+    A build with a fixed place, or a largest size, for its file system does otherwise before 3.0, and no file
+    shows that.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        firmware_end: Flash address behind irom.
+    """
+    region = layout.find(PartKind.SPIFFS)
+    if region is not None:
+        return _blocks(region.start, region.end, spiffs_block(region.size))
+    rule = _behind(firmware)
+    end_of_code = align_up(firmware_end, SECTOR)
+    start = filesystem_start(layout, firmware, end_of_code)
+    if rule is None or start is None:
+        return None
+    end = layout.flash.bytes - rule.kept_sectors * SECTOR
+    if rule.gap is not None and not _is_small(layout, rule):
+        start = align_up(end_of_code + rule.gap, rule.step)
+        if 0 <= end - start < rule.least:
+            start = align_up(end_of_code + rule.near_gap, rule.near_step)
+    return _blocks(start, end, rule.block_for(end - start))
+
+
+def spiffs_block(size: int) -> int:
+    """The block size that NodeMCU 3.0 and later takes for a partition of so many bytes."""
+    return _rule_of_partitions().block_for(size)
+
+
+def spiffs_room(layout: FlashLayout, firmware: Firmware | None, start: int) -> Mapping[int, int]:
+    """How many bytes a SPIFFS may have that begins at an address, by block size: NodeMCU 1.5.4.1 to 2.2.1.
+
+    A block size that is missing is one that it does not look for there.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        start: The address.
+    """
+    rule = _behind(firmware)
+    if rule is None:
+        return {}
+    size = layout.flash.bytes - rule.kept_sectors * SECTOR - start
+    fitting = {block: size // block * block for block in rule.blocks if size // block >= rule.least_blocks}
+    if rule.probes_each and spiffs_formula(firmware) != Magics.OLD:
+        return fitting
+    largest = max(fitting, default=0)
+    return {block: room for block, room in fitting.items() if block == largest}
+
+
+def _behind(firmware: Firmware | None) -> SpiffsRule | None:
+    """The rule of a firmware that looks behind its code."""
+    rule = generation_of(firmware).files
+    return rule if rule is not None and rule.place is FilePlace.BEHIND else None
+
+
+def _rule_of_partitions() -> SpiffsRule:
+    rule = generation_of(None, paged=True).files
+    return SpiffsRule(magics=Magics.LINEAR, place=FilePlace.PARTITION) if rule is None else rule
+
+
+def _is_small(layout: FlashLayout, rule: SpiffsRule) -> bool:
+    return layout.flash.bytes < rule.small_flash
+
+
+def _blocks(start: int, end: int, block: int) -> Region | None:
+    count = (end - start) // block
+    return Region(PartKind.SPIFFS, start, count * block, "SPIFFS") if count > 0 else None

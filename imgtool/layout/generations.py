@@ -1,0 +1,525 @@
+"""The generations of firmware: one row a range of releases, with what imgtool goes by, and its sources.
+
+A new generation is a row here; what it is described by is in traits.py.  No other module compares versions or
+names of firmware, but for imgtool/formats/firmware.py, which reads them, and imgtool/virtual, which tells the
+same a second time, so that the two can be held against each other.  docs/flash-layouts.md has the rows as a
+table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import IROM_PLACE
+from imgtool.formats.firmware import ARDUINO_NAMES
+from imgtool.formats.reading import PartKind
+from imgtool.layout.traits import (
+    Family,
+    FilePlace,
+    Generation,
+    InitDataRepair,
+    KeptSectors,
+    LfsPlace,
+    Magics,
+    Numbering,
+    OwnInitData,
+    SizeReading,
+    Source,
+    SpiffsRule,
+    Standing,
+    Uncertainty,
+)
+
+if TYPE_CHECKING:
+    from imgtool.formats.reading import Firmware
+    from imgtool.layout.traits import Release
+
+__all__ = ["ARDUINO", "GENERATIONS", "generation", "generation_of"]
+
+_NODEMCU: Final = "https://github.com/nodemcu/nodemcu-firmware/blob"
+_GUIDE: Final = Source(Standing.DOCUMENTED, f"{_NODEMCU}/release/docs/flash.md")
+_SDK: Final = "https://github.com/espressif/ESP8266_NONOS_SDK"
+_SDK_SIZES: Final = Source(Standing.READ, f"{_SDK}/blob/v2.2.1/include/user_interface.h")
+_SDK_EXAMPLES: Final = Source(Standing.READ, f"{_SDK}/tree/v2.2.1/examples")
+_SDK_GUIDE: Final = Source(Standing.DOCUMENTED, f"{_SDK}/blob/v2.2.1/bin/at/README.md")
+_HALTS: Final = Source(Standing.DOCUMENTED, "https://github.com/nodemcu/nodemcu-firmware/pull/1500")
+# Espressif's repository begins with 2.0.0; the core has the libraries of the SDK before.
+_OLD_LIBRARIES: Final = Source(Standing.READ, "https://github.com/esp8266/Arduino/tree/2.3.0/tools/sdk/lib")
+_ARDUINO_CORE: Final = Source(Standing.READ, "https://github.com/esp8266/Arduino/tree/master/tools/sdk/ld")
+
+
+def _tag(tag: str, path: str = "app/user/user_main.c", standing: Standing = Standing.READ) -> Source:
+    """A file of NodeMCU at a tag."""
+    return Source(standing, f"{_NODEMCU}/{tag}/{path}")
+
+
+_UP_TO_4MB: Final = frozenset(range(7))  # 512KB, 256KB, 1MB, 2MB, 4MB, 2MB-c1, 4MB-c1
+_WITHOUT_C1: Final = frozenset(range(5))
+_OLD_CODES: Final = {5: 0x80_0000, 6: 0x100_0000}  # NodeMCU's own 8 MB and 16 MB
+_OLD_FILES: Final = SpiffsRule(
+    magics=Magics.NONE,
+    place=FilePlace.BEHIND,
+    pages="0.9",
+    blocks=(0x1000,),
+    kept_sectors=4,
+    step=0x4000,
+    near_step=0x4000,
+    tries=0,
+    gap=None,
+)
+_MISSES_INIT_DATA: Final = Uncertainty(
+    "old-nodemcu-size",
+    "{name} looks for its init data in the wrong place on {size}; 2.1.0 is the first that does not",
+)
+_TAKES_FOR_512KB: Final = Uncertainty(
+    "old-sdk-size",
+    "{name} takes {size} for 512KB, and keeps its sectors in front of 0x80000: its SDK is older than 2.1",
+)
+_OWN_PLACES: Final = Uncertainty(
+    "sdk-3-layout",
+    "an SDK 3 firmware sets the places of its sectors in its own code; "
+    "these are the ones of Espressif's examples",
+)
+_PLAIN_LFS: Final = "Lua 5.1, not compressed (2.2.1 of 2018-09-15)"
+_GZIP_LFS: Final = "Lua 5.1, gzip (from 2.2.1 of 2018-12-07 on)"
+
+_OF_NODEMCU: Final = (
+    Generation(
+        name="NodeMCU 0.9",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        before=(0, 9, 6),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.IF_ERASED,
+        own_init_data=OwnInitData("SDK 0.9"),
+        keeps_rf_cal=False,
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_OLD_CODES, corrects=True),
+        files=_OLD_FILES,
+        baud=9600,
+        names_sdk=False,
+        sources=(
+            _tag("0.9.5_20150318"),
+            _tag("0.9.5_20150318", "app/platform/flash_api.c"),
+            _tag("0.9.5_20150318", "app/spiffs/spiffs.c"),
+            _GUIDE,
+        ),
+    ),
+    Generation(
+        name="NodeMCU 0.9.6",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        first=(0, 9, 6),
+        before=(1,),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.IF_ERASED,
+        own_init_data=OwnInitData("SDK 0.9"),
+        keeps_rf_cal=False,
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_OLD_CODES, corrects=True),
+        # The build of 2015-04-06 has the name one byte earlier, and no version of its own.
+        files=replace(_OLD_FILES, pages="0.9.6"),
+        baud=9600,
+        names_sdk=False,
+        sources=(
+            _tag("0.9.6-dev_20150704"),
+            _tag("0.9.6-dev_20150704", "app/platform/flash_api.c"),
+            _tag("0.9.6-dev_20150704", "app/spiffs/spiffs.c"),
+            _GUIDE,
+        ),
+    ),
+    Generation(
+        name="NodeMCU 1.4",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        first=(1,),
+        before=(1, 5),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.IF_ERASED,
+        # Byte 107 for reading the supply voltage, the default of its ADC module.
+        own_init_data=OwnInitData("SDK 0.9", ((107, 0xFF),)),
+        keeps_rf_cal=False,
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_OLD_CODES, corrects=True),
+        files=replace(_OLD_FILES, pages="1.4"),
+        baud=9600,
+        names_sdk=False,
+        sources=(
+            _tag("1.4.0-master_20151229"),
+            _tag("1.4.0-master_20151229", "app/platform/flash_api.c"),
+            _tag("1.4.0-master_20151229", "app/include/user_config.h"),
+        ),
+    ),
+    Generation(
+        name="NodeMCU 1.5",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        first=(1, 5),
+        before=(1, 5, 4, 1),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.SDK_DEFAULT,
+        keeps_rf_cal=False,
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_OLD_CODES, corrects=True),
+        files=replace(_OLD_FILES, pages="1.4"),
+        baud=115200,
+        sources=(
+            _tag("1.5.1-master_20160603"),
+            _tag("1.5.1-master_20160603", "app/spiffs/spiffs.c"),
+            Source(Standing.DOCUMENTED, "https://github.com/nodemcu/nodemcu-firmware/pull/1525"),
+        ),
+    ),
+    Generation(
+        name="NodeMCU 1.5.4.1",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        first=(1, 5, 4, 1),
+        before=(2,),
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.IF_CARRIED,
+        own_init_data=OwnInitData("v05", carried=True),
+        sizes=SizeReading(codes=_WITHOUT_C1, others=_MISSES_INIT_DATA, corrects=True, doubled_from=5),
+        files=SpiffsRule(magics=Magics.AS_INIT_DATA, place=FilePlace.BEHIND),
+        baud=115200,
+        sources=(
+            _tag("1.5.4.1-master_20160802"),
+            _tag("1.5.4.1-master_20161201"),
+            _tag("1.5.4.1-master_20161201", "app/spiffs/spiffs.c"),
+            Source(Standing.DOCUMENTED, "https://github.com/nodemcu/nodemcu-firmware/pull/1500"),
+        ),
+    ),
+    Generation(
+        name="NodeMCU 2.0",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        first=(2,),
+        before=(2, 1),
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.IF_ERASED,
+        own_init_data=OwnInitData("v05", carried=True),
+        sizes=SizeReading(codes=_WITHOUT_C1, others=_MISSES_INIT_DATA, corrects=True, doubled_from=5),
+        files=SpiffsRule(magics=Magics.OLD, place=FilePlace.BEHIND),
+        baud=115200,
+        sources=(
+            _tag("2.0.0-master_20170202"),
+            _tag("2.0.0-master_20170202", "app/spiffs/spiffs.c"),
+        ),
+    ),
+    Generation(
+        name="NodeMCU 2.1",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        first=(2, 1),
+        before=(2, 2),
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.IF_ERASED,
+        own_init_data=OwnInitData("v05", carried=True),
+        sizes=SizeReading(corrects=True),
+        files=SpiffsRule(magics=Magics.BY_BUILD, place=FilePlace.BEHIND, probes_each=True),
+        # 2.2.1-master_20180915, the first with LFS, takes its version from a header of the SDK that lagged.
+        lfs=LfsPlace.IN_IROM,
+        lfs_formats=(_PLAIN_LFS,),
+        baud=115200,
+        sources=(
+            _tag("2.1.0-master_20170521"),
+            _tag("2.1.0-master_20170521", "app/spiffs/spiffs.c"),
+            _tag("2.1.0-master_20170811", "app/spiffs/spiffs.c"),
+            Source(Standing.RUN, "https://github.com/nodemcu/nodemcu-firmware/tree/2.1.0-master_20170824"),
+        ),
+    ),
+    Generation(
+        name="NodeMCU 2.2",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        first=(2, 2),
+        before=(3,),
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.IF_ERASED,
+        own_init_data=OwnInitData("v05", carried=True),
+        sizes=SizeReading(corrects=True),
+        files=SpiffsRule(magics=Magics.LINEAR, place=FilePlace.BEHIND, probes_each=True),
+        lfs=LfsPlace.IN_IROM,
+        lfs_formats=(_PLAIN_LFS, _GZIP_LFS),
+        baud=115200,
+        sources=(
+            _tag("2.2.0-master_20180402"),
+            _tag("2.2.1-master_20190405"),
+            _tag("2.2.1-master_20190405", "app/spiffs/spiffs.c"),
+            _tag("2.2.1-master_20190405", "app/lua/lflash.c"),
+        ),
+    ),
+    Generation(
+        name="NodeMCU 3",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        first=(3,),
+        rule="NodeMCU's partition table",
+        kept=(),
+        has_partition_table=True,
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.UNLESS_RECORDED,
+        own_init_data=OwnInitData("v05"),
+        sizes=SizeReading(least=0x10_0000),
+        files=SpiffsRule(magics=Magics.LINEAR, place=FilePlace.PARTITION, kept_sectors=3, tries=0, gap=None),
+        lfs=LfsPlace.PARTITION,
+        lfs_formats=("Lua 5.1, gzip", "Lua 5.3"),
+        baud=115200,
+        sources=(
+            _tag("3.0-master_20190907"),
+            _tag("3.0.0-release_20240225"),
+            _tag("3.0.0-release_20240225", "app/spiffs/spiffs.c"),
+            Source(Standing.SEEN, "https://github.com/nodemcu/nodemcu-firmware/tree/3.0.0-release_20240225"),
+        ),
+    ),
+    Generation(
+        name="NodeMCU of a release that is not known",
+        family=Family.NODEMCU,
+        names=("NodeMCU",),
+        numbering=Numbering.OWN,
+        release_known=False,
+        lfs=LfsPlace.UNKNOWN,
+        sources=(Source(Standing.INFERRED, f"{_NODEMCU}/release/app/include/user_version.h"),),
+    ),
+)
+
+_OF_SDK: Final = (
+    Generation(
+        name="non-OS SDK before 1.5.4.1",
+        family=Family.NON_OS,
+        before=(1, 5, 4, 1),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.SDK_DEFAULT,
+        keeps_rf_cal=False,
+        sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
+        irom=(0x4_0000,),
+        sources=(_HALTS, _OLD_LIBRARIES, _SDK_GUIDE),
+    ),
+    Generation(
+        name="non-OS SDK 1.5.4.1 to 2.0",
+        family=Family.NON_OS,
+        first=(1, 5, 4, 1),
+        before=(2, 1),
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.NEVER,
+        sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
+        irom=(IROM_PLACE, 0x4_0000),
+        sources=(_HALTS, Source(Standing.READ, f"{_SDK}/tree/v2.0.0/lib"), _SDK_EXAMPLES),
+    ),
+    Generation(
+        name="non-OS SDK 2.1 and 2.2",
+        family=Family.NON_OS,
+        first=(2, 1),
+        before=(3,),
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.NEVER,
+        sources=(Source(Standing.READ, f"{_SDK}/tree/v2.2.1/lib"), _SDK_SIZES, _SDK_EXAMPLES, _SDK_GUIDE),
+    ),
+    Generation(
+        name="non-OS SDK 3",
+        family=Family.NON_OS,
+        first=(3,),
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.NEVER,
+        uncertain=_OWN_PLACES,
+        sources=(
+            Source(Standing.READ, f"{_SDK}/tree/v3.0/lib"),
+            Source(Standing.READ, f"{_SDK}/blob/v3.0/examples/IoT_Demo/user/user_main.c"),
+        ),
+    ),
+    Generation(
+        name="non-OS SDK of a version that is not known",
+        family=Family.NON_OS,
+        release_known=False,
+        irom=(IROM_PLACE, 0x4_0000),
+        sources=(Source(Standing.INFERRED, f"{_SDK}/tree/v2.2.1/examples"),),
+    ),
+)
+
+
+def _at(row: Generation) -> Generation:
+    """AT firmware keeps what its SDK keeps."""
+    name = row.name.replace("non-OS SDK", "AT on SDK", 1)
+    return replace(row, name=name, family=Family.AT, names=("ESP8266 AT",), starts_behind_eboot=False)
+
+
+_EEPROM: Final = (
+    KeptSectors(PartKind.USER_DATA, "EEPROM", 5, 1),
+    KeptSectors(PartKind.RF_CAL, "rf-cal", 4, 1),
+    KeptSectors(PartKind.SYSTEM_PARAM, "system-param", 3, 3),
+)
+ARDUINO: Final = "Arduino core on an SDK that is not known"
+"""The row for what is known to be a sketch, and not on which SDK."""
+
+_ARDUINO: Final = Generation(
+    name=ARDUINO,
+    family=Family.ARDUINO,
+    names=ARDUINO_NAMES,
+    release_known=False,
+    rule="the Arduino core's",
+    kept=_EEPROM,
+    needs_init_data=False,
+    missing_init_data=InitDataRepair.COMPILED_IN,
+    files=SpiffsRule(magics=Magics.CONSTANT, place=FilePlace.LINKED, tries=0, gap=None),
+    irom=(),
+    starts_behind_eboot=True,
+    sources=(_ARDUINO_CORE,),
+)
+_OF_ARDUINO: Final = (
+    replace(
+        _ARDUINO,
+        name="Arduino core 2.0 to 2.3 (SDK before 1.5.4.1)",
+        release_known=True,
+        before=(1, 5, 4, 1),
+        keeps_rf_cal=False,
+        sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
+        sources=(_ARDUINO_CORE, _OLD_LIBRARIES),
+    ),
+    replace(
+        _ARDUINO,
+        name="Arduino core from 2.4 on (SDK 2)",
+        release_known=True,
+        first=(1, 5, 4, 1),
+        before=(3,),
+        sources=(_ARDUINO_CORE, Source(Standing.READ, f"{_SDK}/tree/v2.2.1/lib")),
+    ),
+    replace(
+        _ARDUINO,
+        name="Arduino core built with SDK 3",
+        release_known=True,
+        first=(3,),
+        uncertain=_OWN_PLACES,
+        sources=(_ARDUINO_CORE, Source(Standing.READ, f"{_SDK}/tree/v3.0/lib")),
+    ),
+    _ARDUINO,
+)
+
+_PORT: Final = "https://github.com/micropython/micropython/blob/master/ports/esp8266"
+_OF_MICROPYTHON: Final = (
+    Generation(
+        name="MicroPython on an SDK before 1.5.4.1",
+        family=Family.MICROPYTHON,
+        names=("MicroPython", "CircuitPython"),
+        before=(1, 5, 4, 1),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.SDK_DEFAULT,
+        keeps_rf_cal=False,
+        sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
+        files_in_fat=True,
+        irom=(0x9000,),
+        sources=(_OLD_LIBRARIES._replace(standing=Standing.INFERRED),),
+    ),
+    # It writes init data before the SDK reads the nibble, by what the boot ROM makes of it: 4 MB is the most
+    # that runs with every build, and which SDK is inside does not follow from its version.
+    Generation(
+        name="MicroPython",
+        family=Family.MICROPYTHON,
+        names=("MicroPython", "CircuitPython"),
+        first=(1, 5, 4, 1),
+        needs_init_data=True,
+        missing_init_data=InitDataRepair.IF_ERASED,
+        own_init_data=OwnInitData("v05"),
+        sizes=SizeReading(codes=_UP_TO_4MB),
+        files_in_fat=True,
+        irom=(0x9000,),
+        baud=115200,
+        sources=(
+            Source(Standing.READ, f"{_PORT}/esp_init_data.c"),
+            Source(Standing.READ, f"{_PORT}/modules/inisetup.py"),
+            Source(Standing.DOCUMENTED, "https://github.com/espressif/esptool/issues/202"),
+        ),
+    ),
+)
+
+_RTOS: Final = "https://github.com/espressif/ESP8266_RTOS_SDK"
+_OF_OTHERS: Final = (
+    Generation(
+        name="RTOS SDK 3",
+        family=Family.RTOS_3,
+        names=("ESP8266 RTOS SDK application", "ESP8266 RTOS SDK boot loader"),
+        numbering=Numbering.NONE,
+        rule="the RTOS SDK's partition table",
+        kept=(),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.COMPILED_IN,
+        irom=(),
+        sources=(
+            Source(Standing.READ, f"{_RTOS}/tree/master/components/partition_table"),
+            Source(Standing.SEEN, f"{_RTOS}/tree/master/components/bootloader_support"),
+        ),
+    ),
+    Generation(
+        name="esp-open-rtos",
+        family=Family.OPEN_RTOS,
+        names=("esp-open-rtos",),
+        numbering=Numbering.NONE,
+        irom=(),
+        sources=(
+            Source(Standing.READ, "https://github.com/SuperHouse/esp-open-rtos/blob/master/core/app_main.c"),
+            Source(Standing.READ, "https://github.com/SuperHouse/esp-open-rtos/blob/master/core/sysparam.c"),
+        ),
+    ),
+    Generation(
+        name="Sming",
+        family=Family.SMING,
+        names=("Sming",),
+        numbering=Numbering.NONE,
+        sizes=SizeReading(codes=_WITHOUT_C1),
+        files=SpiffsRule(magics=Magics.NONE, place=FilePlace.LINKED, blocks=(0x2000,), tries=0, gap=None),
+        sources=(Source(Standing.READ, "https://github.com/SmingHub/Sming/tree/develop/Sming/Arch/Esp8266"),),
+    ),
+)
+
+GENERATIONS: Final = (*_OF_NODEMCU, *_OF_SDK, *map(_at, _OF_SDK), *_OF_ARDUINO, *_OF_MICROPYTHON, *_OF_OTHERS)
+"""All rows, those of a family in the order of their releases."""
+
+
+def generation(name: str) -> Generation:
+    """The row of that name.
+
+    Raises:
+        KeyError: There is none.
+    """
+    found = next((row for row in GENERATIONS if row.name == name), None)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def generation_of(firmware: Firmware | None, *, paged: bool = False) -> Generation:
+    """The row of a firmware.
+
+    Args:
+        firmware: What its strings say; None where they say nothing: then it counts as a non-OS SDK firmware.
+        paged: Whether there is a NodeMCU partition table in its image, which decides before all strings.
+    """
+    own = _by_strings(firmware)
+    if not paged or own.has_partition_table:
+        return own
+    return [row for row in GENERATIONS if row.has_partition_table][-1]
+
+
+def _by_strings(firmware: Firmware | None) -> Generation:
+    name = "" if firmware is None else firmware.name
+    family = next((row.family for row in GENERATIONS if name in row.names), Family.NON_OS)
+    rows = [row for row in GENERATIONS if row.family is family]
+    release = _release(firmware, rows[0].numbering)
+    covering = (row for row in rows if row.covers(release)) if release else iter(())
+    unknown = next((row for row in rows if not row.release_known), rows[-1])
+    return next(covering, unknown)
+
+
+def _release(firmware: Firmware | None, numbering: Numbering) -> Release:
+    """The number that tells the generation; empty where it is not known."""
+    if firmware is None or numbering is Numbering.NONE:
+        return ()
+    if numbering is Numbering.OWN:
+        return firmware.release
+    numbers = re.match(r"\d+(?:\.\d+)*", firmware.sdk or "")
+    return () if numbers is None else tuple(int(number) for number in numbers[0].split("."))
