@@ -28,9 +28,10 @@ from imgtool.operations.assemble.extras import (
     table_of,
 )
 from imgtool.operations.assemble.joining import join, lay_out
+from imgtool.operations.assemble.layout_places import outside_layout
 from imgtool.operations.assemble.merge import check_in_flash, check_start, put_together
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
-from imgtool.operations.assemble.places import Placed, judged, misplaced, outside_layout, start_in
+from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in
 from imgtool.operations.inspect.describe import describe
 from imgtool.quantities import in_bytes
 
@@ -201,7 +202,8 @@ def _check_fit(
         for region in layout.regions:
             if id(piece) not in own and piece.address == region.start:
                 continue
-            held = in_flash and region.kind in _HELD and region.start <= piece.address
+            begins = region.start <= piece.address if in_flash else region.start == piece.address
+            held = region.kind in _HELD and begins
             if held and piece.end <= region.end:
                 continue
             over = min(piece.end, region.end) - max(piece.address, region.start)

@@ -22,15 +22,9 @@ from imgtool.formats.registry import identify
 from imgtool.layout.regions import layout_for, lowest_protected
 from imgtool.operations.assemble.extras import check_layout_known, irom_end_of, table_of
 from imgtool.operations.assemble.joining import LARGEST_FLASH, join, lay_out
+from imgtool.operations.assemble.layout_places import outside_layout, wants_layout
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
-from imgtool.operations.assemble.places import (
-    Placed,
-    judged,
-    misplaced,
-    outside_layout,
-    start_in,
-    wants_layout,
-)
+from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in
 from imgtool.operations.inspect.describe import describe
 from imgtool.quantities import in_bytes
 
@@ -242,6 +236,8 @@ def check_start(pieces: Sequence[Piece]) -> list[Finding]:
     found = image_at_start(first)
     if found is None:
         return [_note("no-image", f"{first.name} is no image that the boot ROM loads")]
+    if KINDS[identify(first.data).kind].brings is not Starter.ROM:
+        return []  # what stands behind a boot loader is of another build
     for offset in irom.OFFSETS:
         code = _bytes_from(pieces, offset)
         if code and found.end <= offset:

@@ -17,14 +17,11 @@ from imgtool.formats.kinds import KINDS, Spot, Starter
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import rtos_partitions
 from imgtool.formats.registry import identify
-from imgtool.layout.regions import align_up, filesystem_places
-from imgtool.operations.assemble.extras import filesystem_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from imgtool.formats.reading import Firmware, Reading
-    from imgtool.layout.regions import FlashLayout
+    from imgtool.formats.reading import Reading
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.inspect.describe import Description
 
@@ -35,10 +32,8 @@ __all__ = [
     "depends_on_start",
     "judged",
     "misplaced",
-    "outside_layout",
     "start_in",
     "start_on",
-    "wants_layout",
 ]
 
 _SLOTS: Final = (*irom.SLOTS, 0x10_1000)  # of Espressif's boot loader, by flash size
@@ -52,12 +47,6 @@ _LOOKS: Final = {
     Starter.RTOS: (0x1_0000,),
 }
 _COMPILED_IN: Final = frozenset(row.brings for row in KINDS.values() if row.compiled_in)
-_WANTED: Final = {
-    PartKind.INIT_DATA: "init data",
-    PartKind.SPIFFS: "a file system",
-    PartKind.LFS: "LFS",
-}
-_SDKS_OWN: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM)
 # The 4th sector from the end of every flash size but 256 KB, and those of NodeMCU 3 (docs/flash-layouts.md).
 _INIT_DATA: Final = (0xC000, 0xF000, *((1 << power) - 0x4000 for power in range(19, 25)))
 
@@ -146,8 +135,13 @@ def misplaced(placed: Sequence[Placed], start: Start | None) -> list[Verdict]:
         placed: The files.
         start: Who starts the firmware; None where that is not known.
     """
+    irom_at = {each.piece.address for each in placed if Spot.LINKED in KINDS[each.what.kind].spots}
     verdicts = (
-        _wrong(each, start) or _other_starter(each, start) or _unusual(each, start) or _packed(each, start)
+        _wrong(each, start)
+        or _other_starter(each, start)
+        or _without_irom(each, start, irom_at)
+        or _unusual(each, start)
+        or _packed(each, start)
         for each in placed
     )
     return [verdict for verdict in verdicts if verdict is not None]
@@ -183,19 +177,31 @@ def _expected_elsewhere(placed: Placed, start: Start | None) -> str:
     row = KINDS[what.kind]
     starter = None if start is None else start.starter
     if row.only_at_start:
-        return "" if starter in row.started_by else row.belongs or Spot.START
+        # An update may lie behind the sketch that took it in; nothing takes one in on a device.
+        staged = Spot.STAGED not in row.spots or (start is not None and start.in_files)
+        return "" if starter in row.started_by and staged else row.belongs or Spot.START
     if row.region is PartKind.LFS and not _stands(piece):
         return f"{row.belongs}, for which it is relocated"
     if row.in_sectors and piece.address % SECTOR:
         return f"the start of a sector: {row.belongs}"
     linked = _linked_at(placed)
-    apart = 0 if linked is None else linked - piece.address
-    if apart % _WINDOW if row.in_slot else apart:
+    if _apart(placed, linked) and not _copied(placed, start):
         return f"0x{linked:05x}, for which it is linked"
     # rBoot may have a ROM in any sector, also where irom of other firmware stands.
     if row.first_half and linked is None and piece.address in irom.OFFSETS and starter is not Starter.RBOOT:
         return f"0x00000; irom ({row.other_half}) belongs here"
     return ""
+
+
+def _apart(placed: Placed, linked: int | None) -> bool:
+    """Whether code stands elsewhere than it is linked for; a boot loader may map another MiB."""
+    apart = 0 if linked is None else linked - placed.piece.address
+    return bool(apart % _WINDOW if KINDS[placed.what.kind].in_slot else apart)
+
+
+def _copied(placed: Placed, start: Start | None) -> bool:
+    """Whether it stands in a slot of a table: a boot loader may be built to copy it to the first one."""
+    return start is not None and start.starter is Starter.RTOS and placed.piece.address in (start.slots or ())
 
 
 def _stands(piece: Piece) -> bool:
@@ -220,7 +226,7 @@ def _linked_irom(data: bytes) -> int | None:
 
 
 def _linked_at(placed: Placed) -> int | None:
-    """The flash address, within a window of one MiB, that code in a file is linked for; None if nothing tells."""
+    """The flash address that code is linked for, in a slot within its MiB; None if nothing tells."""
     piece, what = placed
     row = KINDS[what.kind]
     if Spot.LINKED in row.spots:
@@ -244,11 +250,18 @@ def _other_starter(placed: Placed, start: Start | None) -> Verdict | None:
     """A file that nothing starts or reads, by what stands at address 0."""
     piece, what = placed
     row = KINDS[what.kind]
-    if start is None or not depends_on_start(placed) or not any(piece.data):
+    used = {Spot.SLOT, Spot.FIXED, Spot.LINKED} & {*row.spots}
+    if start is None or piece.address == 0 or not used or _is_any_data(placed):
         return None
     if start.starter in row.started_by:
-        listed = not row.in_slot or start.slots is None or piece.address in start.slots
-        return None if listed else _not_used(placed, start, f"no slot of {start.starter} begins there")
+        if row.in_slot and start.slots is not None and piece.address not in start.slots:
+            return _not_used(placed, start, f"no slot of {start.starter} begins there")
+        linked = _linked_at(placed)
+        if not _apart(placed, linked):
+            return None
+        return _not_used(
+            placed, start, f"it is linked for 0x{linked:05x}, unless the boot loader copies it there"
+        )
     if start.in_files and piece.address in start.looks:
         return LayoutError(
             f"{start.starter} starts no {what.kind}",
@@ -260,10 +273,17 @@ def _other_starter(placed: Placed, start: Start | None) -> Verdict | None:
     return _not_used(placed, start, f"{start.starter} starts or reads no {what.kind}")
 
 
+def _is_any_data(placed: Placed) -> bool:
+    """Whether it may be anybody's data: zeros, and what only looks like code."""
+    piece, what = placed
+    if Spot.LINKED in KINDS[what.kind].spots:
+        return _linked_irom(piece.data) is None
+    return not any(piece.data)
+
+
 def depends_on_start(placed: Placed) -> bool:
-    """Whether a file is of use only where something else starts or reads it."""
-    spots = KINDS[placed.what.kind].spots
-    return placed.piece.address != 0 and bool({Spot.SLOT, Spot.FIXED, Spot.LINKED} & {*spots})
+    """Whether it depends on who starts the firmware what a file is good for at its address."""
+    return placed.piece.address != 0 and bool(KINDS[placed.what.kind].started_by)
 
 
 def _accepted(start: Start) -> str:
@@ -281,11 +301,25 @@ def _not_used(placed: Placed, start: Start, why: str) -> Finding:
     return Finding(Severity.WARNING, "not-used", message, placed.piece.address)
 
 
+def _without_irom(placed: Placed, start: Start | None, irom_at: set[int]) -> Finding | None:
+    """Half of a firmware in a slot of Espressif's boot loader: of 2014, and then irom stands behind it."""
+    piece, what = placed
+    row = KINDS[what.kind]
+    if start is None or start.starter is not Starter.SDK or not (start.in_files and row.first_half):
+        return None
+    behind = piece.address + irom.OFFSETS[0]
+    if piece.address == 0 or behind in irom_at:
+        return None
+    return _not_used(
+        placed, start, f"in a slot it runs only with irom at 0x{behind:05x}, and none goes there"
+    )
+
+
 def _unusual(placed: Placed, start: Start | None) -> Finding | None:
     """A place that is not the usual one, where nothing tells which one this firmware was built for."""
     piece, what = placed
     row = KINDS[what.kind]
-    if piece.address == 0 or not any(piece.data):
+    if piece.address == 0 or _is_any_data(placed):
         return None
     if row.region is PartKind.INIT_DATA:
         if start is not None and start.in_files and start.starter in _COMPILED_IN:
@@ -314,40 +348,6 @@ def _packed(placed: Placed, start: Start | None) -> Finding | None:
     return Finding(Severity.WARNING, "not-used", message, piece.address)
 
 
-def wants_layout(placed: Iterable[Placed]) -> bool:
-    """Whether a file may stand in a region of the firmware's layout, so that this has to be known."""
-    return any(_may_be_in_region(each) for each in placed)
-
-
-def _may_be_in_region(placed: Placed) -> bool:
-    row = KINDS[placed.what.kind]
-    return bool(placed.piece.address and row.spots) and not (row.of_firmware or row.bare)
-
-
-def outside_layout(
-    placed: Iterable[Placed], layout: FlashLayout, firmware: Firmware | None, irom_end: int
-) -> list[Verdict]:
-    """What speaks against the addresses of files by the layout of the firmware beside them.
-
-    Args:
-        placed: The files.
-        layout: The flash, as the firmware will use it.
-        firmware: Which firmware; None where it is not known.
-        irom_end: Flash address behind its irom part.
-    """
-    verdicts: list[Verdict] = []
-    for each in placed:
-        if not _may_be_in_region(each):
-            continue
-        row = KINDS[each.what.kind]
-        error = _in_sdks_own(each, layout) or _not_in_region(each, layout)
-        if error is not None:
-            verdicts.append(error)
-        elif row.region is PartKind.SPIFFS:
-            verdicts += _not_mounted(each, layout, firmware, irom_end)
-    return verdicts
-
-
 def judged(verdicts: Iterable[Verdict]) -> list[Finding]:
     """What is said of places, where nothing can be waived.
 
@@ -361,59 +361,3 @@ def judged(verdicts: Iterable[Verdict]) -> list[Finding]:
             raise verdict
         findings.append(verdict)
     return findings
-
-
-def _in_sdks_own(placed: Placed, layout: FlashLayout) -> LayoutError | None:
-    """A sector that the SDK keeps for itself; a backup of it looks like nothing."""
-    piece, what = placed
-    region = next(
-        (r for r in layout.regions if r.start <= piece.address < r.end and r.kind in _SDKS_OWN), None
-    )
-    if region is None or region.kind is KINDS[what.kind].region:
-        return None
-    return LayoutError(
-        f"the firmware keeps {region.name} at that address",
-        source=piece.name,
-        offset=region.start,
-        expected=KINDS[what.kind].belongs or "another address",
-        found=f"0x{piece.address:06x}",
-    )
-
-
-def _not_in_region(placed: Placed, layout: FlashLayout) -> LayoutError | None:
-    """A place that is not the region which the layout has for it."""
-    piece, what = placed
-    kind = KINDS[what.kind].region
-    region = None if kind is None else layout.find(kind)
-    if region is not None and piece.address != region.start:
-        return LayoutError(
-            f"this firmware looks for {_WANTED[region.kind]} elsewhere",
-            source=piece.name,
-            expected=f"0x{region.start:06x}",
-            found=f"0x{piece.address:06x}",
-        )
-    partitions = layout.find(PartKind.SPIFFS) is not None
-    if kind is PartKind.LFS and region is None and partitions:
-        return LayoutError(
-            "the firmware has no LFS partition",
-            source=piece.name,
-            expected="NodeMCU 3.0 or later, built with a partition for LFS",
-            found=", ".join(region.name for region in layout.regions),
-        )
-    return None
-
-
-def _not_mounted(
-    placed: Placed, layout: FlashLayout, firmware: Firmware | None, irom_end: int
-) -> Iterator[Finding]:
-    """A file system that the firmware does not look for, or would format."""
-    piece = placed.piece
-    places = filesystem_places(layout, firmware, align_up(irom_end, SECTOR))
-    if places and piece.address not in places and firmware is not None:
-        message = (
-            f"nothing uses {piece.name} at 0x{piece.address:06x}: {firmware.name} {firmware.version} looks for "
-            f"its file system from 0x{places[0]:06x} on, unless it was built for another place"
-        )
-        yield Finding(Severity.WARNING, "not-used", message, piece.address)
-    else:
-        yield from filesystem_findings(piece, layout, firmware)

@@ -14,9 +14,10 @@ from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.kinds import KINDS, Spot
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.operations.assemble.joining import join
+from imgtool.operations.assemble.layout_places import outside_layout
 from imgtool.operations.assemble.merge import check_start, image_at_start
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.assemble.places import Placed, misplaced, outside_layout
+from imgtool.operations.assemble.places import Placed, misplaced
 from imgtool.operations.inspect.describe import Description, describe
 from imgtool.quantities import in_bytes
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
-from imgtool.formats.kinds import KINDS
+from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.layout.regions import (
@@ -259,6 +259,8 @@ def _layout_known(content: FlashContent) -> bool:
         return False
     if content.start:
         return content.main.kind is FileKind.IROM
+    if KINDS[content.pieces[0][1].kind].brings not in (None, Starter.ROM):
+        return False  # whatever stands behind a boot loader
     try:
         check_layout_known(content.main, content.name)
     except ValueError:  # a FormatError or LayoutError
