@@ -8,24 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from imgtool.chip import FLASH_SIZES
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.kinds import KINDS, Spot
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.layout.regions import FlashLayout, table_regions
 from imgtool.operations.assemble.joining import join
-from imgtool.operations.assemble.layout_places import outside_layout
+from imgtool.operations.assemble.layout_places import outside_layout, wants_layout
 from imgtool.operations.assemble.merge import check_start, image_at_start
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import Placed, misplaced
 from imgtool.operations.inspect.describe import Description, describe
+from imgtool.operations.inspect.device_settings import device_page, region_by_name
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from imgtool.layout.regions import FlashLayout, Region
+    from imgtool.layout.regions import Region
     from imgtool.operations.assemble.places import Start, Verdict
+    from imgtool.operations.inspect.device_settings import Reader
 
 __all__ = [
     "CHECKS",
@@ -35,6 +39,7 @@ __all__ = [
     "check_reserved",
     "check_room",
     "content_of",
+    "device_findings",
     "waive",
 ]
 
@@ -235,6 +240,37 @@ def check_layout(
     """
     firmware = None if content.main is None else content.main.firmware
     return _judged(outside_layout(content.placed, layout, firmware, irom_end), force)
+
+
+def device_findings(content: FlashContent, read: Reader, capacity: int) -> list[Finding]:
+    """What the firmware on the device makes of places, where none is written: no refusal, it may be replaced.
+
+    Args:
+        content: What is written.
+        read: Reads the device.
+        capacity: Bytes of its flash.
+    """
+    if content.main is not None or not wants_layout(content.placed):
+        return []
+    page = device_page(read)
+    table = None if page is None else page[1].table
+    if table is not None and table.resolved:
+        regions = table_regions(table)
+    else:
+        try:
+            regions = region_by_name("init-data", read, capacity)
+        except LayoutError:  # nothing on the device tells
+            return []
+    flash = max((size for size in FLASH_SIZES if size.bytes <= capacity), key=lambda size: size.bytes)
+    verdicts = outside_layout(
+        content.placed, FlashLayout(flash, regions, "the firmware on the device"), None, 0
+    )
+    return [
+        verdict
+        if isinstance(verdict, Finding)
+        else Finding(Severity.WARNING, "misplaced", f"{verdict}: by the device", verdict.offset)
+        for verdict in verdicts
+    ]
 
 
 def _judged(verdicts: Iterable[Verdict], force: frozenset[str]) -> list[Finding]:

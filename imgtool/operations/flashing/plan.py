@@ -44,6 +44,7 @@ from imgtool.operations.flashing.checks import (
     check_reserved,
     check_room,
     content_of,
+    device_findings,
     waive,
 )
 from imgtool.operations.flashing.draft import (
@@ -151,6 +152,8 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
     # An image of a whole flash is written as it is, unless something is asked for that goes into it.
     as_it_is = content.dump and not wants_init(request) and not request.named
     place = None if as_it_is else _find_place(draft, content, flash, request, device)
+    if device.read is not None and target.flash_bytes is not None and not device.erased:
+        draft.findings += device_findings(content, device.read, target.flash_bytes)
     _add_named(draft, content, request, place, device)
     if place is None and wants_init(request):
         raise LayoutError(

@@ -210,6 +210,21 @@ ON_DEVICE: Final[dict[str, tuple[str, Contents, str]]] = {
     "table where NodeMCU is": ("dumps/nodemcu-2.2-4m.bin", [(0x8000, TABLE)], "not-used"),
     "RAM program where rBoot is": ("dumps/rboot-1m.bin", [(0x2000, RAM)], ""),
     "Arduino where Arduino is": ("dumps/arduino-4m.bin", [(0x20_0000, ARDUINO)], "place"),
+    "init data where NodeMCU 2 does not look": ("dumps/nodemcu-2.2-4m.bin", [(0xF_C000, V05)], "misplaced"),
+    "init data where NodeMCU 3 does not look": (
+        "dumps/nodemcu-3-used-4m.bin",
+        [(0x3F_C000, V05)],
+        "misplaced",
+    ),
+    "init data where NodeMCU 3 looks": ("dumps/nodemcu-3-used-4m.bin", [(0xF000, V05)], ""),
+    "file system beside the partition": ("dumps/nodemcu-3-used-4m.bin", [(0x10_0000, LITTLEFS)], "misplaced"),
+    "file system in NodeMCU's partition": ("dumps/nodemcu-3-used-4m.bin", [(0x3_E000, SPIFFS)], ""),
+    "LittleFS on Arduino": ("dumps/arduino-4m.bin", [(0x20_0000, LITTLEFS)], ""),
+    "espfs in NodeMCU's parameters": (
+        "dumps/nodemcu-3-used-4m.bin",
+        [(0x3F_D000, "espfs/web.espfs")],
+        "misplaced",
+    ),
     "init data where NodeMCU 2 looks": ("dumps/nodemcu-2.2-4m.bin", [(0x3F_C000, V05)], ""),
 }
 
