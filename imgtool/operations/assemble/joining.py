@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES
 from imgtool.errors import FormatError, LayoutError
+from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -50,14 +51,14 @@ def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         if one.end > two.address:
             stop = min(one.end, two.end)
             raise LayoutError(
-                f"{_span(one)} and {_span(two)} overlap by {in_bytes(stop - two.address)}",
+                Phrase(_span(one), " and ", _span(two), f" overlap by {in_bytes(stop - two.address)}"),
                 offset=two.address,
             )
     return ordered
 
 
-def _span(piece: Piece) -> str:
-    return f"{piece.name} (0x{piece.address:05x} to 0x{piece.end - 1:05x})"
+def _span(piece: Piece) -> Phrase:
+    return Phrase(piece.name, f" (0x{piece.address:05x} to 0x{piece.end - 1:05x})")
 
 
 def join(pieces: Sequence[Piece], size: int, fill_byte: int) -> bytes:

@@ -15,6 +15,7 @@ from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.layout.regions import align_up, filesystem_places
 from imgtool.operations.assemble.extras import filesystem_findings
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,9 +116,11 @@ def _not_mounted(
     searched = layout.find(PartKind.SPIFFS) is None  # else its partition is the place
     places = filesystem_places(layout, firmware, align_up(irom_end, SECTOR)) if searched else ()
     if places and piece.address not in places and firmware is not None:
-        message = (
-            f"nothing uses {piece.name} at 0x{piece.address:06x}: {firmware.name} {firmware.version} looks "
-            f"for its file system from 0x{places[0]:06x} on, unless it was built for another place"
+        message = Phrase(
+            "nothing uses ",
+            piece.name,
+            f" at 0x{piece.address:06x}: {firmware.name} {firmware.version} looks for its file system from "
+            f"0x{places[0]:06x} on, unless it was built for another place",
         )
         yield Finding(Severity.WARNING, "not-used", message, piece.address)
     else:

@@ -26,6 +26,7 @@ from imgtool.operations.assemble.layout_places import outside_layout, wants_layo
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
 from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in
 from imgtool.operations.inspect.describe import describe
+from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _said_of(pieces: Sequence[Piece]) -> list[Finding]:
     try:
         return check_start(pieces)
     except ImgtoolError as problem:
-        return [Finding(Severity.WARNING, "damaged", str(problem), problem.offset)]
+        return [Finding(Severity.WARNING, "damaged", problem.phrase, problem.offset)]
 
 
 def _said_of_places(ordered: Sequence[Piece], header: HeaderChange, *, refuse: bool) -> list[Finding]:
@@ -162,7 +163,7 @@ def _said_of_places(ordered: Sequence[Piece], header: HeaderChange, *, refuse: b
 def _as_warning(verdict: Verdict) -> Finding:
     if isinstance(verdict, Finding):
         return verdict
-    return Finding(Severity.WARNING, "misplaced", str(verdict), verdict.offset)
+    return Finding(Severity.WARNING, "misplaced", verdict.phrase, verdict.offset)
 
 
 def _by_layout(
@@ -235,7 +236,7 @@ def check_start(pieces: Sequence[Piece]) -> list[Finding]:
         )
     found = image_at_start(first)
     if found is None:
-        return [_note("no-image", f"{first.name} is no image that the boot ROM loads")]
+        return [_note("no-image", Phrase(first.name, " is no image that the boot ROM loads"))]
     if KINDS[identify(first.data).kind].brings is not Starter.ROM:
         return []  # what stands behind a boot loader is of another build
     for offset in irom.OFFSETS:
@@ -282,7 +283,8 @@ def _protected(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     entry = page.table.find(nodemcu_page.EAGLEROM)
     if entry is not None and found.end > entry.address + entry.size:
         over = found.end - entry.address - entry.size
-        message = f"{first.name} is {over:,} bytes larger than the EAGLEROM partition of NodeMCU's table"
+        larger = f" is {over:,} bytes larger than the EAGLEROM partition of NodeMCU's table"
+        message = Phrase(first.name, larger)
         return [Finding(Severity.WARNING, "eaglerom", message, entry.address + entry.size)]
     return []
 
@@ -291,9 +293,12 @@ def _same_build(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     fit = aggregated.fit_of(first.data, found.segments, code.data)
     if not fit.mixed:
         return []
-    message = (
-        f"{first.name} and {code.name} look like different builds: of the {fit.pointers} addresses in "
-        f"the second that name code of the first only {fit.share:.0%} begin a function there"
+    message = Phrase(
+        first.name,
+        " and ",
+        code.name,
+        f" look like different builds: of the {fit.pointers} addresses in the second that name code of the "
+        f"first only {fit.share:.0%} begin a function there",
     )
     return [Finding(Severity.WARNING, "mixed-builds", message, code.address)]
 

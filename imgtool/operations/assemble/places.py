@@ -17,6 +17,7 @@ from imgtool.formats.kinds import KINDS, Spot, Starter
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import rtos_partitions
 from imgtool.formats.registry import identify
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,6 +41,7 @@ _SLOTS: Final = (*irom.SLOTS, 0x10_1000)  # of Espressif's boot loader, by flash
 _WINDOW: Final = 0x10_0000  # flash is mapped one MiB at a time
 _IMAGE_HEADERS: Final = 0x10  # of a version-2 image, before its irom
 _RTOS_TABLE: Final = 0x8000
+_TABLE_MAGIC: Final = b"\xaa\x50"
 _LOOKS: Final = {
     Starter.SDK: _SLOTS,
     Starter.EBOOT: (0x1000,),
@@ -108,7 +110,9 @@ def start_on(read: Callable[[int, int], bytes]) -> Start | None:
     row = KINDS[identify(block).kind]
     if row.brings is None:
         return None
-    table = read(_RTOS_TABLE, SECTOR) if row.sdk_start or row.brings is Starter.RTOS else b""
+    # Two bytes tell most devices, which have no table; a sector takes its time on the line.
+    is_table = read(_RTOS_TABLE, len(_TABLE_MAGIC)) == _TABLE_MAGIC
+    table = read(_RTOS_TABLE, SECTOR) if is_table else b""
     # Of a long boot loader the first sector is no more than an image that is cut.
     starter = Starter.RTOS if rtos_partitions.table_at(table, 0) is not None else row.brings
     half = row.first_half and starter is Starter.ROM
@@ -297,8 +301,9 @@ def _accepted(start: Start) -> str:
 
 def _not_used(placed: Placed, start: Start, why: str) -> Finding:
     where = "" if start.in_files else ", which is on the device"
-    message = f"nothing uses {placed.piece.name} at 0x{placed.piece.address:06x}: {why}{where}"
-    return Finding(Severity.WARNING, "not-used", message, placed.piece.address)
+    piece = placed.piece
+    message = Phrase("nothing uses ", piece.name, f" at 0x{piece.address:06x}: {why}{where}")
+    return Finding(Severity.WARNING, "not-used", message, piece.address)
 
 
 def _without_irom(placed: Placed, start: Start | None, irom_at: set[int]) -> Finding | None:
@@ -330,7 +335,8 @@ def _unusual(placed: Placed, start: Start | None) -> Finding | None:
         wrong, usual = own and row.address not in (None, piece.address), row.belongs
     if not wrong:
         return None
-    message = f"{piece.name} goes to 0x{piece.address:06x}: {what.kind} is mostly looked for at {usual}"
+    where = f" goes to 0x{piece.address:06x}: {what.kind} is mostly looked for at {usual}"
+    message = Phrase(piece.name, where)
     return Finding(Severity.WARNING, "unusual-place", message, piece.address)
 
 
@@ -344,7 +350,8 @@ def _packed(placed: Placed, start: Start | None) -> Finding | None:
     kind = identify(inside).kind if isinstance(inside, bytes) else inside.kind
     if not KINDS[kind].is_firmware or (start is not None and start.starter in row.started_by):
         return None
-    message = f"{piece.name} is written packed, as {what.kind} with {kind} inside: nothing starts that"
+    how = f" is written packed, as {what.kind} with {kind} inside: nothing starts that"
+    message = Phrase(piece.name, how)
     return Finding(Severity.WARNING, "not-used", message, piece.address)
 
 

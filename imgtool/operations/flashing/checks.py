@@ -14,14 +14,16 @@ from imgtool.formats import fill
 from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.kinds import KINDS, Spot
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
-from imgtool.layout.regions import FlashLayout, table_regions
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.layout.regions import FlashLayout, sdk_regions, table_regions
 from imgtool.operations.assemble.joining import join
 from imgtool.operations.assemble.layout_places import outside_layout, wants_layout
 from imgtool.operations.assemble.merge import check_start, image_at_start
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import Placed, misplaced
 from imgtool.operations.inspect.describe import Description, describe
-from imgtool.operations.inspect.device_settings import device_page, region_by_name
+from imgtool.operations.inspect.device_settings import device_header, device_page, init_data_state
+from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -126,7 +128,8 @@ def waive(error: ImgtoolError, check: str, force: frozenset[str]) -> Finding:
     error.check = check
     if check not in force:
         raise error
-    return Finding(Severity.WARNING, f"forced-{check}", f"in spite of check {check}: {error}", error.offset)
+    message = Phrase(f"in spite of check {check}: ", error.phrase)
+    return Finding(Severity.WARNING, f"forced-{check}", message, error.offset)
 
 
 def check_contents(content: FlashContent, start: Start | None, force: frozenset[str]) -> list[Finding]:
@@ -253,24 +256,33 @@ def device_findings(content: FlashContent, read: Reader, capacity: int) -> list[
     if content.main is not None or not wants_layout(content.placed):
         return []
     page = device_page(read)
+    header = device_header(read)
+    size = None if header is None else header.flash_size
     table = None if page is None else page[1].table
-    if table is not None and table.resolved:
+    by_table = table is not None and table.resolved
+    if table is not None and by_table:
         regions = table_regions(table)
+    elif size is not None and size.bytes <= capacity:
+        regions = sdk_regions(size.bytes)
     else:
-        try:
-            regions = region_by_name("init-data", read, capacity)
-        except LayoutError:  # nothing on the device tells
-            return []
+        return []
     flash = max((size for size in FLASH_SIZES if size.bytes <= capacity), key=lambda size: size.bytes)
-    verdicts = outside_layout(
-        content.placed, FlashLayout(flash, regions, "the firmware on the device"), None, 0
-    )
+    layout = FlashLayout(flash, regions, "the firmware on the device")
+    verdicts = outside_layout(content.placed, layout, None, 0)
+    place = layout.find(PartKind.INIT_DATA)
+    if not verdicts or not (by_table or (place is not None and _has_init_data(read, place.start))):
+        return []
     return [
         verdict
         if isinstance(verdict, Finding)
-        else Finding(Severity.WARNING, "misplaced", f"{verdict}: by the device", verdict.offset)
+        else Finding(Severity.WARNING, "misplaced", Phrase(verdict.phrase, ": by the device"), verdict.offset)
         for verdict in verdicts
     ]
+
+
+def _has_init_data(read: Reader, place: int) -> bool:
+    """Whether the firmware on a device keeps its sectors before the end, as others do not."""
+    return init_data_state(read(place, INIT_DATA_SIZE)) == "valid"
 
 
 def _judged(verdicts: Iterable[Verdict], force: frozenset[str]) -> list[Finding]:
