@@ -116,7 +116,7 @@ def _flat(data: bytes, form: str, name: str) -> bytes:
     if form == "bin":
         return data
     from imgtool.formats.fill import ERASED
-    from imgtool.operations.assemble.merge import join
+    from imgtool.operations.assemble.joining import join
     from imgtool.operations.assemble.records import pieces_of_records
 
     pieces = pieces_of_records(data, form, name)

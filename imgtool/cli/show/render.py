@@ -12,6 +12,7 @@ from imgtool.cli.show import text
 from imgtool.cli.show.flash_map import draw_map
 from imgtool.cli.show.part_rows import part_rows
 from imgtool.cli.show.text import Span
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, PartKind, Severity
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import bytes_and_units
@@ -41,42 +42,7 @@ __all__ = [
     "verdict_words",
 ]
 
-_KINDS: Final = {
-    FileKind.IMAGE_V1: "version-1 image (E9)",
-    FileKind.IMAGE_V2: "version-2 image (EA, user1/user2)",
-    FileKind.AGGREGATED: "aggregated firmware image",
-    FileKind.IROM: "raw irom part",
-    FileKind.ARDUINO: "Arduino firmware",
-    FileKind.MICROPYTHON: "MicroPython firmware",
-    FileKind.RTOS_APP: "RTOS SDK application",
-    FileKind.RTOS_BOOTLOADER: "RTOS SDK boot loader",
-    FileKind.SDK_BOOTLOADER: "Espressif boot loader",
-    FileKind.RBOOT: "rBoot boot loader",
-    FileKind.RBOOT_CONFIG: "rBoot configuration",
-    FileKind.AT_USER: "user image of 2014 for address 0x1000",
-    FileKind.FLASH_DUMP: "image of a whole flash",
-    FileKind.INIT_DATA: "SDK init data",
-    FileKind.BLANK: "blank (erased flash)",
-    FileKind.LFS: "Lua Flash Store image",
-    FileKind.SPIFFS: "SPIFFS file system",
-    FileKind.LITTLEFS: "LittleFS file system",
-    FileKind.ESPFS: "espfs archive",
-    FileKind.PARTITION_TABLE: "RTOS SDK partition table",
-    FileKind.GZIP: "gzip file",
-    FileKind.ELF: "ELF file",
-    FileKind.INTEL_HEX: "Intel HEX file",
-    FileKind.S_RECORD: "S-record file",
-    FileKind.UF2: "UF2 file",
-    FileKind.TUYA_OTA: "Tuya OTA container",
-    FileKind.RAM_IMAGE: "RAM program",
-    FileKind.ESP32: "image for another chip",
-    FileKind.TEXT: "text, not firmware",
-    FileKind.EMPTY: "empty file",
-    FileKind.UNKNOWN: "unknown",
-}
 _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-# Files in which every record has a check of its own.
-_CHECKED_RECORDS: Final = (FileKind.INTEL_HEX, FileKind.S_RECORD)
 _LONG_DIGEST: Final = 64  # bits
 _LEAST_FIRMWARE: Final = 10  # columns
 _INDENT: Final = "            "  # of a map row: two columns, the address, two columns
@@ -148,7 +114,7 @@ def show_description(path: str, description: Description) -> None:
 
 def image_words(description: Description) -> str:
     """What an image is, on one line."""
-    return firmware_words(description.firmware) or _KINDS[description.kind]
+    return firmware_words(description.firmware) or KINDS[description.kind].words
 
 
 def firmware_words(firmware: Firmware | None) -> str:
@@ -230,11 +196,11 @@ def verdict_words(description: Description) -> str:
 
 
 def _verdict(description: Description) -> list[Line]:
-    what = f"{_KINDS[description.kind]}, {bytes_and_units(description.size)}: "
+    what = f"{KINDS[description.kind].words}, {bytes_and_units(description.size)}: "
     own = sum(finding.severity is Severity.ERROR for finding in description.findings)
     if own:
         return [what, Span(f"{own} error{'s' if own > 1 else ''}", "bold red")]
-    checked = description.checksums or description.kind in _CHECKED_RECORDS
+    checked = description.checksums or KINDS[description.kind].own_checks
     return [what, Span("all checks hold" if checked else "nothing wrong; it has no checks", "green")]
 
 

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR, flash_size
 from imgtool.errors import ImgtoolError
-from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.formats.kinds import KINDS
+from imgtool.formats.reading import PartKind, Severity
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.layout.regions import align_up
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.extras import InitDataSource
-from imgtool.operations.assemble.merge import Piece, lay_out
+from imgtool.operations.assemble.joining import lay_out
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.explain.boot_verdicts import Cure
 from imgtool.operations.flashing.checks import content_of
 from imgtool.operations.flashing.draft import FlashRequest, Target
@@ -187,8 +189,7 @@ class _Advice:
         ]
 
     def _brings_files(self) -> bool:
-        kinds = (FileKind.SPIFFS, FileKind.LITTLEFS)
-        if any(is_.kind in kinds for _, is_ in self.content.pieces):
+        if any(KINDS[is_.kind].region is PartKind.SPIFFS for _, is_ in self.content.pieces):
             return True
         parts = () if self.content.main is None else self.content.main.parts
         return any(part.kind is PartKind.SPIFFS for part in parts)
@@ -223,8 +224,8 @@ class _Advice:
         main = self.content.main
         if self.plan is None or main is None or self._same(self.plan):
             return ""
-        missing = {FileKind.IMAGE_V1: "0x10000.bin", FileKind.IROM: "0x00000.bin"}.get(main.kind)
-        if missing is None or (main.kind is FileKind.IMAGE_V1 and main.parts[-1].kind is PartKind.UNKNOWN):
+        missing = KINDS[main.kind].other_half
+        if not missing or (KINDS[main.kind].at_start and main.parts[-1].kind is PartKind.UNKNOWN):
             return ""
         return f"half of a firmware: {missing} stays that of OLD, and starts with its own build alone"
 
@@ -265,7 +266,7 @@ class _Advice:
     def _fixed_place(self, after: FlashSide) -> list[Cure]:
         if not after.partitions or after.flash is None or after.flash.bytes <= _FIXED:
             return []
-        brings_table = self.content.main is not None and self.content.main.kind is FileKind.AGGREGATED
+        brings_table = self.content.main is not None and KINDS[self.content.main.kind].open_end
         if not brings_table or not after.hit(PAGE_ADDRESS, PAGE_ADDRESS + SECTOR):
             return []
         region = None if after.layout is None else after.layout.find(PartKind.SPIFFS)

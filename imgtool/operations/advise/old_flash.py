@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of
-from imgtool.formats.reading import FileKind, PartKind
+from imgtool.formats.kinds import KINDS
+from imgtool.formats.reading import PartKind
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS, Record, RecordPage
 from imgtool.layout.file_places import filesystem_made, spiffs_block
@@ -22,7 +23,7 @@ from imgtool.operations.assemble.extras import InitDataSource, check_layout_know
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.flashing.draft import FlashRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
-from imgtool.operations.inspect.describe import AT_FLASH_START, describe
+from imgtool.operations.inspect.describe import describe
 from imgtool.operations.upgrade.side import OldFlash
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["old_flash"]
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
-_NO_IMAGE: Final = (FileKind.FLASH_DUMP, FileKind.UNKNOWN, FileKind.BLANK)
 _OLD_IS: Final = "a dump of the flash, or the image for 0x00000"
 
 
@@ -52,7 +52,7 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
             "OLD is longer than the flash", expected=f"at most {capacity:,} bytes", found=f"{len(data):,}"
         )
     is_dump = _is_dump(data, found)
-    if not is_dump and found.kind not in AT_FLASH_START:  # such as a web page
+    if not is_dump and not KINDS[found.kind].at_start:  # such as a web page
         raise FormatError("OLD is neither a dump nor an image", expected=_OLD_IS, found=str(found.kind))
     if is_dump:
         stated = None if found.header is None else found.header.flash_size
@@ -75,16 +75,16 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
             expected="a flash size, or a dump",
             found=str(found.kind),
         )
-    if found.kind is FileKind.IMAGE_V1:
+    if KINDS[found.kind].first_half:
         check_layout_known(found, None)  # half of a pair says nothing of what is behind it
     flashed = _flashed(data, found, capacity)
     return replace(OldFlash.of_dump(flashed, capacity, str(found.kind)), assumed=True)
 
 
 def _is_dump(data: bytes, found: Description) -> bool:
-    if found.kind in _NO_IMAGE or len(data) in _SIZES:
+    if KINDS[found.kind].may_be_dump or len(data) in _SIZES:
         return True
-    if found.kind not in AT_FLASH_START:
+    if not KINDS[found.kind].at_start:
         return False
     table = table_of(data, found)
     if table is not None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR, flash_size
 from imgtool.errors import FormatError, LayoutError
+from imgtool.formats import fill
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
 from imgtool.formats.filesystems.spiffs_plain import plain_at
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
@@ -22,7 +24,8 @@ from imgtool.layout.first_boot import spiffs_formula
 from imgtool.layout.fit import layout_for
 from imgtool.layout.generations import generation_of
 from imgtool.layout.regions import align_up
-from imgtool.operations.assemble.merge import Piece, merge
+from imgtool.operations.assemble.joining import join, lay_out
+from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.inspect.describe import describe
 from imgtool.phrase import Phrase
 
@@ -114,7 +117,7 @@ def own_init_data(pieces: Sequence[Piece]) -> str:
 
     ``auto`` for what is no image of a flash and has none.
     """
-    description = describe(merge(pieces).data)
+    description = describe(_joined(pieces))
     if any(part.kind is PartKind.INIT_DATA for part in description.parts):
         return "keep"
     return "none" if description.kind is FileKind.FLASH_DUMP else "auto"
@@ -296,9 +299,9 @@ def check_layout_known(source: Description, name: str | None) -> None:
         LayoutError: It is another firmware, or none.
     """
     foreign = [part for part in source.parts if part.kind in _OF_OTHERS]
-    if source.kind in (FileKind.AGGREGATED, FileKind.FLASH_DUMP) and not foreign:
+    if KINDS[source.kind].has_layout and not foreign:
         return
-    if source.kind is FileKind.IMAGE_V1 and source.parts[-1].kind is not PartKind.UNKNOWN:
+    if KINDS[source.kind].first_half and source.parts[-1].kind is not PartKind.UNKNOWN:
         raise FormatError(
             "this is only the image for 0x00000; the irom part (0x10000.bin) is missing",
             source=name,
@@ -350,12 +353,17 @@ def place_by_name(
         FormatError: A piece is not what it is given for.
         LayoutError: The firmware has no such place, or it is too small.
     """
-    data = merge(pieces).data
+    data = _joined(pieces)
     firmware = describe(data)
     check_layout_known(firmware, pieces[0].name)
     end = irom_end_of(firmware)
     layout = layout_for(_flash_of(firmware, size), firmware.firmware, table_of(data, firmware), end)
     return place_named(named, layout, firmware.firmware, end)
+
+
+def _joined(pieces: Sequence[Piece]) -> bytes:
+    ordered = lay_out(pieces)
+    return join(ordered, ordered[-1].end, fill.ERASED)
 
 
 def place_named(

@@ -14,6 +14,7 @@ from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.registry import identify
 from imgtool.layout.fit import layout_for
 from imgtool.operations.assemble.extras import (
     FIRMWARE,
@@ -26,7 +27,11 @@ from imgtool.operations.assemble.extras import (
     place_lfs,
     table_of,
 )
-from imgtool.operations.assemble.merge import HeaderChange, Piece, check_in_flash, join, lay_out, merge
+from imgtool.operations.assemble.joining import join, lay_out
+from imgtool.operations.assemble.layout_places import outside_layout
+from imgtool.operations.assemble.merge import check_in_flash, check_start, put_together
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
+from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in
 from imgtool.operations.inspect.describe import describe
 from imgtool.quantities import in_bytes
 
@@ -110,33 +115,38 @@ def fullimage(
         KeyError: No flash size has that name.
     """
     flash = flash_size(size)
-    merged = merge(pieces)
-    source = describe(merged.data)
+    ordered = lay_out(pieces)
+    said = check_start(ordered)
+    data = join(ordered, ordered[-1].end, fill.ERASED)
+    source = describe(data)
     check_layout_known(source, pieces[0].name)
     _check_header(source, flash, keep=keep_header)
-    table = table_of(merged.data, source)
+    table = table_of(data, source)
     irom_end = irom_end_of(source)
     layout = layout_for(flash, source.firmware, table, irom_end)
+    files = tuple(Placed(piece, identify(piece.data)) for piece in ordered)
+    said += judged(misplaced(files, start_in(files)))
+    said += judged(outside_layout(files, layout, source.firmware, irom_end))
     change = replace(header, size=None if keep_header else size)
-    kept = _kept_parts(merged.data, source, pieces, layout)
-    firmware = merge(kept, header=change) if change.any else merge(kept)
+    kept = _kept_parts(data, source, pieces, layout)
+    firmware = put_together(kept, header=change)
     added = [
-        *place_init_data(extras.init_data, layout, merged.data, source),
+        *place_init_data(extras.init_data, layout, data, source),
         *place_filesystem(extras.filesystem, layout, source.firmware, irom_end),
         *place_lfs(extras.lfs, layout, source.firmware),
     ]
     placed = lay_out([*firmware.pieces, *added])
     _check_fit(placed, firmware.pieces, layout, in_flash=source.kind is FileKind.FLASH_DUMP)
-    data = join(placed, flash.bytes, fill.ERASED)
-    description = describe(data)
+    whole = join(placed, flash.bytes, fill.ERASED)
+    description = describe(whole)
     findings = (
-        *merged.findings,
+        *said,
         *layout.findings,
         *mode_advice(description.header, flash),
         *filesystem_findings(extras.filesystem, layout, source.firmware),
         *_left_out(source, extras.init_data),
     )
-    return FullImage(data, flash, layout.rule, placed, description, findings, _name(source.firmware, flash))
+    return FullImage(whole, flash, layout.rule, placed, description, findings, _name(source.firmware, flash))
 
 
 def _check_header(source: Description, flash: FlashSize, *, keep: bool) -> None:
@@ -192,7 +202,8 @@ def _check_fit(
         for region in layout.regions:
             if id(piece) not in own and piece.address == region.start:
                 continue
-            held = in_flash and region.kind in _HELD and region.start <= piece.address
+            begins = region.start <= piece.address if in_flash else region.start == piece.address
+            held = region.kind in _HELD and begins
             if held and piece.end <= region.end:
                 continue
             over = min(piece.end, region.end) - max(piece.address, region.start)

@@ -8,19 +8,25 @@ are of one build. Not the choice of addresses for a whole flash: that is fullima
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, flash_size
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images import aggregated, irom, version1
 from imgtool.formats.images.version1 import MAGIC
-from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.kinds import KINDS, Starter
+from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.registry import identify
+from imgtool.layout.fit import layout_for
 from imgtool.layout.nodemcu import lowest_protected
+from imgtool.operations.assemble.extras import check_layout_known, irom_end_of, table_of
+from imgtool.operations.assemble.joining import LARGEST_FLASH, join, lay_out
+from imgtool.operations.assemble.layout_places import outside_layout, wants_layout
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
+from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in
+from imgtool.operations.inspect.describe import describe
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
@@ -30,10 +36,10 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.images.version1 import ImageScan
     from imgtool.formats.reading import Part
+    from imgtool.operations.assemble.places import Verdict
 
 __all__ = [
     "KEEP",
-    "LARGEST_FLASH",
     "HeaderChange",
     "Merged",
     "Piece",
@@ -41,17 +47,14 @@ __all__ = [
     "check_start",
     "header_cover",
     "image_at_start",
-    "join",
-    "lay_out",
     "merge",
     "patched",
+    "put_together",
 ]
 
 
 # Checks that cover the header of the image at 0.
 _OVER_HEADER: Final = (PartKind.LENGTH_CRC_WORDS, PartKind.SHA256_TAIL)
-LARGEST_FLASH: Final = max(size.bytes for size in FLASH_SIZES)
-"""Bytes of the largest flash that the SDK knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,31 @@ def merge(
 
     Raises:
         FormatError: A piece is empty, or the image at 0 is damaged or cannot be patched.
-        LayoutError: Pieces overlap, the image at 0 reaches into what a partition table protects, or the
-            result does
-            not fit ``pad_to`` or the flash size that is asked for.
+        LayoutError: Pieces overlap or stand where they do not belong, the image at 0 reaches into what a
+            partition table protects, or the result does not fit ``pad_to`` or the flash size that is asked
+            for.
     """
     ordered = lay_out(pieces)
-    findings = _said_of(ordered) if verbatim and not header.any else check_start(ordered)
+    as_they_were = verbatim and not header.any
+    findings = _said_of(ordered) if as_they_were else check_start(ordered)
+    findings += _said_of_places(ordered, header, refuse=not as_they_were)
+    merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
+    return replace(merged, findings=tuple(findings))
+
+
+def put_together(
+    ordered: Sequence[Piece],
+    *,
+    header: HeaderChange = KEEP,
+    fill_byte: int = fill.ERASED,
+    pad_to: int | None = None,
+) -> Merged:
+    """The same of pieces that were laid out and checked.
+
+    Raises:
+        FormatError: The image at 0 cannot be patched.
+        LayoutError: The result does not fit ``pad_to`` or the flash size that is asked for.
+    """
     if header.any:
         ordered = (patched(ordered[0], header), *ordered[1:])
     end = ordered[-1].end
@@ -117,7 +139,7 @@ def merge(
             found=f"0x{end:x}, {in_bytes(end - pad_to)} too many",
         )
     data = join(ordered, max(end, pad_to or 0), fill_byte)
-    return Merged(data, 0, ordered, fill_byte, tuple(findings))
+    return Merged(data, 0, tuple(ordered), fill_byte, ())
 
 
 def _said_of(pieces: Sequence[Piece]) -> list[Finding]:
@@ -128,52 +150,45 @@ def _said_of(pieces: Sequence[Piece]) -> list[Finding]:
         return [Finding(Severity.WARNING, "damaged", problem.phrase, problem.offset)]
 
 
-def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """The pieces in address order, none empty and none overlapping.
-
-    Raises:
-        FormatError: A piece is empty.
-        LayoutError: Two pieces claim the same bytes.
-    """
-    if not pieces:
-        raise LayoutError(
-            "there is nothing to put into the image", expected="at least one piece", found="none"
-        )
-    for piece in pieces:
-        if not piece.data:
-            raise FormatError("the file is empty", source=piece.name, expected="an image", found="0 bytes")
-        if not piece.address >= 0 or piece.end > LARGEST_FLASH:
-            raise LayoutError(
-                "no flash reaches that far",
-                source=piece.name,
-                offset=piece.address,
-                expected=f"a flash address, its end at or below 0x{LARGEST_FLASH:x}",
-                found=f"0x{piece.end:x}",
-            )
-    ordered = tuple(sorted(pieces, key=lambda piece: piece.address))
-    for one, two in pairwise(ordered):
-        if one.end > two.address:
-            stop = min(one.end, two.end)
-            raise LayoutError(
-                Phrase(_span(one), " and ", _span(two), f" overlap by {in_bytes(stop - two.address)}"),
-                offset=two.address,
-            )
-    return ordered
+def _said_of_places(ordered: Sequence[Piece], header: HeaderChange, *, refuse: bool) -> list[Finding]:
+    """What speaks against the addresses, a refusal as a warning where the pieces are to stay as they were."""
+    placed = tuple(Placed(piece, identify(piece.data)) for piece in ordered)
+    verdicts = misplaced(placed, start_in(placed))
+    certain, by_layout = _by_layout(placed, ordered, header)
+    findings = judged(verdicts) if refuse else [_as_warning(verdict) for verdict in verdicts]
+    if refuse and certain:
+        return findings + judged(by_layout)
+    return findings + [_as_warning(verdict) for verdict in by_layout]
 
 
-def _span(piece: Piece) -> Phrase:
-    return Phrase(piece.name, f" (0x{piece.address:05x} to 0x{piece.end - 1:05x})")
+def _as_warning(verdict: Verdict) -> Finding:
+    if isinstance(verdict, Finding):
+        return verdict
+    return Finding(Severity.WARNING, "misplaced", verdict.phrase, verdict.offset)
 
 
-def join(pieces: Sequence[Piece], size: int, fill_byte: int) -> bytes:
-    """The pieces at their addresses in ``size`` bytes of fill."""
-    blocks: list[bytes] = []
-    position = 0
-    for piece in pieces:
-        blocks += [bytes([fill_byte]) * (piece.address - position), piece.data]
-        position = piece.end
-    blocks.append(bytes([fill_byte]) * (size - position))
-    return b"".join(blocks)
+def _by_layout(
+    placed: Sequence[Placed], ordered: Sequence[Piece], header: HeaderChange
+) -> tuple[bool, list[Verdict]]:
+    """What the layout of the firmware says of the addresses, and whether the flash size in it is certain."""
+    if ordered[0].address != 0 or not wants_layout(placed):
+        return True, []
+    data = join(ordered, ordered[-1].end, fill.ERASED)
+    firmware = describe(data)
+    table = table_of(data, firmware)
+    stated = None if firmware.header is None else firmware.header.flash_size
+    flash = stated if header.size is None else flash_size(header.size)
+    try:
+        check_layout_known(firmware, None)
+        end = irom_end_of(firmware)
+        layout = None if flash is None else layout_for(flash, firmware.firmware, table, end)
+    except (FormatError, LayoutError):
+        return True, []
+    if layout is None:
+        return True, []
+    # Whoever flashes it may put another size into the header.
+    certain = header.size is not None or table is not None
+    return certain, outside_layout(placed, layout, firmware.firmware, end)
 
 
 def image_at_start(piece: Piece) -> ImageScan | None:
@@ -192,7 +207,7 @@ def image_at_start(piece: Piece) -> ImageScan | None:
         raise problem.with_source(piece.name) from None
     check = found.checksum
     # Formats that write into a segment after its checksum was computed are known to identify().
-    if check is not None and not check.ok and identify(piece.data).kind is not FileKind.ARDUINO:
+    if check is not None and not check.ok and KINDS[identify(piece.data).kind].brings is not Starter.EBOOT:
         raise FormatError(
             "the image checksum is wrong",
             source=piece.name,
@@ -223,6 +238,8 @@ def check_start(pieces: Sequence[Piece]) -> list[Finding]:
     found = image_at_start(first)
     if found is None:
         return [_note("no-image", Phrase(first.name, " is no image that the boot ROM loads"))]
+    if KINDS[identify(first.data).kind].brings is not Starter.ROM:
+        return []  # what stands behind a boot loader is of another build
     for offset in irom.OFFSETS:
         code = _bytes_from(pieces, offset)
         if code and found.end <= offset:
@@ -324,7 +341,7 @@ def patched(piece: Piece, header: HeaderChange) -> Piece:
     return replace(piece, data=data)
 
 
-def _check_size(pieces: tuple[Piece, ...], header: HeaderChange) -> None:
+def _check_size(pieces: Sequence[Piece], header: HeaderChange) -> None:
     """What is asked to be a flash of some size must fit it."""
     if header.size is None:
         return

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats import fill
 from imgtool.formats.images import version1
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Header, Part, PartKind
 from imgtool.formats.registry import identify
 from imgtool.operations.compare.byte_pairs import difference
-from imgtool.operations.inspect.describe import AT_FLASH_START, Description, describe
+from imgtool.operations.inspect.describe import Description, describe
 from imgtool.operations.inspect.survey_plan import reserved_regions
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class ComparedFile:
     @property
     def at_start(self) -> bool:
         """Whether its offsets are flash addresses."""
-        return self.is_dump or self.description.kind in AT_FLASH_START
+        return KINDS[self.description.kind].at_start
 
     def region_at(self, start: int, stop: int) -> Region | None:
         """The reserved region that holds that stretch."""
@@ -102,7 +103,7 @@ def side_of(data: bytes) -> ComparedFile:
         data = reading.content
         reading = identify(data)
     description = describe(data)
-    known = reading.kind in AT_FLASH_START or description.kind is FileKind.FLASH_DUMP
+    known = KINDS[reading.kind].at_start or description.kind is FileKind.FLASH_DUMP
     return ComparedFile(
         data, description, reserved_regions(data, reading, description.firmware) if known else (), wrapper
     )
@@ -201,9 +202,9 @@ def _may_lie_over(a: ComparedFile, b: ComparedFile) -> bool:
 
 def _may_be_matched(a: ComparedFile, b: ComparedFile) -> bool:
     """Whether parts of the two may be the same although they begin at other offsets."""
-    plain = (FileKind.AGGREGATED, FileKind.IMAGE_V1, FileKind.FLASH_DUMP)
     one, two = a.description, b.description
-    if one.kind is not two.kind or one.foreign or one.kind in plain:
+    row = KINDS[one.kind]
+    if one.kind is not two.kind or one.foreign or row.has_layout or row.sdk_start:
         return False
     return _starts(a) != _starts(b)
 

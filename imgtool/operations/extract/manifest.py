@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.errors import FormatError
 from imgtool.formats.reading import Finding, Severity
-from imgtool.operations.assemble.merge import LARGEST_FLASH, Piece
+from imgtool.operations.assemble.joining import LARGEST_FLASH
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:

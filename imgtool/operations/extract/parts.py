@@ -15,7 +15,7 @@ from imgtool.formats import fill
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.registry import identify
-from imgtool.operations.assemble.merge import LARGEST_FLASH
+from imgtool.operations.assemble.joining import LARGEST_FLASH
 from imgtool.operations.extract.manifest import FileStretch, FillStretch, Manifest, Source, Wrapper
 from imgtool.operations.inspect.describe import describe
 

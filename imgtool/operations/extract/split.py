@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import IROM_PLACE
 from imgtool.errors import FormatError
 from imgtool.formats import fill
-from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.kinds import KINDS
+from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.inspect.describe import describe
 
@@ -73,7 +74,7 @@ def split(data: bytes) -> Split:
         FormatError: It is no aggregated image and no flash image.
     """
     description = describe(data)
-    if description.kind not in (FileKind.AGGREGATED, FileKind.FLASH_DUMP):
+    if not KINDS[description.kind].has_layout:
         raise FormatError(
             "only an aggregated image or a flash image can be split",
             expected="aggregated or flash-dump",

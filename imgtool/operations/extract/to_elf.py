@@ -15,6 +15,7 @@ from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats.elf.file import Executable, Section, Symbol
 from imgtool.formats.images import irom, version1
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def _programs(extraction: Extraction) -> list[_Program]:
     waiting: list[ExtractedPart] = []  # irom of a version-2 image, which stands before its segments
     orphans: list[ExtractedPart] = []
     inside_v2 = False
-    if extraction.description.kind in (FileKind.ELF, FileKind.ESP32):
+    whole = extraction.description.kind
+    if whole is FileKind.ELF or KINDS[whole].foreign:
         return []
     for part in extraction.parts:
         kind = part.part.kind

@@ -8,31 +8,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import IROM_PLACE
+from imgtool.chip import FLASH_SIZES, IROM_PLACE
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
-from imgtool.formats.containers.lfs import LfsImage
-from imgtool.formats.images import irom
 from imgtool.formats.images.version1 import MAGIC
+from imgtool.formats.kinds import KINDS, Spot
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
-from imgtool.operations.assemble.merge import Piece, check_start, image_at_start, join
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.layout.nodemcu import table_regions
+from imgtool.layout.regions import FlashLayout, sdk_regions
+from imgtool.operations.assemble.joining import join
+from imgtool.operations.assemble.layout_places import outside_layout, wants_layout
+from imgtool.operations.assemble.merge import check_start, image_at_start
+from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.assemble.places import Placed, misplaced
 from imgtool.operations.inspect.describe import Description, describe
+from imgtool.operations.inspect.device_settings import device_header, device_page, init_data_state
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from imgtool.layout.regions import FlashLayout, Region
+    from imgtool.layout.regions import Region
+    from imgtool.operations.assemble.places import Start, Verdict
+    from imgtool.operations.inspect.device_settings import Reader
 
 __all__ = [
     "CHECKS",
     "FlashContent",
     "check_contents",
-    "check_init_place",
+    "check_layout",
     "check_reserved",
     "check_room",
     "content_of",
+    "device_findings",
     "waive",
 ]
 
@@ -47,53 +57,6 @@ CHECKS: Final = {
 }
 """The checks that can be waived, by name, and what each refuses."""
 
-# What a file is for people, for kinds that no flash holds.
-_NO_FLASH_CONTENT: Final = {
-    FileKind.ELF: "an ELF file, which is to be built into an image first",
-    FileKind.INTEL_HEX: "an Intel HEX file, of which only the bytes inside go to the flash",
-    FileKind.S_RECORD: "an S-record file, of which only the bytes inside go to the flash",
-    FileKind.UF2: "a UF2 file, of which only the bytes inside go to the flash",
-    FileKind.TUYA_OTA: "a Tuya OTA file, which its own boot loader unpacks",
-    FileKind.ESP32: "an image for another chip",
-}
-_NO_IMAGE: Final = {
-    FileKind.TEXT: "text",
-    FileKind.GZIP: "a gzip file, which is to be unpacked first",
-    FileKind.BLANK: "nothing but erased flash",
-    FileKind.UNKNOWN: "no image that the boot ROM loads",
-}
-# What begins with an image for address 0, and starts from nowhere else.
-_ONLY_AT_START: Final = (
-    FileKind.AGGREGATED,
-    FileKind.ARDUINO,
-    FileKind.FLASH_DUMP,
-    FileKind.MICROPYTHON,
-    FileKind.RBOOT,
-    FileKind.RTOS_BOOTLOADER,
-    FileKind.SDK_BOOTLOADER,
-)
-# What never stands at address 0, and where it belongs.
-_NEVER_AT_START: Final = {
-    FileKind.AT_USER: "0x01000, behind a boot loader",
-    FileKind.ESPFS: "the address that the firmware was built for",
-    FileKind.IMAGE_V2: "0x01000 or another slot, behind a boot loader",
-    FileKind.INIT_DATA: "the place of init data, by name @init-data",
-    FileKind.LFS: "the LFS partition, by name @lfs",
-    FileKind.LITTLEFS: "the place of the file system",
-    FileKind.PARTITION_TABLE: "0x08000",
-    FileKind.RBOOT_CONFIG: "0x01000",
-    FileKind.RTOS_APP: "0x10000 or another partition, behind a boot loader",
-    FileKind.SPIFFS: "the place of the file system, by name @spiffs",
-}
-# What stands behind an image at 0 and belongs to the same firmware.
-_OF_FIRMWARE: Final = (
-    FileKind.IROM,
-    FileKind.IMAGE_V1,
-    FileKind.IMAGE_V2,
-    FileKind.PARTITION_TABLE,
-    FileKind.RBOOT_CONFIG,
-    FileKind.RTOS_APP,
-)
 _SDKS_OWN: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM)
 
 
@@ -113,6 +76,11 @@ class FlashContent(NamedTuple):
     data: bytes = b""
     main: Description | None = None
     dump: bool = False
+
+    @property
+    def placed(self) -> tuple[Placed, ...]:
+        """The same for the rule of places."""
+        return tuple(Placed(piece, is_) for piece, is_ in self.pieces)
 
     @property
     def boots(self) -> bool:
@@ -139,14 +107,14 @@ def content_of(pieces: Sequence[Piece], capacity: int | None) -> FlashContent:
         return FlashContent(())
     first, first_is = each[0]
     if first.address == 0:
-        whole = len(first.data) == capacity and first_is.kind in (FileKind.UNKNOWN, FileKind.BLANK)
+        whole = len(first.data) == capacity and KINDS[first_is.kind].may_be_dump
         if first_is.kind is FileKind.FLASH_DUMP or whole:
             return FlashContent(each, 0, first.data, first_is, dump=True)
-        own = [first, *(p for p, is_ in each[1:] if is_.kind in _OF_FIRMWARE)]
+        own = [first, *(p for p, is_ in each[1:] if KINDS[is_.kind].of_firmware)]
         data = join(own, own[-1].end, 0xFF)
         return FlashContent(each, 0, data, first_is if len(own) == 1 else describe(data))
     for piece, is_ in each:
-        if piece.address == IROM_PLACE and is_.kind is FileKind.IROM:
+        if piece.address == IROM_PLACE and Spot.LINKED in KINDS[is_.kind].spots:
             return FlashContent(each, IROM_PLACE, piece.data, is_)
     return FlashContent(each)
 
@@ -164,86 +132,47 @@ def waive(error: ImgtoolError, check: str, force: frozenset[str]) -> Finding:
     return Finding(Severity.WARNING, f"forced-{check}", message, error.offset)
 
 
-def check_contents(content: FlashContent, force: frozenset[str]) -> list[Finding]:
+def check_contents(content: FlashContent, start: Start | None, force: frozenset[str]) -> list[Finding]:
     """Refuse what is for another chip, stands where it does not belong, or is damaged.
+
+    Args:
+        content: What is written.
+        start: Who starts the firmware; None where that is not known.
+        force: The checks that are waived.
 
     Raises:
         FormatError: Checks ``chip`` and ``damaged``.
         LayoutError: Checks ``place`` and ``fit``.
     """
     findings: list[Finding] = []
+    ours: list[Placed] = []
     for piece, is_ in content.pieces:
         error = _of_chip(piece, is_, dump=content.dump)
-        if error is not None:
+        if error is None:
+            ours.append(Placed(piece, is_))
+        else:
             findings.append(waive(error, "chip", force))
-            continue
-        misplaced = _of_place(piece, is_)
-        if misplaced is not None:
-            findings.append(waive(misplaced, "place", force))
-    if not findings:  # of what is none of ours, damage says nothing
+    verdicts = misplaced(ours, start)
+    refused = bool(findings) or any(not isinstance(verdict, Finding) for verdict in verdicts)
+    findings += _judged(verdicts, force)
+    if not refused:  # of what is none of ours, damage says nothing
         findings += _damage(content, force)
     return findings
 
 
 def _of_chip(piece: Piece, is_: Description, *, dump: bool) -> FormatError | None:
-    what = _NO_FLASH_CONTENT.get(is_.kind)
-    if what is not None and is_.kind is FileKind.ESP32:
-        what = is_.findings[0].message if is_.findings else what
-    if what is None and piece.address == 0 and not dump:
-        what = _NO_IMAGE.get(is_.kind)
-    if what is None:
+    row = KINDS[is_.kind]
+    what = row.no_content
+    if what and row.foreign and is_.findings:
+        what = is_.findings[0].message  # which chip it is for
+    if not what and piece.address == 0 and not dump:
+        what = row.no_start
+    if not what:
         return None
     message = "this is not for the flash of an ESP8266" if piece.address else "the chip cannot boot from this"
     return FormatError(
         message, source=piece.name, offset=0, expected="an ESP8266 image", found=f"{is_.kind}: {what}"
     )
-
-
-def _of_place(piece: Piece, is_: Description) -> LayoutError | None:
-    where: str | None = None
-    if piece.address == 0:
-        where = _linked_words(piece) if is_.kind is FileKind.IROM else _NEVER_AT_START.get(is_.kind)
-    elif is_.kind in _ONLY_AT_START:
-        where = "0x00000"
-    elif is_.kind is FileKind.LFS and not _stands(piece):
-        where = "the LFS partition, by name @lfs, for which it is relocated"
-    elif is_.kind is FileKind.IROM:
-        linked = _linked(piece.data)
-        where = None if linked in (None, piece.address) else f"0x{linked:05x}, for which it is linked"
-    if where is None:
-        return None
-    return LayoutError(
-        f"{is_.kind} does not belong at that address",
-        source=piece.name,
-        expected=where,
-        found=f"0x{piece.address:05x}",
-    )
-
-
-def _stands(piece: Piece) -> bool:
-    """Whether an LFS image can be used at its address as it is; what was read from a flash can."""
-    try:
-        image = LfsImage.parse(piece.data)
-    except FormatError:
-        return True
-    try:
-        return image.absolute and bool(image.at(piece.address))
-    except FormatError:
-        return False
-
-
-def _linked_words(piece: Piece) -> str:
-    linked = _linked(piece.data)
-    return "the address it is linked for, mostly 0x10000" if linked is None else f"0x{linked:05x}"
-
-
-def _linked(data: bytes) -> int | None:
-    """The flash offset that irom is linked for; None where its pointers do not tell."""
-    if irom.record_page(data, 0) is not None:
-        return IROM_PLACE
-    linked = irom.linked_at(data)
-    # Code of a user slot has pointers that look like code of 0x10000 too.
-    return None if linked is None or irom.linked_slot(data) is not None else linked
 
 
 def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:
@@ -298,28 +227,67 @@ def check_room(pieces: Sequence[Piece], capacity: int | None, force: frozenset[s
     return []
 
 
-def check_init_place(content: FlashContent, place: int, force: frozenset[str]) -> list[Finding]:
-    """Init data with an address goes where this firmware looks for it.
+def check_layout(
+    content: FlashContent, layout: FlashLayout, irom_end: int, force: frozenset[str]
+) -> list[Finding]:
+    """What has a region in the firmware's layout stands there, and nothing stands in the SDK's own.
 
     Args:
         content: What is written.
-        place: Flash address at which the firmware reads init data.
+        layout: The flash, as the firmware will use it.
+        irom_end: Flash address behind the firmware.
         force: The checks that are waived.
 
     Raises:
         LayoutError: Check ``place``.
     """
-    findings: list[Finding] = []
-    for piece, is_ in content.pieces:
-        if is_.kind is FileKind.INIT_DATA and piece.address not in (0, place):
-            error = LayoutError(
-                "this firmware looks for init data elsewhere",
-                source=piece.name,
-                expected=f"0x{place:06x}",
-                found=f"0x{piece.address:06x}",
-            )
-            findings.append(waive(error, "place", force))
-    return findings
+    firmware = None if content.main is None else content.main.firmware
+    return _judged(outside_layout(content.placed, layout, firmware, irom_end), force)
+
+
+def device_findings(content: FlashContent, read: Reader, capacity: int) -> list[Finding]:
+    """What the firmware on the device makes of places, where none is written: no refusal, it may be replaced.
+
+    Args:
+        content: What is written.
+        read: Reads the device.
+        capacity: Bytes of its flash.
+    """
+    if content.main is not None or not wants_layout(content.placed):
+        return []
+    page = device_page(read)
+    header = device_header(read)
+    size = None if header is None else header.flash_size
+    table = None if page is None else page[1].table
+    by_table = table is not None and table.resolved
+    if table is not None and by_table:
+        regions = table_regions(table)
+    elif size is not None and size.bytes <= capacity:
+        regions = sdk_regions(size.bytes)
+    else:
+        return []
+    flash = max((size for size in FLASH_SIZES if size.bytes <= capacity), key=lambda size: size.bytes)
+    layout = FlashLayout(flash, regions, "the firmware on the device")
+    verdicts = outside_layout(content.placed, layout, None, 0)
+    place = layout.find(PartKind.INIT_DATA)
+    if not verdicts or not (by_table or (place is not None and _has_init_data(read, place.start))):
+        return []
+    return [
+        verdict
+        if isinstance(verdict, Finding)
+        else Finding(Severity.WARNING, "misplaced", Phrase(verdict.phrase, ": by the device"), verdict.offset)
+        for verdict in verdicts
+    ]
+
+
+def _has_init_data(read: Reader, place: int) -> bool:
+    """Whether the firmware on a device keeps its sectors before the end, as others do not."""
+    return init_data_state(read(place, INIT_DATA_SIZE)) == "valid"
+
+
+def _judged(verdicts: Iterable[Verdict], force: frozenset[str]) -> list[Finding]:
+    """What is said of places; a refusal may be waived."""
+    return [each if isinstance(each, Finding) else waive(each, "place", force) for each in verdicts]
 
 
 def check_reserved(
@@ -343,7 +311,9 @@ def check_reserved(
             findings.append(waive(error, "fit", force))
             break
     for piece, is_ in content.pieces:
-        if is_.kind in _OF_FIRMWARE or is_.kind in (FileKind.INIT_DATA, FileKind.BLANK) or piece.address == 0:
+        row = KINDS[is_.kind]
+        placed = row.of_firmware or row.region is PartKind.INIT_DATA
+        if placed or piece.address == 0:
             continue
         if any(piece.address == region.start for region in layout.regions):
             continue  # it is meant for there, such as a backup of these sectors

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
-from imgtool.formats.reading import FileKind, Finding, Severity
+from imgtool.formats.kinds import KINDS, Starter
+from imgtool.formats.reading import Finding, Severity
 from imgtool.layout.fit import size_for
 from imgtool.operations.assemble.extras import table_of
 from imgtool.operations.assemble.fullimage import mode_advice
@@ -31,7 +32,6 @@ KEEP_SIZE: Final = "keep"
 """Size choice: what the image says."""
 
 _EMBEDDED_MODE: Final = "dout"
-_ADVISED: Final = (FileKind.AGGREGATED, FileKind.IMAGE_V1)  # what NodeMCU's guide is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def decide_header(
         else:
             findings += _unchangeable(content, change, asked, chip, force)
     after = replace(header, mode_code=first.data[2], size_freq_code=first.data[3])
-    if not chip.embedded and after.flash_size is not None and content.main.kind in _ADVISED:
+    if not chip.embedded and after.flash_size is not None and KINDS[content.main.kind].sdk_start:
         findings += mode_advice(after, after.flash_size)
     return HeaderPlan(first, after.flash_size, after, tuple(changes), tuple(findings))
 
@@ -125,7 +125,7 @@ def _size(
         return named, "as asked", findings
     if choice == KEEP_SIZE or capacity is None or main is None:
         return stated, "", _differs(stated, capacity)
-    if main.kind is FileKind.SDK_BOOTLOADER:
+    if KINDS[main.kind].brings is Starter.SDK:
         # Which map its user images were linked for, the boot loader's header does not say.
         if stated is not None and stated.bytes > capacity:
             findings.append(waive(_too_large(stated, capacity, content.name, "in the header"), "size", force))

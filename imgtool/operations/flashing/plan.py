@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
+from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
@@ -28,14 +29,18 @@ from imgtool.operations.assemble.extras import (
     place_named,
     table_of,
 )
-from imgtool.operations.assemble.merge import Piece, lay_out, patched
+from imgtool.operations.assemble.joining import lay_out
+from imgtool.operations.assemble.merge import patched
+from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.assemble.places import depends_on_start, start_in, start_on
 from imgtool.operations.flashing.checks import (
     FlashContent,
     check_contents,
-    check_init_place,
+    check_layout,
     check_reserved,
     check_room,
     content_of,
+    device_findings,
     waive,
 )
 from imgtool.operations.flashing.draft import (
@@ -69,6 +74,7 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Header
     from imgtool.layout.regions import Region
+    from imgtool.operations.assemble.places import Start
     from imgtool.operations.inspect.describe import Description
 
 __all__ = ["FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
@@ -135,13 +141,15 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
     asked = lay_out(request.pieces) if request.pieces or not request.named else ()
     findings = check_room(asked, target.flash_bytes, force)
     content = content_of(asked, target.flash_bytes)
-    findings += check_contents(content, force)
+    findings += check_contents(content, _starts(content, device), force)
     draft = Draft(list(asked), [], [], findings)
     header, flash = _set_header(draft, content, request, device)
     draft.findings += _check_boot_alone(content, device, force)
     # An image of a whole flash is written as it is, unless something is asked for that goes into it.
     as_it_is = content.dump and not wants_init(request) and not request.named
     place = None if as_it_is else _find_place(draft, content, flash, request, device)
+    if device.read is not None and target.flash_bytes is not None and not device.erased:
+        draft.findings += device_findings(content, device.read, target.flash_bytes)
     _add_named(draft, content, request, place, device)
     if place is None and wants_init(request):
         raise LayoutError(
@@ -176,6 +184,15 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
         tuple(sorted(draft.kept, key=lambda kept: kept.start)),
         tuple(draft.findings),
     )
+
+
+def _starts(content: FlashContent, device: Device) -> Start | None:
+    """Who starts the firmware: what is written to address 0, or else what is on the device."""
+    if any(piece.address == 0 for piece, _ in content.pieces):
+        return start_in(content.placed)
+    if device.read is None or device.erased or not any(depends_on_start(each) for each in content.placed):
+        return None
+    return start_on(device.read)
 
 
 # --- header ---
@@ -232,9 +249,7 @@ def _find_place(
     draft.findings += layout.findings
     if not content.dump:
         draft.findings += check_reserved(content, layout, irom_end, request.force)
-    init = layout.find(PartKind.INIT_DATA)
-    if init is not None:
-        draft.findings += check_init_place(content, init.start, request.force)
+    draft.findings += check_layout(content, layout, irom_end, request.force)
     return Place(layout, irom_end, page)
 
 
@@ -243,6 +258,8 @@ def _layout_known(content: FlashContent) -> bool:
         return False
     if content.start:
         return content.main.kind is FileKind.IROM
+    if KINDS[content.pieces[0][1].kind].brings not in (None, Starter.ROM):
+        return False  # whatever stands behind a boot loader
     try:
         check_layout_known(content.main, content.name)
     except ValueError:  # a FormatError or LayoutError
@@ -279,7 +296,7 @@ def _boot_end(content: FlashContent) -> int:
 
 def _check_boot_alone(content: FlashContent, device: Device, force: frozenset[str]) -> list[Finding]:
     """An image for 0 that comes without its irom part stays out of what the device's table protects."""
-    if content.main is None or content.main.kind is not FileKind.IMAGE_V1 or device.erased:
+    if content.main is None or not KINDS[content.main.kind].first_half or device.erased:
         return []
     found = None if device.read is None else device_page(device.read)
     region = None if found is None or found[1].table is None else lowest_protected(found[1].table)

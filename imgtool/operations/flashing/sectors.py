@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
-from imgtool.formats.reading import FileKind, Finding, Severity
+from imgtool.formats.kinds import KINDS
+from imgtool.formats.reading import Finding, Severity
 from imgtool.layout.regions import align_up
-from imgtool.operations.assemble.merge import Piece, lay_out
+from imgtool.operations.assemble.joining import lay_out
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.checks import waive
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_overlaps", "into_fill", "is_fill", "over", "whole_sectors", "without_fill"]
 
-# Files that own their sectors: behind their last byte the rest of the sector is theirs, erased.
-_OTHERS_OWN: Final = (FileKind.UNKNOWN, FileKind.TEXT, FileKind.GZIP, FileKind.EMPTY, FileKind.TUYA_OTA)
 _ERASED_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 
 
@@ -90,7 +90,7 @@ def whole_sectors(
     The rest of a sector behind firmware, init data or a file system is theirs and is erased.  In front of a
     piece, and behind bytes of which imgtool does not know whose they are, it is the device's and stays.
     """
-    loose = [piece for piece, is_ in content.pieces if is_.kind in _OTHERS_OWN and not content.dump]
+    loose = [piece for piece, is_ in content.pieces if not KINDS[is_.kind].owns_sectors and not content.dump]
     whole: list[Piece] = []
     for group in _sharing(draft.pieces):
         start, stop = group[0].address // SECTOR * SECTOR, align_up(group[-1].end, SECTOR)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
@@ -81,7 +82,7 @@ def upgrade_findings(draft: Draft, place: Place, content: FlashContent, device: 
     before = replace(before, filesystems=_filesystems(before, after))
     lfs, settings = lfs_point(before, after), settings_point(before, after)
     points = [point for point in (lfs, settings) if point is not None]
-    if not any(is_.kind in (FileKind.SPIFFS, FileKind.LITTLEFS) for _, is_ in content.pieces):
+    if not any(KINDS[is_.kind].region is PartKind.SPIFFS for _, is_ in content.pieces):
         points += [
             point for point in file_points(before, after, made=False) if _is_told(point, before, after)
         ]

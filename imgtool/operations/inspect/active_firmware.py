@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
 from imgtool.formats.firmware import identify_firmware
-from imgtool.formats.reading import FileKind, PartKind
+from imgtool.formats.kinds import KINDS
+from imgtool.formats.reading import PartKind
 from imgtool.layout.generations import generation_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def firmware_at_start(data: bytes, reading: Reading) -> Firmware | None:
 
 def _end_of_code(data: bytes, reading: Reading) -> int | None:
     """The end of the first sector of irom that ends erased; None where nothing tells, or nothing follows."""
-    if reading.kind is not FileKind.AGGREGATED:
+    if not KINDS[reading.kind].open_end:
         return None
     irom = next((part.offset for part in reading.parts if part.kind is PartKind.IROM), None)
     if irom is None:

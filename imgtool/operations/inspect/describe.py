@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, Severity
 from imgtool.formats.registry import identify
 from imgtool.operations.inspect.active_firmware import firmware_at_start, firmware_of_slot
@@ -19,25 +20,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
     from imgtool.operations.inspect.flash_state import FlashState
 
-__all__ = ["AT_FLASH_START", "LEAST_ERASED", "Description", "describe"]
-
-# Kinds in which strings name nothing that would run.
-_NO_FIRMWARE: Final = frozenset(
-    {FileKind.INIT_DATA, FileKind.BLANK, FileKind.EMPTY, FileKind.LFS, FileKind.SPIFFS, FileKind.LITTLEFS}
-)
-_FOREIGN: Final = frozenset({FileKind.UNKNOWN, FileKind.EMPTY, FileKind.TEXT, FileKind.ESP32})
-AT_FLASH_START: Final = frozenset(
-    {
-        FileKind.AGGREGATED,
-        FileKind.ARDUINO,
-        FileKind.IMAGE_V1,
-        FileKind.MICROPYTHON,
-        FileKind.RBOOT,
-        FileKind.RTOS_BOOTLOADER,
-        FileKind.SDK_BOOTLOADER,
-    }
-)
-"""Kinds that begin at flash address 0, so that file offsets are flash addresses."""
+__all__ = ["LEAST_ERASED", "Description", "describe"]
 
 LEAST_ERASED: Final = 0x1_0000
 """Bytes of erased flash behind a firmware that no build pads with."""
@@ -81,7 +64,7 @@ class Description:
     @property
     def foreign(self) -> bool:
         """Whether it is no ESP8266 artefact at all."""
-        return self.kind in _FOREIGN
+        return KINDS[self.kind].foreign
 
     @property
     def checksums(self) -> tuple[tuple[Part, Checksum], ...]:
@@ -103,7 +86,7 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
     size = len(data)
     if reading.kind is FileKind.UNKNOWN:
         return size in _SIZES and _has_init_data(data)
-    if reading.kind not in AT_FLASH_START:
+    if not KINDS[reading.kind].at_start:
         return False
     if size in _SIZES:
         return True
@@ -154,7 +137,7 @@ def _about_content(content: Description | None) -> tuple[Finding, ...]:
 def _describe(data: bytes, depth: int) -> Description:
     reading = identify(data)
     firmware = reading.firmware
-    if firmware is None and reading.kind not in _NO_FIRMWARE and reading.content is None:
+    if firmware is None and KINDS[reading.kind].holds_firmware and reading.content is None:
         firmware = firmware_at_start(data, reading)
     state = None
     if _may_go_on(data, reading):

@@ -11,11 +11,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final, Literal
 
 from imgtool.chip import SECTOR
-from imgtool.formats.reading import FileKind, PartKind
+from imgtool.formats.kinds import KINDS, Starter
+from imgtool.formats.reading import PartKind
 from imgtool.operations.inspect.sdk_sectors import boot_fields_of
 
 if TYPE_CHECKING:
-    from imgtool.formats.reading import Part, Reading
+    from imgtool.formats.reading import FileKind, Part, Reading
     from imgtool.formats.regions.rtos_partitions import Partition
     from imgtool.operations.inspect.sdk_sectors import SystemParamState
 
@@ -89,15 +90,16 @@ def active_slot(
         reading: What the survey made of it.
         params: The SDK's parameters, where it has any.
     """
-    if kind is FileKind.SDK_BOOTLOADER:
+    starter = KINDS[kind].brings
+    if starter is Starter.SDK:
         return _espressif(data, reading, params)
-    if kind is FileKind.RBOOT:
+    if starter is Starter.RBOOT:
         return _rboot(data, reading)
-    if kind is FileKind.RTOS_BOOTLOADER:
+    if starter is Starter.RTOS:
         return _otadata(data, reading)
-    if kind is FileKind.ARDUINO:
+    if starter is Starter.EBOOT:
         return _eboot(data, reading)
-    if kind in (FileKind.AGGREGATED, FileKind.MICROPYTHON, FileKind.IMAGE_V1):
+    if starter is Starter.ROM:
         slot = _slot(data, reading, "firmware", 0)
         return ActiveSlot("none", "firmware", 0, "known", "one firmware, no slots", (slot,))
     return None

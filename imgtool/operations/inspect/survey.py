@@ -15,6 +15,7 @@ from imgtool.chip import IROM_BASE, SECTOR
 from imgtool.formats import contents, fill, lx106
 from imgtool.formats.filesystems import spiffs_plain
 from imgtool.formats.images import aggregated
+from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.regions import init_data
 from imgtool.formats.registry import identify_inside
@@ -36,7 +37,6 @@ __all__ = ["Survey", "init_data_cure", "survey"]
 
 # Findings about parts that the survey may tell apart.
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
-_FILE_SYSTEMS: Final = (FileKind.SPIFFS, FileKind.LITTLEFS, FileKind.LFS)
 _PLAIN_STEP: Final = 0x4000  # inside of data a SPIFFS without magics is looked for so often
 _FEW_UNKNOWN: Final = 10  # stretches that are named one by one
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
@@ -98,7 +98,7 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     said = (*kept, *plan.findings, *_few(found), *missing, *_init_findings(data, parts))
     surveyed = replace(reading, parts=tuple(parts), findings=said)
     if plan.is_flash:
-        named = _application(data, parts) if reading.kind is FileKind.RTOS_BOOTLOADER else reading.firmware
+        named = _application(data, parts) if KINDS[reading.kind].brings is Starter.RTOS else reading.firmware
         surveyed = replace(surveyed, kind=FileKind.FLASH_DUMP, firmware=named)
     fresh = [region for region in plan.regions if region.kind in (PartKind.LFS, PartKind.SPIFFS)]
     return Survey(surveyed, plan.regions if plan.is_flash or plan.used else tuple(fresh), told=True)
@@ -221,7 +221,7 @@ def _free_parts(data: bytes, start: int, stop: int, place: str = "") -> tuple[li
     """
     parts: list[Part] = []
     findings: list[Finding] = []
-    runs = list(_runs(data, start, stop, only=_FILE_SYSTEMS if place else ()))
+    runs = list(_runs(data, start, stop, only_stored=bool(place)))
     for run in _trimmed(data, runs if place else _with_code_joined(data, runs)):
         if run.reading is not None:
             parts += run.reading.parts
@@ -241,15 +241,15 @@ def _free_parts(data: bytes, start: int, stop: int, place: str = "") -> tuple[li
     return parts, findings
 
 
-def _runs(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> Iterator[_SectorRun]:
+def _runs(data: bytes, start: int, stop: int, *, only_stored: bool) -> Iterator[_SectorRun]:
     """Consecutive sectors of one sort, joined; the first and the last may be less than a sector.
 
-    Of known artefacts those in ``only`` count; all of them where it is empty.
+    Of known artefacts all count, or only those that a place of a file system is for.
     """
     current: _SectorRun | None = None
     tried = start  # up to where a SPIFFS without magics was looked for
     while start < stop:
-        run = _sector(data, start, stop, only)
+        run = _sector(data, start, stop, only_stored=only_stored)
         begins = current is None or not current.loose or start % _PLAIN_STEP == 0
         if run.loose and start >= tried and start % SECTOR == 0 and begins:
             found, tried = spiffs_plain.inside(data, start, stop)
@@ -266,7 +266,7 @@ def _runs(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> Ite
         yield current
 
 
-def _sector(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> _SectorRun:
+def _sector(data: bytes, start: int, stop: int, *, only_stored: bool) -> _SectorRun:
     end = min(stop, (start // SECTOR + 1) * SECTOR)
     block = data[start:end]
     for value, sector in ((fill.ERASED, _BLANK_SECTOR), (0, _ZERO_SECTOR)):
@@ -276,7 +276,7 @@ def _sector(data: bytes, start: int, stop: int, only: tuple[FileKind, ...]) -> _
     if block[0] == _INIT_DATA_MARK and _is_init_data_sector(data, start, end):
         return _SectorRun(start, end, None, _old_init_data(data, start))
     found = identify_inside(data, start, stop) if start % SECTOR == 0 else None
-    if found is None or (only and found.kind not in only):
+    if found is None or (only_stored and not KINDS[found.kind].stored):
         return _SectorRun(start, end)
     return _SectorRun(start, found.parts[-1].end, None, found)
 

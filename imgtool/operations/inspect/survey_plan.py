@@ -13,7 +13,8 @@ from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill, lx106
 from imgtool.formats.images import irom
-from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.kinds import KINDS, Starter
+from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import init_data, nodemcu_page, rtos_partitions
 from imgtool.layout.fit import kept_regions
 from imgtool.layout.generations import ARDUINO, generation, generation_of
@@ -72,7 +73,7 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyP
         regions = tuple(r for r in regions if r.kind is not PartKind.RF_CAL or _is_rf_cal(data, r))
     fresh = not is_flash and stated_irom_end(data, reading) is not None
     image = fresh and (size >= stated_end or not _ends_erased(data))
-    if stated is None or stated_end == size or image or reading.kind is FileKind.RTOS_BOOTLOADER:
+    if stated is None or stated_end == size or image or KINDS[reading.kind].brings is Starter.RTOS:
         return SurveyPlan(regions, is_flash, findings, not fresh)
     if is_flash or goes_on(data, reading):
         findings = (*findings, *_size_differs(stated, size, regions, row, is_flash=is_flash))
@@ -104,7 +105,7 @@ def _runs_to_end(data: bytes, reading: Reading, row: Generation) -> bool:
     """Whether irom goes on to the last sectors: then the file is as long as a flash by chance."""
     first, init = kept_regions(row, len(data))[0], _init_place(row, len(data))
     is_code = lx106.looks_like_code(data[first.start :])
-    return reading.kind is FileKind.AGGREGATED and is_code and not init_data.is_init_data(data, init.start)
+    return KINDS[reading.kind].open_end and is_code and not init_data.is_init_data(data, init.start)
 
 
 def _regions(
@@ -112,10 +113,11 @@ def _regions(
 ) -> tuple[tuple[Region, ...], tuple[Finding, ...]]:
     """What the firmware reserves, by its kind and the end of the flash that the image header states."""
     size = len(data)
-    if reading.kind is FileKind.ARDUINO:
+    starter = KINDS[reading.kind].brings
+    if starter is Starter.EBOOT:
         end = stated_end if 0 < stated_end <= size else size
         return (kept_regions(generation(ARDUINO), end), ()) if is_flash else ((), ())
-    if reading.kind is FileKind.RTOS_BOOTLOADER:
+    if starter is Starter.RTOS:
         rtos = rtos_partitions.table_at(data, _RTOS_TABLE)
         return (() if rtos is None else rtos_regions(rtos, size)), ()
     table = _table(data, reading)
@@ -219,7 +221,7 @@ def head_of(reading: Reading) -> tuple[tuple[Part, ...], int]:
     """The firmware's own parts, and where the rest begins: at irom, whose end is not known, or behind all."""
     head = list(reading.parts)
     start = head[-1].end
-    if reading.kind is FileKind.AGGREGATED:
+    if KINDS[reading.kind].open_end:
         return tuple(head[:-1]), head[-1].offset
     while head and head[-1].kind in TRAILING:
         start = head.pop().offset

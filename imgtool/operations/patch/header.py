@@ -13,7 +13,8 @@ from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size, memory_at
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.images import arduino, version1, version2
 from imgtool.formats.images.rtos_app import ESP32_SIZES
-from imgtool.formats.reading import FileKind, Finding, Header, Severity
+from imgtool.formats.kinds import KINDS, Headers
+from imgtool.formats.reading import Finding, Header, Severity
 from imgtool.formats.registry import identify
 from imgtool.layout.fit import layout_for, size_findings
 from imgtool.layout.generations import generation_of
@@ -23,6 +24,7 @@ from imgtool.operations.patch.edits import Edit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imgtool.formats.reading import FileKind
     from imgtool.operations.assemble.pieces import HeaderChange
     from imgtool.operations.inspect.describe import Description
 
@@ -30,7 +32,6 @@ __all__ = ["entry_findings", "header_edits", "size_said"]
 
 _MODE, _SIZE_FREQ, _ENTRY = 2, 3, 4  # offsets in a header
 _CODE: Final = ("IRAM", "IRAM (cache)", "IROM", "ROM")
-_FIRMWARE: Final = (FileKind.AGGREGATED, FileKind.FLASH_DUMP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +82,17 @@ def _places(data: bytes, kind: FileKind, header: Header | None) -> Iterator[_Hea
         raise FormatError(
             "there is no image header to change", expected="an image", found=str(kind), offset=0
         )
-    if kind is FileKind.AT_USER and header.slot is not None:
+    headers = KINDS[kind].headers
+    if headers is Headers.SLOTTED and header.slot is not None:
         yield _HeaderPlace(0, flash=False)
         return
-    if kind is FileKind.ARDUINO:
+    if headers is Headers.BOTH:
         yield _HeaderPlace(0, "boot loader's ")
         # The boot ROM jumps to the boot loader, and that to the application's own entry point.
         if data[arduino.APP_OFFSET : arduino.APP_OFFSET + 1] == bytes([version1.MAGIC]):
             yield _HeaderPlace(arduino.APP_OFFSET, "application's ", entry=False, follows=True)
         return
-    if kind is not FileKind.IMAGE_V2:
+    if headers is not Headers.INNER:
         yield _HeaderPlace(0)
         return
     inner = version2.inner_offset(data)
@@ -123,7 +125,7 @@ def _edit(place: _HeaderPlace, at: int, byte: int, name: str, old: str, new: str
 
 
 def _size_code(name: str, kind: FileKind) -> int:
-    if kind is not FileKind.RTOS_APP:
+    if not KINDS[kind].esp32_sizes:
         return flash_size(name).code
     codes = {size: code for code, size in ESP32_SIZES.items()}
     if name not in codes:
@@ -138,7 +140,7 @@ def _size_code(name: str, kind: FileKind) -> int:
 
 def _size_name(header: Header, kind: FileKind) -> str:
     code = header.size_freq_code >> 4
-    named = ESP32_SIZES.get(code) if kind is FileKind.RTOS_APP else header.size
+    named = ESP32_SIZES.get(code) if KINDS[kind].esp32_sizes else header.size
     return named or f"code {code}"
 
 
@@ -178,7 +180,7 @@ def size_said(data: bytes, description: Description, size: str) -> tuple[Finding
         LayoutError: It would not start on it, or would take it for another.
     """
     firmware = description.firmware
-    if not generation_of(firmware).is_nodemcu or description.kind not in _FIRMWARE:
+    if not generation_of(firmware).is_nodemcu or not KINDS[description.kind].has_layout:
         return ()
     flash = flash_size(size)
     layout_for(flash, firmware, table_of(data, description), irom_end_of(description))

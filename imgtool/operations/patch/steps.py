@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import MEMORY
 from imgtool.errors import FormatError, LayoutError
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, Severity
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
@@ -95,15 +96,6 @@ class Patched:
     findings: tuple[Finding, ...]
 
 
-# What holds its contents in another form, or under checks that imgtool does not know.
-_CLOSED: Final = {
-    FileKind.GZIP: "it is packed: unpack it first",
-    FileKind.INTEL_HEX: "its contents stand in records",
-    FileKind.S_RECORD: "its contents stand in records",
-    FileKind.UF2: "its contents stand in records",
-    FileKind.TUYA_OTA: "its container has fields that imgtool does not know",
-    FileKind.ESP32: "it is for another chip",
-}
 _CUT: Final = ("cut", "segment-count")
 LOAD_ADDRESSES: Final = MEMORY[0].start
 """From here on an address is one that bytes are loaded to or run at; below it is an offset in the file."""
@@ -168,9 +160,10 @@ def _draft(data: bytes, edits: Sequence[Edit]) -> tuple[bytes, Description]:
 
 
 def _check_open(before: Description) -> None:
-    if before.kind in _CLOSED:
+    closed = KINDS[before.kind].closed
+    if closed:
         raise FormatError(
-            f"this file cannot be changed in place: {_CLOSED[before.kind]}",
+            f"this file cannot be changed in place: {closed}",
             expected="an image, a dump or init data",
             found=str(before.kind),
         )

@@ -15,6 +15,7 @@ from imgtool.formats import fill
 from imgtool.formats.filesystems.littlefs import superblock_at
 from imgtool.formats.filesystems.spiffs import blocks_left, signature_at
 from imgtool.formats.filesystems.spiffs_plain import plain_at
+from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.layout.file_places import filesystem_places, places_before_tables
@@ -147,7 +148,7 @@ def _irom_end(found: Description) -> int:
 
 def _is_arduino(found: Description) -> bool:
     return any(part.kind is PartKind.APP for part in found.parts) and (
-        found.kind is FileKind.ARDUINO
+        KINDS[found.kind].brings is Starter.EBOOT
         or (found.firmware is not None and generation_of(found.firmware).starts_behind_eboot is not False)
     )
 
@@ -277,4 +278,4 @@ def _end_after(before: FlashSide, main: Description | None, start: int) -> int:
         return start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
     end = _irom_end(main)
     # Half of a firmware: what is behind it stays.
-    return max(end, before.irom_end) if main.kind is FileKind.IMAGE_V1 else end
+    return max(end, before.irom_end) if KINDS[main.kind].first_half else end

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_PLACE
-from imgtool.formats.reading import FileKind, PartKind
+from imgtool.formats.kinds import KINDS
+from imgtool.formats.reading import PartKind
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS, PAGE_SIZE
 from imgtool.layout.first_boot import init_data_repair, init_data_tested_at
@@ -165,7 +166,7 @@ def wifi_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
 
 def init_data_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
     """What becomes of init data and RF calibration, and whether the SDK starts."""
-    if after.kind is FileKind.ARDUINO or _compiled_in(after):
+    if KINDS[after.kind].compiled_in:
         reason = f"{after.name} has it compiled in, and uses none in the flash"
         return [AdvicePoint(Topic.INIT_DATA, AdviceVerdict.NONE, reason)]
     if after.layout is None:
@@ -186,10 +187,6 @@ def init_data_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
         reason = f"0x{rf.start:06x} is written over or erased; the SDK calibrates anew"
         points.append(AdvicePoint(Topic.RF_CAL, AdviceVerdict.REWRITTEN, reason))
     return points
-
-
-def _compiled_in(after: FlashSide) -> bool:
-    return after.kind in (FileKind.RTOS_BOOTLOADER, FileKind.RTOS_APP)
 
 
 def _init_data(before: FlashSide, after: FlashSide, region: Region) -> AdvicePoint:

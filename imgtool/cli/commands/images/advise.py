@@ -139,7 +139,7 @@ def _old_of(word: str, capacity: int | None) -> OldFlash:
     from imgtool.cli.input.placing import pieces_of
     from imgtool.errors import FormatError, LayoutError
     from imgtool.operations.advise.old_flash import old_flash
-    from imgtool.operations.assemble.merge import join, lay_out
+    from imgtool.operations.assemble.joining import join, lay_out
 
     if not Path(word).exists() and ":" in word:
         raise UsageError(

@@ -9,9 +9,8 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.cli.show.html.values import Cell, address, escaped, is_records, link, rows_of, table
-from imgtool.formats.reading import FileKind
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.regions.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST
-from imgtool.operations.inspect.describe import AT_FLASH_START
 from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
@@ -84,8 +83,7 @@ def block(file: PageFile, title: str, content: str, style: str = "") -> str:
 def partitions(file: PageFile) -> str:
     """The entries of partition tables, with what lies there."""
     tables = []
-    kind = file.description.kind
-    linked = kind is FileKind.FLASH_DUMP or kind in AT_FLASH_START
+    linked = KINDS[file.description.kind].at_start
     for part in file.parts:
         if part["kind"] != "partition-table":
             continue

@@ -50,7 +50,7 @@ def test_split_takes_them(records: Path, imgtool: Command, folder: Path) -> None
 
 
 def test_flash_and_verify_take_them(put: Put, imgtool: Command, folder: Path) -> None:
-    data = IMAGES["ram/hello.bin"]  # a small one: the line takes its time
+    data = IMAGES["espfs/web.espfs"]  # a small one: the line takes its time
     put("image.hex", intel_hex.build([Block(0x1000, data)]))
     port = f"sim:1MB,flash={folder / 'chip.bin'}"
 
