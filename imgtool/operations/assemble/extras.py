@@ -25,7 +25,7 @@ from imgtool.layout.fit import layout_for
 from imgtool.layout.generations import generation_of
 from imgtool.layout.regions import align_up
 from imgtool.operations.assemble.joining import join, lay_out
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.inspect.describe import describe
 from imgtool.phrase import Phrase
 
