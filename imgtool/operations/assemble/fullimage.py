@@ -114,7 +114,7 @@ def fullimage(
     source = describe(merged.data)
     check_layout_known(source, pieces[0].name)
     _check_header(source, flash, keep=keep_header)
-    table = table_of(merged.data, source)
+    table = table_of(source)
     irom_end = irom_end_of(source)
     layout = layout_for(flash, source.firmware, table, irom_end)
     change = replace(header, size=None if keep_header else size)

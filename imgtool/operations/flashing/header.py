@@ -134,7 +134,7 @@ def _size(
             "user images were built for"
         )
         return stated, "", [*findings, Finding(Severity.WARNING, "map-kept", message, 3)]
-    size = size_for(capacity, stated, main.firmware, table_of(content.data, main))
+    size = size_for(capacity, stated, main.firmware, table_of(main))
     if size is None:
         error = LayoutError(
             "this firmware works on no flash size that the chip has room for",

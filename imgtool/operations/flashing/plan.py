@@ -217,7 +217,7 @@ def _find_place(
     main = content.main
     if main is None or not _layout_known(content):
         return None
-    table = table_of(content.data, main)
+    table = table_of(main)
     replaces = table is not None and not (request.fresh_settings or device.erased or content.dump)
     if replaces and device.read is None:
         draft.findings.append(Finding(Severity.WARNING, "settings-unseen", _UNSEEN, PAGE_ADDRESS))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, SDK_SECTORS, SECTOR
-from imgtool.formats.reading import FileKind, Finding, Severity
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.registry import identify
 from imgtool.operations.inspect.active_firmware import firmware_at_start, firmware_of_slot
 
@@ -128,12 +128,15 @@ def _has_erased_sector(data: bytes) -> bool:
 
 def _behind_table(data: bytes, reading: Reading) -> bool:
     """Whether a file holds more than irom by its NodeMCU table: one that is resolved knows no end of it."""
-    entries = next((p.facts["entries"] for p in reading.parts if "entries" in p.facts), None)
-    if not isinstance(entries, list):
+    tables = [part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE]
+    if not tables:
         return False
-    rows = [entry for entry in entries if isinstance(entry, dict)]
-    ends = [row["address"] for row in rows if row["type"] == 0]
-    return all(isinstance(end, int) and end - IROM_BASE < len(data) for end in ends)
+    from imgtool.formats.regions.nodemcu_page import END_MARKER, PartitionTable  # noqa: PLC0415 - few have one
+
+    table = next((each for each in tables if isinstance(each, PartitionTable)), None)
+    if table is None:
+        return False
+    return all(row.address - IROM_BASE < len(data) for row in table.entries if row.type == END_MARKER)
 
 
 def _has_init_data(data: bytes) -> bool:

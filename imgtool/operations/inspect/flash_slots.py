@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final, Literal
 
 from imgtool.chip import SECTOR
+from imgtool.formats.contents import Hint, HintKind
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.operations.inspect.sdk_sectors import boot_fields_of
 
@@ -161,15 +162,14 @@ def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -
 
 
 def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
-    facts = next((part.facts for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), {})
-    roms, current = facts.get("roms"), facts.get("current_rom")
-    mode, pin = facts.get("mode"), facts.get("gpio_rom")
-    if not isinstance(roms, list) or not isinstance(current, int) or not isinstance(mode, int):
+    from imgtool.formats.regions.rboot_config import RbootConfig  # noqa: PLC0415 - rBoot alone
+
+    config = next((part.value for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), None)
+    if not isinstance(config, RbootConfig):
         slot = _slot(data, reading, "ROM 0", _RBOOT_DEFAULT)
         return _of("rboot", slot, "likely", "no configuration: rBoot writes its default", (slot,))
-    slots = tuple(
-        _slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(roms) if isinstance(rom, int)
-    )
+    slots = tuple(_slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(config.used))
+    current = config.current_rom
     if current >= len(slots) or any(
         f.code in ("rboot-config", "checksum")
         and f.severity == "error"
@@ -181,9 +181,10 @@ def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
     if chosen.state in ("empty", "damaged"):
         what = "no image" if chosen.state == "empty" else "a damaged image"
         return ActiveSlot("rboot", None, None, "not known", f"{counted}, which holds {what}", slots)
-    if mode & _RBOOT_GPIO:
-        return _of("rboot", chosen, "likely", f"{counted}; a pin at reset selects ROM {pin}", slots)
-    if mode & _RBOOT_TEMPORARY:
+    if config.mode & _RBOOT_GPIO:
+        reason = f"{counted}; a pin at reset selects ROM {config.gpio_rom}"
+        return _of("rboot", chosen, "likely", reason, slots)
+    if config.mode & _RBOOT_TEMPORARY:
         return _of("rboot", chosen, "likely", f"{counted}; a program may choose another for once", slots)
     return _of("rboot", chosen, "known", counted, slots)
 
@@ -191,9 +192,8 @@ def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
 def _otadata(data: bytes, reading: Reading) -> ActiveSlot | None:
     from imgtool.formats.regions import rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
 
-    found = next((part for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
-    table = None if found is None else rtos_partitions.table_at(data, found.offset)
-    if table is None:
+    table = next((part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
+    if not isinstance(table, rtos_partitions.RtosPartitionTable) or not table.partitions:
         return ActiveSlot("otadata", None, None, "not known", "no partition table can be read")
     apps = [row for row in table.partitions if row.type == rtos_partitions.APP]
     slots = tuple(_slot(data, reading, row.label, row.offset) for row in apps)
@@ -241,4 +241,5 @@ def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
 
 def _is_update(part: Part) -> bool:
     """Whether a part is a second eboot, with which each sketch for an update begins, or a packed one."""
-    return part.kind is PartKind.BOOTLOADER or part.facts.get("looks_like") == "gzip data"
+    packed = isinstance(part.value, Hint) and part.value.kind is HintKind.GZIP
+    return packed or part.kind is PartKind.BOOTLOADER

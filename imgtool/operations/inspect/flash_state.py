@@ -144,10 +144,10 @@ def _lfs_state(
     found = [part for part in reading.parts if part.kind is PartKind.LFS]
     if region is not None:
         inside = next((part for part in found if part.offset == region.start), None)
-        return _in_region(data, region) if inside is None else _present(data, inside, region.size, firmware)
+        return _in_region(data, region) if inside is None else _present(inside, region.size, firmware)
     stated = _stated_size(firmware)
     if found:
-        return _present(data, found[0], stated, firmware)
+        return _present(found[0], stated, firmware)
     if firmware.release >= _NODEMCU_3:
         return LfsState("none", None, "the partition table has none")
     if not firmware.release or firmware.release < _NODEMCU_WITH_LFS:
@@ -155,14 +155,14 @@ def _lfs_state(
     return _behind_irom(data, reading, stated)
 
 
-def _present(data: bytes, part: Part, region_size: int | None, firmware: Firmware) -> LfsState:
-    lua, number_type = str(part.facts["lua"]), part.facts.get("number_type")
-    used = f"{part.size:,} of {region_size:,} bytes" if region_size else f"{part.size:,} bytes"
-    if not isinstance(number_type, str):
-        return LfsState("present", part.offset, f"Lua {lua}, {used}", region_size, part.size, lua)
-    from imgtool.formats.containers.lfs import LfsImage  # noqa: PLC0415 - few flashes have one
+def _present(part: Part, region_size: int | None, firmware: Firmware) -> LfsState:
+    from imgtool.formats.containers.lfs import LfsHeader  # noqa: PLC0415 - few flashes have one
 
-    image = LfsImage.parse(data[part.offset : part.end])
+    used = f"{part.size:,} of {region_size:,} bytes" if region_size else f"{part.size:,} bytes"
+    image = part.value
+    if not isinstance(image, LfsHeader):
+        return LfsState("present", part.offset, f"Lua 5.3, {used}", region_size, part.size, "5.3")
+    lua, number_type = "5.1", image.number_type
     fits_place = image.stands_at(part.offset)
     built = firmware.details.get("build type")
     fits_firmware = built == number_type if built in _NUMBER_TYPES else None

@@ -35,6 +35,9 @@ _CALIBRATION_END: Final = 0x400  # they have some 528 bytes; SDK 3.0.5 reads 628
 _FLAGS: Final = 2  # the third sector
 _COPIES: Final = 2
 _NAMES: Final = ("first", "second")
+_NEVER_THE_SDKS: Final = frozenset(
+    {contents.HintKind.CODE, contents.HintKind.GZIP, contents.HintKind.MAGIC, contents.HintKind.TEXT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,9 @@ def _foreign(data: bytes, start: int, stop: int, *, short: bool) -> str | None:
     if found is not None:
         return f"{found.kind}"
     hint = contents.hint_of(data, start, stop)
-    return None if short and hint.kind not in ("text", "magic", "code") else hint.words
+    if hint.kind is contents.HintKind.TEXT:
+        return hint.kind
+    return None if short and hint.kind not in _NEVER_THE_SDKS else hint.words
 
 
 def init_data_state(data: bytes, start: int, stop: int) -> InitDataState:

@@ -170,7 +170,7 @@ def entry_findings(after: Description) -> tuple[Finding, ...]:
     return (Finding(Severity.WARNING, "entry", message, _ENTRY),)
 
 
-def size_said(data: bytes, description: Description, size: str) -> tuple[Finding, ...]:
+def size_said(description: Description, size: str) -> tuple[Finding, ...]:
     """What a firmware makes of another flash size.
 
     Raises:
@@ -180,5 +180,5 @@ def size_said(data: bytes, description: Description, size: str) -> tuple[Finding
     if firmware is None or firmware.name != "NodeMCU" or description.kind not in _FIRMWARE:
         return ()
     flash = flash_size(size)
-    layout_for(flash, firmware, table_of(data, description), irom_end_of(description))
+    layout_for(flash, firmware, table_of(description), irom_end_of(description))
     return size_findings(flash, firmware)
