@@ -17,7 +17,7 @@ from imgtool.formats.images import version1
 from imgtool.formats.reading import FileKind, Header, Part, PartKind
 from imgtool.formats.registry import identify
 from imgtool.operations.compare.byte_pairs import difference
-from imgtool.operations.inspect.describe import AT_FLASH_START, Description, describe
+from imgtool.operations.inspect.describe import AT_FLASH_START, Description, described
 from imgtool.operations.inspect.survey_plan import reserved_regions
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def side_of(data: bytes) -> ComparedFile:
         wrapper = wrapper or reading.kind
         data = reading.content
         reading = identify(data)
-    description = describe(data)
+    description = described(data, reading)
     known = reading.kind in AT_FLASH_START or description.kind is FileKind.FLASH_DUMP
     return ComparedFile(
         data, description, reserved_regions(data, reading, description.firmware) if known else (), wrapper

@@ -14,14 +14,16 @@ from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.images import irom
 from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.registry import identify
 from imgtool.operations.assemble.merge import Piece, check_start, image_at_start, join
-from imgtool.operations.inspect.describe import Description, describe
+from imgtool.operations.inspect.describe import Description, describe, described
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imgtool.formats.reading import Reading
     from imgtool.layout.regions import FlashLayout, Region
 
 __all__ = [
@@ -102,6 +104,7 @@ class FlashContent(NamedTuple):
 
     Attributes:
         pieces: Each piece with its description, in address order.
+        first: What the first piece alone was identified as; None where there is none.
         start: Flash address of the firmware.
         data: The firmware's bytes, all of its pieces joined; empty where there is none.
         main: Their description; None where there is no firmware.
@@ -109,6 +112,7 @@ class FlashContent(NamedTuple):
     """
 
     pieces: tuple[tuple[Piece, Description], ...]
+    first: Reading | None = None
     start: int = 0
     data: bytes = b""
     main: Description | None = None
@@ -134,21 +138,23 @@ def content_of(pieces: Sequence[Piece], capacity: int | None) -> FlashContent:
         pieces: In address order, none overlapping.
         capacity: Bytes of the chip's flash: a file as long as that is an image of it, whatever it holds.
     """
-    each = tuple((piece, describe(piece.data)) for piece in pieces)
-    if not each:
+    if not pieces:
         return FlashContent(())
-    first, first_is = each[0]
+    first, *others = pieces
+    reading = identify(first.data)
+    first_is = described(first.data, reading)
+    each = ((first, first_is), *((piece, describe(piece.data)) for piece in others))
     if first.address == 0:
         whole = len(first.data) == capacity and first_is.kind in (FileKind.UNKNOWN, FileKind.BLANK)
         if first_is.kind is FileKind.FLASH_DUMP or whole:
-            return FlashContent(each, 0, first.data, first_is, dump=True)
+            return FlashContent(each, reading, 0, first.data, first_is, dump=True)
         own = [first, *(p for p, is_ in each[1:] if is_.kind in _OF_FIRMWARE)]
         data = join(own, own[-1].end, 0xFF)
-        return FlashContent(each, 0, data, first_is if len(own) == 1 else describe(data))
+        return FlashContent(each, reading, 0, data, first_is if len(own) == 1 else describe(data))
     for piece, is_ in each:
         if piece.address == _CODE and is_.kind is FileKind.IROM:
-            return FlashContent(each, _CODE, piece.data, is_)
-    return FlashContent(each)
+            return FlashContent(each, reading, _CODE, piece.data, is_)
+    return FlashContent(each, reading)
 
 
 def waive(error: ImgtoolError, check: str, force: frozenset[str]) -> Finding:

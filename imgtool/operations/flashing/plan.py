@@ -200,7 +200,7 @@ def _set_header(
         draft.findings += made.findings
         return made.header, made.flash
     if asked.any and draft.pieces and not (content.dump or request.force & {"chip", "place"}):
-        patched(draft.pieces[0], asked)  # says that there is no header to change
+        patched(draft.pieces[0], asked, content.first)  # says that there is no header to change
     if device.read is None or device.erased or (draft.pieces and draft.pieces[0].address == 0):
         return None, None
     header = device_header(device.read)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
     from imgtool.operations.inspect.flash_state import FlashState
 
-__all__ = ["AT_FLASH_START", "LEAST_ERASED", "Description", "describe"]
+__all__ = ["AT_FLASH_START", "LEAST_ERASED", "Description", "describe", "described"]
 
 # Kinds in which strings name nothing that would run.
 _NO_FIRMWARE: Final = frozenset(
@@ -96,7 +96,17 @@ def describe(data: bytes) -> Description:
     Args:
         data: The whole file.
     """
-    return _describe(data, _DEEPEST)
+    return described(data, identify(data))
+
+
+def described(data: bytes, reading: Reading) -> Description:
+    """Describe a file that was read already: to read it again takes as long as all the rest.
+
+    Args:
+        data: The whole file.
+        reading: What :func:`imgtool.formats.registry.identify` said of it.
+    """
+    return _described(data, reading, _DEEPEST)
 
 
 def _may_go_on(data: bytes, reading: Reading) -> bool:
@@ -155,15 +165,16 @@ def _about_content(content: Description | None) -> tuple[Finding, ...]:
     return (Finding(Severity.ERROR, "content", "what is inside is damaged"),)
 
 
-def _describe(data: bytes, depth: int) -> Description:
-    reading = identify(data)
+def _described(data: bytes, reading: Reading, depth: int) -> Description:
     firmware = reading.firmware
     if firmware is None and reading.kind not in _NO_FIRMWARE and reading.content is None:
         firmware = firmware_at_start(data, reading)
     state = None
     if _may_go_on(data, reading):
         reading, firmware, state = _surveyed(data, reading, firmware)
-    content = None if reading.content is None or depth == 0 else _describe(reading.content, depth - 1)
+    content = None
+    if reading.content is not None and depth:
+        content = _described(reading.content, identify(reading.content), depth - 1)
     findings = (*reading.findings, *_about_content(content))
     rank = list(Severity)
     return Description(
