@@ -12,7 +12,6 @@ from imgtool.cli.show import text
 from imgtool.cli.show.flash_map import draw_map
 from imgtool.cli.show.part_rows import part_rows
 from imgtool.cli.show.text import Span
-from imgtool.formats.filesystems.stored_files import FileListing
 from imgtool.formats.reading import FileKind, PartKind, Severity
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import bytes_and_units
@@ -136,7 +135,7 @@ def show_description(path: str, description: Description) -> None:
     _show_segments(screen, description)
     _show_checks(screen, description)
     show_partitions(description.parts)
-    if any(isinstance(part.value, FileListing) for part in description.parts):
+    if any(part.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) for part in description.parts):
         from imgtool.cli.show.file_list import show_file_systems
 
         show_file_systems(description.parts)

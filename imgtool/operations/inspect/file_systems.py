@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.filesystems.stored_files import FileListing, Superblock
 from imgtool.formats.reading import PartKind, Severity
 
 if TYPE_CHECKING:
-    from imgtool.formats.filesystems.stored_files import FileSystem
+    from imgtool.formats.filesystems.stored_files import FileSystem, Superblock
     from imgtool.formats.reading import Part
     from imgtool.operations.inspect.describe import Description
 
@@ -63,9 +62,11 @@ def with_files(data: bytes, description: Description) -> Description:
 
 
 def _with_listing(part: Part, system: FileSystem | None) -> Part:
-    superblock = _superblock(part)
+    superblock = None if system is None else _superblock(part)
     if system is None or superblock is None:
         return part
+    from imgtool.formats.filesystems.stored_files import FileListing  # noqa: PLC0415 - few files have one
+
     return replace(part, value=FileListing.of(superblock, system))
 
 
@@ -82,6 +83,10 @@ def _inside(data: bytes) -> bytes | None:
 
 def _superblock(part: Part) -> Superblock | None:
     """What the file system in a part says of its size, None where it is none that can be read."""
+    if part.kind not in _KINDS:
+        return None
+    from imgtool.formats.filesystems.stored_files import FileListing, Superblock  # noqa: PLC0415 - likewise
+
     value = part.value.superblock if isinstance(part.value, FileListing) else part.value
     return value if isinstance(value, Superblock) else None
 
