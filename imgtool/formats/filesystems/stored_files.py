@@ -53,7 +53,7 @@ class StoredFile:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
     """A file system and the files in it.
 

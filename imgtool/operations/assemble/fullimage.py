@@ -56,7 +56,7 @@ class Extras:
     lfs: Piece | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FullImage:
     """A whole-flash image.
 
@@ -136,7 +136,15 @@ def fullimage(
         *filesystem_findings(extras.filesystem, layout, source.firmware),
         *_left_out(source, extras.init_data),
     )
-    return FullImage(data, flash, layout.rule, placed, description, findings, _name(source.firmware, flash))
+    return FullImage(
+        data=data,
+        flash=flash,
+        rule=layout.rule,
+        pieces=placed,
+        description=description,
+        findings=findings,
+        name=_name(source.firmware, flash),
+    )
 
 
 def _check_header(source: Description, flash: FlashSize, *, keep: bool) -> None:

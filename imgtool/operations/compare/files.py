@@ -52,14 +52,14 @@ def compare(a: bytes, b: bytes) -> Comparison:
                 fields += fields_of(each.pair, each.change.name, one, two)
     regions = tuple(each.change for each in judged)
     return Comparison(
-        _compared(a, one),
-        _compared(b, two),
-        one.data == two.data,
-        _verdict(one, two, judged, fields),
-        regions,
-        tuple(fields),
-        () if one.data == two.data else patterns_of(one, two, judged, by_offset=by_offset),
-        tuple(_notes(one, two, by_offset=by_offset)),
+        a=_compared(a, one),
+        b=_compared(b, two),
+        same=one.data == two.data,
+        verdict=_verdict(one, two, judged, fields),
+        regions=regions,
+        fields=tuple(fields),
+        patterns=() if one.data == two.data else patterns_of(one, two, judged, by_offset=by_offset),
+        notes=tuple(_notes(one, two, by_offset=by_offset)),
     )
 
 
@@ -87,18 +87,18 @@ def _judged(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judged:
     place = None if first is None else span[0] + first
     address = None if place is None or atom is None else atom.address_of(place)
     change = RegionChange(
-        str(pair.kind),
-        _name(pair),
-        None if pair.a is None else pair.a[0],
-        None if pair.b is None else pair.b[0],
-        len(one),
-        len(two),
-        judgement.state,
-        judgement.reason,
-        count,
-        place,
-        address,
-        len(differing_sectors(one, two, span[0])) if count else 0,
+        kind=str(pair.kind),
+        name=_name(pair),
+        offset_a=None if pair.a is None else pair.a[0],
+        offset_b=None if pair.b is None else pair.b[0],
+        size_a=len(one),
+        size_b=len(two),
+        state=judgement.state,
+        reason=judgement.reason,
+        bytes=count,
+        first=place,
+        address=address,
+        sectors=len(differing_sectors(one, two, span[0])) if count else 0,
     )
     return Judged(pair, change, judgement.follows)
 

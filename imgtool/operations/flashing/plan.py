@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 __all__ = ["FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlashPlan:
     """What will be written to a device.
 
@@ -167,17 +167,17 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
             _note_formatted(draft, place)
     pieces = whole_sectors(draft, content, device, force)
     return FlashPlan(
-        target,
-        pieces,
-        content.main,
-        header,
-        flash,
-        "" if place is None else place.layout.rule,
-        content.dump,
-        request.erase_all,
-        tuple(draft.changes),
-        tuple(sorted(draft.kept, key=lambda kept: kept.start)),
-        tuple(draft.findings),
+        target=target,
+        pieces=pieces,
+        description=content.main,
+        header=header,
+        flash=flash,
+        rule="" if place is None else place.layout.rule,
+        whole=content.dump,
+        erase_all=request.erase_all,
+        changes=tuple(draft.changes),
+        kept=tuple(sorted(draft.kept, key=lambda kept: kept.start)),
+        findings=tuple(draft.findings),
     )
 
 

@@ -48,7 +48,7 @@ _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """What a file is.
 
@@ -178,15 +178,15 @@ def _described(data: bytes, reading: Reading, depth: int) -> Description:
     findings = (*reading.findings, *_about_content(content))
     rank = list(Severity)
     return Description(
-        reading.kind,
-        len(data),
-        hashlib.sha256(data).hexdigest(),
-        firmware,
-        reading.header,
-        reading.parts,
-        tuple(sorted(findings, key=lambda finding: rank.index(finding.severity))),
-        content,
-        state,
+        kind=reading.kind,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        firmware=firmware,
+        header=reading.header,
+        parts=reading.parts,
+        findings=tuple(sorted(findings, key=lambda finding: rank.index(finding.severity))),
+        content=content,
+        state=state,
     )
 
 

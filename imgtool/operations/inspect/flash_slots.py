@@ -55,7 +55,7 @@ class Slot:
     state: Literal["whole", "damaged", "empty", "cut"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveSlot:
     """Which application starts.
 
@@ -71,9 +71,9 @@ class ActiveSlot:
     """
 
     scheme: Literal["none", "espressif", "rboot", "otadata", "eboot"]
-    name: str | None
-    offset: int | None
-    certainty: Certainty
+    name: str | None = None
+    offset: int | None = None
+    certainty: Certainty = "not known"
     reason: str
     slots: tuple[Slot, ...] = ()
     staged: int | None = None
@@ -100,7 +100,14 @@ def active_slot(
         return _eboot(data, reading)
     if kind in (FileKind.AGGREGATED, FileKind.MICROPYTHON, FileKind.IMAGE_V1):
         slot = _slot(data, reading, "firmware", 0)
-        return ActiveSlot("none", "firmware", 0, "known", "one firmware, no slots", (slot,))
+        return ActiveSlot(
+            scheme="none",
+            name="firmware",
+            offset=0,
+            certainty="known",
+            reason="one firmware, no slots",
+            slots=(slot,),
+        )
     return None
 
 
@@ -131,7 +138,9 @@ def _of(
     reason: str,
     slots: tuple[Slot, ...],
 ) -> ActiveSlot:
-    return ActiveSlot(scheme, slot.name, slot.offset, certainty, reason, slots)
+    return ActiveSlot(
+        scheme=scheme, name=slot.name, offset=slot.offset, certainty=certainty, reason=reason, slots=slots
+    )
 
 
 def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -> ActiveSlot:
@@ -143,7 +152,7 @@ def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -
     whole = [slot for slot in held if slot.state == "whole"]
     cut = any(slot.state == "cut" for slot in slots)
     if not held:
-        return ActiveSlot("espressif", None, None, "not known", "no slot holds an image", slots)
+        return ActiveSlot(scheme="espressif", reason="no slot holds an image", slots=slots)
     if len(held) == 1 and not cut:
         reason = "the only slot with an image" + ("" if whole else ", which is damaged")
         return _of("espressif", held[0], "likely", reason, slots)
@@ -153,10 +162,10 @@ def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -
     named = None if fields is None or fields.slot > len(slots) else slots[fields.slot - 1]
     if named is None:
         reason = "both slots hold an image, and no parameters say which one starts"
-        return ActiveSlot("espressif", None, None, "not known", reason, slots)
+        return ActiveSlot(scheme="espressif", reason=reason, slots=slots)
     if named.state == "empty":
         reason = f"the parameters name {named.name}, which holds no image"
-        return ActiveSlot("espressif", None, None, "not known", reason, slots)
+        return ActiveSlot(scheme="espressif", reason=reason, slots=slots)
     reason = "by the SDK's unpublished parameters"
     return _of("espressif", named, "likely", reason, slots)
 
@@ -176,11 +185,11 @@ def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
         and _USER1 <= (f.offset or 0) < _USER1 + SECTOR
         for f in reading.findings
     ):
-        return ActiveSlot("rboot", None, None, "not known", "rBoot's configuration is not valid", slots)
+        return ActiveSlot(scheme="rboot", reason="rBoot's configuration is not valid", slots=slots)
     chosen, counted = slots[current], f"the configuration names ROM {current} of {len(slots)}"
     if chosen.state in ("empty", "damaged"):
         what = "no image" if chosen.state == "empty" else "a damaged image"
-        return ActiveSlot("rboot", None, None, "not known", f"{counted}, which holds {what}", slots)
+        return ActiveSlot(scheme="rboot", reason=f"{counted}, which holds {what}", slots=slots)
     if config.mode & _RBOOT_GPIO:
         reason = f"{counted}; a pin at reset selects ROM {config.gpio_rom}"
         return _of("rboot", chosen, "likely", reason, slots)
@@ -194,7 +203,7 @@ def _otadata(data: bytes, reading: Reading) -> ActiveSlot | None:
 
     table = next((part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
     if not isinstance(table, rtos_partitions.RtosPartitionTable) or not table.partitions:
-        return ActiveSlot("otadata", None, None, "not known", "no partition table can be read")
+        return ActiveSlot(scheme="otadata", reason="no partition table can be read")
     apps = [row for row in table.partitions if row.type == rtos_partitions.APP]
     slots = tuple(_slot(data, reading, row.label, row.offset) for row in apps)
     pairs = list(zip(apps, slots, strict=True))
@@ -205,7 +214,7 @@ def _otadata(data: bytes, reading: Reading) -> ActiveSlot | None:
     )
     first = factory or (ota[0] if ota else None)
     if first is None:
-        return ActiveSlot("otadata", None, None, "not known", "the table has no application", slots)
+        return ActiveSlot(scheme="otadata", reason="the table has no application", slots=slots)
     if place is None:
         return _of("otadata", first, "known", "the table has no partition that would choose", slots)
     return _chosen(data, place, ota, first, slots)
@@ -227,7 +236,7 @@ def _chosen(
     reason = f"{place.label} has no valid entry"
     if place.offset >= len(data):
         reason = f"{place.label}, which chooses, lies behind the end of the file"
-    return ActiveSlot("otadata", None, None, "not known", reason, slots)
+    return ActiveSlot(scheme="otadata", reason=reason, slots=slots)
 
 
 def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
@@ -236,7 +245,15 @@ def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
     reason = "one sketch, no slots"
     if staged is not None:
         reason += "; what eboot is to copy is kept in RAM alone, and lost with the power"
-    return ActiveSlot("eboot", slot.name, slot.offset, "known", reason, (slot,), staged)
+    return ActiveSlot(
+        scheme="eboot",
+        name=slot.name,
+        offset=slot.offset,
+        certainty="known",
+        reason=reason,
+        slots=(slot,),
+        staged=staged,
+    )
 
 
 def _is_update(part: Part) -> bool:

@@ -74,7 +74,7 @@ class Changes:
     repair: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Patched:
     """A changed file.
 
@@ -160,7 +160,14 @@ def patch(data: bytes, changes: Changes) -> Patched:
     if changes.entry is not None:
         findings += entry_findings(after)
     findings += place_findings(after, init_data)
-    return Patched(result, tuple(edits), differences(data, result, edits), before, after, tuple(findings))
+    return Patched(
+        data=result,
+        edits=tuple(edits),
+        differences=differences(data, result, edits),
+        before=before,
+        after=after,
+        findings=tuple(findings),
+    )
 
 
 def _draft(data: bytes, edits: Sequence[Edit]) -> tuple[bytes, Description]:

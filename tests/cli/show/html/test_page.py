@@ -83,14 +83,22 @@ def made_up(text: str) -> Description:
         ),
     )
     return Description(
-        FileKind.FLASH_DUMP,
-        84,
-        "00" * 32,
-        Firmware(text, text, text, text, text, text, {f"{text} a": text}),
-        Header(1, 0x40100004, 2, 0x40),
-        parts,
-        (Finding(Severity.ERROR, text, text, 48), Finding(Severity.NOTE, text, text)),
-        content=Description(FileKind.UNKNOWN, 0, "", None, None, (), (Finding(Severity.NOTE, text, text),)),
+        kind=FileKind.FLASH_DUMP,
+        size=84,
+        sha256="00" * 32,
+        firmware=Firmware(text, text, text, text, text, text, {f"{text} a": text}),
+        header=Header(1, 0x40100004, 2, 0x40),
+        parts=parts,
+        findings=(Finding(Severity.ERROR, text, text, 48), Finding(Severity.NOTE, text, text)),
+        content=Description(
+            kind=FileKind.UNKNOWN,
+            size=0,
+            sha256="",
+            firmware=None,
+            header=None,
+            parts=(),
+            findings=(Finding(Severity.NOTE, text, text),),
+        ),
     )
 
 
@@ -167,7 +175,22 @@ def test_findings_lead_to_their_region() -> None:
 @pytest.mark.parametrize(("count", "more"), [(20, ""), (21, "1 more"), (1500, "1,480 more")])
 def test_many_findings_are_folded(count: int, more: str) -> None:
     findings = tuple(Finding(Severity.NOTE, "n", f"finding {number};") for number in range(count))
-    page = html_page([("x", Description(FileKind.UNKNOWN, 0, "", None, None, (), findings))])
+    page = html_page(
+        [
+            (
+                "x",
+                Description(
+                    kind=FileKind.UNKNOWN,
+                    size=0,
+                    sha256="",
+                    firmware=None,
+                    header=None,
+                    parts=(),
+                    findings=findings,
+                ),
+            )
+        ]
+    )
     text = Page(page).text
 
     assert Page(page).errors == []
@@ -256,7 +279,22 @@ def test_a_file_of_one_part_has_no_strip() -> None:
 @pytest.mark.parametrize(("count", "bands"), [(2, 2), (300, 300), (301, 0)])
 def test_thousands_of_parts_have_the_strip_alone(count: int, bands: int) -> None:
     parts = tuple(Part(PartKind.UNKNOWN, 16 * number, 16) for number in range(count))
-    page = html_page([("x", Description(FileKind.FLASH_DUMP, 16 * count, "", None, None, parts, ()))])
+    page = html_page(
+        [
+            (
+                "x",
+                Description(
+                    kind=FileKind.FLASH_DUMP,
+                    size=16 * count,
+                    sha256="",
+                    firmware=None,
+                    header=None,
+                    parts=parts,
+                    findings=(),
+                ),
+            )
+        ]
+    )
 
     assert (Page(page).errors, page.count('class="band"')) == ([], bands)
     assert (page.count('class="mini"'), page.count("<details ")) == (bands == 0, count)
