@@ -8,14 +8,33 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from imgtool.formats import fill, lx106
 
-__all__ = ["Hint", "hint_of"]
+__all__ = ["Hint", "HintKind", "hint_of"]
 
+
+class HintKind(StrEnum):
+    """What sort of thing bytes look like."""
+
+    TEXT = "text"
+    CODE = "code"
+    DENSE = "dense"
+    """Compressed or encrypted."""
+    SPARSE = "sparse"
+    GZIP = "gzip"
+    MAGIC = "magic"
+    """They begin with another well-known magic."""
+    INIT_DATA = "init-data"
+    """Init data where no firmware looks for it."""
+    DATA = "data"
+
+
+_GZIP: Final = b"\x1f\x8b\x08"
 _MAGICS: Final = (
-    (b"\x1f\x8b\x08", "gzip data"),
+    (_GZIP, "gzip data"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
@@ -45,12 +64,12 @@ class Hint:
     """What some bytes look like.
 
     Attributes:
-        kind: ``text``, ``code``, ``dense`` (compressed or encrypted), ``sparse``, ``magic`` or ``data``.
+        kind: Which sort of thing.
         words: The same for people.
         entropy: Bits a byte, of a sample.
     """
 
-    kind: str
+    kind: HintKind
     words: str
     entropy: float
 
@@ -65,21 +84,22 @@ def hint_of(data: bytes, start: int, stop: int) -> Hint:
     """
     sample = _sample(data, start, stop)
     entropy = _entropy(sample)
-    magic = _magic(data[start : min(start + _SAMPLE, stop)])
+    head = data[start : min(start + _SAMPLE, stop)]
+    magic = _magic(head)
     if magic is not None:
-        return Hint("magic", magic, entropy)
+        return Hint(HintKind.GZIP if head.startswith(_GZIP) else HintKind.MAGIC, magic, entropy)
     written = len(sample) - sample.count(fill.ERASED)
     # Text may end in erased flash.
     other = len(sample.translate(None, _TEXT + bytes([fill.ERASED])))
     if written >= _LEAST_TEXT and other <= (1 - _TEXT_SHARE) * written:
-        return Hint("text", "text", entropy)
+        return Hint(HintKind.TEXT, "text", entropy)
     if written <= (1 - _SPARSE_SHARE) * len(sample) or sample.count(0) >= _SPARSE_SHARE * len(sample):
-        return Hint("sparse", "sparse data", entropy)
+        return Hint(HintKind.SPARSE, "sparse data", entropy)
     if lx106.looks_like_code(data[start : min(start + lx106.SAMPLE, stop)]):
-        return Hint("code", "code", entropy)
+        return Hint(HintKind.CODE, "code", entropy)
     if entropy >= _DENSE:
-        return Hint("dense", f"compressed or encrypted ({entropy:.1f} bits a byte)", entropy)
-    return Hint("data", f"data ({entropy:.1f} bits a byte)", entropy)
+        return Hint(HintKind.DENSE, f"compressed or encrypted ({entropy:.1f} bits a byte)", entropy)
+    return Hint(HintKind.DATA, f"data ({entropy:.1f} bits a byte)", entropy)
 
 
 def _magic(head: bytes) -> str | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size_of_code, memory_at
 
@@ -263,8 +264,10 @@ class Part:
         address: Load or run address of its first byte, where it has one.
         checksum: Its check, where it has one.
         segments: Its segments, for images.
-        note: A few words on its contents.
-        facts: Named contents with a JSON form, such as the fields of init data.
+        note: A few words on its contents; for people, nothing goes by them.
+        value: Its contents as its format reads them, to be told by their class: :mod:`part_facts
+            <imgtool.formats.part_facts>` lists those.  None where there is nothing to read, or it cannot be.
+            An offset in it counts from where its own format begins.
     """
 
     kind: PartKind
@@ -274,12 +277,20 @@ class Part:
     checksum: Checksum | None = None
     segments: tuple[SegmentInfo, ...] = ()
     note: str = ""
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    value: object = None
 
     @property
     def end(self) -> int:
         """Offset behind its last byte."""
         return self.offset + self.size
+
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """The value as in JSON, by name; made for output, as programs go by :attr:`value`."""
+        # Most runs print no facts, and nothing else needs to know all formats.
+        rendered: Any = import_module("imgtool.formats.part_facts")
+        facts: Mapping[str, Fact] = rendered.facts_of(self.value)
+        return facts
 
 
 @dataclass(frozen=True, slots=True)

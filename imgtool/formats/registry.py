@@ -9,13 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from imgtool.chip import memory_at
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
-
-if TYPE_CHECKING:
-    from imgtool.formats.reading import Fact
 
 __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
 
@@ -129,8 +126,7 @@ def _first(data: bytes) -> Reading:
     from imgtool.formats.contents import hint_of  # noqa: PLC0415 - what has no name is rare
 
     hint = hint_of(data, 0, len(data))
-    facts: dict[str, Fact] = {"looks_like": hint.words, "entropy": round(hint.entropy, 2)}
-    part = Part(PartKind.UNKNOWN, 0, len(data), note=hint.words, facts=facts)
+    part = Part(PartKind.UNKNOWN, 0, len(data), note=hint.words, value=hint)
     return Reading(FileKind.UNKNOWN, (part,), findings=(finding,))
 
 

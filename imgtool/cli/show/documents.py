@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from imgtool.formats.part_facts import facts_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -130,7 +132,7 @@ def part_fields(part: Part) -> dict[str, Any]:
         fields["segments"] = [_segment(segment) for segment in part.segments]
     if part.note:
         fields["note"] = part.note
-    return {**fields, **part.facts}
+    return {**fields, **facts_of(part.value)}
 
 
 def cure_fields(cure: Cure) -> dict[str, Any]:

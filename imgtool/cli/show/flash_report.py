@@ -110,8 +110,6 @@ def _title(plan: FlashPlan) -> str:
 
 
 def _show_rows(screen: Screen, plan: FlashPlan) -> None:
-    from imgtool.operations.flashing.draft import FORMATTED, NOT_WRITTEN
-
     rows: list[tuple[int, tuple[Line, ...]]] = []
     if plan.erase_all:
         size = plan.target.flash_bytes
@@ -124,8 +122,8 @@ def _show_rows(screen: Screen, plan: FlashPlan) -> None:
     for kept in plan.kept:
         if any(piece.address == kept.start for piece in plan.pieces):
             continue  # what is kept by being written; the changes tell
-        what = kept.name if kept.why in ("", NOT_WRITTEN, FORMATTED) else f"{kept.name}: {kept.why}"
-        verb = Span("format", "yellow") if kept.why == FORMATTED else Span("keep", "green")
+        what = f"{kept.name}: {kept.holds}" if kept.holds else kept.name
+        verb = Span("format", "yellow") if kept.formatted else Span("keep", "green")
         rows.append((kept.start, (f"0x{kept.start:06x}", f"{kept.size:,}", verb, what)))
     if rows:
         ordered = [row for _, row in sorted(rows, key=lambda item: item[0])]

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
     from imgtool.cli.show.text import Line, Screen
     from imgtool.errors import ImgtoolError
+    from imgtool.formats.images.rtos_app import RtosAppDetails
     from imgtool.formats.reading import Finding, Firmware, Part
     from imgtool.operations.assemble.merge import Piece
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
+    "app_details",
     "firmware_words",
     "image_words",
     "show_description",
@@ -99,7 +101,7 @@ def show_description(path: str, description: Description) -> None:
     _show_segments(screen, description)
     _show_checks(screen, description)
     show_partitions(description.parts)
-    if any("files" in part.facts for part in description.parts):
+    if any(part.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) for part in description.parts):
         from imgtool.cli.show.file_list import show_file_systems
 
         show_file_systems(description.parts)
@@ -236,9 +238,20 @@ def _header(description: Description) -> list[tuple[str, str]]:
     mode = header.mode or f"mode {header.mode_code}?"
     freq = header.freq or f"frequency {header.size_freq_code & 0xF}?"
     # An RTOS SDK application reads its size code by another table, and says so in its part.
-    size = description.parts[0].facts.get("flash_size", header.size) or f"size {header.size_freq_code >> 4}?"
+    app = app_details(description)
+    size = (header.size if app is None else app.flash_size) or f"size {header.size_freq_code >> 4}?"
     slot = "" if header.slot is None else f", slot byte {header.slot} (user{header.slot})"
     return [("header", f"{mode}, {freq}, {size}, entry point 0x{header.entry:08x}{slot}")]
+
+
+def app_details(description: Description) -> RtosAppDetails | None:
+    """What the RTOS SDK application says that a file begins with; None for all other files."""
+    if not description.parts or description.parts[0].kind is not PartKind.APP:
+        return None
+    from imgtool.formats.images.rtos_app import RtosAppDetails
+
+    value = description.parts[0].value
+    return value if isinstance(value, RtosAppDetails) else None
 
 
 def show_layout(parts: Sequence[Part], size: int) -> None:
@@ -298,45 +311,45 @@ def _show_checks(screen: Screen, description: Description) -> None:
         screen.table(rows, head=("check", "stored", "computed", ""))
 
 
-# NodeMCU's record page and the RTOS SDK's table: columns, and the fields that they show.
-_PARTITION_COLUMNS: Final = {
-    "entries": {"partition": "name", "address": "address", "size": "size"},
-    "partitions": {"partition": "label", "kind": "kind", "address": "offset", "size": "size"},
-}
-
-
 def show_partitions(parts: Sequence[Part]) -> None:
     """Print the entries of the partition tables among some parts."""
     screen = text.stdout()
     for part in parts:
-        for fact, columns in _PARTITION_COLUMNS.items():
-            entries = part.facts.get(fact)
-            if part.kind is not PartKind.PARTITION_TABLE or not isinstance(entries, list):
-                continue
-            rows = [
-                tuple(_partition_cell(entry.get(key)) for key in columns.values())
-                for entry in entries
-                if isinstance(entry, dict)
-            ]
+        if part.kind is PartKind.PARTITION_TABLE:
+            head, rows = _partitions(part.value)
             if rows:
                 screen.line()
-                screen.table(rows, head=tuple(columns))
+                screen.table(rows, head=head)
 
 
-def _partition_cell(value: object) -> str:
-    return f"0x{value:06x}" if isinstance(value, int) else str(value)
+def _partitions(table: object) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows of NodeMCU's table or the RTOS SDK's."""
+    from imgtool.formats.regions.nodemcu_page import PartitionTable
+    from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
+
+    if isinstance(table, PartitionTable):
+        rows = [(each.name, f"0x{each.address:06x}", f"0x{each.size:06x}") for each in table.entries]
+        return ("partition", "address", "size"), [*rows]
+    if isinstance(table, RtosPartitionTable):
+        named = [
+            (each.label, each.kind, f"0x{each.offset:06x}", f"0x{each.size:06x}") for each in table.partitions
+        ]
+        return ("partition", "kind", "address", "size"), [*named]
+    return (), []
 
 
 def _show_init_data(screen: Screen, description: Description) -> None:
     """The documented fields, for a file that is init data; those that differ from v05 stand out."""
-    fields = description.parts[0].facts.get("fields") if description.kind is FileKind.INIT_DATA else None
-    if not isinstance(fields, dict):
+    if description.kind is not FileKind.INIT_DATA:
         return
-    from imgtool.formats.regions.init_data import FIELDS, SETS
+    from imgtool.formats.regions.init_data import FIELDS, SETS, InitData
 
+    init = description.parts[0].value
+    if not isinstance(init, InitData):
+        return
     rows: list[tuple[Line, ...]] = []
     for field in FIELDS:
-        value = fields[field.name]
+        value = init.values[field.name]
         if field.settable and isinstance(value, int):
             changed = value & 0xFF != SETS["v05"][field.offset]
             rows.append(

@@ -6,20 +6,22 @@ flash offsets in files made for esptool, and load addresses in files made by a l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.errors import FormatError
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = [
     "ADDRESS_LIMIT",
     "MAX_FILE",
     "MAX_SPAN",
     "Block",
+    "BlockSpan",
+    "RecordContents",
     "RecordScan",
     "Runs",
     "error",
@@ -37,7 +39,6 @@ MAX_FILE: Final = 1 << 26
 
 ADDRESS_LIMIT: Final = 1 << 32
 _FILL: Final = b"\xff"
-_LISTED: Final = 32  # blocks that the facts name one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,35 @@ class Block:
         return self.address + len(self.data)
 
 
+class BlockSpan(NamedTuple):
+    """Where a block lies, without its bytes.
+
+    Attributes:
+        address: Of its first byte.
+        size: How many it has.
+    """
+
+    address: int
+    size: int
+
+
+class RecordContents(NamedTuple):
+    """What a file of records says, without the bytes.
+
+    Attributes:
+        blocks: Its data, ascending and joined.
+        start: Entry point, None where the file names none.
+    """
+
+    blocks: tuple[BlockSpan, ...]
+    start: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all blocks."""
+        return sum(block.size for block in self.blocks)
+
+
 @dataclass(frozen=True, slots=True)
 class RecordScan:
     """What a file of records holds.
@@ -61,13 +91,13 @@ class RecordScan:
         blocks: Its data, ascending and joined; what was read before the problem if there is one.
         problem: Why it is not valid.
         notes: What else is to be said.
-        facts: Further named contents.
+        start: Entry point, None where the file names none.
     """
 
     blocks: tuple[Block, ...]
     problem: Finding | None = None
     notes: tuple[Finding, ...] = ()
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    start: int | None = None
 
     def unwrap(self) -> tuple[Block, ...]:
         """The blocks.
@@ -120,14 +150,14 @@ class Runs:
             self._runs.append((address, bytearray(data)))
 
     def scan(
-        self, problem: Finding | None, notes: tuple[Finding, ...], facts: Mapping[str, Fact]
+        self, problem: Finding | None, notes: tuple[Finding, ...] = (), start: int | None = None
     ) -> RecordScan:
         """All of it, with the problem that ended it or the one that the whole has."""
         try:
             blocks = merged(Block(address, bytes(data)) for address, data in self._runs)
         except FormatError as clash:
-            return RecordScan((), problem or error("overlap", clash.message), notes, facts)
-        return RecordScan(blocks, problem, notes, facts)
+            return RecordScan((), problem or error("overlap", clash.message), notes, start)
+        return RecordScan(blocks, problem, notes, start)
 
 
 def laid_out(blocks: tuple[Block, ...]) -> bytes:
@@ -174,14 +204,10 @@ def reading_of(kind: FileKind, name: str, data: bytes, scan: RecordScan) -> Read
             content = laid_out(scan.blocks)
         except FormatError as problem:
             findings.append(error("span", f"{problem.message} ({problem.found})"))
-    total = sum(len(block.data) for block in scan.blocks)
+    value = RecordContents(tuple(BlockSpan(b.address, len(b.data)) for b in scan.blocks), scan.start)
     count = len(scan.blocks)
-    note = f"{name}, {total:,} bytes in {count} block{'' if count == 1 else 's'}"
+    note = f"{name}, {value.size:,} bytes in {count} block{'' if count == 1 else 's'}"
     if scan.blocks:
         note += f" from 0x{scan.blocks[0].address:05x}"
-    listed: list[Fact] = [
-        {"address": block.address, "size": len(block.data)} for block in scan.blocks[:_LISTED]
-    ]
-    facts: dict[str, Fact] = {"bytes": total, "block_count": count, "blocks": listed, **scan.facts}
-    part = Part(PartKind.UNKNOWN, 0, len(data), note=note, facts=facts)
+    part = Part(PartKind.UNKNOWN, 0, len(data), note=note, value=value)
     return Reading(kind, (part,), findings=tuple(findings), content=content)

@@ -9,7 +9,7 @@ Source: RFC 1952, https://www.rfc-editor.org/rfc/rfc1952; see docs/formats/gzip.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from construct import Bytes, Int8ul, Int16ul, Int32ul, Struct
@@ -18,7 +18,6 @@ from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats.reading import (
     Checksum,
-    Fact,
     FileKind,
     Finding,
     Part,
@@ -28,7 +27,7 @@ from imgtool.formats.reading import (
 )
 from imgtool.formats.wire import built, parse_at
 
-__all__ = ["MAX_CONTENT", "GzipMember", "read"]
+__all__ = ["MAX_CONTENT", "GzipMember", "GzipStream", "read"]
 
 _HEADER = Struct(
     "magic" / Bytes(2),
@@ -53,6 +52,18 @@ _STEP: Final = 1 << 16
 
 MAX_CONTENT: Final = 0x101_0000
 """Bytes that are unpacked at most: the largest flash, and a little more for what was glued to an image."""
+
+
+class GzipStream(NamedTuple):
+    """What a gzip file says of its first member, and how much came out of it.
+
+    Attributes:
+        name: Name of the packed file; empty where none is stored.
+        unpacked: Bytes that came out.
+    """
+
+    name: str
+    unpacked: int
 
 
 class GzipMember(NamedTuple):
@@ -80,7 +91,8 @@ class GzipMember(NamedTuple):
         problem = next((found for found in reading.findings if found.severity is Severity.ERROR), None)
         if problem is not None:
             raise FormatError(problem.message, offset=problem.offset)
-        return cls(str(reading.parts[0].facts.get("name", "")), reading.content or b"")
+        stream = reading.parts[0].value
+        return cls(stream.name if isinstance(stream, GzipStream) else "", reading.content or b"")
 
     def build(self) -> bytes:
         """A gzip file that holds nothing else, without a time: the same bytes whenever zlib is the same.
@@ -124,11 +136,13 @@ class _Unpacked:
         content: The unpacked bytes, as far as they came.
         end: Offset behind the deflate stream; None if it has no end.
         problem: Why it has none.
+        name: Name of the packed file; empty where none is stored.
     """
 
     content: bytes
     end: int | None
     problem: Finding | None = None
+    name: str = ""
 
 
 def read(data: bytes) -> Reading | None:
@@ -140,16 +154,15 @@ def read(data: bytes) -> Reading | None:
     except FormatError as problem:
         finding = Finding(Severity.ERROR, "cut", problem.message, problem.offset)
         return _reading(data, len(data), _Unpacked(b"", None), None, (finding,))
-    unpacked = _inflate(data, start)
-    facts: dict[str, Fact] = {"name": name} if name else {}
+    unpacked = replace(_inflate(data, start), name=name)
     if unpacked.problem is not None:
-        return _reading(data, len(data), unpacked, None, (unpacked.problem,), facts)
+        return _reading(data, len(data), unpacked, None, (unpacked.problem,))
     end = unpacked.end or start
     try:
         fields = parse_at(_TRAILER, data, end, "the check behind the gzip stream")
     except FormatError as problem:
         finding = Finding(Severity.ERROR, "cut", problem.message, problem.offset)
-        return _reading(data, len(data), unpacked, None, (finding,), facts)
+        return _reading(data, len(data), unpacked, None, (finding,))
     check = Checksum("crc32", fields.crc, zlib.crc32(unpacked.content), 32)
     findings: list[Finding] = []
     if not check.ok:
@@ -158,7 +171,7 @@ def read(data: bytes) -> Reading | None:
     if fields.size != len(unpacked.content):
         message = f"the stream states {fields.size:,} bytes, but {len(unpacked.content):,} came out"
         findings.append(Finding(Severity.ERROR, "size", message, end + 4))
-    return _reading(data, end + _TRAILER.sizeof(), unpacked, check, tuple(findings), facts)
+    return _reading(data, end + _TRAILER.sizeof(), unpacked, check, tuple(findings))
 
 
 def _header(data: bytes) -> tuple[int, str]:
@@ -217,13 +230,11 @@ def _reading(
     unpacked: _Unpacked,
     check: Checksum | None,
     findings: tuple[Finding, ...],
-    facts: dict[str, Fact] | None = None,
 ) -> Reading:
     size = len(unpacked.content)
     note = f"gzip of {size:,} bytes" if check is not None else "gzip"
-    part = Part(
-        PartKind.UNKNOWN, 0, end, checksum=check, note=note, facts={"unpacked": size, **(facts or {})}
-    )
+    value = GzipStream(unpacked.name, size)
+    part = Part(PartKind.UNKNOWN, 0, end, checksum=check, note=note, value=value)
     return Reading(
         FileKind.GZIP,
         (part, *_behind(data, end)),

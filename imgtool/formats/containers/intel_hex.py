@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.containers.blocks import Block, RecordScan, Runs, error, merged, reading_of, too_large
 from imgtool.formats.containers.record_text import RECORD_SIZE, complaint, cut_if_last, load_bincopy, numbered
-from imgtool.formats.reading import Fact, FileKind, Finding, Reading
+from imgtool.formats.reading import FileKind, Finding, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,24 +80,24 @@ def _scan(data: bytes) -> RecordScan:
 def _records(data: bytes) -> RecordScan:
     base, ended = 0, False
     runs = Runs()
-    facts: dict[str, Fact] = {}
+    start: int | None = None
     for number, offset, record in numbered(data):
         unpacked = _unpack(record, number, offset)
         if isinstance(unpacked, Finding):
-            return runs.scan(cut_if_last(unpacked, data), (), facts)
+            return runs.scan(cut_if_last(unpacked, data), (), start)
         kind, address, payload = unpacked
         if ended:
             problem = error("trailing", f"line {number}: there is more behind the end record", offset)
-            return runs.scan(problem, (), facts)
+            return runs.scan(problem, (), start)
         if kind == _DATA:
             runs.add(base + address, payload)
         elif kind in _SHIFTS:
             base = int.from_bytes(payload, "big") << _SHIFTS[kind]
         elif kind == _START_LINEAR:
-            facts["start"] = int.from_bytes(payload, "big")
+            start = int.from_bytes(payload, "big")
         ended = kind == _END
     cut = error("cut", "there is no end record: the file is cut short", len(data))
-    return runs.scan(None if ended else cut, (), facts)
+    return runs.scan(None if ended else cut, (), start)
 
 
 def _unpack(record: bytes, number: int, offset: int) -> tuple[int, int, bytes] | Finding:

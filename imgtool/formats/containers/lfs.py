@@ -17,10 +17,10 @@ from construct import Int32ul, Padding, Struct
 
 from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.wire import parse_at
 
-__all__ = ["LfsImage", "inside", "read"]
+__all__ = ["Lfs53Image", "LfsHeader", "LfsImage", "inside", "read"]
 
 _HEADER = Struct(
     "signature" / Int32ul,
@@ -41,6 +41,61 @@ _UNFINISHED: Final = 0x08
 _GZIP: Final = b"\x1f\x8b"
 _LUA_53: Final = b"\x1bLua\x53"
 _MOST: Final = 0x10_0000  # no partition can be larger than the cache window
+
+
+@dataclass(frozen=True, slots=True)
+class LfsHeader:
+    """What the header of a Lua 5.1 LFS image says.
+
+    Attributes:
+        signature: The first word: a magic, and flags.
+        size: Bytes of the image without the bitmap.
+        main_proto: Where its code begins: an address, or an offset in words.
+        string_hash: Where its table of strings begins, likewise.
+    """
+
+    signature: int
+    size: int
+    main_proto: int
+    string_hash: int
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the image was made for a fixed address."""
+        return bool(self.signature & _ABSOLUTE)
+
+    @property
+    def number_type(self) -> str:
+        """``integer`` or ``float``; the firmware refuses the other kind."""
+        return "integer" if self.signature & _INTEGER else "float"
+
+    @property
+    def packed(self) -> bool:
+        """Whether its values are packed, as the firmware's default is."""
+        return bool(self.signature & _PACKED)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the firmware was interrupted while it wrote the image."""
+        return bool(self.signature & _UNFINISHED)
+
+    def stands_at(self, address: int) -> bool:
+        """Whether its addresses are those of flash address ``address``; never for one that can be moved."""
+        base = IROM_BASE + address
+        return self.absolute and all(
+            base <= word < base + self.size for word in (self.main_proto, self.string_hash)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lfs53Image:
+    """A Lua 5.3 LFS image, of which only the firmware itself can read more.
+
+    Attributes:
+        size: Its bytes; None for one that no firmware has loaded yet, whose header does not say.
+    """
+
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,35 +159,39 @@ class LfsImage:
         return GzipMember("", raw).build()
 
     @property
+    def header(self) -> LfsHeader:
+        """What its first words say."""
+        words = (int.from_bytes(self.image[at : at + 4], "little") for at in (0, 4, 8, 12))
+        return LfsHeader(*words)
+
+    @property
     def signature(self) -> int:
         """The first word."""
-        return int.from_bytes(self.image[:4], "little")
+        return self.header.signature
 
     @property
     def absolute(self) -> bool:
         """Whether it was made for a fixed address."""
-        return bool(self.signature & _ABSOLUTE)
+        return self.header.absolute
 
     @property
     def number_type(self) -> str:
         """``integer`` or ``float``; the firmware refuses the other kind."""
-        return "integer" if self.signature & _INTEGER else "float"
+        return self.header.number_type
 
     @property
     def packed(self) -> bool:
         """Whether its values are packed, as the firmware's default is."""
-        return bool(self.signature & _PACKED)
+        return self.header.packed
 
     @property
     def unfinished(self) -> bool:
         """Whether the firmware was interrupted while it wrote the image."""
-        return bool(self.signature & _UNFINISHED)
+        return self.header.unfinished
 
     def stands_at(self, address: int) -> bool:
         """Whether its addresses are those of flash address ``address``; never for one that can be moved."""
-        base = IROM_BASE + address
-        words = (int.from_bytes(self.image[at : at + 4], "little") for at in (8, 12))  # code, string table
-        return self.absolute and all(base <= word < base + len(self.image) for word in words)
+        return self.header.stands_at(address)
 
     def at(self, address: int) -> bytes:
         """The image as it must stand in flash at ``address``.
@@ -194,22 +253,13 @@ def _unpack(data: bytes) -> bytes:
     return raw
 
 
-def _facts(image: LfsImage) -> dict[str, Fact]:
-    return {
-        "lua": "5.1",
-        "number_type": image.number_type,
-        "image_size": len(image.image),
-        "absolute": image.absolute,
-    }
-
-
 def _inside_53(data: bytes, offset: int, stop: int) -> Reading | None:
     """The image that a Lua 5.3 firmware has loaded; of its header only the size is looked at."""
     size = int.from_bytes(data[offset + 4 : offset + 8], "little")
     if size % 4 or not _LEAST_53 <= size <= min(stop - offset, _MOST):
         return None
-    facts: dict[str, Fact] = {"lua": "5.3", "image_size": size}
-    part = Part(PartKind.LFS, offset, size, IROM_BASE + offset, note="Lua 5.3 image", facts=facts)
+    value = Lfs53Image(size)
+    part = Part(PartKind.LFS, offset, size, IROM_BASE + offset, note="Lua 5.3 image", value=value)
     return Reading(FileKind.LFS, (part,))
 
 
@@ -226,7 +276,7 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
         return None
     size = len(image.image)
     note = f"Lua 5.1 image, {image.number_type}"
-    part = Part(PartKind.LFS, offset, size, IROM_BASE + offset, note=note, facts=_facts(image))
+    part = Part(PartKind.LFS, offset, size, IROM_BASE + offset, note=note, value=image.header)
     return Reading(FileKind.LFS, (part,))
 
 
@@ -239,12 +289,12 @@ def read(data: bytes) -> Reading | None:
             return _damaged(data, problem)
         if not data.startswith(_LUA_53):
             return None
-        part = Part(PartKind.LFS, 0, len(data), note="Lua 5.3 image", facts={"lua": "5.3"})
+        part = Part(PartKind.LFS, 0, len(data), note="Lua 5.3 image", value=Lfs53Image())
         finding = Finding(Severity.NOTE, "lfs-5.3", problem.message)
         return Reading(FileKind.LFS, (part,), findings=(finding,))
     packed = "gzipped " if data.startswith(_GZIP) else ""
     note = f"{packed}Lua 5.1 image, {image.number_type}, {len(image.image):,} bytes"
-    return Reading(FileKind.LFS, (Part(PartKind.LFS, 0, len(data), note=note, facts=_facts(image)),))
+    return Reading(FileKind.LFS, (Part(PartKind.LFS, 0, len(data), note=note, value=image.header),))
 
 
 def _damaged(data: bytes, problem: FormatError) -> Reading:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.containers.blocks import Block, RecordScan, Runs, error, merged, reading_of, too_large
 from imgtool.formats.containers.record_text import RECORD_SIZE, complaint, cut_if_last, load_bincopy, numbered
-from imgtool.formats.reading import Fact, FileKind, Finding, Reading
+from imgtool.formats.reading import FileKind, Finding, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,12 +71,12 @@ def _scan(data: bytes) -> RecordScan:
 def _records(data: bytes) -> RecordScan:
     count, ended, counted = 0, False, False
     runs = Runs()
-    facts: dict[str, Fact] = {}
+    start: int | None = None
     problem: Finding | None = None
     for number, offset, record in numbered(data):
         unpacked = _unpack(record, number, offset)
         if isinstance(unpacked, Finding):
-            return runs.scan(cut_if_last(unpacked, data), (), facts)
+            return runs.scan(cut_if_last(unpacked, data), (), start)
         kind, address, payload = unpacked
         if ended:
             problem = error("trailing", f"line {number}: there is more behind the end record", offset)
@@ -92,11 +92,11 @@ def _records(data: bytes) -> RecordScan:
                 problem = error("count", message, offset)
         elif kind in _END:
             ended = True
-            facts["start"] = address
+            start = address
         if problem is not None:
-            return runs.scan(problem, (), facts)
+            return runs.scan(problem, (), start)
     cut = error("cut", "there is no end record: the file is cut short", len(data))
-    return runs.scan(None if ended or counted else cut, (), facts)
+    return runs.scan(None if ended or counted else cut, (), start)
 
 
 def _unpack(record: bytes, number: int, offset: int) -> tuple[str, int, bytes] | Finding:

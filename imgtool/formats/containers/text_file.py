@@ -9,11 +9,11 @@ Sources: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md for the point
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["read"]
+__all__ = ["TextFile", "read"]
 
 _CONTROLS: Final = b"\t\n\x0b\x0c\r\x1b"
 _TEXT_BYTES: Final = _CONTROLS + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
@@ -34,13 +34,28 @@ _URL: Final = re.compile(r"(?:https?|ftp)://\S{1,2000}\Z")
 _PATH: Final = re.compile(r"(?:[A-Za-z]:)?[^\s<>|?*\"]{0,1000}[/\\.][^\s<>|?*\"]{1,1000}\Z")
 
 
+class TextFile(NamedTuple):
+    """What a text is, and what it says of the file that it was taken for.
+
+    Attributes:
+        what: In a few words, such as ``HTML page``.
+        stated_size: Bytes of the file that a Git LFS pointer stands for; None where it does not say, and for
+            all other texts.
+        title: Title of a web page; empty for none.
+    """
+
+    what: str
+    stated_size: int | None = None
+    title: str = ""
+
+
 def read(data: bytes) -> Reading | None:
     """Read a file that holds nothing but text."""
     text = _decoded(data)
     if text is None:
         return None
-    what, message, facts = _judge(text)
-    part = Part(PartKind.UNKNOWN, 0, len(data), note=what, facts=facts)
+    value, message = _judge(text)
+    part = Part(PartKind.UNKNOWN, 0, len(data), note=value.what, value=value)
     return Reading(FileKind.TEXT, (part,), findings=(Finding(Severity.ERROR, "text", message),))
 
 
@@ -66,8 +81,8 @@ def _decoded(data: bytes) -> str | None:
     return text.removeprefix(_UTF_8_MARK).strip()
 
 
-def _judge(text: str) -> tuple[str, str, dict[str, Fact]]:
-    """What the text is in a few words, what happened, and what it says."""
+def _judge(text: str) -> tuple[TextFile, str]:
+    """What the text is, and what happened."""
     head = text[:_HEAD]
     if _POINTER.match(head):
         return _pointer(head)
@@ -84,27 +99,27 @@ def _judge(text: str) -> tuple[str, str, dict[str, Fact]]:
     elif _PATH.match(head):
         what = "link"
         message = f"this is only a path, {_shown(head)}: a symbolic link was saved as a file"
-    return what, message, {}
+    return TextFile(what), message
 
 
-def _pointer(head: str) -> tuple[str, str, dict[str, Fact]]:
+def _pointer(head: str) -> tuple[TextFile, str]:
     size = _POINTER_SIZE.search(head)
     real = "" if size is None else f" of {int(size[1]):,} bytes"
     message = (
         f"this is a Git LFS pointer; the file{real} that it stands for was not fetched (git lfs pull does)"
     )
-    return "Git LFS pointer", message, {} if size is None else {"size": int(size[1])}
+    return TextFile("Git LFS pointer", None if size is None else int(size[1])), message
 
 
-def _page(head: str) -> tuple[str, str, dict[str, Fact]]:
+def _page(head: str) -> tuple[TextFile, str]:
     import html  # noqa: PLC0415 - its table of entities is large, and pages are rare
 
     title = _TITLE.search(head)
     called = "" if title is None else _shown(html.unescape(title[1]))
     message = "this is a web page, not firmware: the download gave a page instead of the file"
     if not called:
-        return "HTML page", message, {}
-    return "HTML page", f'{message}; its title is "{called}"', {"title": called}
+        return TextFile("HTML page"), message
+    return TextFile("HTML page", title=called), f'{message}; its title is "{called}"'
 
 
 def _shown(text: str) -> str:

@@ -18,13 +18,13 @@ from construct import Bytes, Const, Int32ub, Struct
 from imgtool.errors import FormatError
 from imgtool.formats.images import version1, version2
 from imgtool.formats.images.version2 import OtaImage
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.wire import built, parse_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TuyaImage", "TuyaOta", "read"]
+__all__ = ["TuyaHeader", "TuyaImage", "TuyaOta", "read"]
 
 _MAGIC: Final = b"\x55\xaa\x55\xaa"
 _VERSION: Final = 7
@@ -43,6 +43,16 @@ _MOST_IMAGES: Final = 8
 # Magic, 4, mode, slot or size, an entry point in IRAM, and 0 as the address of irom.
 _IMAGE: Final = re.compile(rb"\xea\x04..[\s\S]{2}\x10\x40\0{4}", re.DOTALL)
 _MOST_TRIED: Final = 1024  # places that look like an image; real files have two
+
+
+class TuyaHeader(NamedTuple):
+    """What stands in front of the images.
+
+    Attributes:
+        version: Version of the firmware; None where it is not readable.
+    """
+
+    version: str | None
 
 
 class TuyaImage(NamedTuple):
@@ -221,9 +231,8 @@ def _between(start: int, end: int, version: str | None) -> tuple[Part, ...]:
         return ()
     if start:
         return (Part(PartKind.UNKNOWN, start, end - start),)
-    facts: dict[str, Fact] = {"version": version}
     note = "Tuya header" if version is None else f"Tuya header, version {version}"
-    return (Part(PartKind.UNKNOWN, 0, end, note=note, facts=facts),)
+    return (Part(PartKind.UNKNOWN, 0, end, note=note, value=TuyaHeader(version)),)
 
 
 def _missing(data: bytes, places: list[_ImagePlace], table: tuple[_ImagePlace, ...]) -> Iterator[Finding]:

@@ -126,25 +126,25 @@ def _blocks(data: bytes) -> RecordScan:
         where = f"block {offset // step}"
         if len(data) - offset < step:
             problem = error("cut", f"{where} is cut short: {len(data) - offset} of {step} bytes", offset)
-            return runs.scan(problem, tuple(notes), {})
+            return runs.scan(problem, tuple(notes))
         try:
             fields = _compiled().parse(data[offset : offset + step])
         except ConstructError:
             problem = error("block", f"{where} does not have the format's magic numbers", offset)
-            return runs.scan(problem, tuple(notes), {})
+            return runs.scan(problem, tuple(notes))
         if following == count:
             following, count = 0, fields.count
         if (fields.number, fields.count) != (following, count):
             message = (
                 f"{where} is number {fields.number:,} of {fields.count:,}, not {following:,} of {count:,}"
             )
-            return runs.scan(error("missing", message, offset), tuple(notes), {})
+            return runs.scan(error("missing", message, offset), tuple(notes))
         following += 1
         room = _ROOM - (_MD5.sizeof() if fields.flags & _HAS_MD5 else 0)
         problem_found = _judge(fields.flags, fields.family, fields.size, room, where)
         if problem_found is not None:
             code, message = problem_found
-            return runs.scan(error(code, message, offset), tuple(notes), {})
+            return runs.scan(error(code, message, offset), tuple(notes))
         if fields.flags & _NOT_FLASH:
             continue
         if not fields.flags & _HAS_FAMILY and not notes:
@@ -152,10 +152,10 @@ def _blocks(data: bytes) -> RecordScan:
             notes.append(Finding(Severity.NOTE, "no-family", message, offset))
         block = Block(fields.address, fields.data[: fields.size])
         if fields.flags & _HAS_MD5 and not _md5_holds(block, fields.data):
-            return runs.scan(error("md5", f"{where}: its MD5 does not match", offset), tuple(notes), {})
+            return runs.scan(error("md5", f"{where}: its MD5 does not match", offset), tuple(notes))
         runs.add(block.address, block.data)
     missing = error("cut", f"the file ends with block {following:,} of {count:,}", len(data))
-    return runs.scan(missing if following != count else None, tuple(notes), {})
+    return runs.scan(missing if following != count else None, tuple(notes))
 
 
 def _judge(flags: int, family: int, size: int, room: int, where: str) -> tuple[str, str] | None:

@@ -17,7 +17,6 @@ from construct import Const, Int8ul, Int16ul, Int32ul, Padding, Struct
 
 from imgtool.errors import FormatError
 from imgtool.formats.reading import (
-    Fact,
     FileKind,
     Finding,
     Part,
@@ -31,7 +30,7 @@ from imgtool.formats.wire import parse_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["XTENSA", "Executable", "Section", "Symbol", "read"]
+__all__ = ["XTENSA", "ElfHeader", "Executable", "Section", "Symbol", "read"]
 
 _IDENT = Struct(
     "magic" / Const(b"\x7fELF"),
@@ -96,6 +95,21 @@ XTENSA: Final = 94
 _MACHINES: Final = {3: "Intel 80386", 40: "ARM", 62: "AMD x86-64", 83: "AVR", 183: "AArch64", 243: "RISC-V"}
 
 
+@dataclass(frozen=True, slots=True)
+class ElfHeader:
+    """What the header of an ELF file says.
+
+    Attributes:
+        machine: Number of the processor, :data:`XTENSA` for the ESP8266.
+        entry: Entry point address.
+        sections: How many there are.
+    """
+
+    machine: int
+    entry: int
+    sections: int
+
+
 def read(data: bytes) -> Reading | None:
     """Read a file that begins with the ELF magic, for whatever machine."""
     if not data.startswith(_MAGIC):
@@ -104,22 +118,18 @@ def read(data: bytes) -> Reading | None:
         ident = parse_at(_IDENT, data, 0, "the ELF identification")
         if (ident.word_size, ident.byte_order) != (1, 1):
             message = "the ELF file is not a 32-bit little-endian one, so it is for another machine"
-            return _reading(data, (), (Finding(Severity.WARNING, "machine", message, 4),), {})
+            return _reading(data, (), (Finding(Severity.WARNING, "machine", message, 4),), None)
         header = parse_at(_HEADER, data, 0, "the ELF header")
     except FormatError as problem:
-        return _reading(data, (), (Finding(Severity.ERROR, "cut", problem.message, problem.offset),), {})
+        return _reading(data, (), (Finding(Severity.ERROR, "cut", problem.message, problem.offset),), None)
     findings = [*_machine(header)]
     segments = tuple(_segments(data, header, findings))
     sections = header.sections_offset + header.section_size * header.section_count
     if sections > len(data):
         message = f"the section table ends at 0x{sections:05x}, the file at 0x{len(data):05x}"
         findings.append(Finding(Severity.ERROR, "cut", message, len(data)))
-    facts: dict[str, Fact] = {
-        "machine": header.machine,
-        "entry": header.entry,
-        "sections": header.section_count,
-    }
-    return _reading(data, segments, tuple(findings), facts)
+    value = ElfHeader(header.machine, header.entry, header.section_count)
+    return _reading(data, segments, tuple(findings), value)
 
 
 def _machine(header: Any) -> Iterator[Finding]:  # noqa: ANN401 - a Container
@@ -159,13 +169,13 @@ def _segments(
 
 
 def _reading(
-    data: bytes, segments: tuple[SegmentInfo, ...], findings: tuple[Finding, ...], facts: dict[str, Fact]
+    data: bytes, segments: tuple[SegmentInfo, ...], findings: tuple[Finding, ...], value: ElfHeader | None
 ) -> Reading:
     count = len(segments)
     note = f"ELF, {count} load segment{'' if count == 1 else 's'}"
-    if "entry" in facts:
-        note += f", entry point 0x{facts['entry']:08x}"
-    part = Part(PartKind.UNKNOWN, 0, len(data), segments=segments, note=note, facts=facts)
+    if value is not None:
+        note += f", entry point 0x{value.entry:08x}"
+    part = Part(PartKind.UNKNOWN, 0, len(data), segments=segments, note=note, value=value)
     return Reading(FileKind.ELF, (part,), findings=findings)
 
 

@@ -15,7 +15,7 @@ from construct import Const, Int8ul, Int16ul, Int32ul, Struct
 
 from imgtool.errors import FormatError
 from imgtool.formats.images.version1 import trailing
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.wire import built, parse_at
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ _PACKINGS: Final[Mapping[str | None, tuple[int, int]]] = {
 }
 _WORD: Final = 4
 _MOST_FILES: Final = 4096
-_LISTED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,16 +185,11 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     if not data.startswith(_MAGIC, offset):
         return None
     found = scan(data[:stop] if stop < len(data) else data, offset)
-    listed: list[Fact] = [
-        {"name": file.name, "size": file.size, "stored_size": file.stored_size, "packing": file.packing}
-        for file in found.files[:_LISTED]
-    ]
     count = len(found.files)
     note = f"espfs, {count} file{'' if count == 1 else 's'}"
-    facts: dict[str, Fact] = {"file_count": count, "files": listed}
     # Where a damaged archive ends is not known: it gets all there is.
     end = stop if found.problem is not None else found.end
-    part = Part(PartKind.USER_DATA, offset, end - offset, note=note, facts=facts)
+    part = Part(PartKind.USER_DATA, offset, end - offset, note=note, value=EspFs(found.files))
     if found.problem is None:
         return Reading(FileKind.ESPFS, (part,))
     cut = "cut short" in found.problem.message

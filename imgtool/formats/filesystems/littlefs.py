@@ -15,8 +15,9 @@ from typing import Final
 from construct import Bytes, Const, Int16ul, Int32ub, Int32ul, Struct
 
 from imgtool.errors import FormatError
+from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.images.version1 import trailing
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.wire import parse_at
 
 __all__ = ["LittleFsSuperblock", "inside", "read", "superblock_at"]
@@ -51,27 +52,18 @@ _MOST_MAGICS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class LittleFsSuperblock:
-    """What the superblock says.
+class LittleFsSuperblock(Superblock):
+    """What the superblock says; blocks have 4096 or 8192 bytes on the ESP8266.
 
     Attributes:
         block: The block it was read from, 0 or 1.
         version: On-disk version, such as ``2.0``.
-        block_size: Bytes of a block; 4096 or 8192 on the ESP8266.
-        block_count: Blocks of the file system.
         intact: Whether the CRC of its block's first commit is right.
     """
 
     block: int
     version: str
-    block_size: int
-    block_count: int
     intact: bool
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file system."""
-        return self.block_size * self.block_count
 
 
 def superblock_at(data: bytes, offset: int = 0) -> LittleFsSuperblock | None:
@@ -109,7 +101,7 @@ def _superblock(data: bytes, offset: int, block: int) -> LittleFsSuperblock | No
     if size * count > _LARGEST:
         return None
     intact = _commit_holds(data[offset : offset + size])
-    return LittleFsSuperblock(block, f"{fields.major}.{fields.minor}", size, count, intact)
+    return LittleFsSuperblock(size, count, block, f"{fields.major}.{fields.minor}", intact)
 
 
 def _commit_holds(block: bytes) -> bool:
@@ -139,14 +131,9 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     found = superblock_at(data, offset)
     if found is None:
         return None
-    facts: dict[str, Fact] = {
-        "version": found.version,
-        "block_size": found.block_size,
-        "blocks": found.block_count,
-    }
-    note = f"LittleFS {found.version}, {found.block_count} blocks of {found.block_size:,} bytes"
+    note = f"LittleFS {found.version}, {found.blocks} blocks of {found.block_size:,} bytes"
     size = min(found.size, stop - offset)
-    part = Part(PartKind.LITTLEFS, offset, size, note=note, facts=facts)
+    part = Part(PartKind.LITTLEFS, offset, size, note=note, value=found)
     findings: list[Finding] = []
     if size < found.size:
         message = f"the file system has {found.size:,} bytes by its superblock, but {size:,} are there"

@@ -104,13 +104,13 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
         walk.through(mounted)
         used = _used(mounted, flash, blocks)
     return FileSystem(
-        PartKind.LITTLEFS,
-        offset,
-        size,
-        block_size,
-        blocks,
-        version,
-        tuple(sorted(walk.files, key=lambda file: file.path)),
+        kind=PartKind.LITTLEFS,
+        offset=offset,
+        size=size,
+        block_size=block_size,
+        blocks=blocks,
+        layout=version,
+        files=tuple(sorted(walk.files, key=lambda file: file.path)),
         used=None if used is None else used * block_size,
         free=None if used is None else size - used * block_size,
         findings=tuple(walk.findings),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats import fill
+from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.images import version1
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,23 +48,14 @@ _FORMULAS: Final[Mapping[str, Callable[[int], int]]] = {"linear": lambda block: 
 
 
 @dataclass(frozen=True, slots=True)
-class SpiffsSignature:
-    """What the magics say.
+class SpiffsSignature(Superblock):
+    """What the magics say; blocks have 0x1000 or 0x2000 bytes.
 
     Attributes:
-        block_size: 0x1000 or 0x2000 bytes.
-        blocks: How many blocks the file system has.
         formula: ``linear``, or ``old`` for NodeMCU 1.5.4.1-20161201 to 2.1.0-20170521.
     """
 
-    block_size: int
-    blocks: int
     formula: str
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file system."""
-        return self.block_size * self.blocks
 
 
 def magic_of(signature: SpiffsSignature, block: int) -> bytes:
@@ -125,14 +117,9 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     if signature is None:
         return None
     formula = "" if signature.formula == "linear" else ", old magic formula"
-    facts: dict[str, Fact] = {
-        "block_size": signature.block_size,
-        "blocks": signature.blocks,
-        "formula": signature.formula,
-    }
     note = f"SPIFFS, {signature.blocks} blocks of {signature.block_size // 1024} KB{formula}"
     size = min(signature.size, stop - offset)
-    part = Part(PartKind.SPIFFS, offset, size, note=note, facts=facts)
+    part = Part(PartKind.SPIFFS, offset, size, note=note, value=signature)
     if size == signature.size:
         return Reading(FileKind.SPIFFS, (part,))
     message = f"the file system has {signature.size:,} bytes by its magics, but {size:,} are there"

@@ -154,13 +154,13 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
         message = f"{_counted(pages.live_data - used_data, 'page')} of data in no file that could be read"
         findings.append(Finding(Severity.NOTE, "stray-pages", message, offset))
     return FileSystem(
-        PartKind.SPIFFS,
-        offset,
-        size,
-        block_size,
-        blocks,
-        layout.name,
-        tuple(sorted(files, key=lambda file: (file.path, file.number or 0))),
+        kind=PartKind.SPIFFS,
+        offset=offset,
+        size=size,
+        block_size=block_size,
+        blocks=blocks,
+        layout=layout.name,
+        files=tuple(sorted(files, key=lambda file: (file.path, file.number or 0))),
         used=pages.used * _PAGE,
         free=pages.free * _PAGE,
         deleted=pages.deleted * _PAGE,

@@ -16,7 +16,8 @@ from construct import Int8ul, Int16ul, Struct
 
 from imgtool.formats import fill
 from imgtool.formats.filesystems.spiffs_files import LAYOUTS, IndexLayout, read_files
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.filesystems.stored_files import Superblock
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["PlainSpiffs", "inside", "plain_at", "read"]
 
@@ -47,20 +48,24 @@ _PRINTABLE: Final = range(0x20, 0x7F)
 
 
 @dataclass(frozen=True, slots=True)
-class PlainSpiffs:
+class PlainSpiffs(Superblock):
     """A file system without magics, as Sming and old NodeMCU releases have it.
 
+    By the bytes of a block its lookup pages agree with the pages that they describe; its blocks are the whole
+    ones up to the end of the file or the first one that does not fit.
+
     Attributes:
-        block_size: Bytes of a block, by which its lookup pages agree with the pages that they describe.
-        blocks: Whole blocks up to the end of the file or the first one that does not fit.
         files: Files in it.
         magic: Whether the first block has something where NodeMCU's magic goes, by no formula known.
     """
 
-    block_size: int
-    blocks: int
     files: int
     magic: bool
+
+    @property
+    def formula(self) -> str:
+        """As :attr:`imgtool.formats.filesystems.spiffs.SpiffsSignature.formula`: ``unknown`` or ``none``."""
+        return "unknown" if self.magic else "none"
 
 
 def plain_at(data: bytes, offset: int = 0, stop: int | None = None) -> PlainSpiffs | None:
@@ -159,16 +164,10 @@ def _numbered(data: bytes, offset: int, found: PlainSpiffs, blocks: int) -> bool
 
 
 def _part(found: PlainSpiffs, offset: int) -> Part:
-    facts: dict[str, Fact] = {
-        "block_size": found.block_size,
-        "blocks": found.blocks,
-        "formula": "unknown" if found.magic else "none",
-        "file_count": found.files,
-    }
     magic = "unknown magic" if found.magic else "no magic"
     count = f"{found.files} file{'' if found.files == 1 else 's'}"
     note = f"SPIFFS, {found.blocks} blocks of {found.block_size // 1024} KB, {magic}, {count}"
-    return Part(PartKind.SPIFFS, offset, found.block_size * found.blocks, note=note, facts=facts)
+    return Part(PartKind.SPIFFS, offset, found.size, note=note, value=found)
 
 
 def _no_magic(found: PlainSpiffs) -> Finding:

@@ -6,12 +6,30 @@ No format: spiffs_files.py and littlefs_files.py read them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding, PartKind
 
-__all__ = ["FileSystem", "StoredFile"]
+__all__ = ["FileListing", "FileSystem", "ListedFile", "StoredFile", "Superblock"]
+
+
+@dataclass(frozen=True, slots=True)
+class Superblock:
+    """What a file system says of its size; what else it says is for the class of each.
+
+    Attributes:
+        block_size: Bytes of a block.
+        blocks: How many blocks it has.
+    """
+
+    block_size: int
+    blocks: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file system."""
+        return self.block_size * self.blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +53,7 @@ class StoredFile:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
     """A file system and the files in it.
 
@@ -68,3 +86,59 @@ class FileSystem:
     half_written: int = 0
     most_erases: int | None = None
     findings: tuple[Finding, ...] = ()
+
+
+class ListedFile(NamedTuple):
+    """A file without its contents.
+
+    Attributes:
+        path: As in :class:`StoredFile`.
+        size: Its bytes, as the file system states them.
+        whole: Whether all of it could be read.
+    """
+
+    path: str
+    size: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileListing:
+    """What a part that holds a file system says, with its files but without their contents.
+
+    Attributes:
+        superblock: What the part says before its files are read.
+        kind: Which file system.
+        layout: As in :class:`FileSystem`, and so are all others.
+        files: Its files, by path.
+        used: Bytes in use.
+        free: Bytes that can be written.
+        deleted: Bytes that wait to be erased.
+        half_written: Files that are left out.
+        most_erases: Highest erase count of a block.
+    """
+
+    superblock: Superblock
+    kind: PartKind
+    layout: str
+    files: tuple[ListedFile, ...]
+    used: int | None
+    free: int | None
+    deleted: int
+    half_written: int
+    most_erases: int | None
+
+    @classmethod
+    def of(cls, superblock: Superblock, system: FileSystem) -> FileListing:
+        """The listing of a file system that was read."""
+        return cls(
+            superblock=superblock,
+            kind=system.kind,
+            layout=system.layout,
+            files=tuple(ListedFile(file.path, file.size, file.whole) for file in system.files),
+            used=system.used,
+            free=system.free,
+            deleted=system.deleted,
+            half_written=system.half_written,
+            most_erases=system.most_erases,
+        )

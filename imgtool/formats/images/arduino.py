@@ -336,7 +336,7 @@ def _parts_with_words(
         IROM_BASE + words.offset if inside else None,
         checksum=check,
         note="covers the whole file",
-        facts={"length": words.length},
+        value=words,
     )
     if not inside:
         return (*_fill_parts(data, eboot_end, words.offset), part, *_app_parts(app, end))

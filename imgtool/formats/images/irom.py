@@ -20,7 +20,6 @@ __all__ = [
     "RBOOT_SLOT",
     "SLOTS",
     "cover_finding",
-    "irom_end",
     "linked_at",
     "linked_slot",
     "linked_user_slot",
@@ -53,12 +52,6 @@ def record_page(data: bytes, offset: int) -> RecordPage | None:
     from imgtool.formats.regions import nodemcu_page  # noqa: PLC0415 - most firmware has none, see docs/performance.md
 
     return nodemcu_page.page_at(data, offset)
-
-
-def irom_end(data: bytes, offset: int) -> int | None:
-    """The page-aligned flash offset behind irom that an unresolved table at ``offset`` states, else None."""
-    page = record_page(data, offset)
-    return None if page is None or page.table is None else page.table.irom_end
 
 
 def _page_part(data: bytes, offset: int, address: int) -> Part | None:
@@ -138,12 +131,18 @@ def read(data: bytes) -> Reading | None:
     return Reading(FileKind.IROM, parts_at(data, 0, linked or OFFSETS[0]), findings=findings)
 
 
+def _irom_end(data: bytes, offset: int) -> int | None:
+    """The page-aligned flash offset behind irom that an unresolved table at ``offset`` states, else None."""
+    page = record_page(data, offset)
+    return None if page is None or page.table is None else page.table.irom_end
+
+
 def cover_finding(data: bytes, offset: int, flash_offset: int) -> Finding:
     """What can be said about the irom part at ``offset`` of a file, which belongs to ``flash_offset``.
 
     A fresh NodeMCU >= 3.0 table holds the page-aligned end of irom.  Nothing else says how long irom is.
     """
-    end = irom_end(data, offset)
+    end = _irom_end(data, offset)
     if end is None:
         message = "no length and no checksum covers irom: a cut or a changed byte in it cannot be seen"
         return Finding(Severity.NOTE, "irom-uncovered", message, offset)

@@ -177,13 +177,13 @@ def read(data: bytes) -> Reading | None:
     tail = _tail_if_ours(data, found)
     if tail is None:
         return None
-    head = _head(data, found)
+    head = _head(data, found, tail)
     body = _with_tail(data, tail) if tail.end is not None else _without_tail(data)
     whole = head + body
     return Reading(FileKind.MICROPYTHON, whole.parts, found.header, whole.findings)
 
 
-def _head(data: bytes, found: version1.ImageScan) -> Stretch:
+def _head(data: bytes, found: version1.ImageScan, tail: Tail) -> Stretch:
     """The image, the fill and the length word."""
     part = version1.part_of(found)
     end = found.end
@@ -192,12 +192,9 @@ def _head(data: bytes, found: version1.ImageScan) -> Stretch:
         end = max(1, fill.run_start(data, 0, LENGTH_OFFSET))
         part = Part(PartKind.IMAGE_V1, 0, end, segments=found.segments, note="damaged")
     whole = Stretch((part,), version1.findings_of(found)) + filler(data, end, LENGTH_OFFSET)
-    word = parse_at(_LENGTH, data, LENGTH_OFFSET, "length word").end
-    if word == _NONE:
+    if tail.end is None:
         return whole + Stretch((Part(PartKind.GAP, LENGTH_OFFSET, 4, note="no length word"),))
-    part = Part(
-        PartKind.LENGTH_CRC_WORDS, LENGTH_OFFSET, 4, note="where irom ends, no CRC", facts={"length": word}
-    )
+    part = Part(PartKind.LENGTH_CRC_WORDS, LENGTH_OFFSET, 4, note="where irom ends, no CRC", value=tail)
     return whole + Stretch((part,))
 
 

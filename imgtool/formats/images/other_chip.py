@@ -21,7 +21,6 @@ from imgtool.formats.checksums import xor8
 from imgtool.formats.images import version1
 from imgtool.formats.reading import (
     Checksum,
-    Fact,
     FileKind,
     Finding,
     Part,
@@ -97,9 +96,14 @@ class ChipImage:
     checksum: Checksum | None
 
     @property
+    def known_name(self) -> str | None:
+        """Name of the chip, None for a number without one."""
+        return CHIPS.get(self.chip)
+
+    @property
     def name(self) -> str:
         """Name of the chip in words."""
-        return CHIPS.get(self.chip, f"another Espressif chip (id {self.chip})")
+        return self.known_name or f"another Espressif chip (id {self.chip})"
 
 
 def image_at(data: bytes, offset: int = 0) -> ChipImage | None:
@@ -166,9 +170,6 @@ def read(data: bytes) -> Reading | None:
 
 
 def _reading(data: bytes, image: ChipImage, what: str, message: str) -> Reading:
-    facts: dict[str, Fact] = {"chip": image.chip, "entry": image.entry}
-    if image.chip in CHIPS:
-        facts["chip_name"] = image.name
     findings = [Finding(Severity.ERROR, "other-chip", message, 0)]
     if not image.whole:
         findings.append(Finding(Severity.NOTE, "cut", "the image in it is cut short", len(data)))
@@ -179,6 +180,6 @@ def _reading(data: bytes, image: ChipImage, what: str, message: str) -> Reading:
         checksum=image.checksum,
         segments=image.segments,
         note=what,
-        facts=facts,
+        value=image,
     )
     return Reading(FileKind.ESP32, (part,), findings=tuple(findings))

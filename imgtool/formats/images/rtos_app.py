@@ -22,7 +22,6 @@ from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.reading import (
     Checksum,
     Cover,
-    Fact,
     FileKind,
     Finding,
     Firmware,
@@ -36,7 +35,7 @@ from imgtool.formats.wire import built, parse_at
 if TYPE_CHECKING:
     from imgtool.formats.images.version1 import ImageScan
 
-__all__ = ["ESP32_SIZES", "AppDescription", "RtosApp", "inside", "read"]
+__all__ = ["ESP32_SIZES", "AppDescription", "RtosApp", "RtosAppDetails", "inside", "read"]
 
 ESP32_SIZES: Final = {0: "1MB", 1: "2MB", 2: "4MB", 3: "8MB", 4: "16MB"}
 """Flash sizes by the size code of ESP32 images, which the RTOS SDK's tools write here."""
@@ -128,6 +127,23 @@ class AppDescription:
             _number(self.sdk),
             self.built or None,
         )
+
+
+class RtosAppDetails(NamedTuple):
+    """What an application says beside its segments.
+
+    Attributes:
+        size_code: The size code in its header, which the ESP32's table gives a meaning to.
+        description: What it says of itself, None where it does not.
+    """
+
+    size_code: int
+    description: AppDescription | None = None
+
+    @property
+    def flash_size(self) -> str | None:
+        """The flash size that its header states, None for a code without a meaning."""
+        return ESP32_SIZES.get(self.size_code)
 
 
 class RtosApp(NamedTuple):
@@ -267,18 +283,10 @@ def read(data: bytes) -> Reading | None:
 
 
 def _part(data: bytes, found: ImageScan, description: AppDescription | None) -> Part:
-    facts: dict[str, Fact] = {"flash_size": ESP32_SIZES.get(found.header.size_freq_code >> 4)}
-    if description is not None:
-        facts |= {
-            "project": description.project,
-            "version": description.version,
-            "built": description.built,
-            "rtos_sdk": description.sdk,
-            "elf_sha256": description.elf_sha256 or None,
-        }
+    value = RtosAppDetails(found.header.size_freq_code >> 4, description)
     # Flash is mapped as it is, so the image's first byte runs as far before the segment as it stands.
     address = _first_address(data) - _FIRST_DATA
-    return replace(version1.part_of(found), kind=PartKind.APP, address=address, facts=facts)
+    return replace(version1.part_of(found), kind=PartKind.APP, address=address, value=value)
 
 
 def _size_finding(found: ImageScan) -> Finding:

@@ -162,7 +162,7 @@ class BootMessage(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
     """One start of the chip.
 

@@ -70,7 +70,7 @@ class Allocation(NamedTuple):
     place: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
     """A crash as the firmware tells it.
 

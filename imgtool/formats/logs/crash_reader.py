@@ -93,17 +93,17 @@ class _CrashDraft:
 
     def crash(self) -> Crash:
         return Crash(
-            self.line,
-            self.kind,
-            self.text[:_MOST_TEXT],
-            self.exception,
-            self.detail,
-            tuple(self.registers.items()),
-            self.context,
-            tuple(self.stack),
-            self.backtrace,
-            self.allocation,
-            self.earlier,
+            line=self.line,
+            kind=self.kind,
+            text=self.text[:_MOST_TEXT],
+            exception=self.exception,
+            detail=self.detail,
+            registers=tuple(self.registers.items()),
+            context=self.context,
+            stack=tuple(self.stack),
+            backtrace=self.backtrace,
+            allocation=self.allocation,
+            earlier=self.earlier,
         )
 
 

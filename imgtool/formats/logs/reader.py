@@ -166,21 +166,21 @@ class _BootDraft:
 
     def boot(self) -> Boot:
         return Boot(
-            self.line,
-            self.cause,
-            self.mode,
-            tuple(_checked(self.segments, whole=self.cause is not None)),
-            self.checksum,
-            self.loader,
-            self.rf_cal,
-            self.init_data_byte,
-            tuple(self.messages),
-            tuple(self.firmware),
-            self.firmware_lines,
-            self.noise,
-            self.crashes.crashes(),
-            self.crashes.count,
-            self.spoken,
+            line=self.line,
+            cause=self.cause,
+            mode=self.mode,
+            segments=tuple(_checked(self.segments, whole=self.cause is not None)),
+            checksum=self.checksum,
+            loader=self.loader,
+            rf_cal=self.rf_cal,
+            init_data_byte=self.init_data_byte,
+            messages=tuple(self.messages),
+            firmware=tuple(self.firmware),
+            firmware_lines=self.firmware_lines,
+            noise=self.noise,
+            crashes=self.crashes.crashes(),
+            crash_count=self.crashes.count,
+            spoken=self.spoken,
         )
 
 

@@ -19,7 +19,7 @@ from construct import Bytes, Int8sb, Int8ub, Struct
 
 from imgtool.errors import FormatError
 from imgtool.formats import fill
-from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.wire import parse_at
 
 if TYPE_CHECKING:
@@ -472,9 +472,6 @@ def findings_of(data: bytes, offset: int = 0) -> tuple[Finding, ...]:
 def part_at(data: bytes, offset: int, size: int) -> Part:
     """The init data at ``offset`` as a part of ``size`` bytes: 128, or a sector."""
     init = InitData.parse(data, offset)
-    fields: dict[str, Fact] = {
-        name: value if isinstance(value, int) else value.hex() for name, value in init.values.items()
-    }
     name = init.set_name
     note = f"set {name}"
     if name is None:
@@ -483,7 +480,7 @@ def part_at(data: bytes, offset: int, size: int) -> Part:
         changed = [f"{each.field} {each.found}" for each in deviations(block, near)]
         more = " ..." if len(changed) > _SHOWN else ""
         note = f"{near} but for " + ", ".join(changed[:_SHOWN]) + more
-    return Part(PartKind.INIT_DATA, offset, size, note=note, facts={"set": name, "fields": fields})
+    return Part(PartKind.INIT_DATA, offset, size, note=note, value=init)
 
 
 def read(data: bytes) -> Reading | None:

@@ -18,7 +18,7 @@ from construct import Array, Int8ul, Int16ul, Int32ul, Struct
 from imgtool.chip import IROM_BASE, IROM_PLACE
 from imgtool.errors import FormatError
 from imgtool.formats import fill
-from imgtool.formats.reading import Fact, Part, PartKind
+from imgtool.formats.reading import Part, PartKind
 from imgtool.formats.wire import parse_at
 
 __all__ = ["PAGE_ADDRESS", "PAGE_SIZE", "TYPES", "Entry", "PartitionTable", "Record", "RecordPage", "part_at"]
@@ -214,10 +214,6 @@ def part_at(data: bytes, offset: int, address: int) -> Part | None:
     table = None if page is None else page.table
     if page is None or table is None:
         return None
-    entries: list[Fact] = [
-        {"type": entry.type, "name": entry.name, "address": entry.address, "size": entry.size}
-        for entry in table.entries
-    ]
     state = "resolved" if table.resolved else "unresolved, until its first boot"
     return Part(
         PartKind.PARTITION_TABLE,
@@ -225,5 +221,5 @@ def part_at(data: bytes, offset: int, address: int) -> Part | None:
         min(PAGE_SIZE, len(data) - offset),
         address,
         note=f"NodeMCU record page, table {state}",
-        facts={"resolved": table.resolved, "entries": entries},
+        value=table,
     )

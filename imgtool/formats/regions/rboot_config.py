@@ -20,7 +20,6 @@ from imgtool.formats.checksums import xor8
 from imgtool.formats.reading import (
     Checksum,
     Cover,
-    Fact,
     FileKind,
     Finding,
     Part,
@@ -169,15 +168,8 @@ def part_at(data: bytes, offset: int) -> tuple[Part, RbootConfig | None, tuple[F
     if check is not None:
         place = offset + len(config.build()) - _CHECK.sizeof()
         check = replace(check, cover=Cover(place, ((offset, place),)))
-    facts: dict[str, Fact] = {
-        "mode": config.mode,
-        "current_rom": config.current_rom,
-        "gpio_rom": config.gpio_rom,
-        "count": config.count,
-        "roms": list(config.used),
-    }
     note = f"starts ROM {config.current_rom} of {config.count}"
-    part = Part(PartKind.RBOOT_CONFIG, offset, size, checksum=check, note=note, facts=facts)
+    part = Part(PartKind.RBOOT_CONFIG, offset, size, checksum=check, note=note, value=config)
     return part, config, _findings(config, offset)
 
 

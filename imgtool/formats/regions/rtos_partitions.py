@@ -21,7 +21,6 @@ from imgtool.formats import fill
 from imgtool.formats.reading import (
     Checksum,
     Cover,
-    Fact,
     FileKind,
     Finding,
     Part,
@@ -243,20 +242,9 @@ def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, .
     if check is not None:
         digest = offset + table.end - 16
         check = replace(check, cover=Cover(digest, ((offset, offset + table.end - _ROW_SIZE),)))
-    rows: list[Fact] = [
-        {
-            "label": p.label,
-            "kind": p.kind,
-            "type": p.type,
-            "subtype": p.subtype,
-            "offset": p.offset,
-            "size": p.size,
-            "flags": p.flags,
-        }
-        for p in table.partitions
-    ]
-    note = f"{len(rows)} partition{'' if len(rows) == 1 else 's'}"
-    part = Part(PartKind.PARTITION_TABLE, offset, size, checksum=check, note=note, facts={"partitions": rows})
+    count = len(table.partitions)
+    note = f"{count} partition{'' if count == 1 else 's'}"
+    part = Part(PartKind.PARTITION_TABLE, offset, size, checksum=check, note=note, value=table)
     return part, _findings(data, offset, size, table)
 
 

@@ -137,18 +137,18 @@ class _Advice:
             # Nothing is written: what would come of it is what another tool does, unless that is no firmware.
             differs = [] if self.refused.check in _NO_FIRMWARE or not self.raw else other
         return FirmwareAdvice(
-            sentence_of(points, same=same),
-            self.before.firmware,
-            after.firmware,
-            self.old.kind,
-            str(after.kind),
-            self.old.capacity,
-            None if after.flash is None else after.flash.name,
-            tuple(points),
-            elsewhere_words(differs, as_is),
-            tuple(differs),
-            tuple(self._cures(points, after)),
-            tuple(self._notes()),
+            sentence=sentence_of(points, same=same),
+            old=self.before.firmware,
+            new=after.firmware,
+            old_kind=self.old.kind,
+            new_kind=str(after.kind),
+            flash_bytes=self.old.capacity,
+            flash_size=None if after.flash is None else after.flash.name,
+            points=tuple(points),
+            elsewhere=elsewhere_words(differs, as_is),
+            other=tuple(differs),
+            cures=tuple(self._cures(points, after)),
+            notes=tuple(self._notes()),
         )
 
     def _same(self, plan: FlashPlan) -> bool:

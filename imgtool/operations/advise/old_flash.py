@@ -86,7 +86,7 @@ def _is_dump(data: bytes, found: Description) -> bool:
         return True
     if not KINDS[found.kind].at_start:
         return False
-    table = table_of(data, found)
+    table = table_of(found)
     if table is not None:
         return table.resolved
     used = (PartKind.SPIFFS, PartKind.LITTLEFS, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM)
@@ -107,7 +107,7 @@ def _flashed(data: bytes, found: Description, capacity: int) -> bytes:
         flash[piece.address : piece.end] = piece.data
     if plan.flash is None:
         return bytes(flash)
-    table = table_of(data, found)
+    table = table_of(found)
     end = irom_end_of(found)
     try:
         if table is not None:

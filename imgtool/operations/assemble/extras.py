@@ -16,9 +16,9 @@ from imgtool.formats.filesystems.spiffs import signature_at
 from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
-from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.regions.init_data import InitData, is_init_data
+from imgtool.formats.regions.nodemcu_page import PartitionTable
 from imgtool.layout.file_places import filesystem_start, spiffs_block
 from imgtool.layout.first_boot import spiffs_formula
 from imgtool.layout.fit import layout_for
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Firmware
-    from imgtool.formats.regions.nodemcu_page import PartitionTable
     from imgtool.layout.regions import FlashLayout, Region
     from imgtool.operations.inspect.describe import Description
 
@@ -249,13 +248,10 @@ def _check_in(piece: Piece, region: Region) -> None:
         )
 
 
-def table_of(data: bytes, source: Description) -> PartitionTable | None:
+def table_of(source: Description) -> PartitionTable | None:
     """The NodeMCU partition table in a file that is described, None where there is none."""
-    for part in source.parts:
-        if part.kind is PartKind.PARTITION_TABLE:
-            page = nodemcu_page.page_at(data, part.offset)
-            return None if page is None else page.table
-    return None
+    value = next((part.value for part in source.parts if part.kind is PartKind.PARTITION_TABLE), None)
+    return value if isinstance(value, PartitionTable) else None
 
 
 def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firmware | None) -> list[Finding]:
@@ -317,7 +313,7 @@ def check_layout_known(source: Description, name: str | None) -> None:
     )
 
 
-def layout_of(data: bytes, description: Description) -> FlashLayout:
+def layout_of(description: Description) -> FlashLayout:
     """What the firmware in a file reserves, on the flash that its image header states.
 
     Raises:
@@ -330,7 +326,7 @@ def layout_of(data: bytes, description: Description) -> FlashLayout:
         raise LayoutError(
             "the flash size in the image header has no meaning, so nothing tells what lies where"
         )
-    table = table_of(data, description)
+    table = table_of(description)
     return layout_for(stated, description.firmware, table, irom_end_of(description))
 
 
@@ -357,7 +353,7 @@ def place_by_name(
     firmware = describe(data)
     check_layout_known(firmware, pieces[0].name)
     end = irom_end_of(firmware)
-    layout = layout_for(_flash_of(firmware, size), firmware.firmware, table_of(data, firmware), end)
+    layout = layout_for(_flash_of(firmware, size), firmware.firmware, table_of(firmware), end)
     return place_named(named, layout, firmware.firmware, end)
 
 

@@ -61,7 +61,7 @@ class Extras:
     lfs: Piece | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FullImage:
     """A whole-flash image.
 
@@ -121,7 +121,7 @@ def fullimage(
     source = describe(data)
     check_layout_known(source, pieces[0].name)
     _check_header(source, flash, keep=keep_header)
-    table = table_of(data, source)
+    table = table_of(source)
     irom_end = irom_end_of(source)
     layout = layout_for(flash, source.firmware, table, irom_end)
     files = tuple(Placed(piece, identify(piece.data)) for piece in ordered)
@@ -146,7 +146,15 @@ def fullimage(
         *filesystem_findings(extras.filesystem, layout, source.firmware),
         *_left_out(source, extras.init_data),
     )
-    return FullImage(whole, flash, layout.rule, placed, description, findings, _name(source.firmware, flash))
+    return FullImage(
+        data=whole,
+        flash=flash,
+        rule=layout.rule,
+        pieces=placed,
+        description=description,
+        findings=findings,
+        name=_name(source.firmware, flash),
+    )
 
 
 def _check_header(source: Description, flash: FlashSize, *, keep: bool) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from imgtool.chip import FlashSize
     from imgtool.formats.images.version1 import ImageScan
-    from imgtool.formats.reading import Part
+    from imgtool.formats.reading import Part, Reading
     from imgtool.operations.assemble.places import Verdict
 
 __all__ = [
@@ -175,7 +175,7 @@ def _by_layout(
         return True, []
     data = join(ordered, ordered[-1].end, fill.ERASED)
     firmware = describe(data)
-    table = table_of(data, firmware)
+    table = table_of(firmware)
     stated = None if firmware.header is None else firmware.header.flash_size
     flash = stated if header.size is None else flash_size(header.size)
     try:
@@ -304,24 +304,28 @@ def _same_build(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     return [Finding(Severity.WARNING, "mixed-builds", message, code.address)]
 
 
-def header_cover(piece: Piece) -> Part | None:
+def header_cover(reading: Reading) -> Part | None:
     """The part with a check, or with what may be one, over the header of the image at 0; None for none."""
-    reading = identify(piece.data)
     # A length word alone, as MicroPython has one, covers no header; its MD5 leaves the header out.
     covered = [part for part in reading.parts if part.kind in _OVER_HEADER and part.checksum is not None]
     loose = [part for part in reading.parts if part.kind is PartKind.UNKNOWN]
     return next(iter(covered or loose), None)
 
 
-def patched(piece: Piece, header: HeaderChange) -> Piece:
+def patched(piece: Piece, header: HeaderChange, reading: Reading | None = None) -> Piece:
     """The piece for address 0 with another image header.
+
+    Args:
+        piece: What it is now.
+        header: What to change.
+        reading: What its bytes were identified as, if that was asked already.
 
     Raises:
         FormatError: It is no image, or a check covers the header.
     """
     if piece.address != 0 or piece.data[0] != MAGIC:
         raise FormatError("there is no image header at address 0 to change", source=piece.name, offset=0)
-    part = header_cover(piece)
+    part = header_cover(identify(piece.data) if reading is None else reading)
     if part is not None:
         loose = part.kind is PartKind.UNKNOWN
         what = "what stands behind the image may cover the header" if loose else "a check covers the header"

@@ -69,7 +69,7 @@ class BuiltFile(NamedTuple):
     checksum: Checksum | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
     """What was built.
 
@@ -152,13 +152,13 @@ def build(
     else:
         files, said = _pair(boot, irom, flash)
     return Built(
-        version,
-        Header(version, program.entry, boot.mode_code, size_freq, slot),
-        tuple(_segment(block) for block in loaded),
-        None if irom is None else _segment(irom),
-        files,
-        memory_uses(blocks, program.reserved, flash),
-        (*findings, *said),
+        version=version,
+        header=Header(version, program.entry, boot.mode_code, size_freq, slot),
+        segments=tuple(_segment(block) for block in loaded),
+        irom=None if irom is None else _segment(irom),
+        files=files,
+        memory=memory_uses(blocks, program.reserved, flash),
+        findings=(*findings, *said),
     )
 
 

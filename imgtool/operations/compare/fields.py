@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from imgtool.formats.filesystems.stored_files import Superblock
+from imgtool.formats.part_facts import facts_of
 from imgtool.formats.reading import PartKind
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import FIELDS, InitData, is_init_data
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
 from imgtool.operations.compare.rules import pages_after_boot, size_reason
 from imgtool.operations.compare.values import DiffState, FieldChange
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fields_of", "firmware_fields"]
 
-_FACTS_OF: Final = frozenset(
+_NAMED: Final = frozenset(
     {
         PartKind.SPIFFS,
         PartKind.LITTLEFS,
@@ -99,8 +102,8 @@ def fields_of(pair: Pair, name: str, a: ComparedFile, b: ComparedFile) -> list[F
     reader = _READERS.get(pair.kind)
     if reader is not None and not pair.name:
         found += reader(name, pair, a, b)
-    if pair.kind in _FACTS_OF and one.part.kind in _FACTS_OF and two.part.kind in _FACTS_OF:
-        found += _changes(name, _facts(one.part), _facts(two.part))
+    if {pair.kind, one.part.kind, two.part.kind} <= _NAMED:
+        found += _changes(name, _named(one.part), _named(two.part))
     return found
 
 
@@ -161,16 +164,16 @@ def _stored(check: Checksum) -> str:
     return digits if check.bits > _WIDE else f"0x{digits}"
 
 
-def _facts(part: Part) -> dict[str, str]:
+def _named(part: Part) -> dict[str, str]:
+    """What a part holds, by the names that it has in JSON."""
     values: dict[str, str] = {"kind": str(part.kind)}
-    for name, value in part.facts.items():
+    for name, value in facts_of(part.value).items():
         if isinstance(value, list):
             values.update({f"{name} {at}": _shown(each) for at, each in enumerate(value)})
         else:
             values[name] = _shown(value)
-    size, count = part.facts.get("block_size"), part.facts.get("blocks")
-    if isinstance(size, int) and isinstance(count, int):
-        values["size"] = f"{size * count:,} bytes"
+    if isinstance(part.value, Superblock):
+        values["size"] = f"{part.value.size:,} bytes"
     return values
 
 
@@ -272,16 +275,11 @@ def _numbered(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _rows(part: Part) -> dict[str, str]:
     """The rows of an RTOS SDK table by label."""
-    rows = part.facts.get("partitions")
-    if not isinstance(rows, list):
+    if not isinstance(part.value, RtosPartitionTable):
         return {"table": part.note or "none"}
     return _numbered(
-        (
-            str(row["label"]),
-            f"{row['kind']}, 0x{row['offset']:06x}, {row['size']:,} bytes, flags {row['flags']}",
-        )
-        for row in rows
-        if isinstance(row, dict)
+        (row.label, f"{row.kind}, 0x{row.offset:06x}, {row.size:,} bytes, flags {row.flags}")
+        for row in part.value.partitions
     )
 
 

@@ -52,14 +52,14 @@ def compare(a: bytes, b: bytes) -> Comparison:
                 fields += fields_of(each.pair, each.change.name, one, two)
     regions = tuple(each.change for each in judged)
     return Comparison(
-        _compared(a, one),
-        _compared(b, two),
-        one.data == two.data,
-        _verdict(one, two, regions, fields),
-        regions,
-        tuple(fields),
-        () if one.data == two.data else patterns_of(one, two, judged, by_offset=by_offset),
-        tuple(_notes(one, two, by_offset=by_offset)),
+        a=_compared(a, one),
+        b=_compared(b, two),
+        same=one.data == two.data,
+        verdict=_verdict(one, two, judged, fields),
+        regions=regions,
+        fields=tuple(fields),
+        patterns=() if one.data == two.data else patterns_of(one, two, judged, by_offset=by_offset),
+        notes=tuple(_notes(one, two, by_offset=by_offset)),
     )
 
 
@@ -87,20 +87,20 @@ def _judged(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judged:
     place = None if first is None else span[0] + first
     address = None if place is None or atom is None else atom.address_of(place)
     change = RegionChange(
-        str(pair.kind),
-        _name(pair),
-        None if pair.a is None else pair.a[0],
-        None if pair.b is None else pair.b[0],
-        len(one),
-        len(two),
-        judgement.state,
-        judgement.reason,
-        count,
-        place,
-        address,
-        len(differing_sectors(one, two, span[0])) if count else 0,
+        kind=str(pair.kind),
+        name=_name(pair),
+        offset_a=None if pair.a is None else pair.a[0],
+        offset_b=None if pair.b is None else pair.b[0],
+        size_a=len(one),
+        size_b=len(two),
+        state=judgement.state,
+        reason=judgement.reason,
+        bytes=count,
+        first=place,
+        address=address,
+        sectors=len(differing_sectors(one, two, span[0])) if count else 0,
     )
-    return Judged(pair, change)
+    return Judged(pair, change, judgement.follows)
 
 
 def _named_apart(judged: Sequence[Judged]) -> tuple[Judged, ...]:
@@ -113,7 +113,7 @@ def _named_apart(judged: Sequence[Judged]) -> tuple[Judged, ...]:
             place = change.offset_b if change.offset_a is None else change.offset_a
             change = replace(change, name=f"{change.name} at 0x{place or 0:06x}")
         seen.add(each.change.name)
-        told.append(Judged(each.pair, change))
+        told.append(replace(each, change=change))
     return tuple(told)
 
 
@@ -145,17 +145,17 @@ def _notes(a: ComparedFile, b: ComparedFile, *, by_offset: bool) -> list[str]:
 
 
 def _verdict(
-    a: ComparedFile, b: ComparedFile, regions: Sequence[RegionChange], fields: Sequence[FieldChange]
+    a: ComparedFile, b: ComparedFile, judged: Sequence[Judged], fields: Sequence[FieldChange]
 ) -> str:
     if a.data == b.data:
         if a.wrapper or b.wrapper:
             return "the same contents, byte for byte"
         return "the same, byte for byte"
-    wrong = [region for region in regions if region.state is DiffState.DIFFERS]
+    wrong = [each for each in judged if each.change.state is DiffState.DIFFERS]
     kinds = [field for field in fields if field.region == "file"]
     if wrong or kinds:
         return "different: " + ", ".join(_differences(wrong, fields))
-    if any(region.state is DiffState.FIRMWARE for region in regions):
+    if any(each.change.state is DiffState.FIRMWARE for each in judged):
         return "the same but for what the firmware changes by itself"
     dump = covers(a, b)
     if dump is not None:
@@ -163,8 +163,9 @@ def _verdict(
     return "the same but for blank flash that only one file has"
 
 
-def _differences(wrong: Sequence[RegionChange], fields: Sequence[FieldChange]) -> list[str]:
+def _differences(judged: Sequence[Judged], fields: Sequence[FieldChange]) -> list[str]:
     kinds = [f"{field.a} against {field.b}" for field in fields if field.region == "file"]
+    wrong = [each.change for each in judged]
     named = {region.name for region in wrong}
     told = [
         field
@@ -174,9 +175,7 @@ def _differences(wrong: Sequence[RegionChange], fields: Sequence[FieldChange]) -
     words = [*kinds]
     if told:
         words.append(f"{len(told)} field{'' if len(told) == 1 else 's'}")
-    ranked = sorted(
-        (region for region in wrong if not region.reason.startswith("follows")), key=lambda r: -r.bytes
-    )
+    ranked = sorted((each.change for each in judged if not each.follows), key=lambda r: -r.bytes)
     moved = [region for region in ranked if not region.bytes]
     sized = [region for region in ranked if region.bytes]
     words += [f"{_count(region.bytes)} in {region.name}" for region in sized[:_NAMED]]

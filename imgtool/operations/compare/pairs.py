@@ -18,7 +18,7 @@ from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Header, Part, PartKind
 from imgtool.formats.registry import identify
 from imgtool.operations.compare.byte_pairs import difference
-from imgtool.operations.inspect.describe import Description, describe
+from imgtool.operations.inspect.describe import Description, described
 from imgtool.operations.inspect.survey_plan import reserved_regions
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def side_of(data: bytes) -> ComparedFile:
         wrapper = wrapper or reading.kind
         data = reading.content
         reading = identify(data)
-    description = describe(data)
+    description = described(data, reading)
     known = KINDS[reading.kind].at_start or description.kind is FileKind.FLASH_DUMP
     return ComparedFile(
         data, description, reserved_regions(data, reading, description.firmware) if known else (), wrapper
@@ -138,7 +138,7 @@ class Atom:
         return self.address + offset - self.start - self.lead
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """A stretch of A beside one of B, one of which may be missing.
 
@@ -330,14 +330,14 @@ def _matched(atoms_a: Sequence[Atom], atoms_b: Sequence[Atom]) -> Iterator[Pair]
 def _pair(one: Atom | None, two: Atom | None) -> Pair:
     known = [atom for atom in (one, two) if atom is not None]
     return Pair(
-        min((atom.part.kind for atom in known), key=_RANK.index),
-        known[0].name,
-        None if one is None else (one.start, one.stop),
-        None if two is None else (two.start, two.stop),
-        one,
-        two,
-        frozenset() if one is None else frozenset({one.part.kind}),
-        frozenset() if two is None else frozenset({two.part.kind}),
+        kind=min((atom.part.kind for atom in known), key=_RANK.index),
+        name=known[0].name,
+        a=None if one is None else (one.start, one.stop),
+        b=None if two is None else (two.start, two.stop),
+        atom_a=one,
+        atom_b=two,
+        kinds_a=frozenset() if one is None else frozenset({one.part.kind}),
+        kinds_b=frozenset() if two is None else frozenset({two.part.kind}),
     )
 
 
@@ -470,14 +470,14 @@ def _without_fill(pair: Pair, a: ComparedFile, b: ComparedFile) -> Iterator[Pair
                 b=(pair.b[0], min(pair.b[1], pair.b[0] + size)),
             )
             yield Pair(
-                kind,
-                "",
-                (edge, span[1]) if ours else None,
-                None if ours else (edge, span[1]),
-                atom if ours else None,
-                None if ours else atom,
-                frozenset({kind}) if ours else frozenset(),
-                frozenset() if ours else frozenset({kind}),
+                kind=kind,
+                name="",
+                a=(edge, span[1]) if ours else None,
+                b=None if ours else (edge, span[1]),
+                atom_a=atom if ours else None,
+                atom_b=None if ours else atom,
+                kinds_a=frozenset({kind}) if ours else frozenset(),
+                kinds_b=frozenset() if ours else frozenset({kind}),
             )
             return
     yield pair

@@ -34,10 +34,17 @@ _NAMED: Final = 4  # places that a sentence names
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pair and what it came to."""
+    """A pair and what it came to.
+
+    Attributes:
+        pair: It.
+        change: What it came to.
+        follows: Whether it differs only as what it covers does.
+    """
 
     pair: Pair
     change: RegionChange
+    follows: bool = False
 
 
 def patterns_of(
@@ -117,7 +124,7 @@ def _bits(a: ComparedFile, b: ComparedFile, direct: Sequence[Judged]) -> Iterato
     old, new = True, True
     first: int | None = None
     for each in direct:
-        if each.change.reason.startswith("follows") or each.pair.moved or _has_fields(each.pair):
+        if each.follows or each.pair.moved or _has_fields(each.pair):
             continue
         one, two = each.pair.bytes_of(a, b)
         down, up = bit_changes(one, two)

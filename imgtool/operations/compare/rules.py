@@ -41,10 +41,17 @@ _FOLLOWS: Final = "follows from the changes that it covers"
 
 
 class Judgement(NamedTuple):
-    """A state and the reason for it, in words."""
+    """What a difference comes to.
+
+    Attributes:
+        state: What became of it.
+        reason: Why, in words.
+        follows: Whether it is a check that is right, and differs as what it covers does.
+    """
 
     state: DiffState
     reason: str = ""
+    follows: bool = False
 
 
 def covers(a: ComparedFile, b: ComparedFile) -> ComparedFile | None:
@@ -108,7 +115,9 @@ def _check(pair: Pair) -> Judgement:
     atom = pair.atom_b
     part = None if atom is None else atom.part
     if part is not None and part.checksum is not None:
-        return Judgement(DiffState.DIFFERS, _FOLLOWS if part.checksum.ok else "does not hold in B")
+        if part.checksum.ok:
+            return Judgement(DiffState.DIFFERS, _FOLLOWS, follows=True)
+        return Judgement(DiffState.DIFFERS, "does not hold in B")
     return Judgement(DiffState.DIFFERS)
 
 

@@ -45,7 +45,7 @@ class Compared:
         return self if self.content is None else self.content
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegionChange:
     """One stretch of A beside its counterpart in B.
 
@@ -123,7 +123,7 @@ class Pattern:
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The difference of two files.
 

@@ -94,7 +94,7 @@ def unread(log: BootLog) -> Unread:
 
 def _firmware_alone(log: BootLog) -> Unread:
     line, _ = log.said[0]
-    boot = Boot(line, firmware=log.said, firmware_lines=len(log.said), noise=True, spoken=True)
+    boot = Boot(line=line, firmware=log.said, firmware_lines=len(log.said), noise=True, spoken=True)
     outcome = LogOutcome(
         Verdict.RUNS,
         "A firmware prints; the noise in front of it is the boot ROM, and nothing is wrong.",

@@ -17,10 +17,10 @@ from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.registry import identify
 from imgtool.operations.assemble.joining import LARGEST_FLASH
 from imgtool.operations.extract.manifest import FileStretch, FillStretch, Manifest, Source, Wrapper
-from imgtool.operations.inspect.describe import describe
+from imgtool.operations.inspect.describe import described
 
 if TYPE_CHECKING:
-    from imgtool.formats.reading import Part, SegmentInfo
+    from imgtool.formats.reading import Part, Reading, SegmentInfo
     from imgtool.operations.inspect.describe import Description
 
 __all__ = ["ExtractedPart", "Extraction", "extract"]
@@ -94,14 +94,14 @@ def extract(data: bytes, name: str = "") -> Extraction:
     Raises:
         FormatError: It is empty, or larger than any flash.
     """
-    inner, wrapper, findings = _unwrapped(data)
+    inner, reading, wrapper, findings = _unwrapped(data)
     if not 0 < len(inner) <= LARGEST_FLASH:
         raise FormatError(
             "there is nothing to extract" if not inner else "it is larger than any flash",
             expected=f"1 to {LARGEST_FLASH:,} bytes",
             found=f"{len(inner):,}",
         )
-    description = describe(inner)
+    description = described(inner, reading)
     errors = [finding for finding in description.findings if finding.severity is Severity.ERROR]
     if errors:
         message = f"the source is damaged or not known, its bytes are given as they are: {errors[0].message}"
@@ -120,13 +120,12 @@ def extract(data: bytes, name: str = "") -> Extraction:
     return Extraction(description, inner, parts, manifest, findings)
 
 
-def _unwrapped(data: bytes) -> tuple[bytes, Wrapper | None, tuple[Finding, ...]]:
-    """What is inside of a file that only wraps another, which file that was, and what is to be said."""
+def _unwrapped(data: bytes) -> tuple[bytes, Reading, Wrapper | None, tuple[Finding, ...]]:
+    """What is inside of a file that only wraps another, read; which file that was, and what is to be said."""
     wrapper: Wrapper | None = None
     findings: list[Finding] = []
-    inner = data
+    inner, reading = data, identify(data)
     for _ in range(_DEEPEST):
-        reading = identify(inner)
         if reading.content is None:
             break
         if wrapper is None:
@@ -139,7 +138,8 @@ def _unwrapped(data: bytes) -> tuple[bytes, Wrapper | None, tuple[Finding, ...]]
             if finding.severity is Severity.ERROR
         ]
         inner = reading.content
-    return inner, wrapper, tuple(findings)
+        reading = identify(inner)
+    return inner, reading, wrapper, tuple(findings)
 
 
 def _parts(data: bytes, description: Description) -> list[ExtractedPart]:

@@ -15,6 +15,7 @@ from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.kinds import KINDS, Spot
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.formats.registry import identify
 from imgtool.layout.nodemcu import table_regions
 from imgtool.layout.regions import FlashLayout, sdk_regions
 from imgtool.operations.assemble.joining import join
@@ -22,7 +23,7 @@ from imgtool.operations.assemble.layout_places import outside_layout, wants_layo
 from imgtool.operations.assemble.merge import check_start, image_at_start
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import Placed, misplaced
-from imgtool.operations.inspect.describe import Description, describe
+from imgtool.operations.inspect.describe import Description, describe, described
 from imgtool.operations.inspect.device_settings import device_header, device_page, init_data_state
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
@@ -30,6 +31,7 @@ from imgtool.quantities import in_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from imgtool.formats.reading import Reading
     from imgtool.layout.regions import Region
     from imgtool.operations.assemble.places import Start, Verdict
     from imgtool.operations.inspect.device_settings import Reader
@@ -65,6 +67,7 @@ class FlashContent(NamedTuple):
 
     Attributes:
         pieces: Each piece with its description, in address order.
+        first: What the first piece alone was identified as; None where there is none.
         start: Flash address of the firmware.
         data: The firmware's bytes, all of its pieces joined; empty where there is none.
         main: Their description; None where there is no firmware.
@@ -72,6 +75,7 @@ class FlashContent(NamedTuple):
     """
 
     pieces: tuple[tuple[Piece, Description], ...]
+    first: Reading | None = None
     start: int = 0
     data: bytes = b""
     main: Description | None = None
@@ -102,21 +106,23 @@ def content_of(pieces: Sequence[Piece], capacity: int | None) -> FlashContent:
         pieces: In address order, none overlapping.
         capacity: Bytes of the chip's flash: a file as long as that is an image of it, whatever it holds.
     """
-    each = tuple((piece, describe(piece.data)) for piece in pieces)
-    if not each:
+    if not pieces:
         return FlashContent(())
-    first, first_is = each[0]
+    first, *others = pieces
+    reading = identify(first.data)
+    first_is = described(first.data, reading)
+    each = ((first, first_is), *((piece, describe(piece.data)) for piece in others))
     if first.address == 0:
         whole = len(first.data) == capacity and KINDS[first_is.kind].may_be_dump
         if first_is.kind is FileKind.FLASH_DUMP or whole:
-            return FlashContent(each, 0, first.data, first_is, dump=True)
+            return FlashContent(each, reading, 0, first.data, first_is, dump=True)
         own = [first, *(p for p, is_ in each[1:] if KINDS[is_.kind].of_firmware)]
         data = join(own, own[-1].end, 0xFF)
-        return FlashContent(each, 0, data, first_is if len(own) == 1 else describe(data))
+        return FlashContent(each, reading, 0, data, first_is if len(own) == 1 else describe(data))
     for piece, is_ in each:
         if piece.address == IROM_PLACE and Spot.LINKED in KINDS[is_.kind].spots:
-            return FlashContent(each, IROM_PLACE, piece.data, is_)
-    return FlashContent(each)
+            return FlashContent(each, reading, IROM_PLACE, piece.data, is_)
+    return FlashContent(each, reading)
 
 
 def waive(error: ImgtoolError, check: str, force: frozenset[str]) -> Finding:

@@ -6,7 +6,7 @@ Values only.  The steps are plan.py's, and those of the modules beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgtool.operations.assemble.merge import KEEP
 from imgtool.operations.flashing.header import DETECT
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.merge import HeaderChange, Piece
     from imgtool.operations.inspect.device_settings import KeptPage, Reader
 
-__all__ = ["FORMATTED", "NOT_WRITTEN", "Device", "Draft", "FlashRequest", "Kept", "Place", "Target"]
+__all__ = ["Device", "Draft", "FlashRequest", "Kept", "Place", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,6 @@ class FlashRequest:
     force: frozenset[str] = frozenset()
 
 
-NOT_WRITTEN: Final = "not written"
-"""Why most things stay."""
-
-FORMATTED: Final = "not written; the first boot formats it"
-"""Why a partition stays of which the contents do not."""
-
-
 class Kept(NamedTuple):
     """A stretch of the device's flash that stays as it is.
 
@@ -82,13 +75,22 @@ class Kept(NamedTuple):
         name: What it is.
         start: Flash address.
         size: Bytes.
-        why: A few words on what is there, or why it stays.
+        holds: A few words on what is there, None where nothing is known of it.
+        formatted: Whether the first boot will format it, so that its contents do not stay.
     """
 
     name: str
     start: int
     size: int
-    why: str = ""
+    holds: str | None = None
+    formatted: bool = False
+
+    @property
+    def why(self) -> str:
+        """What is there, or why it stays, in words."""
+        if self.holds is not None:
+            return self.holds
+        return "not written; the first boot formats it" if self.formatted else "not written"
 
 
 @dataclass(slots=True)

@@ -99,9 +99,8 @@ def decide_header(
     )
     changes: list[str] = []
     if change.any:
-        cover = header_cover(first)
-        if cover is None:
-            first = patched(first, change)
+        if content.first is None or header_cover(content.first) is None:
+            first = patched(first, change, content.first)
             changes = _in_words(change, header, why, automatic=automatic)
         else:
             findings += _unchangeable(content, change, asked, chip, force)
@@ -134,7 +133,7 @@ def _size(
             "user images were built for"
         )
         return stated, "", [*findings, Finding(Severity.WARNING, "map-kept", message, 3)]
-    size = size_for(capacity, stated, main.firmware, table_of(content.data, main))
+    size = size_for(capacity, stated, main.firmware, table_of(main))
     if size is None:
         error = LayoutError(
             "this firmware works on no flash size that the chip has room for",
@@ -206,7 +205,7 @@ def _unchangeable(
     first = content.pieces[0][0]
     findings: list[Finding] = []
     try:
-        patched(first, change)
+        patched(first, change, content.first)
     except FormatError as error:
         if asked.any:
             return [waive(error, "size" if asked.size else "mode", force)]

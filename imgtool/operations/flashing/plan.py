@@ -44,8 +44,6 @@ from imgtool.operations.flashing.checks import (
     waive,
 )
 from imgtool.operations.flashing.draft import (
-    FORMATTED,
-    NOT_WRITTEN,
     Device,
     Draft,
     FlashRequest,
@@ -80,7 +78,7 @@ if TYPE_CHECKING:
 __all__ = ["FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlashPlan:
     """What will be written to a device.
 
@@ -172,17 +170,17 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
             _note_formatted(draft, place)
     pieces = whole_sectors(draft, content, device, force)
     return FlashPlan(
-        target,
-        pieces,
-        content.main,
-        header,
-        flash,
-        "" if place is None else place.layout.rule,
-        content.dump,
-        request.erase_all,
-        tuple(draft.changes),
-        tuple(sorted(draft.kept, key=lambda kept: kept.start)),
-        tuple(draft.findings),
+        target=target,
+        pieces=pieces,
+        description=content.main,
+        header=header,
+        flash=flash,
+        rule="" if place is None else place.layout.rule,
+        whole=content.dump,
+        erase_all=request.erase_all,
+        changes=tuple(draft.changes),
+        kept=tuple(sorted(draft.kept, key=lambda kept: kept.start)),
+        findings=tuple(draft.findings),
     )
 
 
@@ -212,7 +210,7 @@ def _set_header(
         draft.findings += made.findings
         return made.header, made.flash
     if asked.any and draft.pieces and not (content.dump or request.force & {"chip", "place"}):
-        patched(draft.pieces[0], asked)  # says that there is no header to change
+        patched(draft.pieces[0], asked, content.first)  # says that there is no header to change
     if device.read is None or device.erased or (draft.pieces and draft.pieces[0].address == 0):
         return None, None
     header = device_header(device.read)
@@ -229,7 +227,7 @@ def _find_place(
     main = content.main
     if main is None or not _layout_known(content):
         return None
-    table = table_of(content.data, main)
+    table = table_of(main)
     replaces = table is not None and not (request.fresh_settings or device.erased or content.dump)
     if replaces and device.read is None:
         draft.findings.append(Finding(Severity.WARNING, "settings-unseen", _UNSEEN, PAGE_ADDRESS))
@@ -404,25 +402,25 @@ def _note_kept(draft: Draft, place: Place, content: FlashContent, device: Device
         if any(p.address < end and start < p.end for p in draft.pieces if p.address >= start):
             regions += _files(place, content, device)
         elif start < end:
-            draft.kept.append(Kept("rest of the flash, as it is", start, end - start, NOT_WRITTEN))
+            draft.kept.append(Kept("rest of the flash, as it is", start, end - start))
     for region in regions:
         hit = next((p for p in draft.pieces if p.address < region.end and region.start < p.end), None)
         if hit is None:
-            draft.kept.append(Kept(region.name, region.start, region.size, NOT_WRITTEN))
+            draft.kept.append(Kept(region.name, region.start, region.size))
         elif region.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) and hit.address != region.start:
             what = f"a part of the {region.name} file system at 0x{region.start:06x}"
             message = Phrase(hit.name, f" overwrites {what}")
             draft.findings.append(Finding(Severity.WARNING, "filesystem-overwritten", message, hit.address))
     end, capacity = place.layout.flash.bytes, device.target.flash_bytes or 0
     if end < capacity and all(p.end <= end for p in draft.pieces):
-        draft.kept.append(Kept("beyond the size in the header", end, capacity - end, NOT_WRITTEN))
+        draft.kept.append(Kept("beyond the size in the header", end, capacity - end))
 
 
 def _note_formatted(draft: Draft, place: Place) -> None:
     """Say of the partition of files that its contents do not stay."""
     region = place.layout.find(PartKind.SPIFFS)
     start = None if region is None else region.start
-    draft.kept = [kept._replace(why=FORMATTED) if kept.start == start else kept for kept in draft.kept]
+    draft.kept = [kept._replace(formatted=True) if kept.start == start else kept for kept in draft.kept]
 
 
 def _files(place: Place, content: FlashContent, device: Device) -> tuple[Region, ...]:

@@ -90,7 +90,7 @@ class Job:
     verify: str = "auto"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
     """What was done.
 
@@ -424,15 +424,15 @@ def transfer(session: Session, job: Job, on_event: Listener = ignore) -> Transfe
     _write_all(run)
     verified = _verify(run, touched)
     return Transfer(
-        len(run.written) * SECTOR,
-        len(run.erased) * SECTOR,
-        len(all_sectors - run.written - run.erased) * SECTOR,
-        verified,
-        run.retries,
-        digest_of(job.pieces),
-        clock.monotonic() - start,
-        run.flasher.name,
-        session.baud,
+        written=len(run.written) * SECTOR,
+        erased=len(run.erased) * SECTOR,
+        unchanged=len(all_sectors - run.written - run.erased) * SECTOR,
+        verified=verified,
+        retries=run.retries,
+        sha256=digest_of(job.pieces),
+        seconds=clock.monotonic() - start,
+        stub=run.flasher.name,
+        baud=session.baud,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
 from imgtool.formats.kinds import KINDS
-from imgtool.formats.reading import FileKind, Finding, Severity
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.registry import identify
 from imgtool.operations.inspect.active_firmware import firmware_at_start, firmware_of_slot
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
     from imgtool.operations.inspect.flash_state import FlashState
 
-__all__ = ["LEAST_ERASED", "Description", "describe"]
+__all__ = ["LEAST_ERASED", "Description", "describe", "described"]
 
 LEAST_ERASED: Final = 0x1_0000
 """Bytes of erased flash behind a firmware that no build pads with."""
@@ -30,7 +30,7 @@ _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """What a file is.
 
@@ -78,7 +78,17 @@ def describe(data: bytes) -> Description:
     Args:
         data: The whole file.
     """
-    return _describe(data, _DEEPEST)
+    return described(data, identify(data))
+
+
+def described(data: bytes, reading: Reading) -> Description:
+    """Describe a file that was read already: to read it again takes as long as all the rest.
+
+    Args:
+        data: The whole file.
+        reading: What :func:`imgtool.formats.registry.identify` said of it.
+    """
+    return _described(data, reading, _DEEPEST)
 
 
 def _may_go_on(data: bytes, reading: Reading) -> bool:
@@ -110,12 +120,15 @@ def _has_erased_sector(data: bytes) -> bool:
 
 def _behind_table(data: bytes, reading: Reading) -> bool:
     """Whether a file holds more than irom by its NodeMCU table: one that is resolved knows no end of it."""
-    entries = next((p.facts["entries"] for p in reading.parts if "entries" in p.facts), None)
-    if not isinstance(entries, list):
+    tables = [part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE]
+    if not tables:
         return False
-    rows = [entry for entry in entries if isinstance(entry, dict)]
-    ends = [row["address"] for row in rows if row["type"] == 0]
-    return all(isinstance(end, int) and end - IROM_BASE < len(data) for end in ends)
+    from imgtool.formats.regions.nodemcu_page import END_MARKER, PartitionTable  # noqa: PLC0415 - few have one
+
+    table = next((each for each in tables if isinstance(each, PartitionTable)), None)
+    if table is None:
+        return False
+    return all(row.address - IROM_BASE < len(data) for row in table.entries if row.type == END_MARKER)
 
 
 def _has_init_data(data: bytes) -> bool:
@@ -134,27 +147,28 @@ def _about_content(content: Description | None) -> tuple[Finding, ...]:
     return (Finding(Severity.ERROR, "content", "what is inside is damaged"),)
 
 
-def _describe(data: bytes, depth: int) -> Description:
-    reading = identify(data)
+def _described(data: bytes, reading: Reading, depth: int) -> Description:
     firmware = reading.firmware
     if firmware is None and KINDS[reading.kind].holds_firmware and reading.content is None:
         firmware = firmware_at_start(data, reading)
     state = None
     if _may_go_on(data, reading):
         reading, firmware, state = _surveyed(data, reading, firmware)
-    content = None if reading.content is None or depth == 0 else _describe(reading.content, depth - 1)
+    content = None
+    if reading.content is not None and depth:
+        content = _described(reading.content, identify(reading.content), depth - 1)
     findings = (*reading.findings, *_about_content(content))
     rank = list(Severity)
     return Description(
-        reading.kind,
-        len(data),
-        hashlib.sha256(data).hexdigest(),
-        firmware,
-        reading.header,
-        reading.parts,
-        tuple(sorted(findings, key=lambda finding: rank.index(finding.severity))),
-        content,
-        state,
+        kind=reading.kind,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        firmware=firmware,
+        header=reading.header,
+        parts=reading.parts,
+        findings=tuple(sorted(findings, key=lambda finding: rank.index(finding.severity))),
+        content=content,
+        state=state,
     )
 
 

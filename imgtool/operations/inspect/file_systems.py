@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.formats.reading import PartKind, Severity
 
 if TYPE_CHECKING:
-    from imgtool.formats.filesystems.stored_files import FileSystem
-    from imgtool.formats.reading import Fact, Part
+    from imgtool.formats.filesystems.stored_files import FileSystem, Superblock
+    from imgtool.formats.reading import Part
     from imgtool.operations.inspect.describe import Description
 
 __all__ = ["file_systems", "with_files"]
@@ -40,7 +40,7 @@ def file_systems(data: bytes, description: Description | None = None) -> tuple[F
 
 
 def with_files(data: bytes, description: Description) -> Description:
-    """The description with the files of its file systems: as facts of their parts, and findings.
+    """The description with the files of its file systems: in the values of their parts, and findings.
 
     Args:
         data: The whole file.
@@ -54,14 +54,20 @@ def with_files(data: bytes, description: Description) -> Description:
     if not _has_any(description):
         return description
     found = {system.offset: system for system in file_systems(data, description)}
-    parts = tuple(
-        replace(part, facts={**part.facts, **_facts(found[part.offset])}) if part.offset in found else part
-        for part in description.parts
-    )
+    parts = tuple(_with_listing(part, found.get(part.offset)) for part in description.parts)
     said = (*description.findings, *(finding for system in found.values() for finding in system.findings))
     rank = list(Severity)
     findings = tuple(sorted(said, key=lambda finding: rank.index(finding.severity)))
     return replace(description, parts=parts, findings=findings)
+
+
+def _with_listing(part: Part, system: FileSystem | None) -> Part:
+    superblock = None if system is None else _superblock(part)
+    if system is None or superblock is None:
+        return part
+    from imgtool.formats.filesystems.stored_files import FileListing  # noqa: PLC0415 - few files have one
+
+    return replace(part, value=FileListing.of(superblock, system))
 
 
 def _has_any(description: Description) -> bool:
@@ -75,27 +81,26 @@ def _inside(data: bytes) -> bytes | None:
     return identify(data).content
 
 
+def _superblock(part: Part) -> Superblock | None:
+    """What the file system in a part says of its size, None where it is none that can be read."""
+    if part.kind not in _KINDS:
+        return None
+    from imgtool.formats.filesystems.stored_files import FileListing, Superblock  # noqa: PLC0415 - likewise
+
+    value = part.value.superblock if isinstance(part.value, FileListing) else part.value
+    return value if isinstance(value, Superblock) else None
+
+
 def _read(data: bytes, part: Part) -> FileSystem | None:
-    block_size, blocks = part.facts.get("block_size"), part.facts.get("blocks")
-    if part.kind not in _KINDS or not isinstance(block_size, int) or not isinstance(blocks, int):
+    block = _superblock(part)
+    if block is None:
         return None
     if part.kind is PartKind.SPIFFS:
         from imgtool.formats.filesystems import spiffs_files  # noqa: PLC0415 - few files have one
 
-        return spiffs_files.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
-    from imgtool.formats.filesystems import littlefs_files  # noqa: PLC0415 - likewise
+        reader = spiffs_files.read_files
+    else:
+        from imgtool.formats.filesystems import littlefs_files  # noqa: PLC0415 - likewise
 
-    return littlefs_files.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
-
-
-def _facts(system: FileSystem) -> dict[str, Fact]:
-    files: list[Fact] = [{"path": file.path, "size": file.size, "whole": file.whole} for file in system.files]
-    facts: dict[str, Fact] = {"files": files, "used": system.used, "free": system.free}
-    if system.kind is PartKind.SPIFFS:
-        facts |= {
-            "deleted": system.deleted,
-            "half_written": system.half_written,
-            "most_erases": system.most_erases,
-            "layout": system.layout,
-        }
-    return facts
+        reader = littlefs_files.read_files
+    return reader(data, part.offset, part.end, block_size=block.block_size, blocks=block.blocks)

@@ -11,8 +11,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final, Literal
 
 from imgtool.chip import SECTOR
+from imgtool.formats.contents import Hint, HintKind
 from imgtool.formats.kinds import KINDS, Starter
-from imgtool.formats.reading import PartKind
+from imgtool.formats.reading import FileKind, PartKind
 from imgtool.operations.inspect.sdk_sectors import boot_fields_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Slot:
     state: Literal["whole", "damaged", "empty", "cut"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveSlot:
     """Which application starts.
 
@@ -71,9 +72,9 @@ class ActiveSlot:
     """
 
     scheme: Literal["none", "espressif", "rboot", "otadata", "eboot"]
-    name: str | None
-    offset: int | None
-    certainty: Certainty
+    name: str | None = None
+    offset: int | None = None
+    certainty: Certainty = "not known"
     reason: str
     slots: tuple[Slot, ...] = ()
     staged: int | None = None
@@ -101,7 +102,14 @@ def active_slot(
         return _eboot(data, reading)
     if starter is Starter.ROM:
         slot = _slot(data, reading, "firmware", 0)
-        return ActiveSlot("none", "firmware", 0, "known", "one firmware, no slots", (slot,))
+        return ActiveSlot(
+            scheme="none",
+            name="firmware",
+            offset=0,
+            certainty="known",
+            reason="one firmware, no slots",
+            slots=(slot,),
+        )
     return None
 
 
@@ -132,7 +140,9 @@ def _of(
     reason: str,
     slots: tuple[Slot, ...],
 ) -> ActiveSlot:
-    return ActiveSlot(scheme, slot.name, slot.offset, certainty, reason, slots)
+    return ActiveSlot(
+        scheme=scheme, name=slot.name, offset=slot.offset, certainty=certainty, reason=reason, slots=slots
+    )
 
 
 def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -> ActiveSlot:
@@ -144,7 +154,7 @@ def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -
     whole = [slot for slot in held if slot.state == "whole"]
     cut = any(slot.state == "cut" for slot in slots)
     if not held:
-        return ActiveSlot("espressif", None, None, "not known", "no slot holds an image", slots)
+        return ActiveSlot(scheme="espressif", reason="no slot holds an image", slots=slots)
     if len(held) == 1 and not cut:
         reason = "the only slot with an image" + ("" if whole else ", which is damaged")
         return _of("espressif", held[0], "likely", reason, slots)
@@ -154,38 +164,38 @@ def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -
     named = None if fields is None or fields.slot > len(slots) else slots[fields.slot - 1]
     if named is None:
         reason = "both slots hold an image, and no parameters say which one starts"
-        return ActiveSlot("espressif", None, None, "not known", reason, slots)
+        return ActiveSlot(scheme="espressif", reason=reason, slots=slots)
     if named.state == "empty":
         reason = f"the parameters name {named.name}, which holds no image"
-        return ActiveSlot("espressif", None, None, "not known", reason, slots)
+        return ActiveSlot(scheme="espressif", reason=reason, slots=slots)
     reason = "by the SDK's unpublished parameters"
     return _of("espressif", named, "likely", reason, slots)
 
 
 def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
-    facts = next((part.facts for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), {})
-    roms, current = facts.get("roms"), facts.get("current_rom")
-    mode, pin = facts.get("mode"), facts.get("gpio_rom")
-    if not isinstance(roms, list) or not isinstance(current, int) or not isinstance(mode, int):
+    from imgtool.formats.regions.rboot_config import RbootConfig  # noqa: PLC0415 - rBoot alone
+
+    config = next((part.value for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), None)
+    if not isinstance(config, RbootConfig):
         slot = _slot(data, reading, "ROM 0", _RBOOT_DEFAULT)
         return _of("rboot", slot, "likely", "no configuration: rBoot writes its default", (slot,))
-    slots = tuple(
-        _slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(roms) if isinstance(rom, int)
-    )
+    slots = tuple(_slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(config.used))
+    current = config.current_rom
     if current >= len(slots) or any(
         f.code in ("rboot-config", "checksum")
         and f.severity == "error"
         and _USER1 <= (f.offset or 0) < _USER1 + SECTOR
         for f in reading.findings
     ):
-        return ActiveSlot("rboot", None, None, "not known", "rBoot's configuration is not valid", slots)
+        return ActiveSlot(scheme="rboot", reason="rBoot's configuration is not valid", slots=slots)
     chosen, counted = slots[current], f"the configuration names ROM {current} of {len(slots)}"
     if chosen.state in ("empty", "damaged"):
         what = "no image" if chosen.state == "empty" else "a damaged image"
-        return ActiveSlot("rboot", None, None, "not known", f"{counted}, which holds {what}", slots)
-    if mode & _RBOOT_GPIO:
-        return _of("rboot", chosen, "likely", f"{counted}; a pin at reset selects ROM {pin}", slots)
-    if mode & _RBOOT_TEMPORARY:
+        return ActiveSlot(scheme="rboot", reason=f"{counted}, which holds {what}", slots=slots)
+    if config.mode & _RBOOT_GPIO:
+        reason = f"{counted}; a pin at reset selects ROM {config.gpio_rom}"
+        return _of("rboot", chosen, "likely", reason, slots)
+    if config.mode & _RBOOT_TEMPORARY:
         return _of("rboot", chosen, "likely", f"{counted}; a program may choose another for once", slots)
     return _of("rboot", chosen, "known", counted, slots)
 
@@ -193,10 +203,9 @@ def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
 def _otadata(data: bytes, reading: Reading) -> ActiveSlot | None:
     from imgtool.formats.regions import rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
 
-    found = next((part for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
-    table = None if found is None else rtos_partitions.table_at(data, found.offset)
-    if table is None:
-        return ActiveSlot("otadata", None, None, "not known", "no partition table can be read")
+    table = next((part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
+    if not isinstance(table, rtos_partitions.RtosPartitionTable) or not table.partitions:
+        return ActiveSlot(scheme="otadata", reason="no partition table can be read")
     apps = [row for row in table.partitions if row.type == rtos_partitions.APP]
     slots = tuple(_slot(data, reading, row.label, row.offset) for row in apps)
     pairs = list(zip(apps, slots, strict=True))
@@ -207,7 +216,7 @@ def _otadata(data: bytes, reading: Reading) -> ActiveSlot | None:
     )
     first = factory or (ota[0] if ota else None)
     if first is None:
-        return ActiveSlot("otadata", None, None, "not known", "the table has no application", slots)
+        return ActiveSlot(scheme="otadata", reason="the table has no application", slots=slots)
     if place is None:
         return _of("otadata", first, "known", "the table has no partition that would choose", slots)
     return _chosen(data, place, ota, first, slots)
@@ -229,7 +238,7 @@ def _chosen(
     reason = f"{place.label} has no valid entry"
     if place.offset >= len(data):
         reason = f"{place.label}, which chooses, lies behind the end of the file"
-    return ActiveSlot("otadata", None, None, "not known", reason, slots)
+    return ActiveSlot(scheme="otadata", reason=reason, slots=slots)
 
 
 def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
@@ -238,9 +247,18 @@ def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
     reason = "one sketch, no slots"
     if staged is not None:
         reason += "; what eboot is to copy is kept in RAM alone, and lost with the power"
-    return ActiveSlot("eboot", slot.name, slot.offset, "known", reason, (slot,), staged)
+    return ActiveSlot(
+        scheme="eboot",
+        name=slot.name,
+        offset=slot.offset,
+        certainty="known",
+        reason=reason,
+        slots=(slot,),
+        staged=staged,
+    )
 
 
 def _is_update(part: Part) -> bool:
     """Whether a part is a second eboot, with which each sketch for an update begins, or a packed one."""
-    return part.kind is PartKind.BOOTLOADER or part.facts.get("looks_like") == "gzip data"
+    packed = isinstance(part.value, Hint) and part.value.kind is HintKind.GZIP
+    return packed or part.kind is PartKind.BOOTLOADER

@@ -35,7 +35,7 @@ __all__ = ["FlashState", "LfsState", "flash_state", "state_findings"]
 _NUMBER_TYPES: Final = ("float", "integer")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LfsState:
     """The Lua Flash Store of NodeMCU.
 
@@ -146,23 +146,30 @@ def _lfs_state(
     found = [part for part in reading.parts if part.kind is PartKind.LFS]
     if region is not None:
         inside = next((part for part in found if part.offset == region.start), None)
-        return _in_region(data, region) if inside is None else _present(data, inside, region.size, firmware)
+        return _in_region(data, region) if inside is None else _present(inside, region.size, firmware)
     stated = _stated_size(firmware)
     if found:
-        return _present(data, found[0], stated, firmware)
+        return _present(found[0], stated, firmware)
     if place is LfsPlace.PARTITION:
-        return LfsState("none", None, "the partition table has none")
+        return LfsState(state="none", offset=None, words="the partition table has none")
     return _behind_irom(data, reading, stated) if place is LfsPlace.IN_IROM else None
 
 
-def _present(data: bytes, part: Part, region_size: int | None, firmware: Firmware) -> LfsState:
-    lua, number_type = str(part.facts["lua"]), part.facts.get("number_type")
-    used = f"{part.size:,} of {region_size:,} bytes" if region_size else f"{part.size:,} bytes"
-    if not isinstance(number_type, str):
-        return LfsState("present", part.offset, f"Lua {lua}, {used}", region_size, part.size, lua)
-    from imgtool.formats.containers.lfs import LfsImage  # noqa: PLC0415 - few flashes have one
+def _present(part: Part, region_size: int | None, firmware: Firmware) -> LfsState:
+    from imgtool.formats.containers.lfs import LfsHeader  # noqa: PLC0415 - few flashes have one
 
-    image = LfsImage.parse(data[part.offset : part.end])
+    used = f"{part.size:,} of {region_size:,} bytes" if region_size else f"{part.size:,} bytes"
+    image = part.value
+    if not isinstance(image, LfsHeader):
+        return LfsState(
+            state="present",
+            offset=part.offset,
+            words=f"Lua 5.3, {used}",
+            region_size=region_size,
+            used=part.size,
+            lua="5.3",
+        )
+    lua, number_type = "5.1", image.number_type
     fits_place = image.stands_at(part.offset)
     built = firmware.details.get("build type")
     fits_firmware = built == number_type if built in _NUMBER_TYPES else None
@@ -170,16 +177,16 @@ def _present(data: bytes, part: Part, region_size: int | None, firmware: Firmwar
     words.append("addresses fit" if fits_place else "its addresses are for another place")
     words += [] if fits_firmware is not False else [f"but the firmware is built with {built} numbers"]
     return LfsState(
-        "interrupted" if image.unfinished else "present",
-        part.offset,
-        ", ".join(words),
-        region_size,
-        part.size,
-        lua,
-        number_type,
-        image.packed,
-        fits_place,
-        fits_firmware,
+        state="interrupted" if image.unfinished else "present",
+        offset=part.offset,
+        words=", ".join(words),
+        region_size=region_size,
+        used=part.size,
+        lua=lua,
+        number_type=number_type,
+        packed=image.packed,
+        fits_place=fits_place,
+        fits_firmware=fits_firmware,
     )
 
 
@@ -187,10 +194,16 @@ def _in_region(data: bytes, region: Region) -> LfsState:
     """What a region without a readable image holds; the firmware takes the first word for the sign of one."""
     size, first = region.size, data[region.start : region.start + 4]
     if region.start >= len(data):
-        return LfsState("cut", region.start, "behind the end of the file", size)
+        return LfsState(
+            state="cut", offset=region.start, words="behind the end of the file", region_size=size
+        )
     if first in (b"\xff" * 4, bytes(4)):
-        return LfsState("empty", region.start, f"empty, {size:,} bytes reserved", size)
-    return LfsState("foreign", region.start, f"something else in its {size:,} bytes", size)
+        return LfsState(
+            state="empty", offset=region.start, words=f"empty, {size:,} bytes reserved", region_size=size
+        )
+    return LfsState(
+        state="foreign", offset=region.start, words=f"something else in its {size:,} bytes", region_size=size
+    )
 
 
 def _behind_irom(data: bytes, reading: Reading, stated: int | None) -> LfsState:
@@ -199,11 +212,16 @@ def _behind_irom(data: bytes, reading: Reading, stated: int | None) -> LfsState:
     start = 0 if irom is None else -(-irom.end // SECTOR) * SECTOR
     zeros = fill.run_end(data, start, len(data), 0) // SECTOR * SECTOR - start if irom is not None else 0
     if stated:
-        return LfsState("empty", start, f"empty, {stated:,} bytes reserved behind irom", stated)
+        return LfsState(
+            state="empty",
+            offset=start,
+            words=f"empty, {stated:,} bytes reserved behind irom",
+            region_size=stated,
+        )
     if zeros > 0:
         words = f"empty, if the {zeros:,} zeros behind irom are its place"
-        return LfsState("empty", start, words, zeros)
-    return LfsState("none", None, "no image is seen behind irom")
+        return LfsState(state="empty", offset=start, words=words, region_size=zeros)
+    return LfsState(state="none", offset=None, words="no image is seen behind irom")
 
 
 def _stated_size(firmware: Firmware) -> int | None:

@@ -35,6 +35,9 @@ _CALIBRATION_END: Final = 0x400  # they have some 528 bytes; SDK 3.0.5 reads 628
 _FLAGS: Final = 2  # the third sector
 _COPIES: Final = 2
 _NAMES: Final = ("first", "second")
+_NEVER_THE_SDKS: Final = frozenset(
+    {contents.HintKind.CODE, contents.HintKind.GZIP, contents.HintKind.MAGIC, contents.HintKind.TEXT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class RfCalState:
     foreign: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InitDataState:
     """What stands where the SDK looks for its init data.
 
@@ -74,13 +77,13 @@ class InitDataState:
 
     state: Literal["present", "damaged", "blank", "zeros", "foreign", "cut"]
     offset: int
-    set: str | None
-    nearest: str | None
-    deviations: tuple[Deviation, ...]
+    set: str | None = None
+    nearest: str | None = None
+    deviations: tuple[Deviation, ...] = ()
     words: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemParamState:
     """What stands where the SDK keeps its parameters: two copies and the flags.
 
@@ -99,9 +102,9 @@ class SystemParamState:
     state: Literal["blank", "present", "corrupt", "foreign", "cut"]
     offset: int
     copies: tuple[str, ...]
-    mirrored: bool | None
-    live: int | None
-    network_stored: bool | None
+    mirrored: bool | None = None
+    live: int | None = None
+    network_stored: bool | None = None
     words: str
 
 
@@ -154,7 +157,9 @@ def _foreign(data: bytes, start: int, stop: int, *, short: bool) -> str | None:
     if found is not None:
         return f"{found.kind}"
     hint = contents.hint_of(data, start, stop)
-    return None if short and hint.kind not in ("text", "magic", "code") else hint.words
+    if hint.kind is contents.HintKind.TEXT:
+        return hint.kind
+    return None if short and hint.kind not in _NEVER_THE_SDKS else hint.words
 
 
 def init_data_state(data: bytes, start: int, stop: int) -> InitDataState:
@@ -167,14 +172,14 @@ def init_data_state(data: bytes, start: int, stop: int) -> InitDataState:
     """
     stop = min(stop, len(data))
     if start >= stop:
-        return InitDataState("cut", start, None, None, (), "behind the end of the file")
+        return InitDataState(state="cut", offset=start, words="behind the end of the file")
     if stop - start < init_data.SIZE or not init_data.is_init_data(data, start):
         if fill.is_fill(data, start, stop):
-            return InitDataState("blank", start, None, None, (), "blank")
+            return InitDataState(state="blank", offset=start, words="blank")
         if fill.is_fill(data, start, stop, 0):
-            return InitDataState("zeros", start, None, None, (), "filled with 0x00")
+            return InitDataState(state="zeros", offset=start, words="filled with 0x00")
         hint = contents.hint_of(data, start, stop)
-        return InitDataState("foreign", start, None, None, (), f"something else: {hint.words}")
+        return InitDataState(state="foreign", offset=start, words=f"something else: {hint.words}")
     block = data[start : start + init_data.SIZE]
     near = init_data.nearest_set(block)
     changed = init_data.deviations(block, near)
@@ -182,7 +187,14 @@ def init_data_state(data: bytes, start: int, stop: int) -> InitDataState:
     more = f"{len(changed)} field{'' if len(changed) == 1 else 's'}"
     words = f"set {near}" if not changed else f"looks like set {near}, but for {more}"
     damaged = block[0] != init_data.SETS[near][0]
-    return InitDataState("damaged" if damaged else "present", start, name, near, changed, words)
+    return InitDataState(
+        state="damaged" if damaged else "present",
+        offset=start,
+        set=name,
+        nearest=near,
+        deviations=changed,
+        words=words,
+    )
 
 
 def system_param_state(data: bytes, start: int, stop: int) -> SystemParamState:
@@ -198,23 +210,37 @@ def system_param_state(data: bytes, start: int, stop: int) -> SystemParamState:
     live = system_param.live_copy(flags)
     mirrored = copies[0] == copies[1] if kinds.count("cut") == 0 and kinds != ("blank", "blank") else None
     if kinds[0] == "cut" or not any(copies):
-        return SystemParamState("cut", start, kinds, None, None, None, "behind the end of the file")
+        return SystemParamState(state="cut", offset=start, copies=kinds, words="behind the end of the file")
     if set(kinds) <= {"blank", "zeros", "cut"} and fill.is_fill(flags, 0, len(flags)):
         words = "blank" if "zeros" not in kinds else "blank, or filled with 0x00"
-        return SystemParamState("blank", start, kinds, None, None, False, words)
+        return SystemParamState(state="blank", offset=start, copies=kinds, network_stored=False, words=words)
     usable = [kind in ("parameters", "unfamiliar") for kind in kinds]
     stored = None if not any(usable) else _network(copies, live) is not None
     problem = _problem(kinds, usable, flags, live, mirrored=mirrored)
     if problem is not None:
         foreign = not any(usable) and "foreign" in kinds
         return SystemParamState(
-            "foreign" if foreign else "corrupt", start, kinds, mirrored, live, stored, problem
+            state="foreign" if foreign else "corrupt",
+            offset=start,
+            copies=kinds,
+            mirrored=mirrored,
+            live=live,
+            network_stored=stored,
+            words=problem,
         )
     words = _present_words(kinds, live, mirrored=mirrored)
     if kinds[-1] == "cut" or not flags:
         words += ", cut by the end of the file"
     words += ", network stored" if stored else ", no network stored"
-    return SystemParamState("present", start, kinds, mirrored, live, stored, words)
+    return SystemParamState(
+        state="present",
+        offset=start,
+        copies=kinds,
+        mirrored=mirrored,
+        live=live,
+        network_stored=stored,
+        words=words,
+    )
 
 
 def _sectors(data: bytes, start: int, stop: int) -> tuple[tuple[bytes, ...], bytes]:

@@ -29,7 +29,7 @@ from imgtool.operations.inspect.survey_plan import TRAILING, goes_on, head_of, p
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgtool.formats.reading import Fact, Firmware
+    from imgtool.formats.reading import Firmware
     from imgtool.layout.regions import Region
     from imgtool.operations.inspect.survey_plan import SurveyPlan
 
@@ -75,7 +75,7 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     before = [region for region in ordered if region.end <= start] if plan.is_flash or plan.used else []
     behind = [region for region in ordered if start <= region.start < len(data)]
     parts, found = _head_parts(data, head, before)
-    known_end = stated_irom_end(data, reading)
+    known_end = stated_irom_end(reading)
     if known_end is not None and start < known_end <= len(data):
         parts.append(Part(PartKind.IROM, start, known_end - start, IROM_BASE + start))
         start = known_end
@@ -180,7 +180,7 @@ def _used_part(data: bytes, region: Region, stop: int) -> Part:
     if region.kind is PartKind.RF_CAL:
         cal = rf_cal_state(data, start, stop)
         # Some vendors keep text there: what identifies the device, and its network.
-        kind = PartKind.USER_DATA if cal.foreign == "text" else PartKind.RF_CAL
+        kind = PartKind.USER_DATA if cal.foreign == contents.HintKind.TEXT else PartKind.RF_CAL
         return Part(kind, start, size, note=cal.words)
     if region.kind is PartKind.SYSTEM_PARAM:
         return Part(region.kind, start, size, note=system_param_state(data, start, stop).words)
@@ -193,9 +193,8 @@ def _used_part(data: bytes, region: Region, stop: int) -> Part:
 def _unknown_part(data: bytes, start: int, stop: int, where: str = "") -> Part:
     """What no format knows, with what it looks like."""
     hint = contents.hint_of(data, start, stop)
-    facts: dict[str, Fact] = {"looks_like": hint.words, "entropy": round(hint.entropy, 2)}
     note = ", ".join(word for word in (where, hint.words) if word)
-    return Part(PartKind.UNKNOWN, start, stop - start, note=note, facts=facts)
+    return Part(PartKind.UNKNOWN, start, stop - start, note=note, value=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +289,8 @@ def _old_init_data(data: bytes, start: int) -> Reading:
     """Init data where the firmware looks for none: no part of that kind, as nothing uses it."""
     note = f"init data of an earlier firmware, {init_data.part_at(data, start, SECTOR).note}"
     entropy = contents.hint_of(data, start, start + SECTOR).entropy
-    facts: dict[str, Fact] = {"looks_like": "init data", "entropy": round(entropy, 2)}
-    return Reading(FileKind.INIT_DATA, (Part(PartKind.UNKNOWN, start, SECTOR, note=note, facts=facts),))
+    hint = contents.Hint(contents.HintKind.INIT_DATA, "init data", entropy)
+    return Reading(FileKind.INIT_DATA, (Part(PartKind.UNKNOWN, start, SECTOR, note=note, value=hint),))
 
 
 def _with_code_joined(data: bytes, runs: list[_SectorRun]) -> list[_SectorRun]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill, lx106
-from imgtool.formats.images import irom
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import Finding, PartKind, Severity
-from imgtool.formats.regions import init_data, nodemcu_page, rtos_partitions
+from imgtool.formats.regions import init_data, rtos_partitions
+from imgtool.formats.regions.nodemcu_page import PartitionTable
 from imgtool.layout.fit import kept_regions
 from imgtool.layout.generations import ARDUINO, generation, generation_of
 from imgtool.layout.nodemcu import resolve, table_regions
@@ -26,8 +26,8 @@ from imgtool.operations.inspect.sdk_sectors import rf_cal_state
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Firmware, Part, Reading
-    from imgtool.formats.regions.nodemcu_page import PartitionTable
     from imgtool.layout.traits import Generation
+
 
 __all__ = ["TRAILING", "SurveyPlan", "goes_on", "head_of", "plan_of", "reserved_regions", "stated_irom_end"]
 
@@ -63,15 +63,13 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyP
     """
     size = len(data)
     row = _row_at_end(firmware)
-    is_flash = (
-        size in _SIZES and stated_irom_end(data, reading) != size and not _runs_to_end(data, reading, row)
-    )
+    is_flash = size in _SIZES and stated_irom_end(reading) != size and not _runs_to_end(data, reading, row)
     stated = None if reading.header is None else reading.header.flash_size
     stated_end = 0 if stated is None else stated.bytes
     regions, findings = _regions(data, reading, stated_end, row, is_flash=is_flash)
     if not generation_of(firmware).keeps_rf_cal:
         regions = tuple(r for r in regions if r.kind is not PartKind.RF_CAL or _is_rf_cal(data, r))
-    fresh = not is_flash and stated_irom_end(data, reading) is not None
+    fresh = not is_flash and stated_irom_end(reading) is not None
     image = fresh and (size >= stated_end or not _ends_erased(data))
     if stated is None or stated_end == size or image or KINDS[reading.kind].brings is Starter.RTOS:
         return SurveyPlan(regions, is_flash, findings, not fresh)
@@ -120,7 +118,7 @@ def _regions(
     if starter is Starter.RTOS:
         rtos = rtos_partitions.table_at(data, _RTOS_TABLE)
         return (() if rtos is None else rtos_regions(rtos, size)), ()
-    table = _table(data, reading)
+    table = _table(reading)
     if table is not None:
         return _of_table(table, stated_end or size, is_flash=is_flash)
     # No SDK keeps anything at the end of 256KB.
@@ -163,20 +161,15 @@ def _of_table(
         return (), (Finding(Severity.WARNING, "partition-table", str(problem), problem.offset),)
 
 
-def _table(data: bytes, reading: Reading) -> PartitionTable | None:
-    for part in reading.parts:
-        if part.kind is PartKind.PARTITION_TABLE:
-            page = nodemcu_page.page_at(data, part.offset)
-            return None if page is None else page.table
-    return None
+def _table(reading: Reading) -> PartitionTable | None:
+    value = next((part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
+    return value if isinstance(value, PartitionTable) else None
 
 
-def stated_irom_end(data: bytes, reading: Reading) -> int | None:
+def stated_irom_end(reading: Reading) -> int | None:
     """The end of irom that an unresolved NodeMCU table states; None where there is none."""
-    for part in reading.parts:
-        if part.kind is PartKind.PARTITION_TABLE:
-            return irom.irom_end(data, part.offset)
-    return None
+    table = _table(reading)
+    return None if table is None else table.irom_end
 
 
 def goes_on(data: bytes, reading: Reading) -> bool:
@@ -190,7 +183,7 @@ def goes_on(data: bytes, reading: Reading) -> bool:
         data: The whole file, one that begins at flash address 0.
         reading: What the format at its start made of it.
     """
-    known_end = stated_irom_end(data, reading)
+    known_end = stated_irom_end(reading)
     if known_end is not None:
         return known_end < len(data)
     _, start = head_of(reading)

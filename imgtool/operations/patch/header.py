@@ -173,7 +173,7 @@ def entry_findings(after: Description) -> tuple[Finding, ...]:
     return (Finding(Severity.WARNING, "entry", message, _ENTRY),)
 
 
-def size_said(data: bytes, description: Description, size: str) -> tuple[Finding, ...]:
+def size_said(description: Description, size: str) -> tuple[Finding, ...]:
     """What a firmware makes of another flash size.
 
     Raises:
@@ -183,5 +183,5 @@ def size_said(data: bytes, description: Description, size: str) -> tuple[Finding
     if not generation_of(firmware).is_nodemcu or not KINDS[description.kind].has_layout:
         return ()
     flash = flash_size(size)
-    layout_for(flash, firmware, table_of(data, description), irom_end_of(description))
+    layout_for(flash, firmware, table_of(description), irom_end_of(description))
     return size_findings(flash, firmware)

@@ -85,7 +85,7 @@ def _init_data_place(data: bytes, before: Description, *, create: bool) -> int:
             expected="init data, a full image or a dump",
             found=str(before.kind) if place is None else "another content at its place",
         )
-    region = layout_of(data, before).find(PartKind.INIT_DATA)
+    region = layout_of(before).find(PartKind.INIT_DATA)
     if region is None or region.start + INIT_DATA_SIZE > len(data):
         raise LayoutError(
             "the file does not reach to where init data belongs",

@@ -67,16 +67,16 @@ def placed_edits(
             raise FormatError(
                 "the file is empty", source=image.name, expected="a file system", found="0 bytes"
             )
-        _check_free(data, image, description)
+        _check_free(image, description)
         return (_placed_edit(data, "file system", image, None),), ()
-    layout, firmware = layout_of(data, description), description.firmware
+    layout, firmware = layout_of(description), description.firmware
     ends = {region.start: region.end for region in layout.regions}
     placed = [("LFS image", piece) for piece in place_lfs(lfs, layout, firmware)]
     files = place_filesystem(image, layout, firmware, irom_end_of(description))
     placed += [("file system", piece) for piece in files]
     for _, piece in placed:
         check_in_flash(piece, layout.flash)
-        _check_free(data, piece, description)
+        _check_free(piece, description)
     edits = tuple(_placed_edit(data, what, piece, ends.get(piece.address)) for what, piece in placed)
     return edits, tuple(filesystem_findings(image, layout, firmware))
 
@@ -85,8 +85,8 @@ def _has_table(description: Description) -> bool:
     return any(part.kind is PartKind.PARTITION_TABLE for part in description.parts)
 
 
-def _check_free(data: bytes, piece: Piece, description: Description) -> None:
-    table = table_of(data, description)
+def _check_free(piece: Piece, description: Description) -> None:
+    table = table_of(description)
     stated = None if table is None else table.irom_end
     for part in description.parts:
         # A fresh table says where irom ends; what stands behind is no part of it, though nothing else tells.

@@ -75,7 +75,7 @@ class Changes:
     repair: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Patched:
     """A changed file.
 
@@ -123,11 +123,13 @@ def patch(data: bytes, changes: Changes) -> Patched:
         edits += table.edits
         findings += table.findings
     if changes.header.size is not None:
-        findings += size_said(*_draft(data, edits), changes.header.size)
+        findings += size_said(_draft(data, edits)[1], changes.header.size)
     if changes.init_data != _NO_INIT_DATA:
         init_data = tuple(init_data_edits(*_draft(data, edits), changes.init_data))
         edits += init_data
         findings += rf_cal_findings(data, before) if init_data else ()
+    else:
+        init_data = ()
     if changes.lfs is not None or changes.filesystem is not None:
         placed, said = placed_edits(*_draft(data, edits), changes.lfs, changes.filesystem)
         edits += placed
@@ -149,8 +151,15 @@ def patch(data: bytes, changes: Changes) -> Patched:
     findings += [f for f in after.findings if f.severity is Severity.ERROR and f not in findings]
     if changes.entry is not None:
         findings += entry_findings(after)
-    findings += place_findings(after, [edit for edit in edits if edit.field.startswith("init data")])
-    return Patched(result, tuple(edits), differences(data, result, edits), before, after, tuple(findings))
+    findings += place_findings(after, init_data)
+    return Patched(
+        data=result,
+        edits=tuple(edits),
+        differences=differences(data, result, edits),
+        before=before,
+        after=after,
+        findings=tuple(findings),
+    )
 
 
 def _draft(data: bytes, edits: Sequence[Edit]) -> tuple[bytes, Description]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, IROM_PLACE, IROM_WINDOW, SECTOR
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
-from imgtool.formats.reading import Fact, Finding, PartKind, Severity
+from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
 from imgtool.layout.nodemcu import PARTITION_STEP, SYSTEM_PARAM_SIZE, resolve
@@ -116,11 +116,11 @@ def check_table(data: bytes, before: Description, after: Description) -> None:
         _check(resolve(table, flash, 0).entries)
 
 
-def _stated(description: Description) -> tuple[Fact, str | None] | None:
-    """The entries of the partition table and the flash size that they are for; None without a table."""
+def _stated(description: Description) -> tuple[PartitionTable, str | None] | None:
+    """The partition table and the flash size that it is for; None without a table."""
     size = None if description.header is None else description.header.size
-    entries = (part.facts.get("entries") for part in description.parts)
-    return next(((found, size) for found in entries if found is not None), None)
+    values = (part.value for part in description.parts)
+    return next(((found, size) for found in values if isinstance(found, PartitionTable)), None)
 
 
 def _table_in(data: bytes, description: Description) -> tuple[int, RecordPage, PartitionTable]:

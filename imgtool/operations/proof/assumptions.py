@@ -138,7 +138,7 @@ class Observation:
         return median(self.times) if self.times else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What was seen on one chip.
 

@@ -155,12 +155,14 @@ class _Prover:
         except _HopelessError:
             pass
         return Proof(
-            tuple(self._found.get(name, Observation(name, words)) for name, words in ASSUMPTIONS.items()),
-            hashlib.sha256(b"".join(data for _, data in self._stub.blocks)).hexdigest(),
-            self._stub.size,
-            self._best,
-            None if block is None else block.address,
-            block is None or bool(self._found["restored"].holds),
+            observations=tuple(
+                self._found.get(name, Observation(name, words)) for name, words in ASSUMPTIONS.items()
+            ),
+            stub_sha256=hashlib.sha256(b"".join(data for _, data in self._stub.blocks)).hexdigest(),
+            stub_bytes=self._stub.size,
+            baud=self._best,
+            scratch=None if block is None else block.address,
+            restored=block is None or bool(self._found["restored"].holds),
         )
 
     # Observations.

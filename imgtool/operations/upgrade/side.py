@@ -109,7 +109,7 @@ class OldFlash:
         return cls(read, len(data), capacity, kind, data)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlashSide:
     """A flash and the firmware in it, at one moment.
 

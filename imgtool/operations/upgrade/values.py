@@ -109,7 +109,7 @@ class Names(NamedTuple):
     port: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FirmwareAdvice:
     """What an upgrade will do.
 

@@ -26,7 +26,7 @@ def on_4mb(data: bytes) -> bytes:
 
 
 def table_in(data: bytes) -> PartitionTable:
-    table = table_of(data, describe(data))
+    table = table_of(describe(data))
     assert table is not None
     return table
 

@@ -19,6 +19,7 @@ from imgtool.cli.show.html.sections import (
     block,
     checks,
     file_lists,
+    has_files,
     partitions,
     segments,
 )
@@ -29,11 +30,11 @@ from imgtool.cli.show.html.values import (
     definitions,
     escaped,
     fact_list,
-    is_records,
     link,
     table,
 )
-from imgtool.cli.show.render import image_words, summary_words, verdict_words
+from imgtool.cli.show.render import app_details, image_words, summary_words, verdict_words
+from imgtool.formats.reading import PartKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,9 +147,8 @@ def _lead(file: PageFile) -> str:
 
 def _size(file: PageFile) -> str | None:
     """The flash size in the header; an RTOS SDK application reads it by another table, and says so."""
-    other = file.parts[0].get("flash_size") if file.parts else None
-    stated = file.fields["header"]["size"]
-    return other if isinstance(other, str) else stated if isinstance(stated, str) else None
+    app, header = app_details(file.description), file.description.header
+    return (None if app is None else app.flash_size) or (None if header is None else header.size)
 
 
 def _map(file: PageFile) -> str:
@@ -207,14 +207,15 @@ def _details(file: PageFile) -> str:
 
 
 def _part(file: PageFile, number: int) -> str:
-    part = file.parts[number]
-    elsewhere = OF_ANY_PART | ({"files"} if is_records(part.get("files")) else set())
+    part, value = file.parts[number], file.description.parts[number].value
+    # Their files have a section of their own.
+    elsewhere = OF_ANY_PART | ({"files"} if has_files(value) else set())
     facts = {name: value for name, value in part.items() if name not in elsewhere}
     note = f" <span>{escaped(part['note'])}</span>" if part.get("note") else ""
     shown = (
         ""
         if not facts
-        else _init_data(part) or fact_list(facts, f"{part['kind']} at {address(part['offset'])}")
+        else _init_data(part, value) or fact_list(facts, f"{part['kind']} at {address(part['offset'])}")
     )
     return (
         f'<details class="{sort_of(part["kind"])}">'
@@ -225,16 +226,17 @@ def _part(file: PageFile, number: int) -> str:
     )
 
 
-def _init_data(part: dict[str, Any]) -> str:
+def _init_data(part: dict[str, Any], init: object) -> str:
     """Init data by its documented fields; those that differ from set v05 say so."""
-    fields = part.get("fields")
-    if part["kind"] != "init-data" or not isinstance(fields, dict):
+    if part["kind"] != PartKind.INIT_DATA:
         return ""
-    from imgtool.formats.regions.init_data import FIELDS, SETS
+    from imgtool.formats.regions.init_data import FIELDS, SETS, InitData
 
+    if not isinstance(init, InitData):
+        return ""
     rows = []
     for field in FIELDS:
-        value = fields.get(field.name)
+        value = init.values[field.name]
         if not field.settable or not isinstance(value, int):
             continue
         usual = value & 0xFF == SETS["v05"][field.offset]

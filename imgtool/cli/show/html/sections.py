@@ -8,12 +8,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from imgtool.cli.show.html.values import Cell, address, escaped, is_records, link, rows_of, table
+from imgtool.cli.show.html.values import Cell, address, escaped, link, rows_of, table
+from imgtool.formats.filesystems.espfs import EspFs
+from imgtool.formats.filesystems.stored_files import FileListing
 from imgtool.formats.kinds import KINDS
-from imgtool.formats.regions.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST
+from imgtool.formats.regions.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST, PartitionTable
+from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
 from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.formats.regions.nodemcu_page import Entry
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
@@ -23,6 +29,7 @@ __all__ = [
     "block",
     "checks",
     "file_lists",
+    "has_files",
     "partitions",
     "segments",
 ]
@@ -84,66 +91,77 @@ def partitions(file: PageFile) -> str:
     """The entries of partition tables, with what lies there."""
     tables = []
     linked = KINDS[file.description.kind].at_start
-    for part in file.parts:
-        if part["kind"] != "partition-table":
+    for part, fields in zip(file.description.parts, file.parts, strict=True):
+        name, records, starts = _records(part.value, fields)
+        if not records:
             continue
-        for name, records in part.items():
-            if name in OF_ANY_PART or not is_records(records):
-                continue
-            open_ended = part.get("resolved") is False
-            head, rows = rows_of([_as_it_stands(each) if open_ended else each for each in records])
-            if linked:
-                head.append("begins with")
-                for record, row in zip(records, rows, strict=True):
-                    start = record.get("address", record.get("offset"))
-                    known = not open_ended or start or record["type"] == EAGLEROM
-                    row.append(Cell(_holds(file, start) if known else ""))
-            tables.append(table(f"{name} at {address(part['offset'])}", head, rows))
+        head, rows = rows_of(records)
+        if linked:
+            head.append("begins with")
+            for start, row in zip(starts, rows, strict=True):
+                row.append(Cell("" if start is None else _holds(file, start)))
+        tables.append(table(f"{name} at {address(part.offset)}", head, rows))
     return block(file, "Partition table", "".join(tables))
 
 
-def _as_it_stands(record: dict[str, Any]) -> dict[str, Any]:
+def _records(
+    value: object, fields: dict[str, Any]
+) -> tuple[str, Sequence[dict[str, Any]], Sequence[int | None]]:
+    """What the entries of a partition table are called, their fields, and where each begins if known."""
+    if isinstance(value, RtosPartitionTable):
+        return "partitions", fields["partitions"], [row.offset for row in value.partitions]
+    if not isinstance(value, PartitionTable):
+        return "", (), ()
+    if value.resolved:
+        return "entries", fields["entries"], [entry.address for entry in value.entries]
+    pairs = list(zip(fields["entries"], value.entries, strict=True))
+    known = [entry.address if entry.address or entry.type == EAGLEROM else None for entry in value.entries]
+    return "entries", [_as_it_stands(record, entry) for record, entry in pairs], known
+
+
+def _as_it_stands(record: dict[str, Any], entry: Entry) -> dict[str, Any]:
     """An entry of a NodeMCU table before its first boot, with words for what that will fill in."""
     said = dict(record)
-    if record["address"] == 0 and record["type"] != EAGLEROM:
+    if entry.address == 0 and entry.type != EAGLEROM:
         said["address"] = "by the first boot"
-    if record["size"] == TAKE_REST:
+    if entry.size == TAKE_REST:
         said["size"] = "the rest"
-    elif record["size"] == 0 and record["type"] != END_MARKER:
+    elif entry.size == 0 and entry.type != END_MARKER:
         said["size"] = "by the first boot"
     return said
 
 
-def _holds(file: PageFile, offset: object) -> str:
+def _holds(file: PageFile, offset: int) -> str:
     """The part that begins a partition."""
-    number = file.part_at(offset) if isinstance(offset, int) and offset < file.description.size else None
+    number = file.part_at(offset) if offset < file.description.size else None
     return "" if number is None else link(f"{file.anchor}-p{number}", escaped(file.parts[number]["kind"]))
+
+
+def has_files(value: object) -> bool:
+    """Whether what a part holds has files, for :func:`file_lists`."""
+    return isinstance(value, EspFs | FileListing) and bool(value.files)
 
 
 def file_lists(file: PageFile) -> str:
     """The files of each file system, with how full it is."""
     shown = []
-    for number, part in enumerate(file.parts):
-        listed = part.get("files")
-        if not is_records(listed):
+    for number, (part, fields) in enumerate(zip(file.description.parts, file.parts, strict=True)):
+        if not has_files(part.value):
             continue
-        where = f"{part['kind']} at {address(part['offset'])}"
+        listed = fields["files"]
+        where = f"{part.kind} at {address(part.offset)}"
         known = [f"{len(listed):,} file{'' if len(listed) == 1 else 's'}"]
-        known += [
-            f"{bytes_and_units(part[name])} {name}" for name in ("used", "free") if _is_count(part.get(name))
-        ]
+        if isinstance(part.value, FileListing):
+            counts = ((part.value.used, "used"), (part.value.free, "free"))
+            known += [f"{bytes_and_units(count)} {name}" for count, name in counts if count is not None]
+            if all(each.whole for each in part.value.files):
+                listed = [{name: each[name] for name in each if name != "whole"} for each in listed]
         place = link(f"{file.anchor}-p{number}", escaped(where))
-        if all(each.get("whole") for each in listed):
-            listed = [{name: value for name, value in each.items() if name != "whole"} for each in listed]
         rows = table(f"Files of {where}", *rows_of(listed))
         if len(listed) > _FEW_ROWS:
             rows = f"<details><summary>all files</summary>{rows}</details>"
         shown.append(f"<p>{place}: {escaped(', '.join(known))}</p>{rows}")
     return block(file, "Files", "".join(shown))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and value >= 0
 
 
 def segments(file: PageFile) -> str:

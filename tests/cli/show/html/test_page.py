@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fixtures.dumps import SECRETS
-from imgtool.cli.show.documents import description_fields
-from imgtool.cli.show.html import page as page_module
 from imgtool.cli.show.html.page import html_page
 from imgtool.cli.show.html.values import escaped, fact_list
+from imgtool.formats.containers.gzip_file import GzipStream
+from imgtool.formats.containers.text_file import TextFile
+from imgtool.formats.containers.tuya import TuyaHeader
+from imgtool.formats.contents import Hint, HintKind
+from imgtool.formats.filesystems.espfs import EspFs, EspFsFile
+from imgtool.formats.filesystems.spiffs import SpiffsSignature
+from imgtool.formats.filesystems.stored_files import FileListing, ListedFile
+from imgtool.formats.images.rtos_app import AppDescription, RtosAppDetails
 from imgtool.formats.reading import (
     Checksum,
     FileKind,
@@ -29,7 +36,9 @@ from imgtool.formats.reading import (
     SegmentInfo,
     Severity,
 )
+from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 from imgtool.operations.inspect.describe import Description, describe
+from imgtool.operations.inspect.file_systems import with_files
 from tests.html_reading import Page
 from tests.support import IMAGES, Command, Put, aggregate, corpus_folder
 
@@ -42,27 +51,62 @@ def page_of(data: bytes, name: str = "file.bin") -> str:
 
 
 def made_up(text: str) -> Description:
-    """A description with one text wherever a file can have one; as a name never one that fields have."""
-    name = f"{text} a"
+    """A description with one text wherever a file can have one."""
+    listing = FileListing(
+        superblock=SpiffsSignature(0x1000, 3, text),
+        kind=PartKind.SPIFFS,
+        layout=text,
+        files=(ListedFile(text, 3, whole=True), ListedFile(text, 3, whole=False)),
+        used=1,
+        free=2,
+        deleted=0,
+        half_written=0,
+        most_erases=None,
+    )
+    app = RtosAppDetails(1, AppDescription(text, text, text, text, text))
     parts = (
         Part(PartKind.IMAGE_V1, 0, 16, 0x40100000, Checksum("xor8", 1, 2), (SegmentInfo(8, 8, 0),), text),
-        Part(PartKind.SPIFFS, 16, 16, note=text, facts={"files": [{"name": text, "size": 3}], name: text}),
-        Part(PartKind.INIT_DATA, 32, 16, facts={"set": text, "fields": {"version": 5, name: 1}}),
-        Part(
-            PartKind.PARTITION_TABLE, 48, 16, facts={"entries": [{"name": text, "address": 16}, {name: text}]}
+        Part(PartKind.SPIFFS, 16, 16, note=text, value=listing),
+        Part(PartKind.USER_DATA, 32, 16, value=EspFs((EspFsFile(text, b"", 3, text),))),
+        Part(PartKind.PARTITION_TABLE, 48, 16, value=RtosPartitionTable((Partition(0, 0x10, 16, 16, text),))),
+        Part(PartKind.APP, 64, 16, value=app),
+        *(
+            Part(PartKind.UNKNOWN, 80 + number, 1, value=value)
+            for number, value in enumerate(
+                (
+                    GzipStream(text, 1),
+                    Hint(HintKind.DATA, text, 1.0),
+                    TextFile(text, title=text),
+                    TuyaHeader(text),
+                )
+            )
         ),
-        Part(PartKind.APP, 64, 16, facts={"list": [text, text], "inner": {"a": {name: [{name: text}]}}}),
     )
     return Description(
-        FileKind.FLASH_DUMP,
-        80,
-        "00" * 32,
-        Firmware(text, text, text, text, text, text, {name: text}),
-        Header(1, 0x40100004, 2, 0x40),
-        parts,
-        (Finding(Severity.ERROR, text, text, 48), Finding(Severity.NOTE, text, text)),
-        content=Description(FileKind.UNKNOWN, 0, "", None, None, (), (Finding(Severity.NOTE, text, text),)),
+        kind=FileKind.FLASH_DUMP,
+        size=84,
+        sha256="00" * 32,
+        firmware=Firmware(text, text, text, text, text, text, {f"{text} a": text}),
+        header=Header(1, 0x40100004, 2, 0x40),
+        parts=parts,
+        findings=(Finding(Severity.ERROR, text, text, 48), Finding(Severity.NOTE, text, text)),
+        content=Description(
+            kind=FileKind.UNKNOWN,
+            size=0,
+            sha256="",
+            firmware=None,
+            header=None,
+            parts=(),
+            findings=(Finding(Severity.NOTE, text, text),),
+        ),
     )
+
+
+def facts_of_any_shape(text: str) -> dict[str, Any]:
+    """Facts with one text wherever they can have one; as a name never one that fields have."""
+    name = f"{text} a"
+    records = [{"name": text, "address": 16}, {name: text}]
+    return {name: text, "records": records, "list": [text, text], "inner": {"a": {name: [{name: text}]}}}
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -131,7 +175,22 @@ def test_findings_lead_to_their_region() -> None:
 @pytest.mark.parametrize(("count", "more"), [(20, ""), (21, "1 more"), (1500, "1,480 more")])
 def test_many_findings_are_folded(count: int, more: str) -> None:
     findings = tuple(Finding(Severity.NOTE, "n", f"finding {number};") for number in range(count))
-    page = html_page([("x", Description(FileKind.UNKNOWN, 0, "", None, None, (), findings))])
+    page = html_page(
+        [
+            (
+                "x",
+                Description(
+                    kind=FileKind.UNKNOWN,
+                    size=0,
+                    sha256="",
+                    firmware=None,
+                    header=None,
+                    parts=(),
+                    findings=findings,
+                ),
+            )
+        ]
+    )
     text = Page(page).text
 
     assert Page(page).errors == []
@@ -220,7 +279,22 @@ def test_a_file_of_one_part_has_no_strip() -> None:
 @pytest.mark.parametrize(("count", "bands"), [(2, 2), (300, 300), (301, 0)])
 def test_thousands_of_parts_have_the_strip_alone(count: int, bands: int) -> None:
     parts = tuple(Part(PartKind.UNKNOWN, 16 * number, 16) for number in range(count))
-    page = html_page([("x", Description(FileKind.FLASH_DUMP, 16 * count, "", None, None, parts, ()))])
+    page = html_page(
+        [
+            (
+                "x",
+                Description(
+                    kind=FileKind.FLASH_DUMP,
+                    size=16 * count,
+                    sha256="",
+                    firmware=None,
+                    header=None,
+                    parts=parts,
+                    findings=(),
+                ),
+            )
+        ]
+    )
 
     assert (Page(page).errors, page.count('class="band"')) == ([], bands)
     assert (page.count('class="mini"'), page.count("<details ")) == (bands == 0, count)
@@ -242,6 +316,9 @@ def test_markup_in_a_file_is_shown_as_text() -> None:
     assert Page(page).tags == Page(html_page([("x", made_up("x"))])).tags
     assert " ".join(HOSTILE.split()) in Page(page).text
 
+    facts = Page(fact_list(facts_of_any_shape(HOSTILE), HOSTILE))
+    assert (facts.errors, facts.tags) == ([], Page(fact_list(facts_of_any_shape("x"), "x")).tags)
+
 
 @given(text=st.text(min_size=1, max_size=40))
 def test_no_text_makes_an_element(text: str) -> None:
@@ -251,7 +328,11 @@ def test_no_text_makes_an_element(text: str) -> None:
 
     # Commas let a line break; nothing else depends on a text.
     assert page.errors == []
-    assert [tag for tag in page.tags if tag != "wbr"] == usual.tags
+    assert [tag for tag in page.tags if tag != "wbr"] == [tag for tag in usual.tags if tag != "wbr"]
+
+    facts = Page(fact_list(facts_of_any_shape(text), text))
+    assert facts.errors == []
+    assert [tag for tag in facts.tags if tag != "wbr"] == Page(fact_list(facts_of_any_shape("x"), "x")).tags
 
 
 @given(text=st.text())
@@ -389,23 +470,21 @@ def test_copies_of_parameters_are_told_where_they_differ() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 100])
-def test_files_of_a_file_system_are_a_table(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    listed = [{"path": f"f{number}.lua", "size": 10 * number} for number in range(count)]
-
-    def fields(path: str, description: Description) -> dict[str, Any]:
-        result = description_fields(path, description)
-        part = next(part for part in result["parts"] if part["kind"] == "spiffs")
-        part |= {"files": listed, "used": 65536, "free": 12}
-        return result
-
-    monkeypatch.setattr(page_module, "description_fields", fields)
-    page = page_of(IMAGES[DUMP])
+def test_files_of_a_file_system_are_a_table(count: int) -> None:
+    described = with_files(IMAGES[DUMP], describe(IMAGES[DUMP]))
+    number = next(at for at, part in enumerate(described.parts) if part.kind is PartKind.SPIFFS)
+    found = described.parts[number].value
+    assert isinstance(found, FileListing)
+    listed = tuple(ListedFile(f"f{number}.lua", 10 * number, whole=True) for number in range(count))
+    part = replace(described.parts[number], value=replace(found, files=listed, used=65536, free=12))
+    parts = (*described.parts[:number], part, *described.parts[number + 1 :])
+    page = html_page([("file.bin", replace(described, parts=parts))])
     text = Page(page).text
 
     words = "1 file" if count == 1 else f"{count} files"
     assert Page(page).errors == []
     assert f"spiffs at 0x03e000: {words}, 65,536 bytes (64 KB) used, 12 bytes free" in text
-    assert [text.count(f" {each['path']} ") for each in listed] == [1] * count
+    assert [text.count(f" {each.path} ") for each in listed] == [1] * count
     assert ("<summary>all files</summary>" in page) == (count == 100)
 
 
