@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from imgtool.device.identity import ChipIdentity
     from imgtool.device.port import PortInfo, Wire, list_ports, open_wire
     from imgtool.device.session import ConnectOptions, Session
+    from imgtool.engine.boot_logs import explain
+    from imgtool.engine.upgrades import advise
+    from imgtool.engine.watching import Watch
     from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
     from imgtool.formats.elf.symbols import ElfSymbols
     from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     )
     from imgtool.formats.regions.init_data import Deviation
     from imgtool.formats.registry import identify
-    from imgtool.operations.advise.judgement import advise
+    from imgtool.operations.actions import Action, Cure
     from imgtool.operations.advise.old_flash import old_flash
     from imgtool.operations.assemble.encode import encode
     from imgtool.operations.assemble.extras import InitDataSource
@@ -61,9 +64,9 @@ if TYPE_CHECKING:
         Pattern,
         RegionChange,
     )
-    from imgtool.operations.explain.boot_verdicts import Cure, Verdict
     from imgtool.operations.explain.crash_frames import Frame
-    from imgtool.operations.explain.log import Explanation, explain
+    from imgtool.operations.explain.log import Explanation
+    from imgtool.operations.explain.values import Verdict
     from imgtool.operations.extract.manifest import (
         Assembled,
         FileStretch,
@@ -93,7 +96,6 @@ if TYPE_CHECKING:
     from imgtool.operations.upgrade.side import OldFlash
     from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
     from imgtool.operations.watching.stream import (
-        Watch,
         WatchEvent,
         WatchLine,
         WatchNote,
@@ -145,11 +147,14 @@ _HOMES: Final = {
         "Severity",
     ),
     "imgtool.formats.filesystems.stored_files": ("FileSystem", "StoredFile"),
-    "imgtool.operations.advise.judgement": ("advise",),
+    "imgtool.engine.boot_logs": ("explain",),
+    "imgtool.engine.upgrades": ("advise",),
+    "imgtool.engine.watching": ("Watch",),
+    "imgtool.operations.actions": ("Action", "Cure"),
     "imgtool.operations.upgrade.side": ("OldFlash",),
     "imgtool.operations.advise.old_flash": ("old_flash",),
     "imgtool.operations.upgrade.values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
-    "imgtool.operations.explain.boot_verdicts": ("Cure", "Verdict"),
+    "imgtool.operations.explain.values": ("Verdict",),
     "imgtool.operations.building.images": ("Built", "BuiltFile", "BuiltSegment", "build"),
     "imgtool.operations.compare.files": ("compare",),
     "imgtool.operations.compare.values": (
@@ -163,7 +168,7 @@ _HOMES: Final = {
     "imgtool.operations.explain.crash_frames": ("Frame",),
     "imgtool.operations.inspect.describe": ("Description", "describe"),
     "imgtool.operations.assemble.encode": ("encode",),
-    "imgtool.operations.explain.log": ("Explanation", "explain"),
+    "imgtool.operations.explain.log": ("Explanation",),
     "imgtool.operations.extract.parts": ("ExtractedPart", "Extraction", "extract"),
     "imgtool.operations.assemble.extras": ("InitDataSource",),
     "imgtool.operations.inspect.file_systems": ("file_systems",),
@@ -194,7 +199,6 @@ _HOMES: Final = {
     "imgtool.operations.extract.to_elf": ("ElfOutput", "to_elf"),
     "imgtool.operations.flashing.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
     "imgtool.operations.watching.stream": (
-        "Watch",
         "WatchEvent",
         "WatchLine",
         "WatchNote",
@@ -206,6 +210,7 @@ _HOMES: Final = {
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Action",
     "ActiveSlot",
     "AdvicePoint",
     "AdviceVerdict",

@@ -8,18 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.boots import ResetCause
+from imgtool.operations.actions import cure
 from imgtool.operations.explain import crash_verdicts
 from imgtool.operations.explain.boot_rules import judged
-from imgtool.operations.explain.boot_verdicts import (
-    INSPECT,
-    MONITOR_FIRMWARE,
-    VERIFY,
-    WRITE,
-    Cure,
-    LogOutcome,
-    Verdict,
-    whole_files,
-)
+from imgtool.operations.explain.boot_verdicts import whole_files
+from imgtool.operations.explain.values import INSPECT, RECORD_FIRMWARE, VERIFY, WRITE, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,10 +114,10 @@ def loop_of(boots: Sequence[Boot], repeats: int) -> LogOutcome | None:
     looked_at = boots[-1] if boots[-1].checksum is not None else boots[-2]
     erased = looked_at.has("eboot-erased")
     cause = _NO_APPLICATION if erased else _HANGS if hangs >= _LEAST_HANGS else _why_again(known)
-    whole = Cure(
-        "See whether the file is whole; if it is, write it again, and compare.", (INSPECT, WRITE, VERIFY)
+    whole = cure(
+        "See whether the file is whole; if it is, write it again, and compare.", INSPECT, WRITE, VERIFY
     )
-    listen = Cure("Read what the firmware prints before it restarts.", (MONITOR_FIRMWARE,))
+    listen = cure("Read what the firmware prints before it restarts.", RECORD_FIRMWARE)
     return LogOutcome(
         Verdict.BOOT_LOOP,
         f"The chip starts again and again: {repeats} boots in this log are alike.",

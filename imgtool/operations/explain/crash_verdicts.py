@@ -11,31 +11,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.crash import DIVISION_BY_ZERO, EXCEPTIONS, place_of
-from imgtool.operations.explain.boot_verdicts import (
-    MONITOR_FIRMWARE,
+from imgtool.operations.actions import Remark, cure, name_functions
+from imgtool.operations.explain.boot_verdicts import whole_files
+from imgtool.operations.explain.values import (
+    RECORD_FIRMWARE,
+    SAFEST_WRITE,
     VERIFY,
     WRITE,
-    Cure,
     LogOutcome,
     Verdict,
-    whole_files,
 )
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.boots import Boot
     from imgtool.formats.logs.crash import Crash
+    from imgtool.operations.actions import Cure
 
 __all__ = ["NAME_FUNCTIONS", "exception", "hardware_watchdog", "watchdog", "when"]
 
-NAME_FUNCTIONS: Final = Cure(
-    "See which function that was: give the ELF file of exactly this build.",
-    ("imgtool explain --elf FIRMWARE.elf LOG",),
+NAME_FUNCTIONS: Final = cure(
+    "See which function that was: give the ELF file of exactly this build.", name_functions()
 )
-_WHOLE: Final = Cure("Record the whole dump; it says where that was.", (MONITOR_FIRMWARE,))
-_AGAIN: Final = Cure("If so, write all of it again, and compare.", (WRITE, VERIFY))
-_OTHER_MODE: Final = Cure(
+_WHOLE: Final = cure("Record the whole dump; it says where that was.", RECORD_FIRMWARE)
+_AGAIN: Final = cure("If so, write all of it again, and compare.", WRITE, VERIFY)
+_OTHER_MODE: Final = cure(
     "If it verifies, and this stays: a mode that every flash chip knows, and a better power supply.",
-    ("imgtool flash -fm dout -ff 40m FILE",),
+    SAFEST_WRITE,
 )
 
 _ILLEGAL, _FETCH, _LOAD_STORE, _INTERRUPT, _DIVISION, _ALIGNMENT = 0, 2, 3, 4, 6, 9
@@ -191,23 +192,29 @@ def _cures(boot: Boot, crash: Crash, *, early: bool) -> tuple[Cure, ...]:
         return (whole_files(boot), _AGAIN, _OTHER_MODE, named)
     return (
         named,
-        Cure("If it began with the last writing: see whether the flash holds the file.", (VERIFY,)),
+        cure("If it began with the last writing: see whether the flash holds the file.", VERIFY),
     )
 
 
-def _notes(boot: Boot, crash: Crash) -> list[str]:
+def _notes(boot: Boot, crash: Crash) -> list[Remark]:
     notes = []
     allocation = crash.allocation
     if allocation is not None:
         place = f", asked for in {allocation.place}" if allocation.place else ""
-        notes.append(f"The last request for memory that failed was for {allocation.size:,} bytes{place}.")
+        notes.append(
+            Remark(f"The last request for memory that failed was for {allocation.size:,} bytes{place}.")
+        )
     if crash.context == "sys":
-        notes.append("ctx: sys: it happened in the SDK or in a callback from it, not in loop().")
+        notes.append(Remark("ctx: sys: it happened in the SDK or in a callback from it, not in loop()."))
     if crash.context == "bearssl":
-        notes.append("ctx: bearssl: it happened in an encrypted connection, which has a stack of its own.")
+        notes.append(
+            Remark("ctx: bearssl: it happened in an encrypted connection, which has a stack of its own.")
+        )
     if boot.crash_count > 1 and not crash.earlier:
         notes.append(
-            f"The firmware tells of {boot.crash_count} crashes before it restarts; the first one counts."
+            Remark(
+                f"The firmware tells of {boot.crash_count} crashes before it restarts; the first one counts."
+            )
         )
     return notes
 
@@ -225,7 +232,7 @@ def watchdog(boot: Boot) -> LogOutcome | None:
             f"The task watchdog ended the run{when(crash)}.",
             "A task of the RTOS ran for so long that no other one, or not the idle task, got its turn: a "
             "loop that waits for something, or one without vTaskDelay().",
-            (NAME_FUNCTIONS, Cure("Let long work wait now and then: vTaskDelay(1).")),
+            (NAME_FUNCTIONS, cure("Let long work wait now and then: vTaskDelay(1).")),
         )
     pc = "" if crash.pc is None else f" It was at 0x{crash.pc:08x}, {place_of(crash.pc)}."
     return LogOutcome(
@@ -236,7 +243,7 @@ def watchdog(boot: Boot) -> LogOutcome | None:
         "work.",
         (
             NAME_FUNCTIONS if crash.stack or crash.pc is not None else _WHOLE,
-            Cure(
+            cure(
                 "Give the SDK its turn: delay() or yield() in long loops (Arduino), tmr or node.task "
                 "(NodeMCU)."
             ),
@@ -255,7 +262,7 @@ def hardware_watchdog(boot: Boot, how: str = "") -> LogOutcome:
         "could print it; code in flash that is damaged; a weak supply. If it comes right after the "
         "loading each time, it is the flash rather than the program.",
         (
-            Cure("Read what the firmware prints before it hangs.", (MONITOR_FIRMWARE,)),
+            cure("Read what the firmware prints before it hangs.", RECORD_FIRMWARE),
             whole_files(boot),
             _AGAIN,
         ),

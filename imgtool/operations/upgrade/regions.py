@@ -174,7 +174,7 @@ def init_data_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
     if region.start + _BLOCK > after.size:
         reason = (
             f"OLD ends at 0x{after.size:06x}: what is at 0x{region.start:06x} was not read; "
-            "imgtool flash looks there, and writes init data if there is none"
+            "when the image is flashed, imgtool looks there, and writes init data if there is none"
         )
         return [AdvicePoint(Topic.INIT_DATA, AdviceVerdict.UNKNOWN, reason)]
     points = [_init_data(before, after, region)]

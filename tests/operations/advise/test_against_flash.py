@@ -10,13 +10,14 @@ import pytest
 
 from fixtures import blocks, dumps
 from fixtures.upgrades import MB, before_3, flash, from_3, lfs_region, spiffs, used, used_3
-from imgtool.operations.advise.judgement import advise_request
+from imgtool.engine.spelling import Names
+from imgtool.engine.upgrades import advise_request
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.flashing.draft import FlashRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.upgrade.side import OldFlash
-from imgtool.operations.upgrade.values import AdviceVerdict, Names, Topic
+from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 from tests.support import IMAGES
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from imgtool.operations.explain.boot_verdicts import Verdict
+from imgtool.operations.explain.values import Verdict
 from tests.boot_logs import (
     BANNER,
     CSUM_ERR,
