@@ -1,4 +1,6 @@
-"""The command line: commands, options, what a person sees, exit codes.  No formats, no layouts.
+"""The command line: commands, options, what a person sees.
 
-app.py is where it starts.  May import: everything below; nothing may import it.
+No formats and no layouts: what is known of firmware is below.  app.py is where it starts.
+
+May import: everything below; nothing may import it.
 """

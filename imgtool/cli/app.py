@@ -18,6 +18,7 @@ import typer
 import imgtool
 from imgtool.cli.input.arguments import InterruptedRunError, UsageError, expand_arguments
 from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -208,7 +209,8 @@ def _run(words: list[str]) -> int:
         return 0
     except _USAGE_ERROR as error:
         # typer's own print would know neither --json nor the hint.
-        raise UsageError(cast("typer.BadParameter", error).format_message().rstrip(".")) from None
+        message = cast("typer.BadParameter", error).format_message().rstrip(".")
+        raise UsageError(Phrase.quoting(message, words)) from None
     return code if isinstance(code, int) else 0
 
 
@@ -234,9 +236,9 @@ def hint_for(error: ImgtoolError) -> str:
 
 
 def _with_command(hint: str, words: Sequence[str]) -> str:
-    """The hint with the name of the command that was given."""
+    """The hint with the name of the command that was given; one of another case speaks of no command."""
     name = words[0].replace("_", "-") if words else ""
-    if name in COMMANDS or name in ALIASES:
+    if hint == HINTS[UsageError] and (name in COMMANDS or name in ALIASES):
         return hint.replace("COMMAND", words[0])
     return hint
 

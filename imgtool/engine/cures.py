@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imgtool.engine.spelling import spelled
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from imgtool.engine.spelling import Names
@@ -35,5 +36,5 @@ def worded(remark: Remark, names: Names | None = None) -> str:
     """
     if not remark.actions:
         return remark.text
-    commands = ", then ".join(spelled(action, names) for action in remark.actions)
-    return f"{remark.text.removesuffix('.')}: {commands}."
+    commands = Phrase.joined(", then ", (Name(spelled(action, names)) for action in remark.actions))
+    return Phrase(remark.text.removesuffix("."), ": ", commands, ".")

@@ -1,5 +1,6 @@
-"""Layout: where things lie in a flash, by firmware generation and size; rules of fit; what a first boot does.
+"""Layout: where things lie in a flash, by generation and size; the rules of fit; what a first boot does.
 
-No parsing (:mod:`imgtool.formats`) and no look at a flash (:mod:`imgtool.operations`).  May import: formats,
-chip.py, errors.py.
+No parsing (formats), and no look at a flash (operations).
+
+May import: formats, chip.py, quantities.py, errors.py.
 """

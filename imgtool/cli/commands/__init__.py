@@ -1,4 +1,6 @@
 """Commands: one small file each, a function whose annotated parameters are the options.
 
-They read what is named, call an operation and hand the result to show.  No rules and no layout of text here.
+No rules and no layout of text: they read what is named, ask the layers below and hand the result to show.
+
+May import: input, show, run, and the layers below cli.
 """

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from imgtool.errors import ImgtoolError
+from imgtool.phrase import Name, Phrase
 
 __all__ = ["NAMED_PLACES", "InterruptedRunError", "JsonOption", "UsageError", "expand_arguments"]
 
@@ -63,5 +64,5 @@ def expand_arguments(arguments: list[str]) -> list[str]:
         except (OSError, ValueError) as error:
             from imgtool.cli.input.files import unusable
 
-            raise unusable(f"the argument file {word[1:]}", "read", error) from None
+            raise unusable(Phrase("the argument file ", Name(word[1:])), "read", error) from None
     return words

@@ -12,6 +12,7 @@ import typer
 
 from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.input.options import images_of, size_name
+from imgtool.phrase import Name
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions, Session
@@ -173,7 +174,7 @@ def ports_of(given: list[str] | None, *, all_ports: bool) -> list[str]:
     ports = port_names(given)
     twice = next((name for name in ports if ports.count(name) > 1), None)
     if twice is not None:
-        raise UsageError("a port is given twice", expected="each port once", found=twice)
+        raise UsageError("a port is given twice", expected="each port once", found=Name(twice))
     return ports
 
 

@@ -13,6 +13,7 @@ import typer
 
 from imgtool.cli.input.arguments import UsageError
 from imgtool.errors import ChipError, FormatError, ImgtoolError, PortError, VerifyError
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
@@ -159,7 +160,8 @@ def port_name(given: list[str] | None) -> str:
     """
     names = port_names(given)
     if len(names) > 1:
-        raise UsageError("several ports are given", expected="one", found=", ".join(names))
+        found = Phrase.joined(", ", map(Name, names))
+        raise UsageError("several ports are given", expected="one", found=found)
     return names[0]
 
 
@@ -318,7 +320,7 @@ _BROKEN: Final = "a lower --baud or another cable helps where the line is bad; s
 def hint_of(error: ImgtoolError) -> str | None:
     """The cure for an error on the way to a chip, None where there is none of its own."""
     words = [*getattr(error, "__notes__", ()), _cure(error)]
-    return "; ".join(word for word in words if word) or None
+    return Phrase.joined("; ", [word for word in words if word]) or None
 
 
 def _cure(error: ImgtoolError) -> str | None:

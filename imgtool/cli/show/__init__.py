@@ -1,4 +1,6 @@
-"""Show: results for people on a terminal: text, tables, maps, progress; what is said comes from the results.
+"""Show: results for people on a terminal: text, tables, maps, progress.
 
-Nothing is computed or decided here.  May import: the layers below cli.
+Nothing is computed or decided here: what is said comes from the results.
+
+May import: the layers below cli.
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imgtool.phrase import Name, Phrase
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.crash import Crash
     from imgtool.operations.explain.crash_frames import Frame
 
-__all__ = ["frame_words", "read_symbols", "show_crash"]
+__all__ = ["frame_words", "place_words", "read_symbols", "show_crash", "source_words"]
 
 
 def read_symbols(paths: Sequence[Path]) -> list[ElfSymbols]:
@@ -97,10 +99,19 @@ def _register_words(name: str, value: int) -> str:
 
 def frame_words(frame: Frame) -> str:
     """A code address in words: its function and source line, or what memory that is."""
-    if frame.function is None:
-        return frame.place
-    place = "" if frame.file is None else f", {_short(frame.file)}:{frame.line}"
-    return f"{frame.function}+0x{frame.offset or 0:x}{place}"
+    source = source_words(frame)
+    return Phrase(place_words(frame), ", ", source) if source else place_words(frame)
+
+
+def place_words(frame: Frame) -> str:
+    """The function of a code address, or what memory that is."""
+    return frame.place if frame.function is None else f"{frame.function}+0x{frame.offset or 0:x}"
+
+
+def source_words(frame: Frame) -> Name:
+    """Its source line, empty where that is not known."""
+    known = frame.function is not None and frame.file is not None
+    return Name(f"{_short(frame.file or '')}:{frame.line}" if known else "")
 
 
 def _short(file: str) -> str:

@@ -13,6 +13,7 @@ from imgtool.cli.show.flash_map import draw_map
 from imgtool.cli.show.part_rows import part_rows
 from imgtool.cli.show.text import Span
 from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"
 # Files in which every record has a check of its own.
 _CHECKED_RECORDS: Final = (FileKind.INTEL_HEX, FileKind.S_RECORD)
 _LONG_DIGEST: Final = 64  # bits
+_LEAST_FIRMWARE: Final = 10  # columns
 _INDENT: Final = "            "  # of a map row: two columns, the address, two columns
 
 
@@ -96,7 +98,7 @@ def show_note(message: str | None) -> None:
 def show_error(error: ImgtoolError, hint: str) -> None:
     """Print an error and its hint to stderr."""
     screen = text.stderr()
-    screen.paragraph(str(error), lead=[Span("error: ", "bold red")])
+    screen.paragraph(error.phrase, lead=[Span("error: ", "bold red")])
     screen.paragraph(hint, lead=[Span("hint:  ", "bold")])
 
 
@@ -115,7 +117,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 
 def show_description(path: str, description: Description) -> None:
-    """Print what ``inspect`` found out about a file."""
+    """Print what ``inspect`` found out about a file; the path is a :class:`Name`, or has one in it."""
     screen = text.stdout()
     screen.paragraph(path, style="bold")
     screen.line(*_verdict(description))
@@ -141,7 +143,7 @@ def show_description(path: str, description: Description) -> None:
         show_findings(description.findings)
     if description.content is not None:
         screen.line()
-        show_description(f"{path}, inside", description.content)
+        show_description(Phrase(path, ", inside"), description.content)
 
 
 def image_words(description: Description) -> str:
@@ -161,20 +163,19 @@ def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     """Print what several files are: a row each, what is wrong with which, and a line that sums up."""
     screen = text.stdout()
     folder = _folder_of([path for path, _ in described])
-    named = [(os.path.relpath(path, folder) if folder else path, each) for path, each in described]
-    taken = [
-        (_clipped(path, _PATH_WIDTH, keep_end=True), f"{each.size:,}", str(each.kind)) for path, each in named
-    ]
-    left = screen.width - sum(2 + max(len(row[at]) for row in taken) for at in range(3)) - 2
+    named = [(Name(os.path.relpath(path, folder) if folder else path), each) for path, each in described]
+    taken = [(path, f"{each.size:,}", str(each.kind)) for path, each in named]
+    head = ("file", "size", "kind", "firmware")
+    left = _left_beside(taken, head, screen)
     rows = [(*row, _state(each, left)) for row, (_, each) in zip(taken, named, strict=True)]
     if folder:
-        screen.paragraph(folder, style="bold")
-    screen.table(rows, head=("file", "size", "kind", "firmware"), right=(1,))
+        screen.paragraph(Name(folder), style="bold")
+    screen.table(rows, head=head, right=(1,))
     wrong = [(path, finding) for path, each in named for finding in _errors(each)]
     if wrong:
         screen.line()
     for path, finding in wrong:
-        screen.paragraph(f"{path}: {finding.message}", lead=[Span("  error  ", "bold red")])
+        screen.paragraph(Phrase(path, ": ", finding.message), lead=[Span("  error  ", "bold red")])
     screen.line()
     screen.line(summary_words([description for _, description in named]))
 
@@ -187,7 +188,14 @@ def summary_words(descriptions: Sequence[Description]) -> str:
     return f"{len(descriptions)} files: {counts}"
 
 
-_PATH_WIDTH: Final = 29
+def _left_beside(rows: Sequence[Sequence[str]], head: Sequence[str], screen: Screen) -> int:
+    """How wide the firmware may be for one line a file, where its name leaves room for that."""
+    most = screen.name_width
+    widths = [
+        max(len(cell) for cell in column if len(cell) <= most) for column in zip(*rows, head, strict=False)
+    ]
+    left = screen.width - sum(2 + width for width in widths) - 2
+    return left if left >= _LEAST_FIRMWARE else screen.width
 
 
 def _folder_of(paths: Sequence[str]) -> str:
@@ -204,10 +212,8 @@ def _errors(description: Description) -> list[Finding]:
     return [f for f in description.findings if f.severity is Severity.ERROR] + inside
 
 
-def _clipped(words: str, width: int, *, keep_end: bool = False) -> str:
-    if len(words) <= width:
-        return words
-    return "..." + words[3 - width :] if keep_end else words[: width - 3] + "..."
+def _clipped(words: str, width: int) -> str:
+    return words if len(words) <= width else words[: width - 3] + "..."
 
 
 def _state(description: Description, width: int) -> Line:

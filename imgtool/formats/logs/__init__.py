@@ -1,5 +1,6 @@
 """Logs: what a chip says on its serial line, as values: boots, crashes, noise of a wrong speed.
 
-No judgement of what it means: that is :mod:`imgtool.operations.explain.log`.  In no row of the registry.  May
-import: chip.py.
+No judgement of what it means (operations/explain).  In no row of the registry.
+
+May import: chip.py.
 """

@@ -39,6 +39,7 @@ from imgtool.operations.upgrade.scripts import firmware_points, old_default
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import HARM, AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.operations.upgrade.words import differing, elsewhere_words, sentence_of
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,9 +117,9 @@ class _Advice:
     def advice(self) -> FirmwareAdvice:
         plan = self.plan
         same = plan is not None and self._same(plan)
-        as_is = side_after(self.before, _sectors(self.raw, self.old), self.content)
+        as_is = self._after(_sectors(self.raw, self.old))
         other = self._points(as_is)
-        after = as_is if plan is None else side_after(self.before, plan.pieces, self.content)
+        after = as_is if plan is None else self._after(plan.pieces)
         if same:
             after = replace(after, written=())  # imgtool flash leaves out what is there already
         points = other if plan is None else self._points(after)
@@ -128,7 +129,7 @@ class _Advice:
         if self.refused is not None:
             of_size = self.content.main is not None and self.refused.check in _OF_SIZE
             topic = Topic.FLASH_SIZE if of_size else Topic.BUILDS
-            refusal = f"imgtool refuses to write it: {self.refused}"
+            refusal = Phrase("imgtool refuses to write it: ", self.refused.phrase)
             points = [AdvicePoint(topic, AdviceVerdict.REFUSED, refusal), *self._builds()]
             # Nothing is written: what would come of it is what another tool does, unless that is no firmware.
             differs = [] if self.refused.check in _NO_FIRMWARE or not self.raw else other
@@ -161,6 +162,10 @@ class _Advice:
     def _is_there(self, address: int, data: bytes) -> bool:
         held = self.before.code[address : address + len(data)]
         return (held if len(held) == len(data) else self.before.read(address, len(data))) == data
+
+    def _after(self, pieces: Sequence[Piece]) -> FlashSide:
+        """The flash with these pieces written to it."""
+        return side_after(self.before, pieces, self.content.main, self.content.start)
 
     def _points(self, after: FlashSide) -> list[AdvicePoint]:
         before = self.before

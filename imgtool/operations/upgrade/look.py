@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.operations.assemble.pieces import Piece
-    from imgtool.operations.flashing.checks import FlashContent
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.inspect.device_settings import Reader
     from imgtool.operations.upgrade.side import OldFlash
@@ -176,7 +175,7 @@ def _with_layout(side: FlashSide, arduino: bool) -> FlashSide:
     try:
         return replace(side, layout=layout_for(side.flash, side.firmware, table, side.irom_end))
     except LayoutError as error:
-        return replace(side, problem=str(error))
+        return replace(side, problem=error.phrase)
 
 
 def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
@@ -237,17 +236,19 @@ def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
 # After.
 
 
-def side_after(before: FlashSide, pieces: Sequence[Piece], content: FlashContent) -> FlashSide:
+def side_after(
+    before: FlashSide, pieces: Sequence[Piece], main: Description | None, start: int = 0
+) -> FlashSide:
     """The flash with pieces written to it, as their firmware will find it.
 
     Args:
         before: The flash as it is.
         pieces: What is written, whole sectors.
-        content: What the new image is.
+        main: What the new firmware is; None where there is none.
+        start: Where it begins.
     """
     read = overlaid(before.read, pieces)
     header = device_header(read)
-    main = content.main
     foreign = main is not None and main.firmware is not None and main.firmware.name != "NodeMCU"
     held = None if foreign else device_page(read)  # no other firmware goes by that page
     page = None if held is None else held[1]
@@ -260,7 +261,7 @@ def side_after(before: FlashSide, pieces: Sequence[Piece], content: FlashContent
         firmware=None if main is None else main.firmware,
         header=header,
         flash=None if header is None else header.flash_size,
-        irom_end=stated or _end_after(before, content),
+        irom_end=stated or _end_after(before, main, start),
         page=page,
         boot=read(0, PAGE_ADDRESS),
         written=tuple((piece.address, piece.end) for piece in pieces),
@@ -268,13 +269,12 @@ def side_after(before: FlashSide, pieces: Sequence[Piece], content: FlashContent
     return _with_layout(side, main is not None and _is_arduino(main))
 
 
-def _end_after(before: FlashSide, content: FlashContent) -> int:
+def _end_after(before: FlashSide, main: Description | None, start: int) -> int:
     """The address behind the irom of the new firmware, by its parts; 0 where it is not known."""
-    main = content.main
     if main is None:
         return 0
-    if content.start:
-        return content.start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
+    if start:
+        return start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
     end = _irom_end(main)
     # Half of a firmware: what is behind it stays.
     return max(end, before.irom_end) if main.kind is FileKind.IMAGE_V1 else end

@@ -14,12 +14,13 @@ from functools import reduce
 from operator import xor
 from typing import TYPE_CHECKING, Final
 
+from imgtool.chip import SECTOR
 from imgtool.device.slip import Decoder, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.virtual.chip.machine import VirtualChip
+    from imgtool.virtual.chip.access import ChipAccess
 
 __all__ = ["LoaderError", "Opcode", "RomLoader", "checksum", "reply"]
 
@@ -82,7 +83,7 @@ class RomLoader:
         synced: Whether a SYNC was answered since the reset: until then it takes the host's speed as its own.
     """
 
-    def __init__(self, chip: VirtualChip) -> None:
+    def __init__(self, chip: ChipAccess) -> None:
         self._chip = chip
         self._commands: Final[dict[int, Callable[[bytes, int], int]]] = {
             Opcode.FLASH_BEGIN: self._flash_begin,
@@ -144,11 +145,11 @@ class RomLoader:
     def _flash_begin(self, payload: bytes, _: int) -> int:
         size, _, packet, offset = _words(payload, 4)
         chip = self._chip
-        if offset + size > chip.flash.length or offset % chip.sector:
+        if offset + size > chip.flash.length or offset % SECTOR:
             raise _RefusedError(LoaderError.BAD_PARAMETER)
         chip.attach_flash()
         if size:
-            chip.rom.erase_area(offset // chip.sector, -(-size // chip.sector))
+            chip.erase_area(offset // SECTOR, -(-size // SECTOR))
         self._flash, self._next = (offset, packet), 0
         return 0
 

@@ -158,8 +158,6 @@ class VirtualChip:
         slow_lines: Whether the host's changes of DTR and RTS come far apart, as they do over a network.
     """
 
-    sector: Final = SECTOR
-
     def __init__(self, setup: Setup | None = None) -> None:
         self.setup = setup = setup or Setup()
         self.injector = FaultInjector(setup.plan)
@@ -634,6 +632,10 @@ class VirtualChip:
         self.settle()
         self.ledger.waited()
         self.advance(self.flash.busy_until)
+
+    def erase_area(self, first: int, sectors: int) -> None:
+        """Erase sectors as the ROM does, in blocks where they fill one."""
+        self.rom.erase_area(first, sectors)
 
     def erase(self, kind: str, address: int) -> None:
         """Erase a unit and wait until it is done."""

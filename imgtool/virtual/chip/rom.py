@@ -18,7 +18,7 @@ from imgtool.virtual.cpu.core import Trap
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.virtual.chip.machine import VirtualChip
+    from imgtool.virtual.chip.access import ChipAccess
 
     Handler = Callable[["Rom"], int | None]
 
@@ -58,7 +58,7 @@ class Rom:
         user_start: What a program asked to be called when it has returned; None if nothing.
     """
 
-    def __init__(self, chip: VirtualChip) -> None:
+    def __init__(self, chip: ChipAccess) -> None:
         self._chip = chip
         self._core = chip.core
         self.reset()

@@ -15,10 +15,10 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from imgtool.virtual.cpu import isa
-from imgtool.virtual.cpu.bus import DRAM_BASE, DRAM_SIZE, IRAM_BASE, IRAM_SIZE, ROM, Bus, Trap
+from imgtool.virtual.cpu.memory import DRAM_BASE, DRAM_SIZE, IRAM_BASE, IRAM_SIZE, ROM, Trap
 from imgtool.virtual.cpu.semantics import ENDS
 from imgtool.virtual.cpu.translate import LONGEST, Code, translated
 
@@ -45,6 +45,30 @@ _PS_FIELDS = 0x3F  # INTLEVEL, EXCM and UM; that others read as 0 without window
 
 # What no waiting loop does: these change what a look at the registers and at RAM does not show.
 _IMPURE: Final = frozenset({"rfe", "rfi", "rfde", "waiti", "simcall", "syscall", "break", "ill"})
+
+
+class Bus(Protocol):
+    """What lies outside the core's RAM."""
+
+    def read(self, address: int, size: int) -> int:
+        """The value at an aligned address; ``size`` is 1, 2 or 4 bytes.
+
+        Raises:
+            Trap: Nothing is there.
+        """
+        ...
+
+    def write(self, address: int, value: int, size: int) -> None:
+        """Store a value of ``size`` bytes at an aligned address.
+
+        Raises:
+            Trap: Nothing is there.
+        """
+        ...
+
+    def enter_rom(self, core: Core, address: int) -> None:
+        """Do what the ROM does from ``address`` on, and set ``core.pc``: mostly to register a0."""
+        ...
 
 
 class _Leave(BaseException):

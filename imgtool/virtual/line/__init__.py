@@ -1,4 +1,6 @@
 """The line: what stands between a host and the chip: wire, port, servers, records and the report.
 
-What the chip does is none of its business.  May import: chip, device's port, formats' serial line, errors.py.
+Nothing of what the chip does.
+
+May import: chip, the port of device, the serial line of formats, errors.py.
 """

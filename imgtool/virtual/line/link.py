@@ -17,7 +17,7 @@ from imgtool.virtual.chip.machine import Activity
 
 if TYPE_CHECKING:
     from imgtool.virtual.chip.machine import VirtualChip
-    from imgtool.virtual.line.traffic import Recorder
+    from imgtool.virtual.line.record import Recorder
 
 __all__ = ["Count", "PortGoneError", "VirtualLine"]
 

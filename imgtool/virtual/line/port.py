@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from imgtool.virtual.line.traffic import Recorder
+    from imgtool.virtual.line.record import Recorder
 
 __all__ = ["LineClock", "ReopenedStore", "SimPort", "open_port"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imgtool.virtual.chip.machine import VirtualChip
-    from imgtool.virtual.line.traffic import Recorder
+    from imgtool.virtual.line.record import Recorder
 
 __all__ = ["Channel", "Closed", "Pty", "Rfc2217", "Server", "Tcp"]
 

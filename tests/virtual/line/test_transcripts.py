@@ -16,8 +16,9 @@ from imgtool.flash_parts import flash_part
 from imgtool.virtual.chip.machine import Setup, VirtualChip
 from imgtool.virtual.chip.store import MemoryStore
 from imgtool.virtual.line.link import VirtualLine
+from imgtool.virtual.line.record import Recorder
+from imgtool.virtual.line.replay import replay
 from imgtool.virtual.line.spec import parse_mac
-from imgtool.virtual.line.traffic import Recorder, replay
 
 ALL = sorted(transcripts.FOLDER.rglob("*.jsonl"))
 NEVER = 1 << 60

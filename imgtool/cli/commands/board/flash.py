@@ -34,6 +34,7 @@ from imgtool.cli.run.connecting import (
     StubOption,
 )
 from imgtool.errors import ChipError, ImgtoolError, PortError
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -316,7 +317,7 @@ class _BoardsRun:
                 log = session.read_boot_log(_BOOT_SECONDS)
                 board.boot, board.boot_note = _explained(log)
         except PortError as error:
-            board.boot_note = f"whether the firmware starts is not known: {error}"
+            board.boot_note = Phrase("whether the firmware starts is not known: ", error.phrase)
 
     def _told(self, error: BaseException, board: Board) -> ImgtoolError:
         """The error as it is told: what a broken run has left is said with it."""

@@ -181,9 +181,9 @@ def _serve(spec: Spec, way: Way, output: SimulationOutput) -> int:
     from imgtool.cli.input.files import open_lines, write_file
     from imgtool.cli.show.text import stderr
     from imgtool.virtual.chip.machine import VirtualChip
+    from imgtool.virtual.line.record import Recorder
     from imgtool.virtual.line.report import report
     from imgtool.virtual.line.servers import Server
-    from imgtool.virtual.line.traffic import Recorder
 
     with ExitStack() as resources:
         setup = _setup(spec, resources)
@@ -259,7 +259,7 @@ def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     from imgtool.cli.input.files import read_file
     from imgtool.virtual.chip.machine import VirtualChip
     from imgtool.virtual.line.link import VirtualLine
-    from imgtool.virtual.line.traffic import replay
+    from imgtool.virtual.line.replay import replay
 
     lines = read_file(path).decode("utf-8", "replace").splitlines()
     with ExitStack() as resources:

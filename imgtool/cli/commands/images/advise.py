@@ -11,6 +11,7 @@ import typer
 from imgtool.cli.input.arguments import JsonOption, UsageError
 from imgtool.cli.input.options import images_of, size_name
 from imgtool.cli.run.connecting import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def advise(
             raise UsageError(
                 "OLD and NEW are both needed",
                 expected="imgtool advise OLD NEW, or -p PORT NEW",
-                found=shown(given),
+                found=Name(shown(given)),
             )
         old_words, given = given[:1], given[1:]
         request = _request(given)
@@ -142,23 +143,27 @@ def _old_of(word: str, capacity: int | None) -> OldFlash:
     from imgtool.operations.assemble.merge import join, lay_out
 
     if not Path(word).exists() and ":" in word:
-        raise UsageError("OLD is no file", expected="a file, a folder, or -p PORT for a board", found=word)
+        raise UsageError(
+            "OLD is no file", expected="a file, a folder, or -p PORT for a board", found=Name(word)
+        )
     pieces, named = pieces_of(images_of([word]))
     if named:
-        raise UsageError("OLD has no named places", expected="a dump, an image, or a folder", found=word)
+        raise UsageError(
+            "OLD has no named places", expected="a dump, an image, or a folder", found=Name(word)
+        )
     ordered = lay_out(pieces)
     if ordered[0].address:
         raise UsageError(
             "OLD does not begin at flash address 0",
             expected="a dump, an image for 0x00000, or a folder with both halves",
-            found=f"{word}, for 0x{ordered[0].address:05x}",
+            found=Phrase(Name(word), f", for 0x{ordered[0].address:05x}"),
         )
     data = join(ordered, ordered[-1].end, 0xFF)
     try:
         return old_flash(data, capacity)
     except LayoutError as error:
         if capacity is None:
-            raise UsageError(error.message, expected="--flash-size SIZE", found=word) from None
+            raise UsageError(error.message, expected="--flash-size SIZE", found=Name(word)) from None
         raise error.with_source(word) from None
     except FormatError as error:
         raise error.with_source(word) from None
@@ -240,9 +245,14 @@ def _show(old: str, result: FirmwareAdvice) -> None:
     screen.paragraph(result.sentence, style="bold green" if result.ok else "bold red")
     screen.line()
     header = f", header {result.flash_size}" if result.flash_size else ""
-    what = {"device": f"board at {old}"}.get(result.old_kind, f"{result.old_kind} {old}")
+    what = "board at" if result.old_kind == "device" else result.old_kind
     facts = [
-        ("old", f"{firmware_words(result.old) or 'no firmware that imgtool knows'} ({what})"),
+        (
+            "old",
+            Phrase(
+                f"{firmware_words(result.old) or 'no firmware that imgtool knows'} ({what} ", Name(old), ")"
+            ),
+        ),
         ("new", firmware_words(result.new) or result.new_kind),
         ("flash", f"{capacity(result.flash_bytes)}{header}"),
     ]

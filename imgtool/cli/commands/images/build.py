@@ -11,6 +11,7 @@ import typer
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.input.arguments import JsonOption, UsageError
 from imgtool.cli.input.options import InitDataOption, SetOption, size_name
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Finding
@@ -219,7 +220,7 @@ def _write(outputs: list[BuildOutput], elf: Path, output: str | None) -> None:
         try:
             Path(output).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise unusable(f"the folder {output}", "made", error) from None
+            raise unusable(Phrase("the folder ", Name(output)), "made", error) from None
     if len(outputs) == 1:
         write_file(outputs[0].path, outputs[0].data, [elf])
     else:

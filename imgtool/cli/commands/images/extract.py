@@ -10,6 +10,7 @@ import typer
 from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.cli.input.arguments import JsonOption, UsageError
 from imgtool.cli.input.options import MANIFEST, number
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,22 +196,22 @@ def _write_all(taken: Extraction, file: Path, folder: Path) -> _Report:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise unusable(f"the folder {folder}", "made", error) from None
+        raise unusable(Phrase("the folder ", folder), "made", error) from None
     kept = {stretch.file for stretch in taken.manifest.files}
     contents = {part.file: part.data for part in taken.parts if part.file in kept}
     contents[MANIFEST] = taken.manifest.build()  # last: a run that breaks off leaves none
     for name in contents:
         check_output(folder / name, [file])
         if not is_inside(folder / name, folder):
-            raise UsageError(f"{folder / name} is a link that leads out of the folder")
+            raise UsageError(Phrase(folder / name, " is a link that leads out of the folder"))
     for name, data in contents.items():
         write_file(folder / name, data)
     fills = len(taken.manifest.stretches) - len(kept)
-    line = f"{len(kept)} file{'' if len(kept) == 1 else 's'} and {MANIFEST} in {folder}"
+    line = Phrase(f"{len(kept)} file{'' if len(kept) == 1 else 's'} and {MANIFEST} in ", folder)
     if fills:
-        line += f"; {fills} stretch{'' if fills == 1 else 'es'} of fill in the manifest only"
+        line = Phrase(line, f"; {fills} stretch{'' if fills == 1 else 'es'} of fill in the manifest only")
     more = {"output": str(folder), "manifest": str(folder / MANIFEST)}
-    return _Report(f"{line}.", _part_rows(taken, folder), taken.findings, more, taken.parts)
+    return _Report(Phrase(line, "."), _part_rows(taken, folder), taken.findings, more, taken.parts)
 
 
 def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart) -> _Report:
@@ -235,7 +236,7 @@ def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart
         "bytes": len(data),
         "sha256": digest,
     }
-    line = f"{output}: {len(data):,} bytes, {part.name} at 0x{part.part.offset:05x}"
+    line = Phrase(output, f": {len(data):,} bytes, {part.name} at 0x{part.part.offset:05x}")
     return _Report(line, [row], findings, {"output": str(output)}, [part])
 
 
@@ -268,7 +269,7 @@ def _write_segment(taken: Extraction, file: Path, output: Path, word: str) -> _R
         "path": str(output),
     }
     where = f"for 0x{segment.address:08x} ({segment.memory or 'no memory'})"
-    line = f"{output}: {segment.size:,} bytes, segment {index} of {images[0].name}, {where}"
+    line = Phrase(output, f": {segment.size:,} bytes, segment {index} of {images[0].name}, {where}")
     return _Report(line, [row], taken.findings, {"output": str(output)})
 
 
@@ -280,10 +281,11 @@ def _write_elf(
 
     made = to_elf(taken, part, irom_address=address)
     write_file(output, made.data, [file])
-    line = f"{output}: ELF file of {len(made.data):,} bytes, entry point 0x{made.executable.entry:08x}"
+    entry = made.executable.entry
+    line = Phrase(output, f": ELF file of {len(made.data):,} bytes, entry point 0x{entry:08x}")
     more = {
         "output": str(output),
-        "entry": made.executable.entry,
+        "entry": entry,
         "symbols": [{"name": symbol.name, "address": symbol.address} for symbol in made.executable.symbols],
         "sections": _section_rows(made),
     }
@@ -327,7 +329,7 @@ def _print_text(taken: Extraction, file: Path, report: _Report) -> None:
 
     source = taken.manifest.source
     around = "" if source.wrapper is None else f", inside {source.wrapper.kind}"
-    show_lines([report.line or f"{file}: {source.kind}{around}, {source.size:,} bytes"])
+    show_lines([report.line or Phrase(file, f": {source.kind}{around}, {source.size:,} bytes")])
     screen = text.stdout()
     if "sections" in report.more:
         rows = [
@@ -352,7 +354,7 @@ def _show_parts(report: _Report) -> None:
     for row in report.rows:
         address = f"0x{row['address']:08x}" if "address" in row else ""
         address = "by segment" if not address and "segments" in row else address
-        last = Path(row["path"]).name if row.get("path") else "one byte value, in the manifest only"
+        last = Name(Path(row["path"]).name) if row.get("path") else "one byte value, in the manifest only"
         rows.append(
             (
                 row["name"],

@@ -1,8 +1,8 @@
 """What ``imgtool flash`` says of an upgrade before it writes: only what is lost, or needs patience.
 
-The rules are those of ``imgtool advise`` (files.py, regions.py), asked about what a few reads of
-some bytes show: the record page, and the magics where the new firmware looks for files.  Which firmware is on
-the device is not looked for, as that takes seconds on the line.
+The rules are those of ``imgtool advise`` (upgrade/files.py, upgrade/regions.py), asked about what a few reads
+of some bytes show: the record page, and the magics where the new firmware looks for files.  Which firmware is
+on the device is not looked for, as that takes seconds on the line.
 """
 
 from __future__ import annotations

@@ -1,48 +1,23 @@
-"""What the core of a virtual ESP8266 sees: where RAM and ROM are, what a bus does, and how a program fails.
+"""Where RAM and ROM are for the core of a virtual ESP8266, and how a program fails.
 
-Not a bus: the chip has one.  The addresses are those of :data:`imgtool.chip.MEMORY`.
+Not a memory: the core has its RAM, and what lies outside is behind a bus.  The addresses are those of
+:data:`imgtool.chip.MEMORY`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imgtool.virtual.cpu.core import Core
-
-__all__ = ["DRAM_BASE", "DRAM_SIZE", "IRAM_BASE", "IRAM_SIZE", "ROM", "Bus", "Trap"]
+__all__ = ["DRAM_BASE", "DRAM_SIZE", "IRAM_BASE", "IRAM_SIZE", "ROM", "Trap"]
 
 DRAM_BASE: Final = 0x3FFE_8000
 DRAM_SIZE: Final = 0x1_8000
 IRAM_BASE: Final = 0x4010_0000
 IRAM_SIZE: Final = 0x1_0000
 ROM: Final = range(0x4000_0000, 0x4001_0000)
-
-
-class Bus(Protocol):
-    """What lies outside the core's RAM."""
-
-    def read(self, address: int, size: int) -> int:
-        """The value at an aligned address; ``size`` is 1, 2 or 4 bytes.
-
-        Raises:
-            Trap: Nothing is there.
-        """
-        ...
-
-    def write(self, address: int, value: int, size: int) -> None:
-        """Store a value of ``size`` bytes at an aligned address.
-
-        Raises:
-            Trap: Nothing is there.
-        """
-        ...
-
-    def enter_rom(self, core: Core, address: int) -> None:
-        """Do what the ROM does from ``address`` on, and set ``core.pc``: mostly to register a0."""
-        ...
 
 
 class Trap(Exception):  # noqa: N818 (the field's word)
