@@ -160,8 +160,8 @@ class _Advice:
         return all(self._is_there(address, data) for address, data in sectors)
 
     def _is_there(self, address: int, data: bytes) -> bool:
-        held = self.before.code[address : address + len(data)]
-        return (held if len(held) == len(data) else self.before.read(address, len(data))) == data
+        known = self.before.code[address : address + len(data)]
+        return (known if len(known) == len(data) else self.before.read(address, len(data))) == data
 
     def _after(self, pieces: Sequence[Piece]) -> FlashSide:
         """The flash with these pieces written to it."""
@@ -187,7 +187,7 @@ class _Advice:
 
     def _brings_files(self) -> bool:
         kinds = (FileKind.SPIFFS, FileKind.LITTLEFS)
-        if any(is_.kind in kinds for _, is_ in self.content.pieces):
+        if any(each.kind in kinds for _, each in self.content.pieces):
             return True
         parts = () if self.content.main is None else self.content.main.parts
         return any(part.kind is PartKind.SPIFFS for part in parts)
@@ -195,8 +195,8 @@ class _Advice:
     def _mode(self) -> list[AdvicePoint]:
         if self.plan is None:
             return []
-        told = [f.message for f in self.plan.findings if f.code == "flash-mode"]
-        return [AdvicePoint(Topic.FLASH_MODE, AdviceVerdict.KEPT, words) for words in told]
+        messages = [f.message for f in self.plan.findings if f.code == "flash-mode"]
+        return [AdvicePoint(Topic.FLASH_MODE, AdviceVerdict.KEPT, words) for words in messages]
 
     def _builds(self) -> list[AdvicePoint]:
         """Damage, and halves of different builds: whatever speaks against the new image itself."""
@@ -235,8 +235,8 @@ class _Advice:
                 "what is behind is not known"
             )
         if self.plan is not None:
-            told = ("old-nodemcu-size", "size-limited", "sdk-3-layout", "settings-replaced", "table-small")
-            notes += [f.message for f in self.plan.findings if f.code in told]
+            codes = ("old-nodemcu-size", "size-limited", "sdk-3-layout", "settings-replaced", "table-small")
+            notes += [f.message for f in self.plan.findings if f.code in codes]
         return [*notes, _UNSEEN]
 
     def _cures(self, points: list[AdvicePoint], after: FlashSide) -> list[Cure]:

@@ -146,8 +146,8 @@ def _is_early(boot: Boot, crash: Crash) -> bool:
     if boot.checksum is None and boot.loader is None:
         return False
     before = [message.kind for message in boot.messages if message.line < crash.line]
-    said = any(line < crash.line for line, _ in boot.firmware)
-    return not said and not boot.noise and not crash.earlier and not _SPOKEN_BEFORE & set(before)
+    printed = any(line < crash.line for line, _ in boot.firmware)
+    return not printed and not boot.noise and not crash.earlier and not _SPOKEN_BEFORE & set(before)
 
 
 def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:

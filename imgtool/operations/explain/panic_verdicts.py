@@ -44,7 +44,7 @@ _NIL: Final = re.compile(r"attempt to (?:index|call) (?:global|field|method) '(?
 def out_of_memory(boot: Boot) -> LogOutcome | None:
     """The firmware had no memory left, by its own words."""
     crash = boot.crashes[0] if boot.crashes else None
-    said = f"{crash.text} {crash.detail or ''}" if crash is not None else ""
+    crash_words = f"{crash.text} {crash.detail or ''}" if crash is not None else ""
     ended = crash is not None and crash.kind in (
         "lua-panic",
         "cpp-exception",
@@ -52,7 +52,7 @@ def out_of_memory(boot: Boot) -> LogOutcome | None:
         "panic-at",
         "user-exception",
     )
-    by_words = ended and any(word in said for word in _MEMORY_WORDS)
+    by_words = ended and any(word in crash_words for word in _MEMORY_WORDS)
     behind_heap = crash is not None and crash.kind == "lua-panic" and boot.has("heap")
     in_script = "not enough memory" in boot.text_of("lua-error")
     alone = crash is None and (boot.has("lua-memory") or in_script)
@@ -169,8 +169,8 @@ def script_error(boot: Boot) -> LogOutcome | None:
     """A Lua script ended with an error; the firmware goes on."""
     if not boot.has("lua-error"):
         return None
-    said = " ".join(boot.text_of("lua-error").split())
-    missing = _NIL.search(said)
+    message = " ".join(boot.text_of("lua-error").split())
+    missing = _NIL.search(message)
     hint = (
         f" '{missing['name']}' is not there: perhaps a module that the firmware was built without."
         if missing
@@ -179,7 +179,7 @@ def script_error(boot: Boot) -> LogOutcome | None:
     return LogOutcome(
         Verdict.SCRIPT_ERROR,
         "NodeMCU runs, but a Lua script ended with an error.",
-        f"It says '{said}'.{hint} The firmware is in order, and waits at its prompt.",
+        f"It says '{message}'.{hint} The firmware is in order, and waits at its prompt.",
         (*((_SEE_MODULES,) if missing else ()), cure("Correct the script, and load it again.")),
     )
 
@@ -219,11 +219,11 @@ def system_param(boot: Boot) -> LogOutcome | None:
     )
 
 
-# What else a firmware that runs has said.
+# Notes on what a firmware that runs prints.
 
 _STATES: Final = {2: "authentication", 3: "association", 5: "the handshake, or later"}
 # Numbers of Espressif's own: user_interface.h of the SDK.
-_TOLD_REASONS: Final = {
+_RADIO_REASONS: Final = {
     200: "the access point was no longer heard",
     201: "the network was not found, by a wrong name, too far away, or not on 2.4 GHz",
     202: "the authentication failed, mostly by a wrong password",
@@ -267,10 +267,10 @@ def _radio_notes(boot: Boot) -> Iterator[Remark]:
             if not inside:
                 losses.append((int(state[1]), int(state[2], 16)))
             inside = False  # what ends there is no way in, but the way out
-    told = re.search(r"\d+$", boot.text_of("radio-reason"))
-    if told:
+    number = re.search(r"\d+$", boot.text_of("radio-reason"))
+    if number:
         yield Remark(
-            f"Reason {told[0]} for the end of the wireless connection: {_TOLD_REASONS[int(told[0])]}."
+            f"Reason {number[0]} for the end of the wireless connection: {_RADIO_REASONS[int(number[0])]}."
         )
     if not losses:
         return

@@ -105,14 +105,14 @@ def settings_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.UNKNOWN, reason)
     if old is None or old.table is None:
         return None
-    held = record_names(old)
-    words = ", ".join(held.values())
+    records = record_names(old)
+    words = ", ".join(records.values())
     if not after.partitions or after.page is None:
         gone = "takes its place" if after.hit(_PAGE, _PAGE_END) else "does not look at it"
         reason = f"{words}: {after.name} has no such page at 0x10000, and {gone}"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
     left = record_names(after.page)
-    lost = [name for kind, name in held.items() if kind not in left and kind != nodemcu_page.TABLE]
+    lost = [name for kind, name in records.items() if kind not in left and kind != nodemcu_page.TABLE]
     if lost:
         reason = f"{', '.join(lost)} and the partition table are replaced by those of the image"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
@@ -258,16 +258,16 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
         return []
     stated, capacity = after.flash, after.capacity
     old = "" if before.flash is None or before.flash is stated else f"; OLD's said {before.flash.name}"
-    said = f"the new header says {stated.name}{old}"
-    point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.KEPT, f"{said}, as much as the chip has")
+    header_words = f"the new header says {stated.name}{old}"
+    point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.KEPT, f"{header_words}, as much as the chip has")
     if stated.bytes > capacity:
-        reason = f"{said}, the chip has {capacity:,} bytes: sectors behind its end are read as others"
+        reason = f"{header_words}, the chip has {capacity:,} bytes: sectors behind its end are read as others"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, reason)
     elif after.release >= _NODEMCU_3 and stated.bytes < _SMALL_NIBBLE:
-        reason = f"{said}: NodeMCU from 3.0 on does not start below 1MB"
+        reason = f"{header_words}: NodeMCU from 3.0 on does not start below 1MB"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, reason)
     elif stated.bytes < capacity:
-        reason = f"{said}, the chip has {capacity:,} bytes: the rest is not used"
+        reason = f"{header_words}, the chip has {capacity:,} bytes: the rest is not used"
         if after.release >= _NODEMCU_3:
             reason += "; from 3.0 on NodeMCU never corrects that, and its table keeps the size for good"
         elif after.nodemcu and capacity > _LARGE:
@@ -279,7 +279,7 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
             reason += "; NodeMCU up to 2.2.1 may correct that itself, and then formats"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.CHANGED, reason)
     elif old:
-        point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.CHANGED, f"{said}; that is the chip's")
+        point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.CHANGED, f"{header_words}; that is the chip's")
     return [point, *_room(after)]
 
 

@@ -98,8 +98,8 @@ class BootNotes:
         self._boots: deque[_BootLines] = deque([_BootLines(0.0)], maxlen=_BOOTS)
         self._pending = False
         self._fresh = _BootLines(0.0)  # not looked at yet
-        self._said: set[object] = set()
-        self._said_before: set[object] = set()
+        self._noted: set[object] = set()
+        self._noted_before: set[object] = set()
 
     def before(self, line: bytes, now: float) -> tuple[WatchNote, ...]:
         """What there is to say before a line is shown: if it begins a boot, how the last one ended."""
@@ -126,9 +126,9 @@ class BootNotes:
         if result.foreign or result.verdict in _SILENT:
             return ()
         # The sentence of a loop counts its boots.
-        told: object = result.verdict if result.verdict is Verdict.BOOT_LOOP else result.sentence
-        known = told in self._said or told in self._said_before
-        self._said.add(told)
+        subject: object = result.verdict if result.verdict is Verdict.BOOT_LOOP else result.sentence
+        known = subject in self._noted or subject in self._noted_before
+        self._noted.add(subject)
         if known:
             return ()
         kind = "verdict" if result.ok else "failure"
@@ -156,15 +156,15 @@ class BootNotes:
         self._boots.append(_BootLines(now))
         self._pending = False
         self._fresh = _BootLines(now)
-        self._said = set()
-        self._said_before = set()
+        self._noted = set()
+        self._noted_before = set()
 
     def _begin(self, line: bytes, now: float) -> None:
         if now - self._boots[-1].began > _LOOP:
             self._boots.clear()
         self._boots.append(_BootLines(now))
         self._boots[-1].add(line)
-        self._said_before, self._said = self._said, set()
+        self._noted_before, self._noted = self._noted, set()
         self._pending = True
 
 
