@@ -131,9 +131,9 @@ _NO_APPLICATION: Final = (
     "is what erased flash has. Probably there is no application, or only a part of it."
 )
 _HANGS: Final = (
-    "The hardware watchdog ended each run: the firmware loads well and then hangs. By the log "
-    "alone the reason is the firmware, or a part of it in the flash that no checksum covers, such "
-    "as irom."
+    "The hardware watchdog ended each run: the firmware loads well and then hangs. The log alone does not "
+    "tell why: the firmware has an error, or a part of it in the flash that no checksum covers, such as "
+    "irom, is damaged."
 )
 
 
@@ -143,19 +143,19 @@ def _why_again(known: Sequence[int]) -> str:
         return (
             f"The reset causes change ({', '.join(str(each) for each in dict.fromkeys(known))}), so it is no "
             "single fault of the firmware: mostly the supply breaks down for a moment, as when the radio is "
-            "switched on. A short cable, a stronger supply or a capacitor shows whether it is that. Else "
-            "somebody switched it or pressed the button."
+            "switched on. A short cable, a stronger supply or a capacitor shows whether it is that. Or "
+            "somebody switched it, or pressed the button."
         )
     if known and set(known) == {ResetCause.POWER_ON}:
         return (
             "Each boot is a power-on: the supply breaks down, mostly when the radio is switched on. A "
-            "short cable, a stronger supply or a capacitor shows whether it is that. Else somebody "
+            "short cable, a stronger supply or a capacitor shows whether it is that. Or somebody "
             "switched it."
         )
     return (
-        "Each boot loads well. In order: the firmware fails and restarts itself, which leaves the "
-        "reset cause as it was, so look at what it prints at its own speed, mostly 115200; it wakes "
-        "up from deep sleep, which is in order; the RST line is pulled, by a button or the adapter."
+        "Each boot loads well. The likeliest first: the firmware fails and restarts itself, which leaves the "
+        "reset cause as it was; what it prints at its own speed, mostly 115200, says why. Or it wakes up "
+        "from deep sleep, which is in order. Or a button or the adapter pulls the RST line."
     )
 
 

@@ -113,8 +113,8 @@ def _damaged(what: str) -> LogOutcome:
     return LogOutcome(
         Verdict.BAD_IMAGE,
         "The image does not load: it is damaged, in the file or in the flash.",
-        f"{what}. In this order: the file is damaged; it was not written well; the chip reads the flash "
-        "badly, by mode, by speed or for lack of power. The first two commands tell them apart.",
+        f"{what}. The likeliest first: the file is damaged; it was not written well; the chip reads the "
+        "flash badly, by mode, by speed or for lack of power. The first two commands tell them apart.",
         (
             cure("See whether the file is whole; if not, get or build it again.", INSPECT),
             cure("If it is, write it again, and compare.", WRITE, VERIFY),
@@ -165,8 +165,8 @@ def no_slot(boot: Boot) -> LogOutcome | None:
         Verdict.BAD_IMAGE if bad else Verdict.NO_IMAGE,
         f"The boot loader cannot start {slot}{at}.",
         f"The boot loader itself is good. What it finds{at} {what}.{backup} Either the file is not there, "
-        f"or it was built for another map than the header's{size}, so that the slots lie elsewhere. Its "
-        "own header has the slot and the size.",
+        f"or it was built for another map than the header's{size}, and its slot lies elsewhere. The header "
+        "of the file tells its slot and its size.",
         (
             cure("See whether the file is whole, and for which slot and map it is.", actions.inspect(file)),
             cure("If it is for this slot: write it there.", actions.flash(PlacedFile(file, target))),
@@ -190,7 +190,7 @@ def download(boot: Boot) -> LogOutcome | None:
         Verdict.DOWNLOAD,
         "The chip waits for a flasher: it started in download mode.",
         "GPIO0 was low at reset. That is right for writing; to run the firmware, GPIO0 must be high at "
-        "reset. If nobody holds it low: a button, a level shifter or the adapter's DTR and RTS lines do.",
+        "reset. A button, a level shifter, or the DTR and RTS lines of the adapter may hold it low.",
         (
             cure(
                 "To write a firmware: it can be done now. See whether the chip answers.",

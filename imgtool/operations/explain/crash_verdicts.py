@@ -129,8 +129,8 @@ def _access(number: int, crash: Crash, pc: str) -> str:
     verb = "read from" if number == _LOAD_PROHIBITED else "wrote to"
     if address is not None and address < _NEAR_ZERO:
         why = (
-            "A pointer was used that is null: often memory that could not be had, or an object that does not "
-            "exist."
+            "A pointer was used that is null: often memory that the program did not get, or an object that "
+            "does not exist."
         )
     else:
         why = "A pointer is wrong: used after its memory was freed, overwritten, or never set."
@@ -154,8 +154,8 @@ def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:
     pc = crash.pc
     if early and boot.has("eboot-load"):
         return (
-            "It comes at once, before the sketch says anything: in setup() or in what is made before it, by "
-            "settings that it cannot bear, or as the application in flash is damaged, which Arduino's boot "
+            "It comes at once, before the sketch says anything. The sketch fails in setup() or before it; or "
+            "it cannot handle its settings; or the application in flash is damaged, which Arduino's boot "
             "loader does not check."
         )
     if early:
@@ -167,13 +167,13 @@ def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:
             "likely as an error of the program"
         )
         return (
-            f"It comes at once, before the firmware says anything, {flash}. A firmware that ran before "
-            "with these files has an error of its own, or reads settings that it cannot bear."
+            f"It comes at once, before the firmware says anything, {flash}. If the firmware ran "
+            "before with these files, it has an error of its own, or cannot handle its settings."
         )
     if boot.has("heap", "oom") or crash.allocation is not None:
         return (
-            "Before that, memory could not be had, which the program may not have looked at: too little "
-            "free memory is the likely reason."
+            "A request for memory failed before, and the program may not have checked that: too little free "
+            "memory is the likely reason."
         )
     if boot.checksum is None and boot.loader is None and not boot.firmware_lines and not crash.earlier:
         return (
@@ -257,10 +257,10 @@ def hardware_watchdog(boot: Boot, how: str = "") -> LogOutcome:
     return LogOutcome(
         Verdict.WATCHDOG,
         f"The hardware watchdog ended the run{how or ' before'}: the firmware hung.",
-        "It comes after some seconds in which nothing of the SDK runs at all, and leaves no dump. In "
-        "order: a loop with interrupts off or in an interrupt handler; a crash so early that nothing "
-        "could print it; code in flash that is damaged; a weak supply. If it comes right after the "
-        "loading each time, it is the flash rather than the program.",
+        "It comes after some seconds in which nothing of the SDK runs at all, and leaves no dump. The "
+        "likeliest first: a loop with interrupts off or in an interrupt handler; a crash so early that "
+        "nothing could print it; damaged code in flash; a weak supply. If it comes right after the loading "
+        "each time, the flash is likelier than the program.",
         (
             cure("Read what the firmware prints before it hangs.", RECORD_FIRMWARE),
             whole_files(boot),

@@ -110,8 +110,8 @@ _PANICS: Final = {
     "abort": (
         "The firmware stopped itself with abort()",
         (
-            "The program, or a library in it, gave up: mostly a check that failed, or memory that could "
-            "not be had."
+            "The program, or a library in it, gave up: mostly a check that failed, or memory that it did "
+            "not get."
         ),
     ),
     "cpp-exception": (
@@ -205,9 +205,9 @@ def system_param(boot: Boot) -> LogOutcome | None:
     return LogOutcome(
         Verdict.SYSTEM_PARAM,
         "The SDK stops: it finds no parameters of its own where it looks for them.",
-        "They are in the last three sectors of the flash, by the size in the image header. In the threads "
-        "about this message the header had a larger size than the chip, so that these sectors lay in the "
-        "firmware. Else something was written there.",
+        "Its parameters are in the last three sectors of the flash, by the size in the image header. In the "
+        "threads about this message the header had a larger size than the chip, and these sectors lay in the "
+        "firmware. Or something else was written there.",
         (
             cure("See the size of the chip, and that in the header.", actions.ask_chip(), INSPECT),
             cure("Write the file again; that puts the size of the chip into the header.", WRITE),

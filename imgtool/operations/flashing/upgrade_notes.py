@@ -45,7 +45,7 @@ _WORDS: Final = {
 }
 _STEP: Final = 0x100
 _FREE: Final = b"\xff" * 8  # behind the last record, and where no file system was ever used
-_ELSEWHERE: Final = "; files that stand elsewhere were not looked for, and are not found by it either"
+_ELSEWHERE: Final = "; files at other places were not looked for, and the new firmware does not find them"
 _LOST: Final = (AdviceVerdict.FORMATTED, AdviceVerdict.OVERWRITTEN, AdviceVerdict.LOST)
 
 

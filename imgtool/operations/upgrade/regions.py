@@ -261,7 +261,7 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
     header_words = f"the new header says {stated.name}{old}"
     point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.KEPT, f"{header_words}, as much as the chip has")
     if stated.bytes > capacity:
-        reason = f"{header_words}, the chip has {capacity:,} bytes: sectors behind its end are read as others"
+        reason = f"{header_words}, the chip has {capacity:,} bytes: behind its end other sectors are read"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, reason)
     elif after.release >= _NODEMCU_3 and stated.bytes < _SMALL_NIBBLE:
         reason = f"{header_words}: NodeMCU from 3.0 on does not start below 1MB"

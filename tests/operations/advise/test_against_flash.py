@@ -152,4 +152,4 @@ def test_flash_says_which_files_it_did_not_look_for() -> None:
     request = FlashRequest((Piece(0, from_3(), "new.bin"),), init_data=InitDataSource())
     plan = plan_flash(request, Target("ESP8266EX", False, "", b"", MB), reader(data))
     told = {finding.code: finding.message for finding in plan.findings}
-    assert "files that stand elsewhere were not looked for" in told["first-boot"]
+    assert "files at other places were not looked for" in told["first-boot"]
