@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     )
     from imgtool.device.session import ConnectOptions as ConnectOptions
     from imgtool.device.session import Session as Session
+    from imgtool.engine.boot_logs import explain as explain
+    from imgtool.engine.upgrades import advise as advise
+    from imgtool.engine.watching import Watch as Watch
     from imgtool.errors import (
         ChipError as ChipError,
     )
@@ -107,7 +110,8 @@ if TYPE_CHECKING:
     )
     from imgtool.formats.regions.init_data import Deviation as Deviation
     from imgtool.formats.registry import identify as identify
-    from imgtool.operations.advise.judgement import advise as advise
+    from imgtool.operations.actions import Action as Action
+    from imgtool.operations.actions import Cure as Cure
     from imgtool.operations.advise.old_flash import old_flash as old_flash
     from imgtool.operations.assemble.encode import encode as encode
     from imgtool.operations.assemble.extras import InitDataSource as InitDataSource
@@ -165,11 +169,9 @@ if TYPE_CHECKING:
     from imgtool.operations.compare.values import (
         RegionChange as RegionChange,
     )
-    from imgtool.operations.explain.boot_verdicts import Cure as Cure
-    from imgtool.operations.explain.boot_verdicts import Verdict as Verdict
     from imgtool.operations.explain.crash_frames import Frame as Frame
     from imgtool.operations.explain.log import Explanation as Explanation
-    from imgtool.operations.explain.log import explain as explain
+    from imgtool.operations.explain.values import Verdict as Verdict
     from imgtool.operations.extract.manifest import (
         Assembled as Assembled,
     )
@@ -264,9 +266,6 @@ if TYPE_CHECKING:
         Topic as Topic,
     )
     from imgtool.operations.watching.stream import (
-        Watch as Watch,
-    )
-    from imgtool.operations.watching.stream import (
         WatchEvent as WatchEvent,
     )
     from imgtool.operations.watching.stream import (
@@ -327,11 +326,14 @@ _HOMES: Final = {
         "Severity",
     ),
     "imgtool.formats.filesystems.stored_files": ("FileSystem", "StoredFile"),
-    "imgtool.operations.advise.judgement": ("advise",),
+    "imgtool.engine.boot_logs": ("explain",),
+    "imgtool.engine.upgrades": ("advise",),
+    "imgtool.engine.watching": ("Watch",),
+    "imgtool.operations.actions": ("Action", "Cure"),
     "imgtool.operations.upgrade.side": ("OldFlash",),
     "imgtool.operations.advise.old_flash": ("old_flash",),
     "imgtool.operations.upgrade.values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
-    "imgtool.operations.explain.boot_verdicts": ("Cure", "Verdict"),
+    "imgtool.operations.explain.values": ("Verdict",),
     "imgtool.operations.building.images": ("Built", "BuiltFile", "BuiltSegment", "build"),
     "imgtool.operations.compare.files": ("compare",),
     "imgtool.operations.compare.values": (
@@ -345,7 +347,7 @@ _HOMES: Final = {
     "imgtool.operations.explain.crash_frames": ("Frame",),
     "imgtool.operations.inspect.describe": ("Description", "describe"),
     "imgtool.operations.assemble.encode": ("encode",),
-    "imgtool.operations.explain.log": ("Explanation", "explain"),
+    "imgtool.operations.explain.log": ("Explanation",),
     "imgtool.operations.extract.parts": ("ExtractedPart", "Extraction", "extract"),
     "imgtool.operations.assemble.extras": ("InitDataSource",),
     "imgtool.operations.inspect.file_systems": ("file_systems",),
@@ -376,7 +378,6 @@ _HOMES: Final = {
     "imgtool.operations.extract.to_elf": ("ElfOutput", "to_elf"),
     "imgtool.operations.flashing.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
     "imgtool.operations.watching.stream": (
-        "Watch",
         "WatchEvent",
         "WatchLine",
         "WatchNote",

@@ -17,6 +17,7 @@ from typing import Any, Final
 import pytest
 
 from fixtures.upgrades import before_3
+from tests.boot_logs import BANNER, LOADED
 
 ROOT: Final = Path(__file__).parents[1]
 COMMAND: Final = '''"""``imgtool count``: how many bytes a file has."""
@@ -68,21 +69,22 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def result(folder: Path, *words: str) -> dict[str, Any]:
+def result(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
     """The one result of a command with ``--json``."""
-    found: dict[str, Any] = json.loads(run(folder, *words))["results"][0]
+    found: dict[str, Any] = json.loads(run(folder, *words, code=code))["results"][0]
     return found
 
 
-def run(folder: Path, *words: str) -> str:
+def run(folder: Path, *words: str, code: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "imgtool", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == code, done.stderr
     return done.stdout
 
 
@@ -126,3 +128,32 @@ def test_a_generation_is_a_row(copy: Path) -> None:
     }
     assert "0x0f8000" in said["init data"]
     assert "0x040000" in said["first boot"]
+
+
+BOOT_MESSAGE: Final = r"""
+    KnownLine(
+        name="melted",
+        marks="has melted",
+        form=r"\bthe flash has melted\b",
+        says=LogOutcome(
+            Verdict.NO_IMAGE,
+            "The flash has melted.",
+            "It says '{text}'.",
+            (cure("Let it cool, and write it again.", WRITE),),
+        ),
+    ),
+"""
+
+
+def test_a_boot_message_is_a_row(copy: Path) -> None:
+    known = copy / "imgtool/operations/explain/known_lines.py"
+    head = "KNOWN_LINES: tuple[KnownLine, ...] = ("
+    text = known.read_text(encoding="utf-8")
+    assert head in text
+    known.write_text(text.replace(head, head + BOOT_MESSAGE), encoding="utf-8")
+    (copy / "boot.log").write_bytes((BANNER + LOADED + "the flash has melted\r\n").encode())
+    shown = run(copy, "explain", "boot.log", code=1)
+
+    assert shown.splitlines()[0] == "The flash has melted."
+    assert "It says 'the flash has melted'." in shown
+    assert "     imgtool flash FILE" in shown.splitlines()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.cli.show.text import Screen
-    from imgtool.operations.explain.boot_verdicts import Cure
+    from imgtool.operations.actions import Cure
 
 __all__ = ["show_cure", "show_cures", "show_notes"]
 

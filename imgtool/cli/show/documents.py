@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
+    from imgtool.operations.actions import Cure
     from imgtool.operations.assemble.merge import Piece
     from imgtool.operations.compare.values import Compared, Comparison
-    from imgtool.operations.explain.boot_verdicts import Cure
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.patch.edits import Difference
     from imgtool.operations.patch.steps import Patched

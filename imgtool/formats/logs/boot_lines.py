@@ -1,21 +1,22 @@
 """The lines of a boot that are known, as a table: name, what must be there, form.
 
 The forms only; what becomes of them is in :mod:`imgtool.formats.logs.reader`, and where they are known
-from in docs/how-to/boot-logs.md.
+from in docs/how-to/boot-logs.md.  Lines that mean one thing by themselves are not here: who judges logs
+(imgtool.operations.explain.known_lines) has them with what they mean, and gives their forms.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.formats.logs.firmware_lines import CRASH_ROWS, FIRMWARE_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["found_in"]
+__all__ = ["LineForm", "LineTable", "line_table"]
 
 # One row for each line that is known: name, words that it cannot be without, form.  The forms are those of
 # real logs, docs/how-to/boot-logs.md; monitors and forums change spaces, glue lines together and cut them, so
@@ -66,7 +67,6 @@ _ROWS: Final = (
     ("flash-addr", "flash_addr", r"\bget flash_addr error ?!"),
     ("first-failed", "first boot failed", r"\bfirst boot failed, reboot to try backup bin"),
     ("backup-failed", "backup boot failed", r"\bbackup boot failed"),
-    ("user-code-done", "user code done", r"\buser code done"),
     ("eboot-erased", "vffffffff", r"\bvffffffff\b"),
     ("eboot-load", "~ld", r"~ld\b"),
     ("eboot-copy", "@cp:", r"@cp:(?P<copied>[0-9a-f]{1,8})\b"),
@@ -75,41 +75,67 @@ _ROWS: Final = (
     ("rf-byte", "rf[11", r"\brf\[11[234]\] ?: ?[0-9a-f]{2}\b"),
     ("init_data", "rf_cal[0]", r"\brf_cal\[0\] ?!= ?0x05, ?is 0x(?P<byte>[0-9A-Fa-f]{1,2})\b"),
     ("sdk-version", "SDK ver", r"\bSDK ver: {0,2}[\w.()-]{1,40}(?: compiled @ [\w :]{1,30})?"),
-    ("invalid-table", "Invalid system", r"\bInvalid system partition table"),
-    ("alignment", "invalid alignment", r"\bPartition \d{1,10} invalid alignment"),
-    ("too-small", "too small to", r"\bFlash size \((?P<bytes>\d{1,10})\) too small to support NodeMCU"),
-    ("table-too-large", "partition table size", r"\bThe partition table size is larger than flash size"),
-    ("table-failed", "table_regist", r"\bsystem_partition_table_regist fail"),
     (
         "mismatch",
         "spi_size_map",
         r"\bmismatch map {0,2}(?P<map>\d{1,2}), ?spi_size_map {0,2}(?P<size_map>\d{1,2})\b",
     ),
-    (
-        "no-table",
-        "table error",
-        r"\bload partition table error ?!",
-    ),
-    ("no-bootable", "No bootable app", r"\bNo bootable app partitions(?: in the partition table)?"),
     *CRASH_ROWS,
     *FIRMWARE_ROWS,
 )
-_NAMES: Final = {f"{name.replace('-', '_')}_": name for name, _, _ in _ROWS}
-_MARKS: Final = [(mark, number) for number, (_, marks, _) in enumerate(_ROWS) for mark in marks.split("|")]
 _MOST_ROWS: Final = 2  # that are looked for by an expression of their own
 
 
-def found_in(line: str) -> Iterator[tuple[str, re.Match[str]]]:
-    """The known words of a line, in order: the name of each, and its match with named groups."""
-    # Most lines have none of the words, others those of one row: looking for them first saves the time.
-    rows = tuple(dict.fromkeys([number for mark, number in _MARKS if mark in line]))
-    if rows:
-        for match in _form(rows if len(rows) <= _MOST_ROWS else None).finditer(line):
-            yield _NAMES[match.lastgroup or ""], match
+class LineForm(NamedTuple):
+    """How a line looks that is known.
+
+    Attributes:
+        name: Short stable name, which its message has as its kind.
+        marks: Words that it cannot be without, ``|`` between them.
+        form: Expression for it.
+        after_loading: Whether it means something only once an image was started.
+        spoken: Whether only firmware prints it that runs.
+    """
+
+    name: str
+    marks: str
+    form: str
+    after_loading: bool = False
+    spoken: bool = False
 
 
-@lru_cache(maxsize=4096)
-def _form(rows: tuple[int, ...] | None) -> re.Pattern[str]:
-    """Some rows, or all, as one expression; made when a log needs it: all of them take long."""
-    chosen = _ROWS if rows is None else [_ROWS[number] for number in rows]
-    return re.compile("|".join(f"(?P<{name.replace('-', '_')}_>{form})" for name, _, form in chosen))
+class LineTable:
+    """The lines that are known: those of this file, and others that a caller knows what to make of.
+
+    Args:
+        more: The others.
+    """
+
+    def __init__(self, more: Sequence[LineForm] = ()) -> None:
+        self.after_loading = frozenset(line.name for line in more if line.after_loading)
+        self.spoken = frozenset(line.name for line in more if line.spoken)
+        self._rows = (*_ROWS, *(line[:3] for line in more))
+        self._names = {f"{name.replace('-', '_')}_": name for name, _, _ in self._rows}
+        self._marks = [
+            (mark, number) for number, (_, marks, _) in enumerate(self._rows) for mark in marks.split("|")
+        ]
+        self._form = lru_cache(maxsize=4096)(self._form_of)
+
+    def found_in(self, line: str) -> Iterator[tuple[str, re.Match[str]]]:
+        """The known words of a line, in order: the name of each, and its match with named groups."""
+        # Most lines have none of the words, others those of one row: looking for them first saves the time.
+        rows = tuple(dict.fromkeys([number for mark, number in self._marks if mark in line]))
+        if rows:
+            for match in self._form(rows if len(rows) <= _MOST_ROWS else None).finditer(line):
+                yield self._names[match.lastgroup or ""], match
+
+    def _form_of(self, rows: tuple[int, ...] | None) -> re.Pattern[str]:
+        """Some rows, or all, as one expression; made when a log needs it: all of them take long."""
+        chosen = self._rows if rows is None else [self._rows[number] for number in rows]
+        return re.compile("|".join(f"(?P<{name.replace('-', '_')}_>{form})" for name, _, form in chosen))
+
+
+@lru_cache(maxsize=8)
+def line_table(more: tuple[LineForm, ...] = ()) -> LineTable:
+    """The table with some more lines, made once."""
+    return LineTable(more)

@@ -82,14 +82,10 @@ FIRMWARE_ROWS: Final = (
     # NodeMCU.
     ("nodemcu", "NodeMCU ", r"\bNodeMCU (?:custom build|\d{1,2}\.[\w.]{1,20})"),
     ("lua", "powered by Lua", r"\bpowered by Lua \d[\w.]{0,12}(?: on SDK [\w.()-]{1,30})?"),
-    ("format", "Formatting file", r"\bFormatting file system\. Please wait"),
-    ("adjust", "adjust flash", r"\bSelf adjust flash size"),
     ("restore", "Restore init", r"\bRestore init data"),
-    ("no-init-lua", "cannot open init", r"\b(?:lua: )?cannot open init\.lua\b"),
     ("lfs-updated", "LFS", (
         r"\bLFS region updated|\bLFS image loaded|\bErasing LFS from flash addr 0x[0-9a-f]{1,8}"
     )),
-    ("lfs-corrupted", "LFS image corr", r"\bLFS image corrupted"),
     ("lfs-absent", "No LFS image", r"\bNo LFS image loaded"),
     ("lua-memory", "not enough memory", r"\bnot enough memory\b"),
     ("lua-error", "lua: |Lua error:", (
@@ -104,15 +100,9 @@ FIRMWARE_ROWS: Final = (
         r"(?:@(?P<alloc_place>\S{1,100}))?"
     )),
     ("system-param", "system param error", r"\bsystem param error\b(?!,)"),
-    ("last-param", "use last saved", r"\bsystem param error, ?use last saved param ?!?"),
     ("mem-check", "MEM CHECK", r"\bMEM CHECK FAIL"),
     # Its radio.
     ("radio-state", "state: ", r"\bstate: (?P<from>\d) -> (?P<to>\d) \((?P<state>[0-9a-f]{1,4})\)"),
-    ("radio-lost", "bcn_timo|beacon timeout", r"\bbcn_timo?e?ut\b|\bbeacon timeout\b"),
-    ("radio-absent", "found, reconnect", r"\bno (?P<ssid>\S{1,40}) found, reconnect after \d{1,4}s"),
-    ("radio-refused", "auth fail|assoc fail|handshake", (
-        r"\bauth fail\w{0,4}\b|\bassoc fail\w{0,4}\b|\b4-?way handshake (?:fail|time-?out)\w{0,4}\b"
-    )),
     ("address", "ip:", r"\bip: ?(?P<ip>\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}),"),
     ("radio", "mode : |scandone|fpm close|pm open|dhcp client|add if|del if|connected with ", (
         r"\bmode : (?:sta|softAP|null)\b.{0,60}|\bscandone\b|\bfpm close \d|\bpm open\b.{0,20}|"
@@ -124,7 +114,6 @@ FIRMWARE_ROWS: Final = (
     )),
     # MicroPython.
     ("python-error", "Error: |Exception: ", r"\b[A-Z]\w{1,30}(?:Error|Exception): .{1,160}"),
-    ("python-files", "filesystem starting", r"\bThe filesystem starting at sector .{1,60} looks corrupt"),
     # Others, by their first lines.
     ("firmware", "MicroPython |Tasmota|ESPHome|ESPEasy|ESP Easy|ESP-Open-SDK|Ai-Thinker|rBoot v|Project ", (
         r"\bMicroPython v?\d[\w.+-]{0,40}|\b(?:ESP-)?Tasmota [vV]?\d[\w.()-]{0,30}|"

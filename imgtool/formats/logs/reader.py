@@ -1,8 +1,7 @@
 """Reads the boot log of an ESP8266 into its boots.
 
 Takes any text.  No judgement of what a log comes to.  Lines that are not known are passed over; those of a
-crash
-go to :mod:`imgtool.formats.logs.crash_reader`.
+crash go to :mod:`imgtool.formats.logs.crash_reader`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
-from imgtool.formats.logs.boot_lines import found_in
+from imgtool.formats.logs.boot_lines import line_table
 from imgtool.formats.logs.boots import (
     DOWNLOAD,
     FLASH,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from imgtool.chip import FlashSize
+    from imgtool.formats.logs.boot_lines import LineForm, LineTable
 
 __all__ = ["read"]
 
@@ -57,17 +57,13 @@ _AFTER_LOADING: Final = (
     "error-magic",
     "first-failed",
     "backup-failed",
-    "user-code-done",
     "eboot-erased",
     "eboot-load",
     "nodemcu-size",
-    "no-table",
-    "no-bootable",
     "eboot-copy",
     # Words that other programs print, too.
     "lua-memory",
     "restore",
-    "radio-refused",
     "firmware",
     "alloc",
     "stack-overflow",
@@ -100,20 +96,22 @@ _MODES: Final = {
 }
 
 
-def read(log: bytes | str) -> BootLog:
+def read(log: bytes | str, known: tuple[LineForm, ...] = ()) -> BootLog:
     """Read a log.
 
     Takes anything: whole logs, pieces of them, several boots, with the prefixes of a monitor, with noise.
 
     Args:
         log: The log as it was recorded, or as text.
+        known: Lines that are known besides those that a boot consists of; each becomes a message.
     """
     text = decoded(log)
-    reader = _LogReader()
+    table = line_table(known)
+    reader = _LogReader(table)
     other_chip = False
     program = ""
     for line in lines(text):
-        tokens = list(found_in(line.text))
+        tokens = list(table.found_in(line.text))
         for name, token in tokens:
             other_chip = other_chip or name == "other_chip"
             if name == "firmware" and not program:
@@ -187,8 +185,10 @@ class _BootDraft:
 class _LogReader:
     """Takes the known words of a log in order, and puts them into boots."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: LineTable) -> None:
         self.drafts: list[_BootDraft] = []
+        self._after_loading = {*_AFTER_LOADING, *_LOADER_TOKENS} | table.after_loading
+        self._spoken = (_SPOKEN | table.spoken) - _UNSPOKEN
 
     def take(self, name: str, line: int, token: re.Match[str]) -> None:
         if name in ("banner", "half_banner"):
@@ -198,7 +198,7 @@ class _LogReader:
         elif name != "other_chip":
             draft = self._current(name, line)
             if draft is not None:
-                draft.spoken = draft.spoken or (name in _SPOKEN and name not in _UNSPOKEN)
+                draft.spoken = draft.spoken or name in self._spoken
                 _HANDLERS.get(name, _take_message)(draft, name, line, token)
 
     def take_dump(self, text: str) -> bool:
@@ -223,7 +223,7 @@ class _LogReader:
         """The boot that a word belongs to; a load behind the whole of a boot begins one without a banner."""
         draft = self.drafts[-1] if self.drafts else None
         if draft is None or (name == "load" and draft.loaded):
-            if name in _AFTER_LOADING or name in _LOADER_TOKENS:
+            if name in self._after_loading:
                 return None
             draft = _BootDraft(line)
             self.drafts.append(draft)

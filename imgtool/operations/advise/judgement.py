@@ -9,7 +9,6 @@ upgrade/words.py.
 from __future__ import annotations
 
 import hashlib
-import shlex
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -20,11 +19,12 @@ from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import PartKind, Severity
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.layout.regions import align_up
+from imgtool.operations import actions
+from imgtool.operations.actions import Cure, FileRole, Stretch, cure
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.joining import lay_out
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.explain.boot_verdicts import Cure
 from imgtool.operations.flashing.checks import content_of
 from imgtool.operations.flashing.draft import FlashRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
@@ -39,13 +39,14 @@ from imgtool.operations.upgrade.regions import (
 )
 from imgtool.operations.upgrade.scripts import firmware_points, old_default
 from imgtool.operations.upgrade.side import OldFlash
-from imgtool.operations.upgrade.values import HARM, AdvicePoint, AdviceVerdict, FirmwareAdvice, Names, Topic
+from imgtool.operations.upgrade.values import HARM, AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.operations.upgrade.words import differing, elsewhere_words, sentence_of
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imgtool.operations.actions import Cure
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.upgrade.side import FlashSide
 
@@ -53,7 +54,7 @@ __all__ = ["advise", "advise_request"]
 
 _ASSUMED: Final = (
     "OLD is an image, not a dump: its chip is taken for one that OLD was flashed to and that booted once; "
-    "imgtool read makes a dump, which tells more"
+    "a dump of the chip tells more"
 )
 _UNSEEN: Final = (
     "the rules were read in the firmware's sources; nobody has checked these verdicts on silicon for imgtool"
@@ -79,31 +80,29 @@ def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | N
     if isinstance(old, bytes):
         old = old_flash(old, None if size is None else flash_size(size).bytes)
     pieces = (Piece(0, new, "NEW"),) if isinstance(new, bytes) else tuple(new)
-    return advise_request(old, FlashRequest(pieces, init_data=InitDataSource()), Names())
+    return advise_request(old, FlashRequest(pieces, init_data=InitDataSource()))
 
 
-def advise_request(old: OldFlash, request: FlashRequest, names: Names) -> FirmwareAdvice:
+def advise_request(old: OldFlash, request: FlashRequest) -> FirmwareAdvice:
     """The same about a request as ``imgtool flash`` makes it of a command line.
 
     Args:
         old: The flash before.
         request: What is to be written.
-        names: What to call things in the commands.
 
     Raises:
         LayoutError: Pieces overlap.
     """
     if old.data is None:
         old = replace(old, read=cache(old.read))
-    return _Advice(old, request, names).advice()
+    return _Advice(old, request).advice()
 
 
 class _Advice:
     """One advice: the flash before, the write as it is planned, and the points about what comes of it."""
 
-    def __init__(self, old: OldFlash, request: FlashRequest, names: Names) -> None:
+    def __init__(self, old: OldFlash, request: FlashRequest) -> None:
         self.old = old
-        self.names = names
         self.request = request
         self.raw = lay_out(request.pieces) if request.pieces else ()
         self.content = content_of(self.raw, old.capacity)
@@ -132,7 +131,7 @@ class _Advice:
         if self.refused is not None:
             of_size = self.content.main is not None and self.refused.check in _OF_SIZE
             topic = Topic.FLASH_SIZE if of_size else Topic.BUILDS
-            refusal = Phrase("imgtool flash refuses it: ", self.refused.phrase)
+            refusal = Phrase("imgtool refuses to write it: ", self.refused.phrase)
             points = [AdvicePoint(topic, AdviceVerdict.REFUSED, refusal), *self._builds()]
             # Nothing is written: what would come of it is what another tool does, unless that is no firmware.
             differs = [] if self.refused.check in _NO_FIRMWARE or not self.raw else other
@@ -163,8 +162,8 @@ class _Advice:
         return all(self._is_there(address, data) for address, data in sectors)
 
     def _is_there(self, address: int, data: bytes) -> bool:
-        held = self.before.code[address : address + len(data)]
-        return (held if len(held) == len(data) else self.before.read(address, len(data))) == data
+        known = self.before.code[address : address + len(data)]
+        return (known if len(known) == len(data) else self.before.read(address, len(data))) == data
 
     def _after(self, pieces: Sequence[Piece]) -> FlashSide:
         """The flash with these pieces written to it."""
@@ -189,7 +188,7 @@ class _Advice:
         ]
 
     def _brings_files(self) -> bool:
-        if any(KINDS[is_.kind].region is PartKind.SPIFFS for _, is_ in self.content.pieces):
+        if any(KINDS[each.kind].region is PartKind.SPIFFS for _, each in self.content.pieces):
             return True
         parts = () if self.content.main is None else self.content.main.parts
         return any(part.kind is PartKind.SPIFFS for part in parts)
@@ -197,8 +196,8 @@ class _Advice:
     def _mode(self) -> list[AdvicePoint]:
         if self.plan is None:
             return []
-        told = [f.message for f in self.plan.findings if f.code == "flash-mode"]
-        return [AdvicePoint(Topic.FLASH_MODE, AdviceVerdict.KEPT, words) for words in told]
+        messages = [f.message for f in self.plan.findings if f.code == "flash-mode"]
+        return [AdvicePoint(Topic.FLASH_MODE, AdviceVerdict.KEPT, words) for words in messages]
 
     def _builds(self) -> list[AdvicePoint]:
         """Damage, and halves of different builds: whatever speaks against the new image itself."""
@@ -237,30 +236,28 @@ class _Advice:
                 "what is behind is not known"
             )
         if self.plan is not None:
-            told = ("old-nodemcu-size", "size-limited", "sdk-3-layout", "settings-replaced", "table-small")
-            notes += [f.message for f in self.plan.findings if f.code in told]
+            codes = ("old-nodemcu-size", "size-limited", "sdk-3-layout", "settings-replaced", "table-small")
+            notes += [f.message for f in self.plan.findings if f.code in codes]
         return [*notes, _UNSEEN]
 
     def _cures(self, points: list[AdvicePoint], after: FlashSide) -> list[Cure]:
-        new, backup, port = self.names
         by_topic = {point.topic: point.verdict for point in reversed(points)}
         cures: list[Cure] = []
         if any(not point.ok for point in points):
-            text = "Back the whole flash up first."
-            cures.append(Cure(text, (f"imgtool read {port}-o {backup}",)))
+            cures.append(cure("Back the whole flash up first.", actions.read(FileRole.BACKUP)))
         if by_topic.get(Topic.FILES) in HARM and self.before.filesystems:
             text = "Take the files out of the backup, to have them when they are gone."
-            cures.append(Cure(text, (f"imgtool extract {backup} --files -o files",)))
+            cures.append(cure(text, actions.extract_files(FileRole.BACKUP, FileRole.FILES)))
             cures += self._fixed_place(after)
         if any(point.verdict is AdviceVerdict.REFUSED for point in points):
             named = [piece for _, piece in self.request.named]
-            first = shlex.quote(next((p.name for p in (*self.request.pieces, *named)), new))
-            cures.append(Cure("See what speaks against the image.", (f"imgtool inspect {first}",)))
+            first = next((piece.name for piece in (*self.request.pieces, *named)), FileRole.NEW)
+            cures.append(cure("See what speaks against the image.", actions.inspect(first)))
         elif by_topic.get(Topic.INIT_DATA) is AdviceVerdict.BOOT_LOOP:
             text = "Write init data with the firmware, or it does not start."
-            cures.append(Cure(text, (f"imgtool flash {port}--init-data v05 {new}",)))
+            cures.append(cure(text, actions.flash(FileRole.NEW, init_data="v05")))
         else:
-            cures.append(Cure("Flash it.", (f"imgtool flash {port}{new}",)))
+            cures.append(cure("Flash it.", actions.flash(FileRole.NEW)))
         return cures
 
     def _fixed_place(self, after: FlashSide) -> list[Cure]:
@@ -273,13 +270,10 @@ class _Advice:
         if len(self.request.pieces) != 1 or region is None or region.start >= _FIXED:
             return []
         size = after.flash.bytes - _FIXED - _TABLE_END
-        made = (
-            f"imgtool patch {self.names.new} --flash-size {after.flash.name} --spiffs-addr 0x{_FIXED:x} "
-            f"--spiffs-size 0x{size:x} -o fixed.bin"
-        )
-        fresh = "--fresh-settings " if self.before.partitions else ""
+        made = actions.move_files(FileRole.NEW, after.flash.name, Stretch(_FIXED, size))
+        write = actions.flash(FileRole.MOVED_FILES, fresh_settings=self.before.partitions)
         text = "Or make its SPIFFS begin at 1 MB: there it stays where it is in later upgrades."
-        return [Cure(text, (made, f"imgtool flash {self.names.port}{fresh}fixed.bin"))]
+        return [cure(text, made, write)]
 
 
 def _sectors(pieces: Sequence[Piece], old: OldFlash) -> tuple[Piece, ...]:

@@ -1,14 +1,23 @@
 """What one boot of a log comes to: all rules in order, and those for boots that nothing is wrong with.
 
-The rules on failures are in boot_verdicts.py, sdk_verdicts.py, crash_verdicts.py and panic_verdicts.py.
+The rules on failures are in boot_verdicts.py, sdk_verdicts.py, crash_verdicts.py and panic_verdicts.py; a
+line that means one thing by itself is a row of known_lines.py.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.operations.explain import boot_verdicts, crash_verdicts, panic_verdicts, sdk_verdicts
-from imgtool.operations.explain.boot_verdicts import INSPECT, MONITOR, Cure, LogOutcome, Verdict
+from imgtool.operations import actions
+from imgtool.operations.actions import FileRole, Remark, cure
+from imgtool.operations.explain import (
+    boot_verdicts,
+    crash_verdicts,
+    known_lines,
+    panic_verdicts,
+    sdk_verdicts,
+)
+from imgtool.operations.explain.values import INSPECT, RECORD_ROM, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,18 +30,6 @@ __all__ = ["judged"]
 def judged(boot: Boot) -> LogOutcome:
     """What one boot comes to; the first rule that knows says it."""
     return next(outcome for rule in _RULES if (outcome := rule(boot)) is not None)
-
-
-def _user_code_done(boot: Boot) -> LogOutcome | None:
-    if not boot.has("user-code-done"):
-        return None
-    message = next(m for m in boot.messages if m.kind == "user-code-done")
-    return LogOutcome(
-        Verdict.NOTHING_KNOWN,
-        "The image was loaded and started, and then failed.",
-        f"Line {message.line} says '{message.text}': what was started has returned, which it must not. "
-        "It is no firmware for this place, or its beginning is damaged.",
-    )
 
 
 def _runs(boot: Boot) -> LogOutcome | None:
@@ -48,7 +45,7 @@ def _runs(boot: Boot) -> LogOutcome | None:
             "prints at another speed, 74880 baud.",
             notes=tuple(panic_verdicts.firmware_notes(boot)),
         )
-    noise = (
+    noise = Remark(
         "Behind the loading there are unreadable characters: firmware prints at a speed of its own, mostly "
         "115200."
     )
@@ -63,8 +60,8 @@ def _runs(boot: Boot) -> LogOutcome | None:
 
 
 def _unfinished(boot: Boot) -> LogOutcome:
-    whole = Cure(
-        "Record a whole boot at 74880 baud: start the monitor first, and then reset the chip.", (MONITOR,)
+    whole = cure(
+        "Record a whole boot at 74880 baud: start the monitor first, and then reset the chip.", RECORD_ROM
     )
     if boot.has("nodemcu-size"):
         return LogOutcome(
@@ -74,9 +71,9 @@ def _unfinished(boot: Boot) -> LogOutcome:
             "3.0 and later says nothing in that case, and the SDK halts.",
             (
                 whole,
-                Cure(
+                cure(
                     "If it stops here every time: write the file with the partition table again.",
-                    ("imgtool flash 0x10000.bin",),
+                    actions.flash(FileRole.HIGH_HALF),
                 ),
             ),
         )
@@ -88,7 +85,7 @@ def _unfinished(boot: Boot) -> LogOutcome:
             "be no application at 0x1000. Some builds have that word, too, and the firmware may be silent.",
             (
                 whole,
-                Cure("See whether the file is whole; if it is, write it again.", (INSPECT,)),
+                cure("See whether the file is whole; if it is, write it again.", INSPECT),
             ),
         )
     if boot.loader is not None:
@@ -110,9 +107,8 @@ def _unfinished(boot: Boot) -> LogOutcome:
 
 _RULES: Final[tuple[Callable[[Boot], LogOutcome | None], ...]] = (
     sdk_verdicts.init_data,
-    sdk_verdicts.too_small,
-    sdk_verdicts.partition_table,
-    sdk_verdicts.no_table,
+    sdk_verdicts.other_map,
+    known_lines.stopped,
     boot_verdicts.bad_image,
     boot_verdicts.no_image,
     boot_verdicts.no_slot,
@@ -123,7 +119,7 @@ _RULES: Final[tuple[Callable[[Boot], LogOutcome | None], ...]] = (
     crash_verdicts.exception,
     crash_verdicts.watchdog,
     panic_verdicts.panic,
-    _user_code_done,
+    known_lines.ended,
     panic_verdicts.script_error,
     panic_verdicts.python,
     _runs,

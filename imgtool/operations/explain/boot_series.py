@@ -8,18 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.boots import ResetCause
+from imgtool.operations.actions import cure
 from imgtool.operations.explain import crash_verdicts
 from imgtool.operations.explain.boot_rules import judged
-from imgtool.operations.explain.boot_verdicts import (
-    INSPECT,
-    MONITOR_FIRMWARE,
-    VERIFY,
-    WRITE,
-    Cure,
-    LogOutcome,
-    Verdict,
-    whole_files,
-)
+from imgtool.operations.explain.boot_verdicts import whole_files
+from imgtool.operations.explain.values import INSPECT, RECORD_FIRMWARE, VERIFY, WRITE, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,10 +114,10 @@ def loop_of(boots: Sequence[Boot], repeats: int) -> LogOutcome | None:
     looked_at = boots[-1] if boots[-1].checksum is not None else boots[-2]
     erased = looked_at.has("eboot-erased")
     cause = _NO_APPLICATION if erased else _HANGS if hangs >= _LEAST_HANGS else _why_again(known)
-    whole = Cure(
-        "See whether the file is whole; if it is, write it again, and compare.", (INSPECT, WRITE, VERIFY)
+    whole = cure(
+        "See whether the file is whole; if it is, write it again, and compare.", INSPECT, WRITE, VERIFY
     )
-    listen = Cure("Read what the firmware prints before it restarts.", (MONITOR_FIRMWARE,))
+    listen = cure("Read what the firmware prints before it restarts.", RECORD_FIRMWARE)
     return LogOutcome(
         Verdict.BOOT_LOOP,
         f"The chip starts again and again: {repeats} boots in this log are alike.",
@@ -138,9 +131,9 @@ _NO_APPLICATION: Final = (
     "is what erased flash has. Probably there is no application, or only a part of it."
 )
 _HANGS: Final = (
-    "The hardware watchdog ended each run: the firmware loads well and then hangs. By the log "
-    "alone the reason is the firmware, or a part of it in the flash that no checksum covers, such "
-    "as irom."
+    "The hardware watchdog ended each run: the firmware loads well and then hangs. The log alone does not "
+    "tell why: the firmware has an error, or a part of it in the flash that no checksum covers, such as "
+    "irom, is damaged."
 )
 
 
@@ -150,19 +143,19 @@ def _why_again(known: Sequence[int]) -> str:
         return (
             f"The reset causes change ({', '.join(str(each) for each in dict.fromkeys(known))}), so it is no "
             "single fault of the firmware: mostly the supply breaks down for a moment, as when the radio is "
-            "switched on. A short cable, a stronger supply or a capacitor shows whether it is that. Else "
-            "somebody switched it or pressed the button."
+            "switched on. A short cable, a stronger supply or a capacitor shows whether it is that. Or "
+            "somebody switched it, or pressed the button."
         )
     if known and set(known) == {ResetCause.POWER_ON}:
         return (
             "Each boot is a power-on: the supply breaks down, mostly when the radio is switched on. A "
-            "short cable, a stronger supply or a capacitor shows whether it is that. Else somebody "
+            "short cable, a stronger supply or a capacitor shows whether it is that. Or somebody "
             "switched it."
         )
     return (
-        "Each boot loads well. In order: the firmware fails and restarts itself, which leaves the "
-        "reset cause as it was, so look at what it prints at its own speed, mostly 115200; it wakes "
-        "up from deep sleep, which is in order; the RST line is pulled, by a button or the adapter."
+        "Each boot loads well. The likeliest first: the firmware fails and restarts itself, which leaves the "
+        "reset cause as it was; what it prints at its own speed, mostly 115200, says why. Or it wakes up "
+        "from deep sleep, which is in order. Or a button or the adapter pulls the RST line."
     )
 
 

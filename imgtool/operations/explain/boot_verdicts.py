@@ -1,103 +1,43 @@
 """Rules on what happens before a firmware runs: straps, boot ROM, boot loader.
 
-Also the words that all rules speak in.  A rule takes one boot of a log and says what it comes to, or None
+A rule takes one boot of a log and says what it comes to, or None
 where that is for another rule to say; :mod:`imgtool.operations.explain.log` asks them in order.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.boots import DOWNLOAD, FLASH, LoaderLines
+from imgtool.operations import actions
+from imgtool.operations.actions import FileRole, PlacedFile, Stretch, Unknown, cure
+from imgtool.operations.explain.values import (
+    INSPECT,
+    INSPECT_PAIR,
+    SAFEST_WRITE,
+    VERIFY,
+    WRITE,
+    LogOutcome,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.boots import Boot, BootSegment
+    from imgtool.operations.actions import Cure
 
-__all__ = [
-    "INSPECT",
-    "MONITOR",
-    "MONITOR_FIRMWARE",
-    "PAIR",
-    "VERIFY",
-    "WRITE",
-    "Cure",
-    "LogOutcome",
-    "Verdict",
-    "bad_image",
-    "download",
-    "monitor_at",
-    "no_image",
-    "no_slot",
-    "straps",
-    "whole_files",
-]
-
-INSPECT: Final = "imgtool inspect FILE"
-
-
-def monitor_at(baud: int) -> str:
-    """The command that records a log at a speed."""
-    return f"imgtool monitor -b {baud} --log boot.log"
-
-
-MONITOR: Final = monitor_at(74_880)
-MONITOR_FIRMWARE: Final = monitor_at(115_200)
-
-WRITE: Final = "imgtool flash FILE"
-VERIFY: Final = "imgtool verify FILE"
-PAIR: Final = "imgtool inspect 0x00000.bin 0x10000.bin"
+__all__ = ["bad_image", "download", "no_image", "no_slot", "straps", "whole_files"]
 
 _SEED: Final = 0xEF  # of the image checksum: what is left when all data is zero
 _ALL_ONES: Final = 0xFFFF_FFFF
-
-
-class Verdict(StrEnum):
-    """What a boot log comes to."""
-
-    RUNS = "runs"
-    DOWNLOAD = "download"
-    STRAPS = "straps"
-    BOOT_LOOP = "boot-loop"
-    BAD_IMAGE = "bad-image"
-    NO_IMAGE = "no-image"
-    INIT_DATA = "init-data"
-    TOO_SMALL_FLASH = "too-small-flash"
-    PARTITION_TABLE = "partition-table"
-    SYSTEM_PARAM = "system-param"
-    EXCEPTION = "exception"
-    WATCHDOG = "watchdog"
-    PANIC = "panic"
-    OUT_OF_MEMORY = "out-of-memory"
-    SCRIPT_ERROR = "script-error"
-    FILE_SYSTEM = "file-system"
-    UNFINISHED = "unfinished"
-    WRONG_BAUD = "wrong-baud"
-    NOTHING_KNOWN = "nothing-known"
-
-
-class Cure(NamedTuple):
-    """What to do: a sentence that says when it helps, and the commands, which may be none."""
-
-    text: str
-    commands: tuple[str, ...] = ()
-
-
-class LogOutcome(NamedTuple):
-    """What one boot comes to, see :class:`~imgtool.operations.explain.log.Explanation`."""
-
-    verdict: Verdict
-    sentence: str
-    cause: str
-    cures: tuple[Cure, ...] = ()
-    notes: tuple[str, ...] = ()
+_FIRST_SLOT: Final = 0x1000
+_SLOT_FILES: Final[dict[int | None, FileRole]] = {1: FileRole.SLOT_1, 2: FileRole.SLOT_2}
 
 
 def whole_files(boot: Boot) -> Cure:
     """See whether the file, or the two files of a firmware without a boot loader, are whole."""
     if boot.loader is not None or boot.has("eboot-load", "eboot-erased", "eboot-copy"):
-        return Cure("See whether the file is whole.", (INSPECT,))
-    return Cure("See whether the files are whole and of one build.", (PAIR,))
+        return cure("See whether the file is whole.", INSPECT)
+    return cure("See whether the files are whole and of one build.", INSPECT_PAIR)
 
 
 def bad_image(boot: Boot) -> LogOutcome | None:
@@ -142,12 +82,12 @@ def _wrong_mode(*, zeros: bool) -> LogOutcome:
         "the header asks for. Boards without all data lines, and every ESP8285, need dout or dio. Less "
         "likely: the file was damaged, or written only in part; the first command shows a damaged file.",
         (
-            Cure("See the mode in the header, and whether the file is whole.", (INSPECT,)),
-            Cure(
+            cure("See the mode in the header, and whether the file is whole.", INSPECT),
+            cure(
                 "Write it again in a mode that needs fewer lines; the ESP8285 needs this one.",
-                ("imgtool flash -fm dout FILE",),
+                actions.flash(FileRole.FIRMWARE, mode="dout"),
             ),
-            Cure("The same, faster, for most boards of 4 MB.", ("imgtool flash -fm dio FILE",)),
+            cure("The same, faster, for most boards of 4 MB.", actions.flash(FileRole.FIRMWARE, mode="dio")),
         ),
     )
 
@@ -160,9 +100,11 @@ def _erased_behind(segment: BootSegment) -> LogOutcome:
         "should go on. The file is cut, it was written only in part, or another write erased it. If the "
         "file is whole and verifies, the flash mode is wrong, or the flash chip is.",
         (
-            Cure("See whether the file is whole.", (INSPECT,)),
-            Cure("Write it again, and compare.", (WRITE, VERIFY)),
-            Cure("If it verifies, and this stays: another mode.", ("imgtool flash -fm dout FILE",)),
+            cure("See whether the file is whole.", INSPECT),
+            cure("Write it again, and compare.", WRITE, VERIFY),
+            cure(
+                "If it verifies, and this stays: another mode.", actions.flash(FileRole.FIRMWARE, mode="dout")
+            ),
         ),
     )
 
@@ -171,14 +113,14 @@ def _damaged(what: str) -> LogOutcome:
     return LogOutcome(
         Verdict.BAD_IMAGE,
         "The image does not load: it is damaged, in the file or in the flash.",
-        f"{what}. In this order: the file is damaged; it was not written well; the chip reads the flash "
-        "badly, by mode, by speed or for lack of power. The first two commands tell them apart.",
+        f"{what}. The likeliest first: the file is damaged; it was not written well; the chip reads the "
+        "flash badly, by mode, by speed or for lack of power. The first two commands tell them apart.",
         (
-            Cure("See whether the file is whole; if not, get or build it again.", (INSPECT,)),
-            Cure("If it is, write it again, and compare.", (WRITE, VERIFY)),
-            Cure(
+            cure("See whether the file is whole; if not, get or build it again.", INSPECT),
+            cure("If it is, write it again, and compare.", WRITE, VERIFY),
+            cure(
                 "If it verifies, and this stays: the safest mode and speed, and a better power supply.",
-                ("imgtool flash -fm dout -ff 40m FILE",),
+                SAFEST_WRITE,
             ),
         ),
     )
@@ -195,12 +137,13 @@ def no_image(boot: Boot) -> LogOutcome | None:
         "address, or its first byte is not 0xE9. If the right file is there, the ROM cannot read the "
         "flash: something else uses its pins (GPIO6 to GPIO11), or the power is too weak.",
         (
-            Cure(
+            cure(
                 "See what the flash holds at 0.",
-                ("imgtool read 0 0x10000 -o head.bin", "imgtool inspect head.bin"),
+                actions.read(FileRole.FLASH_START, Stretch(0, 0x1_0000)),
+                actions.inspect(FileRole.FLASH_START),
             ),
-            Cure("See whether the file is one for address 0.", (INSPECT,)),
-            Cure("Write it to 0, and compare.", (WRITE, VERIFY)),
+            cure("See whether the file is one for address 0.", INSPECT),
+            cure("Write it to 0, and compare.", WRITE, VERIFY),
         ),
     )
 
@@ -212,27 +155,28 @@ def no_slot(boot: Boot) -> LogOutcome | None:
     loader = boot.loader or LoaderLines(boot.line)
     slot = f"user{loader.slot}" if loader.slot else "the application"
     at = f" at 0x{loader.address:x}" if loader.address is not None else ""
-    target = f"0x{loader.address:x}" if loader.address is not None else "ADDRESS"
+    target = loader.address if loader.address is not None else Unknown.ADDRESS
     bad = not boot.has("error-magic", "flash-addr")
     what = "fails its check" if bad else "does not begin with 0xE9 or 0xEA, as an image does"
     size = f" ({loader.flash_size})" if loader.flash_size else ""
     backup = " The other slot failed, too." if boot.has("backup-failed") else ""
-    file = f"user{loader.slot}.bin" if loader.slot else "FILE"
+    file = _SLOT_FILES.get(loader.slot, FileRole.FIRMWARE)
     return LogOutcome(
         Verdict.BAD_IMAGE if bad else Verdict.NO_IMAGE,
         f"The boot loader cannot start {slot}{at}.",
         f"The boot loader itself is good. What it finds{at} {what}.{backup} Either the file is not there, "
-        f"or it was built for another map than the header's{size}, so that the slots lie elsewhere: "
-        "imgtool inspect shows the slot and the size in its header.",
+        f"or it was built for another map than the header's{size}, and its slot lies elsewhere. The header "
+        "of the file tells its slot and its size.",
         (
-            Cure(
-                "See whether the file is whole, and for which slot and map it is.",
-                (f"imgtool inspect {file}",),
-            ),
-            Cure("If it is for this slot: write it there.", (f"imgtool flash {target} {file}",)),
-            Cure(
+            cure("See whether the file is whole, and for which slot and map it is.", actions.inspect(file)),
+            cure("If it is for this slot: write it there.", actions.flash(PlacedFile(file, target))),
+            cure(
                 "If it is for another map: write the boot loader again with that size in its header.",
-                ("imgtool flash -fs SIZE 0 BOOT_LOADER 0x1000 user1.bin",),
+                actions.flash(
+                    PlacedFile(FileRole.BOOT_LOADER, 0),
+                    PlacedFile(FileRole.SLOT_1, _FIRST_SLOT),
+                    size=Unknown.SIZE,
+                ),
             ),
         ),
     )
@@ -246,10 +190,13 @@ def download(boot: Boot) -> LogOutcome | None:
         Verdict.DOWNLOAD,
         "The chip waits for a flasher: it started in download mode.",
         "GPIO0 was low at reset. That is right for writing; to run the firmware, GPIO0 must be high at "
-        "reset. If nobody holds it low: a button, a level shifter or the adapter's DTR and RTS lines do.",
+        "reset. A button, a level shifter, or the DTR and RTS lines of the adapter may hold it low.",
         (
-            Cure("To write: imgtool flash finds the chip now.", ("imgtool id --reset none",)),
-            Cure("To run the firmware: release GPIO0, and reset the chip."),
+            cure(
+                "To write a firmware: it can be done now. See whether the chip answers.",
+                actions.ask_chip(waiting=True),
+            ),
+            cure("To run the firmware: release GPIO0, and reset the chip."),
         ),
     )
 
@@ -274,8 +221,8 @@ def straps(boot: Boot) -> LogOutcome | None:
         f"{pins}. To boot from flash, GPIO15 must be low and GPIO0 and GPIO2 high; to be written, GPIO15 "
         "and GPIO0 low and GPIO2 high. No command cures that: a resistor to ground or to 3.3 V does.",
         (
-            Cure("Pull GPIO15 down, with 10 kOhm or less; take off what holds it high.")
+            cure("Pull GPIO15 down, with 10 kOhm or less; take off what holds it high.")
             if mode is None or mode.gpio15 is not False
-            else Cure("Leave GPIO2 open or pull it up at reset; take off what holds it low."),
+            else cure("Leave GPIO2 open or pull it up at reset; take off what holds it low."),
         ),
     )

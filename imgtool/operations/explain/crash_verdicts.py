@@ -11,31 +11,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.crash import DIVISION_BY_ZERO, EXCEPTIONS, place_of
-from imgtool.operations.explain.boot_verdicts import (
-    MONITOR_FIRMWARE,
+from imgtool.operations.actions import Remark, cure, name_functions
+from imgtool.operations.explain.boot_verdicts import whole_files
+from imgtool.operations.explain.values import (
+    RECORD_FIRMWARE,
+    SAFEST_WRITE,
     VERIFY,
     WRITE,
-    Cure,
     LogOutcome,
     Verdict,
-    whole_files,
 )
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.boots import Boot
     from imgtool.formats.logs.crash import Crash
+    from imgtool.operations.actions import Cure
 
 __all__ = ["NAME_FUNCTIONS", "exception", "hardware_watchdog", "watchdog", "when"]
 
-NAME_FUNCTIONS: Final = Cure(
-    "See which function that was: give the ELF file of exactly this build.",
-    ("imgtool explain --elf FIRMWARE.elf LOG",),
+NAME_FUNCTIONS: Final = cure(
+    "See which function that was: give the ELF file of exactly this build.", name_functions()
 )
-_WHOLE: Final = Cure("Record the whole dump; it says where that was.", (MONITOR_FIRMWARE,))
-_AGAIN: Final = Cure("If so, write all of it again, and compare.", (WRITE, VERIFY))
-_OTHER_MODE: Final = Cure(
+_WHOLE: Final = cure("Record the whole dump; it says where that was.", RECORD_FIRMWARE)
+_AGAIN: Final = cure("If so, write all of it again, and compare.", WRITE, VERIFY)
+_OTHER_MODE: Final = cure(
     "If it verifies, and this stays: a mode that every flash chip knows, and a better power supply.",
-    ("imgtool flash -fm dout -ff 40m FILE",),
+    SAFEST_WRITE,
 )
 
 _ILLEGAL, _FETCH, _LOAD_STORE, _INTERRUPT, _DIVISION, _ALIGNMENT = 0, 2, 3, 4, 6, 9
@@ -128,8 +129,8 @@ def _access(number: int, crash: Crash, pc: str) -> str:
     verb = "read from" if number == _LOAD_PROHIBITED else "wrote to"
     if address is not None and address < _NEAR_ZERO:
         why = (
-            "A pointer was used that is null: often memory that could not be had, or an object that does not "
-            "exist."
+            "A pointer was used that is null: often memory that the program did not get, or an object that "
+            "does not exist."
         )
     else:
         why = "A pointer is wrong: used after its memory was freed, overwritten, or never set."
@@ -145,16 +146,16 @@ def _is_early(boot: Boot, crash: Crash) -> bool:
     if boot.checksum is None and boot.loader is None:
         return False
     before = [message.kind for message in boot.messages if message.line < crash.line]
-    said = any(line < crash.line for line, _ in boot.firmware)
-    return not said and not boot.noise and not crash.earlier and not _SPOKEN_BEFORE & set(before)
+    printed = any(line < crash.line for line, _ in boot.firmware)
+    return not printed and not boot.noise and not crash.earlier and not _SPOKEN_BEFORE & set(before)
 
 
 def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:
     pc = crash.pc
     if early and boot.has("eboot-load"):
         return (
-            "It comes at once, before the sketch says anything: in setup() or in what is made before it, by "
-            "settings that it cannot bear, or as the application in flash is damaged, which Arduino's boot "
+            "It comes at once, before the sketch says anything. The sketch fails in setup() or before it; or "
+            "it cannot handle its settings; or the application in flash is damaged, which Arduino's boot "
             "loader does not check."
         )
     if early:
@@ -166,13 +167,13 @@ def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:
             "likely as an error of the program"
         )
         return (
-            f"It comes at once, before the firmware says anything, {flash}. A firmware that ran before "
-            "with these files has an error of its own, or reads settings that it cannot bear."
+            f"It comes at once, before the firmware says anything, {flash}. If the firmware ran "
+            "before with these files, it has an error of its own, or cannot handle its settings."
         )
     if boot.has("heap", "oom") or crash.allocation is not None:
         return (
-            "Before that, memory could not be had, which the program may not have looked at: too little "
-            "free memory is the likely reason."
+            "A request for memory failed before, and the program may not have checked that: too little free "
+            "memory is the likely reason."
         )
     if boot.checksum is None and boot.loader is None and not boot.firmware_lines and not crash.earlier:
         return (
@@ -191,23 +192,29 @@ def _cures(boot: Boot, crash: Crash, *, early: bool) -> tuple[Cure, ...]:
         return (whole_files(boot), _AGAIN, _OTHER_MODE, named)
     return (
         named,
-        Cure("If it began with the last writing: see whether the flash holds the file.", (VERIFY,)),
+        cure("If it began with the last writing: see whether the flash holds the file.", VERIFY),
     )
 
 
-def _notes(boot: Boot, crash: Crash) -> list[str]:
+def _notes(boot: Boot, crash: Crash) -> list[Remark]:
     notes = []
     allocation = crash.allocation
     if allocation is not None:
         place = f", asked for in {allocation.place}" if allocation.place else ""
-        notes.append(f"The last request for memory that failed was for {allocation.size:,} bytes{place}.")
+        notes.append(
+            Remark(f"The last request for memory that failed was for {allocation.size:,} bytes{place}.")
+        )
     if crash.context == "sys":
-        notes.append("ctx: sys: it happened in the SDK or in a callback from it, not in loop().")
+        notes.append(Remark("ctx: sys: it happened in the SDK or in a callback from it, not in loop()."))
     if crash.context == "bearssl":
-        notes.append("ctx: bearssl: it happened in an encrypted connection, which has a stack of its own.")
+        notes.append(
+            Remark("ctx: bearssl: it happened in an encrypted connection, which has a stack of its own.")
+        )
     if boot.crash_count > 1 and not crash.earlier:
         notes.append(
-            f"The firmware tells of {boot.crash_count} crashes before it restarts; the first one counts."
+            Remark(
+                f"The firmware tells of {boot.crash_count} crashes before it restarts; the first one counts."
+            )
         )
     return notes
 
@@ -225,7 +232,7 @@ def watchdog(boot: Boot) -> LogOutcome | None:
             f"The task watchdog ended the run{when(crash)}.",
             "A task of the RTOS ran for so long that no other one, or not the idle task, got its turn: a "
             "loop that waits for something, or one without vTaskDelay().",
-            (NAME_FUNCTIONS, Cure("Let long work wait now and then: vTaskDelay(1).")),
+            (NAME_FUNCTIONS, cure("Let long work wait now and then: vTaskDelay(1).")),
         )
     pc = "" if crash.pc is None else f" It was at 0x{crash.pc:08x}, {place_of(crash.pc)}."
     return LogOutcome(
@@ -236,7 +243,7 @@ def watchdog(boot: Boot) -> LogOutcome | None:
         "work.",
         (
             NAME_FUNCTIONS if crash.stack or crash.pc is not None else _WHOLE,
-            Cure(
+            cure(
                 "Give the SDK its turn: delay() or yield() in long loops (Arduino), tmr or node.task "
                 "(NodeMCU)."
             ),
@@ -250,12 +257,12 @@ def hardware_watchdog(boot: Boot, how: str = "") -> LogOutcome:
     return LogOutcome(
         Verdict.WATCHDOG,
         f"The hardware watchdog ended the run{how or ' before'}: the firmware hung.",
-        "It comes after some seconds in which nothing of the SDK runs at all, and leaves no dump. In "
-        "order: a loop with interrupts off or in an interrupt handler; a crash so early that nothing "
-        "could print it; code in flash that is damaged; a weak supply. If it comes right after the "
-        "loading each time, it is the flash rather than the program.",
+        "It comes after some seconds in which nothing of the SDK runs at all, and leaves no dump. The "
+        "likeliest first: a loop with interrupts off or in an interrupt handler; a crash so early that "
+        "nothing could print it; damaged code in flash; a weak supply. If it comes right after the loading "
+        "each time, the flash is likelier than the program.",
         (
-            Cure("Read what the firmware prints before it hangs.", (MONITOR_FIRMWARE,)),
+            cure("Read what the firmware prints before it hangs.", RECORD_FIRMWARE),
             whole_files(boot),
             _AGAIN,
         ),

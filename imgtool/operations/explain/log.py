@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imgtool.chip import FLASH_SIZES
 from imgtool.formats.logs.boots import ResetCause
-from imgtool.formats.logs.reader import read
+from imgtool.operations.actions import Remark
 from imgtool.operations.explain import crash_verdicts
 from imgtool.operations.explain.boot_rules import judged
 from imgtool.operations.explain.boot_series import (
@@ -23,8 +23,9 @@ from imgtool.operations.explain.boot_series import (
     loop_of,
     repeats_of,
 )
-from imgtool.operations.explain.boot_verdicts import Cure, LogOutcome, Verdict
 from imgtool.operations.explain.crash_frames import frames_of, mismatch_of
+from imgtool.operations.explain.known_lines import read_log
+from imgtool.operations.explain.values import LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.boots import Boot, BootLog
     from imgtool.formats.logs.crash import Crash
     from imgtool.formats.logs.garbled import Speeds
+    from imgtool.operations.actions import Cure
     from imgtool.operations.explain.crash_frames import Frame
 
 __all__ = ["Explanation", "explain"]
@@ -49,10 +51,11 @@ class Explanation:
         cures: What to do, the likeliest first.
         boots: Every start of the chip in the log.
         repeats: How many boots at the end of the log are alike.
-        notes: What else is to be said.
+        notes: What else is to be said, in sentences.
         crash: The crash that this is about, None if it is about none.
         frames: The code addresses of that crash, in the order of its dump.
         speeds: For a log at the wrong speed: the pairs of speeds that explain it, the likeliest first.
+        remarks: The notes with what can be done about them, as data.
     """
 
     verdict: Verdict
@@ -65,6 +68,7 @@ class Explanation:
     crash: Crash | None = None
     frames: tuple[Frame, ...] = ()
     speeds: tuple[Speeds, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -87,7 +91,7 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
         log: The log as it was recorded, or as text.
         symbols: The linked programs that are on the chip, which name the functions of a crash.
     """
-    found = read(log)
+    found = read_log(log)
     boots = found.boots
     if not boots:
         return _without_boots(found)
@@ -108,14 +112,15 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     wrong = mismatch_of(crash, symbols) if crash else None
     if wrong is not None:
         notes.insert(
-            0, f"The ELF file cannot be of the firmware that crashed: {wrong}. Its names are left out."
+            0,
+            Remark(f"The ELF file cannot be of the firmware that crashed: {wrong}. Its names are left out."),
         )
     elif crash and symbols and not any(program.functions for program in symbols):
         notes.insert(
-            0, "The ELF file names no functions: it was stripped. Give the one that the linker wrote."
+            0, Remark("The ELF file names no functions: it was stripped. Give the one that the linker wrote.")
         )
     elif symbols and crash is None:
-        notes.append("The ELF file was not needed: there is no crash in this log.")
+        notes.append(Remark("The ELF file was not needed: there is no crash in this log."))
     frames = frames_of(crash, () if wrong else symbols) if crash else ()
     cures = tuple(
         cure for cure in outcome.cures if cure != crash_verdicts.NAME_FUNCTIONS or not symbols or wrong
@@ -127,10 +132,15 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
         cures or outcome.cures,
         boots,
         repeats,
-        tuple(notes),
+        _texts(notes),
         crash,
         frames,
+        remarks=tuple(notes),
     )
+
+
+def _texts(remarks: Sequence[Remark]) -> tuple[str, ...]:
+    return tuple(remark.text for remark in remarks)
 
 
 def _located(sentence: str, frames: Sequence[Frame]) -> str:
@@ -146,17 +156,19 @@ def _crash_of(boot: Boot, verdict: Verdict) -> Crash | None:
     return boot.crashes[0] if boot.crashes and verdict in CRASHES else None
 
 
-def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[LogOutcome], chosen: int) -> Iterator[str]:
+def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[LogOutcome], chosen: int) -> Iterator[Remark]:
     same = sum(outcome.verdict is outcomes[chosen].verdict for outcome in outcomes)
     if same > 1:
-        yield f"{same} of {len(boots)} boots in this log end so."
+        yield Remark(f"{same} of {len(boots)} boots in this log end so.")
     since = len(boots) - 1 - chosen
     if since:
         again = "once" if since == 1 else f"{since} times"
-        yield f"The same firmware was started {again} since; a restart comes by itself, and is no cure."
+        yield Remark(
+            f"The same firmware was started {again} since; a restart comes by itself, and is no cure."
+        )
 
 
-def _noise_note(found: BootLog) -> str | None:
+def _noise_note(found: BootLog) -> Remark | None:
     if not found.garbled:
         return None
     from imgtool.operations.explain.noise_verdicts import noise_note  # noqa: PLC0415 - only for logs with noise
@@ -170,41 +182,53 @@ def _without_boots(found: BootLog) -> Explanation:
     result = unread(found)
     verdict, sentence, cause, cures, notes = result.outcome
     repeats = len(result.boots)
-    return Explanation(verdict, sentence, cause, cures, result.boots, repeats, notes, speeds=result.speeds)
+    return Explanation(
+        verdict,
+        sentence,
+        cause,
+        cures,
+        result.boots,
+        repeats,
+        _texts(notes),
+        speeds=result.speeds,
+        remarks=notes,
+    )
 
 
-def _notes(boots: Sequence[Boot], chosen: int, verdict: Verdict) -> Iterator[str]:
+def _notes(boots: Sequence[Boot], chosen: int, verdict: Verdict) -> Iterator[Remark]:
     boot = boots[chosen]
     if len(boots) > 1 and verdict is not Verdict.BOOT_LOOP:
-        yield f"The log has {len(boots)} boots; this is about the one from line {boot.line} on."
+        yield Remark(f"The log has {len(boots)} boots; this is about the one from line {boot.line} on.")
     if (
         boot.cause
         and boot.cause.code == ResetCause.WATCHDOG
         and verdict not in (Verdict.BOOT_LOOP, Verdict.WATCHDOG)
     ):
-        yield "The hardware watchdog ended the run before this boot: it had hung, or waited too long."
+        yield Remark("The hardware watchdog ended the run before this boot: it had hung, or waited too long.")
     if boot.cause and boot.cause.code in WAKE_UPS:
-        yield "The chip woke up from deep sleep, which starts it like a reset."
+        yield Remark("The chip woke up from deep sleep, which starts it like a reset.")
     yield from _rf_cal_notes(boot)
     lines = [segment.line for each in boots for segment in each.segments if not segment.consistent]
     if lines:
-        yield (
+        yield Remark(
             f"The numbers of line {lines[0]} do not agree with each other: characters of the log were lost "
             "or changed."
         )
     if boot.has("first-failed") or any(each.has("first-failed") for each in boots[:chosen]):
-        yield "The boot loader gave up one slot and went on with the other one."
+        yield Remark("The boot loader gave up one slot and went on with the other one.")
 
 
-def _rf_cal_notes(boot: Boot) -> Iterator[str]:
+def _rf_cal_notes(boot: Boot) -> Iterator[Remark]:
     if boot.rf_cal is None:
         return
     number, size = boot.rf_cal.sector, boot.rf_cal.flash_size
     header = boot.loader.flash_size if boot.loader else None
     if size is None:
-        yield f"RF-cal sector {number} is a place of the vendor's own: it does not tell the flash size."
+        yield Remark(
+            f"RF-cal sector {number} is a place of the vendor's own: it does not tell the flash size."
+        )
     elif header is not None and _bytes_of(header) != _bytes_of(size):
-        yield f"RF-cal sector {number} is that of {size}, but the boot loader says {header}."
+        yield Remark(f"RF-cal sector {number} is that of {size}, but the boot loader says {header}.")
 
 
 def _bytes_of(name: str) -> int:

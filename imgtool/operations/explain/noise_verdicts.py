@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.formats.logs.boots import Boot
 from imgtool.formats.logs.garbled import CRYSTAL_40, Speeds, is_rom_noise, speeds_of
-from imgtool.operations.explain.boot_verdicts import (
-    INSPECT,
-    MONITOR,
-    MONITOR_FIRMWARE,
-    Cure,
-    LogOutcome,
-    Verdict,
-    monitor_at,
-)
+from imgtool.operations.actions import Remark, cure, record_log
+from imgtool.operations.explain.values import INSPECT, RECORD_FIRMWARE, RECORD_ROM, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.boots import BootLog
+    from imgtool.operations.actions import Cure
 
 __all__ = ["Unread", "noise_note", "unread"]
 
@@ -43,16 +37,17 @@ class Unread(NamedTuple):
     speeds: tuple[Speeds, ...] = ()
 
 
-def noise_note(log: BootLog) -> str | None:
+def noise_note(log: BootLog) -> Remark | None:
     """What unreadable characters in front of a boot are."""
     if not log.garbled or not log.boots or log.boots[0].cause is not None or not is_rom_noise(log.garbled):
         return None
     return _ROM_NOISE
 
 
-_ROM_NOISE: Final = (
+_ROM_NOISE: Final = Remark(
     "The noise at the start is the boot ROM at 74880 baud, read at 115200; nothing is wrong with it. To "
-    f"read it: {MONITOR}."
+    "read it, record it at its own speed.",
+    (RECORD_ROM,),
 )
 
 
@@ -70,7 +65,7 @@ def unread(log: BootLog) -> Unread:
         return _firmware_alone(log)
     if log.noise:
         return _noise(log.garbled)
-    record = Cure("Record it at the speed of the ROM.", (MONITOR,))
+    record = cure("Record it at the speed of the ROM.", RECORD_ROM)
     if log.program:
         return Unread(
             LogOutcome(
@@ -78,7 +73,7 @@ def unread(log: BootLog) -> Unread:
                 "This is what a firmware prints that runs; how the chip booted is not in it.",
                 f"It names itself '{log.program}'. Nothing of the boot ROM or the SDK is in this log: the "
                 "ROM prints at 74880 baud, firmware mostly at 115200.",
-                (Cure("To see the boot, record it at the speed of the ROM.", (MONITOR,)),),
+                (cure("To see the boot, record it at the speed of the ROM.", RECORD_ROM),),
             )
         )
     return Unread(
@@ -107,20 +102,20 @@ def _firmware_alone(log: BootLog) -> Unread:
 
 def _noise(garbled: str) -> Unread:
     speeds = speeds_of(garbled)
-    other = Cure("If it is no log, see what it is.", (INSPECT,))
+    other = cure("If it is no log, see what it is.", INSPECT)
     if not speeds:
         return Unread(
             LogOutcome(
                 Verdict.WRONG_BAUD,
                 "Too little of this can be read; if it is a boot log, it was recorded at the wrong speed.",
                 "The ROM prints at 74880 baud, at 115200 where the crystal has 40 MHz. Noise also comes "
-                "from a missing ground line. Or it is a file of another kind: imgtool inspect knows many. "
+                "from a missing ground line. Or it is a file of another kind. "
                 "The bytes fit no pair of speeds that imgtool knows.",
                 (
-                    Cure("Record it at the speed of the ROM.", (MONITOR,)),
-                    Cure(
+                    cure("Record it at the speed of the ROM.", RECORD_ROM),
+                    cure(
                         "Record it at the speed of most firmware, and of the ROM with 40 MHz.",
-                        (MONITOR_FIRMWARE,),
+                        RECORD_FIRMWARE,
                     ),
                     other,
                 ),
@@ -136,12 +131,12 @@ def _noise(garbled: str) -> Unread:
     shown = [each for each in speeds if each.likelihood >= _LEAST_SHOWN][:_MOST_SHOWN]
     cures: list[Cure] = []
     if first.likelihood >= _SURE:
-        cures.append(Cure(f"Record it at {first.sent} baud.", (monitor_at(first.sent),)))
+        cures.append(cure(f"Record it at {first.sent} baud.", record_log(first.sent)))
         shown = []
     for each in shown:
-        command = monitor_at(each.sent)
-        if all(command not in cure.commands for cure in cures):
-            cures.append(Cure(f"Record it at {each.sent} baud: {_words(each)} ({_share(each)}).", (command,)))
+        recorded = record_log(each.sent)
+        if all(recorded not in named.actions for named in cures):
+            cures.append(cure(f"Record it at {each.sent} baud: {_words(each)} ({_share(each)}).", recorded))
     return Unread(
         LogOutcome(Verdict.WRONG_BAUD, sentence, cause, (*cures, other)), speeds=speeds[:_MOST_SHOWN]
     )

@@ -18,7 +18,7 @@ from imgtool.operations.assemble.extras import InitDataSource, init_data_block
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.flashing.sectors import is_fill, over, without_fill
 from imgtool.operations.inspect.device_settings import init_data_name, init_data_state
-from imgtool.operations.inspect.survey import init_data_cure
+from imgtool.operations.inspect.survey import NO_START, init_data_cure
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -133,11 +133,11 @@ def _write_init_data(
 
 def _no_init_data(region: Region, state: str | None, content: FlashContent) -> Finding:
     if state is None:
-        message = f"whether init data is at 0x{region.start:06x} was not looked at, and none is written"
+        message = f"init data was not looked for at 0x{region.start:06x}, and none is written"
         return Finding(Severity.NOTE, "init-data-unseen", message, region.start)
     firmware = None if content.main is None else content.main.firmware
     cure = init_data_cure(firmware, blank=state == "blank")
     what = "no init data" if state == "blank" else "something else than init data"
-    rest = cure or "the SDK would not start without (from 1.5.4.1 on)"
+    rest = cure or NO_START
     severity = Severity.WARNING if cure is None else Severity.NOTE
     return Finding(severity, "init-data-missing", f"{what} at 0x{region.start:06x}: {rest}", region.start)

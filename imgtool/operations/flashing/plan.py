@@ -164,9 +164,9 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
         check_room(draft.pieces, target.flash_bytes, force)
     if place is not None and not request.erase_all and not content.dump:
         _note_kept(draft, place, content, device)
-        told = upgrade_findings(draft, place, content, device)
-        draft.findings += told
-        if any(finding.code == "files-formatted" for finding in told):
+        losses = upgrade_findings(draft, place, content, device)
+        draft.findings += losses
+        if any(finding.code == "files-formatted" for finding in losses):
             _note_formatted(draft, place)
     pieces = whole_sectors(draft, content, device, force)
     return FlashPlan(

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["upgrade_findings"]
 
-_SAID: Final = {
+_WORDS: Final = {
     Topic.FILES: ("files", "files"),
     Topic.LFS: ("lfs", "LFS"),
     Topic.SETTINGS: ("settings", "settings"),
@@ -48,7 +48,7 @@ _SAID: Final = {
 }
 _STEP: Final = 0x100
 _FREE: Final = b"\xff" * 8  # behind the last record, and where no file system was ever used
-_ELSEWHERE: Final = "; files that stand elsewhere were not looked for, and are not found by it either"
+_ELSEWHERE: Final = "; files at other places were not looked for, and the new firmware does not find them"
 _LOST: Final = (AdviceVerdict.FORMATTED, AdviceVerdict.OVERWRITTEN, AdviceVerdict.LOST)
 
 
@@ -82,14 +82,14 @@ def upgrade_findings(draft: Draft, place: Place, content: FlashContent, device: 
     before = replace(before, filesystems=_filesystems(before, after))
     lfs, settings = lfs_point(before, after), settings_point(before, after)
     points = [point for point in (lfs, settings) if point is not None]
-    if not any(KINDS[is_.kind].region is PartKind.SPIFFS for _, is_ in content.pieces):
+    if not any(KINDS[each.kind].region is PartKind.SPIFFS for _, each in content.pieces):
         points += [
-            point for point in file_points(before, after, made=False) if _is_told(point, before, after)
+            point for point in file_points(before, after, made=False) if _is_seen(point, before, after)
         ]
-    told = {finding.code for finding in draft.findings}
-    if "filesystem-overwritten" in told:
+    codes = {finding.code for finding in draft.findings}
+    if "filesystem-overwritten" in codes:
         points = [point for point in points if point.verdict is not AdviceVerdict.OVERWRITTEN]
-    if "settings-replaced" in told:
+    if "settings-replaced" in codes:
         points = [point for point in points if point.topic is not Topic.SETTINGS]
     lost = any(point.topic is Topic.FILES and point.verdict in _LOST for point in points)
     unseen = "" if lost or before.header is None or before.filesystems else _ELSEWHERE
@@ -100,7 +100,7 @@ def upgrade_findings(draft: Draft, place: Place, content: FlashContent, device: 
     ]
 
 
-def _is_told(point: AdvicePoint, before: FlashSide, after: FlashSide) -> bool:
+def _is_seen(point: AdvicePoint, before: FlashSide, after: FlashSide) -> bool:
     """Whether a point about files may be said: a SPIFFS without magics, which may be kept, is not seen."""
     if point.topic is not Topic.FIRST_BOOT or after.layout is None or not after.generation.without_magics:
         return True
@@ -111,12 +111,12 @@ def _is_told(point: AdvicePoint, before: FlashSide, after: FlashSide) -> bool:
 
 
 def _finding(point: AdvicePoint, more: str) -> Finding:
-    code, words = _SAID[point.topic]
+    code, words = _WORDS[point.topic]
     lost = point.verdict in _LOST
     verdict = f"{code}-{point.verdict}" if lost else code
     severity = Severity.WARNING if lost else Severity.NOTE
-    told = f"{words} {point.verdict}" if lost else words
-    return Finding(severity, verdict, f"{told}: {point.reason}{more}")
+    title = f"{words} {point.verdict}" if lost else words
+    return Finding(severity, verdict, f"{title}: {point.reason}{more}")
 
 
 def _before(read: Reader, device: Device, place: Place) -> FlashSide:
@@ -146,8 +146,8 @@ def _before(read: Reader, device: Device, place: Place) -> FlashSide:
 def _page(read: Reader, place: Place) -> RecordPage | None:
     """The record page of the device, of which mostly a few hundred bytes are written."""
     if place.layout.find(PartKind.SPIFFS) is not None:  # the plan has read all of it, to keep it
-        held = device_page(read)
-        return None if held is None else held[1]
+        found = device_page(read)
+        return None if found is None else found[1]
     if read(PAGE_ADDRESS + 2, 2) != b"\0\0":
         return None
     block = b""

@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from imgtool.layout.regions import Region
     from imgtool.operations.inspect.survey_plan import SurveyPlan
 
-__all__ = ["Survey", "init_data_cure", "survey"]
+__all__ = ["NO_START", "Survey", "init_data_cure", "survey"]
 
 # Findings about parts that the survey may tell apart.
+NO_START: Final = "SDKs from 1.5.4.1 on do not start without init data"
+"""What follows where nobody writes init data."""
+
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
 _PLAIN_STEP: Final = 0x4000  # inside of data a SPIFFS without magics is looked for so often
 _FEW_UNKNOWN: Final = 10  # stretches that are named one by one
@@ -338,9 +341,7 @@ def _missing(data: bytes, plan: SurveyPlan, firmware: Firmware | None) -> tuple[
         blank = fill.is_fill(data, region.start, min(region.end, len(data)))
         what = "no init data" if blank else "something else than init data"
         cure = init_data_cure(firmware, blank=blank)
-        message = (
-            f"{what} at 0x{region.start:06x}: {cure or 'the SDK would not start without (from 1.5.4.1 on)'}"
-        )
+        message = f"{what} at 0x{region.start:06x}: {cure or NO_START}"
         severity = Severity.WARNING if cure is None else Severity.NOTE
         findings.append(Finding(severity, "init-data-missing", message, region.start))
     return tuple(findings)

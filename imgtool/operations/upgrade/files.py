@@ -68,7 +68,7 @@ def file_points(before: FlashSide, after: FlashSide, *, made: bool) -> list[Advi
 def _formatting(after: FlashSide) -> list[AdvicePoint]:
     region = _new_place(after)
     if region is None:
-        reason = "it formats a file system, for a time that depends on its size, and says nothing meanwhile"
+        reason = "it formats a file system and is silent meanwhile; how long depends on the size"
         return [AdvicePoint(Topic.FIRST_BOOT, AdviceVerdict.CHANGED, reason)]
     typical, most = format_seconds(region.size)
     reason = (
@@ -277,7 +277,7 @@ def _in_partition(
     elif main.formula != "linear":
         why = "and the magics are by the old formula, which 3.0 does not know"
     elif main.size > room:
-        why = f"room for {room:,} bytes: the larger one is mounted with too few blocks, and fails"
+        why = f"with room for {room:,} bytes: the old one is larger, gets too few blocks, and is not mounted"
     if found is not None and found.start != main.start:
         inside = "inside it" if main.start < found.start < main.end else "on a stale one"
         reason = f"{was}; {there}, {inside}, and what begins there is mounted: files show as empty or broken"
@@ -332,8 +332,8 @@ def _found(
 ) -> AdvicePoint:
     if formula is None:
         reason = (
-            f"the SPIFFS at {main.where} has {_FORMULA_WORDS.get(main.formula, 'magics')}, and of "
-            f"{after.name} there are releases with either formula"
+            f"the SPIFFS at {main.where} has {_FORMULA_WORDS.get(main.formula, 'magics')}; some releases of "
+            f"{after.name} take these, and some do not"
         )
         return _point(AdviceVerdict.UNKNOWN, reason)
     if main.start < found.start < main.end:

@@ -78,7 +78,7 @@ def side_before(old: OldFlash) -> FlashSide:
     data = _firmware_bytes(old) if old.data is None else old.data
     found = describe(data)
     header = device_header(old.read)
-    held = device_page(old.read)
+    on_device = device_page(old.read)
     files = _first_filesystem(data)
     side = FlashSide(
         read=old.read,
@@ -89,7 +89,7 @@ def side_before(old: OldFlash) -> FlashSide:
         header=header,
         flash=None if header is None else header.flash_size,
         irom_end=min(_irom_end(found), files),
-        page=None if held is None else held[1],
+        page=None if on_device is None else on_device[1],
         boot=data[:PAGE_ADDRESS],
         code=data[: min(files, _CODE_END)],
         assumed=old.assumed,
@@ -251,8 +251,8 @@ def side_after(
     read = overlaid(before.read, pieces)
     header = device_header(read)
     foreign = main is not None and main.firmware is not None and not generation_of(main.firmware).is_nodemcu
-    held = None if foreign else device_page(read)  # no other firmware goes by that page
-    page = None if held is None else held[1]
+    on_device = None if foreign else device_page(read)  # no other firmware goes by that page
+    page = None if on_device is None else on_device[1]
     stated = None if page is None or page.table is None else page.table.irom_end
     side = FlashSide(
         read=read,

@@ -108,14 +108,14 @@ def settings_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.UNKNOWN, reason)
     if old is None or old.table is None:
         return None
-    held = record_names(old)
-    words = ", ".join(held.values())
+    records = record_names(old)
+    words = ", ".join(records.values())
     if not after.partitions or after.page is None:
         gone = "takes its place" if after.hit(PAGE_ADDRESS, _PAGE_END) else "does not look at it"
         reason = f"{words}: {after.name} has no such page at 0x10000, and {gone}"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
     left = record_names(after.page)
-    lost = [name for kind, name in held.items() if kind not in left and kind != nodemcu_page.TABLE]
+    lost = [name for kind, name in records.items() if kind not in left and kind != nodemcu_page.TABLE]
     if lost:
         reason = f"{', '.join(lost)} and the partition table are replaced by those of the image"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.LOST, reason)
@@ -178,7 +178,7 @@ def init_data_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
     if region.start + _BLOCK > after.size:
         reason = (
             f"OLD ends at 0x{after.size:06x}: what is at 0x{region.start:06x} was not read; "
-            "imgtool flash looks there, and writes init data if there is none"
+            "when the image is flashed, imgtool looks there, and writes init data if there is none"
         )
         return [AdvicePoint(Topic.INIT_DATA, AdviceVerdict.UNKNOWN, reason)]
     points = [_init_data(before, after, region)]
@@ -253,16 +253,16 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
         return []
     stated, capacity = after.flash, after.capacity
     old = "" if before.flash is None or before.flash is stated else f"; OLD's said {before.flash.name}"
-    said = f"the new header says {stated.name}{old}"
-    point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.KEPT, f"{said}, as much as the chip has")
+    header_words = f"the new header says {stated.name}{old}"
+    point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.KEPT, f"{header_words}, as much as the chip has")
     if stated.bytes > capacity:
-        reason = f"{said}, the chip has {capacity:,} bytes: sectors behind its end are read as others"
+        reason = f"{header_words}, the chip has {capacity:,} bytes: behind its end other sectors are read"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, reason)
     elif stated.bytes < after.generation.sizes.least:
-        reason = f"{said}: NodeMCU from 3.0 on does not start below 1MB"
+        reason = f"{header_words}: NodeMCU from 3.0 on does not start below 1MB"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, reason)
     elif stated.bytes < capacity:
-        reason = f"{said}, the chip has {capacity:,} bytes: the rest is not used"
+        reason = f"{header_words}, the chip has {capacity:,} bytes: the rest is not used"
         if after.generation.has_partition_table:
             reason += "; from 3.0 on NodeMCU never corrects that, and its table keeps the size for good"
         elif after.nodemcu and capacity > after.generation.sizes.largest:
@@ -274,7 +274,7 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
             reason += "; NodeMCU up to 2.2.1 may correct that itself, and then formats"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.CHANGED, reason)
     elif old:
-        point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.CHANGED, f"{said}; that is the chip's")
+        point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.CHANGED, f"{header_words}; that is the chip's")
     return [point, *_room(after)]
 
 

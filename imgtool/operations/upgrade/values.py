@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Firmware
-    from imgtool.operations.explain.boot_verdicts import Cure
+    from imgtool.operations.actions import Cure
 
-__all__ = ["AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Names", "Topic"]
+__all__ = ["AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"]
 
 
 class Topic(StrEnum):
@@ -93,20 +93,6 @@ class AdvicePoint:
         """Whether nothing is lost by it, and that is known."""
         unknown = self.verdict is AdviceVerdict.UNKNOWN and self.topic in _MUST_BE_KNOWN
         return self.verdict not in HARM and not unknown
-
-
-class Names(NamedTuple):
-    """What to call things in commands: words for a shell.
-
-    Attributes:
-        new: The new image, as the command line has it.
-        backup: A file for what is on the device now.
-        port: ``-p PORT`` with a space behind it; empty for the port that is found.
-    """
-
-    new: str = "NEW"
-    backup: str = "backup.bin"
-    port: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.logs.reader import read
-from imgtool.operations.explain.boot_verdicts import Cure, Verdict
+from imgtool.operations.actions import Verb
 from imgtool.operations.explain.crash_frames import kept_frames, mismatch_of
+from imgtool.operations.explain.known_lines import read_log
 from imgtool.operations.explain.log import explain
+from imgtool.operations.explain.values import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from imgtool.formats.elf.symbols import ElfSymbols
     from imgtool.formats.logs.boots import Boot
+    from imgtool.operations.actions import Cure
     from imgtool.operations.explain.crash_frames import Frame
     from imgtool.operations.explain.log import Explanation
 
@@ -32,7 +34,6 @@ _BANNER: Final = b"rst cause:"
 _BEFORE: Final = (
     b"ets Jan  8 2013,rst cause:2, boot mode:(3,6)\nload 0x40100000, len 16, room 16\ntail 0\ncsum 0x00\n"
 )
-_MONITOR: Final = "imgtool monitor"
 _HEAD: Final = 100  # lines of a boot that are kept at its beginning
 _TAIL: Final = 300  # and at its end: an exception with its stack
 _LONGEST: Final = 512  # bytes of a line that are kept
@@ -97,8 +98,8 @@ class BootNotes:
         self._boots: deque[_BootLines] = deque([_BootLines(0.0)], maxlen=_BOOTS)
         self._pending = False
         self._fresh = _BootLines(0.0)  # not looked at yet
-        self._said: set[object] = set()
-        self._said_before: set[object] = set()
+        self._noted: set[object] = set()
+        self._noted_before: set[object] = set()
 
     def before(self, line: bytes, now: float) -> tuple[WatchNote, ...]:
         """What there is to say before a line is shown: if it begins a boot, how the last one ended."""
@@ -125,14 +126,18 @@ class BootNotes:
         if result.foreign or result.verdict in _SILENT:
             return ()
         # The sentence of a loop counts its boots.
-        told: object = result.verdict if result.verdict is Verdict.BOOT_LOOP else result.sentence
-        known = told in self._said or told in self._said_before
-        self._said.add(told)
+        subject: object = result.verdict if result.verdict is Verdict.BOOT_LOOP else result.sentence
+        known = subject in self._noted or subject in self._noted_before
+        self._noted.add(subject)
         if known:
             return ()
         kind = "verdict" if result.ok else "failure"
         # Who reads this has a monitor already.
-        others = (cure for cure in result.cures if not any(_MONITOR in words for words in cure.commands))
+        others = (
+            cure
+            for cure in result.cures
+            if not any(action.verb is Verb.RECORD_LOG for action in cure.actions)
+        )
         cure = None if result.ok else next(others, None)
         named = [frame for frame in kept_frames(result.frames) if frame.function]
         return (
@@ -151,20 +156,20 @@ class BootNotes:
         self._boots.append(_BootLines(now))
         self._pending = False
         self._fresh = _BootLines(now)
-        self._said = set()
-        self._said_before = set()
+        self._noted = set()
+        self._noted_before = set()
 
     def _begin(self, line: bytes, now: float) -> None:
         if now - self._boots[-1].began > _LOOP:
             self._boots.clear()
         self._boots.append(_BootLines(now))
         self._boots[-1].add(line)
-        self._said_before, self._said = self._said, set()
+        self._noted_before, self._noted = self._noted, set()
         self._pending = True
 
 
 def _on_reset(line: bytes, now: float) -> Iterator[WatchNote]:
-    boots = read(line).boots
+    boots = read_log(line).boots
     if not boots:
         return
     cause, mode = boots[-1].cause, boots[-1].mode
@@ -187,5 +192,5 @@ def _nothing() -> tuple[Boot, ...]:
 
 
 def _bare(lines: bytes) -> tuple[Boot, ...]:
-    boots = read(_BEFORE + lines).boots
+    boots = read_log(_BEFORE + lines).boots
     return tuple(replace(boot, firmware=(), firmware_lines=0, noise=False) for boot in boots)

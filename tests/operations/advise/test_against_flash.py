@@ -10,13 +10,14 @@ import pytest
 
 from fixtures import blocks, dumps
 from fixtures.upgrades import MB, before_3, flash, from_3, lfs_region, spiffs, used, used_3
-from imgtool.operations.advise.judgement import advise_request
+from imgtool.engine.spelling import Names
+from imgtool.engine.upgrades import advise_request
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.flashing.draft import FlashRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.upgrade.side import OldFlash
-from imgtool.operations.upgrade.values import AdviceVerdict, Names, Topic
+from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 from tests.support import IMAGES
 
 if TYPE_CHECKING:
@@ -151,4 +152,4 @@ def test_flash_says_which_files_it_did_not_look_for() -> None:
     request = FlashRequest((Piece(0, from_3(), "new.bin"),), init_data=InitDataSource())
     plan = plan_flash(request, Target("ESP8266EX", False, "", b"", MB), reader(data))
     told = {finding.code: finding.message for finding in plan.findings}
-    assert "files that stand elsewhere were not looked for" in told["first-boot"]
+    assert "files at other places were not looked for" in told["first-boot"]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from fixtures import nodemcu, upgrades
 from fixtures.upgrades import MB, Build3, before_3, flash, from_3, spiffs, used, used_3
 from imgtool.cli.app import COMMANDS
+from imgtool.engine.upgrades import advise
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
-from imgtool.operations.advise.judgement import advise
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.upgrade.look import side_before

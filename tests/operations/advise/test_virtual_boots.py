@@ -11,15 +11,15 @@ from typing import Final, NamedTuple
 import pytest
 
 from fixtures.upgrades import KB, MB, before_3, from_3
+from imgtool.engine.boot_logs import explain
+from imgtool.engine.upgrades import advise
 from imgtool.errors import ImgtoolError
 from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions.init_data import SETS
 from imgtool.layout.generations import generation_of
-from imgtool.operations.advise.judgement import advise
 from imgtool.operations.assemble.merge import Piece
-from imgtool.operations.explain.boot_verdicts import Verdict
-from imgtool.operations.explain.log import explain
+from imgtool.operations.explain.values import Verdict
 from imgtool.operations.upgrade.values import AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.virtual.chip.boot import boot
 from tests.support import Command, Put, flashed, over

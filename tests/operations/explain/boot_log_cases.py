@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from imgtool.operations.explain.boot_verdicts import Verdict
+from imgtool.operations.explain.values import Verdict
 from tests.boot_logs import (
     BANNER,
     CSUM_ERR,
@@ -592,6 +592,36 @@ CASES = (
         Verdict.FILE_SYSTEM,
         ("0x9b",),
         ("imgtool read -o dump.bin", "imgtool erase all"),
+    ),
+    LogCase(
+        "a partition table that does not fit",
+        BANNER + LOADED + NODEMCU_3 + "Invalid system partition table\r\n",
+        Verdict.PARTITION_TABLE,
+        ("'Invalid system partition table'", "smaller size than the chip"),
+        ("imgtool id", "imgtool flash flash.bin"),
+    ),
+    LogCase(
+        "a partition table that is too large",
+        BANNER
+        + LOADED
+        + "The partition table size is larger than flash size\r\nsystem_partition_table_regist fail\r\n",
+        Verdict.PARTITION_TABLE,
+        ("'The partition table size is larger than flash size'",),
+        ("imgtool inspect 0x00000.bin",),
+    ),
+    LogCase(
+        "a damaged LFS",
+        NODEMCU + "LFS image corrupted\r\n> ",
+        Verdict.RUNS,
+        ("The LFS image is damaged", "imgtool flash @lfs FILE."),
+        never=FLASHES,
+    ),
+    LogCase(
+        "refused by the access point",
+        BANNER + LOADED + SDK + "mode : sta(5c:cf:7f:00:00:01)\r\nadd if0\r\nauth fail\r\n",
+        Verdict.RUNS,
+        ("refused the chip",),
+        never=FLASHES,
     ),
     LogCase(
         "repaired",

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.operations.explain.boot_verdicts import Verdict
-from imgtool.operations.explain.log import Explanation, explain
+from imgtool.engine.boot_logs import explain
+from imgtool.operations.explain.log import Explanation
+from imgtool.operations.explain.values import Verdict
 from tests.boot_logs import NOISE
 from tests.operations.explain.boot_log_cases import CASES, LogCase
 

@@ -7,9 +7,10 @@ from typing import Final
 import pytest
 
 from fixtures.elves import ALLOC, EXEC, Elf, Section
+from imgtool.engine.boot_logs import explain
+from imgtool.engine.watching import Watch
 from imgtool.formats.elf.symbols import ElfSymbols
-from imgtool.operations.explain.log import explain
-from imgtool.operations.watching.stream import Watch, WatchNote
+from imgtool.operations.watching.stream import WatchNote
 from tests.formats.elf.test_symbols import table
 from tests.operations.explain.boot_log_cases import CASES, RTOS
 from tests.support import IMAGES

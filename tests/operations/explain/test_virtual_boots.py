@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from imgtool.engine.boot_logs import explain
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions.init_data import SETS
-from imgtool.operations.explain.boot_verdicts import Verdict
-from imgtool.operations.explain.log import explain
+from imgtool.operations.explain.values import Verdict
 from imgtool.virtual.chip.boot import BootOutcome, BootRun, boot
 from imgtool.virtual.chip.boot_sdk import ROM_BAUD
 from tests.support import IMAGES, aggregate, flipped, table_page

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from fixtures import nodemcu
 from fixtures.upgrades import KB, MB, before_3, from_3, resolved, spiffs, used
+from imgtool.engine.upgrades import advise
 from imgtool.errors import ImgtoolError
-from imgtool.operations.advise.judgement import advise
 from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 from tests.support import flashed
 

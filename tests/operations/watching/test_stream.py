@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgtool.engine.watching import Watch
 from imgtool.formats.logs.serial_line import heard_at
-from imgtool.operations.explain.boot_verdicts import Verdict
+from imgtool.operations.explain.values import Verdict
 from imgtool.operations.watching.line_speed import Heard, LineSpeed, is_clean
-from imgtool.operations.watching.stream import Watch, WatchEvent, WatchLine, WatchNote, WatchSpeed, WatchText
+from imgtool.operations.watching.stream import WatchEvent, WatchLine, WatchNote, WatchSpeed, WatchText
 from tests import boot_logs as logs
 
 ROM, FIRMWARE = 74_880, 115_200

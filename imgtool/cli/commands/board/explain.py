@@ -46,7 +46,7 @@ def explain(
 
     Example: imgtool explain boot.log
     """
-    from imgtool.operations.explain.log import explain as explained
+    from imgtool.engine.boot_logs import explain as explained
 
     symbols = []
     if elf:

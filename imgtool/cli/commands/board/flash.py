@@ -200,7 +200,7 @@ class Board:
     @property
     def starts(self) -> bool:
         """Whether nothing says that the firmware does not start."""
-        from imgtool.operations.explain.boot_verdicts import Verdict
+        from imgtool.operations.explain.values import Verdict
 
         if not self.boots or self.boot is None or self.boot.ok or self.boot.foreign:
             return True
@@ -365,7 +365,7 @@ def _error_of(outcome: BoardOutcome[Board]) -> ImgtoolError | None:
 
 def _explained(log: bytes) -> tuple[Explanation | None, str]:
     """What a boot log says, or why it says nothing."""
-    from imgtool.operations.explain.log import explain
+    from imgtool.engine.boot_logs import explain
 
     if not log.strip():
         return None, "the chip said nothing after the reset: whether the firmware starts is not known"

@@ -178,8 +178,8 @@ def _run(wire: Wire, plan: MonitorPlan, look: Look, hands: Hands, symbols: Seque
     from imgtool.cli.input.keyboard import Keys, input_of
     from imgtool.cli.input.typing_keys import Typing
     from imgtool.cli.run.monitor_loop import Ended, MonitorRun
+    from imgtool.engine.watching import Watch
     from imgtool.operations.watching.line_speed import ROM_BAUD
-    from imgtool.operations.watching.stream import Watch
 
     # Through a server's socket the speed is not ours to choose.
     watch = Watch(hands.speed if wire.baud else ROM_BAUD, notes=look.notes, symbols=symbols)

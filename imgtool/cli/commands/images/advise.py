@@ -16,9 +16,10 @@ from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions
+    from imgtool.engine.spelling import Names
     from imgtool.operations.flashing.draft import FlashRequest
     from imgtool.operations.upgrade.side import OldFlash
-    from imgtool.operations.upgrade.values import AdvicePoint, FirmwareAdvice, Names
+    from imgtool.operations.upgrade.values import AdvicePoint, FirmwareAdvice
 
 __all__ = ["advise"]
 
@@ -67,7 +68,7 @@ def advise(
 
     Example: imgtool advise backup.bin nodemcu.bin
     """
-    from imgtool.operations.advise.judgement import advise_request
+    from imgtool.engine.upgrades import advise_request
 
     given = list(words or [])
     capacity = None if size is None else _capacity(size)
@@ -128,7 +129,7 @@ def _request(words: list[str]) -> FlashRequest:
 
 
 def _names(words: list[str], port: str | None) -> Names:
-    from imgtool.operations.upgrade.values import Names
+    from imgtool.engine.spelling import Names
 
     board = "" if port is None else f"-p {shlex.quote(port)} "
     return Names(shlex.join(words) if words else ".", port=board)
@@ -180,8 +181,8 @@ def _of_board(
     """Ask a board, and start its firmware again afterwards."""
     from imgtool.cli.run.connecting import connected, port_name, reader_of
     from imgtool.cli.show.progress import Progress
+    from imgtool.engine.upgrades import advise_request
     from imgtool.errors import LayoutError
-    from imgtool.operations.advise.judgement import advise_request
     from imgtool.operations.upgrade.side import OldFlash
 
     name = port_name(given)

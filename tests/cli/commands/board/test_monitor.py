@@ -13,8 +13,8 @@ import pytest
 
 from imgtool.cli.show.monitor_view import ScreenView, Selection, Stamp, harmless
 from imgtool.cli.show.text import Screen
+from imgtool.engine.boot_logs import explain
 from imgtool.operations.explain.crash_frames import Frame
-from imgtool.operations.explain.log import explain
 from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText
 from tests.support import Command, Put, flash_512k
 from tests.terminal import terminal

@@ -1,0 +1,56 @@
+"""Upgrades for a user: what one will do, with cures that have their commands.
+
+Not the judgement, which is :mod:`imgtool.operations.advise.judgement`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imgtool.engine.cures import filled
+from imgtool.operations.advise import judgement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.engine.spelling import Names
+    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.flashing.draft import FlashRequest
+    from imgtool.operations.upgrade.side import OldFlash
+    from imgtool.operations.upgrade.values import FirmwareAdvice
+
+__all__ = ["advise", "advise_request"]
+
+
+def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | None = None) -> FirmwareAdvice:
+    """Say what an upgrade will do to what is in a flash.
+
+    Args:
+        old: The flash before: a dump, an image, or what :func:`old_flash` made of one.
+        new: The new image: bytes for 0, or pieces with their addresses.
+        size: Name of the flash's size, where ``old`` does not tell it.
+
+    Raises:
+        FormatError: ``old`` is neither a dump nor an image.
+        LayoutError: ``old`` does not tell the capacity, or pieces overlap.
+    """
+    return _filled(judgement.advise(old, new, size=size), None)
+
+
+def advise_request(old: OldFlash, request: FlashRequest, names: Names) -> FirmwareAdvice:
+    """The same about a request as ``imgtool flash`` makes it of a command line.
+
+    Args:
+        old: The flash before.
+        request: What is to be written.
+        names: What to call things in the commands.
+
+    Raises:
+        LayoutError: Pieces overlap.
+    """
+    return _filled(judgement.advise_request(old, request), names)
+
+
+def _filled(advice: FirmwareAdvice, names: Names | None) -> FirmwareAdvice:
+    return replace(advice, cures=tuple(filled(cure, names) for cure in advice.cures))
