@@ -16,8 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar, cas
 import typer
 
 import imgtool
-from imgtool.cli.input.arguments import InterruptedRunError, UsageError, expand_arguments
-from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
+from imgtool.cli.input.arguments import expand_arguments
+from imgtool.errors import (
+    ChipError,
+    FormatError,
+    ImgtoolError,
+    InterruptedRunError,
+    LayoutError,
+    PortError,
+    UsageError,
+    VerifyError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

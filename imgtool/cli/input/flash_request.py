@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.input.options import images_of, size_name
+from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions, Session

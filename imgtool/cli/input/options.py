@@ -13,7 +13,8 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
-from imgtool.cli.input.arguments import NAMED_PLACES, UsageError
+from imgtool.cli.input.arguments import NAMED_PLACES
+from imgtool.errors import UsageError
 
 __all__ = [
     "INIT_DATA_CHOICES",

@@ -11,8 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from imgtool.cli.input.arguments import UsageError
-from imgtool.errors import ChipError, FormatError, ImgtoolError, PortError, VerifyError
+from imgtool.errors import (
+    ChipError,
+    FormatError,
+    ImgtoolError,
+    LineError,
+    NoFlashError,
+    PortError,
+    ProtectedError,
+    SilentError,
+    StubError,
+    UsageError,
+    VerifyError,
+)
 from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
@@ -343,16 +354,14 @@ def _cure_of_bytes(error: VerifyError) -> str:
     return "; ".join(words for words in (error.cause, where) if words)
 
 
-def _cure_of_chip(error: ChipError) -> str | None:
-    from imgtool.device.link import LineError
-    from imgtool.device.session import ProtectedError
+_CURES: Final[dict[type[ImgtoolError], str]] = {
+    ProtectedError: _PROTECTED,
+    SilentError: _SILENT,
+    NoFlashError: _NO_FLASH,
+    StubError: _NO_STUB,
+    LineError: _BROKEN,
+}
 
-    if isinstance(error, ProtectedError):
-        return _PROTECTED
-    if error.expected == "an answer to SYNC":
-        return _SILENT
-    if error.expected == "a flash ID":
-        return _NO_FLASH
-    if "flasher stub" in error.message:
-        return _NO_STUB
-    return _BROKEN if isinstance(error, LineError) else None
+
+def _cure_of_chip(error: ChipError) -> str | None:
+    return next((_CURES[kind] for kind in type(error).__mro__ if kind in _CURES), None)

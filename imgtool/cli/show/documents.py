@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from imgtool.operations.patch.steps import Patched
 
 __all__ = [
+    "ERROR_TYPES",
     "checksum_fields",
     "comparison_fields",
     "cure_fields",
     "description_fields",
     "document",
     "error_document",
+    "error_fields",
     "finding_fields",
     "firmware_fields",
     "header_fields",
@@ -37,6 +39,26 @@ __all__ = [
 _SCHEMA = 1
 _LONG_RUN = 4096  # bytes
 _WIDEST_NUMBER = 32  # bits; wider check values are hex strings, as bytes are
+
+ERROR_TYPES: Final = frozenset(
+    {
+        "UsageError",
+        "FormatError",
+        "LayoutError",
+        "PortError",
+        "UnusablePortError",
+        "PortGoneError",
+        "ChipError",
+        "LineError",
+        "RefusedError",
+        "ProtectedError",
+        "VerifyError",
+        "InterruptedRunError",
+        "ImgtoolError",
+    }
+)
+"""What ``error.type`` can be.  Programs compare it, so a class that is new to the tree is not added here: its
+errors keep the type that they had before they had a class of their own."""
 
 
 def document(
@@ -56,9 +78,15 @@ def document(
 
 def error_document(error: ImgtoolError, hint: str, *, line: bool = False) -> str:
     """The object that stands on stderr instead, on one line if that is asked for."""
-    fields = {"type": type(error).__name__, "message": str(error), "hint": hint, **error.data}
-    value = {"schema": _SCHEMA, "error": fields}
+    value = {"schema": _SCHEMA, "error": error_fields(error, hint)}
     return json.dumps(value) if line else _dump(value)
+
+
+def error_fields(error: ImgtoolError, hint: str) -> dict[str, Any]:
+    """An error and what to do about it; a class that programs do not know stands as the one above it."""
+    names = (kind.__name__ for kind in type(error).__mro__)
+    known = next(name for name in names if name in ERROR_TYPES)
+    return {"type": known, "message": str(error), "hint": hint, **error.data}
 
 
 def _dump(value: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.cli.run.connecting import chip_fields, flash_words
 from imgtool.cli.show.cures import show_cure
-from imgtool.cli.show.documents import document, finding_fields, warnings_of
+from imgtool.cli.show.documents import document, error_fields, finding_fields, warnings_of
 from imgtool.cli.show.progress import duration
 from imgtool.cli.show.text import Span, stdout
 from imgtool.quantities import in_bytes
@@ -31,8 +31,6 @@ __all__ = [
 
 
 _PORT_WIDTH: Final = 24
-# Ends of the codes by which imgtool.operations.flashing.upgrade_notes says that something is lost.
-_LOSSES: Final = ("-formatted", "-overwritten", "-lost")
 
 
 # For people.
@@ -100,7 +98,9 @@ def _show_plan(plan: FlashPlan, facts: Sequence[tuple[str, str]]) -> None:
     if plan.findings:
         screen.line()
         show_findings(plan.findings)
-    if any(finding.code.endswith(_LOSSES) for finding in plan.findings):
+    from imgtool.operations.flashing.upgrade_notes import LOSSES
+
+    if any(finding.code in LOSSES for finding in plan.findings):
         text = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
         screen.paragraph(text, lead=[Span("  note       ", "dim")])
 
@@ -110,7 +110,7 @@ def _title(plan: FlashPlan) -> str:
 
 
 def _show_rows(screen: Screen, plan: FlashPlan) -> None:
-    from imgtool.operations.flashing.draft import FORMATTED, NOT_WRITTEN
+    from imgtool.operations.flashing.draft import Fate
 
     rows: list[tuple[int, tuple[Line, ...]]] = []
     if plan.erase_all:
@@ -124,8 +124,8 @@ def _show_rows(screen: Screen, plan: FlashPlan) -> None:
     for kept in plan.kept:
         if any(piece.address == kept.start for piece in plan.pieces):
             continue  # what is kept by being written; the changes tell
-        what = kept.name if kept.why in ("", NOT_WRITTEN, FORMATTED) else f"{kept.name}: {kept.why}"
-        verb = Span("format", "yellow") if kept.why == FORMATTED else Span("keep", "green")
+        what = f"{kept.name}: {kept.holds}" if kept.holds else kept.name
+        verb = Span("format", "yellow") if kept.fate is Fate.FORMATTED else Span("keep", "green")
         rows.append((kept.start, (f"0x{kept.start:06x}", f"{kept.size:,}", verb, what)))
     if rows:
         ordered = [row for _, row in sorted(rows, key=lambda item: item[0])]
@@ -216,7 +216,7 @@ def show_table(results: Sequence[tuple[Board, ImgtoolError | None]], *, dry_run:
     hints: set[str] = set()
     for board, error in results:
         if error is not None:
-            words = str(error) if str(error).startswith(board.port) else f"{board.port}: {error}"
+            words = str(error) if error.source == board.port else f"{board.port}: {error}"
             screen.paragraph(words, lead=[Span("  error  ", "bold red")])
             hint = hint_for(error)
             if hint not in hints:  # eight silent boards have one cure
@@ -321,8 +321,7 @@ def _board_fields(board: Board, error: ImgtoolError | None) -> dict[str, Any]:
     if error is not None:
         from imgtool.cli.app import hint_for
 
-        kind = type(error).__name__
-        fields["error"] = {"type": kind, "message": str(error), "hint": hint_for(error), **error.data}
+        fields["error"] = error_fields(error, hint_for(error))
     return fields
 
 

@@ -6,6 +6,7 @@ Values only.  The steps are plan.py's, and those of the modules beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.operations.assemble.merge import KEEP
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.merge import HeaderChange, Piece
     from imgtool.operations.inspect.device_settings import KeptPage, Reader
 
-__all__ = ["FORMATTED", "NOT_WRITTEN", "Device", "Draft", "FlashRequest", "Kept", "Place", "Target"]
+__all__ = ["Device", "Draft", "Fate", "FlashRequest", "Kept", "Place", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,12 @@ class FlashRequest:
     force: frozenset[str] = frozenset()
 
 
-NOT_WRITTEN: Final = "not written"
-"""Why most things stay."""
+class Fate(Enum):
+    """What becomes of a stretch of the device's flash that stays."""
 
-FORMATTED: Final = "not written; the first boot formats it"
-"""Why a partition stays of which the contents do not."""
+    UNTOUCHED = "untouched"  # nothing is written there
+    FORMATTED = "formatted"  # nothing is written there, and the first boot of the firmware formats it
+    WRITTEN_BACK = "written back"  # it is written with what the device has there
 
 
 class Kept(NamedTuple):
@@ -82,13 +84,26 @@ class Kept(NamedTuple):
         name: What it is.
         start: Flash address.
         size: Bytes.
-        why: A few words on what is there, or why it stays.
+        fate: What becomes of it.
+        holds: A few words on what is there, where that is known.
     """
 
     name: str
     start: int
     size: int
-    why: str = ""
+    fate: Fate = Fate.UNTOUCHED
+    holds: str = ""
+
+    @property
+    def why(self) -> str:
+        """A few words on what is there, or why it stays."""
+        return _WHY.get(self.fate, self.holds)
+
+
+_WHY: Final = {
+    Fate.UNTOUCHED: "not written",
+    Fate.FORMATTED: "not written; the first boot formats it",
+}
 
 
 @dataclass(slots=True)

@@ -43,10 +43,9 @@ from imgtool.operations.flashing.checks import (
     waive,
 )
 from imgtool.operations.flashing.draft import (
-    FORMATTED,
-    NOT_WRITTEN,
     Device,
     Draft,
+    Fate,
     FlashRequest,
     Kept,
     Place,
@@ -306,7 +305,9 @@ def _put_page(draft: Draft, page: KeptPage, *, init_data: bool) -> None:
     draft.pieces = over(draft.pieces, [Piece(PAGE_ADDRESS, page.data, "record page of the device")])
     draft.changes.append(f"the record page of the device is kept: {page.holds}")
     draft.changes += page.changes
-    draft.kept.append(Kept("record page", PAGE_ADDRESS, nodemcu_page.PAGE_SIZE, page.holds))
+    draft.kept.append(
+        Kept("record page", PAGE_ADDRESS, nodemcu_page.PAGE_SIZE, Fate.WRITTEN_BACK, page.holds)
+    )
 
 
 # --- named places ---
@@ -391,24 +392,24 @@ def _note_kept(draft: Draft, place: Place, content: FlashContent, device: Device
         if any(p.address < end and start < p.end for p in draft.pieces if p.address >= start):
             regions += _files(place, content, device)
         elif start < end:
-            draft.kept.append(Kept("rest of the flash, as it is", start, end - start, NOT_WRITTEN))
+            draft.kept.append(Kept("rest of the flash, as it is", start, end - start))
     for region in regions:
         hit = next((p for p in draft.pieces if p.address < region.end and region.start < p.end), None)
         if hit is None:
-            draft.kept.append(Kept(region.name, region.start, region.size, NOT_WRITTEN))
+            draft.kept.append(Kept(region.name, region.start, region.size))
         elif region.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) and hit.address != region.start:
             message = f"{hit.name} overwrites a part of the {region.name} file system at 0x{region.start:06x}"
             draft.findings.append(Finding(Severity.WARNING, "filesystem-overwritten", message, hit.address))
     end, capacity = place.layout.flash.bytes, device.target.flash_bytes or 0
     if end < capacity and all(p.end <= end for p in draft.pieces):
-        draft.kept.append(Kept("beyond the size in the header", end, capacity - end, NOT_WRITTEN))
+        draft.kept.append(Kept("beyond the size in the header", end, capacity - end))
 
 
 def _note_formatted(draft: Draft, place: Place) -> None:
     """Say of the partition of files that its contents do not stay."""
     region = place.layout.find(PartKind.SPIFFS)
     start = None if region is None else region.start
-    draft.kept = [kept._replace(why=FORMATTED) if kept.start == start else kept for kept in draft.kept]
+    draft.kept = [kept._replace(fate=Fate.FORMATTED) if kept.start == start else kept for kept in draft.kept]
 
 
 def _files(place: Place, content: FlashContent, device: Device) -> tuple[Region, ...]:

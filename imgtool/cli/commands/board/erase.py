@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 import typer
 
 from imgtool.chip import SECTOR
-from imgtool.cli.input.arguments import InterruptedRunError, JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.run.connecting import (
     BaudOption,
     EventsOption,
@@ -16,6 +16,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
+from imgtool.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from imgtool.device.events import Listener

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.cli.input.arguments import InterruptedRunError, JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.flash_request import (
     DETECT,
     KEEP,
@@ -33,7 +33,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
-from imgtool.errors import ChipError, ImgtoolError, PortError
+from imgtool.errors import ChipError, ImgtoolError, InterruptedRunError, PortError, ProtectedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -320,8 +320,6 @@ class _BoardsRun:
 
     def _told(self, error: BaseException, board: Board) -> ImgtoolError:
         """The error as it is told: what a broken run has left is said with it."""
-        from imgtool.device.session import ProtectedError
-
         if isinstance(error, KeyboardInterrupt):
             told: ImgtoolError = InterruptedRunError(f"interrupted: {board.left}")
             if board.left != Board.left:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.run.connecting import (
     BaudOption,
     EventsOption,
@@ -16,6 +16,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
+from imgtool.errors import UsageError
 from imgtool.quantities import capacity
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import InterruptedRunError, JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.run.connecting import PortOption
+from imgtool.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from imgtool.cli.input.arguments import JsonOption
+from imgtool.device.port_errors import (
+    BusyPortError,
+    FaultyPortError,
+    ForbiddenPortError,
+    LostPortError,
+    MissingPortError,
+    NotAPortError,
+    RefusedPortError,
+    SeveralPortsError,
+)
 from imgtool.errors import PortError
 
 if TYPE_CHECKING:
@@ -24,15 +34,6 @@ _NONE_LIKELY: Final = "none of them is a USB serial adapter that imgtool knows"
 _MIGHTY: Final = ("root", "wheel", "sudo", "admin", "adm")
 
 _PLUG_IN: Final = "plug the board in with a cable that has data lines, and install the driver of its adapter"
-
-_CURES: Final = {
-    "missing": f"imgtool ports shows what is there; {_PLUG_IN}",
-    "not-a-port": "imgtool ports shows the names of ports",
-    "refused": "start the server at that address, or mend the address",
-    "several": "choose one with --port",
-    "lost": "plug it in again, directly or by another cable, and run the command again",
-    "other": "unplug it and plug it in again; imgtool ports shows what is there",
-}
 
 
 def ports(json: JsonOption = False) -> int:
@@ -55,37 +56,44 @@ def ports(json: JsonOption = False) -> int:
 
 def cure_of(error: PortError) -> str | None:
     """What to do about a port that cannot be used, None where nothing is known about it."""
-    facts: dict[str, Any] = dict(error.data)
-    reason = facts.get("reason")
-    if reason == "permission":
-        return _permission(facts)
-    if reason == "busy":
-        return _busy(facts)
-    if reason == "missing" and facts.get("suspect"):
+    if isinstance(error, ForbiddenPortError):
+        return _permission(error)
+    if isinstance(error, BusyPortError):
+        return _busy(error)
+    if isinstance(error, MissingPortError) and error.suspect is not None:
         return (
-            f"{facts['suspect']} is running, which takes some adapters for Braille displays: remove it (on"
-            f" Debian and Ubuntu: sudo apt remove {facts['suspect']}), then plug the board in again"
+            f"{error.suspect} is running, which takes some adapters for Braille displays: remove it (on"
+            f" Debian and Ubuntu: sudo apt remove {error.suspect}), then plug the board in again"
         )
-    if reason == "lost" and "pid" in facts:
-        return f"end {facts['program']} (pid {facts['pid']}), and run the command again"
-    return _CURES.get(str(reason))
+    if isinstance(error, LostPortError) and error.program is not None:
+        return f"end {error.program} (pid {error.pid}), and run the command again"
+    return _CURES.get(type(error))
 
 
-def _permission(facts: dict[str, Any]) -> str:
-    group = facts.get("group")
-    if group is None or group in _MIGHTY or facts.get("in_session"):
+_CURES: Final[dict[type[PortError], str]] = {
+    MissingPortError: f"imgtool ports shows what is there; {_PLUG_IN}",
+    NotAPortError: "imgtool ports shows the names of ports",
+    RefusedPortError: "start the server at that address, or mend the address",
+    SeveralPortsError: "choose one with --port",
+    LostPortError: "plug it in again, directly or by another cable, and run the command again",
+    FaultyPortError: "unplug it and plug it in again; imgtool ports shows what is there",
+}
+
+
+def _permission(error: ForbiddenPortError) -> str:
+    if error.group is None or error.group in _MIGHTY or error.in_session:
         return "give your user access to it by a udev rule; sudo chmod a+rw PORT holds until it is unplugged"
-    if facts.get("member"):
-        return f"log out and in again: group {group} counts from the next login on"
-    return f"sudo usermod -aG {group} $USER, then log out and in again"
+    if error.member:
+        return f"log out and in again: group {error.group} counts from the next login on"
+    return f"sudo usermod -aG {error.group} $USER, then log out and in again"
 
 
-def _busy(facts: dict[str, Any]) -> str:
-    name = facts.get("program") or facts.get("suspect")
+def _busy(error: BusyPortError) -> str:
+    name = error.program or error.suspect
     if name == "ModemManager":
         return "wait half a minute, or stop it: sudo systemctl stop ModemManager"
     if name:
-        return f"end {name} (pid {facts['pid']}), or choose another port"
+        return f"end {name} (pid {error.pid}), or choose another port"
     return "close the serial monitor or other program that has it open, or choose another port"
 
 

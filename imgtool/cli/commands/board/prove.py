@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from imgtool.cli.input.arguments import InterruptedRunError, JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.run.connecting import BaudOption, EventsOption, PortOption, ResetOption
-from imgtool.errors import ImgtoolError, LayoutError, VerifyError
+from imgtool.errors import ImgtoolError, InterruptedRunError, LayoutError, UsageError, VerifyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.run.connecting import (
     BaudOption,
     EventsOption,
@@ -17,6 +17,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
+from imgtool.errors import UsageError
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:

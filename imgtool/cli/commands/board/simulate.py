@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
-from imgtool.errors import FormatError
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import images_of, size_name
 from imgtool.cli.run.connecting import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
+from imgtool.errors import UsageError
 from imgtool.quantities import capacity
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from imgtool.chip import IROM_BASE, IROM_WINDOW
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import MANIFEST, number
+from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

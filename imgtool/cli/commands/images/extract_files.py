@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.input.options import MANIFEST
-from imgtool.errors import FormatError
+from imgtool.errors import FormatError, UsageError
 from imgtool.formats.reading import Finding, Severity
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import (
     INIT_DATA_CHOICES,
     FreqOption,
@@ -17,6 +17,7 @@ from imgtool.cli.input.options import (
     images_of,
     size_name,
 )
+from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from imgtool.cli.input.placing import FromParts

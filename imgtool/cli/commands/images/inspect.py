@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import (
     FreqOption,
     ImagesArgument,
@@ -18,6 +18,7 @@ from imgtool.cli.input.options import (
     images_of,
     number,
 )
+from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from imgtool.operations.assemble.merge import Merged

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import INIT_DATA_CHOICES, OutputFormat, number
+from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from imgtool.cli.input.placing import FileContent

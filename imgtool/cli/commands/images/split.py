@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.errors import UsageError
 
 __all__ = ["split"]
 

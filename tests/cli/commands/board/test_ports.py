@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,33 @@ import pytest
 from imgtool.cli.commands.board.ports import cure_of
 from imgtool.device import port
 from imgtool.device.port import PortInfo, PortProblem, UnusablePortError
+from imgtool.device.port_errors import (
+    BusyPortError,
+    FaultyPortError,
+    ForbiddenPortError,
+    LostPortError,
+    MissingPortError,
+    NotAPortError,
+    RefusedPortError,
+    SeveralPortsError,
+)
 from imgtool.errors import PortError
 from tests.support import Command
 
+KINDS: dict[str, Callable[..., UnusablePortError]] = {
+    "missing": MissingPortError,
+    "permission": ForbiddenPortError,
+    "busy": BusyPortError,
+    "not-a-port": NotAPortError,
+    "refused": RefusedPortError,
+    "several": SeveralPortsError,
+    "lost": LostPortError,
+    "other": FaultyPortError,
+}
+
 
 def failure(reason: str, message: str = "it is so", **facts: object) -> UnusablePortError:
-    return UnusablePortError(message, PortProblem(reason), source="/dev/ttyUSB0", facts=facts)
+    return KINDS[reason](message, source="/dev/ttyUSB0", **facts)
 
 
 def info(path: str, adapter: str | None = "CH340", problem: UnusablePortError | None = None) -> PortInfo:
@@ -159,8 +181,8 @@ def test_the_real_list(imgtool: Command) -> None:
 
 
 CURES: dict[str, tuple[PortError, str | None]] = {
-    "missing": (failure("missing", ports=[]), "imgtool ports shows what is there"),
-    "brltty": (failure("missing", ports=[], suspect="brltty"), "sudo apt remove brltty"),
+    "missing": (failure("missing", ports=()), "imgtool ports shows what is there"),
+    "brltty": (failure("missing", ports=(), suspect="brltty"), "sudo apt remove brltty"),
     "stranger": (CLOSED, "sudo usermod -aG dialout $USER"),
     "new-member": (
         failure("permission", group="uucp", member=True, in_session=False),
@@ -175,7 +197,7 @@ CURES: dict[str, tuple[PortError, str | None]] = {
     "held-by-nobody-knows": (failure("busy"), "close the serial monitor"),
     "not-a-port": (failure("not-a-port"), "imgtool ports shows the names"),
     "refused": (failure("refused"), "start the server"),
-    "several": (failure("several", ports=["a", "b"]), "--port"),
+    "several": (failure("several", ports=("a", "b")), "--port"),
     "lost": (failure("lost"), "plug it in again"),
     "lost-to-another": (failure("lost", program="cat", pid=9), "end cat (pid 9)"),
     "other": (failure("other"), "unplug it and plug it in again"),
@@ -197,7 +219,9 @@ def test_nobody_is_told_to_join_a_mighty_group() -> None:
 
 @pytest.mark.parametrize("reason", PortProblem)
 def test_every_reason_has_a_cure(reason: PortProblem) -> None:
-    assert cure_of(failure(reason))
+    error = failure(reason)
+
+    assert (error.reason, bool(cure_of(error))) == (reason, True)
 
 
 def test_an_error_carries_its_cure(imgtool: Command, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
