@@ -9,10 +9,11 @@ import pytest
 
 import imgtool
 from imgtool import FormatError, ImgtoolError, LayoutError, errors
-from imgtool.cli.app import EXIT_CODES, HINTS
-from imgtool.cli.show.documents import ERROR_TYPES, error_fields
 from imgtool.device import port_errors
 from imgtool.device.port_errors import UnusablePortError
+from imgtool.engine.documents import ERROR_TYPES, error_fields
+from imgtool.engine.hints import HINTS
+from imgtool.engine.verdicts import EXIT_CODES
 from imgtool.errors import ChipError, PortError, UsageError, VerifyError
 from imgtool.virtual.line.link import PortGoneError
 

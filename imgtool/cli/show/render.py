@@ -6,12 +6,13 @@ What is said comes from the results; nothing is computed here.  Answers go to st
 from __future__ import annotations
 
 import os
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from imgtool.cli.show import text
-from imgtool.cli.show.flash_map import draw_map
-from imgtool.cli.show.part_rows import part_rows
+from imgtool.cli.show.flash_map import draw_map, style_of
 from imgtool.cli.show.text import Span
+from imgtool.engine.descriptions import errors_of, file_verdict, summary_words
 from imgtool.formats.reading import FileKind, PartKind, Severity
 from imgtool.quantities import bytes_and_units
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
-    "firmware_words",
-    "image_words",
+    "part_rows",
     "show_description",
     "show_error",
     "show_findings",
@@ -36,47 +36,12 @@ __all__ = [
     "show_overview",
     "show_partitions",
     "show_pieces",
-    "summary_words",
-    "verdict_words",
 ]
 
-_KINDS: Final = {
-    FileKind.IMAGE_V1: "version-1 image (E9)",
-    FileKind.IMAGE_V2: "version-2 image (EA, user1/user2)",
-    FileKind.AGGREGATED: "aggregated firmware image",
-    FileKind.IROM: "raw irom part",
-    FileKind.ARDUINO: "Arduino firmware",
-    FileKind.MICROPYTHON: "MicroPython firmware",
-    FileKind.RTOS_APP: "RTOS SDK application",
-    FileKind.RTOS_BOOTLOADER: "RTOS SDK boot loader",
-    FileKind.SDK_BOOTLOADER: "Espressif boot loader",
-    FileKind.RBOOT: "rBoot boot loader",
-    FileKind.RBOOT_CONFIG: "rBoot configuration",
-    FileKind.AT_USER: "user image of 2014 for address 0x1000",
-    FileKind.FLASH_DUMP: "image of a whole flash",
-    FileKind.INIT_DATA: "SDK init data",
-    FileKind.BLANK: "blank (erased flash)",
-    FileKind.LFS: "Lua Flash Store image",
-    FileKind.SPIFFS: "SPIFFS file system",
-    FileKind.LITTLEFS: "LittleFS file system",
-    FileKind.ESPFS: "espfs archive",
-    FileKind.PARTITION_TABLE: "RTOS SDK partition table",
-    FileKind.GZIP: "gzip file",
-    FileKind.ELF: "ELF file",
-    FileKind.INTEL_HEX: "Intel HEX file",
-    FileKind.S_RECORD: "S-record file",
-    FileKind.UF2: "UF2 file",
-    FileKind.TUYA_OTA: "Tuya OTA container",
-    FileKind.RAM_IMAGE: "RAM program",
-    FileKind.ESP32: "image for another chip",
-    FileKind.TEXT: "text, not firmware",
-    FileKind.EMPTY: "empty file",
-    FileKind.UNKNOWN: "unknown",
-}
 _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-# Files in which every record has a check of its own.
-_CHECKED_RECORDS: Final = (FileKind.INTEL_HEX, FileKind.S_RECORD)
 _LONG_DIGEST: Final = 64  # bits
+_LOOSE: Final = (PartKind.UNKNOWN, PartKind.BLANK, PartKind.GAP)
+_MOST_LOOSE: Final = 40  # rows of what no format knows, and of the fill between
 _INDENT: Final = "            "  # of a map row: two columns, the address, two columns
 
 
@@ -118,7 +83,8 @@ def show_description(path: str, description: Description) -> None:
     """Print what ``inspect`` found out about a file."""
     screen = text.stdout()
     screen.paragraph(path, style="bold")
-    screen.line(*_verdict(description))
+    verdict = file_verdict(description)
+    screen.line(f"{verdict.what}: ", Span(verdict.words, "green" if verdict.good else "bold red"))
     screen.line()
     screen.table([(Span(name, "dim"), value) for name, value in _facts(description)])
     if len(description.parts) > 1:
@@ -144,19 +110,6 @@ def show_description(path: str, description: Description) -> None:
         show_description(f"{path}, inside", description.content)
 
 
-def image_words(description: Description) -> str:
-    """What an image is, on one line."""
-    return firmware_words(description.firmware) or _KINDS[description.kind]
-
-
-def firmware_words(firmware: Firmware | None) -> str:
-    """Which firmware it is, on one line; empty for none."""
-    if firmware is None:
-        return ""
-    name = f"{firmware.name} {firmware.version or ''}".strip()
-    return f"{name}, SDK {firmware.sdk}" if firmware.sdk else name
-
-
 def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     """Print what several files are: a row each, what is wrong with which, and a line that sums up."""
     screen = text.stdout()
@@ -170,21 +123,13 @@ def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     if folder:
         screen.paragraph(folder, style="bold")
     screen.table(rows, head=("file", "size", "kind", "firmware"), right=(1,))
-    wrong = [(path, finding) for path, each in named for finding in _errors(each)]
+    wrong = [(path, finding) for path, each in named for finding in errors_of(each)]
     if wrong:
         screen.line()
     for path, finding in wrong:
         screen.paragraph(f"{path}: {finding.message}", lead=[Span("  error  ", "bold red")])
     screen.line()
     screen.line(summary_words([description for _, description in named]))
-
-
-def summary_words(descriptions: Sequence[Description]) -> str:
-    """How many files are good, on one line."""
-    damaged = sum(not description.ok and not description.foreign for description in descriptions)
-    foreign = sum(description.foreign for description in descriptions)
-    counts = f"{len(descriptions) - damaged - foreign} good, {damaged} damaged, {foreign} no ESP8266 files"
-    return f"{len(descriptions)} files: {counts}"
 
 
 _PATH_WIDTH: Final = 29
@@ -198,12 +143,6 @@ def _folder_of(paths: Sequence[str]) -> str:
         return ""
 
 
-def _errors(description: Description) -> list[Finding]:
-    """The errors of a file and of what is inside it."""
-    inside = [] if description.content is None or description.ok else _errors(description.content)
-    return [f for f in description.findings if f.severity is Severity.ERROR] + inside
-
-
 def _clipped(words: str, width: int, *, keep_end: bool = False) -> str:
     if len(words) <= width:
         return words
@@ -211,25 +150,11 @@ def _clipped(words: str, width: int, *, keep_end: bool = False) -> str:
 
 
 def _state(description: Description, width: int) -> Line:
-    errors = len(_errors(description))
+    errors = len(errors_of(description))
     if errors:
         return Span(f"{errors} error{'s' if errors > 1 else ''}", "bold red")
     firmware = description.firmware
     return _clipped("" if firmware is None else f"{firmware.name} {firmware.version or ''}".strip(), width)
-
-
-def verdict_words(description: Description) -> str:
-    """What a file is and whether it is whole, on one line."""
-    return "".join(part if isinstance(part, str) else part.text for part in _verdict(description))
-
-
-def _verdict(description: Description) -> list[Line]:
-    what = f"{_KINDS[description.kind]}, {bytes_and_units(description.size)}: "
-    own = sum(finding.severity is Severity.ERROR for finding in description.findings)
-    if own:
-        return [what, Span(f"{own} error{'s' if own > 1 else ''}", "bold red")]
-    checked = description.checksums or description.kind in _CHECKED_RECORDS
-    return [what, Span("all checks hold" if checked else "nothing wrong; it has no checks", "green")]
 
 
 def _facts(description: Description) -> list[tuple[str, str]]:
@@ -279,6 +204,30 @@ def show_layout(parts: Sequence[Part], size: int) -> None:
     screen.line(_INDENT, Span(f"one cell is {bytes_and_units(drawn.cell)}", "dim"))
     screen.line()
     screen.table(part_rows(parts), head=("offset", "size", "part", "contents"), right=(1,))
+
+
+def part_rows(parts: Sequence[Part]) -> list[tuple[Line, ...]]:
+    """Offset, size, kind and contents of each part; long runs of unknown data and fill end in one row.
+
+    Args:
+        parts: In file order.
+    """
+    rows: list[tuple[Line, ...]] = []
+    for loose, run in groupby(parts, lambda part: part.kind in _LOOSE):
+        some = list(run)
+        most = _MOST_LOOSE if loose and len(some) > _MOST_LOOSE + 1 else len(some)
+        rows += [_part_row(part) for part in some[:most]]
+        if left := some[most:]:
+            size = sum(part.size for part in left)
+            words = f"and {len(left):,} more parts: --json or --html has all"
+            rows.append((f"0x{left[0].offset:06x}", f"{size:,}", Span("...", "dim"), words))
+    return rows
+
+
+def _part_row(part: Part) -> tuple[Line, ...]:
+    where = "" if part.address is None else f"at 0x{part.address:08x}"
+    contents = ", ".join(word for word in (part.note, where) if word)
+    return f"0x{part.offset:06x}", f"{part.size:,}", Span(str(part.kind), style_of(part.kind)), contents
 
 
 def _show_legend(screen: Screen, legend: Sequence[tuple[str, str, str]]) -> None:

@@ -56,7 +56,7 @@ class FlashRequest:
             only looks, ``none`` does not look; every other choice writes.
         fresh_settings: Whether NodeMCU's record page comes from the image, not from the device.
         erase_all: Whether the whole flash is erased first.
-        force: Names of the checks that are waived, see :data:`imgtool.operations.flashing.checks.CHECKS`.
+        force: Names of the checks that are waived, see :data:`imgtool.operations.flashing.waivers.CHECKS`.
     """
 
     pieces: tuple[Piece, ...] = ()

@@ -1,39 +1,20 @@
-"""``imgtool ports``: the serial ports that are there, and why one cannot be opened.
-
-Also the cures for ports that cannot be opened, which every command that opens one shows.
-"""
+"""``imgtool ports``: the serial ports that are there, and why one cannot be opened."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from imgtool.cli.input.arguments import JsonOption
-from imgtool.device.port_errors import (
-    BusyPortError,
-    FaultyPortError,
-    ForbiddenPortError,
-    LostPortError,
-    MissingPortError,
-    NotAPortError,
-    RefusedPortError,
-    SeveralPortsError,
-)
-from imgtool.errors import PortError
 
 if TYPE_CHECKING:
     from imgtool.device.port import PortInfo
 
-__all__ = ["cure_of", "ports"]
+__all__ = ["ports"]
 
 _NONE_THERE: Final = "no serial port is there"
 _NONE_LIKELY: Final = "none of them is a USB serial adapter that imgtool knows"
-
-# Groups that give more than serial ports: nobody should join one for that.
-_MIGHTY: Final = ("root", "wheel", "sudo", "admin", "adm")
-
-_PLUG_IN: Final = "plug the board in with a cable that has data lines, and install the driver of its adapter"
 
 
 def ports(json: JsonOption = False) -> int:
@@ -45,85 +26,25 @@ def ports(json: JsonOption = False) -> int:
 
     found = list_ports()
     if json:
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.chips import port_fields
+        from imgtool.engine.documents import document
 
         warnings = [] if any(port.likely for port in found) else [_NONE_LIKELY if found else _NONE_THERE]
-        typer.echo(document("ports", ok=bool(found), results=map(_fields, found), warnings=warnings))
+        typer.echo(document("ports", ok=bool(found), results=map(port_fields, found), warnings=warnings))
     else:
         _show(found)
     return 0 if found else 1
 
 
-def cure_of(error: PortError) -> str | None:
-    """What to do about a port that cannot be used, None where nothing is known about it."""
-    if isinstance(error, ForbiddenPortError):
-        return _permission(error)
-    if isinstance(error, BusyPortError):
-        return _busy(error)
-    if isinstance(error, MissingPortError) and error.suspect is not None:
-        return (
-            f"{error.suspect} is running, which takes some adapters for Braille displays: remove it (on"
-            f" Debian and Ubuntu: sudo apt remove {error.suspect}), then plug the board in again"
-        )
-    if isinstance(error, LostPortError) and error.program is not None:
-        return f"end {error.program} (pid {error.pid}), and run the command again"
-    return _CURES.get(type(error))
-
-
-_CURES: Final[dict[type[PortError], str]] = {
-    MissingPortError: f"imgtool ports shows what is there; {_PLUG_IN}",
-    NotAPortError: "imgtool ports shows the names of ports",
-    RefusedPortError: "start the server at that address, or mend the address",
-    SeveralPortsError: "choose one with --port",
-    LostPortError: "plug it in again, directly or by another cable, and run the command again",
-    FaultyPortError: "unplug it and plug it in again; imgtool ports shows what is there",
-}
-
-
-def _permission(error: ForbiddenPortError) -> str:
-    if error.group is None or error.group in _MIGHTY or error.in_session:
-        return "give your user access to it by a udev rule; sudo chmod a+rw PORT holds until it is unplugged"
-    if error.member:
-        return f"log out and in again: group {error.group} counts from the next login on"
-    return f"sudo usermod -aG {error.group} $USER, then log out and in again"
-
-
-def _busy(error: BusyPortError) -> str:
-    name = error.program or error.suspect
-    if name == "ModemManager":
-        return "wait half a minute, or stop it: sudo systemctl stop ModemManager"
-    if name:
-        return f"end {name} (pid {error.pid}), or choose another port"
-    return "close the serial monitor or other program that has it open, or choose another port"
-
-
-def _fields(port: PortInfo) -> dict[str, Any]:
-    failure = port.failure
-    problem = None
-    if failure is not None:
-        facts = {name: value for name, value in failure.data.items() if name != "source"}
-        problem = {"message": failure.message, "hint": cure_of(failure), **facts}
-    return {
-        "path": port.path,
-        "adapter": port.adapter,
-        "driver": port.driver,
-        "vid": port.vid,
-        "pid": port.pid,
-        "serial_number": port.serial_number,
-        "product": port.product,
-        "likely": port.likely,
-        "problem": problem,
-    }
-
-
 def _show(found: tuple[PortInfo, ...]) -> None:
     from imgtool.cli.show import text
     from imgtool.cli.show.text import Span
+    from imgtool.engine.hints import PLUG_IN, cure_of_port
 
     screen = text.stdout()
     if not found:
         screen.paragraph(f"{_NONE_THERE}.")
-        screen.paragraph(_PLUG_IN, lead=[Span("  cure  ", "bold")])
+        screen.paragraph(PLUG_IN, lead=[Span("  cure  ", "bold")])
         return
     rows = [
         (
@@ -140,7 +61,7 @@ def _show(found: tuple[PortInfo, ...]) -> None:
             screen.line()
             lead = [Span(f"{port.path}  ", "bold")]
             screen.paragraph(f"cannot be opened: {port.problem}", lead=lead)
-            screen.paragraph(cure_of(port.failure) or "", lead=[Span("  cure  ", "bold")])
+            screen.paragraph(cure_of_port(port.failure) or "", lead=[Span("  cure  ", "bold")])
     if not any(port.likely for port in found):
         screen.line()
         screen.paragraph(_NONE_LIKELY, lead=[Span("  note  ", "dim")])

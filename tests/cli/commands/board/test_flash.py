@@ -18,8 +18,8 @@ from imgtool.device.events import Event
 from imgtool.device.port import PortInfo
 from imgtool.device.port_errors import BusyPortError, ForbiddenPortError, UnusablePortError
 from imgtool.device.stub import espressif_stubs
-from imgtool.operations.flashing import checks
 from imgtool.operations.flashing import transfer as transfers
+from imgtool.operations.flashing import waivers
 from imgtool.virtual.line.port import open_port
 from tests.support import IMAGES, Command, Put, aggregate
 
@@ -614,7 +614,7 @@ def test_errors_in_json(small: Path, imgtool: Command) -> None:
 
 
 def test_every_check_can_be_waived() -> None:
-    assert {*checks.CHECKS, flash_request.PROTECTION} == set(flash_request.CHECKS)
+    assert {*waivers.CHECKS, waivers.PROTECTION} == set(flash_request.CHECKS)
 
 
 # Where the port comes from.

@@ -14,10 +14,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fixtures.dumps import SECRETS
-from imgtool.cli.show.documents import description_fields
 from imgtool.cli.show.html import page as page_module
 from imgtool.cli.show.html.page import html_page
 from imgtool.cli.show.html.values import escaped, fact_list
+from imgtool.engine.documents import description_fields
 from imgtool.formats.reading import (
     Checksum,
     FileKind,

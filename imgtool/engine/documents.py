@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.formats.regions.init_data import Field
     from imgtool.operations.compare.values import Compared, Comparison
     from imgtool.operations.explain.boot_verdicts import Cure
     from imgtool.operations.inspect.describe import Description
@@ -32,7 +32,7 @@ __all__ = [
     "header_fields",
     "part_fields",
     "patch_fields",
-    "piece_fields",
+    "settable_fields",
     "warnings_of",
 ]
 
@@ -107,9 +107,7 @@ def description_fields(path: str, description: Description) -> dict[str, Any]:
         "findings": [finding_fields(finding) for finding in description.findings],
     }
     if description.state is not None:
-        from imgtool.cli.show.state_report import state_fields
-
-        fields["state"] = state_fields(description.state)
+        fields["state"] = asdict(description.state)
     if description.content is not None:
         fields["content"] = description_fields(path, description.content)
     return fields
@@ -194,14 +192,12 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
     return fields if finding.offset is None else {**fields, "offset": finding.offset}
 
 
-def piece_fields(piece: Piece) -> dict[str, Any]:
-    """A piece of a merge, split or full image."""
-    return {"name": piece.name, "address": piece.address, "size": len(piece.data)}
-
-
-def patch_fields(made: Patched) -> dict[str, Any]:
-    """What a patch changed: fields and bytes."""
+def patch_fields(path: str, output: str | None, made: Patched) -> dict[str, Any]:
+    """The result of ``patch``: what it changed, as fields and as bytes; ``output`` is None for a dry run."""
     return {
+        "path": path,
+        "output": output,
+        "written": output is not None,
         "kind": str(made.after.kind),
         "size": len(made.data),
         "sha256": made.after.sha256,
@@ -216,7 +212,22 @@ def patch_fields(made: Patched) -> dict[str, Any]:
             for edit in made.edits
         ],
         "bytes": [_difference(run) for run in made.differences],
+        "findings": [finding_fields(finding) for finding in made.findings],
     }
+
+
+def settable_fields(fields: Iterable[Field]) -> list[dict[str, Any]]:
+    """The fields of init data that can be set."""
+    return [
+        {
+            "name": field.name,
+            "offset": field.offset,
+            "range": field.range_text,
+            "default": field.show(field.default[0]),
+            "meaning": field.meaning,
+        }
+        for field in fields
+    ]
 
 
 def _difference(run: Difference) -> dict[str, Any]:
