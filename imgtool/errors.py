@@ -44,6 +44,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from imgtool.phrase import Name, Phrase
+
 __all__ = [
     "ChipError",
     "CutError",
@@ -73,8 +75,8 @@ class ImgtoolError(Exception):
     """Base of all errors that imgtool raises on purpose.
 
     Args:
-        message: What is wrong, as one sentence without a full stop.
-        source: Name of the input at fault, such as a file name.
+        message: What is wrong, as one sentence without a full stop; a :class:`Phrase` where a name is in it.
+        source: Name of the input at fault, such as a file name; a :class:`Phrase` if it is not all a name.
         offset: Byte offset in that input.
         expected: What should have been there, in words or as a number.
         found: What is there instead.
@@ -100,14 +102,21 @@ class ImgtoolError(Exception):
         self.check = check
 
     def __str__(self) -> str:
-        text = self.message if self.source is None else f"{self.source}: {self.message}"
+        return str(self.phrase)
+
+    @property
+    def phrase(self) -> Phrase:
+        """All that is to be said, with the names in it known as names."""
+        source = self.source
+        pieces = [] if source is None else [source if isinstance(source, Phrase) else Name(source), ": "]
+        pieces.append(self.message)
         if self.offset is not None:
-            text += f" at offset 0x{self.offset:05x}"
+            pieces.append(f" at offset 0x{self.offset:05x}")
         if self.expected is not None:
-            text += f" (expected {_show(self.expected)}, found {_show(self.found)})"
+            pieces += [" (expected ", _show(self.expected), ", found ", _show(self.found), ")"]
         elif self.found is not None:
-            text += f" (found {_show(self.found)})"
-        return text
+            pieces += [" (found ", _show(self.found), ")"]
+        return Phrase(*pieces)
 
     def with_source(self, source: str) -> ImgtoolError:
         """Name the input at fault, where the code that raised did not know it; returns self."""

@@ -12,7 +12,7 @@ import imgtool
 
 PACKAGE = Path(imgtool.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-WORDS = {"message", "expected", "found", "why", "sentence"}
+WORDS = {"message", "expected", "found", "why", "sentence", "phrase"}
 SEARCHES = {"startswith", "endswith", "find", "index", "count", "partition", "rpartition", "split"}
 
 MATCHES = {"search", "match", "fullmatch", "findall"}

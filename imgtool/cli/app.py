@@ -22,6 +22,7 @@ from imgtool.errors import (
     InterruptedRunError,
     UsageError,
 )
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,7 +151,8 @@ def main(arguments: list[str] | None = None) -> None:
         from imgtool.engine.verdicts import exit_code_of
 
         # Among events an error is one more line.
-        _report(error, _with_command(hint_for(error), words), as_json=as_json, line="--events" in words)
+        hint = _with_command(hint_for(error), error, words)
+        _report(error, hint, as_json=as_json, line="--events" in words)
         code = exit_code_of(error)
     except BrokenPipeError:
         # The reader went away, as head does; what it wanted it has.
@@ -196,14 +198,16 @@ def _run(words: list[str]) -> int:
         return 0
     except _USAGE_ERROR as error:
         # typer's own print would know neither --json nor the hint.
-        raise UsageError(cast("typer.BadParameter", error).format_message().rstrip(".")) from None
+        message = cast("typer.BadParameter", error).format_message().rstrip(".")
+        raise UsageError(Phrase.quoting(message, words)) from None
     return code if isinstance(code, int) else 0
 
 
-def _with_command(hint: str, words: Sequence[str]) -> str:
-    """The hint with the name of the command that was given."""
+def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:
+    """The hint with the name of the command that was given; one of another case speaks of no command."""
     name = words[0].replace("_", "-") if words else ""
-    if name in COMMANDS or name in ALIASES:
+    general = isinstance(error, UsageError) and error.hint is None
+    if general and (name in COMMANDS or name in ALIASES):
         return hint.replace("COMMAND", words[0])
     return hint
 

@@ -44,6 +44,7 @@ from imgtool.device.port_errors import (
     UnusablePortError,
 )
 from imgtool.errors import PortError
+from imgtool.phrase import Name, Phrase
 
 __all__ = [
     "ADAPTERS",
@@ -87,7 +88,7 @@ _SNATCHER: Final = "brltty"
 def _missing(name: str, machine: Machine) -> MissingPortError:
     ports = _found(machine)
     listed = _listed(port.path for port in ports)
-    return _none_of(ports, machine, f"there is no such port; {listed}", name)
+    return _none_of(ports, machine, Phrase("there is no such port; ", listed), name)
 
 
 def _none_of(
@@ -100,8 +101,8 @@ def _none_of(
 
 
 def _listed(ports: Iterable[str]) -> str:
-    names = ", ".join(ports)
-    return f"those that are there: {names}" if names else "there is no serial port at all"
+    names = Phrase.joined(", ", map(Name, ports))
+    return Phrase("those that are there: ", names) if names else "there is no serial port at all"
 
 
 def _no_permission(name: str, machine: Machine) -> ForbiddenPortError:
@@ -564,9 +565,13 @@ def find_port(machine: Machine = THIS_MACHINE) -> PortInfo:
     if len(likely) == 1:
         return likely[0]
     if likely:
-        named = ", ".join(f"{port.path} ({port.adapter})" for port in likely)
+        named = Phrase.joined(", ", (Phrase(Name(port.path), f" ({port.adapter})") for port in likely))
         raise SeveralPortsError(
-            f"there are {len(likely)} serial adapters: {named}", ports=tuple(port.path for port in likely)
+            Phrase(f"there are {len(likely)} serial adapters: ", named),
+            ports=tuple(port.path for port in likely),
         )
-    others = f"; other ports: {', '.join(port.path for port in ports)}" if ports else ""
-    raise _none_of(ports, machine, f"no known USB serial adapter is there{others}")
+    message: str = "no known USB serial adapter is there"
+    if ports:
+        others = Phrase.joined(", ", (Name(port.path) for port in ports))
+        message = Phrase(message, "; other ports: ", others)
+    raise _none_of(ports, machine, message)

@@ -134,7 +134,7 @@ class Session:
             except ChipError as error:
                 # A disturbed line makes another chip of this one, too.
                 problem = error
-                on_event(Event("retry", message=str(error)))
+                on_event(Event("retry", message=error.phrase))
                 continue
             return session
         raise problem or AssertionError
@@ -243,7 +243,7 @@ class Session:
                 raise
             except ChipError as error:
                 problem = error
-                self._on_event(Event("retry", message=str(error)))
+                self._on_event(Event("retry", message=error.phrase))
                 if isinstance(error, LineError):
                     self._lower()
         if problem is not None:

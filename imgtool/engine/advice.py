@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgtool.engine.descriptions import firmware_words
 from imgtool.engine.documents import cure_fields, firmware_fields
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ def _point(point: AdvicePoint) -> dict[str, Any]:
 def advice_rows(old: str, result: FirmwareAdvice) -> list[tuple[str, str]]:
     """Old firmware, new firmware and flash, a row each."""
     header = f", header {result.flash_size}" if result.flash_size else ""
-    what = {"device": f"board at {old}"}.get(result.old_kind, f"{result.old_kind} {old}")
+    what = "board at" if result.old_kind == "device" else result.old_kind
+    known = firmware_words(result.old) or "no firmware that imgtool knows"
     return [
-        ("old", f"{firmware_words(result.old) or 'no firmware that imgtool knows'} ({what})"),
+        ("old", Phrase(f"{known} ({what} ", Name(old), ")")),
         ("new", firmware_words(result.new) or result.new_kind),
         ("flash", f"{capacity(result.flash_bytes)}{header}"),
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.engine.documents import cure_fields
 from imgtool.formats.logs.crash import place_of
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
     from imgtool.operations.explain.crash_frames import Frame
     from imgtool.operations.explain.log import Explanation
 
-__all__ = ["boot_rows", "boot_runs", "explanation_fields", "frame_words", "register_words"]
+__all__ = [
+    "boot_rows",
+    "boot_runs",
+    "explanation_fields",
+    "frame_words",
+    "place_words",
+    "register_words",
+    "source_words",
+]
 
 _SHOWN_MESSAGES: Final = 8
 # Told by other rows of the table.
@@ -163,10 +172,19 @@ def register_words(name: str, value: int) -> str:
 
 def frame_words(frame: Frame) -> str:
     """A code address in words: its function and source line, or what memory that is."""
-    if frame.function is None:
-        return frame.place
-    place = "" if frame.file is None else f", {_short(frame.file)}:{frame.line}"
-    return f"{frame.function}+0x{frame.offset or 0:x}{place}"
+    source = source_words(frame)
+    return Phrase(place_words(frame), ", ", source) if source else place_words(frame)
+
+
+def place_words(frame: Frame) -> str:
+    """The function of a code address, or what memory that is."""
+    return frame.place if frame.function is None else f"{frame.function}+0x{frame.offset or 0:x}"
+
+
+def source_words(frame: Frame) -> Name:
+    """Its source line, empty where that is not known."""
+    known = frame.function is not None and frame.file is not None
+    return Name(f"{_short(frame.file or '')}:{frame.line}" if known else "")
 
 
 def _short(file: str) -> str:

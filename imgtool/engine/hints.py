@@ -33,6 +33,7 @@ from imgtool.errors import (
     UsageError,
     VerifyError,
 )
+from imgtool.phrase import Phrase
 
 __all__ = ["HINTS", "INSTEAD", "PLUG_IN", "cure_of_port", "hint_for"]
 
@@ -100,7 +101,7 @@ def hint_for(error: ImgtoolError) -> str:
     if error.check == "repair":
         return "imgtool inspect FILE shows its checks; imgtool patch --repair makes them right"
     words = [*getattr(error, "__notes__", ()), _cure_of(error)]
-    own = "; ".join(word for word in words if word)
+    own = Phrase.joined("; ", [word for word in words if word])
     return own or next(HINTS[kind] for kind in type(error).__mro__ if kind in HINTS)
 
 

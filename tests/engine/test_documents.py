@@ -60,8 +60,10 @@ PART_KINDS = frozenset(
 )
 
 
-def too_wide(text: str) -> list[str]:
-    return [line for line in text.splitlines() if len(line) > 80]
+def too_wide(text: str, *names: str) -> list[str]:
+    """Lines that do not fit; a name that is longer than a line stands alone on one, and whole."""
+    wide = [line.strip() for line in text.splitlines() if len(line) > 80]
+    return [line for line in wide if line not in names and line[:-1] not in names]
 
 
 def unclean(text: str) -> list[str]:
@@ -111,15 +113,16 @@ def test_making_images_fits(any_folder: Path, imgtool: Command, arguments: list[
     assert any_folder.is_dir()
     run = imgtool(*arguments)
 
-    assert (too_wide(run.out + run.err), unclean(run.out)) == ([], [])
+    assert (too_wide(run.out + run.err, *arguments), unclean(run.out)) == ([], [])
 
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_split_fits(put: Put, imgtool: Command, name: str) -> None:
     put("file.bin", aggregate(name, fill=0))
-    run = imgtool("split", "file.bin", "-o", "long-name-of-a-folder-" * 4)
+    name_of_folder = "long-name-of-a-folder-" * 4
+    run = imgtool("split", "file.bin", "-o", name_of_folder)
 
-    assert (too_wide(run.out + run.err), unclean(run.out)) == ([], [])
+    assert (too_wide(run.out + run.err, name_of_folder), unclean(run.out)) == ([], [])
 
 
 @pytest.mark.parametrize("command", HELPS, ids=lambda words: " ".join(words) or "imgtool")

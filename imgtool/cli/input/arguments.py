@@ -11,6 +11,8 @@ from typing import Annotated, Final
 
 import typer
 
+from imgtool.phrase import Name, Phrase
+
 __all__ = ["NAMED_PLACES", "JsonOption", "expand_arguments"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -47,5 +49,5 @@ def expand_arguments(arguments: list[str]) -> list[str]:
         except (OSError, ValueError) as error:
             from imgtool.cli.input.files import unusable
 
-            raise unusable(f"the argument file {word[1:]}", "read", error) from None
+            raise unusable(Phrase("the argument file ", Name(word[1:])), "read", error) from None
     return words

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from imgtool.errors import FormatError, UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions
@@ -135,7 +136,8 @@ def port_name(given: list[str] | None) -> str:
     """
     names = port_names(given)
     if len(names) > 1:
-        raise UsageError("several ports are given", expected="one", found=", ".join(names))
+        found = Phrase.joined(", ", map(Name, names))
+        raise UsageError("several ports are given", expected="one", found=found)
     return names[0]
 
 
@@ -156,5 +158,5 @@ def ports_of(given: list[str] | None, *, all_ports: bool) -> list[str]:
     ports = port_names(given)
     twice = next((name for name in ports if ports.count(name) > 1), None)
     if twice is not None:
-        raise UsageError("a port is given twice", expected="each port once", found=twice)
+        raise UsageError("a port is given twice", expected="each port once", found=Name(twice))
     return ports

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from imgtool.errors import FormatError, UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -94,7 +95,7 @@ def unusable(
     what: Path | str, done: Literal["read", "written", "made"], error: OSError | ValueError
 ) -> UsageError:
     """The error for a file or folder that cannot be used, with a hint that goes with the reason."""
-    refusal = UsageError(f"{what} cannot be {done}: {_reason_of(error)}")
+    refusal = UsageError(Phrase(what, f" cannot be {done}: {_reason_of(error)}"))
     if isinstance(error, OSError) and error.errno is not None:
         refusal.hint = _HINTS.get(error.errno, {}).get(done)
     return refusal
@@ -114,7 +115,7 @@ def real_path(path: Path) -> Path:
     try:
         return Path(os.path.realpath(path))
     except ValueError as error:
-        raise UsageError(f"{path!r} is no name for a file: {error}") from None
+        raise UsageError(Phrase(Name(repr(path)), f" is no name for a file: {error}")) from None
 
 
 def check_output(path: Path, inputs: Iterable[Path]) -> None:
@@ -126,7 +127,7 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
     target = real_path(path)
     for source in inputs:
         if target.exists() and source.exists() and target.samefile(source):
-            raise UsageError(f"{path} is an input; name another output")
+            raise UsageError(Phrase(path, " is an input; name another output"))
 
 
 def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
@@ -168,7 +169,7 @@ def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()
         for path, data in files:
             check_output(path, sources)
             if path.exists() and not path.is_file():
-                raise UsageError(f"{path} cannot be written: something that is no file stands there")
+                raise UsageError(Phrase(path, " cannot be written: something that is no file stands there"))
             try:
                 staged.append((_staged(real_path(path), data), real_path(path)))
             except (OSError, ValueError) as error:

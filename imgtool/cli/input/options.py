@@ -16,6 +16,7 @@ from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SI
 from imgtool.cli.input.arguments import NAMED_PLACES
 from imgtool.errors import UsageError
 from imgtool.operations.assemble.pieces import address_in_name
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,7 +126,9 @@ def number(text: str, what: str = "number") -> int:
     """
     value = _number(text)
     if value is None:
-        raise UsageError(f"not a {what}: {text}", expected="such as 0x10000, 64K or 1MB", found=text)
+        raise UsageError(
+            Phrase(f"not a {what}: ", Name(text)), expected="such as 0x10000, 64K or 1MB", found=Name(text)
+        )
     return value
 
 
@@ -213,7 +216,7 @@ def _files(path: Path) -> list[Placed]:
         found = folder_images(path)
         if not found:
             raise UsageError(
-                f"the folder {path} holds no image", expected="files named 0x*.bin", found="none"
+                Phrase("the folder ", path, " holds no image"), expected="files named 0x*.bin", found="none"
             )
         return found
     return [Placed(path, address_in_name(path.name))]
@@ -230,13 +233,13 @@ def folder_images(folder: Path) -> list[Placed]:
 def _check_places(images: list[Placed]) -> None:
     # Files of records hold addresses of their own.
     nameless = [
-        image.path.name
+        Name(image.path.name)
         for image in images
         if image.place is None and OutputFormat.of_name(image.path) is OutputFormat.BIN
     ]
     if len(nameless) > 1:
         raise UsageError(
-            f"{nameless[0]} and {nameless[1]} both have no address",
+            Phrase(nameless[0], " and ", nameless[1], " both have no address"),
             expected="names that end in an address such as 0x10000.bin, or ADDR FILE",
             found="two files that would both go to 0x00000",
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from imgtool.cli.input.files import read_file, real_path, unusable
 from imgtool.errors import ImgtoolError, UsageError
 from imgtool.operations.extract.manifest import Assembled, FillStretch, Manifest, wrong_file
+from imgtool.phrase import Name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ def assembled(path: Path) -> Assembled:
             for number, stretch in enumerate(manifest.stretches)
             if not isinstance(stretch, FillStretch)
         }
-        return manifest.assemble(files, str(path))
+        return manifest.assemble(files, Name(path))
     except UsageError:
         raise
     except ImgtoolError as error:

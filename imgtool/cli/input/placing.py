@@ -18,6 +18,7 @@ from imgtool.cli.input.options import (
 )
 from imgtool.errors import FormatError, UsageError
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding
@@ -52,7 +53,7 @@ def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]
         if parts is not None:
             pieces.append(parts)
             continue
-        data, name = read_file(image.path), str(image.path)
+        data, name = read_file(image.path), Name(image.path)
         form = form_of(data)
         if isinstance(image.place, str):
             named.append((image.place, Piece(0, _flat(data, form, name), name)))
@@ -60,7 +61,9 @@ def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]
             pieces.append(Piece(image.place or 0, data, name))
         elif image.place:
             raise UsageError(
-                f"{name} holds addresses of its own", expected="no address", found=f"0x{image.place:x}"
+                Phrase(name, " holds addresses of its own"),
+                expected="no address",
+                found=f"0x{image.place:x}",
             )
         else:
             pieces += pieces_of_records(data, form, name)
@@ -96,7 +99,7 @@ def content_of(path: Path) -> FileContent:
     """
     from imgtool.operations.assemble.records import form_of, pieces_of_records
 
-    data, name = read_file(path), str(path)
+    data, name = read_file(path), Name(path)
     form = form_of(data)
     if form == "bin":
         return FileContent(data)
@@ -153,7 +156,7 @@ def _of_manifest(image: Placed) -> Piece | None:
         return None
     if image.place is not None:
         raise UsageError(
-            "a manifest has addresses of its own", expected="no address before it", found=str(image.path)
+            "a manifest has addresses of its own", expected="no address before it", found=Name(image.path)
         )
     from imgtool.cli.input.parts_folder import assembled
 
@@ -209,8 +212,8 @@ def filesystem_piece(text: str) -> Piece:
 
     name, at, address = text.rpartition("@")
     if not at or not address[:1].isdigit() or Path(text).exists():
-        return Piece(AT_ITS_PLACE, read_content(Path(text)), text)
-    return Piece(number(address, "address"), read_content(Path(name)), name)
+        return Piece(AT_ITS_PLACE, read_content(Path(text)), Name(text))
+    return Piece(number(address, "address"), read_content(Path(name)), Name(name))
 
 
 def init_source(choice: str, changes: list[str]) -> InitDataSource:
@@ -232,7 +235,7 @@ def init_source(choice: str, changes: list[str]) -> InitDataSource:
     _check_fields(fields)
     if choice in INIT_DATA_CHOICES:
         return InitDataSource(choice, None, fields)
-    return InitDataSource("file", Piece(0, read_content(Path(choice)), choice), fields)
+    return InitDataSource("file", Piece(0, read_content(Path(choice)), Name(choice)), fields)
 
 
 def _check_fields(fields: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from imgtool.errors import ImgtoolError, UsageError
+from imgtool.phrase import Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -143,7 +144,7 @@ class BoardLog:
         self._lock = threading.Lock()
         self._as_json = path.suffix.lower() == ".jsonl"
         if path.suffix.lower() not in (".csv", ".jsonl"):
-            raise UsageError("not a log", expected="a name that ends in .csv or .jsonl", found=str(path))
+            raise UsageError("not a log", expected="a name that ends in .csv or .jsonl", found=Name(path))
         # Now, and not after an hour, is the time to hear that it cannot be written.
         self._append("")
 

@@ -8,12 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from imgtool.errors import (
-    ChipError,
-    FormatError,
-    PortError,
-    UsageError,
-)
+from imgtool.errors import ChipError, FormatError, PortError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

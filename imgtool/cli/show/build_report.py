@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from imgtool.cli.show.text import Span, stdout
+from imgtool.phrase import Name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def show_built(
         return
     screen = stdout()
     header = built.header
-    screen.paragraph(str(elf), style="bold")
+    screen.paragraph(Name(elf), style="bold")
     screen.line(
         f"version {built.version}, {header.mode}, {header.freq}, {header.size}, "
         f"entry point 0x{header.entry:08x}"
@@ -121,7 +122,7 @@ def _limit_words(use: MemoryUse) -> str:
 
 def _show_files(screen: Screen, built: Built, outputs: Sequence[BuildOutput], *, written: bool) -> None:
     rows = [
-        (f"0x{each.address:06x}", f"{len(each.data):,}", _check_words(each.checksum), str(each.path))
+        (f"0x{each.address:06x}", f"{len(each.data):,}", _check_words(each.checksum), Name(each.path))
         for each in outputs
     ]
     head = "file" if written else "file, not written"

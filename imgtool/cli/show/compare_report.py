@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.cli.show import text
 from imgtool.cli.show.text import Span
 from imgtool.operations.compare.values import DiffState
+from imgtool.phrase import Name
 
 if TYPE_CHECKING:
     from imgtool.cli.show.text import Line, Screen
@@ -51,7 +52,7 @@ def show_comparison(path_a: str, path_b: str, result: Comparison) -> None:
 
 def _file(name: str, path: str, file: Compared) -> tuple[Line, ...]:
     kind = file.kind if file.content is None else f"{file.kind}, inside {file.content.kind}"
-    return (Span(name, "bold"), f"{file.size:,} bytes", kind, path)
+    return (Span(name, "bold"), f"{file.size:,} bytes", kind, Name(path))
 
 
 def _show_regions(screen: Screen, result: Comparison) -> None:

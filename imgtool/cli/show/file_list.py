@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.cli.show import text
 from imgtool.cli.show.text import Span
 from imgtool.formats.reading import PartKind
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,9 @@ def _show(part: Part, files: Sequence[dict[str, Fact]]) -> None:
     rows: list[tuple[Line, ...]] = [
         (
             f"{file['size']:,}",
-            str(file["path"]) if file.get("whole") else Span(f"{file['path']} (damaged)", "bold red"),
+            Name(str(file["path"]))
+            if file.get("whole")
+            else Span(Phrase(Name(str(file["path"])), " (damaged)"), "bold red"),
         )
         for file in files[: _MOST_ROWS if len(files) > _MOST_ROWS + 1 else None]
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from imgtool.cli.show.cures import show_cure
 from imgtool.cli.show.progress import duration
@@ -10,6 +10,7 @@ from imgtool.cli.show.text import Span, stdout
 from imgtool.engine.chips import flash_words
 from imgtool.engine.flashing import is_good, plan_warnings, result_words
 from imgtool.engine.hints import hint_for
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ __all__ = [
     "show_result",
     "show_table",
 ]
-
-
-_PORT_WIDTH: Final = 24
 
 
 # For people.
@@ -105,7 +103,7 @@ def _show_plan(plan: FlashPlan, facts: Sequence[tuple[str, str]]) -> None:
 
 
 def _title(plan: FlashPlan) -> str:
-    return ", ".join(dict.fromkeys(piece.name for piece in plan.pieces)) or "nothing to write"
+    return Phrase.joined(", ", dict.fromkeys(piece.name for piece in plan.pieces)) or "nothing to write"
 
 
 def _show_rows(screen: Screen, plan: FlashPlan) -> None:
@@ -189,7 +187,7 @@ def show_table(results: Sequence[tuple[Board, ImgtoolError | None]], *, dry_run:
             size = f"{board.plan.bytes:,}"
         rows.append(
             (
-                _short(board.port),
+                Name(board.port),
                 session.chip.mac if session else "",
                 size,
                 time,
@@ -202,21 +200,20 @@ def show_table(results: Sequence[tuple[Board, ImgtoolError | None]], *, dry_run:
     hints: set[str] = set()
     for board, error in results:
         if error is not None:
-            words = str(error) if error.source == board.port else f"{board.port}: {error}"
+            words = (
+                error.phrase if error.source == board.port else Phrase(Name(board.port), ": ", error.phrase)
+            )
             screen.paragraph(words, lead=[Span("  error  ", "bold red")])
             hint = hint_for(error)
             if hint not in hints:  # eight silent boards have one cure
                 screen.paragraph(hint, lead=[Span("  hint   ", "bold")])
             hints.add(hint)
         elif not board.starts and board.boot is not None:
-            screen.paragraph(f"{board.port}: {board.boot.sentence}", lead=[Span("  error  ", "bold red")])
+            words = Phrase(Name(board.port), ": ", board.boot.sentence)
+            screen.paragraph(words, lead=[Span("  error  ", "bold red")])
     count = sum(is_good(board, error) for board, error in results)
     screen.line()
     screen.line(f"{len(results)} boards: {count} good, {len(results) - count} failed")
-
-
-def _short(port: str) -> str:
-    return port if len(port) <= _PORT_WIDTH else "..." + port[3 - _PORT_WIDTH :]
 
 
 def _word(board: Board, error: ImgtoolError | None) -> str:

@@ -6,12 +6,10 @@ Nothing that a device sends reaches the terminal as a command, unless the user w
 from __future__ import annotations
 
 import json
-import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
-from unicodedata import combining, east_asian_width
 
-from imgtool.cli.show.text import Span
+from imgtool.cli.show.text import Span, columns, wrapped
 from imgtool.engine.monitoring import event_fields, harmless
 
 if TYPE_CHECKING:
@@ -142,17 +140,22 @@ class ScreenView:
                     self._screen.line(Span(_PREFIX, "dim"), "  ", Span(command, "cyan"))
 
     def _frames(self, frames: Sequence[Frame]) -> None:
-        from imgtool.engine.explanations import frame_words
+        from imgtool.engine.explanations import place_words, source_words
 
         width = max(len(frame.source) for frame in frames)
+        room = self._screen.width - len(_PREFIX)
         for frame in frames:
-            where = f"  {frame.source:{width}}  0x{frame.address:08x}  {frame_words(frame)}"
-            # Templates have long names.
-            self._screen.line(Span(_PREFIX, "dim"), where[: self._screen.width - len(_PREFIX)])
+            where = f"  {frame.source:{width}}  0x{frame.address:08x}  {place_words(frame)}"
+            source = source_words(frame)
+            beside = f"{where}, {source}" if source else where
+            # Templates have long names, which are cut; the place in the source is not.
+            self._screen.line(Span(_PREFIX, "dim"), beside if len(beside) <= room else where[:room])
+            if source and len(beside) > room:
+                self._screen.line(Span(_PREFIX, "dim"), "    ", source)
 
     def _own(self, text: str, style: str = "") -> None:
         """A text of the monitor's own, told apart at the beginning of each line."""
-        for piece in textwrap.wrap(text, self._screen.width - len(_PREFIX), break_on_hyphens=False):
+        for piece in wrapped(text, self._screen.width - len(_PREFIX)):
             self._screen.line(Span(_PREFIX, "dim"), Span(piece, style))
 
     @contextmanager
@@ -174,19 +177,12 @@ class ScreenView:
             self._drawn = 0
 
     def _draw(self) -> None:
-        room = self._screen.width - 1 - _columns(self._open) % self._screen.width
+        room = self._screen.width - 1 - columns(self._open) % self._screen.width
         shown = harmless(self._draft.replace("\t", " "))[-room:] if room > 0 else ""
-        while _columns(shown) > room:
+        while columns(shown) > room:
             shown = shown[1:]
         self._write(shown)
-        self._drawn = _columns(shown)
-
-
-def _columns(text: str) -> int:
-    """How many columns of a terminal a text takes: East Asian characters take two, combining ones none."""
-    if text.isascii():
-        return len(text)
-    return sum(1 + (east_asian_width(char) in "WF") - bool(combining(char)) for char in text)
+        self._drawn = columns(shown)
 
 
 class JsonLines:

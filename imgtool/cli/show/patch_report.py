@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.cli.show import text
 from imgtool.cli.show.render import show_findings, show_note
 from imgtool.cli.show.text import Span
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,10 @@ def show_patched(source: str, target: str | None, made: Patched, note: str | Non
     count = sum(len(run.new) for run in made.differences)
     fields = [edit for edit in made.edits if edit.old != edit.new or edit.data]
     if not made.differences:
-        screen.paragraph(f"{source}: nothing changes, it is so already")
+        screen.paragraph(Phrase(Name(source), ": nothing changes, it is so already"))
     else:
         verb = "would change" if target is None else "changed"
-        screen.paragraph(f"{source}: {count:,} byte{'' if count == 1 else 's'} {verb}")
+        screen.paragraph(Phrase(Name(source), f": {count:,} byte{'' if count == 1 else 's'} {verb}"))
         screen.line()
         rows: list[tuple[Line, ...]] = [
             (
@@ -50,7 +51,7 @@ def show_patched(source: str, target: str | None, made: Patched, note: str | Non
         screen.line()
         kind = "all checks hold" if made.after.checksums else "it has no checks"
         state = kind if made.after.ok else "it is damaged, as it was before"
-        screen.paragraph(f"{target}: {len(made.data):,} bytes, {state}")
+        screen.paragraph(Phrase(Name(target), f": {len(made.data):,} bytes, {state}"))
     if made.findings:
         screen.line()
         show_findings(made.findings)

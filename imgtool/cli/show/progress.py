@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
-from imgtool.cli.show.text import stderr
+from imgtool.cli.show.text import columns, stderr, wrapped
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def duration(seconds: float) -> str:
 class _BarRow:
     """What one board does now."""
 
-    label: str
+    label: Name
     stage: str = ""
     done: int = 0
     total: int = 0
@@ -82,7 +83,7 @@ class Progress:
     def __init__(self, ports: Sequence[str], *, events: bool = False, silent: bool = False) -> None:
         self._lock = threading.RLock()
         several = len(ports) > 1
-        self._rows = {port: _BarRow(_clipped(port) if several else "") for port in ports}
+        self._rows = {port: _BarRow(Name(port if several else "")) for port in ports}
         self._clocks: dict[str, Clock] = {}
         self._events = events
         self._silent = silent and not events
@@ -128,8 +129,7 @@ class Progress:
                 self._write_event(port, kind, message=text)
             elif not self._silent:
                 self.clear()
-                label = self._rows[port].label if port in self._rows else ""
-                self._screen.paragraph(f"{label}: {text}" if label else text)
+                self._screen.paragraph(_labelled(self._rows.get(port), text))
                 self._draw()
 
     def end(self, port: str, text: str) -> None:
@@ -142,7 +142,7 @@ class Progress:
             elif self._bar and row.label:
                 self._draw()
             elif row.label and not self._silent:
-                self._screen.paragraph(f"{row.label}: {text}")
+                self._screen.paragraph(_labelled(row, text))
 
     def clear(self) -> None:
         """Take the bars away, so that something else can be written."""
@@ -162,7 +162,7 @@ class Progress:
         if self._silent:
             return
         if event.stage in ("retry", "note"):
-            words = f"trying again: {event.message}" if event.stage == "retry" else event.message
+            words = Phrase("trying again: ", event.message) if event.stage == "retry" else event.message
             self.note(words, port)
             return
         fresh = event.stage != row.stage
@@ -183,8 +183,7 @@ class Progress:
         words = _WORDS.get(row.stage, row.stage)
         size = f" {row.total:,} bytes" if row.total else ""
         at = f": {100 * row.done // row.total} %" if row.total and row.done and row.begun < now else ""
-        lead = f"{row.label}: " if row.label else ""
-        self._screen.line(f"{lead}{words}{size}{at}")
+        self._screen.paragraph(_labelled(row, f"{words}{size}{at}"))
 
     def _write_event(self, port: str, stage: str, done: int = 0, total: int = 0, message: str = "") -> None:
         fields = {"event": stage, "port": port, "done": done, "total": total, "message": message}
@@ -199,14 +198,16 @@ class Progress:
         self.clear()
         self._last = time.monotonic()
         lines = [
-            _picture(row, self._screen)[: self._screen.width - 1]
+            line
             for row in self._rows.values()
             if row.stage or row.ended
+            for line in _picture(row, self._screen)
         ]
         if lines:
             self._screen.stream.write("\n".join(lines))
             self._screen.stream.flush()
-        self._drawn = len(lines)
+        # A name may be longer than the terminal is wide.
+        self._drawn = sum(max(1, -(-columns(line) // self._screen.width)) for line in lines)
 
 
 def _takes_pictures() -> bool:
@@ -216,28 +217,33 @@ def _takes_pictures() -> bool:
     return sys.stderr.isatty() and capable and os.environ.get("TERM") != "dumb"
 
 
-def _clipped(port: str) -> str:
-    return port if len(port) <= _LABEL else "..." + port[3 - _LABEL :]
+def _labelled(row: _BarRow | None, text: str) -> str:
+    return text if row is None or not row.label else Phrase(row.label, ": ", text)
 
 
-def _picture(row: _BarRow, screen: Screen) -> str:
-    """A row: label, stage, bar, how much of how much, rate, time left."""
-    lead = f"{row.label:<{_LABEL}}  " if row.label else ""
-    if row.ended:
-        return lead + row.ended
-    lead += f"{_WORDS.get(row.stage, row.stage):<{_STAGE_WIDTH}}  "
-    if not row.total:
-        return lead + row.message
+def _picture(row: _BarRow, screen: Screen) -> list[str]:
+    """Label, stage, bar, how much of how much, rate, time left; a long label on a line of its own."""
+    if len(row.label) > _LABEL:
+        return [row.label, *_beside("  ", row, screen)]
+    return _beside(f"{row.label:<{_LABEL}}  " if row.label else "", row, screen)
+
+
+def _beside(lead: str, row: _BarRow, screen: Screen) -> list[str]:
+    if not row.ended:
+        lead += f"{_WORDS.get(row.stage, row.stage):<{_STAGE_WIDTH}}  "
+    if row.ended or not row.total:
+        first, *others = wrapped(row.ended or row.message, screen.width - 1 - len(lead))
+        return [lead + first, *(" " * len(lead) + other for other in others)]
     share = min(1.0, row.done / row.total)
     done, speed = _numbers(row, share)
     # Room for the speed from the start, or the bar would change its length.
     room = screen.width - 1 - len(lead) - len(done) - _SPEED_WIDTH - 2
     if room < _LEAST_BAR:
-        return lead + done + speed
+        return [f"{lead}{done}{speed}"[: screen.width - 1]]
     cells = min(room, _MOST_BAR)
     full, empty = ("█", "░") if screen.unicode else ("#", ".")
     filled = int(cells * share)
-    return f"{lead}{full * filled}{empty * (cells - filled)}  {done}{speed}"
+    return [f"{lead}{full * filled}{empty * (cells - filled)}  {done}{speed}"]
 
 
 def _numbers(row: _BarRow, share: float) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from imgtool.cli.show.flash_map import draw_map, style_of
 from imgtool.cli.show.text import Span
 from imgtool.engine.descriptions import errors_of, file_verdict, summary_words
 from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"
 _LONG_DIGEST: Final = 64  # bits
 _LOOSE: Final = (PartKind.UNKNOWN, PartKind.BLANK, PartKind.GAP)
 _MOST_LOOSE: Final = 40  # rows of what no format knows, and of the fill between
+_LEAST_FIRMWARE: Final = 10  # columns
 _INDENT: Final = "            "  # of a map row: two columns, the address, two columns
 
 
@@ -61,7 +63,7 @@ def show_note(message: str | None) -> None:
 def show_error(error: ImgtoolError, hint: str) -> None:
     """Print an error and its hint to stderr."""
     screen = text.stderr()
-    screen.paragraph(str(error), lead=[Span("error: ", "bold red")])
+    screen.paragraph(error.phrase, lead=[Span("error: ", "bold red")])
     screen.paragraph(hint, lead=[Span("hint:  ", "bold")])
 
 
@@ -80,7 +82,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 
 def show_description(path: str, description: Description) -> None:
-    """Print what ``inspect`` found out about a file."""
+    """Print what ``inspect`` found out about a file; the path is a :class:`Name`, or has one in it."""
     screen = text.stdout()
     screen.paragraph(path, style="bold")
     verdict = file_verdict(description)
@@ -107,32 +109,38 @@ def show_description(path: str, description: Description) -> None:
         show_findings(description.findings)
     if description.content is not None:
         screen.line()
-        show_description(f"{path}, inside", description.content)
+        show_description(Phrase(path, ", inside"), description.content)
 
 
 def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     """Print what several files are: a row each, what is wrong with which, and a line that sums up."""
     screen = text.stdout()
     folder = _folder_of([path for path, _ in described])
-    named = [(os.path.relpath(path, folder) if folder else path, each) for path, each in described]
-    taken = [
-        (_clipped(path, _PATH_WIDTH, keep_end=True), f"{each.size:,}", str(each.kind)) for path, each in named
-    ]
-    left = screen.width - sum(2 + max(len(row[at]) for row in taken) for at in range(3)) - 2
+    named = [(Name(os.path.relpath(path, folder) if folder else path), each) for path, each in described]
+    taken = [(path, f"{each.size:,}", str(each.kind)) for path, each in named]
+    head = ("file", "size", "kind", "firmware")
+    left = _left_beside(taken, head, screen)
     rows = [(*row, _state(each, left)) for row, (_, each) in zip(taken, named, strict=True)]
     if folder:
-        screen.paragraph(folder, style="bold")
-    screen.table(rows, head=("file", "size", "kind", "firmware"), right=(1,))
+        screen.paragraph(Name(folder), style="bold")
+    screen.table(rows, head=head, right=(1,))
     wrong = [(path, finding) for path, each in named for finding in errors_of(each)]
     if wrong:
         screen.line()
     for path, finding in wrong:
-        screen.paragraph(f"{path}: {finding.message}", lead=[Span("  error  ", "bold red")])
+        screen.paragraph(Phrase(path, ": ", finding.message), lead=[Span("  error  ", "bold red")])
     screen.line()
     screen.line(summary_words([description for _, description in named]))
 
 
-_PATH_WIDTH: Final = 29
+def _left_beside(rows: Sequence[Sequence[str]], head: Sequence[str], screen: Screen) -> int:
+    """How wide the firmware may be for one line a file, where its name leaves room for that."""
+    most = screen.name_width
+    widths = [
+        max(len(cell) for cell in column if len(cell) <= most) for column in zip(*rows, head, strict=False)
+    ]
+    left = screen.width - sum(2 + width for width in widths) - 2
+    return left if left >= _LEAST_FIRMWARE else screen.width
 
 
 def _folder_of(paths: Sequence[str]) -> str:
@@ -143,10 +151,8 @@ def _folder_of(paths: Sequence[str]) -> str:
         return ""
 
 
-def _clipped(words: str, width: int, *, keep_end: bool = False) -> str:
-    if len(words) <= width:
-        return words
-    return "..." + words[3 - width :] if keep_end else words[: width - 3] + "..."
+def _clipped(words: str, width: int) -> str:
+    return words if len(words) <= width else words[: width - 3] + "..."
 
 
 def _state(description: Description, width: int) -> Line:

@@ -3,6 +3,9 @@
 Not a general library for that: rich is one, and costs a third of the whole run of ``imgtool inspect`` in
 import time (docs/performance.md).  Colour is used on terminals alone, and not where NO_COLOR is set
 (https://no-color.org).
+
+No word is broken, and no name (imgtool.phrase), whatever is in it: who reads a path may copy it.  One that is
+too long for its place has a line of its own, which may be longer than the terminal is wide.
 """
 
 from __future__ import annotations
@@ -11,17 +14,23 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from imgtool.phrase import Name, has_name, pieces_of
 
-__all__ = ["Line", "Screen", "Span", "stderr", "stdout"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Line", "Screen", "Span", "columns", "stderr", "stdout", "wrapped"]
 
 _WIDTH: Final = 80
 _GUTTER: Final = "  "
-_LEAST_WRAPPED: Final = 20
+# A text with less room than this beside what stands before it goes below that.
+_LEAST_BESIDE: Final = 20
+# A line of its own begins where its text would, if that is near the edge, else here.
+_NEAR: Final = 16
+_ASIDE: Final = 4
+_SPACE: Final = re.compile(r"([\t\n\v\f\r ]+)")
 
 # Names and strings out of files are shown, never obeyed: no control codes, no marks that are not seen or that
 # turn the direction of writing.
@@ -63,15 +72,30 @@ class Screen(NamedTuple):
         """Whether it can show more than ASCII."""
         return (self.stream.encoding or "").lower().startswith("utf")
 
+    @property
+    def name_width(self) -> int:
+        """How wide names may be in a table that is too wide: a longer one has a line of its own."""
+        return self.width * 3 // 8
+
     def line(self, *spans: Line) -> None:
         """Write one line as it is."""
         self.stream.write("".join(self._shown(span) for span in spans).rstrip(" ") + "\n")
 
-    def paragraph(self, text: str, *, lead: Sequence[Span] = (), style: str = "") -> None:
+    def paragraph(self, text: str, *, lead: Sequence[Line] = (), style: str = "") -> None:
         """Write a text wrapped to the width, indented by what stands before its first line."""
-        indent = sum(len(span.text) for span in lead)
-        for number, piece in enumerate(_wrapped(text, self.width - indent)):
-            self.line(*(lead if number == 0 else (" " * indent,)), Span(piece, style))
+        indent = sum(len(_text(span)) for span in lead)
+        room = max(self.width - indent, 0)
+        before = [*lead]
+        if room < _LEAST_BESIDE and len(text) > room:
+            self._flush(before)
+            before, indent = [], min(indent, _ASIDE)
+            room = self.width - indent
+        for piece in wrapped(text, room):
+            if len(piece) > room:
+                self._flush(before)
+                before = [self._aside(indent, piece)]
+            self.line(*(before or [" " * indent]), Span(piece, style))
+            before = []
 
     def table(
         self, rows: Sequence[Sequence[Line]], *, head: Sequence[str] = (), right: Sequence[int] = ()
@@ -84,22 +108,44 @@ class Screen(NamedTuple):
             right: Which columns are flush right.
         """
         heads = [[Span(name, "dim") for name in head]] if head else []
-        widths = [max(len(_text(row[at])) for row in (*heads, *rows)) for at in range(len(rows[0]) - 1)]
-        indent = len(_GUTTER) * len(rows[0]) + sum(widths)
+        widths = self._widths([*heads, *rows])
         for row in (*heads, *rows):
-            cells = [
-                _aligned(cell, width, right=at in right)
-                for at, (cell, width) in enumerate(zip(row, widths, strict=False))
-            ]
+            before: list[Line] = []
+            for at, (cell, width) in enumerate(zip(row, widths, strict=False)):
+                if len(_text(cell)) <= width:
+                    before += [_GUTTER, _aligned(cell, width, right=at in right)]
+                    continue
+                start = sum(2 + each for each in widths[:at]) + len(_GUTTER)
+                self._flush(before)
+                self.line(self._aside(start, _text(cell)), cell)
+                before = [" " * (start + width)]
             last = row[-1]
             style = last.style if isinstance(last, Span) else ""
-            for number, piece in enumerate(_wrapped(_text(last), self.width - indent)):
-                before: list[Line] = (
-                    [" " * indent]
-                    if number
-                    else [item for cell in cells for item in (_GUTTER, cell)] + [_GUTTER]
-                )
-                self.line(*before, Span(piece, style))
+            if _text(last) or _visible(before) or not before:
+                self.paragraph(_text(last), lead=[*before, _GUTTER], style=style)
+
+    def _widths(self, rows: Sequence[Sequence[Line]]) -> list[int]:
+        """Those of all columns but the last; where the table is too wide, long names do not count."""
+        *columns, last = ([_text(cell) for cell in column] for column in zip(*rows, strict=True))
+        widths = [max(map(len, column)) for column in columns]
+        if sum(len(_GUTTER) + width for width in (*widths, max(map(len, last)))) <= self.width:
+            return widths
+        most = self.name_width
+        return [
+            max((len(cell) for cell in column if len(cell) <= most or not has_name(cell)), default=0)
+            for column in columns
+        ]
+
+    def _aside(self, indent: int, text: str) -> str:
+        """What stands before a text that has a line of its own: less than ever where it fits only so."""
+        left = indent if indent <= _NEAR else _ASIDE
+        room = self.width - len(text)
+        return " " * (min(left, room) if room >= 0 else left)
+
+    def _flush(self, before: Sequence[Line]) -> None:
+        """Write what stands before something that has a line of its own, if it is anything."""
+        if _visible(before):
+            self.line(*before)
 
     def _shown(self, span: Line) -> str:
         shown = _CONTROL.sub(_spelt, _text(span))
@@ -121,15 +167,60 @@ def _text(cell: Line) -> str:
     return cell if isinstance(cell, str) else cell.text
 
 
+def _visible(spans: Sequence[Line]) -> bool:
+    return any(_text(span).strip() for span in spans)
+
+
 def _aligned(cell: Line, width: int, *, right: bool) -> Line:
     text = _text(cell).rjust(width) if right else _text(cell).ljust(width)
     return text if isinstance(cell, str) else Span(text, cell.style)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    if len(text) <= width:
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines of at most this width, broken at spaces that are in no name.
+
+    Returns:
+        At least one line; a longer one is one word.
+    """
+    if len(text) <= width and not has_name(text):
         return [text]
-    return textwrap.wrap(text, max(width, _LEAST_WRAPPED), break_on_hyphens=False) or [""]
+    lines = []
+    line: str | None = None
+    for space, word in _words(text):
+        if line is not None and len(line) + len(space) + len(word) <= width:
+            line += space + word
+            continue
+        if line is not None:
+            lines.append(line)
+        fits = not lines and len(space) + len(word) <= width
+        line = space + word if fits else word
+    return [*lines, line or ""]
+
+
+def _words(text: str) -> Iterator[tuple[str, str]]:
+    """The words of a text, each with the space before it; a name is one, with what touches it."""
+    space = word = ""
+    for piece in pieces_of(text):
+        chunks = [_CONTROL.sub(_spelt, piece)] if isinstance(piece, Name) else _SPACE.split(piece)
+        for chunk in chunks:
+            if isinstance(piece, Name) or not _SPACE.fullmatch(chunk):
+                word += chunk
+                continue
+            if word:
+                yield space, word
+                space = word = ""
+            space += " " * len(chunk)
+    if word:
+        yield space, word
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes: East Asian characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(1 + (east_asian_width(char) in "WF") - bool(combining(char)) for char in text)
 
 
 def _screen(stream: TextIO) -> Screen:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from imgtool.formats.filesystems.littlefs import superblock_at
 from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
 from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from littlefs import LittleFS
@@ -190,7 +191,8 @@ class _FolderWalk:
             if self._flash.exhausted or self._entries <= 0 or self._endless:
                 return self.say("folder-damaged", "the folders do not come to an end: not all files are read")
             if folder.count("/") >= _DEEPEST and inner:
-                self.say("folder-damaged", f"folders lie deeper than {_DEEPEST}: {_shown(folder)}")
+                message = Phrase(f"folders lie deeper than {_DEEPEST}: ", Name(_shown(folder)))
+                self.say("folder-damaged", message)
             else:
                 waiting += inner
         return None
@@ -210,15 +212,14 @@ class _FolderWalk:
                     break
                 found[entry.name] = entry.type, entry.size
         except (LittleFSError, OSError) as error:
-            place = f"the folder {_shown(folder)}" if folder else "the root folder"
-            self.say("folder-damaged", f"{place} is damaged: {_reason(error)}")
+            self.say("folder-damaged", Phrase(_place(folder), f" is damaged: {_reason(error)}"))
         if self._flash.beyond and not self._flash.exhausted:
-            place = f"the folder {_shown(folder)}" if folder else "the root folder"
-            self.say("folder-damaged", f"{place} is damaged: blocks of it are not there")
+            self.say("folder-damaged", Phrase(_place(folder), " is damaged: blocks of it are not there"))
         for name, (kind, size) in found.items():
             path = f"{folder}/{name}" if folder else name
             if not name or "/" in name or len(name) > _NAME_MAX:
-                self.say("file-damaged", f"{_shown(path)} is damaged: this is no name of a file")
+                message = Phrase(Name(_shown(path)), " is damaged: this is no name of a file")
+                self.say("file-damaged", message)
             elif kind == _FOLDER:
                 inner.append(path)
             else:
@@ -251,8 +252,12 @@ class _FolderWalk:
         self._bytes -= read
         shown = _shown(path)
         if wrong:
-            self.say("file-damaged", f"{shown} is damaged: {wrong}")
+            self.say("file-damaged", Phrase(Name(shown), f" is damaged: {wrong}"))
         self.files.append(StoredFile(shown, size, b"".join(chunks), not wrong))
+
+
+def _place(folder: str) -> Phrase:
+    return Phrase("the folder ", Name(_shown(folder))) if folder else Phrase("the root folder")
 
 
 def _shown(path: str) -> str:

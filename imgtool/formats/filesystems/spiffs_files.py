@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from imgtool.formats import fill
 from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
 from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.phrase import Name, Phrase
 
 __all__ = ["LAYOUTS", "IndexLayout", "read_files"]
 
@@ -297,7 +298,9 @@ class _FileReader:
         self._judge(path, start, size)
         whole = not any(finding.severity is Severity.ERROR for finding in self.findings)
         if len(starts) > 1:
-            message = f"{path} has {len(starts)} first index pages; the one that fits best is taken"
+            message = Phrase(
+                Name(path), f" has {len(starts)} first index pages; the one that fits best is taken"
+            )
             self.findings.append(Finding(Severity.WARNING, "index-twice", message, min(starts)))
         return StoredFile(path, size, content, whole, self._number)
 
@@ -360,7 +363,7 @@ class _FileReader:
             self._lost.append((at, why))
 
     def _judge(self, path: str, start: int, size: int) -> None:
-        name = path or f"object {self._number}"
+        name = Name(path) or f"object {self._number}"
         data, layout = self._pages.data, self._layout
         capacity = self._pages.blocks * self._pages.block_size
         wrong = None
@@ -380,5 +383,5 @@ class _FileReader:
             wrong = wrong or (start, "an index page does not belong to it by the block's lookup page")
         if wrong:
             self.findings.append(
-                Finding(Severity.ERROR, "file-damaged", f"{name} is damaged: {wrong[1]}", wrong[0])
+                Finding(Severity.ERROR, "file-damaged", Phrase(name, f" is damaged: {wrong[1]}"), wrong[0])
             )

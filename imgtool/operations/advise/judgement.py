@@ -39,6 +39,7 @@ from imgtool.operations.upgrade.scripts import firmware_points, old_default
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import HARM, AdvicePoint, AdviceVerdict, FirmwareAdvice, Names, Topic
 from imgtool.operations.upgrade.words import differing, elsewhere_words, sentence_of
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +130,7 @@ class _Advice:
         if self.refused is not None:
             of_size = self.content.main is not None and self.refused.check in _OF_SIZE
             topic = Topic.FLASH_SIZE if of_size else Topic.BUILDS
-            refusal = f"imgtool flash refuses it: {self.refused}"
+            refusal = Phrase("imgtool flash refuses it: ", self.refused.phrase)
             points = [AdvicePoint(topic, AdviceVerdict.REFUSED, refusal), *self._builds()]
             # Nothing is written: what would come of it is what another tool does, unless that is no firmware.
             differs = [] if self.refused.check in _NO_FIRMWARE or not self.raw else other

@@ -20,6 +20,7 @@ from imgtool.layout.first_boot import spiffs_block, spiffs_formula
 from imgtool.layout.regions import align_up, filesystem_start, layout_for
 from imgtool.operations.assemble.merge import Piece, merge
 from imgtool.operations.inspect.describe import describe
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +130,7 @@ def init_data_block(source: InitDataSource, kept: Piece | None = None) -> Piece:
     block = InitData.parse(base).replace(source.changes).build() + base[INIT_DATA_SIZE:]
     count = len(source.changes)
     changed = f", {count} field{'s' if count > 1 else ''} set" if count else ""
-    return Piece(0, block, name + changed)
+    return Piece(0, block, Phrase(name, changed))
 
 
 def _init_base(source: InitDataSource, kept: Piece | None) -> tuple[bytes, str]:
@@ -276,7 +277,7 @@ def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firm
 
 
 def _formats(image: Piece, reason: str) -> Finding:
-    message = f"{image.name} {reason}: the first boot would format it"
+    message = Phrase(image.name, f" {reason}: the first boot would format it")
     return Finding(Severity.WARNING, "filesystem-formatted", message)
 
 

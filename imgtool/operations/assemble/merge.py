@@ -21,6 +21,7 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.registry import identify
 from imgtool.layout.regions import lowest_protected
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
+from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _said_of(pieces: Sequence[Piece]) -> list[Finding]:
     try:
         return check_start(pieces)
     except ImgtoolError as problem:
-        return [Finding(Severity.WARNING, "damaged", str(problem), problem.offset)]
+        return [Finding(Severity.WARNING, "damaged", problem.phrase, problem.offset)]
 
 
 def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
@@ -154,14 +155,14 @@ def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         if one.end > two.address:
             stop = min(one.end, two.end)
             raise LayoutError(
-                f"{_span(one)} and {_span(two)} overlap by {in_bytes(stop - two.address)}",
+                Phrase(_span(one), " and ", _span(two), f" overlap by {in_bytes(stop - two.address)}"),
                 offset=two.address,
             )
     return ordered
 
 
-def _span(piece: Piece) -> str:
-    return f"{piece.name} (0x{piece.address:05x} to 0x{piece.end - 1:05x})"
+def _span(piece: Piece) -> Phrase:
+    return Phrase(piece.name, f" (0x{piece.address:05x} to 0x{piece.end - 1:05x})")
 
 
 def join(pieces: Sequence[Piece], size: int, fill_byte: int) -> bytes:
@@ -221,7 +222,7 @@ def check_start(pieces: Sequence[Piece]) -> list[Finding]:
         )
     found = image_at_start(first)
     if found is None:
-        return [_note("no-image", f"{first.name} is no image that the boot ROM loads")]
+        return [_note("no-image", Phrase(first.name, " is no image that the boot ROM loads"))]
     for offset in irom.OFFSETS:
         code = _bytes_from(pieces, offset)
         if code and found.end <= offset:
@@ -266,7 +267,8 @@ def _protected(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     entry = page.table.find(nodemcu_page.EAGLEROM)
     if entry is not None and found.end > entry.address + entry.size:
         over = found.end - entry.address - entry.size
-        message = f"{first.name} is {over:,} bytes larger than the EAGLEROM partition of NodeMCU's table"
+        larger = f" is {over:,} bytes larger than the EAGLEROM partition of NodeMCU's table"
+        message = Phrase(first.name, larger)
         return [Finding(Severity.WARNING, "eaglerom", message, entry.address + entry.size)]
     return []
 
@@ -275,9 +277,12 @@ def _same_build(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     fit = aggregated.fit_of(first.data, found.segments, code.data)
     if not fit.mixed:
         return []
-    message = (
-        f"{first.name} and {code.name} look like different builds: of the {fit.pointers} addresses in "
-        f"the second that name code of the first only {fit.share:.0%} begin a function there"
+    message = Phrase(
+        first.name,
+        " and ",
+        code.name,
+        f" look like different builds: of the {fit.pointers} addresses in the second that name code of the "
+        f"first only {fit.share:.0%} begin a function there",
     )
     return [Finding(Severity.WARNING, "mixed-builds", message, code.address)]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imgtool.errors import FormatError
 from imgtool.formats.reading import Finding, Severity
 from imgtool.operations.assemble.merge import LARGEST_FLASH, Piece
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +131,9 @@ class Assembled(Piece):
         """What is to be said of the files."""
         if self.changed or self.same:
             return tuple(
-                Finding(Severity.NOTE, "part-changed", f"{name} was changed since it was extracted")
+                Finding(
+                    Severity.NOTE, "part-changed", Phrase(Name(name), " was changed since it was extracted")
+                )
                 for name in self.changed
             )
         message = "the bytes are not those of the source, though no file was changed: the manifest was"
@@ -175,7 +178,7 @@ class Manifest:
             if stretch.address != end:
                 wrong = "overlaps the one before it" if stretch.address < end else "leaves a hole before it"
                 raise FormatError(
-                    f"{_named(number, stretch)} {wrong}",
+                    Phrase(_named(number, stretch), f" {wrong}"),
                     expected=f"address 0x{end:05x}",
                     found=f"0x{stretch.address:05x}",
                 )
@@ -230,14 +233,15 @@ class Manifest:
 def wrong_file(number: int, stretch: FileStretch, found: str) -> FormatError:
     """The error for a file that is not what its entry says."""
     return FormatError(
-        f"{_named(number, stretch)} is not what the manifest says",
+        Phrase(_named(number, stretch), " is not what the manifest says"),
         expected=f"{stretch.size:,} bytes",
         found=found,
     )
 
 
-def _named(number: int, stretch: FileStretch | FillStretch) -> str:
-    return f"entry {number} ({stretch.file if isinstance(stretch, FileStretch) else 'fill'})"
+def _named(number: int, stretch: FileStretch | FillStretch) -> Phrase:
+    name = Name(stretch.file) if isinstance(stretch, FileStretch) else "fill"
+    return Phrase(f"entry {number} (", name, ")")
 
 
 def _document(data: bytes) -> dict[str, Any]:

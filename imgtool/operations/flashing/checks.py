@@ -16,6 +16,7 @@ from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.operations.assemble.merge import Piece, check_start, image_at_start, join
 from imgtool.operations.inspect.describe import Description, describe
+from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def waive(error: ImgtoolError, check: str, force: frozenset[str]) -> Finding:
     error.check = check
     if check not in force:
         raise error
-    return Finding(Severity.WARNING, f"forced-{check}", f"in spite of check {check}: {error}", error.offset)
+    message = Phrase(f"in spite of check {check}: ", error.phrase)
+    return Finding(Severity.WARNING, f"forced-{check}", message, error.offset)
 
 
 def check_contents(content: FlashContent, force: frozenset[str]) -> list[Finding]:

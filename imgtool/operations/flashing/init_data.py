@@ -18,6 +18,7 @@ from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.flashing.sectors import is_fill, over, without_fill
 from imgtool.operations.inspect.device_settings import PAGE_ADDRESS, init_data_name, init_data_state
 from imgtool.operations.inspect.survey import init_data_cure
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ def settle_init_data(
         _write_init_data(draft, place, region, source, block if state == "valid" else None)
         return True
     if state == "valid" and block is not None:
-        message = f"init data at 0x{region.start:06x}: {init_data_name(block)}, {origin}"
+        message = Phrase(f"init data at 0x{region.start:06x}: {init_data_name(block)}, ", origin)
         draft.findings.append(Finding(Severity.NOTE, "init-data", message, region.start))
         return True
     guessed = any(finding.code == "sdk-3-layout" for finding in place.layout.findings)
@@ -100,7 +101,7 @@ def _content_after(pieces: Sequence[Piece], start: int, device: Device) -> tuple
             inside = piece.data[
                 max(0, start - piece.address) : max(0, start - piece.address) + INIT_DATA_SIZE
             ]
-            return inside.ljust(INIT_DATA_SIZE, b"\xff"), f"from {piece.name}"
+            return inside.ljust(INIT_DATA_SIZE, b"\xff"), Phrase("from ", piece.name)
     if device.erased:
         return _ERASED * INIT_DATA_SIZE, "erased"
     if device.read is None:
@@ -125,7 +126,7 @@ def _write_init_data(
         new.append(Piece(rf.start, _ERASED * rf.size, "blank RF calibration"))
         draft.changes.append(f"RF calibration at 0x{rf.start:06x} is erased, as the init data is new")
     if source.choice != "auto" or source.changes:
-        draft.changes.append(f"{block.name} goes to 0x{region.start:06x}")
+        draft.changes.append(Phrase(block.name, f" goes to 0x{region.start:06x}"))
     draft.pieces = over(draft.pieces, new)
 
 

@@ -65,6 +65,7 @@ from imgtool.operations.inspect.device_settings import (
     keep_page,
     region_by_name,
 )
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -263,8 +264,8 @@ def _device_settings(
     try:
         page = keep_page(found, flash, _boot_end(content), irom_end)
     except LayoutError as error:
-        message = f"the settings of the device are replaced by the image's own: {error}"
-        draft.findings.append(Finding(Severity.WARNING, "settings-replaced", message, PAGE_ADDRESS))
+        why = Phrase("the settings of the device are replaced by the image's own: ", error.phrase)
+        draft.findings.append(Finding(Severity.WARNING, "settings-replaced", why, PAGE_ADDRESS))
         return None
     end = max(entry.address + entry.size for entry in page.table.entries)
     if end < flash.bytes:
@@ -337,7 +338,7 @@ def _add_named(
         if name == "@init-data":
             _blank_rf_cal(draft, layout, request)
         for each in placed:
-            draft.changes.append(f"{piece.name} goes to 0x{each.address:06x}, the place of {name}")
+            draft.changes.append(Phrase(piece.name, f" goes to 0x{each.address:06x}, the place of {name}"))
             draft.pieces = into_fill(draft.pieces, each)
 
 
@@ -398,7 +399,8 @@ def _note_kept(draft: Draft, place: Place, content: FlashContent, device: Device
         if hit is None:
             draft.kept.append(Kept(region.name, region.start, region.size))
         elif region.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) and hit.address != region.start:
-            message = f"{hit.name} overwrites a part of the {region.name} file system at 0x{region.start:06x}"
+            what = f"a part of the {region.name} file system at 0x{region.start:06x}"
+            message = Phrase(hit.name, f" overwrites {what}")
             draft.findings.append(Finding(Severity.WARNING, "filesystem-overwritten", message, hit.address))
     end, capacity = place.layout.flash.bytes, device.target.flash_bytes or 0
     if end < capacity and all(p.end <= end for p in draft.pieces):

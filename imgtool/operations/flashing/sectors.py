@@ -16,6 +16,7 @@ from imgtool.formats.reading import FileKind, Finding, Severity
 from imgtool.layout.regions import align_up
 from imgtool.operations.assemble.merge import Piece, lay_out
 from imgtool.operations.flashing.checks import waive
+from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def whole_sectors(
             )
         for piece in group:
             data[piece.address - start : piece.end - start] = piece.data
-        whole.append(Piece(start, bytes(data), " and ".join(dict.fromkeys(piece.name for piece in group))))
+        name = Phrase.joined(" and ", dict.fromkeys(piece.name for piece in group))
+        whole.append(Piece(start, bytes(data), name))
     return tuple(whole)
 
 
@@ -146,7 +148,7 @@ def _rest_of(
     name = inside[-1].name
     if device.read is not None:
         draft.changes.append(
-            f"the other bytes of the sector at 0x{sector:06x} stay as they are, beside {name}"
+            Phrase(f"the other bytes of the sector at 0x{sector:06x} stay as they are, beside ", name)
         )
         return device.read(sector, SECTOR)
     if led > 0:
@@ -160,8 +162,8 @@ def _rest_of(
         draft.findings.append(waive(error, "sector", force))
     else:
         end = max(piece.end for piece in inside)
-        message = (
-            f"0x{end:06x} to 0x{sector + SECTOR - 1:06x}, behind {name}, is erased, as it cannot be read"
+        message = Phrase(
+            f"0x{end:06x} to 0x{sector + SECTOR - 1:06x}, behind ", name, ", is erased, as it cannot be read"
         )
         draft.findings.append(Finding(Severity.WARNING, "sector-tail", message, end))
     return _ERASED_SECTOR

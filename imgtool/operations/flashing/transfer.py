@@ -229,7 +229,7 @@ class _TransferRun:
                 ) from error
             raise error
         self.retries += 1
-        self.on_event(Event("retry", message=str(error)))
+        self.on_event(Event("retry", message=error.phrase))
         self.session.recover(error)
 
     def check_protection(self) -> None:

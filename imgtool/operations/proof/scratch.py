@@ -16,6 +16,7 @@ from imgtool.device.flasher import RomFlasher
 from imgtool.device.own_stub import OwnFlasher, check_own_stub
 from imgtool.device.stub import OWN, own_stub, start_stub
 from imgtool.errors import ChipError, LayoutError, PortError
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +84,9 @@ class Scratch:
                 return ()
             wrong, problem = left, ChipError("the flash does not hold what it did")
             break
-        on_event(Event("retry", message=f"{problem}; going on with the ROM loader alone"))
+        what = "" if problem is None else problem.phrase
+        message = Phrase(what, "; going on with the ROM loader alone")
+        on_event(Event("retry", message=message))
         session.recover(problem or ChipError("the stub does not answer"))
         return self._put_back_slowly(session, wrong, on_event)
 
@@ -125,7 +128,7 @@ class Scratch:
 
 def _started_again(session: Session, problem: ChipError | PortError, on_event: Listener) -> Flasher:
     """Reset the chip, and start the stub at the speed that it has then."""
-    on_event(Event("retry", message=str(problem)))
+    on_event(Event("retry", message=problem.phrase))
     session.recover(problem)
     start_stub(session.link, own_stub(), lambda _: None)
     info = check_own_stub(session.link, session.flash.id, session.flash.bytes)

@@ -20,6 +20,7 @@ from imgtool.layout.regions import align_up, filesystem_places, filesystem_start
 from imgtool.operations.upgrade.mount import mounted, probed, room_at
 from imgtool.operations.upgrade.side import FoundFileSystem
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
+from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _fate(
     if not after.nodemcu:
         return _point(AdviceVerdict.UNKNOWN, unseen) if unseen else _foreign(before, after, main), False
     if after.layout is None:
-        reason = f"where the new firmware looks for them is not known: {after.problem}"
+        reason = Phrase("where the new firmware looks for them is not known: ", after.problem)
         return _point(AdviceVerdict.UNKNOWN, reason), False
     if unseen:
         # What an image's chip holds is not known; that the new firmware finds none of its own is.

@@ -175,7 +175,7 @@ def _with_layout(side: FlashSide, arduino: bool) -> FlashSide:
     try:
         return replace(side, layout=layout_for(side.flash, side.firmware, table, side.irom_end))
     except LayoutError as error:
-        return replace(side, problem=str(error))
+        return replace(side, problem=error.phrase)
 
 
 def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:

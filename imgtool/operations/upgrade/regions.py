@@ -13,6 +13,7 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.layout.first_boot import InitDataRepair, init_data_repair, init_data_tested_at
 from imgtool.operations.inspect.device_settings import init_data_name, init_data_state, record_names
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from imgtool.layout.regions import Region
@@ -166,7 +167,7 @@ def init_data_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
         reason = f"{after.name} has it compiled in, and uses none in the flash"
         return [AdvicePoint(Topic.INIT_DATA, AdviceVerdict.NONE, reason)]
     if after.layout is None:
-        reason = f"where the new firmware looks for it is not known: {after.problem}"
+        reason = Phrase("where the new firmware looks for it is not known: ", after.problem)
         return [AdvicePoint(Topic.INIT_DATA, AdviceVerdict.UNKNOWN, reason)]
     region = after.layout.find(PartKind.INIT_DATA)
     if region is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imgtool.chip import FLASH_SIZES
 from imgtool.errors import FormatError
 from imgtool.flash_parts import default_part, flash_part
+from imgtool.phrase import Name
 from imgtool.virtual.chip.faults import FaultPlan, parse_plan
 from imgtool.virtual.chip.machine import EMBEDDED_SIZES, ChipModel, Setup
 from imgtool.virtual.chip.nor import MAXIMUM, TYPICAL
@@ -137,7 +138,7 @@ def parse_spec(text: str) -> Spec:
         FormatError: A word is not understood.
     """
     if not text.startswith(SCHEME):
-        raise FormatError("not the name of a virtual chip", expected=f"{SCHEME}...", found=text)
+        raise FormatError("not the name of a virtual chip", expected=f"{SCHEME}...", found=Name(text))
     values: dict[str, Any] = {}
     body, *plan = _FAULT.split(text.removeprefix(SCHEME), maxsplit=1)
     if plan:
@@ -155,7 +156,7 @@ def parse_spec(text: str) -> Spec:
             raise FormatError(
                 "not understood in the name of a virtual chip",
                 expected=f"a flash size, {'=, '.join(_WORDS)}=, boot-writes or fault=",
-                found=word,
+                found=Name(word),
             )
     return Spec(**values)
 

@@ -34,6 +34,7 @@ from imgtool.cli.input.flash_request import (
 from imgtool.cli.input.options import FreqOption, ImagesArgument, InitDataOption, ModeOption, SetOption
 from imgtool.errors import ChipError, ImgtoolError, InterruptedRunError, PortError, ProtectedError, UsageError
 from imgtool.operations.flashing.waivers import PROTECTION
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,7 +269,7 @@ class _BoardsRun:
             elif self.order.boot_check:
                 board.look_at(session.read_boot_log(_BOOT_SECONDS))
         except PortError as error:
-            board.boot_note = f"whether the firmware starts is not known: {error}"
+            board.boot_note = Phrase("whether the firmware starts is not known: ", error.phrase)
 
     def _told(self, error: BaseException, board: Board) -> ImgtoolError:
         """The error as it is told: what a broken run has left is said with it."""

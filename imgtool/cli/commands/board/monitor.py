@@ -13,6 +13,7 @@ import typer
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.connection import PortOption
 from imgtool.errors import InterruptedRunError, UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -235,7 +236,7 @@ def _opening(wire: Wire, hands: Hands, *, keys: bool) -> tuple[str, ...]:
         speed = "74880 baud, then the chip's own"
     else:
         speed = f"{hands.speed} baud"
-    first = f"{wire.name}, {speed}"
+    first = Phrase(Name(wire.name), f", {speed}")
     return (first, "Ctrl-] ends, Ctrl-T h shows the keys") if keys else (first,)
 
 

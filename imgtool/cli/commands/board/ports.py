@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from imgtool.cli.input.arguments import JsonOption
+from imgtool.phrase import Name
 
 if TYPE_CHECKING:
     from imgtool.device.port import PortInfo
@@ -48,7 +49,7 @@ def _show(found: tuple[PortInfo, ...]) -> None:
         return
     rows = [
         (
-            Span(port.path, "bold" if port.likely else ""),
+            Span(Name(port.path), "bold" if port.likely else ""),
             port.adapter or _clipped(port.product) or ("unknown" if port.vid is not None else "not USB"),
             "" if port.vid is None or port.pid is None else f"{port.vid:04x}:{port.pid:04x}",
             port.driver or "",

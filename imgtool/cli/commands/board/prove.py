@@ -12,6 +12,7 @@ import typer
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.connection import BaudOption, EventsOption, PortOption, ResetOption
 from imgtool.errors import ImgtoolError, InterruptedRunError, LayoutError, UsageError, VerifyError
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,11 +114,13 @@ def _check_output(output: Path | None) -> None:
     """Look at the place of the output before the flash is written."""
     folder = Path() if output is None else output.parent
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}", expected="a folder that is there", found="none")
+        raise UsageError(
+            Phrase("there is no folder ", folder), expected="a folder that is there", found="none"
+        )
     if output is not None and output.is_dir():
-        raise UsageError(f"{output} is a folder", expected="a file", found="a folder")
+        raise UsageError(Phrase(output, " is a folder"), expected="a file", found="a folder")
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"the folder {folder} cannot be written to")
+        raise UsageError(Phrase("the folder ", folder, " cannot be written to"))
 
 
 def _proof(session: Session, address: int | None, kept: Path, progress: Progress, name: str) -> Proof:
@@ -128,7 +131,7 @@ def _proof(session: Session, address: int | None, kept: Path, progress: Progress
     def save(block: Scratch) -> None:
         if not block.blank:
             write_file(kept, block.content)
-            progress.note(f"0x{block.address:06x} is saved in {kept}, and put back at the end")
+            progress.note(Phrase(f"0x{block.address:06x} is saved in ", kept, ", and put back at the end"))
 
     try:
         with _kept_for_trouble(kept):
@@ -142,7 +145,7 @@ def _proof(session: Session, address: int | None, kept: Path, progress: Progress
     if proof.restored:
         kept.unlink(missing_ok=True)
     elif kept.exists():
-        progress.note(f"{kept} holds what was at 0x{proof.scratch:06x}")
+        progress.note(Phrase(kept, f" holds what was at 0x{proof.scratch:06x}"))
     return proof
 
 
@@ -153,7 +156,7 @@ def _kept_for_trouble(kept: Path) -> Iterator[None]:
         yield
     except VerifyError as error:
         if kept.exists():
-            error.add_note(f"{kept} holds what was there")
+            error.add_note(Phrase(kept, " holds what was there"))
         raise
     except ImgtoolError:
         kept.unlink(missing_ok=True)
@@ -196,4 +199,4 @@ def _show(proof: Proof, path: Path, port: str) -> None:
         False: "no evidence: the chip is a virtual one",
         None: "evidence only if a real chip is behind that port: docs/stub.md",
     }
-    screen.paragraph(f"{path} has it all; {words[silicon]}")
+    screen.paragraph(Phrase(path, f" has it all; {words[silicon]}"))

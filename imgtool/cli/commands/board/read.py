@@ -18,6 +18,7 @@ from imgtool.cli.input.connection import (
     StubOption,
 )
 from imgtool.errors import UsageError
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _region(words: list[str]) -> tuple[tuple[int, int | None] | None, Path | Non
     from imgtool.cli.input.options import number
 
     if len(words) not in _WORDS:
-        raise UsageError("not a region", expected="ADDR SIZE, or all", found=" ".join(words))
+        raise UsageError("not a region", expected="ADDR SIZE, or all", found=Name(" ".join(words)))
     if not words or [word.lower() for word in words] == [_ALL]:
         return None, None
     if len(words) == 1:
@@ -111,11 +112,13 @@ def _target(output: Path | None, *, backup: bool) -> Path:
     target = output or Path()
     folder = target if backup else target.parent
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}", expected="a folder that is there", found="none")
+        raise UsageError(
+            Phrase("there is no folder ", folder), expected="a folder that is there", found="none"
+        )
     if not backup and target.is_dir():
-        raise UsageError(f"{target} is a folder", expected="a file, or --backup too", found="a folder")
+        raise UsageError(Phrase(target, " is a folder"), expected="a file, or --backup too", found="a folder")
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"the folder {folder} cannot be written to")
+        raise UsageError(Phrase("the folder ", folder, " cannot be written to"))
     return target
 
 
@@ -171,7 +174,7 @@ def _report(done: Done, session: Session, *, as_json: bool) -> None:
     took = duration(done.seconds)
     show_lines(
         [
-            f"{done.path}: {len(done.data):,} bytes from 0x{done.address:06x} on, in {took}",
+            Phrase(done.path, f": {len(done.data):,} bytes from 0x{done.address:06x} on, in {took}"),
             f"sha256 {digest}",
         ]
     )

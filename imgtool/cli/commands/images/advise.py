@@ -12,6 +12,7 @@ from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.connection import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
 from imgtool.cli.input.options import images_of, size_name
 from imgtool.errors import UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions
@@ -78,7 +79,7 @@ def advise(
             raise UsageError(
                 "OLD and NEW are both needed",
                 expected="imgtool advise OLD NEW, or -p PORT NEW",
-                found=shown(given),
+                found=Name(shown(given)),
             )
         old_words, given = given[:1], given[1:]
         request = _request(given)
@@ -141,23 +142,27 @@ def _old_of(word: str, capacity: int | None) -> OldFlash:
     from imgtool.operations.assemble.merge import join, lay_out
 
     if not Path(word).exists() and ":" in word:
-        raise UsageError("OLD is no file", expected="a file, a folder, or -p PORT for a board", found=word)
+        raise UsageError(
+            "OLD is no file", expected="a file, a folder, or -p PORT for a board", found=Name(word)
+        )
     pieces, named = pieces_of(images_of([word]))
     if named:
-        raise UsageError("OLD has no named places", expected="a dump, an image, or a folder", found=word)
+        raise UsageError(
+            "OLD has no named places", expected="a dump, an image, or a folder", found=Name(word)
+        )
     ordered = lay_out(pieces)
     if ordered[0].address:
         raise UsageError(
             "OLD does not begin at flash address 0",
             expected="a dump, an image for 0x00000, or a folder with both halves",
-            found=f"{word}, for 0x{ordered[0].address:05x}",
+            found=Phrase(Name(word), f", for 0x{ordered[0].address:05x}"),
         )
     data = join(ordered, ordered[-1].end, 0xFF)
     try:
         return old_flash(data, capacity)
     except LayoutError as error:
         if capacity is None:
-            raise UsageError(error.message, expected="--flash-size SIZE", found=word) from None
+            raise UsageError(error.message, expected="--flash-size SIZE", found=Name(word)) from None
         raise error.with_source(word) from None
     except FormatError as error:
         raise error.with_source(word) from None

@@ -12,6 +12,7 @@ from imgtool.chip import FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import InitDataOption, SetOption, freq_option, mode_option, size_name
 from imgtool.errors import UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from imgtool.engine.images import BuildOutput
@@ -210,7 +211,7 @@ def _write(outputs: list[BuildOutput], elf: Path, output: str | None) -> None:
         try:
             Path(output).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise unusable(f"the folder {output}", "made", error) from None
+            raise unusable(Phrase("the folder ", Name(output)), "made", error) from None
     if len(outputs) == 1:
         write_file(outputs[0].path, outputs[0].data, [elf])
     else:

@@ -11,6 +11,7 @@ from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import MANIFEST, number
 from imgtool.errors import UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,22 +183,22 @@ def _write_all(taken: Extraction, file: Path, folder: Path) -> _Report:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise unusable(f"the folder {folder}", "made", error) from None
+        raise unusable(Phrase("the folder ", folder), "made", error) from None
     kept = {stretch.file for stretch in taken.manifest.files}
     contents = {part.file: part.data for part in taken.parts if part.file in kept}
     contents[MANIFEST] = taken.manifest.build()  # last: a run that breaks off leaves none
     for name in contents:
         check_output(folder / name, [file])
         if not is_inside(folder / name, folder):
-            raise UsageError(f"{folder / name} is a link that leads out of the folder")
+            raise UsageError(Phrase(folder / name, " is a link that leads out of the folder"))
     for name, data in contents.items():
         write_file(folder / name, data)
     fills = len(taken.manifest.stretches) - len(kept)
-    line = f"{len(kept)} file{'' if len(kept) == 1 else 's'} and {MANIFEST} in {folder}"
+    line = Phrase(f"{len(kept)} file{'' if len(kept) == 1 else 's'} and {MANIFEST} in ", folder)
     if fills:
-        line += f"; {fills} stretch{'' if fills == 1 else 'es'} of fill in the manifest only"
+        line = Phrase(line, f"; {fills} stretch{'' if fills == 1 else 'es'} of fill in the manifest only")
     more = {"output": str(folder), "manifest": str(folder / MANIFEST)}
-    return _Report(f"{line}.", part_rows(taken, folder), taken.findings, more, taken.parts)
+    return _Report(Phrase(line, "."), part_rows(taken, folder), taken.findings, more, taken.parts)
 
 
 def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart) -> _Report:
@@ -213,7 +214,7 @@ def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart
         message = f"only the {len(data)} bytes of init data are written, not the other {rest}"
         findings = (*findings, Finding(Severity.NOTE, "trimmed", message, part.part.offset + len(data)))
     row = written_part_row(part, output, data)
-    line = f"{output}: {len(data):,} bytes, {part.name} at 0x{part.part.offset:05x}"
+    line = Phrase(output, f": {len(data):,} bytes, {part.name} at 0x{part.part.offset:05x}")
     return _Report(line, [row], findings, {"output": str(output)}, [part])
 
 
@@ -239,7 +240,7 @@ def _write_segment(taken: Extraction, file: Path, output: Path, word: str) -> _R
     write_file(output, taken.segment(segment), [file])
     row = segment_row(f"{images[0].name}:{index}", segment, output)
     where = f"for 0x{segment.address:08x} ({segment.memory or 'no memory'})"
-    line = f"{output}: {segment.size:,} bytes, segment {index} of {images[0].name}, {where}"
+    line = Phrase(output, f": {segment.size:,} bytes, segment {index} of {images[0].name}, {where}")
     return _Report(line, [row], taken.findings, {"output": str(output)})
 
 
@@ -252,7 +253,8 @@ def _write_elf(
 
     made = to_elf(taken, part, irom_address=address)
     write_file(output, made.data, [file])
-    line = f"{output}: ELF file of {len(made.data):,} bytes, entry point 0x{made.executable.entry:08x}"
+    entry = made.executable.entry
+    line = Phrase(output, f": ELF file of {len(made.data):,} bytes, entry point 0x{entry:08x}")
     return _Report(line, [], made.findings, elf_fields(made, output))
 
 
@@ -272,7 +274,7 @@ def _print_text(taken: Extraction, file: Path, report: _Report) -> None:
 
     source = taken.manifest.source
     around = "" if source.wrapper is None else f", inside {source.wrapper.kind}"
-    show_lines([report.line or f"{file}: {source.kind}{around}, {source.size:,} bytes"])
+    show_lines([report.line or Phrase(file, f": {source.kind}{around}, {source.size:,} bytes")])
     screen = text.stdout()
     if "sections" in report.more:
         rows = [
@@ -297,7 +299,7 @@ def _show_parts(report: _Report) -> None:
     for row in report.rows:
         address = f"0x{row['address']:08x}" if "address" in row else ""
         address = "by segment" if not address and "segments" in row else address
-        last = Path(row["path"]).name if row.get("path") else "one byte value, in the manifest only"
+        last = Name(Path(row["path"]).name) if row.get("path") else "one byte value, in the manifest only"
         rows.append(
             (
                 row["name"],

@@ -11,6 +11,7 @@ from imgtool.cli.input.options import MANIFEST
 from imgtool.engine.extractions import FileRow, extraction_fields, files_fields, is_damaged
 from imgtool.errors import FormatError, UsageError
 from imgtool.formats.reading import Finding, Severity
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,8 @@ def extract_files(
         if only is None:
             message = "no file system is there"
             raise FormatError(message, source=str(source), expected=expected, found=kinds)
-        raise UsageError(f"{source}: no file system is in {only.name}", expected=expected, found=kinds)
+        message = f"no file system is in {only.name}"
+        raise UsageError(Phrase(source, ": ", message), expected=expected, found=kinds)
     rows = _rows(found)
     findings = [*(finding for _, system in found for finding in system.findings), *_renamed(rows)]
     errors = [f for f in taken.description.findings if f.severity is Severity.ERROR and _is_about(f, found)]
@@ -93,7 +95,9 @@ def _rows(found: Sequence[tuple[str, FileSystem]]) -> list[FileRow]:
 def _renamed(rows: Sequence[FileRow]) -> list[Finding]:
     return [
         Finding(
-            Severity.WARNING, "renamed", f"{row.file.path or 'a file without a name'} becomes {row.target}"
+            Severity.WARNING,
+            "renamed",
+            Phrase(Name(row.file.path) or "a file without a name", " becomes ", Name(row.target)),
         )
         for row in rows
         if row.target not in (row.file.path.lstrip("/"), f"{row.part}/{row.file.path.lstrip('/')}")
@@ -106,22 +110,22 @@ def _write(rows: Sequence[FileRow], source: Path, folder: Path) -> None:
 
     if (folder / MANIFEST).exists():
         raise UsageError(
-            f"{folder} holds parts that were extracted",
+            Phrase(folder, " holds parts that were extracted"),
             expected="another folder for the files",
             found=MANIFEST,
         )
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is no folder", expected="a folder for the files", found="a file")
+        raise UsageError(Phrase(folder, " is no folder"), expected="a folder for the files", found="a file")
     home = real_path(folder)
     outputs = [(folder / row.target, row.file.data) for row in rows]
     for path, _ in outputs:
         if real_path(path) != home / path.relative_to(folder):
-            raise UsageError(f"{path} is a link, or lies behind one")
+            raise UsageError(Phrase(path, " is a link, or lies behind one"))
     for place in sorted({folder, *(path.parent for path, _ in outputs)}):
         try:
             place.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise unusable(f"the folder {place}", "made", error) from None
+            raise unusable(Phrase("the folder ", place), "made", error) from None
     write_files(outputs, [source])
 
 
@@ -155,16 +159,18 @@ def _print_text(
     names = ", ".join(f"{name} (0x{system.offset:05x})" for name, system in found)
     if len(found) > _FEW:
         names = f"{len(found):,} file systems"
-    done = f"{source}: {count} in {names}" if folder is None else f"{count} of {names} in {folder}"
-    show_lines([f"{done}."])
+    if folder is None:
+        show_lines([Phrase(source, f": {count} in {names}.")])
+    else:
+        show_lines([Phrase(f"{count} of {names} in ", folder, ".")])
     several = len(found) > 1
     cells = [
         (
             *((row.part,) if several else ()),
             f"{row.file.size:,}",
-            text.Span(row.file.path)
+            text.Span(Name(row.file.path))
             if row.file.whole
-            else text.Span(f"{row.file.path} (damaged)", "bold red"),
+            else text.Span(Phrase(Name(row.file.path), " (damaged)"), "bold red"),
         )
         for row in rows
     ]

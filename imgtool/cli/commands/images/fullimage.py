@@ -18,6 +18,7 @@ from imgtool.cli.input.options import (
     size_name,
 )
 from imgtool.errors import UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from imgtool.cli.input.placing import FromParts
@@ -123,7 +124,7 @@ def _extras(
     extras = Extras(
         source,
         None if filesystem is None else filesystem_piece(filesystem),
-        None if lfs is None else Piece(0, read_content(lfs), str(lfs)),
+        None if lfs is None else Piece(0, read_content(lfs), Name(lfs)),
     )
     for name, piece in named:
         if name == "@lfs":
@@ -153,7 +154,12 @@ def _report(made: FullImage, target: Path, *, dry_run: bool, as_json: bool) -> N
 
     verb = "would be" if dry_run else "is"
     show_lines(
-        [f"{target} {verb} the image of a whole flash of {made.flash.name}: {len(made.data):,} bytes", ""]
+        [
+            Phrase(
+                target, f" {verb} the image of a whole flash of {made.flash.name}: {len(made.data):,} bytes"
+            ),
+            "",
+        ]
     )
     show_pieces(made.pieces)
     show_lines(["", f"  Layout: {made.rule}.", ""])

@@ -9,6 +9,7 @@ import typer
 
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.errors import UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ def _paths(files: list[Path], *, recursive: bool) -> Iterator[Path]:
         elif recursive:
             yield from sorted(each for each in path.rglob("*") if each.is_file())
         else:
-            raise UsageError(f"{path} is a folder; -r looks at every file in it")
+            raise UsageError(Phrase(path, " is a folder; -r looks at every file in it"))
 
 
 def _described(paths: list[Path], jobs: int) -> list[tuple[Path, Description]]:
@@ -109,7 +110,7 @@ def _show(described: list[tuple[Path, Description]]) -> None:
 
     if len(described) == 1:
         path, description = described[0]
-        show_description(str(path), description)
+        show_description(Name(path), description)
     else:
         show_overview([(str(path), description) for path, description in described])
 
@@ -132,7 +133,7 @@ def _show_networks(described: list[tuple[Path, Description]]) -> None:
     for path, description in described:
         if len(described) > 1:
             screen.line()
-            screen.paragraph(str(path), style="bold")
+            screen.paragraph(Name(path), style="bold")
         show_networks(screen, _networks(path, description))
 
 
@@ -152,4 +153,4 @@ def _say_where(page: Path | None) -> None:
     from imgtool.cli.show.render import show_lines
 
     if page is not None:
-        show_lines(["", f"The page is in {page}"])
+        show_lines(["", Phrase("The page is in ", page)])

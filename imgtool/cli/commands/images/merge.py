@@ -19,6 +19,7 @@ from imgtool.cli.input.options import (
     number,
 )
 from imgtool.errors import UsageError
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from imgtool.operations.assemble.merge import Merged
@@ -112,7 +113,7 @@ def _report(merged: Merged, written: Written, spelling: str | None, *, as_json: 
         return
     from imgtool.cli.show.render import show_findings, show_lines, show_note, show_pieces
 
-    show_lines([f"{written.path}: {written.size:,} bytes, {written.form.value}"])
+    show_lines([Phrase(written.path, f": {written.size:,} bytes, {written.form.value}")])
     show_pieces(merged.pieces)
     show_findings(merged.findings)
     show_note(spelling)

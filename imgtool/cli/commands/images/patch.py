@@ -21,6 +21,7 @@ from imgtool.cli.input.options import (
     set_option,
 )
 from imgtool.errors import UsageError
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from imgtool.cli.input.placing import FileContent
@@ -164,7 +165,7 @@ def patch(
         None if entry is None else _address(entry),
         init_source(init_data, changes or []),
         _table(lfs_addr, lfs_size, spiffs_addr, spiffs_size),
-        None if lfs is None else Piece(0, read_content(lfs), str(lfs)),
+        None if lfs is None else Piece(0, read_content(lfs), Name(lfs)),
         None if filesystem is None else filesystem_piece(filesystem),
         tuple(_write(word) for word in writes or []),
         repair,
@@ -177,7 +178,7 @@ def patch(
     except ImgtoolError as error:
         raise error.with_source(str(file)) from None
     if content.start:
-        note = f"offsets count from 0x{content.start:06x} on, the lowest address in {file}"
+        note = Phrase(f"offsets count from 0x{content.start:06x} on, the lowest address in ", file)
     target = None if dry_run else file if in_place else output
     if target is not None:
         inputs = [] if in_place else [file, *_other_inputs(wanted)]
@@ -222,13 +223,13 @@ def _write(word: str) -> Write:
 
     address, equals, value = word.partition("=")
     if not equals or not value:
-        raise UsageError("not bytes for an address", expected="ADDR=HEX or ADDR=FILE", found=word)
+        raise UsageError("not bytes for an address", expected="ADDR=HEX or ADDR=FILE", found=Name(word))
     digits = _HEX.match(value)
     if digits is not None:
         return Write(_address(address), bytes.fromhex(re.sub("[ :_]", "", digits[1])))
     if not Path(value).exists() and re.fullmatch(r"(0x)?[0-9a-fA-F]*", value):
-        raise UsageError("a byte has two hex digits", expected="an even number of them", found=value)
-    return Write(_address(address), read_file(Path(value)), value)
+        raise UsageError("a byte has two hex digits", expected="an even number of them", found=Name(value))
+    return Write(_address(address), read_file(Path(value)), Name(value))
 
 
 def _other_inputs(changes: Changes) -> list[Path]:
@@ -266,7 +267,7 @@ def _encoded(content: FileContent, made: Patched, file: Path, target: Path) -> b
     from imgtool.operations.assemble.encode import records_of
     from imgtool.operations.assemble.pieces import Piece
 
-    return records_of(made.data, content.pieces or (Piece(0, made.data, str(file)),), wanted)
+    return records_of(made.data, content.pieces or (Piece(0, made.data, Name(file)),), wanted)
 
 
 def _report(file: Path, target: Path | None, made: Patched, note: str | None, *, as_json: bool) -> None:

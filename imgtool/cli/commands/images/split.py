@@ -9,6 +9,7 @@ import typer
 
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.errors import UsageError
+from imgtool.phrase import Phrase
 
 __all__ = ["split"]
 
@@ -37,7 +38,7 @@ def split(
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"the folder {output} cannot be made: {error.strerror}") from None
+        raise UsageError(Phrase("the folder ", output, f" cannot be made: {error.strerror}")) from None
     write_files([(output / piece.name, piece.data) for piece in result.pieces], [file])
     if json:
         from imgtool.engine.documents import document
@@ -51,9 +52,9 @@ def split(
     count = len(result.pieces)
     show_lines(
         [
-            f"{count} parts in {output}, to be flashed at these addresses:"
+            Phrase(f"{count} parts in ", output, ", to be flashed at these addresses:")
             if count != 1
-            else f"1 part in {output}:"
+            else Phrase("1 part in ", output, ":")
         ]
     )
     show_pieces(result.pieces, head="file")
