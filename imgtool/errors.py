@@ -3,15 +3,41 @@
 ::
 
     ImgtoolError
-    ├── FormatError (ValueError)   bytes that are not what they should be
-    ├── LayoutError (ValueError)   parts that overlap, or do not fit the flash
-    ├── PortError                  a port that cannot be opened, or is lost
-    ├── ChipError                  a chip that is silent, or refuses
-    └── VerifyError                flash that was written and reads back differently
+    ├── FormatError (ValueError)           bytes that are not what they should be
+    │   └── CutError                       they end before they should
+    ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
+    │   └── PartitionError                 a row of a partition table that cannot be
+    ├── PortError                          a port that cannot be opened, or is lost
+    │   ├── UnusablePortError              one of which the reason is known
+    │   │   ├── MissingPortError           it is not there
+    │   │   ├── ForbiddenPortError         this user may not open it
+    │   │   ├── BusyPortError              another program has it
+    │   │   ├── NotAPortError              a name, a file or a device that is no port
+    │   │   ├── RefusedPortError           the other side of a network does not take part
+    │   │   ├── SeveralPortsError          several could be meant
+    │   │   ├── LostPortError              it went away while it was in use
+    │   │   └── FaultyPortError            the system does not open it, for another reason
+    │   └── PortGoneError                  the fault plan of a virtual chip has unplugged it
+    ├── ChipError                          a chip that is silent, or refuses
+    │   ├── LineError                      no answer came, or none that can be understood
+    │   ├── SilentError                    nothing answers a SYNC, whatever was tried
+    │   │   └── SyncError (LineError)      nothing answers this one
+    │   ├── RefusedError                   the chip answers that it does not do it
+    │   ├── WrongChipError                 another chip than it should be
+    │   ├── FlashError                     the flash does not do what it is told
+    │   │   ├── NoFlashError               it gives no ID
+    │   │   └── ProtectedError             it is write-protected
+    │   └── StubError                      the flasher stub is of no use
+    │       ├── MissingStubError           it is not installed
+    │       └── StubLineError (LineError)  it does not start, maybe because of the line
+    ├── VerifyError                        flash that was written and reads back differently
+    ├── UsageError                         something is asked for that makes no sense
+    └── InterruptedRunError                the user has stopped it
 
-Errors carry data (which input, at which offset, what was expected and what was found) and no advice about
-command-line flags: the library does not know who called it.  Exit codes and hints belong to
-:mod:`imgtool.cli.app`.
+Whoever has to tell causes apart does so by their classes and fields, never by their words.  Errors carry data
+(which input, at which offset, what was expected and what was found) and no advice about command-line flags:
+the library does not know who called it.  Exit codes and hints belong to :mod:`imgtool.engine`; the reasons of
+ports have their classes in :mod:`imgtool.device.port_errors`.
 """
 
 from __future__ import annotations
@@ -22,11 +48,26 @@ from imgtool.phrase import Name, Phrase
 
 __all__ = [
     "ChipError",
+    "CutError",
+    "FlashError",
     "FormatError",
     "ImgtoolError",
+    "InterruptedRunError",
     "LayoutError",
+    "LineError",
+    "MissingStubError",
+    "NoFlashError",
+    "PartitionError",
     "PortError",
+    "ProtectedError",
+    "RefusedError",
+    "SilentError",
+    "StubError",
+    "StubLineError",
+    "SyncError",
+    "UsageError",
     "VerifyError",
+    "WrongChipError",
 ]
 
 
@@ -106,8 +147,36 @@ class FormatError(ImgtoolError, ValueError):
     """The bytes of an input do not have the structure that was asked for."""
 
 
+class CutError(FormatError):
+    """The bytes end before what was begun is complete."""
+
+
 class LayoutError(ImgtoolError, ValueError):
     """Parts overlap, do not fit the flash, or have no place that can be justified."""
+
+
+class PartitionError(LayoutError):
+    """A row of a partition table that cannot be.
+
+    Args:
+        message: What is wrong.
+        partition: Name of the partition.
+        offset: Its flash address.
+        expected: What it should be.
+        found: What it is.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        partition: str,
+        offset: int | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+    ) -> None:
+        super().__init__(message, offset=offset, expected=expected, found=found)
+        self.partition = partition
 
 
 class PortError(ImgtoolError):
@@ -116,6 +185,74 @@ class PortError(ImgtoolError):
 
 class ChipError(ImgtoolError):
     """The chip is silent, or refuses."""
+
+
+class LineError(ChipError):
+    """No answer came in time, or none that can be understood."""
+
+
+class SilentError(ChipError):
+    """Nothing answers a SYNC, whatever was tried."""
+
+
+class SyncError(SilentError, LineError):
+    """Nothing answers this SYNC; another speed or a reset may help."""
+
+
+class RefusedError(ChipError):
+    """The chip answers that it does not do what it was asked.
+
+    Args:
+        message: What is wrong.
+        offset: Flash address that it is about.
+        status: Its answer, as it came.
+    """
+
+    def __init__(self, message: str, *, offset: int | None = None, status: bytes = b"") -> None:
+        super().__init__(message, offset=offset, found=status.hex() or None)
+        self.status = status
+
+
+class WrongChipError(ChipError):
+    """The chip is another one than it should be."""
+
+
+class FlashError(ChipError):
+    """The flash does not do what it is told."""
+
+
+class NoFlashError(FlashError):
+    """The flash gives no ID."""
+
+
+class ProtectedError(FlashError):
+    """The flash is write-protected.
+
+    Args:
+        message: What is wrong.
+        bits: The protection bits that are set in its status register 1.
+    """
+
+    def __init__(self, message: str, *, bits: int) -> None:
+        super().__init__(
+            message,
+            expected="status register 1 without protection bits",
+            found=f"0x{bits:02x}",
+            check="protection",
+        )
+        self.bits = bits
+
+
+class StubError(ChipError):
+    """The flasher stub is of no use."""
+
+
+class MissingStubError(StubError):
+    """The flasher stub that is asked for is not installed."""
+
+
+class StubLineError(StubError, LineError):
+    """The flasher stub does not start, or reads amiss: the line may be to blame."""
 
 
 class VerifyError(ImgtoolError):
@@ -148,3 +285,17 @@ class VerifyError(ImgtoolError):
     def data(self) -> dict[str, Any]:
         """The fields that are known, by name."""
         return {**super().data, "sectors": list(self.sectors), "cause": self.cause}
+
+
+class UsageError(ImgtoolError):
+    """Something is asked for that makes no sense, or a file that is named cannot be used.
+
+    Attributes:
+        hint: What to do about this very one; None where the help of the command says it.
+    """
+
+    hint: str | None = None
+
+
+class InterruptedRunError(ImgtoolError):
+    """The user has stopped it in the middle."""

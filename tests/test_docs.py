@@ -20,10 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.cli.app import ALIASES, COMMANDS, EXIT_CODES, main
+from imgtool.cli.app import ALIASES, COMMANDS, main
+from imgtool.engine.verdicts import EXIT_CODES
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.registry import FORMATS
-from imgtool.operations.flashing.checks import CHECKS
+from imgtool.operations.flashing.waivers import CHECKS
 from imgtool.operations.proof.assumptions import ASSUMPTIONS
 from tests.support import IMAGES
 

@@ -1,6 +1,6 @@
 """The command line: commands, options, what a person sees.
 
-No formats and no layouts: what is known of firmware is below.  app.py is where it starts.
+No formats, no layouts, no documents, no verdicts: those are below.  app.py is where it starts.
 
 May import: everything below; nothing may import it.
 """

@@ -1,7 +1,7 @@
-"""Where the command line starts: the table of commands, exit codes, hints, and ``main``.
+"""Where the command line starts: the table of commands, and ``main``.
 
-No command itself.  Typer is imported at every start, so everything else that is slow to import waits until a
-command needs it.
+No command itself; exit codes and hints are of imgtool.engine.  Typer is imported at every start, so all else
+that is slow to import waits until a command needs it.
 """
 
 from __future__ import annotations
@@ -16,45 +16,30 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar, cas
 import typer
 
 import imgtool
-from imgtool.cli.input.arguments import InterruptedRunError, UsageError, expand_arguments
-from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
+from imgtool.cli.input.arguments import expand_arguments
+from imgtool.errors import (
+    ImgtoolError,
+    InterruptedRunError,
+    UsageError,
+)
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["ALIASES", "COMMANDS", "EXIT_CODES", "HINTS", "build_app", "exit_code_of", "hint_for", "main"]
+__all__ = ["ALIASES", "COMMANDS", "build_app", "main"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-USAGE: Final = 2
-BUG: Final = 70
-INTERRUPTED: Final = 130
+
+# Those of imgtool.engine.verdicts, which a run without an error does not need.
+_USAGE: Final = 2
+_BUG: Final = 70
 
 # The base of typer's usage errors has no public name.
 _USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
-EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {
-    UsageError: USAGE,
-    FormatError: 3,
-    LayoutError: 4,
-    PortError: 5,
-    ChipError: 6,
-    VerifyError: 7,
-    InterruptedRunError: INTERRUPTED,
-}
-"""Exit code of each error; docs/exit-codes.md has the whole table."""
-
-HINTS: Final[dict[type[ImgtoolError], str]] = {
-    UsageError: "imgtool COMMAND --help shows the options and an example",
-    FormatError: "imgtool inspect FILE shows what a file is and what is wrong with it",
-    LayoutError: "imgtool inspect FILE shows what lies where; docs/flash-layouts.md has the rules",
-    PortError: "another program may hold it; end that one, or choose another port or file",
-    ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
-    VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
-    InterruptedRunError: "the same command again does it from the start",
-}
 
 COMMANDS: Final = {
     "inspect": "images.inspect",
@@ -162,8 +147,12 @@ def main(arguments: list[str] | None = None) -> None:
         code = _run(words)
         sys.stdout.flush()
     except ImgtoolError as error:
+        from imgtool.engine.hints import hint_for
+        from imgtool.engine.verdicts import exit_code_of
+
         # Among events an error is one more line.
-        _report(error, _with_command(hint_for(error), words), as_json=as_json, line="--events" in words)
+        hint = _with_command(hint_for(error), error, words)
+        _report(error, hint, as_json=as_json, line="--events" in words)
         code = exit_code_of(error)
     except BrokenPipeError:
         # The reader went away, as head does; what it wanted it has.
@@ -173,13 +162,13 @@ def main(arguments: list[str] | None = None) -> None:
         # Files have errors of their own by now: this is the output that cannot be written.
         sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
         _forget_output()
-        code = USAGE
+        code = _USAGE
     except Exception:  # noqa: BLE001 - the last net: anything that comes here is a bug in imgtool
         import traceback
 
         traceback.print_exc()
         sys.stderr.write("imgtool: this is a bug in imgtool, please report it with the lines above\n")
-        code = BUG
+        code = _BUG
     sys.exit(code)
 
 
@@ -198,7 +187,7 @@ def _run(words: list[str]) -> int:
     app = build_app(words)
     if not words:
         app(["--help"], prog_name="imgtool", standalone_mode=False)
-        return USAGE
+        return _USAGE
     try:
         code: Any = app(words, prog_name="imgtool", standalone_mode=False)
     except SystemExit:
@@ -214,38 +203,18 @@ def _run(words: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def exit_code_of(error: ImgtoolError) -> int:
-    """The exit code of an error: that of the nearest class in :data:`EXIT_CODES`."""
-    return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
-
-
-def hint_for(error: ImgtoolError) -> str:
-    """What to do about an error: a cure for this very one, or the hint for its class."""
-    if isinstance(error, UsageError) and error.hint is not None:
-        return error.hint
-    special = PortError | ChipError | VerifyError | InterruptedRunError
-    if error.check == "repair":
-        return "imgtool inspect FILE shows its checks; imgtool patch --repair makes them right"
-    if isinstance(error, special) or "check" in error.data:
-        from imgtool.cli.run.connecting import hint_of
-
-        own = hint_of(error)
-        if own is not None:
-            return own
-    return next(HINTS[kind] for kind in type(error).__mro__ if kind in HINTS)
-
-
-def _with_command(hint: str, words: Sequence[str]) -> str:
+def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:
     """The hint with the name of the command that was given; one of another case speaks of no command."""
     name = words[0].replace("_", "-") if words else ""
-    if hint == HINTS[UsageError] and (name in COMMANDS or name in ALIASES):
+    general = isinstance(error, UsageError) and error.hint is None
+    if general and (name in COMMANDS or name in ALIASES):
         return hint.replace("COMMAND", words[0])
     return hint
 
 
 def _report(error: ImgtoolError, hint: str, *, as_json: bool, line: bool) -> None:
     if as_json:
-        from imgtool.cli.show.documents import error_document
+        from imgtool.engine.documents import error_document
 
         sys.stderr.write(error_document(error, hint, line=line) + "\n")
         return

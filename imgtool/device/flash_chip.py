@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
-from imgtool.device.link import LineError
 from imgtool.device.protocol import RegisterWrite, flash_begin, write_registers
-from imgtool.errors import ChipError
+from imgtool.errors import FlashError, LineError, NoFlashError
 from imgtool.flash_parts import FLASH_PARTS
 
 if TYPE_CHECKING:
@@ -205,7 +204,7 @@ class FlashRegisters:
             if seen.count(seen[-1]) > 1 or FlashChip(seen[-1]).part is not None:
                 break
         if seen[-1] in _NO_FLASH:
-            raise ChipError("the flash does not answer", expected="a flash ID", found=seen[-1].hex())
+            raise NoFlashError("the flash does not answer", expected="a flash ID", found=seen[-1].hex())
         return seen[-1]
 
     def sfdp_bytes(self) -> int | None:
@@ -295,7 +294,7 @@ class FlashRegisters:
         )
         self._link.wire.clock.sleep(_STATUS_S)
         if self.protection(flash):
-            raise ChipError("the write protection of the flash cannot be removed")
+            raise FlashError("the write protection of the flash cannot be removed")
 
     def erase(self, address: int, size: int) -> None:
         """Erase exactly the sectors of a region, in blocks of 64 KB where they fit.
@@ -334,7 +333,7 @@ class FlashRegisters:
         deadline = start + patience
         while (status := self.status()) & _BUSY:
             if clock.monotonic() > deadline:
-                raise ChipError("the flash does not end an erase", offset=address)
+                raise FlashError("the flash does not end an erase", offset=address)
             clock.sleep(_LONG_POLL if command == _CMD_CE else _POLL)
         # The next one takes about as long: so it is hardly asked for before it is done.
         self._took[command] = _NEARLY * (clock.monotonic() - start)
@@ -348,7 +347,7 @@ class FlashRegisters:
         if self._link.read_register(_ADDR) != address:
             raise LineError("the line disturbs what is written to registers", offset=address)
         if not self.status() & _WRITE_ENABLED:
-            raise ChipError("the flash does not let itself be written", offset=address)
+            raise FlashError("the flash does not let itself be written", offset=address)
 
 
 def identify_flash(registers: FlashRegisters) -> FlashChip:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from imgtool.chip import SECTOR
 from imgtool.device import protocol
-from imgtool.device.link import LineError, RefusedError
 from imgtool.device.protocol import ROM_FLASH_PACKET, STUB_FLASH_PACKET, Command
+from imgtool.errors import LineError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imgtool.errors import ChipError
+from imgtool.errors import ChipError, WrongChipError
 
 if TYPE_CHECKING:
     from imgtool.device.link import Link
@@ -74,7 +74,7 @@ def identify_chip(link: Link) -> ChipIdentity:
     word = link.read_register(_ROM_WORD)
     if word != _ESP8266:
         name = _OTHERS.get(word, "another chip")
-        raise ChipError(
+        raise WrongChipError(
             f"this is {name}, not an ESP8266 or ESP8285",
             expected=f"0x{_ESP8266:08x} at 0x{_ROM_WORD:08x}",
             found=f"0x{word:08x}",

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.device import protocol, slip
 from imgtool.device.port import READ_TIMEOUT, losses
-from imgtool.errors import ChipError
+from imgtool.errors import LineError, RefusedError, SyncError
 
 if TYPE_CHECKING:
     from imgtool.device.port import Wire
     from imgtool.device.protocol import Reply, Request
 
-__all__ = ["LineError", "Link", "RefusedError"]
+__all__ = ["Link"]
 
 _LONGEST: Final = 0x8000
 _SHORTEST_REPLY: Final = 12  # header, status and two delimiters
@@ -28,14 +28,6 @@ _QUIET: Final = 0.05
 _MOST_NOISE: Final = 1 << 16
 _LISTEN: Final = 256
 _BITS_OF_BYTE: Final = 10
-
-
-class LineError(ChipError):
-    """No answer came in time, or none that can be understood."""
-
-
-class RefusedError(ChipError):
-    """The chip answers that it does not do what it was asked."""
 
 
 class Link:
@@ -156,10 +148,12 @@ class Link:
             if attempt + 1 == request.attempts:
                 name = request.command.name
                 reason = protocol.reason_of(reply)
-                kind = LineError if protocol.is_disturbed(reply) else RefusedError
+                message = f"the chip refuses {name}: {reason}"
                 # Only imgtool's own stub says where.
                 place = reply.value if request.command >= protocol.Command.INFO else None
-                raise kind(f"the chip refuses {name}: {reason}", offset=place, found=reply.status.hex())
+                if protocol.is_disturbed(reply):
+                    raise LineError(message, offset=place, found=reply.status.hex())
+                raise RefusedError(message, offset=place, status=reply.status)
         raise AssertionError("a request has one attempt at least")
 
     def exchange(self, request: Request) -> Reply:
@@ -226,7 +220,7 @@ class Link:
                 except LineError:
                     break
             return reply.value != 0
-        raise LineError("the chip does not answer", expected="an answer to SYNC", found="none")
+        raise SyncError("the chip does not answer", expected="an answer to SYNC", found="none")
 
     def read_register(self, address: int) -> int:
         """A 32-bit register."""

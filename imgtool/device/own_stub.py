@@ -17,9 +17,8 @@ from imgtool.chip import SECTOR
 from imgtool.device import protocol
 from imgtool.device.flash_chip import BLOCK
 from imgtool.device.flasher import StubFlasher
-from imgtool.device.link import LineError, RefusedError
 from imgtool.device.protocol import Command, Request
-from imgtool.errors import ChipError
+from imgtool.errors import LineError, RefusedError, StubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -147,7 +146,7 @@ def _check_refusal(request: Request, reply: Reply) -> None:
         raise RefusedError(
             f"the chip refuses {request.command.name}: {protocol.reason_of(reply)}",
             offset=reply.value,
-            found=reply.status.hex(),
+            status=reply.status,
         )
 
 
@@ -180,14 +179,14 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
     """
     info = ask_info(link)
     if info.magic != _MAGIC:
-        raise ChipError(
+        raise StubError(
             "the flasher stub is another one", expected=f"0x{_MAGIC:08x}", found=f"0x{info.magic:08x}"
         )
     if info.failures:
         what = "its RAM" if info.failures == _RAM else f"0x{info.failures:x}"
-        raise ChipError(f"the flasher stub does not pass its self-check: {what}")
+        raise StubError(f"the flasher stub does not pass its self-check: {what}")
     if info.flash_bytes != flash_id:
-        raise ChipError(
+        raise StubError(
             "the flasher stub sees another flash than the ROM does",
             expected=flash_id.hex(),
             found=info.flash_bytes.hex(),

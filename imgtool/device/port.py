@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -31,6 +30,18 @@ from imgtool.device.host_ports import (
     driver_of,
     holders,
     runs,
+)
+from imgtool.device.port_errors import (
+    BusyPortError,
+    FaultyPortError,
+    ForbiddenPortError,
+    LostPortError,
+    MissingPortError,
+    NotAPortError,
+    PortProblem,
+    RefusedPortError,
+    SeveralPortsError,
+    UnusablePortError,
 )
 from imgtool.errors import PortError
 from imgtool.phrase import Name, Phrase
@@ -71,66 +82,22 @@ _PROBER: Final = "ModemManager"
 _SNATCHER: Final = "brltty"
 
 
-class PortProblem(StrEnum):
-    """Why a port cannot be used."""
-
-    MISSING = "missing"
-    PERMISSION = "permission"
-    BUSY = "busy"
-    NOT_A_PORT = "not-a-port"
-    REFUSED = "refused"
-    SEVERAL = "several"
-    LOST = "lost"
-    OTHER = "other"
-
-
-class UnusablePortError(PortError):
-    """A port cannot be used, and the reason is known.
-
-    Args:
-        message: What is wrong, as one sentence without a full stop.
-        reason: The kind of problem.
-        source: The port's name.
-        facts: What else is known, by name: ``ports`` (names of those that are there), ``group``, ``member``,
-            ``in_session``, ``pid`` and ``program`` (of who holds it), ``suspect`` (a program that runs and
-            is known to take ports), ``detail`` (the system's own words).
-    """
-
-    def __init__(
-        self,
-        message: str,
-        reason: PortProblem,
-        *,
-        source: str | None = None,
-        facts: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message, source=source)
-        self.reason = reason
-        self.facts = dict(facts or {})
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The fields that are known, by name."""
-        return {**super().data, "reason": str(self.reason), **self.facts}
-
-
 # Failures.
 
 
-def _missing(name: str, machine: Machine) -> UnusablePortError:
-    facts = _there(_found(machine), machine)
-    ports = facts["ports"]
-    return UnusablePortError(
-        Phrase("there is no such port; ", _listed(ports)), PortProblem.MISSING, source=name, facts=facts
-    )
+def _missing(name: str, machine: Machine) -> MissingPortError:
+    ports = _found(machine)
+    listed = _listed(port.path for port in ports)
+    return _none_of(ports, machine, Phrase("there is no such port; ", listed), name)
 
 
-def _there(ports: tuple[PortInfo, ...], machine: Machine) -> dict[str, Any]:
-    """The ports that are there, and who may have taken one that is not."""
-    facts: dict[str, Any] = {"ports": [port.path for port in ports]}
-    if not any(port.likely for port in ports) and runs(_SNATCHER, machine):
-        facts["suspect"] = _SNATCHER
-    return facts
+def _none_of(
+    ports: tuple[PortInfo, ...], machine: Machine, message: str, name: str | None = None
+) -> MissingPortError:
+    """That a port is not among those that are there, and who may have taken it."""
+    taken = not any(port.likely for port in ports) and runs(_SNATCHER, machine)
+    paths = tuple(port.path for port in ports)
+    return MissingPortError(message, source=name, ports=paths, suspect=_SNATCHER if taken else None)
 
 
 def _listed(ports: Iterable[str]) -> str:
@@ -138,33 +105,34 @@ def _listed(ports: Iterable[str]) -> str:
     return Phrase("those that are there: ", names) if names else "there is no serial port at all"
 
 
-def _no_permission(name: str, machine: Machine) -> UnusablePortError:
+def _no_permission(name: str, machine: Machine) -> ForbiddenPortError:
     group = machine.group(name)
-    facts: dict[str, Any] = {}
     if group is None or not group.may:
         # No group would help.
-        message = "no permission to open it"
+        return ForbiddenPortError("no permission to open it", source=name)
+    if group.in_session:
+        why = f"although this user is in its group {group.name}"
+    elif group.member:
+        why = f"this user is in its group {group.name}, but this session is not yet"
     else:
-        facts = {"group": group.name, "member": group.member, "in_session": group.in_session}
-        if group.in_session:
-            why = f"although this user is in its group {group.name}"
-        elif group.member:
-            why = f"this user is in its group {group.name}, but this session is not yet"
-        else:
-            why = f"it belongs to group {group.name}, and this user is not in it"
-        message = f"no permission to open it: {why}"
-    return UnusablePortError(message, PortProblem.PERMISSION, source=name, facts=facts)
+        why = f"it belongs to group {group.name}, and this user is not in it"
+    return ForbiddenPortError(
+        f"no permission to open it: {why}",
+        source=name,
+        group=group.name,
+        member=group.member,
+        in_session=group.in_session,
+    )
 
 
-def _busy(name: str, who: tuple[Holder, ...], machine: Machine) -> UnusablePortError:
+def _busy(name: str, who: tuple[Holder, ...], machine: Machine) -> BusyPortError:
     if who:
         named = ", ".join(f"{holder.program} (pid {holder.pid})" for holder in who)
-        facts: dict[str, Any] = {"program": who[0].program, "pid": who[0].pid}
-        return UnusablePortError(f"in use by {named}", PortProblem.BUSY, source=name, facts=facts)
+        return BusyPortError(f"in use by {named}", source=name, program=who[0].program, pid=who[0].pid)
     if runs(_PROBER, machine):
         message = f"in use by another program; {_PROBER} is running, which tries new ports for modems"
-        return UnusablePortError(message, PortProblem.BUSY, source=name, facts={"suspect": _PROBER})
-    return UnusablePortError("in use by another program", PortProblem.BUSY, source=name)
+        return BusyPortError(message, source=name, suspect=_PROBER)
+    return BusyPortError("in use by another program", source=name)
 
 
 _REASONS: Final = {
@@ -198,17 +166,12 @@ def _failure(name: str, error: BaseException, machine: Machine) -> UnusablePortE
     if code == errno.EIO:
         # What /dev/ttyS0 gives on a machine that has the name but not the hardware.
         message = "there is no serial hardware behind this name, or it does not answer"
-        return UnusablePortError(message, PortProblem.OTHER, source=name, facts={"detail": str(error)})
-    return UnusablePortError(
-        f"it cannot be opened: {_plain(error)}",
-        PortProblem.OTHER,
-        source=name,
-        facts={"detail": str(error)},
-    )
+        return FaultyPortError(message, source=name, detail=str(error))
+    return FaultyPortError(f"it cannot be opened: {_plain(error)}", source=name, detail=str(error))
 
 
-def _not_a_port(name: str, what: str) -> UnusablePortError:
-    return UnusablePortError(f"this is {what}", PortProblem.NOT_A_PORT, source=name)
+def _not_a_port(name: str, what: str) -> NotAPortError:
+    return NotAPortError(f"this is {what}", source=name)
 
 
 def _errno(error: BaseException) -> int | None:
@@ -354,7 +317,7 @@ def _check_address(name: str) -> None:
         raise _not_a_port(name, "no address of the form SCHEME://HOST:PORT")
 
 
-def _network_failure(name: str, error: BaseException) -> UnusablePortError:
+def _network_failure(name: str, error: BaseException) -> RefusedPortError:
     text = str(error)
     if "does not seem to support" in text or "does not accept" in text:
         message = "the other side is no RFC 2217 server"
@@ -363,7 +326,7 @@ def _network_failure(name: str, error: BaseException) -> UnusablePortError:
         message = f"no connection: {error.__context__.strerror or error.__context__}"
     else:
         message = f"no connection: {text}"
-    return UnusablePortError(message, PortProblem.REFUSED, source=name, facts={"detail": text})
+    return RefusedPortError(message, source=name, detail=text)
 
 
 def _open_device(name: str, machine: Machine) -> Wire:
@@ -498,16 +461,17 @@ def losses(wire: Wire) -> Iterator[None]:
         raise lost(wire.name, error) from error
 
 
-def lost(name: str, error: BaseException) -> UnusablePortError:
+def lost(name: str, error: BaseException) -> LostPortError:
     """The error for a port that failed while it was in use; ``error`` is what pyserial raised."""
-    facts = {"detail": str(error)}
-    if "://" not in name and Path(name).exists() and "multiple access" in str(error):
+    detail = str(error)
+    if "://" not in name and Path(name).exists() and "multiple access" in detail:
         message = "the port is lost: it was unplugged, or another program reads from it too"
-        who = [holder for holder in holders(name) if holder.pid != os.getpid()]
-        others = {"program": who[0].program, "pid": who[0].pid} if who else {}
-        return UnusablePortError(message, PortProblem.LOST, source=name, facts={**facts, **others})
+        who = next((holder for holder in holders(name) if holder.pid != os.getpid()), None)
+        if who is None:
+            return LostPortError(message, source=name, detail=detail)
+        return LostPortError(message, source=name, detail=detail, program=who.program, pid=who.pid)
     cause = "the connection broke" if "://" in name else "it was unplugged, or its adapter failed"
-    return UnusablePortError(f"the port is lost: {cause}", PortProblem.LOST, source=name, facts=facts)
+    return LostPortError(f"the port is lost: {cause}", source=name, detail=detail)
 
 
 # Ports that are there.
@@ -602,13 +566,12 @@ def find_port(machine: Machine = THIS_MACHINE) -> PortInfo:
         return likely[0]
     if likely:
         named = Phrase.joined(", ", (Phrase(Name(port.path), f" ({port.adapter})") for port in likely))
-        raise UnusablePortError(
+        raise SeveralPortsError(
             Phrase(f"there are {len(likely)} serial adapters: ", named),
-            PortProblem.SEVERAL,
-            facts={"ports": [port.path for port in likely]},
+            ports=tuple(port.path for port in likely),
         )
-    facts = _there(ports, machine)
     message: str = "no known USB serial adapter is there"
     if ports:
-        message = Phrase(message, "; other ports: ", Phrase.joined(", ", map(Name, facts["ports"])))
-    raise UnusablePortError(message, PortProblem.MISSING, facts=facts)
+        others = Phrase.joined(", ", (Name(port.path) for port in ports))
+        message = Phrase(message, "; other ports: ", others)
+    raise _none_of(ports, machine, message)

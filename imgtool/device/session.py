@@ -14,11 +14,20 @@ from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import FlashChip, FlashRegisters, identify_flash
 from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
-from imgtool.device.link import LineError, Link
+from imgtool.device.link import Link
 from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub
 from imgtool.device.protocol import RegisterWrite, change_baud, write_registers
 from imgtool.device.stub import OWN, espressif_stubs, own_stub, start_stub
-from imgtool.errors import ChipError, PortError
+from imgtool.errors import (
+    ChipError,
+    LineError,
+    MissingStubError,
+    PortError,
+    ProtectedError,
+    SilentError,
+    StubLineError,
+    WrongChipError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +37,7 @@ if TYPE_CHECKING:
     from imgtool.device.reset import Sequence
     from imgtool.device.stub import Stub
 
-__all__ = ["BAUDS", "BOOT_BAUD", "STUB_CHOICES", "ConnectOptions", "ProtectedError", "Session"]
+__all__ = ["BAUDS", "BOOT_BAUD", "STUB_CHOICES", "ConnectOptions", "Session"]
 
 BAUDS: Final = (115_200, 230_400, 460_800, 921_600)
 """Speeds that are fallen back to, lowest first."""
@@ -44,10 +53,6 @@ _SETTLE: Final = 0.05
 _SWITCH_US: Final = 30_000  # from the request to the change of speed; the host changes in the middle of it
 _REOPENS: Final = 7
 _IDENTIFICATIONS: Final = 3
-
-
-class ProtectedError(ChipError):
-    """The flash is write-protected."""
 
 
 def _patience(rounds: int) -> Iterator[float]:
@@ -173,12 +178,7 @@ class Session:
             self._registers.unprotect(self.flash)
             self._on_event(Event("note", message="the write protection of the flash was removed"))
         elif bits:
-            raise ProtectedError(
-                "the flash is write-protected",
-                expected="status register 1 without protection bits",
-                found=f"0x{bits:02x}",
-                check="protection",
-            )
+            raise ProtectedError("the flash is write-protected", bits=bits)
 
     # Into the loader.
 
@@ -210,7 +210,7 @@ class Session:
                     self._registers = FlashRegisters(link, stub=self._resident)
                     return
         counts = {name: tried.count(name) for name in dict.fromkeys(tried)}
-        raise ChipError(
+        raise SilentError(
             "the chip does not answer",
             source=self.wire.name,
             expected="an answer to SYNC",
@@ -272,7 +272,7 @@ class Session:
             return own
         found = espressif_stubs()
         if choice == "espressif" and not found:
-            raise ChipError(
+            raise MissingStubError(
                 "no esptool with a flasher stub for the ESP8266 is installed", expected="esptool 5"
             )
         if choice == "espressif":
@@ -287,7 +287,7 @@ class Session:
         self._registers = FlashRegisters(self.link, stub=True)
         self._raise_stub()
         if self._registers.read_id() != self.flash.id:
-            raise LineError("the flasher stub sees another flash than the ROM does", source=stub.name)
+            raise StubLineError("the flasher stub sees another flash than the ROM does", source=stub.name)
         self._stub_name = stub.name
         return self._flasher_over_stub()
 
@@ -371,7 +371,7 @@ class Session:
         self._enter_loader()
         self.chip = identify_chip(self.link)
         if self.chip.mac_bytes != before.mac_bytes:
-            raise ChipError("another chip is on the port now", expected=before.mac, found=self.chip.mac)
+            raise WrongChipError("another chip is on the port now", expected=before.mac, found=self.chip.mac)
 
     def _reopen(self, error: PortError) -> None:
         port, clock = self.wire.serial, self.wire.clock

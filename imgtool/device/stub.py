@@ -17,9 +17,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from imgtool.device.link import LineError
 from imgtool.device.protocol import MEMORY_PACKET, Command, data_packet, mem_begin, mem_end
-from imgtool.errors import ChipError, FormatError
+from imgtool.errors import FormatError, LineError, StubError, StubLineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,8 +123,8 @@ def start_stub(link: Link, stub: Stub, on_bytes: Callable[[int], None]) -> None:
     try:
         greeting = link.receive(_START, len(_GREETING) + 2)
     except LineError:
-        raise LineError("the flasher stub does not start", source=stub.name) from None
+        raise StubLineError("the flasher stub does not start", source=stub.name) from None
     if greeting != _GREETING:
-        raise ChipError(
+        raise StubError(
             "the flasher stub starts wrong", source=stub.name, expected="OHAI", found=greeting[:16].hex()
         )

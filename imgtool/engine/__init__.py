@@ -1,5 +1,6 @@
-"""What a user asks for, as data in and data out: results with their words, documents, hints and cures.
+"""Engine: what a user asks for as data: documents, words, hints and verdicts for terminal, page and program.
 
-Not the terminal, not the page: nothing is printed here, no options are parsed, no path of a user is opened.
-May import operations, virtual and all below; not cli, typer or rich.
+No printing, no colours, no widths, no files of the user, no options: no typer, rich or serial.
+
+May import: operations, virtual, and the layers below them.
 """

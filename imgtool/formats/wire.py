@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from construct import ConstructError
 
-from imgtool.errors import FormatError
+from imgtool.errors import CutError, FormatError
 
 if TYPE_CHECKING:
     from construct import Construct
@@ -31,7 +31,7 @@ def parse_at(layout: Construct[Any, Any], data: bytes, offset: int, what: str) -
     """
     size = layout.sizeof()
     if len(data) < offset + size:
-        raise FormatError(
+        raise CutError(
             f"{what} is cut short",
             offset=offset,
             expected=f"{size} bytes",

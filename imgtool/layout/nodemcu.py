@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 from imgtool.chip import IROM_PLACE, SECTOR
-from imgtool.errors import LayoutError
+from imgtool.errors import PartitionError
 from imgtool.formats.reading import PartKind
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable
@@ -114,17 +114,21 @@ def _place(entry: Entry, last: int, limit: int, irom_end: int) -> Entry:
 def _check_entry(entry: Entry, last: int, flash_bytes: int) -> None:
     end = entry.address + entry.size
     if entry.address % SECTOR or entry.size % SECTOR:
-        raise LayoutError(f"partition {entry.name} is not aligned to sectors", offset=entry.address)
+        raise PartitionError(
+            f"partition {entry.name} is not aligned to sectors", partition=entry.name, offset=entry.address
+        )
     if entry.address < last:
-        raise LayoutError(
+        raise PartitionError(
             f"partition {entry.name} begins inside the one before it",
+            partition=entry.name,
             offset=entry.address,
             expected=f"0x{last:06x} or more",
             found=f"0x{entry.address:06x}",
         )
     if end > flash_bytes:
-        raise LayoutError(
+        raise PartitionError(
             f"partition {entry.name} leaves the flash",
+            partition=entry.name,
             offset=entry.address,
             expected=f"its end at or below 0x{flash_bytes:06x}",
             found=f"0x{end:06x}, {in_bytes(end - flash_bytes)} too many",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgtool.chip import SDK_SECTORS, SECTOR
-from imgtool.formats.reading import PartKind
+from imgtool.formats.reading import Finding, PartKind
 from imgtool.formats.regions.rtos_partitions import DATA
 
 if TYPE_CHECKING:

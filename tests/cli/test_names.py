@@ -12,12 +12,14 @@ import pytest
 
 from imgtool.cli.commands.board.ports import ports as list_the_ports
 from imgtool.cli.show import progress, text
-from imgtool.cli.show.monitor_view import ScreenView, Selection, Stamp
+from imgtool.cli.show.monitor_view import ScreenView, Stamp
 from imgtool.cli.show.progress import Progress
 from imgtool.cli.show.text import Screen
 from imgtool.device import port
 from imgtool.device.events import Event
-from imgtool.device.port import PortInfo, PortProblem, UnusablePortError
+from imgtool.device.port import PortInfo
+from imgtool.device.port_errors import BusyPortError
+from imgtool.engine.monitoring import Selection
 from imgtool.operations.explain.crash_frames import Frame
 from imgtool.operations.watching.notes import WatchNote
 from tests.support import IMAGES, Command, aggregate
@@ -173,7 +175,7 @@ LONG_PORT: Final = "/dev/serial/by-id/usb-Silicon_Labs_CP2102 USB to UART Bridge
 
 
 def test_a_port_is_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    broken = UnusablePortError("in use by picocom (pid 812)", PortProblem.BUSY, source=LONG_PORT)
+    broken = BusyPortError("in use by picocom (pid 812)", source=LONG_PORT)
     found = [
         PortInfo(LONG_PORT, "CP2102", "cp210x", 0x10C4, 0xEA60, None, None, likely=True, failure=broken),
         PortInfo("/dev/ttyUSB1", "CH340", "ch341-uart", 0x1A86, 0x7523, None, None, likely=True),

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgtool.device.link import LineError, RefusedError
 from imgtool.device.own_stub import OwnFlasher, StubInfo, check_own_stub
 from imgtool.device.protocol import Command
 from imgtool.device.session import ConnectOptions, Session
-from imgtool.errors import ChipError, ImgtoolError, VerifyError
+from imgtool.errors import ChipError, ImgtoolError, LineError, RefusedError, VerifyError
 from imgtool.operations.assemble.merge import Piece
 from imgtool.operations.flashing.transfer import Job, transfer, verify
 from imgtool.virtual.chip.faults import FaultInjector, parse_plan

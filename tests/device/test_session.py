@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgtool.device.link import LineError
-from imgtool.device.session import ConnectOptions, ProtectedError, Session
-from imgtool.errors import ChipError, PortError
+from imgtool.device.session import ConnectOptions, Session
+from imgtool.errors import ChipError, LineError, PortError, ProtectedError
 from tests.device.boards import WAYS, chip_of, connect, flash_of, needs_stub, put, wire_to
 
 if TYPE_CHECKING:

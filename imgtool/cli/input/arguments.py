@@ -1,4 +1,4 @@
-"""What every start needs: argument files, the error for wrong words, the option that all commands have.
+"""What every start needs: argument files, the option that all commands have.
 
 Apart from options.py, which only the commands that make images need.
 """
@@ -11,29 +11,14 @@ from typing import Annotated, Final
 
 import typer
 
-from imgtool.errors import ImgtoolError
 from imgtool.phrase import Name, Phrase
 
-__all__ = ["NAMED_PLACES", "InterruptedRunError", "JsonOption", "UsageError", "expand_arguments"]
+__all__ = ["NAMED_PLACES", "JsonOption", "expand_arguments"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 NAMED_PLACES: Final = ("@init-data", "@rf-cal", "@lfs", "@spiffs")
 """Places that go by name; every other word that begins with @ names a file of arguments."""
-
-
-class UsageError(ImgtoolError):
-    """The command line asks for something that makes no sense.
-
-    Attributes:
-        hint: What to do about this very one; None where the help of the command says it.
-    """
-
-    hint: str | None = None
-
-
-class InterruptedRunError(ImgtoolError):
-    """The user has stopped it in the middle, with Ctrl-C."""
 
 
 def _words_of(line: str) -> list[str]:

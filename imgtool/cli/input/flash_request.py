@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.input.options import images_of, size_name
-from imgtool.phrase import Name
+from imgtool.errors import UsageError
+from imgtool.operations.flashing import waivers
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions, Session
@@ -22,14 +22,12 @@ __all__ = [
     "CHECKS",
     "DETECT",
     "KEEP",
-    "PROTECTION",
     "VERIFY",
     "DetectSizeOption",
     "ForceOption",
     "OldDetectSizeOption",
     "Order",
     "checks_of",
-    "ports_of",
     "request_of",
     "target_of",
 ]
@@ -37,10 +35,7 @@ __all__ = [
 DETECT: Final = "detect"
 KEEP: Final = "keep"
 VERIFY: Final = ("auto", "readback", "none")
-PROTECTION: Final = "protection"
-
-# Those of imgtool.operations.flashing.checks, which is slow to import, and that of the flash itself.
-CHECKS: Final = ("chip", "damaged", "fit", "mode", "place", "sector", "size", PROTECTION)
+CHECKS: Final = (*waivers.CHECKS, waivers.PROTECTION)
 
 ForceOption = Annotated[
     list[str] | None,
@@ -153,29 +148,6 @@ def _size_choice(size: str, old_size: str | None) -> tuple[str, str | None]:
         return size_name(word, short=old_size is not None)
     except UsageError as error:
         raise UsageError(error.message, expected=f"{DETECT}, {KEEP}, {error.expected}", found=word) from None
-
-
-def ports_of(given: list[str] | None, *, all_ports: bool) -> list[str]:
-    """The ports that are meant, each once.
-
-    Raises:
-        UsageError: One is given twice, or ``--all-ports`` beside others.
-        PortError: None is given, and there is none, or several.
-    """
-    from imgtool.cli.run.connecting import port_names
-
-    if all_ports:
-        if given:
-            raise UsageError("--port and --all-ports are both given", expected="one", found="both")
-        from imgtool.device.port import find_port, list_ports
-
-        likely = [info.path for info in list_ports() if info.likely]
-        return likely or [find_port().path]
-    ports = port_names(given)
-    twice = next((name for name in ports if ports.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError("a port is given twice", expected="each port once", found=Name(twice))
-    return ports
 
 
 def target_of(session: Session) -> Target:

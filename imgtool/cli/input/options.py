@@ -8,13 +8,18 @@ from __future__ import annotations
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
-from imgtool.cli.input.arguments import NAMED_PLACES, UsageError
+from imgtool.cli.input.arguments import NAMED_PLACES
+from imgtool.errors import UsageError
+from imgtool.operations.assemble.pieces import address_in_name
 from imgtool.phrase import Name, Phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "INIT_DATA_CHOICES",
@@ -29,13 +34,17 @@ __all__ = [
     "SetOption",
     "SizeOption",
     "folder_images",
+    "freq_option",
     "images_of",
+    "init_data_option",
     "keep_or",
+    "mode_option",
     "number",
+    "old_size_option",
+    "set_option",
     "size_name",
 ]
 
-_ADDRESS_IN_NAME: Final = re.compile(r"0x([0-9a-f]{5,6})\.bin\Z", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)(k|kb|m|mb)?\Z", re.IGNORECASE)
 
 INIT_DATA_CHOICES: Final = ("auto", "keep", "none", "v05", "v08")
@@ -55,29 +64,58 @@ ImagesArgument = Annotated[
         show_default=False,
     ),
 ]
-ModeOption = Annotated[
-    str, typer.Option("-fm", "--flash-mode", metavar="MODE", help=f"keep, {', '.join(FLASH_MODES)}.")
-]
-FreqOption = Annotated[
-    str, typer.Option("-ff", "--flash-freq", metavar="FREQ", help=f"keep, {', '.join(FLASH_FREQUENCIES)}.")
-]
-InitDataOption = Annotated[
-    str, typer.Option("--init-data", metavar="SOURCE", help=f"{', '.join(INIT_DATA_CHOICES)}, or a file.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the init data.", show_default=False),
-]
+
+
+def mode_option(*more: str, keep: bool = True, panel: str | None = None) -> object:
+    """The option for the flash mode, for an annotation.
+
+    Args:
+        more: What it is called beside its usual names.
+        keep: Whether ``keep`` is one of the choices that its help lists.
+        panel: Where it stands in the help.
+    """
+    words = _choices(FLASH_MODES, keep=keep)
+    return typer.Option(*more, "-fm", "--flash-mode", metavar="MODE", help=words, rich_help_panel=panel)
+
+
+def freq_option(*more: str, keep: bool = True, panel: str | None = None) -> object:
+    """The option for the flash frequency; as :func:`mode_option`."""
+    words = _choices(FLASH_FREQUENCIES, keep=keep)
+    return typer.Option(*more, "-ff", "--flash-freq", metavar="FREQ", help=words, rich_help_panel=panel)
+
+
+def old_size_option(stands_for: str = "--flash-size", *, panel: str | None = None) -> object:
+    """The option for a size as old tools had it, beside the one that it stands for."""
+    words = f"As {stands_for}; also {', '.join(MEGABIT_SIZES)} (megabits)."
+    return typer.Option("-fs", metavar="SIZE", help=words, rich_help_panel=panel)
+
+
+def init_data_option(choices: Sequence[str], lead: str = "", *, panel: str | None = None) -> object:
+    """The option for init data: one of the choices, or a file; ``lead`` stands before them in its help."""
+    words = f"{lead}{', '.join(choices)}, or a file."
+    return typer.Option("--init-data", metavar="SOURCE", help=words, rich_help_panel=panel)
+
+
+def set_option(words: str, *, panel: str | None = None) -> object:
+    """The option for fields of the init data, with its help."""
+    return typer.Option("--set", metavar="FIELD=VALUE", help=words, show_default=False, rich_help_panel=panel)
+
+
+def _choices(names: Iterable[str], *, keep: bool) -> str:
+    return f"{', '.join(('keep', *names) if keep else names)}."
+
+
+ModeOption = Annotated[str, mode_option()]
+FreqOption = Annotated[str, freq_option()]
 SizeOption = Annotated[
     str,
     typer.Option(
-        "--flash-size", metavar="SIZE", help=f"keep, {', '.join(size.name for size in FLASH_SIZES)}."
+        "--flash-size", metavar="SIZE", help=_choices((size.name for size in FLASH_SIZES), keep=True)
     ),
 ]
-OldSizeOption = Annotated[
-    str,
-    typer.Option("-fs", metavar="SIZE", help=f"As --flash-size; also {', '.join(MEGABIT_SIZES)} (megabits)."),
-]
+OldSizeOption = Annotated[str, old_size_option()]
+InitDataOption = Annotated[str, init_data_option(INIT_DATA_CHOICES)]
+SetOption = Annotated[list[str] | None, set_option("Set a field of the init data.")]
 
 
 def number(text: str, what: str = "number") -> int:
@@ -181,17 +219,14 @@ def _files(path: Path) -> list[Placed]:
                 Phrase("the folder ", path, " holds no image"), expected="files named 0x*.bin", found="none"
             )
         return found
-    match = _ADDRESS_IN_NAME.search(path.name)
-    return [Placed(path, None if match is None else int(match[1], 16))]
+    return [Placed(path, address_in_name(path.name))]
 
 
 def folder_images(folder: Path) -> list[Placed]:
     """The images of a folder by their names, in address order."""
-    named = [
-        (match, path) for path in folder.glob("0x*.bin") if (match := _ADDRESS_IN_NAME.search(path.name))
-    ]
+    named = (Placed(path, address_in_name(path.name)) for path in folder.glob("0x*.bin"))
     return sorted(
-        (Placed(path, int(match[1], 16)) for match, path in named), key=lambda placed: str(placed.path)
+        (placed for placed in named if placed.place is not None), key=lambda placed: str(placed.path)
     )
 
 

@@ -9,9 +9,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.input.files import read_file, real_path, unusable
-from imgtool.errors import ImgtoolError
+from imgtool.errors import ImgtoolError, UsageError
 from imgtool.operations.extract.manifest import Assembled, FillStretch, Manifest, wrong_file
 from imgtool.phrase import Name
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.input.files import read_file
 from imgtool.cli.input.options import (
     INIT_DATA_CHOICES,
@@ -17,7 +16,7 @@ from imgtool.cli.input.options import (
     number,
     size_name,
 )
-from imgtool.errors import FormatError
+from imgtool.errors import FormatError, UsageError
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.phrase import Name, Phrase
 

@@ -15,8 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from imgtool.cli.input.arguments import UsageError
-from imgtool.errors import ImgtoolError
+from imgtool.errors import ImgtoolError, UsageError
 from imgtool.phrase import Name
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from imgtool.cli.input.keyboard import Keys, Lines
 from imgtool.cli.input.typing_keys import HELP, Action
 from imgtool.cli.run.connecting import reopen_wire
-from imgtool.cli.show.monitor_view import harmless
 from imgtool.device import reset
 from imgtool.device.port import losses
+from imgtool.engine.monitoring import harmless
 from imgtool.errors import PortError
 from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchSpeed, WatchText
 
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from imgtool.cli.input.typing_keys import Typing
-    from imgtool.cli.show.monitor_view import ScreenView, View
+    from imgtool.cli.show.monitor_view import ScreenView
     from imgtool.device.port import Wire
+    from imgtool.engine.monitoring import View
     from imgtool.operations.watching.stream import Watch, WatchEvent
 
 __all__ = ["Ended", "MonitorPlan", "MonitorRun"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -14,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imgtool.cli.commands.images.build import BuildOutput
     from imgtool.cli.show.text import Line, Screen
+    from imgtool.engine.images import BuildOutput
     from imgtool.formats.reading import Checksum, Finding
-    from imgtool.operations.building.images import Built, BuiltSegment
+    from imgtool.operations.building.images import Built
     from imgtool.operations.building.memory_use import MemoryUse
 
 __all__ = ["show_built"]
@@ -50,19 +49,10 @@ def show_built(
     """
     said = (*built.findings, *findings)
     if as_json:
-        from imgtool.cli.show.documents import document, finding_fields, header_fields, warnings_of
+        from imgtool.engine.documents import document, warnings_of
+        from imgtool.engine.images import built_fields
 
-        fields = {
-            "path": str(elf),
-            "version": built.version,
-            "written": written,
-            "header": header_fields(built.header),
-            "files": [_file_fields(output) for output in outputs],
-            "segments": [_segment_fields(segment) for segment in built.segments],
-            "irom": None if built.irom is None else _segment_fields(built.irom),
-            "memory": [_memory_fields(use) for use in built.memory],
-            "findings": [finding_fields(finding) for finding in said],
-        }
+        fields = built_fields(elf, built, outputs, said, written=written)
         ok = all(finding.severity != "error" for finding in said)
         typer.echo(document("build", ok=ok, results=[fields], warnings=warnings_of(said, note)))
         return
@@ -139,71 +129,16 @@ def _show_files(screen: Screen, built: Built, outputs: Sequence[BuildOutput], *,
     screen.table(rows, head=("address", "size", "checksum", head), right=(1,))
     if not written:
         return
+    from imgtool.engine.images import flash_command
+
     screen.line()
-    words = [word for each in outputs for word in _flash_words(each)]
     behind = ", behind a boot loader at 0x00000" if built.version == _OTA else ""
     screen.line(f"To flash {'it' if len(outputs) == 1 else 'them'}{behind}:")
     # A command is for copying, so it stays on one line.
-    screen.line("  imgtool flash " + shlex.join(words))
-
-
-def _flash_words(output: BuildOutput) -> list[str]:
-    """The file for ``flash``, with its address where the name does not end in it."""
-    from imgtool.cli.input.options import images_of
-
-    (named,) = images_of([str(output.path)])
-    path = str(output.path)
-    return [path] if (named.place or 0) == output.address else [f"0x{output.address:05x}", path]
+    screen.line(f"  {flash_command(outputs)}")
 
 
 def _check_words(checksum: Checksum | None) -> str:
     if checksum is None:
         return "none"
     return f"{checksum.name} 0x{checksum.stored:0{checksum.bits // 4}x}"
-
-
-# JSON.
-
-
-def _file_fields(output: BuildOutput) -> dict[str, Any]:
-
-    import hashlib
-
-    from imgtool.cli.show.documents import checksum_fields
-
-    return {
-        "path": str(output.path),
-        "address": output.address,
-        "size": len(output.data),
-        "sha256": hashlib.sha256(output.data).hexdigest(),
-        "checksum": None if output.checksum is None else checksum_fields(output.checksum),
-    }
-
-
-def _segment_fields(segment: BuiltSegment) -> dict[str, Any]:
-    return {
-        "name": segment.name,
-        "address": segment.address,
-        "size": segment.size,
-        "memory": segment.memory,
-    }
-
-
-def _memory_fields(use: MemoryUse) -> dict[str, Any]:
-    return {
-        "name": use.name,
-        "start": use.start,
-        "used": use.used,
-        "free": use.free,
-        "limit": use.limit,
-        "source": use.source,
-        "sections": [
-            {
-                "name": section.name,
-                "address": section.address,
-                "size": section.size,
-                "loaded": section.loaded,
-            }
-            for section in use.sections
-        ],
-    }

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from imgtool.cli.run.connecting import chip_fields, flash_words
 from imgtool.cli.show.cures import show_cure
-from imgtool.cli.show.documents import document, finding_fields, warnings_of
 from imgtool.cli.show.progress import duration
 from imgtool.cli.show.text import Span, stdout
+from imgtool.engine.chips import flash_words
+from imgtool.engine.flashing import is_good, plan_warnings, result_words
+from imgtool.engine.hints import hint_for
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.cli.commands.board.flash import Board
     from imgtool.cli.show.text import Line, Screen
+    from imgtool.engine.flashing import Board
     from imgtool.errors import ImgtoolError
     from imgtool.operations.flashing.plan import FlashPlan
 
 __all__ = [
-    "board_document",
-    "plan_document",
-    "result_words",
     "show_offline",
     "show_plan",
     "show_result",
     "show_table",
 ]
-
-
-# Ends of the codes by which imgtool.operations.flashing.upgrade_notes says that something is lost.
-_LOSSES: Final = ("-formatted", "-overwritten", "-lost")
 
 
 # For people.
@@ -84,7 +78,8 @@ def _plan_facts(plan: FlashPlan) -> list[tuple[str, str]]:
 
 
 def _show_plan(plan: FlashPlan, facts: Sequence[tuple[str, str]]) -> None:
-    from imgtool.cli.show.render import image_words, show_findings
+    from imgtool.cli.show.render import show_findings
+    from imgtool.engine.descriptions import image_words
 
     screen = stdout()
     screen.paragraph(
@@ -100,7 +95,9 @@ def _show_plan(plan: FlashPlan, facts: Sequence[tuple[str, str]]) -> None:
     if plan.findings:
         screen.line()
         show_findings(plan.findings)
-    if any(finding.code.endswith(_LOSSES) for finding in plan.findings):
+    from imgtool.operations.flashing.upgrade_notes import LOSSES
+
+    if any(finding.code in LOSSES for finding in plan.findings):
         text = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
         screen.paragraph(text, lead=[Span("  note       ", "dim")])
 
@@ -110,6 +107,8 @@ def _title(plan: FlashPlan) -> str:
 
 
 def _show_rows(screen: Screen, plan: FlashPlan) -> None:
+    from imgtool.operations.flashing.draft import Fate
+
     rows: list[tuple[int, tuple[Line, ...]]] = []
     if plan.erase_all:
         size = plan.target.flash_bytes
@@ -123,7 +122,7 @@ def _show_rows(screen: Screen, plan: FlashPlan) -> None:
         if any(piece.address == kept.start for piece in plan.pieces):
             continue  # what is kept by being written; the changes tell
         what = f"{kept.name}: {kept.holds}" if kept.holds else kept.name
-        verb = Span("format", "yellow") if kept.formatted else Span("keep", "green")
+        verb = Span("format", "yellow") if kept.fate is Fate.FORMATTED else Span("keep", "green")
         rows.append((kept.start, (f"0x{kept.start:06x}", f"{kept.size:,}", verb, what)))
     if rows:
         ordered = [row for _, row in sorted(rows, key=lambda item: item[0])]
@@ -175,25 +174,12 @@ def _show_boot(screen: Screen, board: Board) -> None:
         show_cure(screen, number, cure)
 
 
-def result_words(board: Board, error: ImgtoolError | None) -> str:
-    """What became of a board, in a few words."""
-    if error is not None:
-        return error.message
-    if board.transfer is None:
-        return "planned"
-    if not board.starts and board.boot is not None:
-        return f"does not start: {board.boot.verdict}"
-    return "ok" if board.transfer.verified != "no" else "ok, not verified"
-
-
 def show_table(results: Sequence[tuple[Board, ImgtoolError | None]], *, dry_run: bool) -> None:
     """Print what became of several boards: a row each, then their errors, then a line that sums up."""
-    from imgtool.cli.app import hint_for
-
     screen = stdout()
     rows: list[tuple[Line, ...]] = []
     for board, error in results:
-        good = error is None and board.starts
+        good = is_good(board, error)
         done, session = board.transfer, board.session
         time = "" if done is None else duration(done.seconds)
         size = "" if done is None else f"{done.written:,}"
@@ -209,7 +195,7 @@ def show_table(results: Sequence[tuple[Board, ImgtoolError | None]], *, dry_run:
             )
         )
     screen.table(rows, head=("port", "MAC", "bytes", "time", "result"), right=(2, 3))
-    for finding in _said(results):
+    for finding in plan_warnings(results):
         screen.paragraph(finding, lead=[Span("  note  ", "dim")])
     hints: set[str] = set()
     for board, error in results:
@@ -225,119 +211,10 @@ def show_table(results: Sequence[tuple[Board, ImgtoolError | None]], *, dry_run:
         elif not board.starts and board.boot is not None:
             words = Phrase(Name(board.port), ": ", board.boot.sentence)
             screen.paragraph(words, lead=[Span("  error  ", "bold red")])
-    count = sum(error is None and board.starts for board, error in results)
+    count = sum(is_good(board, error) for board, error in results)
     screen.line()
     screen.line(f"{len(results)} boards: {count} good, {len(results) - count} failed")
 
 
 def _word(board: Board, error: ImgtoolError | None) -> str:
     return "failed" if error is not None else result_words(board, None)
-
-
-def _said(results: Sequence[tuple[Board, ImgtoolError | None]]) -> list[str]:
-    """The warnings of all plans, each once."""
-    plans = [board.plan for board, _ in results if board.plan is not None]
-    return list(
-        dict.fromkeys(f.message for plan in plans for f in plan.findings if str(f.severity) == "warning")
-    )
-
-
-# For programs.
-
-
-_NOTHING_DONE: Final[dict[str, Any]] = dict.fromkeys(
-    (
-        "stub",
-        "baud",
-        "plan",
-        "written",
-        "erased",
-        "unchanged",
-        "verified",
-        "retries",
-        "sha256",
-        "seconds",
-        "boot",
-    )
-)
-
-
-def board_document(results: Sequence[tuple[Board, ImgtoolError | None]], note: str | None) -> str:
-    """The document about one board or several; ``note`` is one on the command line."""
-    warnings = [note] if note else []
-    warnings += _said(results) + [board.boot_note for board, _ in results if board.boot_note]
-    return document(
-        "flash",
-        ok=all(error is None and board.starts for board, error in results),
-        results=[_board_fields(board, error) for board, error in results],
-        warnings=dict.fromkeys(warnings),
-    )
-
-
-def plan_document(plan: FlashPlan, note: str | None) -> str:
-    """The document of a plan that was made without a device."""
-    fields = {
-        "port": None,
-        "chip": None,
-        "flash": {"bytes": plan.target.flash_bytes},
-        **_NOTHING_DONE,
-        "plan": {**_plan_fields(plan), "seconds": None},
-    }
-    return document("flash", ok=True, results=[fields], warnings=warnings_of(plan.findings, note))
-
-
-def _board_fields(board: Board, error: ImgtoolError | None) -> dict[str, Any]:
-    session, done, boot = board.session, board.transfer, board.boot
-    fields: dict[str, Any] = {"port": board.port, "chip": None, "flash": None}
-    if session is not None:
-        fields |= chip_fields(session)
-    fields |= _NOTHING_DONE
-    if board.plan is not None:
-        fields["plan"] = {**_plan_fields(board.plan), "seconds": round(board.seconds, 3)}
-    if session is not None and board.plan is not None:
-        fields |= {"stub": session.flasher.name if error is None else None, "baud": board.baud}
-    if done is not None:
-        fields |= {
-            "stub": done.stub,
-            "baud": done.baud,
-            "written": done.written,
-            "erased": done.erased,
-            "unchanged": done.unchanged,
-            "verified": done.verified,
-            "retries": done.retries,
-            "sha256": done.sha256,
-            "seconds": round(done.seconds, 3),
-        }
-    if boot is not None:
-        fields["boot"] = {
-            "verdict": str(boot.verdict),
-            "ok": boot.ok,
-            "sentence": boot.sentence,
-            "cause": boot.cause,
-        }
-    if error is not None:
-        from imgtool.cli.app import hint_for
-
-        kind = type(error).__name__
-        fields["error"] = {"type": kind, "message": str(error), "hint": hint_for(error), **error.data}
-    return fields
-
-
-def _plan_fields(plan: FlashPlan) -> dict[str, Any]:
-    from imgtool.cli.show.documents import header_fields
-
-    main = plan.description
-    return {
-        "kind": None if main is None else str(main.kind),
-        "firmware": None if main is None or main.firmware is None else main.firmware.name,
-        "version": None if main is None or main.firmware is None else main.firmware.version,
-        "header": None if plan.header is None else header_fields(plan.header),
-        "flash_size": None if plan.flash is None else plan.flash.name,
-        "layout": plan.rule or None,
-        "whole": plan.whole,
-        "erase_all": plan.erase_all,
-        "writes": [{"name": p.name, "address": p.address, "size": len(p.data)} for p in plan.pieces],
-        "kept": [{"name": k.name, "address": k.start, "size": k.size, "why": k.why} for k in plan.kept],
-        "changes": list(plan.changes),
-        "findings": [finding_fields(finding) for finding in plan.findings],
-    }

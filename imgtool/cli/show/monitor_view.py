@@ -1,4 +1,4 @@
-"""What the monitor shows: lines and notes on a screen, as JSON lines, or kept for a document.
+"""What the monitor shows: lines and notes on a screen, or as JSON lines.
 
 Nothing that a device sends reaches the terminal as a command, unless the user wants it so.
 """
@@ -6,67 +6,27 @@ Nothing that a device sends reaches the terminal as a command, unless the user w
 from __future__ import annotations
 
 import json
-import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.cli.show.text import Span, columns, wrapped
+from imgtool.engine.monitoring import event_fields, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from imgtool.cli.show.text import Screen
+    from imgtool.engine.monitoring import Selection
     from imgtool.operations.explain.crash_frames import Frame
     from imgtool.operations.watching.stream import WatchEvent, WatchLine, WatchNote, WatchText
 
-__all__ = ["JsonLines", "MonitorRecord", "ScreenView", "Selection", "Stamp", "View", "harmless"]
+__all__ = ["JsonLines", "ScreenView", "Stamp"]
 
 _PREFIX: Final = "-- imgtool: "
 _STYLES: Final = {"failure": "bold yellow", "verdict": "bold cyan"}
 
 _PLAIN: Final = "\x1b[0m"  # a device may have left a colour
-
-# Controls but tabs; and what Unicode has to turn directions and to hide.
-_HARMFUL: Final = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
-
-
-def harmless(text: str) -> str:
-    r"""A text as it can be shown: controls and what else drives a terminal stand as ``\x1b``."""
-    return _HARMFUL.sub(_spelled, text)
-
-
-def _spelled(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - a byte
-
-
-class View(Protocol):
-    """Who is shown what happens."""
-
-    def show(self, event: WatchEvent) -> None:
-        """Something has happened."""
-
-
-class Selection(NamedTuple):
-    """Which lines are shown: those that match the first and not the second."""
-
-    only: re.Pattern[str] | None = None
-    but: re.Pattern[str] | None = None
-
-    @property
-    def all(self) -> bool:
-        """Whether it leaves nothing out."""
-        return self.only is None and self.but is None
-
-    def takes(self, text: str) -> bool:
-        """Whether a line is shown."""
-        if self.only is not None and not self.only.search(text):
-            return False
-        return self.but is None or not self.but.search(text)
 
 
 class Stamp(NamedTuple):
@@ -180,7 +140,7 @@ class ScreenView:
                     self._screen.line(Span(_PREFIX, "dim"), "  ", Span(command, "cyan"))
 
     def _frames(self, frames: Sequence[Frame]) -> None:
-        from imgtool.cli.show.crash_report import place_words, source_words
+        from imgtool.engine.explanations import place_words, source_words
 
         width = max(len(frame.source) for frame in frames)
         room = self._screen.width - len(_PREFIX)
@@ -225,48 +185,6 @@ class ScreenView:
         self._drawn = columns(shown)
 
 
-def _note_fields(note: WatchNote) -> dict[str, Any]:
-    """A note, for JSON."""
-    from imgtool.cli.show.documents import cure_fields
-
-    return {
-        "at": round(note.at, 3),
-        "kind": note.kind,
-        "text": note.text,
-        "verdict": None if note.verdict is None else str(note.verdict),
-        "cure": None if note.cure is None else cure_fields(note.cure),
-        "frames": [frame._asdict() for frame in note.frames],
-    }
-
-
-def _line_fields(line: WatchLine) -> dict[str, Any]:
-    return {"at": round(line.at, 3), "line": line.number, "text": line.text}
-
-
-@dataclass
-class MonitorRecord:
-    """Keeps lines and notes for a document.
-
-    Attributes:
-        selection: Which lines are kept.
-        lines: Those that have ended.
-        notes: What was said.
-    """
-
-    selection: Selection
-    lines: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[dict[str, Any]] = field(default_factory=list)
-
-    def show(self, event: WatchEvent) -> None:
-        """Keep a line or a note."""
-        from imgtool.operations.watching.stream import WatchLine, WatchNote
-
-        if isinstance(event, WatchLine) and self.selection.takes(harmless(event.text)):
-            self.lines.append(_line_fields(event))
-        elif isinstance(event, WatchNote):
-            self.notes.append(_note_fields(event))
-
-
 class JsonLines:
     """Each line, note and change of speed as a line of JSON.
 
@@ -283,15 +201,8 @@ class JsonLines:
 
     def show(self, event: WatchEvent) -> None:
         """Write what has happened."""
-        from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchSpeed
-
-        if isinstance(event, WatchLine) and self._selection.takes(harmless(event.text)):
-            self._tell("line", _line_fields(event))
-        elif isinstance(event, WatchNote):
-            self._tell("note", _note_fields(event))
-        elif isinstance(event, WatchSpeed):
-            self._tell("speed", {"at": round(event.at, 3), "baud": event.baud})
-
-    def _tell(self, kind: str, fields: dict[str, Any]) -> None:
-        self._screen.stream.write(json.dumps({"event": kind, "port": self._port, **fields}) + "\n")
-        self._screen.stream.flush()
+        fields = event_fields(event, self._selection)
+        if fields is not None:
+            line = {"event": fields.pop("event"), "port": self._port, **fields}
+            self._screen.stream.write(json.dumps(line) + "\n")
+            self._screen.stream.flush()

@@ -6,13 +6,13 @@ What is said comes from the results; nothing is computed here.  Answers go to st
 from __future__ import annotations
 
 import os
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from imgtool.cli.show import text
-from imgtool.cli.show.flash_map import draw_map
-from imgtool.cli.show.part_rows import part_rows
+from imgtool.cli.show.flash_map import draw_map, style_of
 from imgtool.cli.show.text import Span
-from imgtool.formats.kinds import KINDS
+from imgtool.engine.descriptions import errors_of, file_verdict, summary_words
 from imgtool.formats.reading import FileKind, PartKind, Severity
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import bytes_and_units
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "app_details",
-    "firmware_words",
-    "image_words",
+    "part_rows",
     "show_description",
     "show_error",
     "show_findings",
@@ -40,12 +39,12 @@ __all__ = [
     "show_overview",
     "show_partitions",
     "show_pieces",
-    "summary_words",
-    "verdict_words",
 ]
 
 _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 _LONG_DIGEST: Final = 64  # bits
+_LOOSE: Final = (PartKind.UNKNOWN, PartKind.BLANK, PartKind.GAP)
+_MOST_LOOSE: Final = 40  # rows of what no format knows, and of the fill between
 _LEAST_FIRMWARE: Final = 10  # columns
 _INDENT: Final = "            "  # of a map row: two columns, the address, two columns
 
@@ -88,7 +87,8 @@ def show_description(path: str, description: Description) -> None:
     """Print what ``inspect`` found out about a file; the path is a :class:`Name`, or has one in it."""
     screen = text.stdout()
     screen.paragraph(path, style="bold")
-    screen.line(*_verdict(description))
+    verdict = file_verdict(description)
+    screen.line(f"{verdict.what}: ", Span(verdict.words, "green" if verdict.good else "bold red"))
     screen.line()
     screen.table([(Span(name, "dim"), value) for name, value in _facts(description)])
     if len(description.parts) > 1:
@@ -114,19 +114,6 @@ def show_description(path: str, description: Description) -> None:
         show_description(Phrase(path, ", inside"), description.content)
 
 
-def image_words(description: Description) -> str:
-    """What an image is, on one line."""
-    return firmware_words(description.firmware) or KINDS[description.kind].words
-
-
-def firmware_words(firmware: Firmware | None) -> str:
-    """Which firmware it is, on one line; empty for none."""
-    if firmware is None:
-        return ""
-    name = f"{firmware.name} {firmware.version or ''}".strip()
-    return f"{name}, SDK {firmware.sdk}" if firmware.sdk else name
-
-
 def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     """Print what several files are: a row each, what is wrong with which, and a line that sums up."""
     screen = text.stdout()
@@ -139,21 +126,13 @@ def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     if folder:
         screen.paragraph(Name(folder), style="bold")
     screen.table(rows, head=head, right=(1,))
-    wrong = [(path, finding) for path, each in named for finding in _errors(each)]
+    wrong = [(path, finding) for path, each in named for finding in errors_of(each)]
     if wrong:
         screen.line()
     for path, finding in wrong:
         screen.paragraph(Phrase(path, ": ", finding.message), lead=[Span("  error  ", "bold red")])
     screen.line()
     screen.line(summary_words([description for _, description in named]))
-
-
-def summary_words(descriptions: Sequence[Description]) -> str:
-    """How many files are good, on one line."""
-    damaged = sum(not description.ok and not description.foreign for description in descriptions)
-    foreign = sum(description.foreign for description in descriptions)
-    counts = f"{len(descriptions) - damaged - foreign} good, {damaged} damaged, {foreign} no ESP8266 files"
-    return f"{len(descriptions)} files: {counts}"
 
 
 def _left_beside(rows: Sequence[Sequence[str]], head: Sequence[str], screen: Screen) -> int:
@@ -174,36 +153,16 @@ def _folder_of(paths: Sequence[str]) -> str:
         return ""
 
 
-def _errors(description: Description) -> list[Finding]:
-    """The errors of a file and of what is inside it."""
-    inside = [] if description.content is None or description.ok else _errors(description.content)
-    return [f for f in description.findings if f.severity is Severity.ERROR] + inside
-
-
 def _clipped(words: str, width: int) -> str:
     return words if len(words) <= width else words[: width - 3] + "..."
 
 
 def _state(description: Description, width: int) -> Line:
-    errors = len(_errors(description))
+    errors = len(errors_of(description))
     if errors:
         return Span(f"{errors} error{'s' if errors > 1 else ''}", "bold red")
     firmware = description.firmware
     return _clipped("" if firmware is None else f"{firmware.name} {firmware.version or ''}".strip(), width)
-
-
-def verdict_words(description: Description) -> str:
-    """What a file is and whether it is whole, on one line."""
-    return "".join(part if isinstance(part, str) else part.text for part in _verdict(description))
-
-
-def _verdict(description: Description) -> list[Line]:
-    what = f"{KINDS[description.kind].words}, {bytes_and_units(description.size)}: "
-    own = sum(finding.severity is Severity.ERROR for finding in description.findings)
-    if own:
-        return [what, Span(f"{own} error{'s' if own > 1 else ''}", "bold red")]
-    checked = description.checksums or KINDS[description.kind].own_checks
-    return [what, Span("all checks hold" if checked else "nothing wrong; it has no checks", "green")]
 
 
 def _facts(description: Description) -> list[tuple[str, str]]:
@@ -264,6 +223,30 @@ def show_layout(parts: Sequence[Part], size: int) -> None:
     screen.line(_INDENT, Span(f"one cell is {bytes_and_units(drawn.cell)}", "dim"))
     screen.line()
     screen.table(part_rows(parts), head=("offset", "size", "part", "contents"), right=(1,))
+
+
+def part_rows(parts: Sequence[Part]) -> list[tuple[Line, ...]]:
+    """Offset, size, kind and contents of each part; long runs of unknown data and fill end in one row.
+
+    Args:
+        parts: In file order.
+    """
+    rows: list[tuple[Line, ...]] = []
+    for loose, run in groupby(parts, lambda part: part.kind in _LOOSE):
+        some = list(run)
+        most = _MOST_LOOSE if loose and len(some) > _MOST_LOOSE + 1 else len(some)
+        rows += [_part_row(part) for part in some[:most]]
+        if left := some[most:]:
+            size = sum(part.size for part in left)
+            words = f"and {len(left):,} more parts: --json or --html has all"
+            rows.append((f"0x{left[0].offset:06x}", f"{size:,}", Span("...", "dim"), words))
+    return rows
+
+
+def _part_row(part: Part) -> tuple[Line, ...]:
+    where = "" if part.address is None else f"at 0x{part.address:08x}"
+    contents = ", ".join(word for word in (part.note, where) if word)
+    return f"0x{part.offset:06x}", f"{part.size:,}", Span(str(part.kind), style_of(part.kind)), contents
 
 
 def _show_legend(screen: Screen, legend: Sequence[tuple[str, str, str]]) -> None:

@@ -53,9 +53,9 @@ def complaint(problem: Exception, number: int, offset: int) -> Finding:
     return error("record", f"line {number}: no record of that kind exists", offset)
 
 
-def cut_if_last(problem: Finding, data: bytes) -> Finding:
-    """The same problem, or that the file is cut if it ends inside the record that the problem is about."""
+def cut_if_last(problem: Finding, number: int, data: bytes) -> Finding:
+    """A problem with line ``number``, or that the file is cut if it ends inside the record there."""
     start = problem.offset or 0
     if problem.code != "record" or b"\n" in data[start:]:
         return problem
-    return error("cut", f"the file is cut short: it ends inside {problem.message.partition(':')[0]}", start)
+    return error("cut", f"the file is cut short: it ends inside line {number}", start)

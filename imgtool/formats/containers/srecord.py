@@ -76,7 +76,7 @@ def _records(data: bytes) -> RecordScan:
     for number, offset, record in numbered(data):
         unpacked = _unpack(record, number, offset)
         if isinstance(unpacked, Finding):
-            return runs.scan(cut_if_last(unpacked, data), (), start)
+            return runs.scan(cut_if_last(unpacked, number, data), (), start)
         kind, address, payload = unpacked
         if ended:
             problem = error("trailing", f"line {number}: there is more behind the end record", offset)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Const, Int8ul, Int16ul, Int32ul, Struct
 
-from imgtool.errors import FormatError
+from imgtool.errors import CutError, FormatError
 from imgtool.formats.images.version1 import trailing
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.wire import built, parse_at
@@ -160,7 +160,7 @@ def scan(data: bytes, offset: int = 0) -> ArchiveScan:
         start = _aligned(offset + _HEADER.sizeof() + fields.name_size)
         end = _aligned(start + fields.stored_size)
         if start + fields.stored_size > len(data):
-            cut = FormatError(
+            cut = CutError(
                 f"file {len(files)} is cut short",
                 offset=start,
                 expected=f"{fields.stored_size:,} bytes",
@@ -192,7 +192,7 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     part = Part(PartKind.USER_DATA, offset, end - offset, note=note, value=EspFs(found.files))
     if found.problem is None:
         return Reading(FileKind.ESPFS, (part,))
-    cut = "cut short" in found.problem.message
+    cut = isinstance(found.problem, CutError)
     message = f"{found.problem.message}: the archive is {'cut' if cut else 'damaged'}, its end was not found"
     finding = Finding(Severity.ERROR, "cut" if cut else "damaged", message, found.problem.offset)
     return Reading(FileKind.ESPFS, (part,), findings=(finding,))

@@ -6,10 +6,13 @@ values and mostly nothing else of it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["KEEP", "HeaderChange", "Piece"]
+__all__ = ["KEEP", "HeaderChange", "Piece", "address_in_name"]
+
+_ADDRESS_IN_NAME: Final = re.compile(r"0x([0-9a-f]{5,6})\.bin\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +57,9 @@ class HeaderChange:
 
 KEEP: Final = HeaderChange()
 """No change."""
+
+
+def address_in_name(name: str) -> int | None:
+    """The flash address that a file's name ends in, as in ``0x10000.bin``; None where it does not."""
+    match = _ADDRESS_IN_NAME.search(name)
+    return None if match is None else int(match[1], 16)

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.device_settings import Reader
 
 __all__ = [
-    "CHECKS",
     "FlashContent",
     "check_contents",
     "check_layout",
@@ -48,16 +47,6 @@ __all__ = [
     "waive",
 ]
 
-CHECKS: Final = {
-    "chip": "an image for another chip, or no image at all",
-    "damaged": "an image that is cut, or has a wrong checksum",
-    "fit": "an image that does not fit beside what the firmware keeps, or states more flash than there is",
-    "mode": "an image with the wrong flash mode for an ESP8285, which cannot be changed",
-    "place": "an image at an address where it does not belong",
-    "sector": "bytes of a sector that would be lost, as the flash cannot be read",
-    "size": "an image header with the wrong size, which cannot be changed",
-}
-"""The checks that can be waived, by name, and what each refuses."""
 
 _SDKS_OWN: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM)
 

@@ -6,7 +6,8 @@ Values only.  The steps are plan.py's, and those of the modules beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.operations.assemble.merge import KEEP
 from imgtool.operations.flashing.header import DETECT
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.merge import HeaderChange, Piece
     from imgtool.operations.inspect.device_settings import KeptPage, Reader
 
-__all__ = ["Device", "Draft", "FlashRequest", "Kept", "Place", "Target"]
+__all__ = ["Device", "Draft", "Fate", "FlashRequest", "Kept", "Place", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class FlashRequest:
             only looks, ``none`` does not look; every other choice writes.
         fresh_settings: Whether NodeMCU's record page comes from the image, not from the device.
         erase_all: Whether the whole flash is erased first.
-        force: Names of the checks that are waived, see :data:`imgtool.operations.flashing.checks.CHECKS`.
+        force: Names of the checks that are waived, see :data:`imgtool.operations.flashing.waivers.CHECKS`.
     """
 
     pieces: tuple[Piece, ...] = ()
@@ -68,6 +69,14 @@ class FlashRequest:
     force: frozenset[str] = frozenset()
 
 
+class Fate(Enum):
+    """What becomes of a stretch of the device's flash that stays."""
+
+    UNTOUCHED = "untouched"  # nothing is written there
+    FORMATTED = "formatted"  # nothing is written there, and the first boot of the firmware formats it
+    WRITTEN_BACK = "written back"  # it is written with what the device has there
+
+
 class Kept(NamedTuple):
     """A stretch of the device's flash that stays as it is.
 
@@ -75,22 +84,26 @@ class Kept(NamedTuple):
         name: What it is.
         start: Flash address.
         size: Bytes.
-        holds: A few words on what is there, None where nothing is known of it.
-        formatted: Whether the first boot will format it, so that its contents do not stay.
+        fate: What becomes of it.
+        holds: A few words on what is there, where that is known.
     """
 
     name: str
     start: int
     size: int
-    holds: str | None = None
-    formatted: bool = False
+    fate: Fate = Fate.UNTOUCHED
+    holds: str = ""
 
     @property
     def why(self) -> str:
-        """What is there, or why it stays, in words."""
-        if self.holds is not None:
-            return self.holds
-        return "not written; the first boot formats it" if self.formatted else "not written"
+        """A few words on what is there, or why it stays."""
+        return _WHY.get(self.fate, self.holds)
+
+
+_WHY: Final = {
+    Fate.UNTOUCHED: "not written",
+    Fate.FORMATTED: "not written; the first boot formats it",
+}
 
 
 @dataclass(slots=True)

@@ -46,6 +46,7 @@ from imgtool.operations.flashing.checks import (
 from imgtool.operations.flashing.draft import (
     Device,
     Draft,
+    Fate,
     FlashRequest,
     Kept,
     Place,
@@ -317,7 +318,9 @@ def _put_page(draft: Draft, page: KeptPage, *, init_data: bool) -> None:
     draft.pieces = over(draft.pieces, [Piece(PAGE_ADDRESS, page.data, "record page of the device")])
     draft.changes.append(f"the record page of the device is kept: {page.holds}")
     draft.changes += page.changes
-    draft.kept.append(Kept("record page", PAGE_ADDRESS, nodemcu_page.PAGE_SIZE, page.holds))
+    draft.kept.append(
+        Kept("record page", PAGE_ADDRESS, nodemcu_page.PAGE_SIZE, Fate.WRITTEN_BACK, page.holds)
+    )
 
 
 # --- named places ---
@@ -420,7 +423,7 @@ def _note_formatted(draft: Draft, place: Place) -> None:
     """Say of the partition of files that its contents do not stay."""
     region = place.layout.find(PartKind.SPIFFS)
     start = None if region is None else region.start
-    draft.kept = [kept._replace(formatted=True) if kept.start == start else kept for kept in draft.kept]
+    draft.kept = [kept._replace(fate=Fate.FORMATTED) if kept.start == start else kept for kept in draft.kept]
 
 
 def _files(place: Place, content: FlashContent, device: Device) -> tuple[Region, ...]:

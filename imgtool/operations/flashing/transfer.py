@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from imgtool.chip import SECTOR
 from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import BLOCK
-from imgtool.device.link import RefusedError
-from imgtool.device.session import ProtectedError
-from imgtool.errors import ChipError, LayoutError, PortError, VerifyError
+from imgtool.errors import ChipError, LayoutError, PortError, ProtectedError, RefusedError, VerifyError
 from imgtool.operations.assemble.merge import Piece
 from imgtool.quantities import in_bytes
 
@@ -56,7 +54,7 @@ _WORTH_A_BLOCK: Final = 4  # blank sectors among data for which a block is erase
 _MOSTLY_DATA: Final = 6  # data sectors in a block from which the blank ones are written along
 _MOST_OF_IT: Final = 0.75
 _SHOWN: Final = 16
-_READS_BACK_WRONG: Final = "0108"  # the ROM's status
+_READS_BACK_WRONG: Final = bytes.fromhex("0108")  # the ROM's status
 
 # For estimates; the typical times of data sheets, and the digest's speed that docs/virtual/timing.md names.
 _PAGE_S, _SECTOR_S, _BLOCK_S, _DIGEST_RATE = 0.0007, 0.045, 0.15, 650_000
@@ -220,7 +218,7 @@ class _TransferRun:
         if attempt >= most:
             if (
                 isinstance(error, RefusedError)
-                and error.found == _READS_BACK_WRONG
+                and error.status == _READS_BACK_WRONG
                 and error.offset is not None
             ):
                 raise VerifyError(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.device_settings import Reader
     from imgtool.operations.upgrade.values import AdvicePoint
 
-__all__ = ["upgrade_findings"]
+__all__ = ["LOSSES", "upgrade_findings"]
 
 _WORDS: Final = {
     Topic.FILES: ("files", "files"),
@@ -50,6 +50,12 @@ _STEP: Final = 0x100
 _FREE: Final = b"\xff" * 8  # behind the last record, and where no file system was ever used
 _ELSEWHERE: Final = "; files at other places were not looked for, and the new firmware does not find them"
 _LOST: Final = (AdviceVerdict.FORMATTED, AdviceVerdict.OVERWRITTEN, AdviceVerdict.LOST)
+
+LOSSES: Final = frozenset(
+    {f"{code}-{verdict}" for code, _ in _WORDS.values() for verdict in _LOST}
+    | {"filesystem-formatted", "filesystem-overwritten"}
+)
+"""Codes of the findings by which something is lost: those of here, and those of a plan on file systems."""
 
 
 def upgrade_findings(draft: Draft, place: Place, content: FlashContent, device: Device) -> list[Finding]:

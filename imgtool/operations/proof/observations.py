@@ -18,7 +18,6 @@ from imgtool.chip import SECTOR
 from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import BLOCK, FlashRegisters
 from imgtool.device.identity import UART_DIVIDER, identify_chip
-from imgtool.device.link import LineError
 from imgtool.device.own_stub import (
     ERASED,
     OwnFlasher,
@@ -39,7 +38,7 @@ from imgtool.device.protocol import (
 )
 from imgtool.device.session import BAUDS
 from imgtool.device.stub import OWN, own_stub, start_stub
-from imgtool.errors import ChipError, LayoutError, PortError, VerifyError
+from imgtool.errors import ChipError, LayoutError, LineError, PortError, VerifyError
 from imgtool.operations.proof.assumptions import (
     ASSUMPTIONS,
     BLANK_RATE,

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, SECTOR
-from imgtool.errors import FormatError, LayoutError
+from imgtool.errors import FormatError, LayoutError, PartitionError
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.init_data import SETS
 from imgtool.formats.regions.nodemcu_page import PartitionTable, Record, RecordPage
@@ -355,8 +355,9 @@ def _with_record(page: RecordPage, record: Record) -> bytes:
 
 
 def _index_of(table: PartitionTable, error: LayoutError) -> int:
-    names = [f"partition {entry.name} " in f"{error.message} " for entry in table.entries]
-    return names.index(True) if True in names else 0
+    if not isinstance(error, PartitionError):
+        return 0
+    return next((at for at, entry in enumerate(table.entries) if entry.name == error.partition), 0)
 
 
 def _checks(program: bytes, firmware: Firmware) -> bool:

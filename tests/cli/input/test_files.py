@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.input.files import read_file, write_file
+from imgtool.errors import UsageError
 from tests.support import Command, Put
 
 

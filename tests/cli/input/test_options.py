@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.chip import FLASH_MODES
-from imgtool.cli.input.arguments import NAMED_PLACES, UsageError, expand_arguments
+from imgtool.cli.input.arguments import NAMED_PLACES, expand_arguments
 from imgtool.cli.input.options import (
     OutputFormat,
     Placed,
@@ -17,6 +17,7 @@ from imgtool.cli.input.options import (
     number,
     size_name,
 )
+from imgtool.errors import UsageError
 from tests.support import Put
 
 

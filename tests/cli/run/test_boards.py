@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.run.boards import BoardLog, LogRow, side_by_side
-from imgtool.errors import ChipError
+from imgtool.errors import ChipError, UsageError
 
 ROW = LogRow(
     "2026-01-02T03:04:05+00:00", "COM3", "5c:cf:7f:00:00:01", "c84016", "00", "rom", "no", 'say "so", ok'

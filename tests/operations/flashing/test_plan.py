@@ -16,8 +16,8 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import RecordPage
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.merge import HeaderChange, Piece
-from imgtool.operations.flashing.checks import CHECKS
 from imgtool.operations.flashing.plan import FlashPlan, FlashRequest, Reader, Target, plan_flash
+from imgtool.operations.flashing.waivers import CHECKS
 from imgtool.operations.inspect.describe import describe
 from tests.strategies import NO_SHRINKING
 from tests.support import CORPUS_VARIABLE, IMAGES, IROM, aggregate, codes, flipped, real, said

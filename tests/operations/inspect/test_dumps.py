@@ -10,7 +10,7 @@ import pytest
 
 from fixtures import dumps
 from imgtool.cli import app
-from imgtool.cli.show.documents import description_fields
+from imgtool.engine.documents import description_fields
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, codes, holes, said, spans
 

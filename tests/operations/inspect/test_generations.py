@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from fixtures import dumps
-from imgtool.cli.show.documents import description_fields
+from imgtool.engine.documents import description_fields
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, holes, said, spans
 

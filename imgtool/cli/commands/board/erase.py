@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 import typer
 
 from imgtool.chip import SECTOR
-from imgtool.cli.input.arguments import InterruptedRunError, JsonOption, UsageError
-from imgtool.cli.run.connecting import (
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.connection import (
     BaudOption,
     EventsOption,
     NoStubOption,
@@ -16,6 +16,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
+from imgtool.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from imgtool.device.events import Listener
@@ -48,7 +49,8 @@ def erase(
 
     Example: imgtool erase init-data
     """
-    from imgtool.cli.run.connecting import connect_options, connected, port_name
+    from imgtool.cli.input.connection import connect_options, port_name
+    from imgtool.cli.run.connecting import connected
     from imgtool.cli.show.progress import Progress
 
     # esptool's name for it says what is to be erased.
@@ -150,13 +152,11 @@ def _erase(
 
 def _report(regions: tuple[EraseRange, ...], seconds: float, session: Session, *, as_json: bool) -> None:
     if as_json:
-        from imgtool.cli.run.connecting import chip_fields
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.chips import work_fields
+        from imgtool.engine.documents import document
 
         fields = {
-            **chip_fields(session),
-            "stub": session.flasher.name,
-            "baud": session.baud,
+            **work_fields(session),
             "erased": [region._asdict() for region in regions],
             "verified": "digest" if session.flasher.digests else "no",
             "seconds": round(seconds, 3),

@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.cli.input.arguments import InterruptedRunError, JsonOption, UsageError
-from imgtool.cli.input.flash_request import (
-    DETECT,
-    KEEP,
-    PROTECTION,
-    VERIFY,
-    DetectSizeOption,
-    ForceOption,
-    OldDetectSizeOption,
-    Order,
-    checks_of,
-    ports_of,
-    request_of,
-    target_of,
-)
-from imgtool.cli.input.options import FreqOption, ImagesArgument, InitDataOption, ModeOption, SetOption
-from imgtool.cli.run.connecting import (
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.connection import (
     BaudOption,
     EventsOption,
     NoStubOption,
     PortsOption,
     ResetOption,
     StubOption,
+    ports_of,
 )
-from imgtool.errors import ChipError, ImgtoolError, PortError
+from imgtool.cli.input.flash_request import (
+    DETECT,
+    KEEP,
+    VERIFY,
+    DetectSizeOption,
+    ForceOption,
+    OldDetectSizeOption,
+    Order,
+    checks_of,
+    request_of,
+    target_of,
+)
+from imgtool.cli.input.options import FreqOption, ImagesArgument, InitDataOption, ModeOption, SetOption
+from imgtool.errors import ChipError, ImgtoolError, InterruptedRunError, PortError, ProtectedError, UsageError
+from imgtool.operations.flashing.waivers import PROTECTION
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -43,14 +43,12 @@ if TYPE_CHECKING:
     from imgtool.cli.show.progress import Progress
     from imgtool.device.events import Event, Listener
     from imgtool.device.session import Session
-    from imgtool.operations.explain.log import Explanation
-    from imgtool.operations.flashing.plan import FlashPlan, FlashRequest
-    from imgtool.operations.flashing.transfer import Transfer
+    from imgtool.engine.flashing import Board
+    from imgtool.operations.flashing.plan import FlashRequest
 
-__all__ = ["Board", "flash"]
+__all__ = ["flash"]
 
 _BOOT_SECONDS: Final = 2.0
-_FAILED: Final = 1
 
 
 def flash(
@@ -102,8 +100,8 @@ def flash(
 
     Example: imgtool flash nodemcu.bin
     """
+    from imgtool.cli.input.connection import connect_options
     from imgtool.cli.run.boards import BoardLog
-    from imgtool.cli.run.connecting import connect_options
     from imgtool.cli.show.progress import Progress
 
     if verify not in VERIFY:
@@ -152,7 +150,8 @@ def flash(
 
 def _plan_offline(request: FlashRequest, size: str, note: str | None, *, as_json: bool) -> None:
     from imgtool.chip import flash_size
-    from imgtool.cli.show.flash_report import plan_document, show_offline
+    from imgtool.cli.show.flash_report import show_offline
+    from imgtool.engine.flashing import plan_document
     from imgtool.operations.flashing.plan import Target, plan_flash
 
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=flash_size(size).bytes)
@@ -161,50 +160,6 @@ def _plan_offline(request: FlashRequest, size: str, note: str | None, *, as_json
         typer.echo(plan_document(plan, note))
     else:
         show_offline(plan, size, note)
-
-
-# Boards.
-
-
-@dataclass
-class Board:
-    """What is known of a board so far, and what was done to it.
-
-    Attributes:
-        port: Its port.
-        session: The connection to it.
-        plan: What is to be written.
-        seconds: How long that will take, about.
-        baud: The speed to work at.
-        transfer: What was written.
-        boot: How the firmware started.
-        boot_note: Why that is not known.
-        left: What a run that breaks off now leaves.
-    """
-
-    port: str
-    session: Session | None = None
-    plan: FlashPlan | None = None
-    seconds: float = 0.0
-    baud: int = 0
-    transfer: Transfer | None = None
-    boot: Explanation | None = None
-    boot_note: str = ""
-    left: str = "nothing was written"
-
-    @property
-    def boots(self) -> bool:
-        """Whether what was written has an image that the ROM boots; else a boot says nothing about it."""
-        return self.plan is not None and self.plan.header is not None
-
-    @property
-    def starts(self) -> bool:
-        """Whether nothing says that the firmware does not start."""
-        from imgtool.operations.explain.values import Verdict
-
-        if not self.boots or self.boot is None or self.boot.ok or self.boot.foreign:
-            return True
-        return self.boot.verdict in (Verdict.UNFINISHED, Verdict.NOTHING_KNOWN, Verdict.WRONG_BAUD)
 
 
 @dataclass
@@ -220,7 +175,8 @@ class _BoardsRun:
 
     def one(self, port: str) -> int:
         """Flash one board; its plan and its result are printed as they come."""
-        from imgtool.cli.show.flash_report import board_document, result_words, show_plan, show_result
+        from imgtool.cli.show.flash_report import show_plan, show_result
+        from imgtool.engine.flashing import board_document, code_of_boards, result_words
 
         def planned(board: Board) -> None:
             if not self.as_json:
@@ -242,13 +198,13 @@ class _BoardsRun:
             typer.echo(board_document([(board, None)], self.note))
         elif not self.order.dry_run:
             show_result(board, self.order.verify)
-        return 0 if board.starts else _FAILED
+        return code_of_boards([(board, None)])
 
     def many(self, ports: list[str]) -> int:
         """Flash boards side by side; a table tells what became of each."""
-        from imgtool.cli.app import exit_code_of
         from imgtool.cli.run.boards import side_by_side
-        from imgtool.cli.show.flash_report import board_document, result_words, show_table
+        from imgtool.cli.show.flash_report import show_table
+        from imgtool.engine.flashing import board_document, code_of_boards, result_words
 
         def work(port: str) -> Board:
             try:
@@ -269,14 +225,11 @@ class _BoardsRun:
             typer.echo(board_document(results, self.note))
         else:
             show_table(results, dry_run=self.order.dry_run)
-        codes = [
-            exit_code_of(error) if error is not None else 0 if board.starts else _FAILED
-            for board, error in results
-        ]
-        return max(codes)
+        return code_of_boards(results)
 
     def _flash(self, port: str, planned: Callable[[Board], None]) -> Board:
         from imgtool.cli.run.connecting import connected, reader_of
+        from imgtool.engine.flashing import Board
         from imgtool.operations.flashing.plan import plan_flash
         from imgtool.operations.flashing.transfer import Job, estimate, transfer
 
@@ -314,23 +267,20 @@ class _BoardsRun:
             if not session.run_firmware():
                 board.boot_note = "reset the board to start the firmware: its port cannot do it"
             elif self.order.boot_check:
-                log = session.read_boot_log(_BOOT_SECONDS)
-                board.boot, board.boot_note = _explained(log)
+                board.look_at(session.read_boot_log(_BOOT_SECONDS))
         except PortError as error:
             board.boot_note = Phrase("whether the firmware starts is not known: ", error.phrase)
 
     def _told(self, error: BaseException, board: Board) -> ImgtoolError:
         """The error as it is told: what a broken run has left is said with it."""
-        from imgtool.device.session import ProtectedError
-
         if isinstance(error, KeyboardInterrupt):
             told: ImgtoolError = InterruptedRunError(f"interrupted: {board.left}")
-            if board.left != Board.left:
+            if board.touched:
                 told.add_note("the same command again repairs it")
         elif isinstance(error, ImgtoolError):
             told = error
             broken = isinstance(error, PortError | ChipError) and not isinstance(error, ProtectedError)
-            if broken and board.left != Board.left:
+            if broken and board.touched:
                 told.add_note(f"{board.left}; the same command again repairs it")
         else:
             raise error
@@ -342,7 +292,7 @@ class _BoardsRun:
         from datetime import datetime
 
         from imgtool.cli.run.boards import LogRow
-        from imgtool.cli.show.flash_report import result_words
+        from imgtool.engine.flashing import result_words
 
         session, done = board.session, board.transfer
         self.log.add(
@@ -361,12 +311,3 @@ class _BoardsRun:
 
 def _error_of(outcome: BoardOutcome[Board]) -> ImgtoolError | None:
     return outcome.error if isinstance(outcome.error, ImgtoolError) else None
-
-
-def _explained(log: bytes) -> tuple[Explanation | None, str]:
-    """What a boot log says, or why it says nothing."""
-    from imgtool.engine.boot_logs import explain
-
-    if not log.strip():
-        return None, "the chip said nothing after the reset: whether the firmware starts is not known"
-    return explain(log), ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
-from imgtool.cli.run.connecting import (
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.connection import (
     BaudOption,
     EventsOption,
     NoStubOption,
@@ -16,7 +16,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
-from imgtool.quantities import capacity
+from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from imgtool.device.flash_chip import FlashChip
@@ -51,11 +51,12 @@ def id(  # noqa: A001 - the name of the command
     Example: imgtool id --port /dev/ttyUSB0
     """
     if flash_id is not None:
-        _show_known(_parsed(" ".join([flash_id, *(more or [])])), as_json=json)
+        _showknown_rows(_parsed(" ".join([flash_id, *(more or [])])), as_json=json)
         return
     if more:
         raise UsageError(f"Got unexpected extra argument ({more[0]})")
-    from imgtool.cli.run.connecting import connect_options, connected, port_name
+    from imgtool.cli.input.connection import connect_options, port_name
+    from imgtool.cli.run.connecting import connected
     from imgtool.cli.show.progress import Progress
 
     options = connect_options(baud, stub, reset, no_stub=no_stub)
@@ -77,69 +78,36 @@ def _parsed(text: str) -> FlashChip:
     return FlashChip(bytes.fromhex(digits))
 
 
-def _capacity(flash: FlashChip) -> str:
+def _showknown_rows(flash: FlashChip, *, as_json: bool) -> None:
+    from imgtool.engine.chips import known_fields, known_rows
 
-    if flash.bytes is None:
-        return "not known: neither the ID nor SFDP tells"
-    by_id = type(flash)(flash.id).bytes
-    how = "its ID" if flash.sfdp_bytes is None else "SFDP"
-    if flash.sfdp_bytes is not None and flash.sfdp_bytes == by_id:
-        how = "its ID and SFDP"
-    code = flash.id[2]
-    power = f", 2^{code} bytes" if flash.sfdp_bytes is None and flash.bytes == 1 << code else ""
-    return f"{capacity(flash.bytes)} ({flash.bytes:,} bytes), by {how}{power}"
-
-
-def _known(flash: FlashChip) -> list[tuple[str, str]]:
-    """What is known of a flash, a row for each thing."""
-    from imgtool.flash_parts import FLASH_PARTS
-
-    code = f"0x{flash.id[0]:02x}"
-    part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
-    rows = [
-        ("flash ID", f"{flash.id[:1].hex()} {flash.id[1:].hex()}"),
-        ("manufacturer", f"{flash.manufacturer or 'not known'}, code {code}"),
-        ("part", "not in imgtool's table" if part is None else part.name),
-        ("capacity", _capacity(flash)),
-    ]
-    by_id = type(flash)(flash.id).bytes
-    if flash.sfdp_bytes is not None and by_id is not None and by_id != flash.sfdp_bytes:
-        rows.append(("contradiction", f"the ID says {by_id:,} bytes; SFDP counts"))
-    return rows
-
-
-def _fields(flash: FlashChip) -> dict[str, Any]:
-    from imgtool.cli.run.connecting import flash_fields
-    from imgtool.flash_parts import FLASH_PARTS
-
-    cite = next((part.cite for part in FLASH_PARTS if part.id == flash.id), None)
-    return {**flash_fields(flash), "cite": cite}
-
-
-def _show_known(flash: FlashChip, *, as_json: bool) -> None:
     if as_json:
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.documents import document
 
-        typer.echo(document("id", ok=True, results=[{"flash": _fields(flash)}]))
+        typer.echo(document("id", ok=True, results=[{"flash": known_fields(flash)}]))
         return
     from imgtool.cli.show.text import Span, stdout
 
     screen = stdout()
-    screen.table([(Span(name, "dim"), value) for name, value in _known(flash)])
-    cite = _fields(flash)["cite"]
+    screen.table([(Span(name, "dim"), value) for name, value in known_rows(flash)])
+    cite = known_fields(flash)["cite"]
     if cite:
         # Not wrapped: an address is there to be copied.
         screen.line("  ", Span("known from    ", "dim"), cite)
 
 
 def _show(session: Session, *, as_json: bool) -> None:
-    from imgtool.cli.run.connecting import chip_fields
+    from imgtool.engine.chips import chip_fields, known_fields, known_rows
 
     chip = session.chip
     if as_json:
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.documents import document
 
-        fields = {**chip_fields(session), "flash": _fields(session.flash), "reset": session.reset_used}
+        fields = {
+            **chip_fields(session),
+            "flash": known_fields(session.flash),
+            "reset": session.reset_used,
+        }
         typer.echo(document("id", ok=True, results=[fields]))
         return
     from imgtool.cli.show.text import Span, stdout
@@ -150,6 +118,6 @@ def _show(session: Session, *, as_json: bool) -> None:
         ("chip ID", f"{chip.chip_id} (0x{chip.chip_id:08x})"),
         ("MAC", chip.mac),
         ("crystal", f"{chip.crystal_mhz} MHz"),
-        *_known(session.flash),
+        *known_rows(session.flash),
     ]
     stdout().table([(Span(name, "dim"), value) for name, value in rows])

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import InterruptedRunError, JsonOption, UsageError
-from imgtool.cli.run.connecting import PortOption
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.connection import PortOption
+from imgtool.errors import InterruptedRunError, UsageError
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.cli.run.monitor_loop import Ended, MonitorPlan, MonitorRun
-    from imgtool.cli.show.monitor_view import MonitorRecord, ScreenView, Selection, View
+    from imgtool.cli.show.monitor_view import ScreenView
     from imgtool.device.port import Wire
+    from imgtool.engine.monitoring import MonitorRecord, Selection, View
     from imgtool.formats.elf.symbols import ElfSymbols
 
 __all__ = ["monitor"]
@@ -88,7 +90,7 @@ def monitor(
     Example: imgtool monitor --log boot.log
     """
     from imgtool.cli.run.monitor_loop import MonitorPlan
-    from imgtool.cli.show.monitor_view import Selection
+    from imgtool.engine.monitoring import Selection
 
     if seconds is not None and seconds <= 0:
         raise UsageError("not a time", expected="seconds, more than 0", found=f"{seconds:g}")
@@ -105,11 +107,12 @@ def monitor(
     pattern = _pattern(until)
     symbols = []
     if elf:
-        from imgtool.cli.show.crash_report import read_symbols
+        from imgtool.cli.input.files import read_symbols
 
         symbols = read_symbols(elf)
+    from imgtool.cli.input.connection import port_name
     from imgtool.cli.input.files import open_recording
-    from imgtool.cli.run.connecting import open_wire, port_name
+    from imgtool.cli.run.connecting import open_wire
 
     with ExitStack() as resources:
         record = resources.enter_context(open_recording(log))
@@ -208,7 +211,8 @@ def _views(name: str, look: Look) -> tuple[list[View], ScreenView | None, Monito
     from datetime import datetime
 
     from imgtool.cli.show import text
-    from imgtool.cli.show.monitor_view import JsonLines, MonitorRecord, ScreenView, Stamp
+    from imgtool.cli.show.monitor_view import JsonLines, ScreenView, Stamp
+    from imgtool.engine.monitoring import MonitorRecord
 
     views: list[View] = []
     screen = record = None
@@ -237,7 +241,7 @@ def _opening(wire: Wire, hands: Hands, *, keys: bool) -> tuple[str, ...]:
 
 
 def _print_document(run: MonitorRun, record: MonitorRecord, ended: Ended, look: Look, *, ok: bool) -> None:
-    from imgtool.cli.show.documents import document
+    from imgtool.engine.documents import document
 
     fields = {
         "port": run.wire.name,

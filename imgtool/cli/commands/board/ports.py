@@ -1,39 +1,21 @@
-"""``imgtool ports``: the serial ports that are there, and why one cannot be opened.
-
-Also the cures for ports that cannot be opened, which every command that opens one shows.
-"""
+"""``imgtool ports``: the serial ports that are there, and why one cannot be opened."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from imgtool.cli.input.arguments import JsonOption
-from imgtool.errors import PortError
 from imgtool.phrase import Name
 
 if TYPE_CHECKING:
     from imgtool.device.port import PortInfo
 
-__all__ = ["cure_of", "ports"]
+__all__ = ["ports"]
 
 _NONE_THERE: Final = "no serial port is there"
 _NONE_LIKELY: Final = "none of them is a USB serial adapter that imgtool knows"
-
-# Groups that give more than serial ports: nobody should join one for that.
-_MIGHTY: Final = ("root", "wheel", "sudo", "admin", "adm")
-
-_PLUG_IN: Final = "plug the board in with a cable that has data lines, and install the driver of its adapter"
-
-_CURES: Final = {
-    "missing": f"imgtool ports shows what is there; {_PLUG_IN}",
-    "not-a-port": "imgtool ports shows the names of ports",
-    "refused": "start the server at that address, or mend the address",
-    "several": "choose one with --port",
-    "lost": "plug it in again, directly or by another cable, and run the command again",
-    "other": "unplug it and plug it in again; imgtool ports shows what is there",
-}
 
 
 def ports(json: JsonOption = False) -> int:
@@ -45,78 +27,25 @@ def ports(json: JsonOption = False) -> int:
 
     found = list_ports()
     if json:
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.chips import port_fields
+        from imgtool.engine.documents import document
 
         warnings = [] if any(port.likely for port in found) else [_NONE_LIKELY if found else _NONE_THERE]
-        typer.echo(document("ports", ok=bool(found), results=map(_fields, found), warnings=warnings))
+        typer.echo(document("ports", ok=bool(found), results=map(port_fields, found), warnings=warnings))
     else:
         _show(found)
     return 0 if found else 1
 
 
-def cure_of(error: PortError) -> str | None:
-    """What to do about a port that cannot be used, None where nothing is known about it."""
-    facts: dict[str, Any] = dict(error.data)
-    reason = facts.get("reason")
-    if reason == "permission":
-        return _permission(facts)
-    if reason == "busy":
-        return _busy(facts)
-    if reason == "missing" and facts.get("suspect"):
-        return (
-            f"{facts['suspect']} is running, which takes some adapters for Braille displays: remove it (on"
-            f" Debian and Ubuntu: sudo apt remove {facts['suspect']}), then plug the board in again"
-        )
-    if reason == "lost" and "pid" in facts:
-        return f"end {facts['program']} (pid {facts['pid']}), and run the command again"
-    return _CURES.get(str(reason))
-
-
-def _permission(facts: dict[str, Any]) -> str:
-    group = facts.get("group")
-    if group is None or group in _MIGHTY or facts.get("in_session"):
-        return "give your user access to it by a udev rule; sudo chmod a+rw PORT holds until it is unplugged"
-    if facts.get("member"):
-        return f"log out and in again: group {group} counts from the next login on"
-    return f"sudo usermod -aG {group} $USER, then log out and in again"
-
-
-def _busy(facts: dict[str, Any]) -> str:
-    name = facts.get("program") or facts.get("suspect")
-    if name == "ModemManager":
-        return "wait half a minute, or stop it: sudo systemctl stop ModemManager"
-    if name:
-        return f"end {name} (pid {facts['pid']}), or choose another port"
-    return "close the serial monitor or other program that has it open, or choose another port"
-
-
-def _fields(port: PortInfo) -> dict[str, Any]:
-    failure = port.failure
-    problem = None
-    if failure is not None:
-        facts = {name: value for name, value in failure.data.items() if name != "source"}
-        problem = {"message": failure.message, "hint": cure_of(failure), **facts}
-    return {
-        "path": port.path,
-        "adapter": port.adapter,
-        "driver": port.driver,
-        "vid": port.vid,
-        "pid": port.pid,
-        "serial_number": port.serial_number,
-        "product": port.product,
-        "likely": port.likely,
-        "problem": problem,
-    }
-
-
 def _show(found: tuple[PortInfo, ...]) -> None:
     from imgtool.cli.show import text
     from imgtool.cli.show.text import Span
+    from imgtool.engine.hints import PLUG_IN, cure_of_port
 
     screen = text.stdout()
     if not found:
         screen.paragraph(f"{_NONE_THERE}.")
-        screen.paragraph(_PLUG_IN, lead=[Span("  cure  ", "bold")])
+        screen.paragraph(PLUG_IN, lead=[Span("  cure  ", "bold")])
         return
     rows = [
         (
@@ -133,7 +62,7 @@ def _show(found: tuple[PortInfo, ...]) -> None:
             screen.line()
             lead = [Span(f"{port.path}  ", "bold")]
             screen.paragraph(f"cannot be opened: {port.problem}", lead=lead)
-            screen.paragraph(cure_of(port.failure) or "", lead=[Span("  cure  ", "bold")])
+            screen.paragraph(cure_of_port(port.failure) or "", lead=[Span("  cure  ", "bold")])
     if not any(port.likely for port in found):
         screen.line()
         screen.paragraph(_NONE_LIKELY, lead=[Span("  note  ", "dim")])

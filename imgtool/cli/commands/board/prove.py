@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.cli.input.arguments import InterruptedRunError, JsonOption, UsageError
-from imgtool.cli.run.connecting import BaudOption, EventsOption, PortOption, ResetOption
-from imgtool.errors import ImgtoolError, LayoutError, VerifyError
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.connection import BaudOption, EventsOption, PortOption, ResetOption
+from imgtool.errors import ImgtoolError, InterruptedRunError, LayoutError, UsageError, VerifyError
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from imgtool.cli.show.progress import Progress
     from imgtool.device.session import Session
-    from imgtool.operations.proof.assumptions import Observation, Proof
+    from imgtool.operations.proof.assumptions import Proof
     from imgtool.operations.proof.scratch import Scratch
 
 __all__ = ["prove"]
 
 _BLOCK: Final = 0x1_0000
 _NO: Final = 1
-_VIRTUAL: Final = "sim:"
-_NO_DEVICE: Final = re.compile(r"[a-z0-9+]+://|/dev/(pts/|ttys\d)", re.IGNORECASE)
-"""Ports in the network, and pseudo-terminals: behind them a virtual chip may be."""
 
 
 def prove(
@@ -71,9 +66,11 @@ def prove(
     """
     from datetime import datetime
 
+    from imgtool.cli.input.connection import connect_options, port_name
     from imgtool.cli.input.files import write_file
-    from imgtool.cli.run.connecting import connect_options, connected, port_name
+    from imgtool.cli.run.connecting import connected
     from imgtool.cli.show.progress import Progress
+    from imgtool.engine.proofs import proof_document
 
     address = None if scratch is None else _block_at(scratch)
     _check_output(output)
@@ -89,7 +86,7 @@ def prove(
         start = session.wire.clock.monotonic()
         proof = _proof(session, address, path.parent / f"imgtool-scratch-{stem}.bin", progress, name)
         seconds = session.wire.clock.monotonic() - start
-        text = _document(proof, session, board=board, moment=moment, seconds=seconds)
+        text = proof_document(proof, session, board=board, moment=moment, seconds=seconds)
         write_file(path, (text + "\n").encode())
         progress.clear()
         if json:
@@ -169,52 +166,9 @@ def _kept_for_trouble(kept: Path) -> Iterator[None]:
         raise InterruptedRunError("interrupted: the flash holds what it did") from None
 
 
-def _on_silicon(port: str) -> bool | None:
-    """Whether a chip is behind a port; None where its name does not tell."""
-    if port.startswith(_VIRTUAL):
-        return False
-    return None if _NO_DEVICE.match(port) else True
-
-
-def _document(proof: Proof, session: Session, *, board: str | None, moment: datetime, seconds: float) -> str:
-    import imgtool
-    from imgtool.cli.run.connecting import chip_fields
-    from imgtool.cli.show.documents import document
-
-    adapter = session.wire.adapter
-    fields = {
-        **chip_fields(session),
-        "silicon": _on_silicon(session.wire.name),
-        "board": board,
-        "adapter": None if adapter is None else adapter.name,
-        "date": moment.isoformat(timespec="seconds"),
-        "imgtool": imgtool.__version__,
-        "stub": "imgtool",
-        "stub_sha256": proof.stub_sha256,
-        "stub_bytes": proof.stub_bytes,
-        "baud": proof.baud,
-        "scratch": proof.scratch,
-        "restored": proof.restored,
-        "observations": [_fields(each) for each in proof.observations],
-        "seconds": round(seconds, 3),
-    }
-    return document("prove", ok=proof.ok, results=[fields])
-
-
-def _fields(observation: Observation) -> dict[str, Any]:
-    seconds = observation.seconds
-    return {
-        "name": observation.name,
-        "assumed": observation.assumed,
-        "seen": observation.seen,
-        "holds": observation.verdict,
-        "seconds": None if seconds is None else round(seconds, 6),
-        "times": [round(each, 6) for each in observation.times],
-    }
-
-
 def _show(proof: Proof, path: Path, port: str) -> None:
     from imgtool.cli.show.text import Span, stdout
+    from imgtool.engine.proofs import on_silicon
 
     screen = stdout()
     styles = {"yes": "green", "no": "bold red"}
@@ -239,7 +193,7 @@ def _show(proof: Proof, path: Path, port: str) -> None:
         screen.paragraph(
             f"of {count} assumptions: {len(wrong)} wrong, {missing} not observed", style="bold red"
         )
-    silicon = _on_silicon(port)
+    silicon = on_silicon(port)
     words = {
         True: "please send it to the maintainers: docs/stub.md",
         False: "no evidence: the chip is a virtual one",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
-from imgtool.cli.run.connecting import (
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.connection import (
     BaudOption,
     EventsOption,
     NoStubOption,
@@ -17,6 +17,7 @@ from imgtool.cli.run.connecting import (
     ResetOption,
     StubOption,
 )
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import in_bytes
 
@@ -55,8 +56,9 @@ def read(
 
     Example: imgtool read --backup
     """
+    from imgtool.cli.input.connection import connect_options, port_name
     from imgtool.cli.input.files import write_file
-    from imgtool.cli.run.connecting import connect_options, connected, port_name
+    from imgtool.cli.run.connecting import connected
     from imgtool.cli.show.progress import Progress
     from imgtool.operations.flashing.transfer import read_flash
 
@@ -153,13 +155,11 @@ def _report(done: Done, session: Session, *, as_json: bool) -> None:
 
     digest = hashlib.sha256(done.data).hexdigest()
     if as_json:
-        from imgtool.cli.run.connecting import chip_fields
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.chips import work_fields
+        from imgtool.engine.documents import document
 
         fields = {
-            **chip_fields(session),
-            "stub": session.flasher.name,
-            "baud": session.baud,
+            **work_fields(session),
             "path": str(done.path),
             "address": done.address,
             "size": len(done.data),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
-from imgtool.errors import FormatError
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -236,7 +236,7 @@ def _announce(address: str, way: Way, *, as_json: bool) -> None:
     if as_json:
         import json
 
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.documents import document
 
         # On one line, for who waits for it: nothing else comes before the end.
         typer.echo(json.dumps(json.loads(document("simulate", ok=True, results=[{"address": address}]))))
@@ -265,7 +265,7 @@ def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     with ExitStack() as resources:
         difference = replay(lines, VirtualLine(VirtualChip(_setup(spec, resources))))
     if as_json:
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.documents import document
 
         fields: dict[str, object] = {"path": str(path), "lines": len(lines)}
         if difference is not None:

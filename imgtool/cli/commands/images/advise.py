@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.connection import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
 from imgtool.cli.input.options import images_of, size_name
-from imgtool.cli.run.connecting import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
-from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from imgtool.operations.upgrade.values import AdvicePoint, FirmwareAdvice
 
 __all__ = ["advise"]
-
-_SOMETHING_LOST: Final = 1
 
 
 def advise(
@@ -69,6 +67,7 @@ def advise(
     Example: imgtool advise backup.bin nodemcu.bin
     """
     from imgtool.engine.upgrades import advise_request
+    from imgtool.engine.verdicts import DONE, NO
 
     given = list(words or [])
     capacity = None if size is None else _capacity(size)
@@ -93,18 +92,19 @@ def advise(
                 "a board tells its size itself", expected="no --flash-size with --port", found=size
             )
         request = _request(given)
-        from imgtool.cli.run.connecting import connect_options
+        from imgtool.cli.input.connection import connect_options
 
         options = connect_options(baud, stub, reset, no_stub=no_stub)
         title, result = _of_board(port, options, request, given, events=events, silent=json)
     if json:
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.advice import advice_fields
+        from imgtool.engine.documents import document
 
-        fields = _fields(title, given, result)
+        fields = advice_fields(title, given, result)
         typer.echo(document("advise", ok=result.ok, results=[fields], warnings=result.notes))
     else:
         _show(title, result)
-    raise typer.Exit(0 if result.ok else _SOMETHING_LOST)
+    raise typer.Exit(DONE if result.ok else NO)
 
 
 def shown(words: list[str]) -> str:
@@ -179,7 +179,8 @@ def _of_board(
     silent: bool,
 ) -> tuple[str, FirmwareAdvice]:
     """Ask a board, and start its firmware again afterwards."""
-    from imgtool.cli.run.connecting import connected, port_name, reader_of
+    from imgtool.cli.input.connection import port_name
+    from imgtool.cli.run.connecting import connected, reader_of
     from imgtool.cli.show.progress import Progress
     from imgtool.engine.upgrades import advise_request
     from imgtool.errors import LayoutError
@@ -205,58 +206,18 @@ def _of_board(
     return name, result
 
 
-# For programs.
-
-
-def _fields(old: str, new: list[str], result: FirmwareAdvice) -> dict[str, Any]:
-    from imgtool.cli.show.documents import cure_fields, firmware_fields
-
-    return {
-        "old": {"path": old, "kind": result.old_kind, "firmware": firmware_fields(result.old)},
-        "new": {"paths": new, "kind": result.new_kind, "firmware": firmware_fields(result.new)},
-        "flash": {"bytes": result.flash_bytes, "size": result.flash_size},
-        "sentence": result.sentence,
-        "points": [_point(point) for point in result.points],
-        "elsewhere": {"sentence": result.elsewhere, "points": [_point(point) for point in result.other]},
-        "cures": [cure_fields(cure) for cure in result.cures],
-        "notes": list(result.notes),
-    }
-
-
-def _point(point: AdvicePoint) -> dict[str, Any]:
-    return {
-        "topic": str(point.topic),
-        "verdict": str(point.verdict),
-        "ok": point.ok,
-        "reason": point.reason,
-        "source": point.source or None,
-    }
-
-
 # For people.
 
 
 def _show(old: str, result: FirmwareAdvice) -> None:
     from imgtool.cli.show.cures import show_cures, show_notes
-    from imgtool.cli.show.render import firmware_words
     from imgtool.cli.show.text import Line, Span, stdout
+    from imgtool.engine.advice import advice_rows
 
     screen = stdout()
     screen.paragraph(result.sentence, style="bold green" if result.ok else "bold red")
     screen.line()
-    header = f", header {result.flash_size}" if result.flash_size else ""
-    what = "board at" if result.old_kind == "device" else result.old_kind
-    facts = [
-        (
-            "old",
-            Phrase(
-                f"{firmware_words(result.old) or 'no firmware that imgtool knows'} ({what} ", Name(old), ")"
-            ),
-        ),
-        ("new", firmware_words(result.new) or result.new_kind),
-        ("flash", f"{capacity(result.flash_bytes)}{header}"),
-    ]
-    screen.table([(Span(name, "dim"), value) for name, value in facts])
+    screen.table([(Span(name, "dim"), value) for name, value in advice_rows(old, result)])
     screen.line()
     rows: list[tuple[Line, ...]] = [
         (point.topic, Span(point.verdict, _style(point)), point.reason) for point in result.points

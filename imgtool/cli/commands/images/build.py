@@ -8,31 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
-from imgtool.cli.input.arguments import JsonOption, UsageError
-from imgtool.cli.input.options import InitDataOption, SetOption, size_name
+from imgtool.chip import FLASH_SIZES, MEGABIT_SIZES
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.options import InitDataOption, SetOption, freq_option, mode_option, size_name
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
-    from imgtool.formats.reading import Checksum, Finding
+    from imgtool.engine.images import BuildOutput
+    from imgtool.formats.reading import Finding
     from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.assemble.merge import HeaderChange
     from imgtool.operations.building.images import Built
 
-__all__ = ["BuildOutput", "build"]
+__all__ = ["build"]
 
 _KEEP: Final = "keep"
 _AUTO: Final = "auto"
 _VERSIONS: Final = (1, 2)
-
-
-class BuildOutput(NamedTuple):
-    """A file to write: path, flash address, bytes, the check in it."""
-
-    path: Path
-    address: int
-    data: bytes
-    checksum: Checksum | None = None
 
 
 class _BuildForm(NamedTuple):
@@ -58,12 +51,8 @@ def build(
             show_default=False,
         ),
     ] = None,
-    mode: Annotated[
-        str, typer.Option("-fm", "--flash-mode", metavar="MODE", help=f"{', '.join(FLASH_MODES)}.")
-    ] = "qio",
-    freq: Annotated[
-        str, typer.Option("-ff", "--flash-freq", metavar="FREQ", help=f"{', '.join(FLASH_FREQUENCIES)}.")
-    ] = "40m",
+    mode: Annotated[str, mode_option(keep=False)] = "qio",
+    freq: Annotated[str, freq_option(keep=False)] = "40m",
     size: Annotated[
         str | None,
         typer.Option(
@@ -173,6 +162,8 @@ def _outputs(
     built: Built, elf: Path, output: str | None, form: _BuildForm
 ) -> tuple[list[BuildOutput], tuple[Finding, ...], bool]:
     """The files, what is to be said of them beside the build, and whether all checks of them hold."""
+    from imgtool.engine.images import BuildOutput
+
     stem = elf.with_suffix("")
     if form.flash is not None and form.init_data is not None:
         from imgtool.operations.assemble.fullimage import Extras, fullimage

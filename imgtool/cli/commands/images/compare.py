@@ -11,8 +11,6 @@ from imgtool.cli.input.arguments import JsonOption
 
 __all__ = ["compare"]
 
-_DIFFERENT = 1
-
 
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="The older file, or what was flashed.")],
@@ -27,16 +25,17 @@ def compare(
     Example: imgtool compare nodemcu-full.bin read-back.bin
     """
     from imgtool.cli.input.files import read_file
+    from imgtool.engine.verdicts import DONE, NO, answers_no
     from imgtool.operations.compare.files import compare as compared
 
     result = compared(read_file(a), read_file(b))
-    no = not result.same if exact else result.differs
+    no = answers_no(result, exact=exact)
     if json:
-        from imgtool.cli.show.documents import comparison_fields, document
+        from imgtool.engine.documents import comparison_fields, document
 
         typer.echo(document("compare", ok=not no, results=[comparison_fields(str(a), str(b), result)]))
     else:
         from imgtool.cli.show.compare_report import show_comparison
 
         show_comparison(str(a), str(b), result)
-    raise typer.Exit(_DIFFERENT if no else 0)
+    raise typer.Exit(NO if no else DONE)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from imgtool.chip import IROM_BASE, IROM_WINDOW
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import MANIFEST, number
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from imgtool.formats.reading import Finding
     from imgtool.operations.extract.parts import ExtractedPart, Extraction
-    from imgtool.operations.extract.to_elf import ElfOutput
 
 __all__ = ["extract"]
 
@@ -96,8 +96,10 @@ def _done(
     address: int | None,
 ) -> _Report:
     """List or write what was asked for."""
+    from imgtool.engine.extractions import part_rows
+
     if output is None:
-        return _Report("", _part_rows(taken), taken.findings)
+        return _Report("", part_rows(taken), taken.findings)
     if to_elf:
         return _write_elf(taken, file, output, only, address)
     if segment is not None:
@@ -173,25 +175,10 @@ def _part(taken: Extraction, name: str) -> ExtractedPart:
     return found
 
 
-def _part_rows(taken: Extraction, folder: Path | None = None) -> list[dict[str, Any]]:
-    from imgtool.cli.show.documents import part_fields
-
-    files = {stretch.file: stretch for stretch in taken.manifest.files}
-    rows = []
-    for part in taken.parts:
-        row = {"name": part.name, **part_fields(part.part)}
-        if folder is not None:
-            kept = files.get(part.file)
-            row |= (
-                {"path": None} if kept is None else {"path": str(folder / part.file), "sha256": kept.sha256}
-            )
-        rows.append(row)
-    return rows
-
-
 def _write_all(taken: Extraction, file: Path, folder: Path) -> _Report:
     from imgtool.cli.input.files import check_output, unusable, write_file
     from imgtool.cli.input.parts_folder import is_inside
+    from imgtool.engine.extractions import part_rows
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -211,14 +198,12 @@ def _write_all(taken: Extraction, file: Path, folder: Path) -> _Report:
     if fills:
         line = Phrase(line, f"; {fills} stretch{'' if fills == 1 else 'es'} of fill in the manifest only")
     more = {"output": str(folder), "manifest": str(folder / MANIFEST)}
-    return _Report(Phrase(line, "."), _part_rows(taken, folder), taken.findings, more, taken.parts)
+    return _Report(Phrase(line, "."), part_rows(taken, folder), taken.findings, more, taken.parts)
 
 
 def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart) -> _Report:
-    import hashlib
-
     from imgtool.cli.input.files import write_file
-    from imgtool.cli.show.documents import part_fields
+    from imgtool.engine.extractions import written_part_row
     from imgtool.formats.reading import Finding, Severity
 
     data = part.alone
@@ -228,20 +213,14 @@ def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart
         rest = f"{len(part.data) - len(data):,} bytes of its sector"
         message = f"only the {len(data)} bytes of init data are written, not the other {rest}"
         findings = (*findings, Finding(Severity.NOTE, "trimmed", message, part.part.offset + len(data)))
-    digest = hashlib.sha256(data).hexdigest()
-    row = {
-        "name": part.name,
-        **part_fields(part.part),
-        "path": str(output),
-        "bytes": len(data),
-        "sha256": digest,
-    }
+    row = written_part_row(part, output, data)
     line = Phrase(output, f": {len(data):,} bytes, {part.name} at 0x{part.part.offset:05x}")
     return _Report(line, [row], findings, {"output": str(output)}, [part])
 
 
 def _write_segment(taken: Extraction, file: Path, output: Path, word: str) -> _Report:
     from imgtool.cli.input.files import write_file
+    from imgtool.engine.extractions import segment_row
 
     name, colon, index = word.rpartition(":")
     images = [_part(taken, name)] if colon else list(taken.images)
@@ -259,15 +238,7 @@ def _write_segment(taken: Extraction, file: Path, output: Path, word: str) -> _R
         )
     segment = segments[int(index)]
     write_file(output, taken.segment(segment), [file])
-    row = {
-        "name": f"{images[0].name}:{index}",
-        "kind": "segment",
-        "offset": segment.offset,
-        "size": segment.size,
-        "address": segment.address,
-        "memory": segment.memory,
-        "path": str(output),
-    }
+    row = segment_row(f"{images[0].name}:{index}", segment, output)
     where = f"for 0x{segment.address:08x} ({segment.memory or 'no memory'})"
     line = Phrase(output, f": {segment.size:,} bytes, segment {index} of {images[0].name}, {where}")
     return _Report(line, [row], taken.findings, {"output": str(output)})
@@ -277,49 +248,23 @@ def _write_elf(
     taken: Extraction, file: Path, output: Path, part: ExtractedPart | None, address: int | None
 ) -> _Report:
     from imgtool.cli.input.files import write_file
+    from imgtool.engine.extractions import elf_fields
     from imgtool.operations.extract.to_elf import to_elf
 
     made = to_elf(taken, part, irom_address=address)
     write_file(output, made.data, [file])
     entry = made.executable.entry
     line = Phrase(output, f": ELF file of {len(made.data):,} bytes, entry point 0x{entry:08x}")
-    more = {
-        "output": str(output),
-        "entry": entry,
-        "symbols": [{"name": symbol.name, "address": symbol.address} for symbol in made.executable.symbols],
-        "sections": _section_rows(made),
-    }
-    return _Report(line, [], made.findings, more)
-
-
-def _section_rows(made: ElfOutput) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": section.name,
-            "address": section.address,
-            "size": len(section.data),
-            "flags": "".join(("A", "W" if section.writable else "", "X" if section.executable else "")),
-            "from": origin,
-        }
-        for section, origin in zip(made.executable.sections, made.origins, strict=True)
-    ]
+    return _Report(line, [], made.findings, elf_fields(made, output))
 
 
 def _print_json(taken: Extraction, file: Path, output: Path | None, report: _Report) -> None:
-    from imgtool.cli.show.documents import document, finding_fields, warnings_of
+    from imgtool.engine.documents import document, warnings_of
+    from imgtool.engine.extractions import extraction_fields
 
-    source = taken.manifest.source
-    fields = {
-        "path": str(file),
-        "size": source.size,
-        "sha256": source.sha256,
-        "kind": source.kind,
-        "wrapper": None if source.wrapper is None else source.wrapper.kind,
-        "written": output is not None,
-        **({} if "sections" in report.more else {"parts": report.rows}),
-        **report.more,
-        "findings": [finding_fields(finding) for finding in report.findings],
-    }
+    parts = {} if "sections" in report.more else {"parts": report.rows}
+    more = {**parts, **report.more}
+    fields = extraction_fields(taken, file, more, report.findings, written=output is not None)
     typer.echo(document("extract", ok=True, results=[fields], warnings=warnings_of(report.findings)))
 
 

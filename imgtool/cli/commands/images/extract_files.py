@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from imgtool.cli.input.arguments import UsageError
 from imgtool.cli.input.options import MANIFEST
-from imgtool.errors import FormatError
+from imgtool.engine.extractions import FileRow, extraction_fields, files_fields, is_damaged
+from imgtool.errors import FormatError, UsageError
 from imgtool.formats.reading import Finding, Severity
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
+    from imgtool.formats.filesystems.stored_files import FileSystem
     from imgtool.operations.extract.parts import ExtractedPart, Extraction
 
 __all__ = ["extract_files"]
 
 _DAMAGED: Final = 1
 _FEW: Final = 5  # file systems that are named one by one
-
-
-class _FileRow(NamedTuple):
-    """A file, the part that it is in, and where it goes below the folder."""
-
-    part: str
-    file: StoredFile
-    target: str
 
 
 def extract_files(
@@ -76,7 +67,7 @@ def extract_files(
         if not all(row.file.whole for row in rows):
             message = "of damaged files what could be read is written, with zeros for a lost stretch"
             findings.append(Finding(Severity.NOTE, "file-parts", message))
-    damaged = any(finding.severity is Severity.ERROR for finding in findings)
+    damaged = is_damaged(findings)
     if json:
         _print_json(taken, source, folder, rows, findings)
     else:
@@ -91,17 +82,17 @@ def _is_about(finding: Finding, found: Sequence[tuple[str, FileSystem]]) -> bool
     return at is not None and any(system.offset <= at <= system.offset + system.size for _, system in found)
 
 
-def _rows(found: Sequence[tuple[str, FileSystem]]) -> list[_FileRow]:
+def _rows(found: Sequence[tuple[str, FileSystem]]) -> list[FileRow]:
     from imgtool.operations.extract.safe_names import safe_paths
 
     files = [(name, file) for name, system in found for file in system.files]
     several = len(found) > 1
     wanted = [f"{name}/{file.path.lstrip('/')}" if several else file.path for name, file in files]
     targets = safe_paths(wanted, [MANIFEST])
-    return [_FileRow(name, file, target) for (name, file), target in zip(files, targets, strict=True)]
+    return [FileRow(name, file, target) for (name, file), target in zip(files, targets, strict=True)]
 
 
-def _renamed(rows: Sequence[_FileRow]) -> list[Finding]:
+def _renamed(rows: Sequence[FileRow]) -> list[Finding]:
     return [
         Finding(
             Severity.WARNING,
@@ -113,7 +104,7 @@ def _renamed(rows: Sequence[_FileRow]) -> list[Finding]:
     ]
 
 
-def _write(rows: Sequence[_FileRow], source: Path, folder: Path) -> None:
+def _write(rows: Sequence[FileRow], source: Path, folder: Path) -> None:
     """Write all files, or none where one cannot be."""
     from imgtool.cli.input.files import real_path, unusable, write_files
 
@@ -142,38 +133,23 @@ def _print_json(
     taken: Extraction,
     source: Path,
     folder: Path | None,
-    rows: Sequence[_FileRow],
+    rows: Sequence[FileRow],
     findings: Sequence[Finding],
 ) -> None:
-    from imgtool.cli.show.documents import document, finding_fields, warnings_of
+    from imgtool.engine.documents import document, warnings_of
 
-    origin = taken.manifest.source
-    files: list[dict[str, Any]] = []
-    for row in rows:
-        digest = hashlib.sha256(row.file.data).hexdigest()
-        fields = {"part": row.part, "path": row.file.path, "size": row.file.size, "whole": row.file.whole}
-        written = {} if folder is None else {"output": str(folder / row.target), "bytes": len(row.file.data)}
-        files.append({**fields, **written, "sha256": digest})
-    result = {
-        "path": str(source),
-        "size": origin.size,
-        "sha256": origin.sha256,
-        "kind": origin.kind,
-        "wrapper": None if origin.wrapper is None else origin.wrapper.kind,
-        "written": folder is not None,
-        **({} if folder is None else {"output": str(folder)}),
-        "files": files,
-        "findings": [finding_fields(finding) for finding in findings],
-    }
-    good = not any(finding.severity is Severity.ERROR for finding in findings)
-    typer.echo(document("extract", ok=good, results=[result], warnings=warnings_of(findings)))
+    more = files_fields(rows, folder)
+    result = extraction_fields(taken, source, more, findings, written=folder is not None)
+    typer.echo(
+        document("extract", ok=not is_damaged(findings), results=[result], warnings=warnings_of(findings))
+    )
 
 
 def _print_text(
     source: Path,
     folder: Path | None,
     found: Sequence[tuple[str, FileSystem]],
-    rows: Sequence[_FileRow],
+    rows: Sequence[FileRow],
     findings: Sequence[Finding],
 ) -> None:
     from imgtool.cli.show import text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import (
     INIT_DATA_CHOICES,
     FreqOption,
@@ -17,6 +17,7 @@ from imgtool.cli.input.options import (
     images_of,
     size_name,
 )
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
@@ -142,22 +143,10 @@ def _extras(
 def _report(made: FullImage, target: Path, *, dry_run: bool, as_json: bool) -> None:
     description = made.description
     if as_json:
-        from imgtool.cli.show.documents import (
-            description_fields,
-            document,
-            finding_fields,
-            piece_fields,
-            warnings_of,
-        )
+        from imgtool.engine.documents import document, warnings_of
+        from imgtool.engine.images import full_image_fields
 
-        fields = {
-            **description_fields(str(target), description),
-            "written": not dry_run,
-            "flash_size": made.flash.name,
-            "layout": made.rule,
-            "pieces": [piece_fields(piece) for piece in made.pieces],
-            "findings": [finding_fields(finding) for finding in (*made.findings, *description.findings)],
-        }
+        fields = full_image_fields(target, made, written=not dry_run)
         warnings = warnings_of((*made.findings, *description.findings))
         typer.echo(document("fullimage", ok=description.ok, results=[fields], warnings=warnings))
         return

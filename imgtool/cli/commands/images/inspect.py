@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
-_DAMAGED = 1
-_FOREIGN = 3
 _STDOUT = Path("-")
 
 
@@ -60,11 +59,11 @@ def inspect(
     if html is not None:
         _write_page(html, described)
     if json:
-        from imgtool.cli.show.documents import description_fields, document
+        from imgtool.engine.documents import description_fields, document
 
         results = [description_fields(str(path), description) for path, description in described]
         if show_credentials:
-            from imgtool.cli.show.state_report import network_fields
+            from imgtool.engine.states import network_fields
 
             for result, (path, description) in zip(results, described, strict=True):
                 result["networks"] = network_fields(_networks(path, description))
@@ -74,7 +73,9 @@ def inspect(
         if show_credentials:
             _show_networks(described)
         _say_where(html)
-    raise typer.Exit(max(_exit_code(description) for _, description in described))
+    from imgtool.engine.descriptions import code_of_descriptions
+
+    raise typer.Exit(code_of_descriptions(description for _, description in described))
 
 
 def _paths(files: list[Path], *, recursive: bool) -> Iterator[Path]:
@@ -99,11 +100,9 @@ def _described(paths: list[Path], jobs: int) -> list[tuple[Path, Description]]:
 
 def _describe(path: Path) -> Description:
     from imgtool.cli.input.files import read_file
-    from imgtool.operations.inspect.describe import describe
-    from imgtool.operations.inspect.file_systems import with_files
+    from imgtool.engine.descriptions import described
 
-    data = read_file(path)
-    return with_files(data, describe(data))
+    return described(read_file(path))
 
 
 def _show(described: list[tuple[Path, Description]]) -> None:
@@ -155,9 +154,3 @@ def _say_where(page: Path | None) -> None:
 
     if page is not None:
         show_lines(["", Phrase("The page is in ", page)])
-
-
-def _exit_code(description: Description) -> int:
-    if description.foreign:
-        return _FOREIGN
-    return 0 if description.ok else _DAMAGED

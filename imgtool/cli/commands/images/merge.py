@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import (
     FreqOption,
     ImagesArgument,
@@ -18,6 +18,7 @@ from imgtool.cli.input.options import (
     images_of,
     number,
 )
+from imgtool.errors import UsageError
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -103,16 +104,10 @@ class Written(NamedTuple):
 
 def _report(merged: Merged, written: Written, spelling: str | None, *, as_json: bool) -> None:
     if as_json:
-        from imgtool.cli.show.documents import document, finding_fields, piece_fields, warnings_of
+        from imgtool.engine.documents import document, warnings_of
+        from imgtool.engine.images import merged_fields
 
-        fields = {
-            "path": str(written.path),
-            "format": written.form.value,
-            "size": written.size,
-            "fill": merged.fill,
-            "parts": [piece_fields(piece) for piece in merged.pieces],
-            "findings": [finding_fields(finding) for finding in merged.findings],
-        }
+        fields = merged_fields(written.path, written.form.value, written.size, merged)
         warnings = warnings_of(merged.findings, spelling)
         typer.echo(document("merge", ok=True, results=[fields], warnings=warnings))
         return

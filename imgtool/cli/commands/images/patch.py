@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
-from imgtool.cli.input.arguments import JsonOption, UsageError
-from imgtool.cli.input.options import INIT_DATA_CHOICES, OutputFormat, number
+from imgtool.chip import FLASH_SIZES
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.options import (
+    INIT_DATA_CHOICES,
+    OutputFormat,
+    freq_option,
+    init_data_option,
+    mode_option,
+    number,
+    old_size_option,
+    set_option,
+)
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
@@ -52,28 +62,8 @@ def patch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would change.", rich_help_panel=_OUTPUT)
     ] = False,
-    mode: Annotated[
-        str,
-        typer.Option(
-            "--mode",
-            "-fm",
-            "--flash-mode",
-            metavar="MODE",
-            help=", ".join(FLASH_MODES) + ".",
-            rich_help_panel=_HEADER,
-        ),
-    ] = _KEEP,
-    freq: Annotated[
-        str,
-        typer.Option(
-            "--freq",
-            "-ff",
-            "--flash-freq",
-            metavar="FREQ",
-            help=", ".join(FLASH_FREQUENCIES) + ".",
-            rich_help_panel=_HEADER,
-        ),
-    ] = _KEEP,
+    mode: Annotated[str, mode_option("--mode", keep=False, panel=_HEADER)] = _KEEP,
+    freq: Annotated[str, freq_option("--freq", keep=False, panel=_HEADER)] = _KEEP,
     size: Annotated[
         str,
         typer.Option(
@@ -84,38 +74,15 @@ def patch(
             rich_help_panel=_HEADER,
         ),
     ] = _KEEP,
-    old_size: Annotated[
-        str,
-        typer.Option(
-            "-fs",
-            metavar="SIZE",
-            help=f"As --size; also {', '.join(MEGABIT_SIZES)} (megabits).",
-            rich_help_panel=_HEADER,
-        ),
-    ] = _KEEP,
+    old_size: Annotated[str, old_size_option("--size", panel=_HEADER)] = _KEEP,
     entry: Annotated[
         str | None,
         typer.Option("--entry", metavar="ADDR", help="Entry point.", rich_help_panel=_HEADER),
     ] = None,
     changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="Set a field; --set list prints all.",
-            show_default=False,
-            rich_help_panel=_INIT,
-        ),
+        list[str] | None, set_option("Set a field; --set list prints all.", panel=_INIT)
     ] = None,
-    init_data: Annotated[
-        str,
-        typer.Option(
-            "--init-data",
-            metavar="SOURCE",
-            help=f"Put it in: {', '.join(_SOURCES)}, or a file.",
-            rich_help_panel=_INIT,
-        ),
-    ] = _KEEP,
+    init_data: Annotated[str, init_data_option(_SOURCES, "Put it in: ", panel=_INIT)] = _KEEP,
     lfs_size: Annotated[
         str | None,
         typer.Option(
@@ -305,15 +272,9 @@ def _encoded(content: FileContent, made: Patched, file: Path, target: Path) -> b
 
 def _report(file: Path, target: Path | None, made: Patched, note: str | None, *, as_json: bool) -> None:
     if as_json:
-        from imgtool.cli.show.documents import document, finding_fields, patch_fields, warnings_of
+        from imgtool.engine.documents import document, patch_fields, warnings_of
 
-        fields = {
-            "path": str(file),
-            "output": None if target is None else str(target),
-            "written": target is not None,
-            **patch_fields(made),
-            "findings": [finding_fields(finding) for finding in made.findings],
-        }
+        fields = patch_fields(str(file), None if target is None else str(target), made)
         warnings = warnings_of(made.findings, note)
         typer.echo(document("patch", ok=made.after.ok, results=[fields], warnings=warnings))
         return
@@ -328,18 +289,9 @@ def _list_fields(*, as_json: bool) -> None:
 
     fields = [field for field in FIELDS if field.settable]
     if as_json:
-        from imgtool.cli.show.documents import document
+        from imgtool.engine.documents import document, settable_fields
 
-        rows = [
-            {
-                "name": field.name,
-                "offset": field.offset,
-                "range": field.range_text,
-                "default": field.show(field.default[0]),
-                "meaning": field.meaning,
-            }
-            for field in fields
-        ]
+        rows = settable_fields(fields)
         typer.echo(document("patch", ok=True, results=rows))
         return
     from imgtool.cli.show.patch_report import show_fields

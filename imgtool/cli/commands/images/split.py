@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from imgtool.cli.input.arguments import JsonOption, UsageError
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.errors import UsageError
 from imgtool.phrase import Phrase
 
 __all__ = ["split"]
@@ -40,16 +41,10 @@ def split(
         raise UsageError(Phrase("the folder ", output, f" cannot be made: {error.strerror}")) from None
     write_files([(output / piece.name, piece.data) for piece in result.pieces], [file])
     if json:
-        from imgtool.cli.show.documents import document, finding_fields, piece_fields
+        from imgtool.engine.documents import document
+        from imgtool.engine.images import split_fields
 
-        parts = [{**piece_fields(piece), "path": str(output / piece.name)} for piece in result.pieces]
-        fields = {
-            "path": str(file),
-            "size": result.size,
-            "fill": result.fill,
-            "parts": parts,
-            "findings": [finding_fields(finding) for finding in result.findings],
-        }
+        fields = split_fields(file, output, result)
         typer.echo(document("split", ok=True, results=[fields]))
         return
     from imgtool.cli.show.render import show_findings, show_lines, show_pieces

@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from imgtool import __version__
-from imgtool.cli.show.documents import description_fields
 from imgtool.cli.show.html.map import basics, figure, sort_of, thumbnail
 from imgtool.cli.show.html.sections import (
     DEEPEST_HEADING,
@@ -33,7 +32,9 @@ from imgtool.cli.show.html.values import (
     link,
     table,
 )
-from imgtool.cli.show.render import app_details, image_words, summary_words, verdict_words
+from imgtool.cli.show.render import app_details
+from imgtool.engine.descriptions import image_words, summary_words, verdict_words
+from imgtool.engine.documents import description_fields
 from imgtool.formats.reading import PartKind
 
 if TYPE_CHECKING:

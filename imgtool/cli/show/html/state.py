@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from imgtool.cli.show.html.sections import DEEPEST_HEADING, block
 from imgtool.cli.show.html.values import Cell, definitions, escaped, table
-from imgtool.cli.show.state_report import topics
+from imgtool.engine.states import topics
 
 if TYPE_CHECKING:
     from imgtool.cli.show.html.sections import PageFile
-    from imgtool.cli.show.state_report import StateTopic
+    from imgtool.engine.states import StateTopic
     from imgtool.operations.inspect.flash_slots import ActiveSlot
     from imgtool.operations.inspect.flash_state import FlashState
     from imgtool.operations.inspect.sdk_sectors import InitDataState, SystemParamState

@@ -15,10 +15,11 @@ import pytest
 from imgtool.cli.input import flash_request
 from imgtool.device import port as ports
 from imgtool.device.events import Event
-from imgtool.device.port import PortInfo, PortProblem, UnusablePortError
+from imgtool.device.port import PortInfo
+from imgtool.device.port_errors import BusyPortError, ForbiddenPortError, UnusablePortError
 from imgtool.device.stub import espressif_stubs
-from imgtool.operations.flashing import checks
 from imgtool.operations.flashing import transfer as transfers
+from imgtool.operations.flashing import waivers
 from imgtool.virtual.line.port import open_port
 from tests.support import IMAGES, Command, Put, aggregate
 
@@ -573,22 +574,30 @@ def test_no_port(small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("reason", "facts", "cure"),
+    ("error", "cure"),
     [
-        ("permission", {"group": "dialout", "member": False, "in_session": False}, "usermod -aG dialout"),
-        ("busy", {"program": "picocom", "pid": 812}, "end picocom (pid 812)"),
+        (
+            ForbiddenPortError(
+                "it is so", source="/dev/ttyUSB0", group="dialout", member=False, in_session=False
+            ),
+            "usermod -aG dialout",
+        ),
+        (
+            BusyPortError("it is so", source="/dev/ttyUSB0", program="picocom", pid=812),
+            "end picocom (pid 812)",
+        ),
     ],
+    ids=["permission", "busy"],
 )
 def test_port_that_cannot_be_opened(
     small: Path,
     imgtool: Command,
     monkeypatch: pytest.MonkeyPatch,
-    reason: str,
-    facts: dict[str, Any],
+    error: UnusablePortError,
     cure: str,
 ) -> None:
-    def refuse(name: str) -> None:
-        raise UnusablePortError("it is so", PortProblem(reason), source=name, facts=facts)
+    def refuse(_: str) -> None:
+        raise error
 
     assert small.is_dir()
     monkeypatch.setattr(ports, "open_wire", refuse)
@@ -605,7 +614,7 @@ def test_errors_in_json(small: Path, imgtool: Command) -> None:
 
 
 def test_every_check_can_be_waived() -> None:
-    assert {*checks.CHECKS, flash_request.PROTECTION} == set(flash_request.CHECKS)
+    assert {*waivers.CHECKS, waivers.PROTECTION} == set(flash_request.CHECKS)
 
 
 # Where the port comes from.

@@ -1,4 +1,4 @@
-"""``imgtool ports``: the table, the document, the exit code; the cures that errors of ports come with."""
+"""``imgtool ports``: the table, the document, the exit code, and what its errors come with."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
-from imgtool.cli.commands.board.ports import cure_of
 from imgtool.device import port
-from imgtool.device.port import PortInfo, PortProblem, UnusablePortError
-from imgtool.errors import PortError
+from imgtool.device.port import PortInfo, UnusablePortError
+from imgtool.device.port_errors import (
+    BusyPortError,
+    ForbiddenPortError,
+)
 from tests.support import Command
-
-
-def failure(reason: str, message: str = "it is so", **facts: object) -> UnusablePortError:
-    return UnusablePortError(message, PortProblem(reason), source="/dev/ttyUSB0", facts=facts)
 
 
 def info(path: str, adapter: str | None = "CH340", problem: UnusablePortError | None = None) -> PortInfo:
@@ -33,14 +31,14 @@ def info(path: str, adapter: str | None = "CH340", problem: UnusablePortError | 
     )
 
 
-CLOSED = failure(
-    "permission",
+CLOSED = ForbiddenPortError(
     "no permission to open it: it belongs to group dialout, and this user is not in it",
+    source="/dev/ttyUSB0",
     group="dialout",
     member=False,
     in_session=False,
 )
-TAKEN = failure("busy", "in use by picocom (pid 812)", program="picocom", pid=812)
+TAKEN = BusyPortError("in use by picocom (pid 812)", source="/dev/ttyUSB0", program="picocom", pid=812)
 PC = PortInfo("/dev/ttyS0", None, None, None, None, None, None, likely=False)
 MODEM = PortInfo(
     "/dev/ttyACM0", None, "cdc_acm", 0x1199, 1, None, "A modem with a very long name", likely=False
@@ -156,48 +154,6 @@ def test_a_name_out_of_a_device_is_shown_and_not_obeyed(imgtool: Command, there:
 
 def test_the_real_list(imgtool: Command) -> None:
     assert imgtool("ports").code in {0, 1}
-
-
-CURES: dict[str, tuple[PortError, str | None]] = {
-    "missing": (failure("missing", ports=[]), "imgtool ports shows what is there"),
-    "brltty": (failure("missing", ports=[], suspect="brltty"), "sudo apt remove brltty"),
-    "stranger": (CLOSED, "sudo usermod -aG dialout $USER"),
-    "new-member": (
-        failure("permission", group="uucp", member=True, in_session=False),
-        "log out and in again: group uucp",
-    ),
-    "member": (failure("permission", group="uucp", member=True, in_session=True), "udev rule"),
-    "root-group": (failure("permission", group="root", member=False, in_session=False), "udev rule"),
-    "no-group": (failure("permission"), "udev rule"),
-    "held": (TAKEN, "end picocom (pid 812)"),
-    "modem-manager": (failure("busy", program="ModemManager", pid=3), "sudo systemctl stop ModemManager"),
-    "perhaps-modem-manager": (failure("busy", suspect="ModemManager"), "sudo systemctl stop ModemManager"),
-    "held-by-nobody-knows": (failure("busy"), "close the serial monitor"),
-    "not-a-port": (failure("not-a-port"), "imgtool ports shows the names"),
-    "refused": (failure("refused"), "start the server"),
-    "several": (failure("several", ports=["a", "b"]), "--port"),
-    "lost": (failure("lost"), "plug it in again"),
-    "lost-to-another": (failure("lost", program="cat", pid=9), "end cat (pid 9)"),
-    "other": (failure("other"), "unplug it and plug it in again"),
-    "nothing-known": (PortError("no"), None),
-}
-
-
-@pytest.mark.parametrize(("error", "cure"), CURES.values(), ids=CURES)
-def test_cures(error: PortError, cure: str | None) -> None:
-    found = cure_of(error)
-
-    assert (found is None) if cure is None else (found is not None and cure in found)
-
-
-def test_nobody_is_told_to_join_a_mighty_group() -> None:
-    for group in ("root", "wheel", "sudo"):
-        assert "usermod" not in str(cure_of(failure("permission", group=group, member=False)))
-
-
-@pytest.mark.parametrize("reason", PortProblem)
-def test_every_reason_has_a_cure(reason: PortProblem) -> None:
-    assert cure_of(failure(reason))
 
 
 def test_an_error_carries_its_cure(imgtool: Command, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from fixtures import blocks
-from imgtool.cli.show.part_rows import part_rows
+from imgtool.cli.show.render import part_rows
 from imgtool.formats.reading import Part, PartKind
 from tests.support import Command, Put, aggregate
 

@@ -299,7 +299,7 @@ def test_script_reports_damage(put: Put, script: Script) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-JSON_PAGE = Path(__file__).parents[3] / "docs" / "json.md"
+JSON_PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 CRASH = (
     "Exception (28):\nepc1=0x402103f4 epc2=0x00000000 epc3=0x00000000 excvaddr=0x00000008 depc=0x00000000\n"
     ">>>stack>>>\n\nctx: cont\nsp: 3ffffdb0 end: 3fffffc0 offset: 0190\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.formats.part_facts import facts_of
 
@@ -13,32 +13,54 @@ if TYPE_CHECKING:
 
     from imgtool.errors import ImgtoolError
     from imgtool.formats.reading import Checksum, Finding, Firmware, Header, Part, SegmentInfo
+    from imgtool.formats.regions.init_data import Field
     from imgtool.operations.actions import Cure
-    from imgtool.operations.assemble.merge import Piece
     from imgtool.operations.compare.values import Compared, Comparison
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.patch.edits import Difference
     from imgtool.operations.patch.steps import Patched
 
 __all__ = [
+    "ERROR_TYPES",
     "checksum_fields",
     "comparison_fields",
     "cure_fields",
     "description_fields",
     "document",
     "error_document",
+    "error_fields",
     "finding_fields",
     "firmware_fields",
     "header_fields",
     "part_fields",
     "patch_fields",
-    "piece_fields",
+    "settable_fields",
     "warnings_of",
 ]
 
 _SCHEMA = 1
 _LONG_RUN = 4096  # bytes
 _WIDEST_NUMBER = 32  # bits; wider check values are hex strings, as bytes are
+
+ERROR_TYPES: Final = frozenset(
+    {
+        "UsageError",
+        "FormatError",
+        "LayoutError",
+        "PortError",
+        "UnusablePortError",
+        "PortGoneError",
+        "ChipError",
+        "LineError",
+        "RefusedError",
+        "ProtectedError",
+        "VerifyError",
+        "InterruptedRunError",
+        "ImgtoolError",
+    }
+)
+"""What ``error.type`` can be.  Programs compare it, so a class that is new to the tree is not added here: its
+errors keep the type that they had before they had a class of their own."""
 
 
 def document(
@@ -58,9 +80,15 @@ def document(
 
 def error_document(error: ImgtoolError, hint: str, *, line: bool = False) -> str:
     """The object that stands on stderr instead, on one line if that is asked for."""
-    fields = {"type": type(error).__name__, "message": str(error), "hint": hint, **error.data}
-    value = {"schema": _SCHEMA, "error": fields}
+    value = {"schema": _SCHEMA, "error": error_fields(error, hint)}
     return json.dumps(value) if line else _dump(value)
+
+
+def error_fields(error: ImgtoolError, hint: str) -> dict[str, Any]:
+    """An error and what to do about it; a class that programs do not know stands as the one above it."""
+    names = (kind.__name__ for kind in type(error).__mro__)
+    known = next(name for name in names if name in ERROR_TYPES)
+    return {"type": known, "message": str(error), "hint": hint, **error.data}
 
 
 def _dump(value: Mapping[str, Any]) -> str:
@@ -81,9 +109,7 @@ def description_fields(path: str, description: Description) -> dict[str, Any]:
         "findings": [finding_fields(finding) for finding in description.findings],
     }
     if description.state is not None:
-        from imgtool.cli.show.state_report import state_fields
-
-        fields["state"] = state_fields(description.state)
+        fields["state"] = asdict(description.state)
     if description.content is not None:
         fields["content"] = description_fields(path, description.content)
     return fields
@@ -168,14 +194,12 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
     return fields if finding.offset is None else {**fields, "offset": finding.offset}
 
 
-def piece_fields(piece: Piece) -> dict[str, Any]:
-    """A piece of a merge, split or full image."""
-    return {"name": piece.name, "address": piece.address, "size": len(piece.data)}
-
-
-def patch_fields(made: Patched) -> dict[str, Any]:
-    """What a patch changed: fields and bytes."""
+def patch_fields(path: str, output: str | None, made: Patched) -> dict[str, Any]:
+    """The result of ``patch``: what it changed, as fields and as bytes; ``output`` is None for a dry run."""
     return {
+        "path": path,
+        "output": output,
+        "written": output is not None,
         "kind": str(made.after.kind),
         "size": len(made.data),
         "sha256": made.after.sha256,
@@ -190,7 +214,22 @@ def patch_fields(made: Patched) -> dict[str, Any]:
             for edit in made.edits
         ],
         "bytes": [_difference(run) for run in made.differences],
+        "findings": [finding_fields(finding) for finding in made.findings],
     }
+
+
+def settable_fields(fields: Iterable[Field]) -> list[dict[str, Any]]:
+    """The fields of init data that can be set."""
+    return [
+        {
+            "name": field.name,
+            "offset": field.offset,
+            "range": field.range_text,
+            "default": field.show(field.default[0]),
+            "meaning": field.meaning,
+        }
+        for field in fields
+    ]
 
 
 def _difference(run: Difference) -> dict[str, Any]:
