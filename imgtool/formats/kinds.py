@@ -16,7 +16,7 @@ from imgtool.formats.reading import FileKind, PartKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KINDS", "Headers", "KindRow", "Spot", "Starter", "row_of"]
+__all__ = ["KINDS", "Headers", "KindRow", "Spot", "Starter"]
 
 
 class Starter(StrEnum):
@@ -362,8 +362,3 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
     }
 )
 """One row a kind."""
-
-
-def row_of(kind: FileKind) -> KindRow:
-    """The row of a kind."""
-    return KINDS[kind]
