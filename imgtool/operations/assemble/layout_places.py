@@ -16,6 +16,7 @@ from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.layout.file_places import filesystem_places
 from imgtool.layout.regions import align_up
 from imgtool.operations.assemble.extras import filesystem_findings
+from imgtool.operations.assemble.places import may_be_in_region
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from imgtool.layout.regions import FlashLayout
     from imgtool.operations.assemble.places import Placed, Verdict
 
-__all__ = ["outside_layout", "wants_layout"]
+__all__ = ["outside_layout"]
 
 _SDKS_OWN: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM)
 _WANTED: Final = {
@@ -33,16 +34,6 @@ _WANTED: Final = {
     PartKind.SPIFFS: "a file system",
     PartKind.LFS: "LFS",
 }
-
-
-def wants_layout(placed: Iterable[Placed]) -> bool:
-    """Whether a file may stand in a region of the firmware's layout, so that this has to be known."""
-    return any(_may_be_in_region(each) for each in placed)
-
-
-def _may_be_in_region(placed: Placed) -> bool:
-    row = KINDS[placed.what.kind]
-    return bool(placed.piece.address and row.spots) and not (row.of_firmware or row.bare)
 
 
 def outside_layout(
@@ -58,7 +49,7 @@ def outside_layout(
     """
     verdicts: list[Verdict] = []
     for each in placed:
-        if not _may_be_in_region(each):
+        if not may_be_in_region(each):
             continue
         row = KINDS[each.what.kind]
         error = _in_sdks_own(each, layout) or _not_in_region(each, layout)

@@ -23,10 +23,8 @@ from imgtool.layout.fit import layout_for
 from imgtool.layout.nodemcu import lowest_protected
 from imgtool.operations.assemble.extras import check_layout_known, irom_end_of, table_of
 from imgtool.operations.assemble.joining import LARGEST_FLASH, join, lay_out
-from imgtool.operations.assemble.layout_places import outside_layout, wants_layout
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
-from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in
-from imgtool.operations.inspect.describe import describe
+from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in, wants_layout
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
@@ -173,6 +171,10 @@ def _by_layout(
     """What the layout of the firmware says of the addresses, and whether the flash size in it is certain."""
     if ordered[0].address != 0 or not wants_layout(placed):
         return True, []
+    # Most merges join a firmware and nothing beside it.
+    from imgtool.operations.assemble.layout_places import outside_layout  # noqa: PLC0415
+    from imgtool.operations.inspect.describe import describe  # noqa: PLC0415
+
     data = join(ordered, ordered[-1].end, fill.ERASED)
     firmware = describe(data)
     table = table_of(firmware)

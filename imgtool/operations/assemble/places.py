@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import IROM_BASE, SECTOR
 from imgtool.errors import FormatError, LayoutError
-from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.images import irom
 from imgtool.formats.kinds import KINDS, Spot, Starter
 from imgtool.formats.reading import Finding, PartKind, Severity
@@ -32,9 +31,11 @@ __all__ = [
     "Verdict",
     "depends_on_start",
     "judged",
+    "may_be_in_region",
     "misplaced",
     "start_in",
     "start_on",
+    "wants_layout",
 ]
 
 _SLOTS: Final = (*irom.SLOTS, 0x10_1000)  # of Espressif's boot loader, by flash size
@@ -210,6 +211,8 @@ def _copied(placed: Placed, start: Start | None) -> bool:
 
 def _stands(piece: Piece) -> bool:
     """Whether an LFS image can be used at its address as it is; what was read from a flash can."""
+    from imgtool.formats.containers.lfs import LfsImage  # noqa: PLC0415 - LFS images are rare
+
     try:
         image = LfsImage.parse(piece.data)
     except FormatError:
@@ -252,29 +255,39 @@ def _linked_at(placed: Placed) -> int | None:
 
 def _other_starter(placed: Placed, start: Start | None) -> Verdict | None:
     """A file that nothing starts or reads, by what stands at address 0."""
-    piece, what = placed
-    row = KINDS[what.kind]
+    row = KINDS[placed.what.kind]
     used = {Spot.SLOT, Spot.FIXED, Spot.LINKED} & {*row.spots}
-    if start is None or piece.address == 0 or not used or _is_any_data(placed):
+    if start is None or placed.piece.address == 0 or not used:
         return None
     if start.starter in row.started_by:
-        if row.in_slot and start.slots is not None and piece.address not in start.slots:
-            return _not_used(placed, start, f"no slot of {start.starter} begins there")
-        linked = _linked_at(placed)
-        if not _apart(placed, linked):
-            return None
-        return _not_used(
-            placed, start, f"it is linked for 0x{linked:05x}, unless the boot loader copies it there"
-        )
-    if start.in_files and piece.address in start.looks:
-        return LayoutError(
-            f"{start.starter} starts no {what.kind}",
-            source=piece.name,
-            offset=piece.address,
-            expected=_accepted(start),
-            found=str(what.kind),
-        )
-    return _not_used(placed, start, f"{start.starter} starts or reads no {what.kind}")
+        return _not_in_slot(placed, start) if row.in_slot else None
+    return None if _is_any_data(placed) else _of_another_family(placed, start)
+
+
+def _not_in_slot(placed: Placed, start: Start) -> Finding | None:
+    """An application where its boot loader starts none, or not this one."""
+    if start.slots is not None and placed.piece.address not in start.slots:
+        return _not_used(placed, start, f"no slot of {start.starter} begins there")
+    linked = _linked_at(placed)
+    if not _apart(placed, linked):
+        return None
+    return _not_used(
+        placed, start, f"it is linked for 0x{linked:05x}, unless the boot loader copies it there"
+    )
+
+
+def _of_another_family(placed: Placed, start: Start) -> Verdict:
+    """Firmware, or a table, that whoever starts the firmware does not know."""
+    piece, what = placed
+    if not (start.in_files and piece.address in start.looks):
+        return _not_used(placed, start, f"{start.starter} starts or reads no {what.kind}")
+    return LayoutError(
+        f"{start.starter} starts no {what.kind}",
+        source=piece.name,
+        offset=piece.address,
+        expected=_accepted(start),
+        found=str(what.kind),
+    )
 
 
 def _is_any_data(placed: Placed) -> bool:
@@ -324,7 +337,7 @@ def _unusual(placed: Placed, start: Start | None) -> Finding | None:
     """A place that is not the usual one, where nothing tells which one this firmware was built for."""
     piece, what = placed
     row = KINDS[what.kind]
-    if piece.address == 0 or _is_any_data(placed):
+    if piece.address == 0:
         return None
     if row.region is PartKind.INIT_DATA:
         if start is not None and start.in_files and start.starter in _COMPILED_IN:
@@ -332,7 +345,8 @@ def _unusual(placed: Placed, start: Start | None) -> Finding | None:
         wrong, usual = piece.address not in _INIT_DATA, row.belongs
     else:
         own = start is None or start.starter in row.started_by[:1]
-        wrong, usual = own and row.address not in (None, piece.address), row.belongs
+        elsewhere = own and row.address not in (None, piece.address)
+        wrong, usual = elsewhere and not _is_any_data(placed), row.belongs
     if not wrong:
         return None
     where = f" goes to 0x{piece.address:06x}: {what.kind} is mostly looked for at {usual}"
@@ -353,6 +367,17 @@ def _packed(placed: Placed, start: Start | None) -> Finding | None:
     how = f" is written packed, as {what.kind} with {kind} inside: nothing starts that"
     message = Phrase(piece.name, how)
     return Finding(Severity.WARNING, "not-used", message, piece.address)
+
+
+def wants_layout(placed: Iterable[Placed]) -> bool:
+    """Whether a file may stand in a region of the firmware's layout, so that this has to be known."""
+    return any(may_be_in_region(each) for each in placed)
+
+
+def may_be_in_region(placed: Placed) -> bool:
+    """Whether a file may stand in a region of the firmware's layout: one of its own, or the SDK's."""
+    row = KINDS[placed.what.kind]
+    return bool(placed.piece.address and row.spots) and not (row.of_firmware or row.bare)
 
 
 def judged(verdicts: Iterable[Verdict]) -> list[Finding]:

@@ -19,10 +19,10 @@ from imgtool.formats.registry import identify
 from imgtool.layout.nodemcu import table_regions
 from imgtool.layout.regions import FlashLayout, sdk_regions
 from imgtool.operations.assemble.joining import join
-from imgtool.operations.assemble.layout_places import outside_layout, wants_layout
+from imgtool.operations.assemble.layout_places import outside_layout
 from imgtool.operations.assemble.merge import check_start, image_at_start
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.assemble.places import Placed, misplaced
+from imgtool.operations.assemble.places import Placed, misplaced, wants_layout
 from imgtool.operations.inspect.describe import Description, describe, described
 from imgtool.operations.inspect.device_settings import device_header, device_page, init_data_state
 from imgtool.phrase import Phrase

@@ -16,6 +16,7 @@ from imgtool.operations.assemble.merge import merge
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.extract.split import split
 from imgtool.operations.flashing.plan import FlashRequest, Target, plan_flash
+from imgtool.operations.flashing.waivers import CHECKS
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, Command, Put, real
 
@@ -298,6 +299,18 @@ def test_the_parts_of_a_flash_may_go_back(name: str) -> None:
     merged = merge(parts, pad_to=len(IMAGES[name]))
 
     assert merged.data == IMAGES[name]
+
+
+@pytest.mark.parametrize("name", [name for name in IMAGES if name.startswith(("dumps/", "generations/"))])
+def test_no_place_is_wrong_of_the_parts_of_a_flash(name: str) -> None:
+    if not KINDS[describe(IMAGES[name]).kind].has_layout:
+        pytest.skip("split takes no such file")
+    target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=len(IMAGES[name]))
+    others = frozenset(CHECKS) - {"place"}  # such as a wrong checksum in a slot
+
+    plan = plan_flash(FlashRequest(split(IMAGES[name]).pieces, size_choice="keep", force=others), target)
+
+    assert plan.pieces
 
 
 REAL: Final[dict[str, Contents]] = {
