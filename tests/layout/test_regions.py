@@ -94,6 +94,12 @@ def test_sizes_that_old_releases_take_for_others(size: str, version: str) -> Non
         layout_for(flash_size(size), Firmware("NodeMCU", version), None, 0x50000)
 
 
+def test_rtos_sdk_3_keeps_nothing_at_the_end() -> None:
+    layout = layout_for(flash_size("1MB"), Firmware("ESP8266 RTOS SDK boot loader", "3.2"), None, 0x50000)
+
+    assert layout.regions == ()
+
+
 def test_strings_of_a_sketch_without_its_boot_loader_move_no_sector() -> None:
     # They are left of an older firmware: what starts here is no sketch.
     layout = layout_for(flash_size("1MB"), Firmware("Tasmota", "12.5.0"), None, 0x50000)
