@@ -17,7 +17,8 @@ import pytest
 import serial
 
 from tests.device import Device
-from tests.support import IMAGES
+from tests.rom_host import SYNC, SYNC_REPLY
+from tests.support import IMAGES, PATIENCE, SILENCE
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("esptool") is None, reason="esptool is not installed (dependency group oracle)"
@@ -180,7 +181,7 @@ def test_load_ram_goes_on_over_the_next_connection(tmp_path: Path) -> None:
     with Device(tmp_path) as device:
         device.esptool("--no-stub", "load-ram", "hello.bin")
         host, port = device.address.removeprefix("socket://").split(":")
-        with socket.create_connection((host, int(port)), timeout=30) as line:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
             heard = b""
             while heard.count(b"\n") < 2:
                 heard += line.recv(100)
@@ -195,7 +196,7 @@ def test_load_ram_through_the_stub(tmp_path: Path) -> None:
     with Device(tmp_path) as device:
         device.esptool("load-ram", "hello.bin")
         host, port = device.address.removeprefix("socket://").split(":")
-        with socket.create_connection((host, int(port)), timeout=30) as line:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
             heard = b""
             while b"hello, round " not in heard:
                 heard += line.recv(100)
@@ -268,16 +269,17 @@ def test_pty(tmp_path: Path, image: str) -> None:
 @pytest.mark.long
 def test_a_pty_shows_a_wrong_speed(tmp_path: Path) -> None:
     """A host that changes its speed without the chip is not understood."""
-    with Device(tmp_path, "pty") as device, serial.Serial(device.address, 115200, timeout=1) as line:
-        sync = b"\xc0\x00\x08\x24\x00\x00\x00\x00\x00\x07\x07\x12\x20" + b"\x55" * 32 + b"\xc0"
-        line.write(sync)
-        assert line.read(1000).count(b"\x01\x08") >= 8
+    with Device(tmp_path, "pty") as device, serial.Serial(device.address, 115200, timeout=PATIENCE) as line:
+        line.write(SYNC)
+        assert SYNC_REPLY * 8 in line.read_until(SYNC_REPLY * 8)
         line.baudrate = 74880
-        line.write(sync)
+        line.write(SYNC)
+        line.timeout = SILENCE
         assert b"\x01\x08" not in line.read(200)
         line.baudrate = 115200
-        line.write(sync)
-        assert b"\x01\x08" in line.read(200)
+        line.timeout = PATIENCE
+        line.write(SYNC)
+        assert SYNC_REPLY in line.read_until(SYNC_REPLY)
 
 
 @pytest.mark.long

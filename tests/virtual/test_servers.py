@@ -35,11 +35,10 @@ from tests.rom_host import (
     request,
     words,
 )
-from tests.support import IMAGES, Run
+from tests.support import IMAGES, PATIENCE, SILENCE, Run, comes_true
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and pseudo terminals")
 
-PATIENCE = 20
 DATE = request(READ_REG, words(0x4000_1000))
 DATE_REPLY = bytes.fromhex("c0 01 0a 02 00 01c1f0ff 00 00 c0")
 SECTOR = 4096
@@ -221,9 +220,7 @@ def test_a_report_meanwhile(tmp_path: Path) -> None:
         path = tmp_path / "report.json"
         before = path.stat().st_ino
         device.process.send_signal(signal.SIGUSR1)
-        give_up = time.monotonic() + PATIENCE
-        while path.stat().st_ino == before and time.monotonic() < give_up:
-            select.select([], [], [], 0.005)
+        assert comes_true(lambda: path.stat().st_ino != before)
         report: dict[str, Any] = json.loads(path.read_text())
         assert report["frames"] == {"to_chip": 1, "from_chip": 8}
         assert line.ask(DATE) == OK
@@ -403,12 +400,15 @@ def opened(device: Device, baud: int) -> serial.Serial:
 
     A terminal that is closed and opened again at once cannot be told from one that stays open.
     """
-    while True:
-        line = serial.Serial(device.address, baud, timeout=0.2)
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        line = serial.Serial(device.address, baud, timeout=SILENCE)
         if line.read(1):
             line.timeout = PATIENCE
             return line
         line.close()
+        time.sleep(SILENCE)  # for the device to see it closed
+    pytest.fail("the device does not notice that somebody listens")
 
 
 def test_pty(tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_a_pty_that_only_listens_hears_at_its_speed(tmp_path: Path) -> None:
             assert b"boot mode" not in log
         with opened(device, 74880) as line:
             assert b"csum" in line.read_until(b"csum")
-            line.timeout = 0.2
+            line.timeout = SILENCE
             assert b"NodeMCU" not in line.read(10_000)
 
 
