@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any, Self
 import pytest
 import serial
 
+from imgtool.virtual.link import Link
+from imgtool.virtual.machine import VirtualChip
+from imgtool.virtual.servers import Server, Tcp
 from tests.device import Device
 from tests.rom_host import (
     FLASH_BEGIN,
@@ -192,6 +196,43 @@ def test_a_trap_is_told(tmp_path: Path) -> None:
     assert "the chip has stopped: nothing can be read at 0x50000000" in " ".join(device.said.split())
     assert device.report["traps"][0]["address"] == 0x5000_0000
     assert device.report["activity"] == "trapped"
+
+
+class Stopped(Tcp):
+    """A TCP port of a process that is stopped behind each write until the client has spoken."""
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1", 0)
+        self.slept: list[float] = []
+
+    def flush(self) -> bool:
+        wrote = bool(self._unsent)
+        done = super().flush()
+        if wrote:
+            assert select.select([self.client()], [], [], PATIENCE)[0]
+        return done
+
+    def read(self, link: Link) -> bool:
+        self.slept.append(link.slept_ns / 1e9)
+        return super().read(link)
+
+
+def test_a_client_that_sleeps_is_seen_to_on_a_busy_machine() -> None:
+    """A chip that changes its speed takes a moment, for which its client sleeps."""
+    channel = Stopped()
+    server = Server(VirtualChip(), channel)
+    thread = threading.Thread(target=server.serve, args=(1,), daemon=True)
+    thread.start()
+    host, port = channel.address.removeprefix("socket://").split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+        assert line.recv(1)
+        time.sleep(0.1)
+        line.sendall(SYNC)
+        assert line.recv(1)
+    thread.join(PATIENCE)
+    server.close()
+
+    assert channel.slept[0] >= 0.1
 
 
 # Signals and reports.
