@@ -36,7 +36,7 @@ def long(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Writes over lines and flashes with seeded faults, 500 for each way of working, minutes."""
     session.install(".", *_group("test"), *_group("oracle"))
-    session.run("pytest", "-m", "long", "tests/operations/test_transfer.py", *session.posargs)
+    session.run("pytest", "-m", "long", "tests/operations/flashing/test_transfer.py", *session.posargs)
 
 
 @nox.session
@@ -50,7 +50,7 @@ def qemu(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """The page of inspect --html in Chromium; needs Debian's chromium."""
     session.install(".", *_group("test"), *_group("oracle"))
-    session.run("pytest", "-m", "long", "tests/cli/test_html_in_browser.py", *session.posargs)
+    session.run("pytest", "-m", "long", "tests/cli/show/html/test_in_browser.py", *session.posargs)
 
 
 @nox.session

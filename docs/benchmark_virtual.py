@@ -22,8 +22,8 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fixtures.programs import Program, addi, bnez, jump, l8ui
-from imgtool.virtual.core import Core
-from imgtool.virtual.machine import Setup, VirtualChip
+from imgtool.virtual.chip.machine import Setup, VirtualChip
+from imgtool.virtual.cpu.core import Core
 
 BIN = Path(sysconfig.get_path("scripts"))
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5

@@ -12,7 +12,7 @@ import construct  # noqa: F401
 import elftools.elf.structs  # noqa: F401
 
 # The virtual chip's modules know each other in both directions, by annotation; so they too come before.
-import imgtool.virtual.port
+import imgtool.virtual.line.port
 
 # imgtool imports names for annotations only while type checking; autodoc needs them to link the types.
 typing.TYPE_CHECKING = True
@@ -50,8 +50,8 @@ nitpick_ignore_regex = [
 ]
 nitpick_ignore = [
     ("py:class", "Fact"),  # a recursive alias: its inner names stay strings
-    ("py:class", "imgtool.virtual.spec.Spec"),  # the virtual chip's own modules are not on the page
-    ("py:class", "imgtool.device.machine.Group"),  # made by Machine's own default
+    ("py:class", "imgtool.virtual.line.spec.Spec"),  # the virtual chip's own modules are not on the page
+    ("py:class", "imgtool.device.host_ports.Group"),  # made by Machine's own default
     ("py:class", "PortProblem"),  # named by its words on the page on commands
     ("py:class", "Whether nothing is wrong"),  # napoleon takes the words before a colon for a type
 ]

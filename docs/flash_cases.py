@@ -30,8 +30,8 @@ from fixtures.blocks import (
     strings,
 )
 from fixtures.nodemcu import V05
-from imgtool.operations.fullimage import fullimage
-from imgtool.operations.merge import Piece
+from imgtool.operations.assemble.fullimage import fullimage
+from imgtool.operations.assemble.merge import Piece
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FLASH: Final = 0x40_0000

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from docs.flash_cases import BAUDS, FLASH, OPTIONS, PAIRS, ROUNDS, TOOLS, Case, Run, cases, image
 from fixtures.blocks import SECTOR
-from imgtool.virtual.ledger import COLUMNS, HOST_FIXED_NS, INSTRUCTION_NS, digest_ns
-from imgtool.virtual.nor import MAXIMUM, TYPICAL, TYPICAL_BLANK
+from imgtool.virtual.chip.ledger import COLUMNS, HOST_FIXED_NS, INSTRUCTION_NS, digest_ns
+from imgtool.virtual.chip.nor import MAXIMUM, TYPICAL, TYPICAL_BLANK
 
 Results = dict[tuple[str, ...], list[dict[str, Any]]]
 """Lines of the results' file by their key."""

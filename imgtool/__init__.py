@@ -2,8 +2,9 @@
 
 The commands as functions: each takes bytes or :class:`Piece` values, opens no files, prints nothing and
 returns a frozen result.  Names are loaded when they are first used, so that importing the package costs next
-to nothing.
+to nothing.  Each name stands twice: in the imports for type checkers, and in the table of homes.
 """
+# isort: skip_file - several names of one import, each exported
 
 from __future__ import annotations
 
@@ -11,82 +12,277 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from imgtool.device.events import Event
-    from imgtool.device.flash_chip import FlashChip
-    from imgtool.device.identity import ChipIdentity
-    from imgtool.device.port import PortInfo, Wire, list_ports, open_wire
-    from imgtool.device.session import ConnectOptions, Session
-    from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
-    from imgtool.formats import identify
-    from imgtool.formats.boot_log import (
-        Boot,
-        BootCause,
-        BootMessage,
-        BootMode,
-        BootSegment,
-        LoaderLines,
-        RfCalSector,
+    from imgtool.device.events import Event as Event
+    from imgtool.device.flash_chip import FlashChip as FlashChip
+    from imgtool.device.identity import ChipIdentity as ChipIdentity
+    from imgtool.device.port import (
+        PortInfo as PortInfo,
     )
-    from imgtool.formats.crash import Allocation, Crash, StackWord
-    from imgtool.formats.elf_symbols import ElfSymbols
-    from imgtool.formats.garbled import Speeds
-    from imgtool.formats.init_data import Deviation
+    from imgtool.device.port import (
+        Wire as Wire,
+    )
+    from imgtool.device.port import (
+        list_ports as list_ports,
+    )
+    from imgtool.device.port import (
+        open_wire as open_wire,
+    )
+    from imgtool.device.session import ConnectOptions as ConnectOptions
+    from imgtool.device.session import Session as Session
+    from imgtool.errors import (
+        ChipError as ChipError,
+    )
+    from imgtool.errors import (
+        FormatError as FormatError,
+    )
+    from imgtool.errors import (
+        ImgtoolError as ImgtoolError,
+    )
+    from imgtool.errors import (
+        LayoutError as LayoutError,
+    )
+    from imgtool.errors import (
+        PortError as PortError,
+    )
+    from imgtool.errors import (
+        VerifyError as VerifyError,
+    )
+    from imgtool.formats.elf.symbols import ElfSymbols as ElfSymbols
+    from imgtool.formats.filesystems.stored_files import FileSystem as FileSystem
+    from imgtool.formats.filesystems.stored_files import StoredFile as StoredFile
+    from imgtool.formats.logs.boots import (
+        Boot as Boot,
+    )
+    from imgtool.formats.logs.boots import (
+        BootCause as BootCause,
+    )
+    from imgtool.formats.logs.boots import (
+        BootMessage as BootMessage,
+    )
+    from imgtool.formats.logs.boots import (
+        BootMode as BootMode,
+    )
+    from imgtool.formats.logs.boots import (
+        BootSegment as BootSegment,
+    )
+    from imgtool.formats.logs.boots import (
+        LoaderLines as LoaderLines,
+    )
+    from imgtool.formats.logs.boots import (
+        RfCalSector as RfCalSector,
+    )
+    from imgtool.formats.logs.crash import Allocation as Allocation
+    from imgtool.formats.logs.crash import Crash as Crash
+    from imgtool.formats.logs.crash import StackWord as StackWord
+    from imgtool.formats.logs.garbled import Speeds as Speeds
     from imgtool.formats.reading import (
-        Checksum,
-        FileKind,
-        Finding,
-        Firmware,
-        Header,
-        Part,
-        PartKind,
-        Reading,
-        SegmentInfo,
-        Severity,
+        Checksum as Checksum,
     )
-    from imgtool.formats.stored_files import FileSystem, StoredFile
-    from imgtool.operations.advise import advise
-    from imgtool.operations.advise_old import old_flash
-    from imgtool.operations.advise_side import OldFlash
-    from imgtool.operations.advise_values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
-    from imgtool.operations.boot_verdicts import Cure, Verdict
-    from imgtool.operations.build import Built, BuiltFile, BuiltSegment, build
-    from imgtool.operations.compare import compare
-    from imgtool.operations.compare_values import (
-        Compared,
-        Comparison,
-        DiffState,
-        FieldChange,
-        Pattern,
-        RegionChange,
+    from imgtool.formats.reading import (
+        FileKind as FileKind,
     )
-    from imgtool.operations.crash_frames import Frame
-    from imgtool.operations.describe import Description, describe
-    from imgtool.operations.edits import Difference, Edit
-    from imgtool.operations.encode import encode
-    from imgtool.operations.explain import Explanation, explain
-    from imgtool.operations.extract import ExtractedPart, Extraction, extract
-    from imgtool.operations.extras import InitDataSource
-    from imgtool.operations.filesystems import file_systems
-    from imgtool.operations.flash_slots import ActiveSlot, Slot
-    from imgtool.operations.flash_state import FlashState, LfsState
-    from imgtool.operations.fullimage import Extras, FullImage, fullimage
-    from imgtool.operations.manifest import Assembled, FileStretch, FillStretch, Manifest, Source, Wrapper
-    from imgtool.operations.memory_use import MemoryUse, SectionUse
-    from imgtool.operations.merge import HeaderChange, Merged, Piece, merge
-    from imgtool.operations.patch import Changes, Patched, Write, patch
-    from imgtool.operations.patch_table import TableChange
-    from imgtool.operations.sdk_sectors import (
-        InitDataState,
-        RfCalState,
-        StoredNetwork,
-        SystemParamState,
-        stored_networks,
+    from imgtool.formats.reading import (
+        Finding as Finding,
     )
-    from imgtool.operations.split import Split, split
-    from imgtool.operations.to_elf import ElfOutput, to_elf
-    from imgtool.operations.transfer import Job, Mismatch, Transfer, transfer
-    from imgtool.operations.watch import Watch, WatchEvent, WatchLine, WatchNote, WatchSpeed, WatchText
-    from imgtool.virtual.port import SimPort, open_port
+    from imgtool.formats.reading import (
+        Firmware as Firmware,
+    )
+    from imgtool.formats.reading import (
+        Header as Header,
+    )
+    from imgtool.formats.reading import (
+        Part as Part,
+    )
+    from imgtool.formats.reading import (
+        PartKind as PartKind,
+    )
+    from imgtool.formats.reading import (
+        Reading as Reading,
+    )
+    from imgtool.formats.reading import (
+        SegmentInfo as SegmentInfo,
+    )
+    from imgtool.formats.reading import (
+        Severity as Severity,
+    )
+    from imgtool.formats.regions.init_data import Deviation as Deviation
+    from imgtool.formats.registry import identify as identify
+    from imgtool.operations.advise.judgement import advise as advise
+    from imgtool.operations.advise.old_flash import old_flash as old_flash
+    from imgtool.operations.assemble.encode import encode as encode
+    from imgtool.operations.assemble.extras import InitDataSource as InitDataSource
+    from imgtool.operations.assemble.fullimage import (
+        Extras as Extras,
+    )
+    from imgtool.operations.assemble.fullimage import (
+        FullImage as FullImage,
+    )
+    from imgtool.operations.assemble.fullimage import (
+        fullimage as fullimage,
+    )
+    from imgtool.operations.assemble.merge import (
+        HeaderChange as HeaderChange,
+    )
+    from imgtool.operations.assemble.merge import (
+        Merged as Merged,
+    )
+    from imgtool.operations.assemble.merge import (
+        Piece as Piece,
+    )
+    from imgtool.operations.assemble.merge import (
+        merge as merge,
+    )
+    from imgtool.operations.building.images import (
+        Built as Built,
+    )
+    from imgtool.operations.building.images import (
+        BuiltFile as BuiltFile,
+    )
+    from imgtool.operations.building.images import (
+        BuiltSegment as BuiltSegment,
+    )
+    from imgtool.operations.building.images import (
+        build as build,
+    )
+    from imgtool.operations.building.memory_use import MemoryUse as MemoryUse
+    from imgtool.operations.building.memory_use import SectionUse as SectionUse
+    from imgtool.operations.compare.files import compare as compare
+    from imgtool.operations.compare.values import (
+        Compared as Compared,
+    )
+    from imgtool.operations.compare.values import (
+        Comparison as Comparison,
+    )
+    from imgtool.operations.compare.values import (
+        DiffState as DiffState,
+    )
+    from imgtool.operations.compare.values import (
+        FieldChange as FieldChange,
+    )
+    from imgtool.operations.compare.values import (
+        Pattern as Pattern,
+    )
+    from imgtool.operations.compare.values import (
+        RegionChange as RegionChange,
+    )
+    from imgtool.operations.explain.boot_verdicts import Cure as Cure
+    from imgtool.operations.explain.boot_verdicts import Verdict as Verdict
+    from imgtool.operations.explain.crash_frames import Frame as Frame
+    from imgtool.operations.explain.log import Explanation as Explanation
+    from imgtool.operations.explain.log import explain as explain
+    from imgtool.operations.extract.manifest import (
+        Assembled as Assembled,
+    )
+    from imgtool.operations.extract.manifest import (
+        FileStretch as FileStretch,
+    )
+    from imgtool.operations.extract.manifest import (
+        FillStretch as FillStretch,
+    )
+    from imgtool.operations.extract.manifest import (
+        Manifest as Manifest,
+    )
+    from imgtool.operations.extract.manifest import (
+        Source as Source,
+    )
+    from imgtool.operations.extract.manifest import (
+        Wrapper as Wrapper,
+    )
+    from imgtool.operations.extract.parts import (
+        ExtractedPart as ExtractedPart,
+    )
+    from imgtool.operations.extract.parts import (
+        Extraction as Extraction,
+    )
+    from imgtool.operations.extract.parts import (
+        extract as extract,
+    )
+    from imgtool.operations.extract.split import Split as Split
+    from imgtool.operations.extract.split import split as split
+    from imgtool.operations.extract.to_elf import ElfOutput as ElfOutput
+    from imgtool.operations.extract.to_elf import to_elf as to_elf
+    from imgtool.operations.flashing.transfer import (
+        Job as Job,
+    )
+    from imgtool.operations.flashing.transfer import (
+        Mismatch as Mismatch,
+    )
+    from imgtool.operations.flashing.transfer import (
+        Transfer as Transfer,
+    )
+    from imgtool.operations.flashing.transfer import (
+        transfer as transfer,
+    )
+    from imgtool.operations.inspect.describe import Description as Description
+    from imgtool.operations.inspect.describe import describe as describe
+    from imgtool.operations.inspect.file_systems import file_systems as file_systems
+    from imgtool.operations.inspect.flash_slots import ActiveSlot as ActiveSlot
+    from imgtool.operations.inspect.flash_slots import Slot as Slot
+    from imgtool.operations.inspect.flash_state import FlashState as FlashState
+    from imgtool.operations.inspect.flash_state import LfsState as LfsState
+    from imgtool.operations.inspect.sdk_sectors import (
+        InitDataState as InitDataState,
+    )
+    from imgtool.operations.inspect.sdk_sectors import (
+        RfCalState as RfCalState,
+    )
+    from imgtool.operations.inspect.sdk_sectors import (
+        StoredNetwork as StoredNetwork,
+    )
+    from imgtool.operations.inspect.sdk_sectors import (
+        SystemParamState as SystemParamState,
+    )
+    from imgtool.operations.inspect.sdk_sectors import (
+        stored_networks as stored_networks,
+    )
+    from imgtool.operations.patch.edits import Difference as Difference
+    from imgtool.operations.patch.edits import Edit as Edit
+    from imgtool.operations.patch.steps import (
+        Changes as Changes,
+    )
+    from imgtool.operations.patch.steps import (
+        Patched as Patched,
+    )
+    from imgtool.operations.patch.steps import (
+        Write as Write,
+    )
+    from imgtool.operations.patch.steps import (
+        patch as patch,
+    )
+    from imgtool.operations.patch.table import TableChange as TableChange
+    from imgtool.operations.upgrade.side import OldFlash as OldFlash
+    from imgtool.operations.upgrade.values import (
+        AdvicePoint as AdvicePoint,
+    )
+    from imgtool.operations.upgrade.values import (
+        AdviceVerdict as AdviceVerdict,
+    )
+    from imgtool.operations.upgrade.values import (
+        FirmwareAdvice as FirmwareAdvice,
+    )
+    from imgtool.operations.upgrade.values import (
+        Topic as Topic,
+    )
+    from imgtool.operations.watching.stream import (
+        Watch as Watch,
+    )
+    from imgtool.operations.watching.stream import (
+        WatchEvent as WatchEvent,
+    )
+    from imgtool.operations.watching.stream import (
+        WatchLine as WatchLine,
+    )
+    from imgtool.operations.watching.stream import (
+        WatchNote as WatchNote,
+    )
+    from imgtool.operations.watching.stream import (
+        WatchSpeed as WatchSpeed,
+    )
+    from imgtool.operations.watching.stream import (
+        WatchText as WatchText,
+    )
+    from imgtool.virtual.line.port import SimPort as SimPort
+    from imgtool.virtual.line.port import open_port as open_port
 
 __version__ = "0.1.0"
 
@@ -104,8 +300,8 @@ _HOMES: Final = {
         "PortError",
         "VerifyError",
     ),
-    "imgtool.formats": ("identify",),
-    "imgtool.formats.boot_log": (
+    "imgtool.formats.registry": ("identify",),
+    "imgtool.formats.logs.boots": (
         "Boot",
         "BootCause",
         "BootMessage",
@@ -114,10 +310,10 @@ _HOMES: Final = {
         "LoaderLines",
         "RfCalSector",
     ),
-    "imgtool.formats.crash": ("Allocation", "Crash", "StackWord"),
-    "imgtool.formats.elf_symbols": ("ElfSymbols",),
-    "imgtool.formats.garbled": ("Speeds",),
-    "imgtool.formats.init_data": ("Deviation",),
+    "imgtool.formats.logs.crash": ("Allocation", "Crash", "StackWord"),
+    "imgtool.formats.elf.symbols": ("ElfSymbols",),
+    "imgtool.formats.logs.garbled": ("Speeds",),
+    "imgtool.formats.regions.init_data": ("Deviation",),
     "imgtool.formats.reading": (
         "Checksum",
         "FileKind",
@@ -130,15 +326,15 @@ _HOMES: Final = {
         "SegmentInfo",
         "Severity",
     ),
-    "imgtool.formats.stored_files": ("FileSystem", "StoredFile"),
-    "imgtool.operations.advise": ("advise",),
-    "imgtool.operations.advise_side": ("OldFlash",),
-    "imgtool.operations.advise_old": ("old_flash",),
-    "imgtool.operations.advise_values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
-    "imgtool.operations.boot_verdicts": ("Cure", "Verdict"),
-    "imgtool.operations.build": ("Built", "BuiltFile", "BuiltSegment", "build"),
-    "imgtool.operations.compare": ("compare",),
-    "imgtool.operations.compare_values": (
+    "imgtool.formats.filesystems.stored_files": ("FileSystem", "StoredFile"),
+    "imgtool.operations.advise.judgement": ("advise",),
+    "imgtool.operations.upgrade.side": ("OldFlash",),
+    "imgtool.operations.advise.old_flash": ("old_flash",),
+    "imgtool.operations.upgrade.values": ("AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"),
+    "imgtool.operations.explain.boot_verdicts": ("Cure", "Verdict"),
+    "imgtool.operations.building.images": ("Built", "BuiltFile", "BuiltSegment", "build"),
+    "imgtool.operations.compare.files": ("compare",),
+    "imgtool.operations.compare.values": (
         "Compared",
         "Comparison",
         "DiffState",
@@ -146,17 +342,17 @@ _HOMES: Final = {
         "Pattern",
         "RegionChange",
     ),
-    "imgtool.operations.crash_frames": ("Frame",),
-    "imgtool.operations.describe": ("Description", "describe"),
-    "imgtool.operations.encode": ("encode",),
-    "imgtool.operations.explain": ("Explanation", "explain"),
-    "imgtool.operations.extract": ("ExtractedPart", "Extraction", "extract"),
-    "imgtool.operations.extras": ("InitDataSource",),
-    "imgtool.operations.filesystems": ("file_systems",),
-    "imgtool.operations.flash_slots": ("ActiveSlot", "Slot"),
-    "imgtool.operations.flash_state": ("FlashState", "LfsState"),
-    "imgtool.operations.fullimage": ("Extras", "FullImage", "fullimage"),
-    "imgtool.operations.manifest": (
+    "imgtool.operations.explain.crash_frames": ("Frame",),
+    "imgtool.operations.inspect.describe": ("Description", "describe"),
+    "imgtool.operations.assemble.encode": ("encode",),
+    "imgtool.operations.explain.log": ("Explanation", "explain"),
+    "imgtool.operations.extract.parts": ("ExtractedPart", "Extraction", "extract"),
+    "imgtool.operations.assemble.extras": ("InitDataSource",),
+    "imgtool.operations.inspect.file_systems": ("file_systems",),
+    "imgtool.operations.inspect.flash_slots": ("ActiveSlot", "Slot"),
+    "imgtool.operations.inspect.flash_state": ("FlashState", "LfsState"),
+    "imgtool.operations.assemble.fullimage": ("Extras", "FullImage", "fullimage"),
+    "imgtool.operations.extract.manifest": (
         "Assembled",
         "FileStretch",
         "FillStretch",
@@ -164,22 +360,22 @@ _HOMES: Final = {
         "Source",
         "Wrapper",
     ),
-    "imgtool.operations.memory_use": ("MemoryUse", "SectionUse"),
-    "imgtool.operations.merge": ("HeaderChange", "Merged", "Piece", "merge"),
-    "imgtool.operations.edits": ("Difference", "Edit"),
-    "imgtool.operations.patch": ("Changes", "Patched", "Write", "patch"),
-    "imgtool.operations.patch_table": ("TableChange",),
-    "imgtool.operations.sdk_sectors": (
+    "imgtool.operations.building.memory_use": ("MemoryUse", "SectionUse"),
+    "imgtool.operations.assemble.merge": ("HeaderChange", "Merged", "Piece", "merge"),
+    "imgtool.operations.patch.edits": ("Difference", "Edit"),
+    "imgtool.operations.patch.steps": ("Changes", "Patched", "Write", "patch"),
+    "imgtool.operations.patch.table": ("TableChange",),
+    "imgtool.operations.inspect.sdk_sectors": (
         "InitDataState",
         "RfCalState",
         "StoredNetwork",
         "SystemParamState",
         "stored_networks",
     ),
-    "imgtool.operations.split": ("Split", "split"),
-    "imgtool.operations.to_elf": ("ElfOutput", "to_elf"),
-    "imgtool.operations.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
-    "imgtool.operations.watch": (
+    "imgtool.operations.extract.split": ("Split", "split"),
+    "imgtool.operations.extract.to_elf": ("ElfOutput", "to_elf"),
+    "imgtool.operations.flashing.transfer": ("Job", "Mismatch", "Transfer", "transfer"),
+    "imgtool.operations.watching.stream": (
         "Watch",
         "WatchEvent",
         "WatchLine",
@@ -187,132 +383,11 @@ _HOMES: Final = {
         "WatchSpeed",
         "WatchText",
     ),
-    "imgtool.virtual.port": ("SimPort", "open_port"),
+    "imgtool.virtual.line.port": ("SimPort", "open_port"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "ActiveSlot",
-    "AdvicePoint",
-    "AdviceVerdict",
-    "Allocation",
-    "Assembled",
-    "Boot",
-    "BootCause",
-    "BootMessage",
-    "BootMode",
-    "BootSegment",
-    "Built",
-    "BuiltFile",
-    "BuiltSegment",
-    "Changes",
-    "Checksum",
-    "ChipError",
-    "ChipIdentity",
-    "Compared",
-    "Comparison",
-    "ConnectOptions",
-    "Crash",
-    "Cure",
-    "Description",
-    "Deviation",
-    "DiffState",
-    "Difference",
-    "Edit",
-    "ElfOutput",
-    "ElfSymbols",
-    "Event",
-    "Explanation",
-    "ExtractedPart",
-    "Extraction",
-    "Extras",
-    "FieldChange",
-    "FileKind",
-    "FileStretch",
-    "FileSystem",
-    "FillStretch",
-    "Finding",
-    "Firmware",
-    "FirmwareAdvice",
-    "FlashChip",
-    "FlashState",
-    "FormatError",
-    "Frame",
-    "FullImage",
-    "Header",
-    "HeaderChange",
-    "ImgtoolError",
-    "InitDataSource",
-    "InitDataState",
-    "Job",
-    "LayoutError",
-    "LfsState",
-    "LoaderLines",
-    "Manifest",
-    "MemoryUse",
-    "Merged",
-    "Mismatch",
-    "OldFlash",
-    "Part",
-    "PartKind",
-    "Patched",
-    "Pattern",
-    "Piece",
-    "PortError",
-    "PortInfo",
-    "Reading",
-    "RegionChange",
-    "RfCalSector",
-    "RfCalState",
-    "SectionUse",
-    "SegmentInfo",
-    "Session",
-    "Severity",
-    "SimPort",
-    "Slot",
-    "Source",
-    "Speeds",
-    "Split",
-    "StackWord",
-    "StoredFile",
-    "StoredNetwork",
-    "SystemParamState",
-    "TableChange",
-    "Topic",
-    "Transfer",
-    "Verdict",
-    "VerifyError",
-    "Watch",
-    "WatchEvent",
-    "WatchLine",
-    "WatchNote",
-    "WatchSpeed",
-    "WatchText",
-    "Wire",
-    "Wrapper",
-    "Write",
-    "__version__",
-    "advise",
-    "build",
-    "compare",
-    "describe",
-    "encode",
-    "explain",
-    "extract",
-    "file_systems",
-    "fullimage",
-    "identify",
-    "list_ports",
-    "merge",
-    "old_flash",
-    "open_port",
-    "open_wire",
-    "patch",
-    "split",
-    "stored_networks",
-    "to_elf",
-    "transfer",
-]
+__all__ = sorted(["__version__", *_HOME_OF])  # noqa: PLE0605 - a list; type checkers see the imports
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type checker sees the imports above

@@ -1,5 +1,5 @@
 """``python -m imgtool``: the command line."""
 
-from imgtool.cli import main
+from imgtool.cli.app import main
 
 main()

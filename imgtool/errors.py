@@ -11,12 +11,14 @@
 
 Errors carry data (which input, at which offset, what was expected and what was found) and no advice about
 command-line flags: the library does not know who called it.  Exit codes and hints belong to
-:mod:`imgtool.cli`.
+:mod:`imgtool.cli.app`.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from imgtool.phrase import Name, Phrase
 
 __all__ = [
     "ChipError",
@@ -25,7 +27,6 @@ __all__ = [
     "LayoutError",
     "PortError",
     "VerifyError",
-    "in_bytes",
 ]
 
 
@@ -33,8 +34,8 @@ class ImgtoolError(Exception):
     """Base of all errors that imgtool raises on purpose.
 
     Args:
-        message: What is wrong, as one sentence without a full stop.
-        source: Name of the input at fault, such as a file name.
+        message: What is wrong, as one sentence without a full stop; a :class:`Phrase` where a name is in it.
+        source: Name of the input at fault, such as a file name; a :class:`Phrase` if it is not all a name.
         offset: Byte offset in that input.
         expected: What should have been there, in words or as a number.
         found: What is there instead.
@@ -60,14 +61,21 @@ class ImgtoolError(Exception):
         self.check = check
 
     def __str__(self) -> str:
-        text = self.message if self.source is None else f"{self.source}: {self.message}"
+        return str(self.phrase)
+
+    @property
+    def phrase(self) -> Phrase:
+        """All that is to be said, with the names in it known as names."""
+        source = self.source
+        pieces = [] if source is None else [source if isinstance(source, Phrase) else Name(source), ": "]
+        pieces.append(self.message)
         if self.offset is not None:
-            text += f" at offset 0x{self.offset:05x}"
+            pieces.append(f" at offset 0x{self.offset:05x}")
         if self.expected is not None:
-            text += f" (expected {_show(self.expected)}, found {_show(self.found)})"
+            pieces += [" (expected ", _show(self.expected), ", found ", _show(self.found), ")"]
         elif self.found is not None:
-            text += f" (found {_show(self.found)})"
-        return text
+            pieces += [" (found ", _show(self.found), ")"]
+        return Phrase(*pieces)
 
     def with_source(self, source: str) -> ImgtoolError:
         """Name the input at fault, where the code that raised did not know it; returns self."""
@@ -86,11 +94,6 @@ class ImgtoolError(Exception):
             "check": self.check,
         }
         return {name: value for name, value in fields.items() if value is not None}
-
-
-def in_bytes(count: int) -> str:
-    """A number of bytes in words, for messages."""
-    return f"{count:,} byte{'' if count == 1 else 's'}"
 
 
 def _show(value: str | int | None) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imgtool import cli
+from imgtool.cli import app
 from tests.support import IMAGES, Run
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def imgtool(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:  # noq
         capsys.readouterr()
         code: object = 0
         try:
-            cli.main([str(argument) for argument in arguments])
+            app.main([str(argument) for argument in arguments])
         except SystemExit as end:
             code = end.code
         out, err = capsys.readouterr()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from imgtool.virtual.port import open_port
+from imgtool.virtual.line.port import open_port
 
 if TYPE_CHECKING:
     from types import TracebackType

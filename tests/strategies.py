@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import Phase
 from hypothesis import strategies as st
 
-from imgtool.formats import arduino
-from imgtool.formats.aggregated import AggregatedImage
-from imgtool.formats.arduino import ArduinoImage
-from imgtool.formats.at_user import UserImage
-from imgtool.formats.blocks import Block
-from imgtool.formats.boot_image import BootImage, Segment
-from imgtool.formats.elf_file import Executable, Section, Symbol
-from imgtool.formats.espfs import EspFs, EspFsFile
-from imgtool.formats.gzip_file import GzipMember
-from imgtool.formats.init_data import FIELDS, InitData
-from imgtool.formats.irom import OFFSETS
-from imgtool.formats.lfs import LfsImage
-from imgtool.formats.micropython import MicropythonImage
-from imgtool.formats.nodemcu_page import Record, RecordPage
-from imgtool.formats.ota_image import OtaImage
-from imgtool.formats.rboot_config import RbootConfig
-from imgtool.formats.rtos_app import AppDescription, RtosApp
-from imgtool.formats.rtos_partitions import Partition, PartitionTable
-from imgtool.formats.tuya import TuyaImage, TuyaOta
+from imgtool.formats.containers.blocks import Block
+from imgtool.formats.containers.gzip_file import GzipMember
+from imgtool.formats.containers.lfs import LfsImage
+from imgtool.formats.containers.tuya import TuyaImage, TuyaOta
+from imgtool.formats.elf.file import Executable, Section, Symbol
+from imgtool.formats.filesystems.espfs import EspFs, EspFsFile
+from imgtool.formats.images import arduino
+from imgtool.formats.images.aggregated import AggregatedImage
+from imgtool.formats.images.arduino import ArduinoImage
+from imgtool.formats.images.at_user import UserImage
+from imgtool.formats.images.irom import OFFSETS
+from imgtool.formats.images.micropython import MicropythonImage
+from imgtool.formats.images.rtos_app import AppDescription, RtosApp
+from imgtool.formats.images.version1 import BootImage, Segment
+from imgtool.formats.images.version2 import OtaImage
+from imgtool.formats.regions.init_data import FIELDS, InitData
+from imgtool.formats.regions.nodemcu_page import Record, RecordPage
+from imgtool.formats.regions.rboot_config import RbootConfig
+from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -208,18 +208,18 @@ RTOS_APPS: Final = st.builds(
 
 _LABELS: Final = st.text(_LETTERS, max_size=16).filter(lambda text: len(text.encode()) <= 16)
 PARTITION_TABLES: Final = st.builds(
-    PartitionTable,
+    RtosPartitionTable,
     st.lists(st.builds(Partition, BYTE, BYTE, WORD, WORD, _LABELS, WORD), max_size=95).map(tuple),
     DIGESTS,
 )
 
 
-def _in_a_row(sectors: list[int]) -> PartitionTable:
+def _in_a_row(sectors: list[int]) -> RtosPartitionTable:
     partitions, offset = [], 0x9000
     for number, count in enumerate(sectors):
         partitions.append(Partition(1, 2, offset, 0x1000 * count, f"part{number}"))
         offset += 0x1000 * count
-    table = PartitionTable(tuple(partitions))
+    table = RtosPartitionTable(tuple(partitions))
     return replace(table, stored_md5=table.md5)
 
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from fixtures import make
-from imgtool.formats import nodemcu_page
-from imgtool.formats.nodemcu_page import Entry, PartitionTable, Record, RecordPage
-from imgtool.operations.extras import InitDataSource
-from imgtool.operations.flash_plan import FlashRequest, Target, plan_flash
-from imgtool.operations.merge import Piece
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, Record, RecordPage
+from imgtool.operations.assemble.extras import InitDataSource
+from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.flashing.plan import FlashRequest, Target, plan_flash
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding, Part
-    from imgtool.operations.describe import Description
+    from imgtool.operations.inspect.describe import Description
 
 CORPUS_VARIABLE: Final = "IMGTOOL_CORPUS"
 IROM: Final = 0x10000

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from imgtool.formats.reading import FileKind, PartKind, Severity
-from imgtool.operations.describe import Description, describe
+from imgtool.operations.inspect.describe import Description, describe
 from tests.support import real
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.cli import ALIASES, COMMANDS, EXIT_CODES, main
-from imgtool.formats import FORMATS
+from imgtool.cli.app import ALIASES, COMMANDS, EXIT_CODES, main
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.operations.flash_checks import CHECKS
-from imgtool.operations.stub_assumptions import ASSUMPTIONS
+from imgtool.formats.registry import FORMATS
+from imgtool.operations.flashing.checks import CHECKS
+from imgtool.operations.proof.assumptions import ASSUMPTIONS
 from tests.support import IMAGES
 
 ROOT = Path(__file__).parents[1]
@@ -199,7 +199,7 @@ def test_every_exit_code_is_described(code: int) -> None:
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: str(form.module))
 def test_every_format_has_a_page_that_its_module_names(form: object) -> None:
     module = str(getattr(form, "module", ""))
-    source = (ROOT / "imgtool" / "formats" / f"{module}.py").read_text(encoding="utf-8")
+    source = (ROOT / "imgtool" / "formats" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
     named = re.findall(r"docs/formats/[\w-]+\.md", source)
 
     assert named

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imgtool import FormatError, ImgtoolError, LayoutError
-from imgtool.cli import EXIT_CODES, HINTS
-from imgtool.cli.arguments import UsageError
+from imgtool.cli.app import EXIT_CODES, HINTS
+from imgtool.cli.input.arguments import UsageError
 from imgtool.errors import ChipError, PortError, VerifyError
 
 if TYPE_CHECKING:

@@ -50,8 +50,8 @@ def test_both_scripts_are_installed() -> None:
     scripts = metadata.distribution("esp8266-imgtool").entry_points.select(group="console_scripts")
 
     assert {script.name: script.value for script in scripts} == {
-        "imgtool": "imgtool.cli:main",
-        "esp8266-imgtool": "imgtool.cli:main",
+        "imgtool": "imgtool.cli.app:main",
+        "esp8266-imgtool": "imgtool.cli.app:main",
     }
 
 
@@ -68,8 +68,8 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 def test_starting_the_command_line_imports_nothing_heavy() -> None:
-    run = "import imgtool.cli, contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):"
-    run += "\n try: imgtool.cli.main(['--version'])\n except SystemExit: pass"
+    run = "import imgtool.cli.app, contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):"
+    run += "\n try: imgtool.cli.app.main(['--version'])\n except SystemExit: pass"
 
     assert _imported_by(run) == []
 

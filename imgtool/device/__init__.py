@@ -1,4 +1,6 @@
-"""Talking to a chip over a serial line: framing so far.
+"""Device: talking to a chip over a serial line: ports, resets, frames, commands, stubs, sessions.
 
-Not files, not image formats, not printing.  What crosses the line is described in docs/virtual/index.md.
+No files, no image formats, no printing.  What crosses the line is described in docs/virtual/index.md.
+
+May import: chip.py, flash_parts.py, quantities.py, errors.py.
 """

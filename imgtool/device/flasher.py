@@ -1,6 +1,6 @@
 """Erase, write, digest and read flash: by a stub, or by the ROM loader alone.
 
-Not what goes where, and what is left alone: that is decided in imgtool.operations.transfer.
+Not what goes where, and what is left alone: that is decided in imgtool.operations.flashing.transfer.
 """
 
 from __future__ import annotations

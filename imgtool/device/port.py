@@ -2,7 +2,7 @@
 
 Not the protocol that crosses a line, and not the virtual chip: whoever has another object with pyserial's
 interface puts it into a :class:`Wire`.  What is known about the machine's ports without opening them comes
-from imgtool.device.machine, what is known about adapters from imgtool.device.adapters.
+from imgtool.device.host_ports, what is known about adapters from imgtool.device.adapters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from imgtool.device.adapters import ADAPTERS, UNKNOWN_HIGHEST_BAUD, Adapter, adapter_of
-from imgtool.device.machine import (
+from imgtool.device.host_ports import (
     THIS_MACHINE,
     Group,
     Holder,
@@ -33,6 +33,7 @@ from imgtool.device.machine import (
     runs,
 )
 from imgtool.errors import PortError
+from imgtool.phrase import Name, Phrase
 
 __all__ = [
     "ADAPTERS",
@@ -120,7 +121,7 @@ def _missing(name: str, machine: Machine) -> UnusablePortError:
     facts = _there(_found(machine), machine)
     ports = facts["ports"]
     return UnusablePortError(
-        f"there is no such port; {_listed(ports)}", PortProblem.MISSING, source=name, facts=facts
+        Phrase("there is no such port; ", _listed(ports)), PortProblem.MISSING, source=name, facts=facts
     )
 
 
@@ -133,8 +134,8 @@ def _there(ports: tuple[PortInfo, ...], machine: Machine) -> dict[str, Any]:
 
 
 def _listed(ports: Iterable[str]) -> str:
-    names = ", ".join(ports)
-    return f"those that are there: {names}" if names else "there is no serial port at all"
+    names = Phrase.joined(", ", map(Name, ports))
+    return Phrase("those that are there: ", names) if names else "there is no serial port at all"
 
 
 def _no_permission(name: str, machine: Machine) -> UnusablePortError:
@@ -600,12 +601,14 @@ def find_port(machine: Machine = THIS_MACHINE) -> PortInfo:
     if len(likely) == 1:
         return likely[0]
     if likely:
-        named = ", ".join(f"{port.path} ({port.adapter})" for port in likely)
+        named = Phrase.joined(", ", (Phrase(Name(port.path), f" ({port.adapter})") for port in likely))
         raise UnusablePortError(
-            f"there are {len(likely)} serial adapters: {named}",
+            Phrase(f"there are {len(likely)} serial adapters: ", named),
             PortProblem.SEVERAL,
             facts={"ports": [port.path for port in likely]},
         )
     facts = _there(ports, machine)
-    others = f"; other ports: {', '.join(facts['ports'])}" if ports else ""
-    raise UnusablePortError(f"no known USB serial adapter is there{others}", PortProblem.MISSING, facts=facts)
+    message: str = "no known USB serial adapter is there"
+    if ports:
+        message = Phrase(message, "; other ports: ", Phrase.joined(", ", map(Name, facts["ports"])))
+    raise UnusablePortError(message, PortProblem.MISSING, facts=facts)

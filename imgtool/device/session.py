@@ -1,7 +1,7 @@
 """A connection to a chip from the first SYNC to the reset at the end, which heals itself where it can.
 
 It finds the chip, identifies chip and flash, raises the speed of the line and starts a stub.  Not what is
-done with the flash (imgtool.device.flasher, imgtool.operations.transfer).
+done with the flash (imgtool.device.flasher, imgtool.operations.flashing.transfer).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Session:
             except ChipError as error:
                 # A disturbed line makes another chip of this one, too.
                 problem = error
-                on_event(Event("retry", message=str(error)))
+                on_event(Event("retry", message=error.phrase))
                 continue
             return session
         raise problem or AssertionError
@@ -243,7 +243,7 @@ class Session:
                 raise
             except ChipError as error:
                 problem = error
-                self._on_event(Event("retry", message=str(error)))
+                self._on_event(Event("retry", message=error.phrase))
                 if isinstance(error, LineError):
                     self._lower()
         if problem is not None:

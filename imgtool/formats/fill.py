@@ -1,6 +1,7 @@
 """Runs of one byte value: where fill begins and ends, found at C speed.
 
-Erased flash reads 0xFF, and most of a flash image is erased flash.  Not a format by itself; see blank.py.
+Erased flash reads 0xFF, and most of a flash image is erased flash.  Not a format by itself; see
+regions/blank.py.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from imgtool.cli import files as cli_files
-from imgtool.operations import describe
+from imgtool.cli.input import files as cli_files
+from imgtool.operations.inspect import describe
 from tests.support import Command, Put
 
 Script = Callable[..., subprocess.CompletedProcess[bytes]]

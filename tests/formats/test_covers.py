@@ -8,7 +8,7 @@ import pytest
 
 from imgtool.formats.checksums import stored_bytes, value_of
 from imgtool.formats.reading import Checksum
-from imgtool.operations.describe import describe
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, real
 
 # gzip's CRC is over what is inside; the check of an image for another chip is not ours to compute.

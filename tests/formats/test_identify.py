@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixtures import blocks
-from imgtool.formats import FORMATS, identify
+from imgtool.formats.registry import FORMATS, identify
 
 LONGEST = 5.0  # seconds of this process alone, which others do not lengthen; 0.15 were measured
 HOSTILE = {

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.formats import FORMATS, Format, identify
 from imgtool.formats.reading import FileKind
+from imgtool.formats.registry import FORMATS, Format, identify
 from tests.support import IMAGES, codes
 
 KINDS = {
@@ -33,7 +33,7 @@ def test_names_are_unique() -> None:
 
 
 def test_irom_which_has_no_magic_comes_last() -> None:
-    assert FORMATS[-1].module == "irom"
+    assert FORMATS[-1].module == "images.irom"
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)

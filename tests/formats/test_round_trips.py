@@ -13,24 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
-from imgtool.formats import FORMATS, identify, intel_hex, srecord, uf2
-from imgtool.formats.aggregated import AggregatedImage
-from imgtool.formats.arduino import ArduinoImage
-from imgtool.formats.at_user import UserImage
-from imgtool.formats.blocks import merged
-from imgtool.formats.boot_image import BootImage, Segment
-from imgtool.formats.elf_file import Executable
-from imgtool.formats.espfs import EspFs, EspFsFile
-from imgtool.formats.gzip_file import MAX_CONTENT, GzipMember
-from imgtool.formats.init_data import SETS, InitData
-from imgtool.formats.lfs import LfsImage
-from imgtool.formats.micropython import MicropythonImage
-from imgtool.formats.ota_image import OtaImage
-from imgtool.formats.rboot_config import RbootConfig
+from imgtool.formats.containers import intel_hex, srecord, uf2
+from imgtool.formats.containers.blocks import merged
+from imgtool.formats.containers.gzip_file import MAX_CONTENT, GzipMember
+from imgtool.formats.containers.lfs import LfsImage
+from imgtool.formats.containers.tuya import TuyaImage, TuyaOta
+from imgtool.formats.elf.file import Executable
+from imgtool.formats.filesystems.espfs import EspFs, EspFsFile
+from imgtool.formats.images.aggregated import AggregatedImage
+from imgtool.formats.images.arduino import ArduinoImage
+from imgtool.formats.images.at_user import UserImage
+from imgtool.formats.images.micropython import MicropythonImage
+from imgtool.formats.images.rtos_app import AppDescription, RtosApp
+from imgtool.formats.images.version1 import BootImage, Segment
+from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.reading import FileKind, PartKind
-from imgtool.formats.rtos_app import AppDescription, RtosApp
-from imgtool.formats.rtos_partitions import Partition, PartitionTable
-from imgtool.formats.tuya import TuyaImage, TuyaOta
+from imgtool.formats.regions.init_data import SETS, InitData
+from imgtool.formats.regions.rboot_config import RbootConfig
+from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
+from imgtool.formats.registry import FORMATS, identify
 from tests import strategies
 from tests.strategies import BOOT_IMAGES, images_with
 from tests.support import IMAGES, said
@@ -87,23 +88,25 @@ SENSIBLE_USER_IMAGES = st.builds(
 )
 
 LAWS = {
-    "aggregated": Law(
+    "images.aggregated": Law(
         FileKind.AGGREGATED,
         AggregatedImage.parse,
         BUILT,
         strategies.AGGREGATED_IMAGES,
         strategies.AGGREGATED_IMAGES.filter(lambda image: image.code[0] != 0xE9),
     ),
-    "arduino": Law(
+    "images.arduino": Law(
         FileKind.ARDUINO,
         ArduinoImage.parse,
         BUILT,
         strategies.ANY_ARDUINO_IMAGES,
         strategies.ARDUINO_IMAGES,
     ),
-    "at_user": Law(FileKind.AT_USER, UserImage.parse, BUILT, strategies.USER_IMAGES, SENSIBLE_USER_IMAGES),
-    "boot_image": Law(FileKind.IMAGE_V1, BootImage.parse, BUILT, BOOT_IMAGES, strategies.CHECKED_IMAGES),
-    "elf_file": Law(
+    "images.at_user": Law(
+        FileKind.AT_USER, UserImage.parse, BUILT, strategies.USER_IMAGES, SENSIBLE_USER_IMAGES
+    ),
+    "images.version1": Law(FileKind.IMAGE_V1, BootImage.parse, BUILT, BOOT_IMAGES, strategies.CHECKED_IMAGES),
+    "elf.file": Law(
         FileKind.ELF,
         Executable.parse,
         BUILT,
@@ -111,8 +114,10 @@ LAWS = {
         strategies.EXECUTABLES,
         exact=False,
     ),
-    "espfs": Law(FileKind.ESPFS, EspFs.parse, BUILT, strategies.ESPFS_ARCHIVES, strategies.ESPFS_ARCHIVES),
-    "gzip_file": Law(
+    "filesystems.espfs": Law(
+        FileKind.ESPFS, EspFs.parse, BUILT, strategies.ESPFS_ARCHIVES, strategies.ESPFS_ARCHIVES
+    ),
+    "containers.gzip_file": Law(
         FileKind.GZIP,
         GzipMember.parse,
         BUILT,
@@ -120,15 +125,15 @@ LAWS = {
         strategies.GZIP_MEMBERS,
         exact=False,
     ),
-    "init_data": Law(
+    "regions.init_data": Law(
         FileKind.INIT_DATA,
         InitData.parse,
         BUILT,
         strategies.INIT_DATA,
         st.sampled_from(list(SETS)).map(InitData.of_set),
     ),
-    "intel_hex": record_law(FileKind.INTEL_HEX, intel_hex),
-    "lfs": Law(
+    "containers.intel_hex": record_law(FileKind.INTEL_HEX, intel_hex),
+    "containers.lfs": Law(
         FileKind.LFS,
         LfsImage.parse,
         BUILT,
@@ -136,48 +141,54 @@ LAWS = {
         strategies.lfs_images(),
         exact=False,
     ),
-    "micropython": Law(
+    "images.micropython": Law(
         FileKind.MICROPYTHON,
         MicropythonImage.parse,
         BUILT,
         strategies.ANY_MICROPYTHON_IMAGES,
         strategies.MICROPYTHON_IMAGES,
     ),
-    "ota_image": Law(FileKind.IMAGE_V2, OtaImage.parse, BUILT, strategies.OTA_IMAGES, strategies.OTA_IMAGES),
-    "ram_image": image_law(FileKind.RAM_IMAGE, 0x40108000, b"code"),
-    "rboot": image_law(FileKind.RBOOT, 0x40100000, b"rBoot v1.4.2"),
-    "rboot_config": Law(
+    "images.version2": Law(
+        FileKind.IMAGE_V2, OtaImage.parse, BUILT, strategies.OTA_IMAGES, strategies.OTA_IMAGES
+    ),
+    "images.ram": image_law(FileKind.RAM_IMAGE, 0x40108000, b"code"),
+    "images.rboot": image_law(FileKind.RBOOT, 0x40100000, b"rBoot v1.4.2"),
+    "regions.rboot_config": Law(
         FileKind.RBOOT_CONFIG,
         RbootConfig.parse,
         sector_of,
         strategies.RBOOT_CONFIGS,
         st.integers(0, 1).map(lambda rom: RbootConfig(0, rom, 0, 2, (0x2000, 0x82000, 0, 0))),
     ),
-    "rtos_app": Law(FileKind.RTOS_APP, RtosApp.parse, BUILT, strategies.ANY_RTOS_APPS, strategies.RTOS_APPS),
-    "rtos_bootloader": image_law(
+    "images.rtos_app": Law(
+        FileKind.RTOS_APP, RtosApp.parse, BUILT, strategies.ANY_RTOS_APPS, strategies.RTOS_APPS
+    ),
+    "images.rtos_bootloader": image_law(
         FileKind.RTOS_BOOTLOADER, 0x40100000, b"2nd stage bootloader\0load partition table error!\0"
     ),
-    "rtos_partitions": Law(
+    "regions.rtos_partitions": Law(
         FileKind.PARTITION_TABLE,
-        PartitionTable.parse,
+        RtosPartitionTable.parse,
         BUILT,
         strategies.PARTITION_TABLES,
         strategies.SENSIBLE_TABLES,
     ),
-    "sdk_bootloader": image_law(FileKind.SDK_BOOTLOADER, 0x40100000, b"2nd boot version : 1.6"),
-    "srecord": record_law(FileKind.S_RECORD, srecord),
-    "tuya": Law(FileKind.TUYA_OTA, TuyaOta.parse, BUILT, strategies.TUYA_FILES, strategies.TUYA_FILES),
-    "uf2": record_law(FileKind.UF2, uf2),
+    "images.sdk_bootloader": image_law(FileKind.SDK_BOOTLOADER, 0x40100000, b"2nd boot version : 1.6"),
+    "containers.srecord": record_law(FileKind.S_RECORD, srecord),
+    "containers.tuya": Law(
+        FileKind.TUYA_OTA, TuyaOta.parse, BUILT, strategies.TUYA_FILES, strategies.TUYA_FILES
+    ),
+    "containers.uf2": record_law(FileKind.UF2, uf2),
 }
 
 WITHOUT_A_VALUE = {
-    "blank": "one byte value throughout has no structure",
-    "irom": "code without any header: its bytes are all there is",
-    "littlefs": "only the superblock is read; to build one that mounts is to write a file system",
-    "other_chip": "recognised to say which chip it is for; imgtool makes nothing for other chips",
-    "spiffs": "only the magics are read; to build one that mounts is to write a file system",
-    "spiffs_plain": "only its blocks' structure is read; to build one that mounts is to write a file system",
-    "text_file": "recognised to say what was saved in place of an image",
+    "regions.blank": "one byte value throughout has no structure",
+    "images.irom": "code without any header: its bytes are all there is",
+    "filesystems.littlefs": "only the superblock is read; to build one that mounts is to write a file system",
+    "images.other_chip": "recognised to say which chip it is for; imgtool makes nothing for other chips",
+    "filesystems.spiffs": "only the magics are read; to build one that mounts is to write a file system",
+    "filesystems.spiffs_plain": "as SPIFFS, of which it is the form without magics",
+    "containers.text_file": "recognised to say what was saved in place of an image",
 }
 
 # Dumps are the survey's, and damaged files need not be built again.
@@ -347,10 +358,10 @@ OTA = OtaImage(0, 1, 0x40100004, bytes(16), SMALL)
         (AppDescription("", "", " Jul  1", "", ""), "does not fit its field", "no blanks", "' Jul '"),
         (AppDescription("", "", "", "", "ab"), "no digest", "64 lower-case", "'ab'"),
         (AppDescription("", "", "", "", "00" * 32), "no digest", "64 lower-case", "'0000"),
-        (PartitionTable((Partition(1, 2, 0, 0, "x" * 17),)), "no name", "at most 16", "'xxx"),
-        (PartitionTable((Partition(1, 2, 0, 0, "a\0b"),)), "no name", "readable", "'a"),
-        (PartitionTable((Partition(1, 2, 1 << 32, 0, "x"),)), "row: ", None, None),
-        (PartitionTable((Partition(1, 2, 0, 0, "x"),) * 96, bytes(16)), "do not fit", "3,072", "3,104"),
+        (RtosPartitionTable((Partition(1, 2, 0, 0, "x" * 17),)), "no name", "at most 16", "'xxx"),
+        (RtosPartitionTable((Partition(1, 2, 0, 0, "a\0b"),)), "no name", "readable", "'a"),
+        (RtosPartitionTable((Partition(1, 2, 1 << 32, 0, "x"),)), "row: ", None, None),
+        (RtosPartitionTable((Partition(1, 2, 0, 0, "x"),) * 96, bytes(16)), "do not fit", "3,072", "3,104"),
         (LfsImage(IMAGES["lfs/lfs-5.1.raw"][:4812], b""), "cut short", "4,964", "4,812"),
         (LfsImage(IMAGES["lfs/lfs-5.1.raw"][:4812], bytes(160)), "another size", "4,812", "160"),
         (GzipMember("x\0y", b""), "cannot store the name", "Latin-1", "'x"),

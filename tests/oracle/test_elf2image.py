@@ -31,8 +31,8 @@ from fixtures.elves import (
     Section,
 )
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
-from imgtool.operations.build import HEADER, build
-from imgtool.operations.merge import HeaderChange
+from imgtool.operations.assemble.merge import HeaderChange
+from imgtool.operations.building.images import HEADER, build
 from tests.support import corpus_folder
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.formats.boot_image import BootImage
-from imgtool.operations.describe import describe
-from imgtool.operations.merge import HeaderChange, Piece, merge
+from imgtool.formats.images.version1 import BootImage
+from imgtool.operations.assemble.merge import HeaderChange, Piece, merge
+from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, IROM, corpus_folder, said
 
 pytestmark = pytest.mark.skipif(

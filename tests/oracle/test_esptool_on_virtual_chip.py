@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import serial
 
-from tests.device import Device
 from tests.rom_host import SYNC, SYNC_REPLY
+from tests.simulated import Device
 from tests.support import IMAGES, PATIENCE, SILENCE
 
 pytestmark = pytest.mark.skipif(

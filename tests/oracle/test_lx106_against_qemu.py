@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtool.virtual import isa
-from imgtool.virtual.core import IRAM_BASE, Core, Trap
+from imgtool.virtual.cpu import isa
+from imgtool.virtual.cpu.core import IRAM_BASE, Core, Trap
 from tests.oracle.lx106_programs import WINDOW, WINDOW_SIZE, Program
 from tests.support import PATIENCE
 

@@ -12,7 +12,7 @@ from typing import Final
 from imgtool.device.protocol import checksum
 from imgtool.device.slip import Decoder, encode
 from imgtool.device.stub import Stub, parse_stub
-from imgtool.virtual.port import SimPort, open_port
+from imgtool.virtual.line.port import SimPort, open_port
 
 STUB_FILE: Final = Path(__file__).parents[2] / "imgtool" / "device" / "firmware" / "stub.json"
 RING: Final = 20480

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fixtures import stub_build
-from imgtool.virtual.core import DRAM_BASE, DRAM_SIZE, Core, Trap
+from imgtool.virtual.cpu.core import DRAM_BASE, DRAM_SIZE, Core, Trap
 from tests.support import PATIENCE
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from tests.stub.streams import TABLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.virtual.rom import RomFunction
+    from imgtool.virtual.chip.rom import RomFunction
     from tests.stub.host import Host
 
 LENGTH, CHECK, RANGE, FLASH, UNLOCK, NO_BEGIN, DAMAGED, LITTLE, MUCH, UNKNOWN = (

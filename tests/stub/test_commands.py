@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.stub.host import Host
 
 
-# Seconds each; tests/devices/test_own_stub.py does the same from the host's side.
+# Seconds each; tests/device/test_own_stub.py does the same from the host's side.
 LONG = ("overrun", "plain_download", "refused_writes", "whole_blocks")
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 
 from fixtures import stub_build
-from imgtool.virtual import translate
-from imgtool.virtual.core import Core
+from imgtool.virtual.cpu import translate
+from imgtool.virtual.cpu.core import Core
 from tests.stub import parts
 from tests.stub.host import stub
 from tests.stub.scenarios import SCENARIOS, play
@@ -19,7 +19,7 @@ from tests.stub.scenarios import SCENARIOS, play
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgtool.virtual.isa import Instruction
+    from imgtool.virtual.cpu.isa import Instruction
 
 LEAST: Final = 1.0
 LINE: Final = re.compile(r"(4010[0-9a-f]{4}):\s+([0-9a-f]+)\s+(\S+)(?:\s+(.*))?")

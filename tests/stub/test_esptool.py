@@ -10,8 +10,8 @@ import serial
 
 from imgtool.device.protocol import MEMORY_PACKET, Command, data_packet, mem_begin, mem_end
 from imgtool.device.slip import encode
-from tests.device import Device
 from tests.rom_host import SYNC, SYNC_REPLY
+from tests.simulated import Device
 from tests.stub.host import stub
 from tests.stub.scenarios import sample
 from tests.support import PATIENCE

@@ -12,8 +12,8 @@ import pytest
 
 from imgtool.errors import FormatError
 from imgtool.flash_parts import FLASH_PARTS
-from imgtool.virtual.faults import parse_plan
-from imgtool.virtual.packets import COMMANDS
+from imgtool.virtual.chip.faults import parse_plan
+from imgtool.virtual.chip.packets import COMMAND_BY_NAME
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "virtual"
@@ -78,7 +78,7 @@ def test_every_example_of_a_fault_is_one(row: list[str]) -> None:
 def test_every_command_that_a_fault_can_name_is_listed() -> None:
     rows = table("faults.md", "Who knows the commands")
 
-    assert [name for row in rows for name in re.findall("[a-z0-9-]+", row[1])] == list(COMMANDS)
+    assert [name for row in rows for name in re.findall("[a-z0-9-]+", row[1])] == list(COMMAND_BY_NAME)
 
 
 def test_the_tests_of_the_how_to_page_pass(tmp_path: Path) -> None:

@@ -1,0 +1,254 @@
+"""Where the command line starts: the table of commands, exit codes, hints, and ``main``.
+
+No command itself.  Typer is imported at every start, so everything else that is slow to import waits until a
+command needs it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from functools import wraps
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar, cast
+
+import typer
+
+import imgtool
+from imgtool.cli.input.arguments import InterruptedRunError, UsageError, expand_arguments
+from imgtool.errors import ChipError, FormatError, ImgtoolError, LayoutError, PortError, VerifyError
+from imgtool.phrase import Phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["ALIASES", "COMMANDS", "EXIT_CODES", "HINTS", "build_app", "exit_code_of", "hint_for", "main"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+USAGE: Final = 2
+BUG: Final = 70
+INTERRUPTED: Final = 130
+
+# The base of typer's usage errors has no public name.
+_USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__bases__[0])
+
+EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {
+    UsageError: USAGE,
+    FormatError: 3,
+    LayoutError: 4,
+    PortError: 5,
+    ChipError: 6,
+    VerifyError: 7,
+    InterruptedRunError: INTERRUPTED,
+}
+"""Exit code of each error; docs/exit-codes.md has the whole table."""
+
+HINTS: Final[dict[type[ImgtoolError], str]] = {
+    UsageError: "imgtool COMMAND --help shows the options and an example",
+    FormatError: "imgtool inspect FILE shows what a file is and what is wrong with it",
+    LayoutError: "imgtool inspect FILE shows what lies where; docs/flash-layouts.md has the rules",
+    PortError: "another program may hold it; end that one, or choose another port or file",
+    ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
+    VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
+    InterruptedRunError: "the same command again does it from the start",
+}
+
+COMMANDS: Final = {
+    "inspect": "images.inspect",
+    "merge": "images.merge",
+    "split": "images.split",
+    "fullimage": "images.fullimage",
+    "build": "images.build",
+    "patch": "images.patch",
+    "extract": "images.extract",
+    "compare": "images.compare",
+    "advise": "images.advise",
+    "flash": "board.flash",
+    "verify": "board.verify",
+    "read": "board.read",
+    "erase": "board.erase",
+    "id": "board.id",
+    "prove": "board.prove",
+    "ports": "board.ports",
+    "monitor": "board.monitor",
+    "explain": "board.explain",
+    "simulate": "board.simulate",
+}
+"""Each command and its module, below :mod:`imgtool.cli.commands`; the function in it has its name."""
+
+ALIASES: Final = {
+    "image-info": "inspect",
+    "merge-bin": "merge",
+    "elf2image": "build",
+    "write-flash": "flash",
+    "verify-flash": "verify",
+    "read-flash": "read",
+    "erase-flash": "erase",
+    "erase-region": "erase",
+    "flash-id": "id",
+    "chip-id": "id",
+    "read-mac": "id",
+}
+"""The names that esptool's users have in their fingers; they work, but help does not list them.
+
+With an underscore instead of a dash too, as esptool had them until its version 5.
+"""
+
+
+def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The application with the command that the arguments name, or with all of them where they name none.
+
+    Making a command costs typer a few milliseconds, and no run needs more than one.
+    """
+    known = COMMANDS | {alias: COMMANDS[name] for alias, name in ALIASES.items()}
+    first = arguments[0] if arguments else ""
+    app = typer.Typer(
+        add_completion=first not in known,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Start with: imgtool inspect FILE",
+    )
+    app.callback()(_options)
+    for name in [first] if first in known else known:
+        if first == "--version":
+            break
+        module = import_module(f"imgtool.cli.commands.{known[name]}")
+        function = getattr(module, known[name].rpartition(".")[2])
+        app.command(name, hidden=name in ALIASES)(_interruptible(function))
+    return app
+
+
+def _interruptible(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The command, with Ctrl-C as an error like others; typer would end without a word."""
+
+    @wraps(command)
+    def run(*arguments: _P.args, **options: _P.kwargs) -> _R:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted") from None
+
+    return run
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"imgtool {imgtool.__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Firmware image workbench for the ESP8266 and ESP8285."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; ends the process with one of the documented exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
+    words = given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
+    try:
+        words = expand_arguments(given)
+        as_json = "--json" in words
+        code = _run(words)
+        sys.stdout.flush()
+    except ImgtoolError as error:
+        # Among events an error is one more line.
+        _report(error, _with_command(hint_for(error), words), as_json=as_json, line="--events" in words)
+        code = exit_code_of(error)
+    except BrokenPipeError:
+        # The reader went away, as head does; what it wanted it has.
+        _forget_output()
+        code = 0
+    except OSError as error:
+        # Files have errors of their own by now: this is the output that cannot be written.
+        sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
+        _forget_output()
+        code = USAGE
+    except Exception:  # noqa: BLE001 - the last net: anything that comes here is a bug in imgtool
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.write("imgtool: this is a bug in imgtool, please report it with the lines above\n")
+        code = BUG
+    sys.exit(code)
+
+
+def _forget_output() -> None:
+    """Keep the interpreter from writing what is left to an output that does not take it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(words: list[str]) -> int:
+    if any("\0" in word for word in words):
+        raise UsageError(
+            "no word can have a null byte in it", expected="names and numbers", found="a null byte"
+        )
+    if words and words[0].replace("_", "-") in ALIASES:
+        words = [words[0].replace("_", "-"), *words[1:]]
+    app = build_app(words)
+    if not words:
+        app(["--help"], prog_name="imgtool", standalone_mode=False)
+        return USAGE
+    try:
+        code: Any = app(words, prog_name="imgtool", standalone_mode=False)
+    except SystemExit:
+        # Completion ends so, and so does typer when the reader goes away.
+        if "_IMGTOOL_COMPLETE" in os.environ:
+            raise
+        _forget_output()
+        return 0
+    except _USAGE_ERROR as error:
+        # typer's own print would know neither --json nor the hint.
+        message = cast("typer.BadParameter", error).format_message().rstrip(".")
+        raise UsageError(Phrase.quoting(message, words)) from None
+    return code if isinstance(code, int) else 0
+
+
+def exit_code_of(error: ImgtoolError) -> int:
+    """The exit code of an error: that of the nearest class in :data:`EXIT_CODES`."""
+    return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
+
+
+def hint_for(error: ImgtoolError) -> str:
+    """What to do about an error: a cure for this very one, or the hint for its class."""
+    if isinstance(error, UsageError) and error.hint is not None:
+        return error.hint
+    special = PortError | ChipError | VerifyError | InterruptedRunError
+    if error.check == "repair":
+        return "imgtool inspect FILE shows its checks; imgtool patch --repair makes them right"
+    if isinstance(error, special) or "check" in error.data:
+        from imgtool.cli.run.connecting import hint_of
+
+        own = hint_of(error)
+        if own is not None:
+            return own
+    return next(HINTS[kind] for kind in type(error).__mro__ if kind in HINTS)
+
+
+def _with_command(hint: str, words: Sequence[str]) -> str:
+    """The hint with the name of the command that was given; one of another case speaks of no command."""
+    name = words[0].replace("_", "-") if words else ""
+    if hint == HINTS[UsageError] and (name in COMMANDS or name in ALIASES):
+        return hint.replace("COMMAND", words[0])
+    return hint
+
+
+def _report(error: ImgtoolError, hint: str, *, as_json: bool, line: bool) -> None:
+    if as_json:
+        from imgtool.cli.show.documents import error_document
+
+        sys.stderr.write(error_document(error, hint, line=line) + "\n")
+        return
+    from imgtool.cli.show.render import show_error
+
+    show_error(error, hint)

@@ -1,0 +1,83 @@
+"""A folder of parts with its manifest: read back as one piece, and kept from being led out of.
+
+Not the manifest itself (operations/extract/manifest.py), and no folder of ``0x*.bin`` (options.py).
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgtool.cli.input.arguments import UsageError
+from imgtool.cli.input.files import read_file, real_path, unusable
+from imgtool.errors import ImgtoolError
+from imgtool.operations.extract.manifest import Assembled, FillStretch, Manifest, wrong_file
+from imgtool.phrase import Name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from imgtool.formats.reading import Finding
+    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.extract.manifest import FileStretch
+
+__all__ = ["assembled", "findings_of", "is_inside", "part_files"]
+
+
+def assembled(path: Path) -> Assembled:
+    """The bytes that a manifest and the files beside it make.
+
+    Raises:
+        FormatError: It is no manifest, or a file is missing, has not its size, or lies outside of the folder.
+        UsageError: The manifest, or a file that is there, cannot be read.
+    """
+    try:
+        manifest = Manifest.parse(read_file(path))
+        files = {
+            stretch.file: _read(path.parent, number, stretch)
+            for number, stretch in enumerate(manifest.stretches)
+            if not isinstance(stretch, FillStretch)
+        }
+        return manifest.assemble(files, Name(path))
+    except UsageError:
+        raise
+    except ImgtoolError as error:
+        raise error.with_source(str(path)) from None
+
+
+def _read(folder: Path, number: int, stretch: FileStretch) -> bytes:
+    path = folder / stretch.file
+    if not is_inside(path, folder):
+        raise wrong_file(number, stretch, "a link that leads out of the folder")
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise wrong_file(number, stretch, "no file") from None
+    except (OSError, ValueError) as error:
+        raise unusable(path, "read", error) from None
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device would not end
+        raise wrong_file(number, stretch, "something that is no file")
+    if status.st_size != stretch.size:
+        raise wrong_file(number, stretch, f"{status.st_size:,} bytes")
+    return read_file(path)
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path lies in a folder once all links are followed."""
+    return real_path(path).parent == real_path(folder)
+
+
+def part_files(pieces: Iterable[Piece]) -> list[Path]:
+    """The files that pieces of folders with a manifest were put together from."""
+    return [
+        Path(piece.name).parent / name
+        for piece in pieces
+        if isinstance(piece, Assembled)
+        for name in piece.files
+    ]
+
+
+def findings_of(pieces: Sequence[Piece]) -> tuple[Finding, ...]:
+    """What is to be said of files that were changed since they were extracted."""
+    return tuple(finding for piece in pieces if isinstance(piece, Assembled) for finding in piece.findings)

@@ -1,0 +1,148 @@
+"""SPIFFS images as NodeMCU makes them: recognised by the magics in their blocks.
+
+Only the signature and the size that it states: the files inside are read by spiffs_files.py.
+
+Source: spiffs_config.h of https://github.com/nodemcu/nodemcu-firmware at several tags, and images built with
+its spiffsimg; see docs/formats/spiffs.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imgtool.formats import fill
+from imgtool.formats.images import version1
+from imgtool.formats.reading import Fact, FileKind, Finding, Part, PartKind, Reading, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+__all__ = [
+    "MAGIC_OFFSET",
+    "SpiffsSignature",
+    "blocks_left",
+    "inside",
+    "magic_of",
+    "probe",
+    "read",
+    "signature_at",
+]
+
+_PAGE: Final = 0x100
+MAGIC_OFFSET: Final = 0xFC
+"""Where a block has its magic: the second to last 16-bit entry of its lookup page."""
+_KEY: Final = 0x0529 ^ _PAGE
+_BLOCK_SIZES: Final = (0x2000, 0x1000)
+_LEAST_BLOCKS: Final = 3  # as many as are probed
+_ERASED: Final = 0xFFFF
+
+
+def _old_step(block: int) -> int:
+    # NodeMCU 1.5.4.1-20161201 to 2.1.0-20170521.
+    return 4 * block if block >= 3 else (0, 1, 3)[block]  # noqa: PLR2004 - the table has three entries
+
+
+_FORMULAS: Final[Mapping[str, Callable[[int], int]]] = {"linear": lambda block: block, "old": _old_step}
+
+
+@dataclass(frozen=True, slots=True)
+class SpiffsSignature:
+    """What the magics say.
+
+    Attributes:
+        block_size: 0x1000 or 0x2000 bytes.
+        blocks: How many blocks the file system has.
+        formula: ``linear``, or ``old`` for NodeMCU 1.5.4.1-20161201 to 2.1.0-20170521.
+    """
+
+    block_size: int
+    blocks: int
+    formula: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file system."""
+        return self.block_size * self.blocks
+
+
+def magic_of(signature: SpiffsSignature, block: int) -> bytes:
+    """The two bytes of magic in a block of a file system, at :data:`MAGIC_OFFSET` in it."""
+    value = _KEY ^ (signature.blocks - _FORMULAS[signature.formula](block))
+    return (value & _ERASED).to_bytes(2, "little")
+
+
+def signature_at(data: bytes, offset: int = 0) -> SpiffsSignature | None:
+    """The SPIFFS at ``offset``, by the magics of its first three blocks, one of which may be erased."""
+    for block_size in _BLOCK_SIZES:
+        first, second = blocks_left(data, offset), blocks_left(data, offset + block_size)
+        if first is not None and second is not None and first - second != 1:
+            continue  # by either formula: this alone rules almost everything else out
+        # One block in front of any file system looks like this, unless nothing may stand there.
+        if first is None and not fill.is_fill(data, offset, offset + block_size):
+            continue
+        signature = probe((first, second, blocks_left(data, offset + 2 * block_size)), block_size)
+        if signature is not None:
+            return signature
+    return None
+
+
+def probe(
+    left: Sequence[int | None], block_size: int, formulas: Iterable[str] = tuple(_FORMULAS)
+) -> SpiffsSignature | None:
+    """What SPIFFS itself makes of three blocks: it looks at their magics alone, one of which may be erased.
+
+    Args:
+        left: What :func:`blocks_left` says of each.
+        block_size: How far they are apart.
+        formulas: Which formulas to try, in order.
+    """
+    if left.count(None) > 1:
+        return None
+    for formula in formulas:
+        step = _FORMULAS[formula]
+        counts = {value + step(block) for block, value in enumerate(left) if value is not None}
+        if len(counts) == 1 and (blocks := counts.pop()) >= _LEAST_BLOCKS:
+            return SpiffsSignature(block_size, blocks, formula)
+    return None
+
+
+def blocks_left(data: bytes, block: int) -> int | None:
+    """How many blocks the file system goes on for by the magic of the block at an offset; None for no magic.
+
+    By the linear formula: with the old one it holds for the first block only.
+    """
+    # Probed at every sector of a dump, so without construct, which takes twenty times as long for a lone
+    # number.
+    entry = data[block + MAGIC_OFFSET : block + MAGIC_OFFSET + 2]
+    value = int.from_bytes(entry, "little") if len(entry) == 2 else _ERASED  # noqa: PLR2004 - 16 bits
+    return None if value == _ERASED else value ^ _KEY
+
+
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the file system that begins at ``offset`` of a flash, None if none is there."""
+    signature = signature_at(data, offset)
+    if signature is None:
+        return None
+    formula = "" if signature.formula == "linear" else ", old magic formula"
+    facts: dict[str, Fact] = {
+        "block_size": signature.block_size,
+        "blocks": signature.blocks,
+        "formula": signature.formula,
+    }
+    note = f"SPIFFS, {signature.blocks} blocks of {signature.block_size // 1024} KB{formula}"
+    size = min(signature.size, stop - offset)
+    part = Part(PartKind.SPIFFS, offset, size, note=note, facts=facts)
+    if size == signature.size:
+        return Reading(FileKind.SPIFFS, (part,))
+    message = f"the file system has {signature.size:,} bytes by its magics, but {size:,} are there"
+    return Reading(FileKind.SPIFFS, (part,), findings=(Finding(Severity.ERROR, "cut", message, stop),))
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file that is a SPIFFS image."""
+    found = inside(data, 0, len(data))
+    if found is None:
+        return None
+    tail, said = version1.trailing(data, found.parts[-1].end)
+    return Reading(FileKind.SPIFFS, (*found.parts, *tail), findings=(*found.findings, *said))

@@ -1,0 +1,387 @@
+"""The files in a SPIFFS, by its pages: index pages name the data pages, and each page says whose it is.
+
+Where one begins, its block size and its length come from spiffs.py and spiffs_plain.py.  Every variant that
+NodeMCU had, and those of Arduino, Sming and the RTOS SDK; which one it is shows in the pages.  Never raises:
+what does not agree is a finding.
+
+Source: spiffs_nucleus.h of https://github.com/pellepl/spiffs, and of NodeMCU at its tags; see
+docs/formats/spiffs.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from struct import unpack_from
+from typing import Final, NamedTuple
+
+from imgtool.formats import fill
+from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
+from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.phrase import Name, Phrase
+
+__all__ = ["LAYOUTS", "IndexLayout", "read_files"]
+
+_PAGE: Final = 0x100
+_HEADER: Final = 5  # object, span, flags
+_CONTENT: Final = _PAGE - _HEADER  # bytes of a file in a data page
+_FREE: Final = 0xFFFF
+_DELETED: Final = 0x0000
+_INDEX: Final = 0x8000  # top bit of an object number: the page is an index
+_ERASE_COUNT: Final = 0xFE
+_NAME: Final = 32
+_UNDEFINED: Final = 0xFFFF_FFFF  # size of a file that was made and not yet written
+_FILE_TYPE: Final = 1
+# Flags, active low: 01 used, 02 final, 04 index, 40 index being deleted, 80 deleted.
+_STATE: Final = 0x87
+_LIVE_DATA: Final = 0x84
+_LIVE_INDEX: Final = 0x80
+_KEPT: Final = 0x40
+_UNTOUCHED: Final = b"\xff" * _HEADER
+_PROBED_HEADERS: Final = 64
+_PROBED_ENTRIES: Final = 4
+
+
+class IndexLayout(NamedTuple):
+    """Where the fields of index pages stand: they moved with the releases.
+
+    Attributes:
+        name: What imgtool calls it.
+        size: Offset of the file's size.
+        type: Offset of its type.
+        text: Offset of its name.
+        first: Offset of the page numbers in the first index page of a file.
+        more: Offset of the page numbers in every other one.
+    """
+
+    name: str
+    size: int
+    type: int
+    text: int
+    first: int
+    more: int
+
+
+LAYOUTS: Final = (
+    IndexLayout("aligned", 8, 12, 13, 46, 8),  # NodeMCU from 1.5.4.1 on, Arduino, Sming
+    IndexLayout("metadata", 8, 12, 13, 50, 8),  # the same with 4 bytes of metadata, as the RTOS SDK
+    IndexLayout("unaligned", 8, 12, 13, 45, 8),  # a SPIFFS built with its own defaults
+    IndexLayout("packed", 5, 9, 10, 42, 5),  # NodeMCU 1.4.0 and 1.5.1
+    IndexLayout("0.9.6", 7, 11, 12, 44, 6),  # NodeMCU 0.9.6-dev of June and July 2015
+    IndexLayout("0.9.5", 6, 10, 12, 44, 6),  # NodeMCU up to 0.9.5
+)
+"""The variants, the most common first."""
+
+# Pages are read one by one, thousands of them, and most of what is read is two bytes: construct takes twenty
+# times as long as int.from_bytes for that.
+
+
+def _number(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 2], "little")
+
+
+@dataclass(slots=True)
+class _Pages:
+    """What stands in the pages: indices by object and span, as offsets; counts."""
+
+    data: bytes
+    offset: int
+    stop: int
+    block_size: int
+    blocks: int
+    indices: dict[int, dict[int, list[int]]] = field(default_factory=dict)
+    doubtful: set[int] = field(default_factory=set)
+    strange: list[int] = field(default_factory=list)
+    live_data: int = 0
+    used: int = 0
+    free: int = 0
+    deleted: int = 0
+    half_written: int = 0
+    most_erases: int | None = None
+
+    def add_index(self, start: int) -> None:
+        """An index page by its own header, which is all there."""
+        spans = self.indices.setdefault(_number(self.data, start) & ~_INDEX, {})
+        spans.setdefault(_number(self.data, start + 2), []).append(start)
+
+    def place(self, page: int) -> int | None:
+        """Offset of a page by its number; None for a page that cannot hold data."""
+        per_block = self.block_size // _PAGE
+        if page % per_block == 0 or page >= self.blocks * per_block:
+            return None
+        return self.offset + page * _PAGE
+
+    def is_data(self, start: int, number: int, span: int) -> bool:
+        """Whether the page at an offset holds that stretch of that object."""
+        head = self.data[start : start + _HEADER]
+        return (
+            start + _PAGE <= self.stop
+            and head[:4] == (span << 16 | number).to_bytes(4, "little")
+            and head[4] & _STATE == _LIVE_DATA
+        )
+
+
+def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: int) -> FileSystem:
+    """The files of the SPIFFS at ``offset``.
+
+    Args:
+        data: What it lies in.
+        offset: Its first byte.
+        stop: Where it ends in ``data``: of a cut one, before its own end.
+        block_size: Bytes of a block.
+        blocks: How many blocks it has by its magics.
+    """
+    size = block_size * blocks
+    pages = _scanned(data, offset, min(stop, offset + size, len(data)), block_size, blocks)
+    layout = _layout_of(pages)
+    findings = _strange_pages(pages)
+    files: list[StoredFile] = []
+    used_data = 0
+    spare = (pages.stop - offset) // _PAGE  # lost pages that may be given as zeros, in all files together
+    for number, spans in sorted(pages.indices.items()):
+        if 0 not in spans:
+            continue
+        reader = _FileReader(pages, layout, number, spans, spare)
+        files.append(reader.file())
+        findings += reader.findings
+        used_data += reader.found
+        spare -= reader.filled
+    headless = [spans for spans in pages.indices.values() if 0 not in spans]
+    if headless:
+        start = min(start for spans in headless for starts in spans.values() for start in starts)
+        message = f"{_counted(len(headless), 'file')} cannot be named: the first index page is missing"
+        findings.append(Finding(Severity.ERROR, "file-lost", message, start))
+    if pages.live_data > used_data:
+        message = f"{_counted(pages.live_data - used_data, 'page')} of data in no file that could be read"
+        findings.append(Finding(Severity.NOTE, "stray-pages", message, offset))
+    return FileSystem(
+        PartKind.SPIFFS,
+        offset,
+        size,
+        block_size,
+        blocks,
+        layout.name,
+        tuple(sorted(files, key=lambda file: (file.path, file.number or 0))),
+        used=pages.used * _PAGE,
+        free=pages.free * _PAGE,
+        deleted=pages.deleted * _PAGE,
+        half_written=pages.half_written,
+        most_erases=pages.most_erases,
+        findings=tuple(findings),
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _scanned(data: bytes, offset: int, stop: int, block_size: int, blocks: int) -> _Pages:
+    """Every page by its block's lookup page and by its own header."""
+    found = _Pages(data, offset, stop, block_size, blocks)
+    for block in range(offset, stop - _PAGE + 1, block_size):
+        erases = _number(data, block + _ERASE_COUNT)
+        if erases != _FREE:
+            found.most_erases = max(erases, found.most_erases or 0)
+        there = min(block_size, stop - block) // _PAGE
+        if fill.is_fill(data, block, block + 2 * (there - 1)):
+            found.free += there - 1
+            continue
+        for page, entry in enumerate(unpack_from(f"<{there - 1}H", data, block), 1):
+            _sort_in(found, block + page * _PAGE, entry)
+    _add_doubtful(found)
+    return found
+
+
+def _add_doubtful(found: _Pages) -> None:
+    """Index pages whose lookup entry is wrong: they count where no other one stands for the same stretch."""
+    for start in found.strange:
+        flags = found.data[start + 4]
+        number, span = _number(found.data, start), _number(found.data, start + 2)
+        is_index = number & _INDEX and number != _FREE and flags & (_STATE | _KEPT) == _LIVE_INDEX | _KEPT
+        if is_index and span not in found.indices.get(number & ~_INDEX, {}):
+            found.add_index(start)
+            found.doubtful.add(start)
+
+
+def _sort_in(found: _Pages, start: int, entry: int) -> None:
+    data = found.data
+    if entry == _FREE:
+        found.free += 1
+        return
+    if entry == _DELETED:
+        found.deleted += 1
+        return
+    found.used += 1
+    head = data[start : start + _HEADER]
+    if head == _UNTOUCHED:
+        found.half_written += bool(entry & _INDEX)
+    elif head[0] | head[1] << 8 != entry:
+        found.strange.append(start)
+    elif entry & _INDEX:
+        state = head[4] & _STATE
+        first = head[2:4] == b"\0\0"
+        if state == _LIVE_INDEX and (head[4] & _KEPT or not first):
+            found.add_index(start)
+        elif state & 0x80 and first:
+            found.half_written += 1
+    else:
+        found.live_data += head[4] & _STATE == _LIVE_DATA
+
+
+def _strange_pages(pages: _Pages) -> list[Finding]:
+    if not pages.strange:
+        return []
+    start = pages.strange[0]
+    count = len(pages.strange)
+    others = "" if count == 1 else f", nor do {_counted(count - 1, 'other')}"
+    message = f"a page does not belong to the object that the block's lookup page names{others}"
+    return [Finding(Severity.WARNING, "lookup", message, start)]
+
+
+def _layout_of(pages: _Pages) -> IndexLayout:
+    """The layout by which most first index pages agree with the data pages that they name."""
+    heads = [start for spans in pages.indices.values() for start in spans.get(0, ())][:_PROBED_HEADERS]
+
+    def agreeing(layout: IndexLayout) -> int:
+        return sum(_agreement(pages, layout, start) for start in heads)
+
+    return max(LAYOUTS, key=agreeing)  # the first one where several agree as well
+
+
+def _agreement(pages: _Pages, layout: IndexLayout, start: int) -> int:
+    data = pages.data
+    size = _size(data, layout, start)
+    name = data[start + layout.text : start + layout.text + _NAME]
+    text, end, rest = name.partition(b"\0")
+    plausible = size <= len(data) and text and (not end or not rest.strip(b"\0\xff")) and min(text) >= 0x20  # noqa: PLR2004 - the first printable character
+    if data[start + layout.type] != _FILE_TYPE or not plausible:
+        return 0
+    number = _number(data, start) & ~_INDEX
+    agreed = 1
+    for span in range(min(_PROBED_ENTRIES, -(-size // _CONTENT))):
+        place = pages.place(_number(data, start + layout.first + 2 * span))
+        agreed += place is not None and pages.is_data(place, number, span)
+    return agreed
+
+
+def _size(data: bytes, layout: IndexLayout, start: int) -> int:
+    size = int.from_bytes(data[start + layout.size : start + layout.size + 4], "little")
+    return 0 if size == _UNDEFINED else size
+
+
+class _FileReader:
+    """One file: its first index page, the others, its data."""
+
+    def __init__(
+        self, pages: _Pages, layout: IndexLayout, number: int, spans: dict[int, list[int]], spare: int
+    ) -> None:
+        self.findings: list[Finding] = []
+        self.found = 0  # data pages that are as they should be
+        self.filled = 0  # those that are not, and for which zeros stand
+        self._pages, self._layout, self._number, self._spans = pages, layout, number, spans
+        self._spare = spare
+        self._chunks: list[bytes] = []
+        self._lost: list[tuple[int, str]] = []
+        self._lost_count = 0
+
+    def file(self) -> StoredFile:
+        """Its contents, as far as they are there."""
+        data, layout = self._pages.data, self._layout
+        starts = self._spans[0]
+        start = starts[0]
+        if len(starts) > 1:
+            start = max(starts, key=lambda at: (_agreement(self._pages, layout, at), _size(data, layout, at)))
+        name = data[start + layout.text : start + layout.text + _NAME].partition(b"\0")[0]
+        path = name.decode("utf-8", "backslashreplace")
+        size = _size(data, layout, start)
+        self._read(start, size)
+        content = b"".join(self._chunks)[:size]
+        self._judge(path, start, size)
+        whole = not any(finding.severity is Severity.ERROR for finding in self.findings)
+        if len(starts) > 1:
+            message = Phrase(
+                Name(path), f" has {len(starts)} first index pages; the one that fits best is taken"
+            )
+            self.findings.append(Finding(Severity.WARNING, "index-twice", message, min(starts)))
+        return StoredFile(path, size, content, whole, self._number)
+
+    def _read(self, start: int, size: int) -> None:
+        layout = self._layout
+        in_first = (_PAGE - layout.first) // 2
+        in_more = (_PAGE - layout.more) // 2
+        # No file has more pages than the file system: a size that was damaged would not end.
+        needed = min(-(-size // _CONTENT), self._pages.blocks * self._pages.block_size // _PAGE)
+        waiting = 0  # lost pages that count only if another one follows
+        span, index, room = 0, 0, in_first
+        table: int | None = start + layout.first
+        while span < needed:
+            end = min(span + room, needed)
+            if table is None:
+                where = self._spans[index][0] if index in self._spans else start
+                self._lose(where, f"index page {index} is missing", end - span)
+                waiting += end - span
+            else:
+                for position in range(end - span):
+                    content = self._content(table + 2 * position, span + position)
+                    if content is None:
+                        waiting += 1
+                    elif self._fill(waiting):
+                        waiting = 0
+                        self._chunks.append(content)
+                        self.found += 1
+                    else:
+                        return
+            span, index, room = end, index + 1, in_more
+            # Of several the first: they are copies, of which one waits to be deleted.
+            place = self._spans.get(index, [-1])[0]
+            table = None if place < 0 else place + layout.more
+
+    def _fill(self, count: int) -> bool:
+        """Put zeros for lost pages, unless there were too many: then the file ends before them."""
+        if self.filled + count > self._spare:
+            return False
+        self.filled += count
+        self._chunks += [bytes(_CONTENT)] * count
+        return True
+
+    def _content(self, entry: int, span: int) -> bytes | None:
+        pages = self._pages
+        page = _number(pages.data, entry)
+        start = pages.place(page)
+        if start is None:
+            self._lose(entry, "no page is named" if page == _FREE else f"page {page} holds no data")
+        elif start + _PAGE > pages.stop:
+            self._lose(entry, f"page {page} is behind the end of what is there")
+        elif not pages.is_data(start, self._number, span):
+            self._lose(start, f"page {page} is not stretch {span} of it, by its own header")
+        else:
+            return pages.data[start + _HEADER : start + _PAGE]
+        return None
+
+    def _lose(self, at: int, why: str, count: int = 1) -> None:
+        self._lost_count += count
+        if not self._lost:
+            self._lost.append((at, why))
+
+    def _judge(self, path: str, start: int, size: int) -> None:
+        name = Name(path) or f"object {self._number}"
+        data, layout = self._pages.data, self._layout
+        capacity = self._pages.blocks * self._pages.block_size
+        wrong = None
+        if self._lost:
+            at, why = self._lost[0]
+            of = -(-size // _CONTENT)
+            wrong = at, f"{self._lost_count:,} of its {_counted(of, 'page')} cannot be read: {why}"
+        if size > capacity:
+            wrong = start, f"its size is {size:,} bytes, more than the file system has"
+        elif not path:
+            wrong = start, "it has no name"
+        elif data[start + layout.type] != _FILE_TYPE:
+            wrong = start, f"its type is {data[start + layout.type]}, not that of a file"
+        elif start in self._pages.doubtful or any(
+            at in self._pages.doubtful for starts in self._spans.values() for at in starts
+        ):
+            wrong = wrong or (start, "an index page does not belong to it by the block's lookup page")
+        if wrong:
+            self.findings.append(
+                Finding(Severity.ERROR, "file-damaged", Phrase(name, f" is damaged: {wrong[1]}"), wrong[0])
+            )

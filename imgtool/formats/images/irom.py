@@ -1,0 +1,155 @@
+"""Raw irom part: code that runs from flash, without any header (0x10000.bin, eagle.irom0text.bin).
+
+Recognised by elimination, as it has no magic, no length and no checksum.  What it begins with is arbitrary.
+See docs/formats/irom.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import IROM_BASE, IROM_WINDOW
+from imgtool.formats import lx106
+from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
+
+if TYPE_CHECKING:
+    from imgtool.formats.regions.nodemcu_page import RecordPage
+
+__all__ = [
+    "OFFSETS",
+    "RBOOT_SLOT",
+    "SLOTS",
+    "cover_finding",
+    "irom_end",
+    "linked_at",
+    "linked_slot",
+    "linked_user_slot",
+    "parts_at",
+    "read",
+    "record_page",
+]
+
+OFFSETS: Final = (0x10000, 0x40000)
+"""Flash offsets that irom is linked at: 0x10000, or 0x40000 before SDK 2.0 (never for NodeMCU)."""
+
+SLOTS: Final = (0x1000, 0x41000, 0x81000)
+"""Flash offsets of user images: user 1, and user 2 of 512 KB and of larger maps."""
+
+RBOOT_SLOT: Final = 0x2000
+"""Where rBoot's first ROM begins; a second one a MiB further on is linked for the same addresses."""
+
+_OTA_HEADER: Final = 0x10
+_PAGE: Final = 0x1000
+_MOST_ID: Final = 6  # of a record in a NodeMCU record page
+_ENOUGH_POINTERS: Final = 16
+# The right offset gives 21 to 83 % function starts on seven real parts, wrong ones at most 9 %.
+_CLEAR_SHARE: Final = 0.15
+
+
+def record_page(data: bytes, offset: int) -> RecordPage | None:
+    """The NodeMCU >= 3.0 record page with which irom begins at ``offset``, None where it begins otherwise."""
+    if not _may_be_page(data, offset):
+        return None
+    from imgtool.formats.regions import nodemcu_page  # noqa: PLC0415 - most firmware has none, see docs/performance.md
+
+    return nodemcu_page.page_at(data, offset)
+
+
+def irom_end(data: bytes, offset: int) -> int | None:
+    """The page-aligned flash offset behind irom that an unresolved table at ``offset`` states, else None."""
+    page = record_page(data, offset)
+    return None if page is None or page.table is None else page.table.irom_end
+
+
+def _page_part(data: bytes, offset: int, address: int) -> Part | None:
+    if not _may_be_page(data, offset):
+        return None
+    from imgtool.formats.regions import nodemcu_page  # noqa: PLC0415 - as above
+
+    return nodemcu_page.part_at(data, offset, address)
+
+
+def _may_be_page(data: bytes, offset: int) -> bool:
+    # A record begins with its length, an id up to 6, and two zeros.
+    head = data[offset : offset + 4]
+    return head[2:] == b"\0\0" and head[1] <= _MOST_ID
+
+
+def parts_at(data: bytes, offset: int, flash_offset: int) -> tuple[Part, ...]:
+    """The irom part from ``offset`` to the end of the file, a NodeMCU record page at its start apart."""
+    address = IROM_BASE + flash_offset
+    page = _page_part(data, offset, address)
+    if page is None:
+        return (Part(PartKind.IROM, offset, len(data) - offset, address),)
+    size = len(data) - page.end
+    rest = Part(PartKind.IROM, page.end, size, address + page.size)
+    return (page, rest) if size else (page,)
+
+
+def linked_at(data: bytes) -> int | None:
+    """The flash offset that irom was linked for by its pointers to itself; None if they do not tell."""
+    return next((offset for offset in OFFSETS if _share_at(data, offset) >= _CLEAR_SHARE), None)
+
+
+def linked_slot(data: bytes) -> int | None:
+    """The user slot whose irom the bytes are by their pointers; None if they belong elsewhere."""
+    slot = max(SLOTS, key=lambda slot: _share_at(data, slot + OFFSETS[0]))
+    share = _share_at(data, slot + OFFSETS[0])
+    return slot if share >= _CLEAR_SHARE and share > _share_at(data, OFFSETS[0]) else None
+
+
+def linked_user_slot(data: bytes) -> int | None:
+    """The slot of the version-2 image whose irom the bytes are, by their pointers; None if they do not tell.
+
+    Such irom begins 16 bytes into the slot.
+    """
+    shares = {slot: _share_at(data, slot + _OTA_HEADER) for slot in (*SLOTS, RBOOT_SLOT)}
+    slot = max(shares, key=lambda slot: shares[slot])
+    return slot if shares[slot] >= _CLEAR_SHARE else None
+
+
+def _share_at(data: bytes, flash_offset: int) -> float:
+    """Which share of the pointers that irom would have at this offset to itself begins a function there."""
+    base = IROM_BASE + flash_offset
+    end = min(base + len(data), IROM_BASE + IROM_WINDOW)
+    count, share = lx106.function_share(lx106.pointers(data, base, end), data, base)
+    return share if count >= _ENOUGH_POINTERS else 0.0
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file as a raw irom part if it looks like lx106 code and nothing else has claimed it."""
+    page = _page_part(data, 0, IROM_BASE + OFFSETS[0])
+    if len(data) > IROM_WINDOW or (page is None and not lx106.looks_like_code(data)):
+        return None
+    linked = OFFSETS[0] if page is not None else linked_at(data)
+    if linked is None:
+        where = (
+            "its pointers do not tell which flash offset it belongs to (0x10000, or 0x40000 before SDK 2.0)"
+        )
+    else:
+        where = f"its pointers place it at flash offset 0x{linked:05x}"
+    certainty = (
+        "by its record page" if page is not None else "by elimination: it has no header, and it is lx106 code"
+    )
+    findings = (
+        Finding(Severity.NOTE, "irom-by-elimination", f"taken for a raw irom part {certainty}; {where}"),
+        cover_finding(data, 0, OFFSETS[0]),
+    )
+    return Reading(FileKind.IROM, parts_at(data, 0, linked or OFFSETS[0]), findings=findings)
+
+
+def cover_finding(data: bytes, offset: int, flash_offset: int) -> Finding:
+    """What can be said about the irom part at ``offset`` of a file, which belongs to ``flash_offset``.
+
+    A fresh NodeMCU >= 3.0 table holds the page-aligned end of irom.  Nothing else says how long irom is.
+    """
+    end = irom_end(data, offset)
+    if end is None:
+        message = "no length and no checksum covers irom: a cut or a changed byte in it cannot be seen"
+        return Finding(Severity.NOTE, "irom-uncovered", message, offset)
+    place = end - flash_offset + offset
+    if len(data) <= place - _PAGE:
+        message = f"irom is cut short: its partition table says that it goes on to 0x{place:05x}"
+        return Finding(Severity.ERROR, "cut", message, len(data))
+    message = "no checksum covers irom: a changed byte in it cannot be seen; its length agrees with its table"
+    return Finding(Severity.NOTE, "irom-uncovered", message, offset)

@@ -1,0 +1,325 @@
+"""Partition table of Espressif's RTOS SDK 3, for flash offset 0x8000: rows of 32 bytes, and an MD5 of them.
+
+The same format as the ESP32's.  Not NodeMCU's table at 0x10000 (nodemcu_page.py), which has records instead.
+
+Source: gen_esp32part.py and esp_flash_partitions.h in https://github.com/espressif/ESP8266_RTOS_SDK; see
+docs/formats/rtos-partitions.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import dataclass, replace
+from typing import Final
+
+from construct import Bytes, Const, Int8ul, Int32ul, Struct
+
+from imgtool.chip import SECTOR
+from imgtool.errors import FormatError
+from imgtool.formats import fill
+from imgtool.formats.reading import (
+    Checksum,
+    Cover,
+    Fact,
+    FileKind,
+    Finding,
+    Part,
+    PartKind,
+    Reading,
+    Severity,
+)
+from imgtool.formats.wire import built, parse_at
+
+__all__ = ["SIZE", "Partition", "RtosPartitionTable", "inside", "part_at", "read", "table_at"]
+
+SIZE: Final = 0xC00
+"""Bytes that the SDK's tools write, erased behind the last row."""
+
+_MAGIC: Final = b"\xaa\x50"
+_LABEL: Final = 16
+_ROW = Struct(
+    "magic" / Const(_MAGIC),
+    "type" / Int8ul,
+    "subtype" / Int8ul,
+    "offset" / Int32ul,
+    "size" / Int32ul,
+    "label" / Bytes(_LABEL),
+    "flags" / Int32ul,
+)
+_MD5_ROW = Struct(
+    "magic" / Const(b"\xeb\xeb"),
+    "fill" / Bytes(14),
+    "md5" / Bytes(16),
+)
+_MD5_FILL: Final = b"\xff" * 14
+_ROW_SIZE: Final = _ROW.sizeof()
+
+APP, DATA = 0, 1
+_OTA_FIRST, _OTA_END, _TEST = 0x10, 0x20, 0x20
+_SUBTYPES: Final = {
+    (APP, 0x00): "factory",
+    (APP, _TEST): "test",
+    (DATA, 0x00): "ota",
+    (DATA, 0x01): "phy",
+    (DATA, 0x02): "nvs",
+    (DATA, 0x03): "coredump",
+    (DATA, 0x04): "nvs_keys",
+    (DATA, 0x81): "fat",
+    (DATA, 0x82): "spiffs",
+}
+_TYPES: Final = {APP: "app", DATA: "data"}
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One row.
+
+    Attributes:
+        type: 0 application, 1 data, from 0x40 on the project's own.
+        subtype: Which kind of it.
+        offset: Flash offset.
+        size: Bytes.
+        label: Its name.
+        flags: Bit 0: encrypted.
+    """
+
+    type: int
+    subtype: int
+    offset: int
+    size: int
+    label: str
+    flags: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Type and subtype in words."""
+        kind = _TYPES.get(self.type, f"0x{self.type:02x}")
+        if self.is_ota:
+            return f"{kind}, ota_{self.subtype - _OTA_FIRST}"
+        return f"{kind}, " + _SUBTYPES.get((self.type, self.subtype), f"0x{self.subtype:02x}")
+
+    @property
+    def is_ota(self) -> bool:
+        """Whether it is one of the slots for updates."""
+        return self.type == APP and _OTA_FIRST <= self.subtype < _OTA_END
+
+    def build(self) -> bytes:
+        """The row as bytes.
+
+        Raises:
+            FormatError: A number or a name that its field cannot hold.
+        """
+        label = self.label.encode() if self.label.isprintable() else b""
+        fields = {
+            "type": self.type,
+            "subtype": self.subtype,
+            "offset": self.offset,
+            "size": self.size,
+            "label": label.ljust(_LABEL, b"\0"),
+            "flags": self.flags,
+        }
+        if len(label) > _LABEL or label.decode() != self.label:
+            expected = f"at most {_LABEL} bytes of readable text"
+            raise FormatError("no name of a partition", expected=expected, found=repr(self.label))
+        return built(_ROW, fields, "row")
+
+
+@dataclass(frozen=True, slots=True)
+class RtosPartitionTable:
+    """The rows in file order.
+
+    Attributes:
+        partitions: The rows.
+        stored_md5: Digest of the rows as the table has it; None for tables without one.
+    """
+
+    partitions: tuple[Partition, ...]
+    stored_md5: bytes | None = None
+
+    @classmethod
+    def parse(cls, data: bytes, offset: int = 0) -> RtosPartitionTable:
+        """Read the table at ``offset``; its digest is read, not judged.
+
+        Raises:
+            FormatError: A row that is neither partition, digest nor erased, or a table without an end.
+        """
+        rows: list[Partition] = []
+        digest = None
+        position = offset
+        stop = min(len(data), offset + SIZE)
+        while position + _ROW_SIZE <= stop:
+            row = data[position : position + _ROW_SIZE]
+            if fill.is_fill(row, 0, _ROW_SIZE):
+                return cls(tuple(rows), digest)
+            if row[:1] == b"\xeb" and digest is None:
+                digest = _digest(data, position)
+            elif digest is not None:
+                raise FormatError(
+                    "a row stands behind the MD5 row",
+                    offset=position,
+                    expected="erased flash",
+                    found=row[:2].hex(" "),
+                )
+            else:
+                rows.append(_partition(data, position, len(rows)))
+            position += _ROW_SIZE
+        if position == offset + SIZE:
+            return cls(tuple(rows), digest)
+        raise FormatError(
+            "the table is cut short",
+            offset=len(data),
+            expected=f"{SIZE:,} bytes",
+            found=f"{len(data) - offset:,} bytes",
+        )
+
+    def build(self) -> bytes:
+        """The table as bytes, with its stored digest if it has one, and erased flash behind it.
+
+        Raises:
+            FormatError: More rows than fit, a partition that its row cannot hold, or no digest.
+        """
+        block = self.rows
+        if self.stored_md5 is not None:
+            block += built(_MD5_ROW, {"fill": _MD5_FILL, "md5": self.stored_md5}, "MD5 row")
+        return fill.padded(block, SIZE, "the partitions do not fit the table")
+
+    @property
+    def end(self) -> int:
+        """Bytes that rows and digest take."""
+        return _ROW_SIZE * (len(self.partitions) + (self.stored_md5 is not None))
+
+    @property
+    def rows(self) -> bytes:
+        """The rows as bytes, what the digest covers."""
+        return b"".join(partition.build() for partition in self.partitions)
+
+    @property
+    def checksum(self) -> Checksum | None:
+        """Stored and computed digest, None for tables without one."""
+        if self.stored_md5 is None:
+            return None
+        return Checksum("md5", int.from_bytes(self.stored_md5, "big"), int.from_bytes(self.md5, "big"), 128)
+
+    @property
+    def md5(self) -> bytes:
+        """The digest that the rows give."""
+        return hashlib.md5(self.rows, usedforsecurity=False).digest()
+
+
+def _digest(data: bytes, offset: int) -> bytes:
+    fields = parse_at(_MD5_ROW, data, offset, "MD5 row")
+    if fields.fill != _MD5_FILL:
+        raise FormatError(
+            "the MD5 row is not filled with 0xff", offset=offset + 2, found=fields.fill.hex(" ")
+        )
+    digest: bytes = fields.md5
+    return digest
+
+
+def _partition(data: bytes, offset: int, index: int) -> Partition:
+    fields = parse_at(_ROW, data, offset, f"row {index}")
+    name = fields.label.split(b"\0", maxsplit=1)[0]
+    try:
+        label = name.decode("utf-8")
+    except UnicodeDecodeError:
+        label = ""
+    if not label.isprintable() or fields.label.rstrip(b"\0") != label.encode():
+        raise FormatError(f"row {index} has no readable name", offset=offset + 12, found=name.hex(" "))
+    return Partition(fields.type, fields.subtype, fields.offset, fields.size, label, fields.flags)
+
+
+def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, ...]]:
+    """The table at ``offset`` as a part of that size, and what is to be said of it."""
+    try:
+        table = RtosPartitionTable.parse(data, offset)
+    except FormatError as problem:
+        found = "" if problem.found is None else f" (found {problem.found})"
+        part = Part(PartKind.PARTITION_TABLE, offset, size, note="damaged")
+        code = "cut" if problem.offset == len(data) else "partition-row"
+        finding = Finding(Severity.ERROR, code, problem.message + found, problem.offset)
+        return part, (finding,)
+    check = table.checksum
+    if check is not None:
+        digest = offset + table.end - 16
+        check = replace(check, cover=Cover(digest, ((offset, offset + table.end - _ROW_SIZE),)))
+    rows: list[Fact] = [
+        {
+            "label": p.label,
+            "kind": p.kind,
+            "type": p.type,
+            "subtype": p.subtype,
+            "offset": p.offset,
+            "size": p.size,
+            "flags": p.flags,
+        }
+        for p in table.partitions
+    ]
+    note = f"{len(rows)} partition{'' if len(rows) == 1 else 's'}"
+    part = Part(PartKind.PARTITION_TABLE, offset, size, checksum=check, note=note, facts={"partitions": rows})
+    return part, _findings(data, offset, size, table)
+
+
+def _findings(data: bytes, offset: int, size: int, table: RtosPartitionTable) -> tuple[Finding, ...]:
+    findings = []
+    if size < SIZE:
+        message = f"the table is cut: {size:,} of {SIZE:,} bytes; it is always written whole"
+        findings.append(Finding(Severity.ERROR, "cut", message, offset + size))
+    check = table.checksum
+    if check is None:
+        message = "the table has no MD5 row: a changed byte in it cannot be seen"
+        findings.append(Finding(Severity.NOTE, "no-md5", message, offset))
+    elif not check.ok:
+        message = "the table's MD5 is not that of its rows"
+        findings.append(Finding(Severity.ERROR, "md5", message, offset + table.end - 16))
+    if not fill.is_fill(data, offset + table.end, offset + size):
+        message = "not all bytes behind the table's last row are erased"
+        findings.append(Finding(Severity.ERROR, "partition-row", message, offset + table.end))
+    ordered = sorted(table.partitions, key=lambda p: p.offset)
+    for before, after in itertools.pairwise(ordered):
+        if before.offset + before.size > after.offset:
+            message = f"partition {before.label} reaches into partition {after.label}"
+            findings.append(Finding(Severity.ERROR, "overlap", message, offset))
+    findings += [
+        Finding(
+            Severity.WARNING,
+            "partition-align",
+            f"partition {p.label} does not begin at a sector: 0x{p.offset:05x}",
+            offset,
+        )
+        for p in table.partitions
+        if p.offset % SECTOR
+    ]
+    return tuple(findings)
+
+
+def read(data: bytes) -> Reading | None:
+    """Read a file that begins with a partition table, whole or damaged."""
+    if data[:2] != _MAGIC or len(data) < _ROW_SIZE or len(data) > SECTOR:
+        return None
+    # Two bytes are little to go by: the first row must be one, or the file as large as a table.
+    try:
+        _partition(data, 0, 0)
+    except FormatError:
+        if len(data) not in (SIZE, SECTOR):
+            return None
+    part, findings = part_at(data, 0, len(data))
+    return Reading(FileKind.PARTITION_TABLE, (part,), findings=findings)
+
+
+def inside(data: bytes, offset: int, stop: int) -> Reading | None:
+    """Read the table that begins at ``offset`` of a flash, damaged or not."""
+    size = min(SIZE, stop - offset)
+    part, findings = part_at(data, offset, size)
+    return Reading(FileKind.PARTITION_TABLE, (part,), findings=findings)
+
+
+def table_at(data: bytes, offset: int) -> RtosPartitionTable | None:
+    """The table at ``offset`` if a readable one with rows is there."""
+    if not data.startswith(_MAGIC, offset):
+        return None
+    try:
+        table = RtosPartitionTable.parse(data, offset)
+    except FormatError:
+        return None
+    return table if table.partitions else None

@@ -1,0 +1,293 @@
+"""What an upgrade will do: the flash as it is, a new image, and what becomes of everything in it.
+
+The write is planned as ``imgtool flash`` plans it and laid over the old flash in thought; the rules say what
+the new firmware makes of that, and then once more for a tool that writes the same bytes as they are.  Nothing
+is written.  The rules are in upgrade/files.py, upgrade/regions.py and upgrade/scripts.py, the sentences in
+upgrade/words.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import SECTOR, flash_size
+from imgtool.errors import ImgtoolError
+from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.layout.regions import align_up
+from imgtool.operations.advise.old_flash import old_flash
+from imgtool.operations.assemble.extras import InitDataSource
+from imgtool.operations.assemble.merge import Piece, lay_out
+from imgtool.operations.explain.boot_verdicts import Cure
+from imgtool.operations.flashing.checks import content_of
+from imgtool.operations.flashing.draft import FlashRequest, Target
+from imgtool.operations.flashing.plan import plan_flash
+from imgtool.operations.inspect.device_settings import PAGE_ADDRESS
+from imgtool.operations.upgrade.files import file_points
+from imgtool.operations.upgrade.look import side_after, side_before
+from imgtool.operations.upgrade.regions import (
+    init_data_points,
+    lfs_point,
+    settings_point,
+    size_points,
+    wifi_point,
+)
+from imgtool.operations.upgrade.scripts import firmware_points, old_default
+from imgtool.operations.upgrade.side import OldFlash
+from imgtool.operations.upgrade.values import HARM, AdvicePoint, AdviceVerdict, FirmwareAdvice, Names, Topic
+from imgtool.operations.upgrade.words import differing, elsewhere_words, sentence_of
+from imgtool.phrase import Phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.operations.flashing.plan import FlashPlan
+    from imgtool.operations.upgrade.side import FlashSide
+
+__all__ = ["advise", "advise_request"]
+
+_ASSUMED: Final = (
+    "OLD is an image, not a dump: its chip is taken for one that OLD was flashed to and that booted once; "
+    "imgtool read makes a dump, which tells more"
+)
+_UNSEEN: Final = (
+    "the rules were read in the firmware's sources; nobody has checked these verdicts on silicon for imgtool"
+)
+_NO_FIRMWARE: Final = ("chip", "place")
+_OF_SIZE: Final = ("fit", "size", None)
+_FIXED: Final = 0x10_0000
+_TABLE_END: Final = 0x3000
+
+
+def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | None = None) -> FirmwareAdvice:
+    """Say what an upgrade will do to what is in a flash.
+
+    Args:
+        old: The flash before: a dump, an image, or what :func:`old_flash` made of one.
+        new: The new image: bytes for 0, or pieces with their addresses.
+        size: Name of the flash's size, where ``old`` does not tell it.
+
+    Raises:
+        FormatError: ``old`` is neither a dump nor an image.
+        LayoutError: ``old`` does not tell the capacity, or pieces overlap.
+    """
+    if isinstance(old, bytes):
+        old = old_flash(old, None if size is None else flash_size(size).bytes)
+    pieces = (Piece(0, new, "NEW"),) if isinstance(new, bytes) else tuple(new)
+    return advise_request(old, FlashRequest(pieces, init_data=InitDataSource()), Names())
+
+
+def advise_request(old: OldFlash, request: FlashRequest, names: Names) -> FirmwareAdvice:
+    """The same about a request as ``imgtool flash`` makes it of a command line.
+
+    Args:
+        old: The flash before.
+        request: What is to be written.
+        names: What to call things in the commands.
+
+    Raises:
+        LayoutError: Pieces overlap.
+    """
+    if old.data is None:
+        old = replace(old, read=cache(old.read))
+    return _Advice(old, request, names).advice()
+
+
+class _Advice:
+    """One advice: the flash before, the write as it is planned, and the points about what comes of it."""
+
+    def __init__(self, old: OldFlash, request: FlashRequest, names: Names) -> None:
+        self.old = old
+        self.names = names
+        self.request = request
+        self.raw = lay_out(request.pieces) if request.pieces else ()
+        self.content = content_of(self.raw, old.capacity)
+        self.before = side_before(old)
+        self.plan: FlashPlan | None = None
+        self.refused: ImgtoolError | None = None
+        model = "ESP8285" if old.embedded else "ESP8266EX"
+        target = Target(model, old.embedded, "", b"", old.capacity)
+        try:
+            self.plan = plan_flash(request, target, old.read)
+        except ImgtoolError as error:
+            self.refused = error
+
+    def advice(self) -> FirmwareAdvice:
+        plan = self.plan
+        same = plan is not None and self._same(plan)
+        as_is = self._after(_sectors(self.raw, self.old))
+        other = self._points(as_is)
+        after = as_is if plan is None else self._after(plan.pieces)
+        if same:
+            after = replace(after, written=())  # imgtool flash leaves out what is there already
+        points = other if plan is None else self._points(after)
+        if same:
+            points = [point for point in points if point.topic is not Topic.BUILDS or not point.ok]
+        differs = [] if plan is None or plan.whole else differing(points, other)
+        if self.refused is not None:
+            of_size = self.content.main is not None and self.refused.check in _OF_SIZE
+            topic = Topic.FLASH_SIZE if of_size else Topic.BUILDS
+            refusal = Phrase("imgtool flash refuses it: ", self.refused.phrase)
+            points = [AdvicePoint(topic, AdviceVerdict.REFUSED, refusal), *self._builds()]
+            # Nothing is written: what would come of it is what another tool does, unless that is no firmware.
+            differs = [] if self.refused.check in _NO_FIRMWARE or not self.raw else other
+        return FirmwareAdvice(
+            sentence_of(points, same=same),
+            self.before.firmware,
+            after.firmware,
+            self.old.kind,
+            str(after.kind),
+            self.old.capacity,
+            None if after.flash is None else after.flash.name,
+            tuple(points),
+            elsewhere_words(differs, as_is),
+            tuple(differs),
+            tuple(self._cures(points, after)),
+            tuple(self._notes()),
+        )
+
+    def _same(self, plan: FlashPlan) -> bool:
+        """Whether the flash holds already all that would be written."""
+        if self.content.main is None or any(piece.end > self.old.size for piece in plan.pieces):
+            return False
+        sectors = (
+            (piece.address + start, piece.data[start : start + SECTOR])
+            for piece in plan.pieces
+            for start in range(0, len(piece.data), SECTOR)
+        )
+        return all(self._is_there(address, data) for address, data in sectors)
+
+    def _is_there(self, address: int, data: bytes) -> bool:
+        held = self.before.code[address : address + len(data)]
+        return (held if len(held) == len(data) else self.before.read(address, len(data))) == data
+
+    def _after(self, pieces: Sequence[Piece]) -> FlashSide:
+        """The flash with these pieces written to it."""
+        return side_after(self.before, pieces, self.content.main, self.content.start)
+
+    def _points(self, after: FlashSide) -> list[AdvicePoint]:
+        before = self.before
+        made = any(name == "@spiffs" for name, _ in self.request.named) or self._brings_files()
+        optional = (
+            lfs_point(before, after),
+            settings_point(before, after),
+            wifi_point(before, after),
+        )
+        return [
+            *file_points(before, after, made=made),
+            *(point for point in optional if point is not None),
+            *init_data_points(before, after),
+            *size_points(before, after),
+            *self._mode(),
+            *self._builds(),
+            *firmware_points(before.firmware, after.firmware),
+        ]
+
+    def _brings_files(self) -> bool:
+        kinds = (FileKind.SPIFFS, FileKind.LITTLEFS)
+        if any(is_.kind in kinds for _, is_ in self.content.pieces):
+            return True
+        parts = () if self.content.main is None else self.content.main.parts
+        return any(part.kind is PartKind.SPIFFS for part in parts)
+
+    def _mode(self) -> list[AdvicePoint]:
+        if self.plan is None:
+            return []
+        told = [f.message for f in self.plan.findings if f.code == "flash-mode"]
+        return [AdvicePoint(Topic.FLASH_MODE, AdviceVerdict.KEPT, words) for words in told]
+
+    def _builds(self) -> list[AdvicePoint]:
+        """Damage, and halves of different builds: whatever speaks against the new image itself."""
+        found = [] if self.content.main is None else list(self.content.main.findings)
+        points = [
+            AdvicePoint(Topic.BUILDS, AdviceVerdict.BOOT_LOOP, f"the two halves do not fit: {f.message}")
+            for f in found
+            if f.code == "mixed-builds"
+        ]
+        broken = next((f.message for f in found if f.severity is Severity.ERROR), None)
+        if broken is not None and (self.refused is None or self.refused.check not in _NO_FIRMWARE):
+            reason = f"the new image is damaged: {broken}"
+            points.append(AdvicePoint(Topic.BUILDS, AdviceVerdict.REFUSED, reason))
+        for piece, _ in self.content.pieces:
+            if old_default(hashlib.md5(piece.data, usedforsecurity=False).hexdigest()):
+                reason = "this is the firmware of 2015 that NodeMCU's Windows flasher writes by default"
+                points.append(AdvicePoint(Topic.BUILDS, AdviceVerdict.CHANGED, reason))
+        half = self._half()
+        return [*points, AdvicePoint(Topic.BUILDS, AdviceVerdict.UNKNOWN, half)] if half else points
+
+    def _half(self) -> str:
+        """What is to be said of one half of a firmware, which goes with the other half of the old one."""
+        main = self.content.main
+        if self.plan is None or main is None or self._same(self.plan):
+            return ""
+        missing = {FileKind.IMAGE_V1: "0x10000.bin", FileKind.IROM: "0x00000.bin"}.get(main.kind)
+        if missing is None or (main.kind is FileKind.IMAGE_V1 and main.parts[-1].kind is PartKind.UNKNOWN):
+            return ""
+        return f"half of a firmware: {missing} stays that of OLD, and starts with its own build alone"
+
+    def _notes(self) -> list[str]:
+        notes = [_ASSUMED] if self.old.assumed else []
+        if self.old.size < self.old.capacity:
+            notes.append(
+                f"OLD has {self.old.size:,} bytes of a flash of {self.old.capacity:,}; "
+                "what is behind is not known"
+            )
+        if self.plan is not None:
+            told = ("old-nodemcu-size", "size-limited", "sdk-3-layout", "settings-replaced", "table-small")
+            notes += [f.message for f in self.plan.findings if f.code in told]
+        return [*notes, _UNSEEN]
+
+    def _cures(self, points: list[AdvicePoint], after: FlashSide) -> list[Cure]:
+        new, backup, port = self.names
+        by_topic = {point.topic: point.verdict for point in reversed(points)}
+        cures: list[Cure] = []
+        if any(not point.ok for point in points):
+            text = "Back the whole flash up first."
+            cures.append(Cure(text, (f"imgtool read {port}-o {backup}",)))
+        if by_topic.get(Topic.FILES) in HARM and self.before.filesystems:
+            text = "Take the files out of the backup, to have them when they are gone."
+            cures.append(Cure(text, (f"imgtool extract {backup} --files -o files",)))
+            cures += self._fixed_place(after)
+        if any(point.verdict is AdviceVerdict.REFUSED for point in points):
+            named = [piece for _, piece in self.request.named]
+            first = shlex.quote(next((p.name for p in (*self.request.pieces, *named)), new))
+            cures.append(Cure("See what speaks against the image.", (f"imgtool inspect {first}",)))
+        elif by_topic.get(Topic.INIT_DATA) is AdviceVerdict.BOOT_LOOP:
+            text = "Write init data with the firmware, or it does not start."
+            cures.append(Cure(text, (f"imgtool flash {port}--init-data v05 {new}",)))
+        else:
+            cures.append(Cure("Flash it.", (f"imgtool flash {port}{new}",)))
+        return cures
+
+    def _fixed_place(self, after: FlashSide) -> list[Cure]:
+        if not after.partitions or after.flash is None or after.flash.bytes <= _FIXED:
+            return []
+        brings_table = self.content.main is not None and self.content.main.kind is FileKind.AGGREGATED
+        if not brings_table or not after.hit(PAGE_ADDRESS, PAGE_ADDRESS + SECTOR):
+            return []
+        region = None if after.layout is None else after.layout.find(PartKind.SPIFFS)
+        if len(self.request.pieces) != 1 or region is None or region.start >= _FIXED:
+            return []
+        size = after.flash.bytes - _FIXED - _TABLE_END
+        made = (
+            f"imgtool patch {self.names.new} --flash-size {after.flash.name} --spiffs-addr 0x{_FIXED:x} "
+            f"--spiffs-size 0x{size:x} -o fixed.bin"
+        )
+        fresh = "--fresh-settings " if self.before.partitions else ""
+        text = "Or make its SPIFFS begin at 1 MB: there it stays where it is in later upgrades."
+        return [Cure(text, (made, f"imgtool flash {self.names.port}{fresh}fixed.bin"))]
+
+
+def _sectors(pieces: Sequence[Piece], old: OldFlash) -> tuple[Piece, ...]:
+    """The pieces as a tool leaves them that erases the sectors it needs, cut at the end of the flash."""
+    whole = []
+    for piece in pieces:
+        room = max(0, old.capacity - piece.address)
+        data = piece.data[:room]
+        if data:
+            size = min(align_up(len(data), SECTOR), room)
+            whole.append(Piece(piece.address, data.ljust(size, b"\xff"), piece.name))
+    return tuple(whole)

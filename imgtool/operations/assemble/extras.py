@@ -1,0 +1,394 @@
+"""What goes into a flash beside the firmware, each at the place that the layout has for it.
+
+Init data, file systems and LFS images for full-flash images, and for images that a merge places by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import SECTOR, flash_size
+from imgtool.errors import FormatError, LayoutError
+from imgtool.formats.containers.lfs import LfsImage
+from imgtool.formats.filesystems.spiffs import signature_at
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
+from imgtool.formats.regions.init_data import InitData, is_init_data
+from imgtool.layout.first_boot import spiffs_block, spiffs_formula
+from imgtool.layout.regions import align_up, filesystem_start, layout_for
+from imgtool.operations.assemble.merge import Piece, merge
+from imgtool.operations.inspect.describe import describe
+from imgtool.phrase import Phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from imgtool.chip import FlashSize
+    from imgtool.formats.reading import Firmware
+    from imgtool.formats.regions.nodemcu_page import PartitionTable
+    from imgtool.layout.regions import FlashLayout, Region
+    from imgtool.operations.inspect.describe import Description
+
+__all__ = [
+    "AT_ITS_PLACE",
+    "InitDataSource",
+    "check_layout_known",
+    "filesystem_findings",
+    "init_data_block",
+    "irom_end_of",
+    "layout_of",
+    "own_init_data",
+    "place_by_name",
+    "place_filesystem",
+    "place_init_data",
+    "place_lfs",
+    "place_named",
+    "table_of",
+]
+
+AT_ITS_PLACE: Final = -1
+"""Address of a piece that goes where the firmware looks for it."""
+
+# Parts of firmware that keeps its sectors elsewhere, or that a boot loader starts.
+_OF_OTHERS: Final = (
+    PartKind.APP,
+    PartKind.BOOTLOADER,
+    PartKind.IMAGE_V2,
+    PartKind.LENGTH_CRC_WORDS,
+    PartKind.MD5_TAIL,
+    PartKind.RBOOT_CONFIG,
+    PartKind.SHA256_TAIL,
+)
+FIRMWARE: Final = (PartKind.IMAGE_V1, PartKind.PARTITION_TABLE, PartKind.IROM)
+"""The parts that are the firmware itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitDataSource:
+    """Where init data comes from.
+
+    Attributes:
+        choice: ``auto``, ``keep``, ``none``, the name of a published set (``v05``, ``v08``), or ``file``.
+        file: The bytes and name of a file, for ``file``.
+        changes: Fields to set, by name, as texts.
+    """
+
+    choice: str = "auto"
+    file: Piece | None = None
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+
+def place_init_data(
+    source: InitDataSource, layout: FlashLayout, data: bytes, description: Description
+) -> list[Piece]:
+    """The init data at its place; nothing for ``none``, and where the layout has no place for it.
+
+    Args:
+        source: Where it comes from.
+        layout: The flash.
+        data: The input, for ``keep``.
+        description: What the input is.
+
+    Raises:
+        FormatError: The file is no init data, there is none to keep, or a field cannot have its value.
+        LayoutError: Fields are to be set where there is no init data.
+    """
+    region = layout.find(PartKind.INIT_DATA)
+    if source.choice == "none" or region is None:
+        if source.changes:
+            raise LayoutError("there is no init data to set fields in")
+        return []
+    kept = next((data[p.offset : p.end] for p in description.parts if p.kind is PartKind.INIT_DATA), None)
+    block = init_data_block(source, None if kept is None else Piece(0, kept, "init data of the input"))
+    return [replace(block, address=region.start)]
+
+
+def own_init_data(pieces: Sequence[Piece]) -> str:
+    """The choice of init data that leaves an image as it is: ``keep``, or ``none`` for a flash without any.
+
+    ``auto`` for what is no image of a flash and has none.
+    """
+    description = describe(merge(pieces).data)
+    if any(part.kind is PartKind.INIT_DATA for part in description.parts):
+        return "keep"
+    return "none" if description.kind is FileKind.FLASH_DUMP else "auto"
+
+
+def init_data_block(source: InitDataSource, kept: Piece | None = None) -> Piece:
+    """The init data that a source stands for, at address 0.
+
+    Args:
+        source: Where it comes from.
+        kept: What there is already, for ``keep``.
+
+    Raises:
+        FormatError: The file is no init data, there is none to keep, or a field cannot have its value.
+    """
+    base, name = _init_base(source, kept)
+    block = InitData.parse(base).replace(source.changes).build() + base[INIT_DATA_SIZE:]
+    count = len(source.changes)
+    changed = f", {count} field{'s' if count > 1 else ''} set" if count else ""
+    return Piece(0, block, Phrase(name, changed))
+
+
+def _init_base(source: InitDataSource, kept: Piece | None) -> tuple[bytes, str]:
+    """The bytes before any field is set, and what to call them."""
+    if source.choice == "keep":
+        if kept is not None:
+            return kept.data.rstrip(b"\xff").ljust(INIT_DATA_SIZE, b"\xff"), kept.name
+        raise FormatError(
+            "the input holds no init data to keep", expected="init data at its place", found="none"
+        )
+    if source.choice == "file" and source.file is not None:
+        block = source.file.data
+        if not is_init_data(block) or len(block) > SECTOR or block[0] != InitData.of_set("v05").build()[0]:
+            raise FormatError(
+                "this is no init data",
+                source=source.file.name,
+                offset=0,
+                expected=f"{INIT_DATA_SIZE} bytes that begin with 0x05",
+                found=f"{len(block):,} bytes that begin with 0x{block[:1].hex() or '..'}",
+            )
+        return block, source.file.name
+    name = "v05" if source.choice == "auto" else source.choice
+    return InitData.of_set(name).build(), f"init data {name}"
+
+
+def place_filesystem(
+    image: Piece | None, layout: FlashLayout, firmware: Firmware | None, irom_end: int
+) -> list[Piece]:
+    """The file system image at the address that was given for it, or where the firmware looks for it.
+
+    Raises:
+        FormatError: The image is empty.
+        LayoutError: It does not fit, or is given another place than its partition, or no place is known.
+    """
+    if image is None:
+        return []
+    if not image.data:
+        raise FormatError("the file is empty", source=image.name, expected="a file system", found="0 bytes")
+    region = layout.find(PartKind.SPIFFS)
+    if region is not None:
+        if image.address not in (AT_ITS_PLACE, region.start):
+            raise LayoutError(
+                "the firmware mounts only the file system in its partition",
+                source=image.name,
+                expected=f"address 0x{region.start:06x}",
+                found=f"0x{image.address:06x}",
+            )
+        _check_in(image, region)
+        return [replace(image, address=region.start)]
+    if image.address != AT_ITS_PLACE:
+        return [image]
+    start = filesystem_start(layout, firmware, align_up(irom_end, SECTOR))
+    if start is None:
+        raise LayoutError(
+            "imgtool does not know where this firmware looks for a file system",
+            source=image.name,
+            expected="an address",
+            found="none",
+        )
+    return [replace(image, address=start)]
+
+
+def place_lfs(image: Piece | None, layout: FlashLayout, firmware: Firmware | None) -> list[Piece]:
+    """The LFS image, relocated to the firmware's LFS partition.
+
+    Raises:
+        FormatError: It is no LFS image, or one for another Lua or number type.
+        LayoutError: The firmware has no LFS partition, or it is too small.
+    """
+    if image is None:
+        return []
+    region = layout.find(PartKind.LFS)
+    if region is None:
+        raise LayoutError(
+            "the firmware has no LFS partition",
+            source=image.name,
+            expected="NodeMCU 3.0 or later, built with a partition for LFS",
+            found=", ".join(region.name for region in layout.regions) or "a firmware without any",
+        )
+    try:
+        lfs = LfsImage.parse(image.data)
+        _check_numbers(lfs, firmware)
+        relocated = Piece(region.start, lfs.at(region.start), image.name)
+    except FormatError as error:
+        raise error.with_source(image.name) from None
+    _check_in(relocated, region)
+    return [relocated]
+
+
+def _check_numbers(lfs: LfsImage, firmware: Firmware | None) -> None:
+    """The firmware refuses an image of the other Lua or the other number type."""
+    if firmware is None:
+        return
+    if firmware.lua is not None and not firmware.lua.startswith("5.1"):
+        raise FormatError("the LFS image is for another Lua", expected=f"Lua {firmware.lua}", found="Lua 5.1")
+    built = firmware.details.get("build type")
+    if built in ("integer", "float") and built != lfs.number_type:
+        raise FormatError("the LFS image has another number type", expected=built, found=lfs.number_type)
+
+
+def _check_in(piece: Piece, region: Region) -> None:
+    if len(piece.data) > region.size:
+        raise LayoutError(
+            f"it does not fit {region.name}",
+            source=piece.name,
+            offset=region.start,
+            expected=f"at most {region.size:,} bytes",
+            found=f"{len(piece.data):,}, {len(piece.data) - region.size:,} too many",
+        )
+
+
+def table_of(data: bytes, source: Description) -> PartitionTable | None:
+    """The NodeMCU partition table in a file that is described, None where there is none."""
+    for part in source.parts:
+        if part.kind is PartKind.PARTITION_TABLE:
+            page = nodemcu_page.page_at(data, part.offset)
+            return None if page is None else page.table
+    return None
+
+
+def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firmware | None) -> list[Finding]:
+    """Why a NodeMCU firmware would format the file system image that goes with it; empty if it would not."""
+    if image is None or firmware is None or firmware.name != "NodeMCU":
+        return []
+    signature = signature_at(image.data)
+    if signature is None:
+        reason = "is no SPIFFS that NodeMCU knows"
+        return [_formats(image, reason)]
+    wanted = spiffs_formula(firmware)
+    if wanted in (None, "none"):  # the releases at the edges of the old formula exist with either
+        wanted = signature.formula
+    if signature.formula != wanted:
+        reason = (
+            f"has the {signature.formula} SPIFFS magics, NodeMCU {firmware.version} wants the {wanted} ones"
+        )
+        return [_formats(image, reason)]
+    region = layout.find(PartKind.SPIFFS)
+    if region is not None:
+        block = spiffs_block(region.size)
+        if signature.block_size != block:
+            reason = f"has blocks of {signature.block_size} bytes, in this partition NodeMCU uses {block}"
+            return [_formats(image, reason)]
+    return []
+
+
+def _formats(image: Piece, reason: str) -> Finding:
+    message = Phrase(image.name, f" {reason}: the first boot would format it")
+    return Finding(Severity.WARNING, "filesystem-formatted", message)
+
+
+def check_layout_known(source: Description, name: str | None) -> None:
+    """Refuse what is no firmware whose flash layout is known.
+
+    Raises:
+        FormatError: The irom part is missing.
+        LayoutError: It is another firmware, or none.
+    """
+    foreign = [part for part in source.parts if part.kind in _OF_OTHERS]
+    if source.kind in (FileKind.AGGREGATED, FileKind.FLASH_DUMP) and not foreign:
+        return
+    if source.kind is FileKind.IMAGE_V1 and source.parts[-1].kind is not PartKind.UNKNOWN:
+        raise FormatError(
+            "this is only the image for 0x00000; the irom part (0x10000.bin) is missing",
+            source=name,
+            expected="an aggregated image or both of its parts",
+            found=str(source.kind),
+        )
+    in_flash = bool(foreign) and source.kind is FileKind.FLASH_DUMP
+    raise LayoutError(
+        "imgtool knows no flash layout for this firmware, and makes none up",
+        source=name,
+        expected="NodeMCU or another non-OS SDK firmware without a boot loader",
+        found=f"{source.kind} with {foreign[0].kind}" if in_flash else str(source.kind),
+    )
+
+
+def layout_of(data: bytes, description: Description) -> FlashLayout:
+    """What the firmware in a file reserves, on the flash that its image header states.
+
+    Raises:
+        FormatError: The irom part is missing.
+        LayoutError: It is another firmware, or the size in the header has no meaning.
+    """
+    check_layout_known(description, None)
+    stated = None if description.header is None else description.header.flash_size
+    if stated is None:
+        raise LayoutError(
+            "the flash size in the image header has no meaning, so nothing tells what lies where"
+        )
+    table = table_of(data, description)
+    return layout_for(stated, description.firmware, table, irom_end_of(description))
+
+
+def irom_end_of(description: Description) -> int:
+    """The flash address behind the firmware's own parts."""
+    return max((part.end for part in description.parts if part.kind in FIRMWARE), default=0)
+
+
+def place_by_name(
+    pieces: Sequence[Piece], named: Sequence[tuple[str, Piece]], size: str | None
+) -> tuple[Piece, ...]:
+    """The named pieces with the addresses that the firmware in ``pieces`` has for them.
+
+    Args:
+        pieces: The firmware.
+        named: Names (``@init-data``, ``@rf-cal``, ``@lfs``, ``@spiffs``) and their pieces.
+        size: Name of the flash size; None takes the one in the image header.
+
+    Raises:
+        FormatError: A piece is not what it is given for.
+        LayoutError: The firmware has no such place, or it is too small.
+    """
+    data = merge(pieces).data
+    firmware = describe(data)
+    check_layout_known(firmware, pieces[0].name)
+    end = irom_end_of(firmware)
+    layout = layout_for(_flash_of(firmware, size), firmware.firmware, table_of(data, firmware), end)
+    return place_named(named, layout, firmware.firmware, end)
+
+
+def place_named(
+    named: Sequence[tuple[str, Piece]], layout: FlashLayout, firmware: Firmware | None, irom_end: int
+) -> tuple[Piece, ...]:
+    """The named pieces with the addresses that a layout has for them.
+
+    Args:
+        named: Names (``@init-data``, ``@rf-cal``, ``@lfs``, ``@spiffs``) and their pieces.
+        layout: The flash.
+        firmware: Which firmware; None where it is not known.
+        irom_end: Flash address behind its irom part.
+
+    Raises:
+        FormatError: A piece is not what it is given for.
+        LayoutError: The firmware has no such place, or it is too small.
+    """
+    placed: list[Piece] = []
+    for name, piece in named:
+        if name == "@lfs":
+            placed += place_lfs(piece, layout, firmware)
+        elif name == "@spiffs":
+            placed += place_filesystem(replace(piece, address=AT_ITS_PLACE), layout, firmware, irom_end)
+        elif name == "@init-data":
+            region = layout.find(PartKind.INIT_DATA)
+            if region is not None:
+                block = init_data_block(InitDataSource("file", piece))
+                placed.append(replace(block, address=region.start))
+        else:
+            region = layout.find(PartKind.RF_CAL)
+            if region is not None:
+                _check_in(piece, region)
+                placed.append(replace(piece, address=region.start))
+    return tuple(placed)
+
+
+def _flash_of(firmware: Description, size: str | None) -> FlashSize:
+    if size is not None:
+        return flash_size(size)
+    stated = None if firmware.header is None else firmware.header.flash_size
+    if stated is None:
+        raise LayoutError("no flash size to place things by: the image header states none", offset=3)
+    return stated

@@ -1,0 +1,347 @@
+"""Merge build outputs into one image.
+
+Pieces are bytes with a flash address and a name to call them by.  Merging checks what can be checked:
+overlaps to the byte, the checksum of the image at 0, what a NodeMCU partition table protects, whether parts
+are of one build. Not the choice of addresses for a whole flash: that is fullimage.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, flash_size
+from imgtool.errors import FormatError, ImgtoolError, LayoutError
+from imgtool.formats import fill
+from imgtool.formats.images import aggregated, irom, version1
+from imgtool.formats.images.version1 import MAGIC
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.registry import identify
+from imgtool.layout.regions import lowest_protected
+from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
+from imgtool.phrase import Phrase
+from imgtool.quantities import in_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.chip import FlashSize
+    from imgtool.formats.images.version1 import ImageScan
+    from imgtool.formats.reading import Part
+
+__all__ = [
+    "KEEP",
+    "LARGEST_FLASH",
+    "HeaderChange",
+    "Merged",
+    "Piece",
+    "check_in_flash",
+    "check_start",
+    "header_cover",
+    "image_at_start",
+    "join",
+    "lay_out",
+    "merge",
+    "patched",
+]
+
+
+# Checks that cover the header of the image at 0.
+_OVER_HEADER: Final = (PartKind.LENGTH_CRC_WORDS, PartKind.SHA256_TAIL)
+LARGEST_FLASH: Final = max(size.bytes for size in FLASH_SIZES)
+"""Bytes of the largest flash that the SDK knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One image made of several pieces.
+
+    Attributes:
+        data: Its bytes; the first one is for flash address ``start``.
+        start: Flash address of the first byte.
+        pieces: The pieces in address order, as they went in.
+        fill: The value between and behind them.
+        findings: What is to be said about them.
+    """
+
+    data: bytes
+    start: int
+    pieces: tuple[Piece, ...]
+    fill: int
+    findings: tuple[Finding, ...]
+
+
+def merge(
+    pieces: Sequence[Piece],
+    *,
+    header: HeaderChange = KEEP,
+    fill_byte: int = fill.ERASED,
+    pad_to: int | None = None,
+    verbatim: bool = False,
+) -> Merged:
+    """Merge pieces into the bytes of the flash from address 0 on.
+
+    Args:
+        pieces: In any order.
+        header: Changes to the header of the image at address 0.
+        fill_byte: Value between the pieces.
+        pad_to: Length to fill the result up to, bytes.
+        verbatim: The pieces are the bytes of some file, to be given back as they were: what the checks would
+            refuse is a warning, unless the header is changed.
+
+    Raises:
+        FormatError: A piece is empty, or the image at 0 is damaged or cannot be patched.
+        LayoutError: Pieces overlap, the image at 0 reaches into what a partition table protects, or the
+            result does
+            not fit ``pad_to`` or the flash size that is asked for.
+    """
+    ordered = lay_out(pieces)
+    findings = _said_of(ordered) if verbatim and not header.any else check_start(ordered)
+    if header.any:
+        ordered = (patched(ordered[0], header), *ordered[1:])
+    end = ordered[-1].end
+    _check_size(ordered, header)
+    if pad_to is not None and pad_to > LARGEST_FLASH:
+        raise LayoutError(
+            "no flash is that large",
+            expected=f"a length of at most 0x{LARGEST_FLASH:x}",
+            found=f"0x{pad_to:x}",
+        )
+    if pad_to is not None and end > pad_to:
+        raise LayoutError(
+            "the pieces are larger than the length to pad to",
+            source=ordered[-1].name,
+            expected=f"at most 0x{pad_to:x}",
+            found=f"0x{end:x}, {in_bytes(end - pad_to)} too many",
+        )
+    data = join(ordered, max(end, pad_to or 0), fill_byte)
+    return Merged(data, 0, ordered, fill_byte, tuple(findings))
+
+
+def _said_of(pieces: Sequence[Piece]) -> list[Finding]:
+    """What :func:`check_start` says of the pieces, a refusal as a warning."""
+    try:
+        return check_start(pieces)
+    except ImgtoolError as problem:
+        return [Finding(Severity.WARNING, "damaged", problem.phrase, problem.offset)]
+
+
+def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The pieces in address order, none empty and none overlapping.
+
+    Raises:
+        FormatError: A piece is empty.
+        LayoutError: Two pieces claim the same bytes.
+    """
+    if not pieces:
+        raise LayoutError(
+            "there is nothing to put into the image", expected="at least one piece", found="none"
+        )
+    for piece in pieces:
+        if not piece.data:
+            raise FormatError("the file is empty", source=piece.name, expected="an image", found="0 bytes")
+        if not piece.address >= 0 or piece.end > LARGEST_FLASH:
+            raise LayoutError(
+                "no flash reaches that far",
+                source=piece.name,
+                offset=piece.address,
+                expected=f"a flash address, its end at or below 0x{LARGEST_FLASH:x}",
+                found=f"0x{piece.end:x}",
+            )
+    ordered = tuple(sorted(pieces, key=lambda piece: piece.address))
+    for one, two in pairwise(ordered):
+        if one.end > two.address:
+            stop = min(one.end, two.end)
+            raise LayoutError(
+                Phrase(_span(one), " and ", _span(two), f" overlap by {in_bytes(stop - two.address)}"),
+                offset=two.address,
+            )
+    return ordered
+
+
+def _span(piece: Piece) -> Phrase:
+    return Phrase(piece.name, f" (0x{piece.address:05x} to 0x{piece.end - 1:05x})")
+
+
+def join(pieces: Sequence[Piece], size: int, fill_byte: int) -> bytes:
+    """The pieces at their addresses in ``size`` bytes of fill."""
+    blocks: list[bytes] = []
+    position = 0
+    for piece in pieces:
+        blocks += [bytes([fill_byte]) * (piece.address - position), piece.data]
+        position = piece.end
+    blocks.append(bytes([fill_byte]) * (size - position))
+    return b"".join(blocks)
+
+
+def image_at_start(piece: Piece) -> ImageScan | None:
+    """The image at the start of a piece, whole and with a right checksum; None if it begins otherwise.
+
+    Raises:
+        FormatError: It begins with such an image, but is cut or damaged.
+    """
+    if piece.data[0] != MAGIC:
+        return None
+    try:
+        found = version1.scan(piece.data)
+        if found.problem is not None:
+            raise found.problem
+    except FormatError as problem:
+        raise problem.with_source(piece.name) from None
+    check = found.checksum
+    # Formats that write into a segment after its checksum was computed are known to identify().
+    if check is not None and not check.ok and identify(piece.data).kind is not FileKind.ARDUINO:
+        raise FormatError(
+            "the image checksum is wrong",
+            source=piece.name,
+            offset=found.end - 1,
+            expected=check.computed,
+            found=check.stored,
+        )
+    return found
+
+
+def check_start(pieces: Sequence[Piece]) -> list[Finding]:
+    """Check the image at address 0 against the other pieces, which are in address order.
+
+    Returns:
+        What is to be said.
+
+    Raises:
+        FormatError: The image is damaged, or its irom part is cut.
+        LayoutError: It reaches into what a NodeMCU table keeps for the SDK.
+    """
+    first = pieces[0]
+    if first.address != 0:
+        return (
+            []
+            if len(pieces) == 1
+            else [_note("no-image", "no piece goes to address 0, where the chip boots from")]
+        )
+    found = image_at_start(first)
+    if found is None:
+        return [_note("no-image", Phrase(first.name, " is no image that the boot ROM loads"))]
+    for offset in irom.OFFSETS:
+        code = _bytes_from(pieces, offset)
+        if code and found.end <= offset:
+            _check_whole(code)
+            return [*_protected(first, found, code), *_same_build(first, found, code)]
+    return []
+
+
+def _note(code: str, message: str) -> Finding:
+    return Finding(Severity.NOTE, code, message, 0)
+
+
+def _bytes_from(pieces: Sequence[Piece], offset: int) -> Piece | None:
+    """The bytes at a flash address and behind it in the piece that holds it."""
+    for piece in pieces:
+        if piece.address <= offset < piece.end:
+            return Piece(offset, piece.data[offset - piece.address :], piece.name)
+    return None
+
+
+def _check_whole(code: Piece) -> None:
+    """Refuse an irom part that is shorter than its own partition table says."""
+    finding = irom.cover_finding(code.data, 0, code.address)
+    if finding.severity is Severity.ERROR:
+        raise FormatError(finding.message, source=code.name, offset=len(code.data))
+
+
+def _protected(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
+    """Refuse an image that reaches into what a NodeMCU table keeps for the SDK below irom."""
+    page = nodemcu_page.page_at(code.data, 0)
+    if page is None or page.table is None:
+        return []
+    region = lowest_protected(page.table)
+    if region is not None and found.end > region.start:
+        raise LayoutError(
+            f"the image reaches {in_bytes(found.end - region.start)} into {region.name} of its table",
+            source=first.name,
+            offset=region.start,
+            expected=f"its end at or below 0x{region.start:05x}",
+            found=f"0x{found.end:05x}",
+        )
+    entry = page.table.find(nodemcu_page.EAGLEROM)
+    if entry is not None and found.end > entry.address + entry.size:
+        over = found.end - entry.address - entry.size
+        larger = f" is {over:,} bytes larger than the EAGLEROM partition of NodeMCU's table"
+        message = Phrase(first.name, larger)
+        return [Finding(Severity.WARNING, "eaglerom", message, entry.address + entry.size)]
+    return []
+
+
+def _same_build(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
+    fit = aggregated.fit_of(first.data, found.segments, code.data)
+    if not fit.mixed:
+        return []
+    message = Phrase(
+        first.name,
+        " and ",
+        code.name,
+        f" look like different builds: of the {fit.pointers} addresses in the second that name code of the "
+        f"first only {fit.share:.0%} begin a function there",
+    )
+    return [Finding(Severity.WARNING, "mixed-builds", message, code.address)]
+
+
+def header_cover(piece: Piece) -> Part | None:
+    """The part with a check, or with what may be one, over the header of the image at 0; None for none."""
+    reading = identify(piece.data)
+    # A length word alone, as MicroPython has one, covers no header; its MD5 leaves the header out.
+    covered = [part for part in reading.parts if part.kind in _OVER_HEADER and part.checksum is not None]
+    loose = [part for part in reading.parts if part.kind is PartKind.UNKNOWN]
+    return next(iter(covered or loose), None)
+
+
+def patched(piece: Piece, header: HeaderChange) -> Piece:
+    """The piece for address 0 with another image header.
+
+    Raises:
+        FormatError: It is no image, or a check covers the header.
+    """
+    if piece.address != 0 or piece.data[0] != MAGIC:
+        raise FormatError("there is no image header at address 0 to change", source=piece.name, offset=0)
+    part = header_cover(piece)
+    if part is not None:
+        loose = part.kind is PartKind.UNKNOWN
+        what = "what stands behind the image may cover the header" if loose else "a check covers the header"
+        raise FormatError(
+            f"the header cannot be changed alone: {what}",
+            source=piece.name,
+            offset=part.offset,
+            expected="an image without a check over its header",
+            found=str(part.kind),
+        )
+    data = version1.patch_header(
+        piece.data,
+        mode=None if header.mode is None else FLASH_MODES[header.mode],
+        freq=None if header.freq is None else FLASH_FREQUENCIES[header.freq],
+        size=None if header.size is None else flash_size(header.size).code,
+    )
+    return replace(piece, data=data)
+
+
+def _check_size(pieces: tuple[Piece, ...], header: HeaderChange) -> None:
+    """What is asked to be a flash of some size must fit it."""
+    if header.size is None:
+        return
+    check_in_flash(pieces[-1], flash_size(header.size))
+
+
+def check_in_flash(piece: Piece, flash: FlashSize) -> None:
+    """Refuse a piece that does not end within a flash.
+
+    Raises:
+        LayoutError: It does not.
+    """
+    if piece.end > flash.bytes:
+        raise LayoutError(
+            f"it leaves the flash of {flash.name}",
+            source=piece.name,
+            offset=flash.bytes,
+            expected=f"its end at or below 0x{flash.bytes:06x}",
+            found=f"0x{piece.end:06x}, {in_bytes(piece.end - flash.bytes)} too many",
+        )

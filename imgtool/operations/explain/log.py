@@ -1,0 +1,211 @@
+"""What a boot log says: verdict, cause and cure.
+
+Judges what :mod:`imgtool.formats.logs.reader` reads, by rules on one boot and then by all boots.  Not a
+serial monitor: it has no state, and can be asked again with every line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imgtool.chip import FLASH_SIZES
+from imgtool.formats.logs.boots import ResetCause
+from imgtool.formats.logs.reader import read
+from imgtool.operations.explain import crash_verdicts
+from imgtool.operations.explain.boot_rules import judged
+from imgtool.operations.explain.boot_series import (
+    CRASHES,
+    FAILURES,
+    WAKE_UPS,
+    chosen_of,
+    hang_of,
+    loop_of,
+    repeats_of,
+)
+from imgtool.operations.explain.boot_verdicts import Cure, LogOutcome, Verdict
+from imgtool.operations.explain.crash_frames import frames_of, mismatch_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from imgtool.formats.elf.symbols import ElfSymbols
+    from imgtool.formats.logs.boots import Boot, BootLog
+    from imgtool.formats.logs.crash import Crash
+    from imgtool.formats.logs.garbled import Speeds
+    from imgtool.operations.explain.crash_frames import Frame
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a boot log says.
+
+    Attributes:
+        verdict: What it comes to.
+        sentence: The same as a sentence.
+        cause: What is behind it, and how causes can be told apart where there are several.
+        cures: What to do, the likeliest first.
+        boots: Every start of the chip in the log.
+        repeats: How many boots at the end of the log are alike.
+        notes: What else is to be said.
+        crash: The crash that this is about, None if it is about none.
+        frames: The code addresses of that crash, in the order of its dump.
+        speeds: For a log at the wrong speed: the pairs of speeds that explain it, the likeliest first.
+    """
+
+    verdict: Verdict
+    sentence: str
+    cause: str
+    cures: tuple[Cure, ...] = ()
+    boots: tuple[Boot, ...] = ()
+    repeats: int = 0
+    notes: tuple[str, ...] = ()
+    crash: Crash | None = None
+    frames: tuple[Frame, ...] = ()
+    speeds: tuple[Speeds, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing in the log is wrong and it says so."""
+        return self.verdict in (Verdict.RUNS, Verdict.DOWNLOAD)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is no boot log of an ESP8266."""
+        return not self.boots
+
+
+def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation:
+    """Say what a boot log comes to, why, and what to do.
+
+    Takes anything: whole logs, pieces of them, several boots, with the prefixes of a monitor, with noise.  It
+    judges the last boot that says enough; a crash counts until another firmware is on the chip.
+
+    Args:
+        log: The log as it was recorded, or as text.
+        symbols: The linked programs that are on the chip, which name the functions of a crash.
+    """
+    found = read(log)
+    boots = found.boots
+    if not boots:
+        return _without_boots(found)
+    outcomes = [judged(boot) for boot in boots]
+    chosen = chosen_of(boots, outcomes)
+    outcome = hang_of(boots, chosen, outcomes[chosen]) or outcomes[chosen]
+    repeats = repeats_of(boots)
+    if outcome.verdict not in (*FAILURES, *CRASHES, Verdict.DOWNLOAD, Verdict.STRAPS):
+        loop = loop_of(boots, repeats)
+        # Its notes on single lines may say why.
+        outcome = loop._replace(notes=outcome.notes) if loop else outcome
+    notes = [*outcome.notes, *_notes(boots, chosen, outcome.verdict)]
+    if outcomes[chosen].verdict in CRASHES:
+        notes += _crash_notes(boots, outcomes, chosen)
+    front = _noise_note(found)
+    notes += [front] if front else []
+    crash = _crash_of(boots[chosen], outcome.verdict)
+    wrong = mismatch_of(crash, symbols) if crash else None
+    if wrong is not None:
+        notes.insert(
+            0, f"The ELF file cannot be of the firmware that crashed: {wrong}. Its names are left out."
+        )
+    elif crash and symbols and not any(program.functions for program in symbols):
+        notes.insert(
+            0, "The ELF file names no functions: it was stripped. Give the one that the linker wrote."
+        )
+    elif symbols and crash is None:
+        notes.append("The ELF file was not needed: there is no crash in this log.")
+    frames = frames_of(crash, () if wrong else symbols) if crash else ()
+    cures = tuple(
+        cure for cure in outcome.cures if cure != crash_verdicts.NAME_FUNCTIONS or not symbols or wrong
+    )
+    return Explanation(
+        outcome.verdict,
+        _located(outcome.sentence, frames),
+        outcome.cause,
+        cures or outcome.cures,
+        boots,
+        repeats,
+        tuple(notes),
+        crash,
+        frames,
+    )
+
+
+def _located(sentence: str, frames: Sequence[Frame]) -> str:
+    """The sentence with the function that it happened in, where that is known."""
+    first = frames[0] if frames else None
+    if first is None or first.function is None or first.source not in ("epc1", "pc"):
+        return sentence
+    place = f" ({first.file}:{first.line})" if first.file else ""
+    return f"{sentence.removesuffix('.')}, in {first.function}{place}."
+
+
+def _crash_of(boot: Boot, verdict: Verdict) -> Crash | None:
+    return boot.crashes[0] if boot.crashes and verdict in CRASHES else None
+
+
+def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[LogOutcome], chosen: int) -> Iterator[str]:
+    same = sum(outcome.verdict is outcomes[chosen].verdict for outcome in outcomes)
+    if same > 1:
+        yield f"{same} of {len(boots)} boots in this log end so."
+    since = len(boots) - 1 - chosen
+    if since:
+        again = "once" if since == 1 else f"{since} times"
+        yield f"The same firmware was started {again} since; a restart comes by itself, and is no cure."
+
+
+def _noise_note(found: BootLog) -> str | None:
+    if not found.garbled:
+        return None
+    from imgtool.operations.explain.noise_verdicts import noise_note  # noqa: PLC0415 - only for logs with noise
+
+    return noise_note(found)
+
+
+def _without_boots(found: BootLog) -> Explanation:
+    from imgtool.operations.explain.noise_verdicts import unread  # noqa: PLC0415 - only for logs that cannot be read
+
+    result = unread(found)
+    verdict, sentence, cause, cures, notes = result.outcome
+    repeats = len(result.boots)
+    return Explanation(verdict, sentence, cause, cures, result.boots, repeats, notes, speeds=result.speeds)
+
+
+def _notes(boots: Sequence[Boot], chosen: int, verdict: Verdict) -> Iterator[str]:
+    boot = boots[chosen]
+    if len(boots) > 1 and verdict is not Verdict.BOOT_LOOP:
+        yield f"The log has {len(boots)} boots; this is about the one from line {boot.line} on."
+    if (
+        boot.cause
+        and boot.cause.code == ResetCause.WATCHDOG
+        and verdict not in (Verdict.BOOT_LOOP, Verdict.WATCHDOG)
+    ):
+        yield "The hardware watchdog ended the run before this boot: it had hung, or waited too long."
+    if boot.cause and boot.cause.code in WAKE_UPS:
+        yield "The chip woke up from deep sleep, which starts it like a reset."
+    yield from _rf_cal_notes(boot)
+    lines = [segment.line for each in boots for segment in each.segments if not segment.consistent]
+    if lines:
+        yield (
+            f"The numbers of line {lines[0]} do not agree with each other: characters of the log were lost "
+            "or changed."
+        )
+    if boot.has("first-failed") or any(each.has("first-failed") for each in boots[:chosen]):
+        yield "The boot loader gave up one slot and went on with the other one."
+
+
+def _rf_cal_notes(boot: Boot) -> Iterator[str]:
+    if boot.rf_cal is None:
+        return
+    number, size = boot.rf_cal.sector, boot.rf_cal.flash_size
+    header = boot.loader.flash_size if boot.loader else None
+    if size is None:
+        yield f"RF-cal sector {number} is a place of the vendor's own: it does not tell the flash size."
+    elif header is not None and _bytes_of(header) != _bytes_of(size):
+        yield f"RF-cal sector {number} is that of {size}, but the boot loader says {header}."
+
+
+def _bytes_of(name: str) -> int:
+    return next((size.bytes for size in FLASH_SIZES if size.name == name), 0)

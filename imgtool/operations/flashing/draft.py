@@ -1,0 +1,117 @@
+"""What the steps of a flash plan share: the request, the device, the plan in the making.
+
+Values only.  The steps are plan.py's, and those of the modules beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imgtool.operations.assemble.merge import KEEP
+from imgtool.operations.flashing.header import DETECT
+
+if TYPE_CHECKING:
+    from imgtool.formats.reading import Finding
+    from imgtool.layout.regions import FlashLayout
+    from imgtool.operations.assemble.extras import InitDataSource
+    from imgtool.operations.assemble.merge import HeaderChange, Piece
+    from imgtool.operations.inspect.device_settings import KeptPage, Reader
+
+__all__ = ["FORMATTED", "NOT_WRITTEN", "Device", "Draft", "FlashRequest", "Kept", "Place", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the device turned out to be.
+
+    Attributes:
+        model: Such as ``ESP8266EX``.
+        embedded: Whether the flash is in the package (ESP8285).
+        mac: Its address, such as ``5c:cf:7f:00:00:01``.
+        flash_id: The flash's answer to RDID, 3 bytes.
+        flash_bytes: Its capacity; None where neither its ID nor its SFDP tells.
+        part: Name of the flash part; None for an ID that no table has.
+    """
+
+    model: str
+    embedded: bool
+    mac: str
+    flash_id: bytes
+    flash_bytes: int | None
+    part: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlashRequest:
+    """What is to be written, and how.
+
+    Attributes:
+        pieces: Files with their addresses.
+        named: Files that go to a place with a name: ``@lfs``, ``@spiffs``, ``@init-data``, ``@rf-cal``.
+        header: Image header fields that are asked for; a size here goes before ``size_choice``.
+        size_choice: ``detect``, ``keep``, or the name of a flash size.
+        init_data: ``auto`` writes v05 where a firmware that needs init data finds none, ``keep`` (and None)
+            only looks, ``none`` does not look; every other choice writes.
+        fresh_settings: Whether NodeMCU's record page comes from the image, not from the device.
+        erase_all: Whether the whole flash is erased first.
+        force: Names of the checks that are waived, see :data:`imgtool.operations.flashing.checks.CHECKS`.
+    """
+
+    pieces: tuple[Piece, ...] = ()
+    named: tuple[tuple[str, Piece], ...] = ()
+    header: HeaderChange = KEEP
+    size_choice: str = DETECT
+    init_data: InitDataSource | None = None
+    fresh_settings: bool = False
+    erase_all: bool = False
+    force: frozenset[str] = frozenset()
+
+
+NOT_WRITTEN: Final = "not written"
+"""Why most things stay."""
+
+FORMATTED: Final = "not written; the first boot formats it"
+"""Why a partition stays of which the contents do not."""
+
+
+class Kept(NamedTuple):
+    """A stretch of the device's flash that stays as it is.
+
+    Attributes:
+        name: What it is.
+        start: Flash address.
+        size: Bytes.
+        why: A few words on what is there, or why it stays.
+    """
+
+    name: str
+    start: int
+    size: int
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making; each step adds to it."""
+
+    pieces: list[Piece]
+    changes: list[str]
+    kept: list[Kept]
+    findings: list[Finding]
+
+
+class Device(NamedTuple):
+    """The device as the steps see it: what can be read of it, and what it is."""
+
+    read: Reader | None
+    target: Target
+    erased: bool
+
+
+class Place(NamedTuple):
+    """Where things stand under the firmware: its layout, the page that it keeps, the address behind it."""
+
+    layout: FlashLayout
+    irom_end: int
+    page: KeptPage | None = None

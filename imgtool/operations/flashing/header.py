@@ -1,0 +1,242 @@
+"""Which flash size, mode and frequency the image at address 0 is written with, for the chip that was found.
+
+Only two bytes of a header are decided here.  Not the rest of the plan: that is plan.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import flash_size
+from imgtool.errors import FormatError, LayoutError
+from imgtool.formats.reading import FileKind, Finding, Severity
+from imgtool.layout.regions import size_for
+from imgtool.operations.assemble.extras import table_of
+from imgtool.operations.assemble.fullimage import mode_advice
+from imgtool.operations.assemble.merge import HeaderChange, Piece, header_cover, patched
+from imgtool.operations.flashing.checks import waive
+
+if TYPE_CHECKING:
+    from imgtool.chip import FlashSize
+    from imgtool.formats.reading import Header
+    from imgtool.operations.flashing.checks import FlashContent
+
+__all__ = ["DETECT", "KEEP_SIZE", "FoundFlash", "HeaderPlan", "decide_header"]
+
+DETECT: Final = "detect"
+"""Size choice: what the chip has."""
+
+KEEP_SIZE: Final = "keep"
+"""Size choice: what the image says."""
+
+_EMBEDDED_MODE: Final = "dout"
+_ADVISED: Final = (FileKind.AGGREGATED, FileKind.IMAGE_V1)  # what NodeMCU's guide is about
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFlash:
+    """What the header depends on: bytes of the flash (None unknown), and whether it is in the package."""
+
+    flash_bytes: int | None
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderPlan:
+    """What was decided about the header.
+
+    Attributes:
+        first: The piece for address 0, as it is to be written.
+        flash: The flash size that the firmware will read from it; None where its code has no meaning.
+        header: The header as it will be.
+        changes: What differs from the file, in words.
+        findings: What is to be said.
+    """
+
+    first: Piece
+    flash: FlashSize | None
+    header: Header
+    changes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def decide_header(
+    content: FlashContent, chip: FoundFlash, asked: HeaderChange, choice: str, force: frozenset[str]
+) -> HeaderPlan:
+    """Decide on the header of the image at address 0, which must be one.
+
+    Args:
+        content: What is written.
+        chip: What it is written to.
+        asked: Mode and frequency, and the size that is asked for by name.
+        choice: Where ``asked`` names no size: ``detect`` or ``keep``.
+        force: The checks that are waived.
+
+    Raises:
+        FormatError: Check ``mode`` or ``size``: the header cannot be changed.
+        LayoutError: Check ``fit`` or ``size``: it states, or is to state, more flash than there is.
+    """
+    first = content.pieces[0][0]
+    if content.main is None or content.main.header is None:
+        raise FormatError("there is no image header at address 0 to change", source=first.name, offset=0)
+    header = content.main.header
+    if content.dump:
+        findings = _of_dump(content, header, chip, asked, force)
+        return HeaderPlan(first, header.flash_size, header, (), tuple(findings))
+    size, why, findings = _size(content, header, chip, asked.size or choice, force)
+    mode, freq = asked.mode, asked.freq
+    automatic = mode is None and chip.embedded
+    if automatic:
+        mode = _EMBEDDED_MODE
+    elif chip.embedded and mode != _EMBEDDED_MODE:
+        message = f"the mode {mode} was asked for, but an ESP8285 starts only with {_EMBEDDED_MODE}"
+        findings.append(Finding(Severity.WARNING, "flash-mode", message, 2))
+    change = HeaderChange(
+        None if mode == header.mode else mode,
+        None if freq == header.freq else freq,
+        None if size is None or size.name == header.size else size.name,
+    )
+    changes: list[str] = []
+    if change.any:
+        cover = header_cover(first)
+        if cover is None:
+            first = patched(first, change)
+            changes = _in_words(change, header, why, automatic=automatic)
+        else:
+            findings += _unchangeable(content, change, asked, chip, force)
+    after = replace(header, mode_code=first.data[2], size_freq_code=first.data[3])
+    if not chip.embedded and after.flash_size is not None and content.main.kind in _ADVISED:
+        findings += mode_advice(after, after.flash_size)
+    return HeaderPlan(first, after.flash_size, after, tuple(changes), tuple(findings))
+
+
+def _size(
+    content: FlashContent, header: Header, chip: FoundFlash, choice: str, force: frozenset[str]
+) -> tuple[FlashSize | None, str, list[Finding]]:
+    """The size for the header, why it is that one, and what is to be said."""
+    stated, capacity = header.flash_size, chip.flash_bytes
+    main = content.main
+    findings: list[Finding] = []
+    if choice not in (DETECT, KEEP_SIZE):
+        named = flash_size(choice)
+        if capacity is not None and named.bytes > capacity:
+            findings.append(waive(_too_large(named, capacity, content.name, "asked for"), "fit", force))
+        return named, "as asked", findings
+    if choice == KEEP_SIZE or capacity is None or main is None:
+        return stated, "", _differs(stated, capacity)
+    if main.kind is FileKind.SDK_BOOTLOADER:
+        # Which map its user images were linked for, the boot loader's header does not say.
+        if stated is not None and stated.bytes > capacity:
+            findings.append(waive(_too_large(stated, capacity, content.name, "in the header"), "size", force))
+        message = (
+            "the flash map in the header is kept: with Espressif's boot loader it must be the one that the "
+            "user images were built for"
+        )
+        return stated, "", [*findings, Finding(Severity.WARNING, "map-kept", message, 3)]
+    size = size_for(capacity, stated, main.firmware, table_of(content.data, main))
+    if size is None:
+        error = LayoutError(
+            "this firmware works on no flash size that the chip has room for",
+            source=content.name,
+            offset=3,
+            expected=f"at most {capacity:,} bytes",
+            found=header.size or "a code without a meaning",
+        )
+        return stated, "", [waive(error, "fit", force)]
+    if stated is not None and stated.name.endswith("-c1"):
+        message = f"the map {size.name} with its two slots of 1 MB is kept, as the firmware is built for it"
+        findings.append(Finding(Severity.NOTE, "c1-kept", message, 3))
+    largest = size_for(capacity, None, None)
+    if largest is not None and size.bytes < largest.bytes:
+        name = "this firmware" if main.firmware is None else f"{main.firmware.name} {main.firmware.version}"
+        message = f"{name} does not know {largest.name}: it gets {size.name}, and the rest is not used"
+        findings.append(Finding(Severity.WARNING, "size-limited", message, 3))
+    return size, "the capacity found" if size.bytes == capacity else "the largest that it knows", findings
+
+
+def _too_large(size: FlashSize, capacity: int, name: str, where: str) -> LayoutError:
+    return LayoutError(
+        f"the flash size {where} is larger than the flash",
+        source=name,
+        offset=3,
+        expected=f"at most {capacity:,} bytes",
+        found=size.name,
+    )
+
+
+def _differs(stated: FlashSize | None, capacity: int | None) -> list[Finding]:
+    """What to say of a stated size that is kept."""
+    if stated is None:
+        message = "the size code in the image header has no meaning"
+        return [Finding(Severity.WARNING, "flash-size-differs", message, 3)]
+    if capacity is None or stated.bytes == capacity:
+        return []
+    message = (
+        f"the image header says {stated.name}, the flash has {capacity:,} bytes: the SDK goes by the header"
+    )
+    return [Finding(Severity.WARNING, "flash-size-differs", message, 3)]
+
+
+def _of_dump(
+    content: FlashContent, header: Header, chip: FoundFlash, asked: HeaderChange, force: frozenset[str]
+) -> list[Finding]:
+    """A whole flash is written as it is; what does not agree with the chip is said."""
+    findings: list[Finding] = []
+    stated = header.flash_size
+    if chip.flash_bytes is not None and stated is not None and stated.bytes > chip.flash_bytes:
+        error = _too_large(stated, chip.flash_bytes, content.name, "in the header of this flash image")
+        findings.append(waive(error, "fit", force))
+    else:
+        findings += _differs(stated, chip.flash_bytes)
+    if chip.embedded and header.mode != _EMBEDDED_MODE:
+        message = f"the mode {header.mode} in this flash image is kept, but an ESP8285 starts only with dout"
+        findings.append(Finding(Severity.WARNING, "flash-mode", message, 2))
+    if asked.any:
+        message = "the image of a whole flash is written unchanged: the changes to its header are not made"
+        findings.append(Finding(Severity.WARNING, "header-kept", message, 2))
+    return findings
+
+
+def _unchangeable(
+    content: FlashContent, change: HeaderChange, asked: HeaderChange, chip: FoundFlash, force: frozenset[str]
+) -> list[Finding]:
+    """What it means that a check over the header forbids to change it."""
+    first = content.pieces[0][0]
+    findings: list[Finding] = []
+    try:
+        patched(first, change)
+    except FormatError as error:
+        if asked.any:
+            return [waive(error, "size" if asked.size else "mode", force)]
+        if change.mode is not None:
+            findings.append(waive(error, "mode", force))
+    header = content.main.header if content.main is not None else None
+    stated = None if header is None else header.flash_size
+    if change.size is None or chip.flash_bytes is None:
+        return findings
+    if stated is None or stated.bytes > chip.flash_bytes:
+        refusal = FormatError(
+            "the header states more flash than there is, and a check covers it",
+            source=first.name,
+            offset=3,
+            expected=change.size,
+            found="a code without a meaning" if stated is None else stated.name,
+        )
+        return [*findings, waive(refusal, "size", force)]
+    message = (
+        f"the header keeps {stated.name}, as a check covers it; the flash has {chip.flash_bytes:,} bytes"
+    )
+    return [*findings, Finding(Severity.NOTE, "size-kept", message, 3)]
+
+
+def _in_words(change: HeaderChange, header: Header, why: str, *, automatic: bool) -> list[str]:
+    words: list[str] = []
+    if change.mode is not None:
+        reason = "as an ESP8285 starts only with that" if automatic else "as asked"
+        words.append(f"header mode {header.mode or 'without a meaning'} -> {change.mode}, {reason}")
+    if change.freq is not None:
+        words.append(f"header frequency {header.freq or 'without a meaning'} -> {change.freq}, as asked")
+    if change.size is not None:
+        words.append(f"header size {header.size or 'without a meaning'} -> {change.size}, {why}")
+    return words

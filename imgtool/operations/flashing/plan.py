@@ -1,0 +1,422 @@
+"""The plan of a write to a device's flash: which bytes go where, what changes, what stays, what is said.
+
+Everything is decided here, from the files and from what the device turned out to be; the flash of the device
+is read through a function that is handed in, or not at all.  Not the writing, which compares the plan with
+the device sector by sector, and no port.  The rules: docs/flash-layouts.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import FLASH_SIZES, SECTOR
+from imgtool.errors import LayoutError
+from imgtool.formats import fill
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.formats.regions import nodemcu_page
+from imgtool.layout.regions import (
+    FlashLayout,
+    align_up,
+    filesystem_places,
+    layout_for,
+    lowest_protected,
+    resolve,
+    table_regions,
+)
+from imgtool.operations.assemble.extras import (
+    check_layout_known,
+    filesystem_findings,
+    irom_end_of,
+    place_named,
+    table_of,
+)
+from imgtool.operations.assemble.merge import Piece, lay_out, patched
+from imgtool.operations.flashing.checks import (
+    FlashContent,
+    check_contents,
+    check_init_place,
+    check_reserved,
+    check_room,
+    content_of,
+    waive,
+)
+from imgtool.operations.flashing.draft import (
+    FORMATTED,
+    NOT_WRITTEN,
+    Device,
+    Draft,
+    FlashRequest,
+    Kept,
+    Place,
+    Target,
+)
+from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
+from imgtool.operations.flashing.init_data import settle_init_data, wants_init
+from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
+from imgtool.operations.flashing.upgrade_notes import upgrade_findings
+from imgtool.operations.inspect.device_settings import (
+    PAGE_ADDRESS,
+    KeptPage,
+    Reader,
+    device_header,
+    device_page,
+    find_filesystems,
+    keep_page,
+    region_by_name,
+)
+from imgtool.phrase import Phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.chip import FlashSize
+    from imgtool.formats.reading import Header
+    from imgtool.layout.regions import Region
+    from imgtool.operations.inspect.describe import Description
+
+__all__ = ["FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlashPlan:
+    """What will be written to a device.
+
+    Attributes:
+        target: The device.
+        pieces: The bytes to write: whole sectors, in address order, none overlapping.
+        description: What the firmware is; None where none is written.
+        header: The image header as it will be; None where none is written.
+        flash: The flash size that the firmware will go by; None where that is not known.
+        rule: What the addresses of the SDK's sectors rest on, in words; empty where imgtool knows none.
+        whole: Whether it is the image of a whole flash, written unchanged.
+        erase_all: Whether the whole flash is erased first.
+        changes: How the bytes differ from the files, and what is added to them, in words.
+        kept: What stays on the device.
+        findings: What is to be said.
+    """
+
+    target: Target
+    pieces: tuple[Piece, ...]
+    description: Description | None
+    header: Header | None
+    flash: FlashSize | None
+    rule: str
+    whole: bool
+    erase_all: bool
+    changes: tuple[str, ...]
+    kept: tuple[Kept, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the pieces have."""
+        return sum(len(piece.data) for piece in self.pieces)
+
+
+_UNSEEN: Final = (
+    "NodeMCU's record page on the device was not looked at: the partition table and the start-up settings of "
+    "the image take its place"
+)
+
+
+def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None) -> FlashPlan:
+    """Decide what is to be written.
+
+    Args:
+        request: What is asked for.
+        target: The device.
+        read: Reads its flash; None where that cannot be done, or is not to be.
+
+    Raises:
+        FormatError: A file is damaged, or not what it is given for.
+        LayoutError: Something does not fit, overlaps, or has no place that can be justified.  Both carry the
+            name of the check that could be waived, where there is one.
+    """
+    # Several steps look at the same places, and each look takes its time on the line.
+    device = Device(None if read is None else cache(read), target, request.erase_all)
+    force = request.force
+    asked = lay_out(request.pieces) if request.pieces or not request.named else ()
+    findings = check_room(asked, target.flash_bytes, force)
+    content = content_of(asked, target.flash_bytes)
+    findings += check_contents(content, force)
+    draft = Draft(list(asked), [], [], findings)
+    header, flash = _set_header(draft, content, request, device)
+    draft.findings += _check_boot_alone(content, device, force)
+    # An image of a whole flash is written as it is, unless something is asked for that goes into it.
+    as_it_is = content.dump and not wants_init(request) and not request.named
+    place = None if as_it_is else _find_place(draft, content, flash, request, device)
+    _add_named(draft, content, request, place, device)
+    if place is None and wants_init(request):
+        raise LayoutError(
+            "imgtool knows no place for the init data of this firmware, and makes none up",
+            source=content.name or None,
+            expected="NodeMCU or another non-OS SDK firmware without a boot loader",
+        )
+    if place is not None:
+        certain = settle_init_data(draft, place, content, request, device)
+        if place.page is not None:
+            _put_page(draft, place.page, init_data=certain)
+    check_overlaps(draft.pieces)
+    if target.flash_bytes is not None:
+        check_room(draft.pieces, target.flash_bytes, force)
+    if place is not None and not request.erase_all and not content.dump:
+        _note_kept(draft, place, content, device)
+        told = upgrade_findings(draft, place, content, device)
+        draft.findings += told
+        if any(finding.code == "files-formatted" for finding in told):
+            _note_formatted(draft, place)
+    pieces = whole_sectors(draft, content, device, force)
+    return FlashPlan(
+        target,
+        pieces,
+        content.main,
+        header,
+        flash,
+        "" if place is None else place.layout.rule,
+        content.dump,
+        request.erase_all,
+        tuple(draft.changes),
+        tuple(sorted(draft.kept, key=lambda kept: kept.start)),
+        tuple(draft.findings),
+    )
+
+
+# --- header ---
+
+
+def _set_header(
+    draft: Draft, content: FlashContent, request: FlashRequest, device: Device
+) -> tuple[Header | None, FlashSize | None]:
+    """The header that the image at 0 gets, and the flash size that the firmware will go by."""
+    named = None if request.size_choice in (DETECT, "keep") else request.size_choice
+    asked = replace(request.header, size=request.header.size or named)
+    if content.boots:
+        chip = FoundFlash(device.target.flash_bytes, device.target.embedded)
+        made = decide_header(content, chip, asked, request.size_choice, request.force)
+        draft.pieces[0] = made.first
+        draft.changes += made.changes
+        draft.findings += made.findings
+        return made.header, made.flash
+    if asked.any and draft.pieces and not (content.dump or request.force & {"chip", "place"}):
+        patched(draft.pieces[0], asked)  # says that there is no header to change
+    if device.read is None or device.erased or (draft.pieces and draft.pieces[0].address == 0):
+        return None, None
+    header = device_header(device.read)
+    return None, None if header is None else header.flash_size
+
+
+# --- layout and record page ---
+
+
+def _find_place(
+    draft: Draft, content: FlashContent, flash: FlashSize | None, request: FlashRequest, device: Device
+) -> Place | None:
+    """The layout of the firmware that is written; None where imgtool knows none."""
+    main = content.main
+    if main is None or not _layout_known(content):
+        return None
+    table = table_of(content.data, main)
+    replaces = table is not None and not (request.fresh_settings or device.erased or content.dump)
+    if replaces and device.read is None:
+        draft.findings.append(Finding(Severity.WARNING, "settings-unseen", _UNSEEN, PAGE_ADDRESS))
+    if flash is None:
+        return None
+    irom_end = content.start + irom_end_of(main)
+    if table is not None and table.irom_end is not None:
+        irom_end = table.irom_end
+    page = None
+    if replaces:
+        page = _device_settings(draft, content, flash, irom_end, device)
+    try:
+        layout = layout_for(flash, main.firmware, table if page is None else page.table, irom_end)
+    except LayoutError as error:
+        draft.findings.append(waive(error.with_source(content.name), "fit", request.force))
+        return None
+    draft.findings += layout.findings
+    if not content.dump:
+        draft.findings += check_reserved(content, layout, irom_end, request.force)
+    init = layout.find(PartKind.INIT_DATA)
+    if init is not None:
+        draft.findings += check_init_place(content, init.start, request.force)
+    return Place(layout, irom_end, page)
+
+
+def _layout_known(content: FlashContent) -> bool:
+    if content.main is None:
+        return False
+    if content.start:
+        return content.main.kind is FileKind.IROM
+    try:
+        check_layout_known(content.main, content.name)
+    except ValueError:  # a FormatError or LayoutError
+        return False
+    return True
+
+
+def _device_settings(
+    draft: Draft, content: FlashContent, flash: FlashSize, irom_end: int, device: Device
+) -> KeptPage | None:
+    """The device's record page if it can be kept, made fit for the new firmware."""
+    found = None if device.read is None else device_page(device.read)
+    if found is None or found[1].table is None or not found[1].table.resolved:
+        return None
+    try:
+        page = keep_page(found, flash, _boot_end(content), irom_end)
+    except LayoutError as error:
+        why = Phrase("the settings of the device are replaced by the image's own: ", error.phrase)
+        draft.findings.append(Finding(Severity.WARNING, "settings-replaced", why, PAGE_ADDRESS))
+        return None
+    end = max(entry.address + entry.size for entry in page.table.entries)
+    if end < flash.bytes:
+        message = f"the partition table of the device ends at 0x{end:06x}: what lies behind it stays unused"
+        draft.findings.append(Finding(Severity.NOTE, "table-small", message, PAGE_ADDRESS))
+    return page
+
+
+def _boot_end(content: FlashContent) -> int:
+    """The address behind the image at 0; 0 where none is written."""
+    if content.start or content.main is None:
+        return 0
+    return next((part.end for part in content.main.parts if part.kind is PartKind.IMAGE_V1), 0)
+
+
+def _check_boot_alone(content: FlashContent, device: Device, force: frozenset[str]) -> list[Finding]:
+    """An image for 0 that comes without its irom part stays out of what the device's table protects."""
+    if content.main is None or content.main.kind is not FileKind.IMAGE_V1 or device.erased:
+        return []
+    found = None if device.read is None else device_page(device.read)
+    region = None if found is None or found[1].table is None else lowest_protected(found[1].table)
+    if region is None or _boot_end(content) <= region.start:
+        return []
+    error = LayoutError(
+        f"the image reaches into {region.name} of the device's partition table",
+        source=content.name,
+        offset=region.start,
+        expected=f"its end at or below 0x{region.start:05x}",
+        found=f"0x{_boot_end(content):05x}",
+    )
+    return [waive(error, "fit", force)]
+
+
+def _put_page(draft: Draft, page: KeptPage, *, init_data: bool) -> None:
+    """Put the device's page in place of the image's."""
+    if not init_data:
+        page = page.without_phy_flag()
+    draft.pieces = over(draft.pieces, [Piece(PAGE_ADDRESS, page.data, "record page of the device")])
+    draft.changes.append(f"the record page of the device is kept: {page.holds}")
+    draft.changes += page.changes
+    draft.kept.append(Kept("record page", PAGE_ADDRESS, nodemcu_page.PAGE_SIZE, page.holds))
+
+
+# --- named places ---
+
+
+def _add_named(
+    draft: Draft, content: FlashContent, request: FlashRequest, place: Place | None, device: Device
+) -> None:
+    """Add what goes to a place by its name."""
+    if not request.named:
+        return
+    firmware = None if content.main is None else content.main.firmware
+    if place is not None:
+        layout, irom_end = place.layout, place.irom_end
+    elif content.boots or content.dump:
+        if content.main is not None:
+            check_layout_known(content.main, content.name)
+        raise LayoutError("nothing tells where the named places of this firmware are", source=content.name)
+    else:
+        layout, irom_end, firmware = _device_layout(request.named, device), 0, None
+    for name, piece in request.named:
+        placed = place_named([(name, piece)], layout, firmware, irom_end)
+        if not placed:
+            raise LayoutError("there is no such place", source=piece.name, expected=f"a place for {name}")
+        if name == "@spiffs":
+            draft.findings += filesystem_findings(piece, layout, firmware)
+        if name == "@init-data":
+            _blank_rf_cal(draft, layout, request)
+        for each in placed:
+            draft.changes.append(Phrase(piece.name, f" goes to 0x{each.address:06x}, the place of {name}"))
+            draft.pieces = into_fill(draft.pieces, each)
+
+
+def _blank_rf_cal(draft: Draft, layout: FlashLayout, request: FlashRequest) -> None:
+    """New init data goes with blank RF calibration, unless that comes by name too."""
+    region = layout.find(PartKind.RF_CAL)
+    if region is not None and not any(name == "@rf-cal" for name, _ in request.named):
+        blank = Piece(region.start, bytes([fill.ERASED]) * region.size, "blank RF calibration")
+        draft.pieces = into_fill(draft.pieces, blank)
+        draft.changes.append(f"RF calibration at 0x{region.start:06x} is erased, as the init data is new")
+
+
+def _device_layout(named: Sequence[tuple[str, Piece]], device: Device) -> FlashLayout:
+    """The named places of the firmware that is on the device."""
+    read, capacity = device.read, device.target.flash_bytes
+    if read is None or capacity is None or device.erased:
+        raise LayoutError(
+            "no firmware is written, and that on the device cannot be asked where the named places are",
+            source=named[0][1].name,
+            expected="a firmware, or a device that can be read",
+            found="neither",
+        )
+    header = device_header(read)
+    flash = None if header is None else header.flash_size
+    page = device_page(read)
+    if page is not None and page[1].table is not None:
+        table = page[1].table
+        size = capacity if table.resolved or flash is None else flash.bytes
+        regions = table_regions(resolve(table, size, 0))
+    else:
+        names = {"@rf-cal": "rf-cal", "@init-data": "init-data", "@spiffs": "filesystem"}
+        wanted = [names[name] for name, _ in named if name in names]
+        wanted += ["rf-cal"] if "init-data" in wanted and "rf-cal" not in wanted else []
+        found = [region_by_name(name, read, capacity) for name in wanted]
+        regions = tuple(region for regions in found for region in regions[:1])
+    if flash is None:
+        flash = max((size for size in FLASH_SIZES if size.bytes <= capacity), key=lambda size: size.bytes)
+    return FlashLayout(flash, regions, "the firmware on the device")
+
+
+# --- what stays ---
+
+
+def _note_kept(draft: Draft, place: Place, content: FlashContent, device: Device) -> None:
+    """Name what stays on the device: the regions of the layout that nothing is written to, and the rest."""
+    regions = [region for region in place.layout.regions if region.size]
+    if place.page is None and place.layout.find(PartKind.SPIFFS) is None:
+        written = (p.end for p in draft.pieces if p.address < place.irom_end)
+        start = align_up(max((place.irom_end, *written)), SECTOR)
+        end = min((r.start for r in regions if r.start >= start), default=place.layout.flash.bytes)
+        # To look for files takes a second, so it is done where something could overwrite them.
+        if any(p.address < end and start < p.end for p in draft.pieces if p.address >= start):
+            regions += _files(place, content, device)
+        elif start < end:
+            draft.kept.append(Kept("rest of the flash, as it is", start, end - start, NOT_WRITTEN))
+    for region in regions:
+        hit = next((p for p in draft.pieces if p.address < region.end and region.start < p.end), None)
+        if hit is None:
+            draft.kept.append(Kept(region.name, region.start, region.size, NOT_WRITTEN))
+        elif region.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) and hit.address != region.start:
+            what = f"a part of the {region.name} file system at 0x{region.start:06x}"
+            message = Phrase(hit.name, f" overwrites {what}")
+            draft.findings.append(Finding(Severity.WARNING, "filesystem-overwritten", message, hit.address))
+    end, capacity = place.layout.flash.bytes, device.target.flash_bytes or 0
+    if end < capacity and all(p.end <= end for p in draft.pieces):
+        draft.kept.append(Kept("beyond the size in the header", end, capacity - end, NOT_WRITTEN))
+
+
+def _note_formatted(draft: Draft, place: Place) -> None:
+    """Say of the partition of files that its contents do not stay."""
+    region = place.layout.find(PartKind.SPIFFS)
+    start = None if region is None else region.start
+    draft.kept = [kept._replace(why=FORMATTED) if kept.start == start else kept for kept in draft.kept]
+
+
+def _files(place: Place, content: FlashContent, device: Device) -> tuple[Region, ...]:
+    """The file systems on the device that this firmware looks for."""
+    firmware = None if content.main is None else content.main.firmware
+    if device.read is None or firmware is None:
+        return ()
+    places = filesystem_places(place.layout, firmware, align_up(place.irom_end, SECTOR))
+    return find_filesystems(device.read, place.layout.flash.bytes, places)

@@ -1,0 +1,194 @@
+"""Describe a file: what it is, its parts, its checks, which firmware it holds.
+
+Joins the formats (what the bytes at its start are), the survey (what lies behind) and the strings (who made
+it). Not rendering: the command line and other programs do that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import FLASH_SIZES, IROM_BASE, SDK_SECTORS, SECTOR
+from imgtool.formats.reading import FileKind, Finding, Severity
+from imgtool.formats.registry import identify
+from imgtool.operations.inspect.active_firmware import firmware_at_start, firmware_of_slot
+
+if TYPE_CHECKING:
+    from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
+    from imgtool.operations.inspect.flash_state import FlashState
+
+__all__ = ["AT_FLASH_START", "LEAST_ERASED", "Description", "describe"]
+
+# Kinds in which strings name nothing that would run.
+_NO_FIRMWARE: Final = frozenset(
+    {FileKind.INIT_DATA, FileKind.BLANK, FileKind.EMPTY, FileKind.LFS, FileKind.SPIFFS, FileKind.LITTLEFS}
+)
+_FOREIGN: Final = frozenset({FileKind.UNKNOWN, FileKind.EMPTY, FileKind.TEXT, FileKind.ESP32})
+AT_FLASH_START: Final = frozenset(
+    {
+        FileKind.AGGREGATED,
+        FileKind.ARDUINO,
+        FileKind.IMAGE_V1,
+        FileKind.MICROPYTHON,
+        FileKind.RBOOT,
+        FileKind.RTOS_BOOTLOADER,
+        FileKind.SDK_BOOTLOADER,
+    }
+)
+"""Kinds that begin at flash address 0, so that file offsets are flash addresses."""
+
+LEAST_ERASED: Final = 0x1_0000
+"""Bytes of erased flash behind a firmware that no build pads with."""
+
+_LEAST_FIRMWARE: Final = 0x1_0000  # before that an image may have fill
+_IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
+_SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
+_DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a file is.
+
+    Attributes:
+        kind: What the whole file is.
+        size: Its bytes.
+        sha256: Their digest, lower-case hex.
+        firmware: Which firmware it holds, by its strings.
+        header: The image header in force, if there is an image.
+        parts: Its parts in file order, without holes.
+        findings: What is to be said, errors first.
+        content: What is inside, for files that only wrap another one.
+        state: What the flash is set up for, where the file is one, or holds more than its firmware.
+    """
+
+    kind: FileKind
+    size: int
+    sha256: str
+    firmware: Firmware | None
+    header: Header | None
+    parts: tuple[Part, ...]
+    findings: tuple[Finding, ...]
+    content: Description | None = None
+    state: FlashState | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return all(finding.severity is not Severity.ERROR for finding in self.findings)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is no ESP8266 artefact at all."""
+        return self.kind in _FOREIGN
+
+    @property
+    def checksums(self) -> tuple[tuple[Part, Checksum], ...]:
+        """Every check with the part that it stands in."""
+        return tuple((part, part.checksum) for part in self.parts if part.checksum is not None)
+
+
+def describe(data: bytes) -> Description:
+    """Describe a file by its bytes; works on any bytes, raises nothing.
+
+    Args:
+        data: The whole file.
+    """
+    return _describe(data, _DEEPEST)
+
+
+def _may_go_on(data: bytes, reading: Reading) -> bool:
+    """Whether a file is as large as a flash, or has something where the SDK keeps its init data."""
+    size = len(data)
+    if reading.kind is FileKind.UNKNOWN:
+        return size in _SIZES and _has_init_data(data)
+    if reading.kind not in AT_FLASH_START:
+        return False
+    if size in _SIZES:
+        return True
+    stated = None if reading.header is None else reading.header.flash_size
+    ends = {next((end for end in _SIZES if end >= size), 0), 0 if stated is None else stated.bytes} - {0}
+    places = [end - SDK_SECTORS[1].from_end * SECTOR for end in ends]
+    # One of the two is right also where the other is damaged; the survey then looks closely.
+    if any(data[p : p + 1] == b"\x05" or data[p + 2 : p + 8] == _IN_INIT_DATA for p in places):
+        return True
+    return _has_erased_sector(data) or _behind_table(data, reading)
+
+
+def _has_erased_sector(data: bytes) -> bool:
+    """Whether an erased sector lies where firmware runs from, as in a flash that was read in part."""
+    if len(data) % SECTOR:  # then it takes more to be no image
+        return data.find(b"\xff" * LEAST_ERASED, _LEAST_FIRMWARE) >= 0
+    erased = b"\xff" * SECTOR
+    starts = range(_LEAST_FIRMWARE, len(data), SECTOR)
+    return any(data[at] == erased[0] and data.startswith(erased, at) for at in starts)
+
+
+def _behind_table(data: bytes, reading: Reading) -> bool:
+    """Whether a file holds more than irom by its NodeMCU table: one that is resolved knows no end of it."""
+    entries = next((p.facts["entries"] for p in reading.parts if "entries" in p.facts), None)
+    if not isinstance(entries, list):
+        return False
+    rows = [entry for entry in entries if isinstance(entry, dict)]
+    ends = [row["address"] for row in rows if row["type"] == 0]
+    return all(isinstance(end, int) and end - IROM_BASE < len(data) for end in ends)
+
+
+def _has_init_data(data: bytes) -> bool:
+    """Whether init data stands at its place before the end: a flash of which the start was wiped."""
+    from imgtool.formats.regions.init_data import is_init_data  # noqa: PLC0415 - rare
+
+    return is_init_data(data, len(data) - SDK_SECTORS[1].from_end * SECTOR)
+
+
+def _about_content(content: Description | None) -> tuple[Finding, ...]:
+    """What the contents of a file mean for the file."""
+    if content is None or content.ok:
+        return ()
+    if content.foreign:
+        return (Finding(Severity.WARNING, "content", "what is inside is no ESP8266 file"),)
+    return (Finding(Severity.ERROR, "content", "what is inside is damaged"),)
+
+
+def _describe(data: bytes, depth: int) -> Description:
+    reading = identify(data)
+    firmware = reading.firmware
+    if firmware is None and reading.kind not in _NO_FIRMWARE and reading.content is None:
+        firmware = firmware_at_start(data, reading)
+    state = None
+    if _may_go_on(data, reading):
+        reading, firmware, state = _surveyed(data, reading, firmware)
+    content = None if reading.content is None or depth == 0 else _describe(reading.content, depth - 1)
+    findings = (*reading.findings, *_about_content(content))
+    rank = list(Severity)
+    return Description(
+        reading.kind,
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+        firmware,
+        reading.header,
+        reading.parts,
+        tuple(sorted(findings, key=lambda finding: rank.index(finding.severity))),
+        content,
+        state,
+    )
+
+
+def _surveyed(
+    data: bytes, reading: Reading, firmware: Firmware | None
+) -> tuple[Reading, Firmware | None, FlashState | None]:
+    """The reading with all that the file holds, its firmware, and the state of the flash."""
+    from imgtool.operations.inspect.survey import survey  # noqa: PLC0415 - half of all files do not need it
+
+    kind = reading.kind
+    reading, regions, told = survey(data, reading, firmware)
+    firmware = reading.firmware or firmware
+    if not told:
+        return reading, firmware, None
+    from imgtool.operations.inspect.flash_state import flash_state, state_findings  # noqa: PLC0415 - as above
+
+    state = flash_state(data, kind, reading, regions, firmware)
+    firmware = firmware_of_slot(data, reading, state.active_slot) or firmware
+    return replace(reading, findings=(*reading.findings, *state_findings(state))), firmware, state

@@ -1,0 +1,101 @@
+"""The file systems of a described file, and the files in them.
+
+Joins the description (where file systems are) and the formats that read them.  Apart from describe.py, as
+most who ask what a file is have no use for the files in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from imgtool.formats.reading import PartKind, Severity
+
+if TYPE_CHECKING:
+    from imgtool.formats.filesystems.stored_files import FileSystem
+    from imgtool.formats.reading import Fact, Part
+    from imgtool.operations.inspect.describe import Description
+
+__all__ = ["file_systems", "with_files"]
+
+_KINDS: Final = (PartKind.SPIFFS, PartKind.LITTLEFS)
+
+
+def file_systems(data: bytes, description: Description | None = None) -> tuple[FileSystem, ...]:
+    """The file systems in a file, in file order, with all their files; works on any bytes, raises nothing.
+
+    Args:
+        data: The whole file: an image of a file system, a dump, a full image.  Of a file that only wraps
+            another one (gzip, Intel HEX, S-record, UF2) what is inside is read, and offsets are in there.
+        description: What :func:`imgtool.describe` said of it, if that was asked already.
+    """
+    if description is None:
+        from imgtool.operations.inspect.describe import describe  # noqa: PLC0415 - mostly it was asked already
+
+        description = describe(data)
+    if description.content is not None:
+        inner = _inside(data)
+        return () if inner is None else file_systems(inner, description.content)
+    return tuple(found for part in description.parts if (found := _read(data, part)) is not None)
+
+
+def with_files(data: bytes, description: Description) -> Description:
+    """The description with the files of its file systems: as facts of their parts, and findings.
+
+    Args:
+        data: The whole file.
+        description: What was said of it.
+    """
+    if description.content is not None:
+        inner = _inside(data) if _has_any(description.content) else None
+        if inner is None:
+            return description
+        return replace(description, content=with_files(inner, description.content))
+    if not _has_any(description):
+        return description
+    found = {system.offset: system for system in file_systems(data, description)}
+    parts = tuple(
+        replace(part, facts={**part.facts, **_facts(found[part.offset])}) if part.offset in found else part
+        for part in description.parts
+    )
+    said = (*description.findings, *(finding for system in found.values() for finding in system.findings))
+    rank = list(Severity)
+    findings = tuple(sorted(said, key=lambda finding: rank.index(finding.severity)))
+    return replace(description, parts=parts, findings=findings)
+
+
+def _has_any(description: Description) -> bool:
+    inner = description.content
+    return any(part.kind in _KINDS for part in description.parts) or (inner is not None and _has_any(inner))
+
+
+def _inside(data: bytes) -> bytes | None:
+    from imgtool.formats.registry import identify  # noqa: PLC0415 - only files that wrap another one
+
+    return identify(data).content
+
+
+def _read(data: bytes, part: Part) -> FileSystem | None:
+    block_size, blocks = part.facts.get("block_size"), part.facts.get("blocks")
+    if part.kind not in _KINDS or not isinstance(block_size, int) or not isinstance(blocks, int):
+        return None
+    if part.kind is PartKind.SPIFFS:
+        from imgtool.formats.filesystems import spiffs_files  # noqa: PLC0415 - few files have one
+
+        return spiffs_files.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
+    from imgtool.formats.filesystems import littlefs_files  # noqa: PLC0415 - likewise
+
+    return littlefs_files.read_files(data, part.offset, part.end, block_size=block_size, blocks=blocks)
+
+
+def _facts(system: FileSystem) -> dict[str, Fact]:
+    files: list[Fact] = [{"path": file.path, "size": file.size, "whole": file.whole} for file in system.files]
+    facts: dict[str, Fact] = {"files": files, "used": system.used, "free": system.free}
+    if system.kind is PartKind.SPIFFS:
+        facts |= {
+            "deleted": system.deleted,
+            "half_written": system.half_written,
+            "most_erases": system.most_erases,
+            "layout": system.layout,
+        }
+    return facts

@@ -1,0 +1,280 @@
+"""What is in a flash before and after a write: looks at it, and fills in the values of side.py.
+
+A device is read in small stretches, a file is at hand as a whole.  What a firmware mounts of it is
+mount.py; no rule on what becomes of things is here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import FLASH_SIZES, SECTOR
+from imgtool.errors import LayoutError
+from imgtool.formats import fill
+from imgtool.formats.filesystems.littlefs import superblock_at
+from imgtool.formats.filesystems.spiffs import blocks_left, signature_at
+from imgtool.formats.filesystems.spiffs_plain import plain_at
+from imgtool.formats.reading import FileKind, PartKind
+from imgtool.layout.first_boot import is_old_nodemcu
+from imgtool.layout.regions import (
+    FlashLayout,
+    align_up,
+    arduino_regions,
+    filesystem_places,
+    layout_for,
+    table_regions,
+)
+from imgtool.operations.assemble.extras import FIRMWARE
+from imgtool.operations.inspect.describe import describe
+from imgtool.operations.inspect.device_settings import (
+    PAGE_ADDRESS,
+    device_header,
+    device_page,
+    find_filesystems,
+    spiffs_on,
+)
+from imgtool.operations.upgrade.side import FlashSide, FoundFileSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.operations.assemble.pieces import Piece
+    from imgtool.operations.inspect.describe import Description
+    from imgtool.operations.inspect.device_settings import Reader
+    from imgtool.operations.upgrade.side import OldFlash
+
+__all__ = ["overlaid", "side_after", "side_before"]
+
+_CHUNK: Final = 0x2000
+_CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
+_PLAIN_STEP: Final = 0x4000
+_MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
+_ERASED_ENTRY: Final = b"\xff\xff"
+
+
+def overlaid(read: Reader, pieces: Sequence[Piece]) -> Reader:
+    """Reads a flash as it is with pieces written over it."""
+
+    def over(address: int, size: int) -> bytes:
+        # Mostly one piece covers it all, and then the flash beneath is not asked: it may be a device.
+        for piece in pieces:
+            if piece.address <= address and address + size <= piece.end:
+                return piece.data[address - piece.address : address - piece.address + size]
+        block = bytearray(read(address, size))
+        for piece in pieces:
+            start, stop = max(address, piece.address), min(address + size, piece.end)
+            if start < stop:
+                block[start - address : stop - address] = piece.data[
+                    start - piece.address : stop - piece.address
+                ]
+        return bytes(block)
+
+    return over
+
+
+# Before.
+
+
+def side_before(old: OldFlash) -> FlashSide:
+    """The flash as it is."""
+    data = _firmware_bytes(old) if old.data is None else old.data
+    found = describe(data)
+    header = device_header(old.read)
+    held = device_page(old.read)
+    files = _first_filesystem(data)
+    side = FlashSide(
+        read=old.read,
+        size=old.size,
+        capacity=old.capacity,
+        kind=found.kind,
+        firmware=found.firmware,
+        header=header,
+        flash=None if header is None else header.flash_size,
+        irom_end=min(_irom_end(found), files),
+        page=None if held is None else held[1],
+        boot=data[:PAGE_ADDRESS],
+        code=data[: min(files, _CODE_END)],
+        assumed=old.assumed,
+    )
+    side = _by_its_table(_with_layout(side, _is_arduino(found)))
+    return replace(side, filesystems=_filesystems(old, side))
+
+
+def _firmware_bytes(old: OldFlash) -> bytes:
+    """As much of a device as its firmware takes: up to a file system, or the first chunk that ends erased.
+
+    Of the 64 KB in front of irom that is the image alone: without a stub a kilobyte takes most of a second.
+    """
+    data = b""
+    while len(data) < PAGE_ADDRESS:
+        sector = old.read(len(data), SECTOR)
+        if fill.is_fill(sector, 0, len(sector)):
+            break
+        data += sector
+    data = data.ljust(PAGE_ADDRESS, b"\xff")
+    while len(data) < min(old.capacity, _CODE_END):
+        chunk = old.read(len(data), min(_CHUNK, old.capacity - len(data)))
+        data += chunk
+        if fill.is_fill(chunk, len(chunk) - SECTOR, len(chunk)):
+            break
+    # What was read may end inside of the first blocks: the magics behind it are read for themselves.
+    for start in range(PAGE_ADDRESS + SECTOR, len(data), SECTOR):
+        left = blocks_left(data, start)
+        if left is not None and left <= _MOST_BLOCKS and spiffs_on(old.read, start) is not None:
+            return data[:start].rstrip(b"\xff")
+    return data[: _first_filesystem(data)].rstrip(b"\xff")
+
+
+def _first_filesystem(data: bytes) -> int:
+    """Where the first file system behind the record page begins; the end of the data where there is none."""
+    for start in range(PAGE_ADDRESS + SECTOR, min(len(data), _CODE_END), SECTOR):
+        if data[start + 8 : start + 16] == b"littlefs" and superblock_at(data[start : start + SECTOR]):
+            return start
+        if blocks_left(data, start) is not None and signature_at(data, start) is not None:
+            return start
+        # Releases without magics begin it at 16 KB steps; every page of it is looked at.
+        erased = data[start : start + 2] == _ERASED_ENTRY
+        if start % _PLAIN_STEP == 0 and not erased and plain_at(data, start) is not None:
+            return start
+    return len(data)
+
+
+def _irom_end(found: Description) -> int:
+    """The address behind irom that follows on the image at 0; code further on is not of it."""
+    end = 0
+    for part in found.parts:
+        if part.kind in FIRMWARE and (part.offset <= PAGE_ADDRESS or part.offset == end):
+            end = max(end, part.end)
+    return end
+
+
+def _is_arduino(found: Description) -> bool:
+    return any(part.kind is PartKind.APP for part in found.parts) and (
+        found.kind is FileKind.ARDUINO
+        or (found.firmware is not None and found.firmware.name not in ("NodeMCU", "ESP8266 AT"))
+    )
+
+
+def _by_its_table(side: FlashSide) -> FlashSide:
+    """A flash without an image at 0, as an interrupted write leaves it: a resolved table still holds."""
+    table = None if side.page is None else side.page.table
+    size = next((size for size in FLASH_SIZES if size.bytes == side.capacity), None)
+    if side.header is not None or table is None or not table.resolved or size is None:
+        return side
+    return replace(side, layout=FlashLayout(size, table_regions(table), "the partition table"), problem="")
+
+
+def _with_layout(side: FlashSide, arduino: bool) -> FlashSide:
+    if side.flash is None:
+        return replace(side, problem="the size in the image header has no meaning")
+    if arduino:
+        regions = arduino_regions(side.flash.bytes)
+        return replace(side, layout=FlashLayout(side.flash, regions, "the Arduino core's"))
+    table = None if side.page is None else side.page.table
+    try:
+        return replace(side, layout=layout_for(side.flash, side.firmware, table, side.irom_end))
+    except LayoutError as error:
+        return replace(side, problem=error.phrase)
+
+
+def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
+    """Everything in the flash that begins like a file system, none inside another."""
+    if old.data is None:
+        found = [_told(old.read, region.start, region.kind, region.size) for region in _looked_for(old, side)]
+    else:
+        found = _scanned(old.data, old.capacity)
+    if is_old_nodemcu(side.firmware):
+        start = len(side.code)
+        data = old.data if old.data is not None else b""
+        plain = plain_at(data[: old.capacity], start) if start < len(data) else None
+        if plain is not None:
+            size = plain.block_size * plain.blocks
+            found.append(FoundFileSystem(PartKind.SPIFFS, start, size, plain.block_size, "none"))
+    return tuple(sorted(found, key=lambda each: each.start))
+
+
+def _looked_for(old: OldFlash, side: FlashSide) -> list[FoundFileSystem]:
+    places: set[int] = set()
+    if side.layout is not None and side.nodemcu:
+        region = side.layout.find(PartKind.SPIFFS)
+        places |= set(filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR)))
+        places |= set() if region is None else {region.start}
+    found = find_filesystems(old.read, old.capacity, sorted(places)) if places else ()
+    if not found:
+        found = find_filesystems(old.read, old.capacity)
+    return [FoundFileSystem(region.kind, region.start, region.size) for region in found]
+
+
+def _told(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
+    signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
+    if signature is None:
+        return FoundFileSystem(kind, start, size)
+    return FoundFileSystem(kind, start, signature.size, signature.block_size, signature.formula)
+
+
+def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
+    """The file systems at sector starts, as a dump of a used flash may hold several."""
+    found: list[FoundFileSystem] = []
+    for start in range(PAGE_ADDRESS, len(data), SECTOR):
+        if found and start < found[-1].end:
+            continue
+        # An erased block in front of a file system looks like its first one.
+        signature = None if blocks_left(data, start) is None else signature_at(data, start)
+        if signature is not None and start + signature.size <= capacity:
+            kind = PartKind.SPIFFS
+            size, block, formula = signature.size, signature.block_size, signature.formula
+            found.append(FoundFileSystem(kind, start, size, block, formula))
+            continue
+        if data[start + 8 : start + 16] == b"littlefs":
+            little = superblock_at(data[start : start + SECTOR])
+            if little is not None and start + little.size <= capacity:
+                found.append(FoundFileSystem(PartKind.LITTLEFS, start, little.size))
+    return found
+
+
+# After.
+
+
+def side_after(
+    before: FlashSide, pieces: Sequence[Piece], main: Description | None, start: int = 0
+) -> FlashSide:
+    """The flash with pieces written to it, as their firmware will find it.
+
+    Args:
+        before: The flash as it is.
+        pieces: What is written, whole sectors.
+        main: What the new firmware is; None where there is none.
+        start: Where it begins.
+    """
+    read = overlaid(before.read, pieces)
+    header = device_header(read)
+    foreign = main is not None and main.firmware is not None and main.firmware.name != "NodeMCU"
+    held = None if foreign else device_page(read)  # no other firmware goes by that page
+    page = None if held is None else held[1]
+    stated = None if page is None or page.table is None else page.table.irom_end
+    side = FlashSide(
+        read=read,
+        size=before.size,
+        capacity=before.capacity,
+        kind=FileKind.UNKNOWN if main is None else main.kind,
+        firmware=None if main is None else main.firmware,
+        header=header,
+        flash=None if header is None else header.flash_size,
+        irom_end=stated or _end_after(before, main, start),
+        page=page,
+        boot=read(0, PAGE_ADDRESS),
+        written=tuple((piece.address, piece.end) for piece in pieces),
+    )
+    return _with_layout(side, main is not None and _is_arduino(main))
+
+
+def _end_after(before: FlashSide, main: Description | None, start: int) -> int:
+    """The address behind the irom of the new firmware, by its parts; 0 where it is not known."""
+    if main is None:
+        return 0
+    if start:
+        return start + max((part.end for part in main.parts if part.kind in FIRMWARE), default=0)
+    end = _irom_end(main)
+    # Half of a firmware: what is behind it stays.
+    return max(end, before.irom_end) if main.kind is FileKind.IMAGE_V1 else end

@@ -1,0 +1,151 @@
+"""The values of an advice: topics, verdicts, points, and the advice as a whole.
+
+No rule is here; those are in files.py, regions.py and scripts.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from imgtool.formats.reading import Firmware
+    from imgtool.operations.explain.boot_verdicts import Cure
+
+__all__ = ["AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Names", "Topic"]
+
+
+class Topic(StrEnum):
+    """What a point is about."""
+
+    FILES = "files"
+    STALE_FILES = "stale files"
+    FIRST_BOOT = "first boot"
+    LFS = "LFS"
+    SETTINGS = "settings"
+    WIFI = "Wi-Fi settings"
+    INIT_DATA = "init data"
+    RF_CAL = "RF calibration"
+    FLASH_SIZE = "flash size"
+    FLASH_MODE = "flash mode"
+    BUILDS = "build"
+    LUA = "Lua"
+    NUMBERS = "number type"
+    MODULES = "modules"
+    SSL = "SSL"
+    API = "API"
+
+
+class AdviceVerdict(StrEnum):
+    """What becomes of it."""
+
+    KEPT = "kept"
+    MOVED = "moved"
+    FORMATTED = "formatted"
+    OVERWRITTEN = "overwritten"
+    LOST = "lost"
+    REWRITTEN = "rewritten"
+    BOOT_LOOP = "boot-loop"
+    CHANGED = "changed"
+    REFUSED = "refused"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+HARM: Final = (
+    AdviceVerdict.FORMATTED,
+    AdviceVerdict.OVERWRITTEN,
+    AdviceVerdict.LOST,
+    AdviceVerdict.BOOT_LOOP,
+    AdviceVerdict.REFUSED,
+)
+"""Verdicts that mean that something is lost, or will not start."""
+
+_MUST_BE_KNOWN: Final = (
+    Topic.FILES,
+    Topic.LFS,
+    Topic.SETTINGS,
+    Topic.INIT_DATA,
+    Topic.FLASH_SIZE,
+    Topic.BUILDS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AdvicePoint:
+    """One point of an advice.
+
+    Attributes:
+        topic: What it is about.
+        verdict: What becomes of it.
+        reason: Why, as a sentence without a full stop.
+        source: Address of the page that says so, where it is not one of imgtool's own rules.
+    """
+
+    topic: Topic
+    verdict: AdviceVerdict
+    reason: str
+    source: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is lost by it, and that is known."""
+        unknown = self.verdict is AdviceVerdict.UNKNOWN and self.topic in _MUST_BE_KNOWN
+        return self.verdict not in HARM and not unknown
+
+
+class Names(NamedTuple):
+    """What to call things in commands: words for a shell.
+
+    Attributes:
+        new: The new image, as the command line has it.
+        backup: A file for what is on the device now.
+        port: ``-p PORT`` with a space behind it; empty for the port that is found.
+    """
+
+    new: str = "NEW"
+    backup: str = "backup.bin"
+    port: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareAdvice:
+    """What an upgrade will do.
+
+    Attributes:
+        sentence: All of it in one sentence.
+        old: The firmware that was there; None where that is not known.
+        new: The firmware that comes; None where that is not known.
+        old_kind: What OLD is: a kind of file, or ``device``.
+        new_kind: What NEW is: a kind of file.
+        flash_bytes: Capacity of the flash; None where nothing tells.
+        flash_size: The size that the new header will state; None where it has no meaning.
+        points: Topic by topic.
+        elsewhere: What another tool does that writes the same bytes, where that differs; else empty.
+        other: The points of that other tool that differ.
+        cures: What to do, in order; with commands.
+        notes: What the advice rests on.
+    """
+
+    sentence: str
+    old: Firmware | None
+    new: Firmware | None
+    old_kind: str
+    new_kind: str
+    flash_bytes: int | None
+    flash_size: str | None
+    points: tuple[AdvicePoint, ...]
+    elsewhere: str = ""
+    other: tuple[AdvicePoint, ...] = ()
+    cures: tuple[Cure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is lost, the firmware will start, and both are known."""
+        return all(point.ok for point in self.points)
+
+    def point(self, topic: Topic | str) -> AdvicePoint | None:
+        """The first point about a topic."""
+        return next((point for point in self.points if point.topic == topic), None)

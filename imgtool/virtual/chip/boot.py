@@ -1,0 +1,386 @@
+"""What an ESP8266 sends when it starts: the boot ROM, Espressif's boot loader, the SDK's first check.
+
+Nothing is executed.  The ROM's lines are computed from the image, byte for byte as logs show them; what comes
+behind is told from the structure of the flash and the strings in it, as far as that is known.  No real output
+of an application: that ends at its banner.  Sources, and what nobody has confirmed on silicon:
+docs/virtual/boot.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from imgtool.chip import SECTOR, flash_size_of_code, memory_at
+from imgtool.errors import FormatError
+from imgtool.formats.checksums import XOR_SEED, xor8
+from imgtool.formats.firmware import arduino_firmware, identify_firmware
+from imgtool.formats.images import rboot, sdk_bootloader, version1, version2
+from imgtool.formats.images.version1 import BootImage
+from imgtool.formats.images.version2 import OtaImage
+from imgtool.formats.logs.boots import ResetCause
+from imgtool.formats.reading import Firmware
+from imgtool.formats.regions import rtos_partitions
+from imgtool.virtual.chip.boot_sdk import (
+    ROM_BAUD,
+    BootEvent,
+    BootFlash,
+    BootOutcome,
+    Stage,
+    printed,
+    sdk_stage,
+)
+
+__all__ = ["BootEvent", "BootOutcome", "BootRun", "ResetCause", "boot", "download_banner"]
+
+FLASH_BOOT: Final = 3
+"""Straps (GPIO15, GPIO0, GPIO2 as bits) for a boot from flash."""
+
+DOWNLOAD: Final = 1
+"""Straps for the download mode."""
+
+_SDIO: Final = 4  # GPIO15 high
+
+# Modelled delays, none of them measured.
+_RESET_NS: Final = 5_000_000
+_READ_NS: Final = 500  # a byte that the ROM copies
+_LOADER_NS: Final = 20_000_000
+_WATCHDOG_NS: Final = 1_600_000_000
+_HEADER: Final = 8
+_LINE: Final = 16  # the ROM reads the flash in pieces of this size
+_READABLE: Final = 0x40_0000  # the ROM takes any flash for a W25Q32; assumed
+_HEAD: Final = 0x20_0000  # nothing that runs lies further on
+_RAM: Final = ((0x3FFE_8000, 0x4000_0000), (0x4010_0000, 0x4011_0000))
+_EBOOT: Final = 0x4010_F000
+_OLD_EBOOT: Final = 1264  # bytes of the last that did not print a version
+_PASSES: Final = 6
+_TABLE: Final = 0x8000
+
+_MODES: Final = ("QIO", "QOUT", "DIO", "DOUT")
+_SPEEDS: Final = {0: "40MHz", 1: "26.7MHz", 2: "20MHz", 15: "80MHz"}
+_PLAIN_SIZES: Final = {0: "4Mbit", 1: "2Mbit", 2: "8Mbit", 3: "16Mbit", 4: "32Mbit"}
+_MAPS: Final = {
+    0: "4Mbit(256KB+256KB)",
+    1: "2Mbit",
+    2: "8Mbit(512KB+512KB)",
+    3: "16Mbit(512KB+512KB)",
+    4: "32Mbit(512KB+512KB)",
+    5: "16Mbit(1024KB+1024KB)",
+    6: "32Mbit(1024KB+1024KB)",
+}
+_NEW_MAPS: Final = _MAPS | {8: "64Mbit(1024KB+1024KB)", 9: "128Mbit(1024KB+1024KB)"}
+
+
+@dataclass(frozen=True, slots=True)
+class BootRun:
+    """What happens from a reset until an application runs, nothing happens any more, or all begins again.
+
+    Attributes:
+        events: In order.  Where the firmware restarts once on its way, as NodeMCU 3 does on its first boot,
+            the second pass is among them.
+        outcome: How it ends.
+        reason: Why, in a sentence.
+        next_cause: For a loop, the cause that the next round prints.
+        application: The firmware that was started, None if none was.
+    """
+
+    events: tuple[BootEvent, ...]
+    outcome: BootOutcome
+    reason: str
+    next_cause: ResetCause | None = None
+    application: str | None = None
+
+    def text(self, baud: int = ROM_BAUD) -> bytes:
+        """All that is sent at one rate."""
+        return b"".join(event.text for event in self.events if event.baud == baud)
+
+
+class _Loaded(NamedTuple):
+    """What the ROM made of the image at 0: its lines, how long it took, and why it stopped if it did."""
+
+    text: bytes
+    read: int
+    problem: str | None = None
+
+
+def download_banner(cause: ResetCause, state: int = 6, *, strap: int = DOWNLOAD) -> bytes:
+    """What the ROM sends at 74880 baud before it waits for a host.
+
+    Args:
+        cause: Why it starts.
+        state: The second number, of which only single bits are documented; boards show 6 or 7.
+        strap: The first number.
+    """
+    lines = f"\n ets Jan  8 2013,rst cause:{int(cause)}, boot mode:({strap},{state})\n\n"
+    # https://github.com/esp8266/Arduino/issues/2829 has the line also in download mode.
+    return printed(lines + ("wdt reset\n" if cause is ResetCause.WATCHDOG else ""))
+
+
+def boot(
+    flash: bytes | memoryview,
+    cause: ResetCause,
+    *,
+    writes: bool = False,
+    strap: int = FLASH_BOOT,
+    state: int = 6,
+) -> BootRun:
+    """Start a chip with this flash.
+
+    Args:
+        flash: All of it; a memoryview is not copied as a whole.
+        cause: Why it starts.
+        writes: Whether the events tell what a firmware writes on its first boot.  Without, the boot goes on
+            as if it had been written, and the reason says so.
+        strap: The boot mode of the pins: 3 from flash, 1 download.
+        state: Second number of the ROM's boot mode.
+    """
+    chip = BootFlash(memoryview(flash).cast("B"))
+    if strap != FLASH_BOOT:
+        return _not_from_flash(cause, strap, state)
+    events: list[BootEvent] = []
+    reasons: list[str] = []
+    stage = Stage((), None, "")
+    for _ in range(_PASSES):
+        stage = _pass(chip, cause, state)
+        events += stage.events
+        reasons.append(stage.reason)
+        for event in stage.events:
+            if event.write is not None:
+                chip.write(*event.write)
+        if stage.outcome is not None:
+            break
+        cause = stage.cause or cause
+    outcome = stage.outcome or BootOutcome.BOOT_LOOP  # it restarts without end
+    if not writes and any(event.write is not None for event in events):
+        reasons.append("the boot goes on as if that had been written")
+    told = tuple(event if writes else replace(event, write=None) for event in events)
+    return BootRun(
+        tuple(event for event in told if event.text or event.write is not None or event.after_ns),
+        outcome,
+        "; ".join(reasons),
+        (stage.cause or cause) if outcome is BootOutcome.BOOT_LOOP else None,
+        stage.application,
+    )
+
+
+def _not_from_flash(cause: ResetCause, strap: int, state: int) -> BootRun:
+    banner = download_banner(cause, state, strap=strap)
+    if strap == DOWNLOAD:
+        reason = "the ROM waits for a host on its serial port"
+    elif strap & _SDIO:
+        banner += printed("waiting for host\n") if state != 2 else b""  # noqa: PLR2004 - UART as well
+        reason = "the pins select a boot over SDIO"
+    else:
+        reason = f"what the ROM does with boot mode {strap} is not known"
+    return BootRun((BootEvent(_RESET_NS, banner),), BootOutcome.HANGS, reason)
+
+
+def _pass(chip: BootFlash, cause: ResetCause, state: int) -> Stage:
+    banner = BootEvent(_RESET_NS, download_banner(cause, state, strap=FLASH_BOOT))
+    loaded = _load(chip)
+    events = (banner, BootEvent(loaded.read * _READ_NS, loaded.text))
+    if loaded.problem is not None:
+        return Stage(events, BootOutcome.HANGS, loaded.problem)
+    stage = _behind_rom(chip, cause)
+    return stage._replace(events=events + stage.events)
+
+
+def _load(chip: BootFlash) -> _Loaded:
+    """Load the version-1 image at flash 0 as the ROM does, line by line."""
+    header = chip.read(0, _HEADER)
+    if header[0] != version1.MAGIC:
+        return _Loaded(printed("ets_main.c \n"), _LINE, f"flash 0 begins with 0x{header[0]:02x}, not 0xe9")
+    text: list[str] = []
+    position, check = _HEADER, XOR_SEED
+    held = tail = 0  # what is left of the last piece: its offset there, or the bytes of a new one
+    for index in range(header[1]):
+        left = -position % _LINE
+        if 0 < left < _HEADER:
+            text.append(f"ho {held} tail {tail} room {left}\n")
+        fields = chip.read(position, _HEADER)
+        address, size = (
+            int.from_bytes(fields[:4], "little"),
+            int.from_bytes(fields[4:], "little", signed=True),
+        )
+        position += _HEADER
+        left = -position % _LINE
+        room = left if index else _LINE
+        text.append(f"load 0x{address:08x}, len {size}, room {room} \n")
+        if size < 0 or position + size > _READABLE:
+            text.append("flash read err, ets_unpack_flash_code\nets_main.c \n")
+            why = f"segment {index} has {size} bytes, more than the ROM can read"
+            return _Loaded(printed("".join(text)), position, why)
+        held, tail = (0, (size - left) % _LINE) if size >= left else (_LINE - left + size, 0)
+        text.append(f"tail {tail}\n")
+        if size and not any(start <= address and address + size <= end for start, end in _RAM):
+            why = f"segment {index} loads at 0x{address:08x}, where there is no RAM for its {size} bytes"
+            return _Loaded(printed("".join(text)), position, why)
+        check = xor8([chip.read(position, size)], check)
+        text.append(f"chksum 0x{check:02x}\n")
+        position += size
+    stored = chip.read(position | (_LINE - 1), 1)[0]
+    text.append(f"csum 0x{check:02x}\n")  # the computed one also where they differ, by every log of it
+    if stored != check:
+        text.append("csum err\nets_main.c \n")
+        why = f"the checksum of the image at 0 is 0x{stored:02x}, but its segments give 0x{check:02x}"
+        return _Loaded(printed("".join(text)), position, why)
+    entry = int.from_bytes(header[4:], "little")
+    if memory_at(entry) is None:
+        why = f"the entry point 0x{entry:08x} is where the chip has no memory"
+        return _Loaded(printed("".join(text)), position, why)
+    return _Loaded(printed("".join(text)), position)
+
+
+def _behind_rom(chip: BootFlash, cause: ResetCause) -> Stage:
+    """What the code does that the ROM has loaded."""
+    head = chip.head(_HEAD)
+    try:
+        found = version1.scan(head)
+    except FormatError:
+        found = None
+    if found is None or found.problem is not None:
+        return _not_followed(head[1])
+    version = sdk_bootloader.version_of(head, found.end)
+    if version is not None:
+        return _loader(chip, head, version, cause)
+    if found.segments and found.segments[0].address == _EBOOT:
+        return _eboot(chip, head, found.segments[0].size)
+    other = "rBoot" if rboot.read(head) is not None else None
+    if rtos_partitions.table_at(head, _TABLE) is not None:
+        other = "the boot loader of the RTOS SDK"
+    if other is not None:
+        return _unknown(other)
+    firmware = identify_firmware(head)
+    if firmware is None:
+        return Stage((), BootOutcome.RUNNING, "imgtool does not know this firmware, nor what it prints")
+    return _application(chip, head, firmware)
+
+
+def _not_followed(segments: int) -> Stage:
+    """The ROM has loaded an image that imgtool does not follow to its end."""
+    if segments > version1.MAX_SEGMENTS:
+        reason = f"imgtool does not know an image of {segments} segments, nor what it prints"
+        return Stage((), BootOutcome.RUNNING, reason)
+    return Stage((), BootOutcome.HANGS, "the image at 0 is longer than the flash, and goes on with its start")
+
+
+def _application(chip: BootFlash, program: bytes, firmware: Firmware) -> Stage:
+    if firmware.name in ("MicroPython", "CircuitPython"):
+        return _unknown(f"{firmware.name} {firmware.version or ''}".strip())
+    return sdk_stage(chip, chip.read(3, 1)[0] >> 4, program, firmware)
+
+
+def _unknown(name: str) -> Stage:
+    reason = f"imgtool does not know what {name} prints"
+    return Stage((), BootOutcome.RUNNING, reason, application=name)
+
+
+def _eboot(chip: BootFlash, head: bytes, size: int) -> Stage:
+    """The Arduino core's boot loader: it loads the application at 0x1000 without a look at its checksum."""
+    word = chip.read(SECTOR + 0x10, 4)
+    # The word is the application's version or, in core 3, its length.  The first releases did not print it:
+    # https://github.com/esp8266/Arduino/issues/1671
+    version = "" if size <= _OLD_EBOOT else f"v{int.from_bytes(word, 'little'):08x}\n"
+    events = (BootEvent(_LOADER_NS, printed(version + "~ld\n")),)
+    if chip.read(SECTOR, 1)[0] != version1.MAGIC:
+        # It says so before it looks: main() of bootloaders/eboot/eboot.c in https://github.com/esp8266/Arduino
+        reason = "the Arduino boot loader finds no application at 0x1000; what it does then is not known"
+        return Stage(events, BootOutcome.HANGS, reason)
+    firmware = arduino_firmware(head)
+    name = f"{firmware.name} {firmware.version or ''}".strip()
+    reason = "the Arduino core has its init data compiled in; what the application prints is not known"
+    return Stage(events, BootOutcome.RUNNING, reason, application=name)
+
+
+def _loader(chip: BootFlash, head: bytes, version: str, cause: ResetCause) -> Stage:
+    """Espressif's boot loader: text, then user1 or user2."""
+    mode, size_freq = head[2], head[3]
+    number = _number(version)
+    flash = flash_size_of_code(size_freq >> 4)
+    slot = 0 if flash is None or not flash.ota_slot else flash.ota_slot + SECTOR
+    greeting = _loader_text(version, number, mode, size_freq)
+    first = _user(head, SECTOR)
+    checking = number >= (1, 4)
+    if not checking:
+        start = BootEvent(_LOADER_NS, printed(greeting + "jump to run user1\n\n"))
+        return _run(chip, head, SECTOR, (start,), first)
+    end = SECTOR if flash is None else flash.bytes
+    fresh = chip.read(end - SECTOR, 4) == b"\xff" * 4
+    if number[:2] == (1, 6) and fresh:
+        greeting += "no GPIO select!\n"
+    if first != "" or slot == 0 or (fresh and cause is not ResetCause.WATCHDOG):
+        text = greeting + f"jump to run user1 @ {SECTOR:x}\n\n"
+        if first != "":
+            return _run(chip, head, SECTOR, (BootEvent(_LOADER_NS, printed(text)),), first)
+        text += "error magic!\nfirst boot failed, reboot to try backup bin\n\n"
+        events = (BootEvent(_LOADER_NS, printed(text)), BootEvent(_WATCHDOG_NS))
+        return Stage(events, None, "there is no user1 at 0x001000", ResetCause.WATCHDOG)
+    text = greeting + f"jump to run user2 @ {slot:x}\n\n"
+    second = _user(head, slot)
+    if second != "":
+        return _run(chip, head, slot, (BootEvent(_LOADER_NS, printed(text)),), second)
+    text += "error magic!\nbackup boot failed.\n\nuser code done\n"
+    reason = f"there is no application, neither user1 at 0x001000 nor user2 at 0x{slot:06x}"
+    return Stage((BootEvent(_LOADER_NS, printed(text)),), BootOutcome.HANGS, reason)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    digits = version.split("(", maxsplit=1)[0].split(".")
+    return tuple(int(part) for part in digits if part.isdigit())
+
+
+def _loader_text(version: str, number: tuple[int, ...], mode: int, size_freq: int) -> str:
+    spelled = _MODES[mode] if mode < len(_MODES) else _MODES[0]
+    speed = _SPEEDS.get(size_freq & 0xF, _SPEEDS[0])
+    code = size_freq >> 4
+    start = f"\n2nd boot version : {version}\n"
+    if number < (1, 4):
+        size = _PLAIN_SIZES.get(code, _PLAIN_SIZES[0])
+        return (
+            start + f"  SPI Speed      : {speed}\n  SPI Mode       : {spelled}\n  SPI Flash Size : {size}\n"
+        )
+    if number < (1, 7):
+        size = _MAPS.get(code, _PLAIN_SIZES[0])
+        return (
+            start
+            + f"  SPI Speed      : {speed}\n  SPI Mode       : {spelled}\n  SPI Flash Size & Map: {size}\n"
+        )
+    size = _NEW_MAPS.get(code, "flash map not support")
+    return start + f"SPI Speed : {speed}\nSPI Mode : {spelled}\nSPI Flash Size & Map: {size}\n"
+
+
+def _user(head: bytes, offset: int) -> str | None:
+    """What is wrong with the user image there: None for nothing, empty if there is none."""
+    magic = head[offset : offset + 1]
+    try:
+        if magic == bytes([version2.MAGIC]):
+            image = OtaImage.parse(head[offset:]).boot
+        elif magic == bytes([version1.MAGIC]):
+            image = BootImage.parse(head[offset:])
+        else:
+            return ""
+    except FormatError as error:
+        return str(error)
+    stored = image.stored_checksum
+    return None if stored in (None, image.checksum) else f"its checksum is 0x{stored:02x}"
+
+
+def _run(
+    chip: BootFlash, head: bytes, offset: int, events: tuple[BootEvent, ...], problem: str | None
+) -> Stage:
+    """Start the user image at ``offset``."""
+    if problem is not None:
+        why = problem or "it is not there"
+        reason = (
+            f"the boot loader runs the user image at 0x{offset:06x}, but {why}; what follows is not known"
+        )
+        return Stage(events, BootOutcome.HANGS, reason)
+    program = head[offset:]
+    firmware = identify_firmware(program)
+    if firmware is None:
+        reason = f"imgtool does not know the application at 0x{offset:06x}, nor what it prints"
+        return Stage(events, BootOutcome.RUNNING, reason)
+    stage = _application(chip, program, firmware)
+    return stage._replace(
+        events=events + stage.events, reason=f"user image at 0x{offset:06x}: {stage.reason}"
+    )

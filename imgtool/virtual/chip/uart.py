@@ -1,0 +1,356 @@
+"""UART0 of the virtual ESP8266: registers, a receive FIFO of 128 bytes metered by the clock, a transmit FIFO.
+
+Not the chip's programs, and not the host's end.  Register names and bits are those of Espressif's
+uart_register.h (https://github.com/espressif/ESP8266_RTOS_SDK,
+components/esp8266/include/esp8266/uart_register.h).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imgtool.formats.logs.serial_line import byte_time, heard_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["APB_HZ", "FIFO_SIZE", "Uart"]
+
+APB_HZ: Final = 52_000_000
+"""The peripheral clock in download mode: twice the crystal's 26 MHz; the divider shows it to hosts."""
+
+FIFO_SIZE: Final = 128
+
+FIFO: Final = 0x00
+INT_RAW: Final = 0x04
+INT_ST: Final = 0x08
+INT_ENA: Final = 0x0C
+INT_CLR: Final = 0x10
+CLKDIV: Final = 0x14
+AUTOBAUD: Final = 0x18
+STATUS: Final = 0x1C
+CONF0: Final = 0x20
+CONF1: Final = 0x24
+_PLAIN: Final = (AUTOBAUD, CONF0, 0x28, 0x2C, 0x30, 0x78, 0x7C)
+
+RX_FULL: Final = 1 << 0
+TX_EMPTY: Final = 1 << 1
+RX_OVERFLOW: Final = 1 << 4
+RX_TIMEOUT: Final = 1 << 8
+_DIVIDER: Final = 0xFFFFF
+_RX_RESET: Final = 1 << 17
+_TX_RESET: Final = 1 << 18
+_TIMEOUT_ON: Final = 1 << 31
+
+
+@dataclass(slots=True)
+class _Burst:
+    """Bytes that the host put on the line back to back; byte i has arrived at ``start + (i + 1) * step``.
+
+    ``sent`` is the host's speed until the first byte arrives: only then it shows what a chip hears of them.
+    """
+
+    data: bytes
+    start: int
+    step: int
+    sent: int | None
+    taken: int = 0
+
+    def hear(self, baud: int) -> None:
+        """The chip begins to receive, at its own speed."""
+        if self.sent is not None:
+            time = len(self.data) * self.step
+            self.data = heard_at(self.data, self.sent, baud)
+            self.step = max(1, time // max(1, len(self.data)))
+            self.sent = None
+
+
+class Uart:
+    """The registers at 0x60000000 and both directions of the line.
+
+    Args:
+        now: The chip's clock, nanoseconds.
+
+    Attributes:
+        baud: What its divider makes, bits a second.
+        overflows: Received bytes that found the FIFO full and were lost.
+        on_side_effect: Called when a read changes something, so that a loop around it is not taken for idle.
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self._line: deque[_Burst] = deque()
+        self._sent: deque[tuple[int, int, int]] = deque()
+        self._line_free = 0
+        self.overflows = 0
+        self.on_side_effect: Callable[[], None] = lambda: None
+        self.reset()
+
+    def reset(self) -> None:
+        """Power-on values; what is on the line at that moment is lost."""
+        self._fifo: deque[int] = deque()
+        self._line.clear()
+        now = self._now()
+        while self._sent and self._sent[-1][1] > now:
+            self._sent.pop()
+        self._line_free = now
+        self._plain = dict.fromkeys(_PLAIN, 0)
+        self._set_divider(round(APB_HZ / 115200))
+        self._set_conf1(0x60)
+        self._raw = 0
+        self._enabled = 0
+        self._last_arrival = 0
+        self._timeout_due = False
+
+    def set_up_by_rom(self) -> None:
+        """As the ROM's loader leaves it: a program that it starts may rely on these thresholds (assumed)."""
+        self._set_conf1(_TIMEOUT_ON | 2 << 24 | 16)
+
+    def _set_divider(self, value: int) -> None:
+        self._divider = max(1, value & _DIVIDER)
+        self._baud = round(APB_HZ / self._divider)
+        self._step = byte_time(self._baud)
+
+    def _set_conf1(self, value: int) -> None:
+        self._conf1 = value
+        self._threshold = max(1, value & 0x7F)
+        # Of the time-out, in units of eight bits (technical reference, rx_tout_thrhd).
+        self._timeout_units = value >> 24 & 0x7F if value & _TIMEOUT_ON else 0
+
+    @property
+    def baud(self) -> int:
+        """Bits a second."""
+        return self._baud
+
+    @baud.setter
+    def baud(self, value: int) -> None:
+        self._set_divider(APB_HZ // value)
+
+    @property
+    def divider(self) -> int:
+        """The value of the divider register."""
+        return self._divider
+
+    # The host's side.
+
+    def arrive(self, data: bytes, start: int, baud: int | None) -> int:
+        """Put bytes on the line from a host at some speed; returns when the last one has arrived.
+
+        Args:
+            data: What the host sends, back to back.
+            start: When the first start bit begins, ns.
+            baud: The host's speed; None where it cannot be known, which is taken as the chip's own.
+        """
+        step = byte_time(baud or self.baud)
+        if data:
+            self._line.append(_Burst(data, start, step, baud))
+        return start + len(data) * step
+
+    @property
+    def on_the_line(self) -> int:
+        """Bytes that have not arrived yet."""
+        return sum(len(burst.data) - burst.taken for burst in self._line)
+
+    def drain(self) -> list[tuple[int, int, int]]:
+        """What has been sent since the last call: (byte, time when its stop bit ends, speed), in order."""
+        sent = list(self._sent)
+        self._sent.clear()
+        return sent
+
+    @property
+    def pending(self) -> tuple[int, int]:
+        """Bytes that nobody has drained, and when the last of them has left (0 if there is none)."""
+        return (len(self._sent), self._sent[-1][1]) if self._sent else (0, 0)
+
+    @property
+    def step(self) -> int:
+        """Nanoseconds that a byte takes at its speed."""
+        return self._step
+
+    @property
+    def can_interrupt(self) -> bool:
+        """Whether any interrupt is switched on."""
+        return bool(self._enabled)
+
+    @property
+    def sending(self) -> bool:
+        """Whether there is output that nobody has drained."""
+        return bool(self._sent)
+
+    # The chip's side.
+
+    def deliver(self) -> None:
+        """Move what has arrived by now into the FIFO, and set the interrupt bits that follow."""
+        if not self._line and not self._timeout_due:
+            return
+        now = self._now()
+        while self._line and self._arrived_from(self._line[0], now):
+            self._line.popleft()
+        if len(self._fifo) >= self._threshold:
+            self._raw |= RX_FULL
+        if self._timeout_due and self._fifo and self._timeout_units and now >= self._timeout_at:
+            self._timeout_due = False
+            self._raw |= RX_TIMEOUT
+
+    def _arrived_from(self, burst: _Burst, now: int) -> bool:
+        """Take what has arrived of a burst; whether that is all of it."""
+        if now >= burst.start + burst.step:
+            burst.hear(self._baud)
+        count = min(len(burst.data), (now - burst.start) // burst.step)
+        if count > burst.taken:
+            fresh = burst.data[burst.taken : count]
+            room = FIFO_SIZE - len(self._fifo)
+            if len(fresh) > room:
+                self.overflows += len(fresh) - room
+                self._raw |= RX_OVERFLOW
+                fresh = fresh[:room]
+            self._fifo.extend(fresh)
+            burst.taken = count
+            self._last_arrival = burst.start + count * burst.step
+            self._timeout_due = True
+        return burst.taken == len(burst.data)
+
+    @property
+    def _timeout_at(self) -> int:
+        return self._last_arrival + self._timeout_units * self._step * 8 // 10
+
+    def next_change(self) -> int | None:
+        """When a register or an interrupt bit changes next by itself; None if nothing is due."""
+        now = self._now()
+        moments: list[int] = []
+        if self._line:
+            burst = self._line[0]
+            wanted = burst.taken + 1
+            if self._enabled & RX_FULL:
+                # A program that waits for the interrupt sees nothing before the FIFO is that full.
+                wanted = burst.taken + max(1, self._threshold - len(self._fifo))
+            moments.append(burst.start + min(wanted, len(burst.data)) * burst.step)
+        if self._timeout_due and self._fifo and self._timeout_units:
+            moments.append(self._timeout_at)
+        if self._line_free > now:
+            moments.append(self.departs_at)
+        later = [moment for moment in moments if moment > now]
+        return min(later) if later else (now + 1 if moments else None)
+
+    def arrival_of(self, count: int) -> int | None:
+        """When that many more bytes of the first burst, or its rest, have arrived; None if there are none."""
+        if not self._line:
+            return None
+        burst = self._line[0]
+        return burst.start + min(len(burst.data), burst.taken + count) * burst.step
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether the interrupt line is up."""
+        return bool(self._raw & self._enabled)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes in the receive FIFO."""
+        return len(self._fifo)
+
+    def pop(self) -> int | None:
+        """The oldest received byte, or None."""
+        if not self._fifo:
+            return None
+        if len(self._fifo) <= self._threshold:
+            self._raw &= ~RX_FULL
+        return self._fifo.popleft()
+
+    def take(self) -> bytes:
+        """All received bytes."""
+        data = bytes(self._fifo)
+        self._fifo.clear()
+        self._raw &= ~RX_FULL
+        return data
+
+    def send(self, data: bytes, *, baud: int | None = None, now: int | None = None) -> int:
+        """Send bytes as the chip; returns when the last one has left."""
+        speed = baud or self.baud
+        step = byte_time(speed)
+        free = max(self._line_free, self._now() if now is None else now)
+        for byte in data:
+            free += step
+            self._sent.append((byte, free, speed))
+        self._line_free = free
+        return free
+
+    @property
+    def unsent(self) -> int:
+        """Bytes in the transmit FIFO, the one on the line not counted."""
+        return max(0, -(-(self._line_free - self._now()) // self._step) - 1)
+
+    def space_at(self) -> int:
+        """When the transmit FIFO has room for a byte."""
+        over = self.unsent - (FIFO_SIZE - 2)
+        return self._now() + max(0, over) * self._step
+
+    @property
+    def departs_at(self) -> int:
+        """When the byte that is on its way out has left, while there is one."""
+        now = self._now()
+        return now + (self._line_free - now - 1) % self._step + 1
+
+    @property
+    def quiet_at(self) -> int:
+        """When all output has left."""
+        return max(self._now(), self._line_free)
+
+    def read(self, offset: int) -> int:  # noqa: PLR0911 - one for each register
+        """Read a register.
+
+        Raises:
+            KeyError: There is none at that offset.
+        """
+        self.deliver()
+        if offset == FIFO:
+            self.on_side_effect()
+            return self.pop() or 0
+        if offset == STATUS:
+            return len(self._fifo) | min(FIFO_SIZE - 1, self.unsent) << 16
+        if offset == INT_RAW:
+            return self._pending
+        if offset == INT_ST:
+            return self._pending & self._enabled
+        if offset == INT_ENA:
+            return self._enabled
+        if offset == CLKDIV:
+            return self._divider
+        if offset == CONF1:
+            return self._conf1
+        if offset == INT_CLR:
+            return 0
+        return self._plain[offset]
+
+    @property
+    def _pending(self) -> int:
+        return self._raw | (TX_EMPTY if self.unsent == 0 else 0)
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register.
+
+        Raises:
+            KeyError: There is none at that offset.
+        """
+        if offset == FIFO:
+            self.send(bytes([value & 0xFF]))
+        elif offset == INT_ENA:
+            self._enabled = value
+        elif offset == INT_CLR:
+            self._raw &= ~value
+            self.deliver()  # a condition that still holds comes back at once
+        elif offset == CLKDIV:
+            self._set_divider(value)
+        elif offset == CONF1:
+            self._set_conf1(value)
+        elif offset not in (INT_RAW, INT_ST, STATUS):
+            if offset not in self._plain:
+                raise KeyError(offset)
+            self._plain[offset] = value
+            if offset == CONF0 and value & _RX_RESET:
+                self._fifo.clear()
+                self._raw &= ~RX_FULL
+            if offset == CONF0 and value & _TX_RESET:
+                self._line_free = self._now()

@@ -1,0 +1,6 @@
+"""The core: lx106 instructions, what each computes, and running code fast by translating it to Python.
+
+No ESP8266: what lies at an address is handed to it.
+
+May import: nothing else of imgtool.
+"""

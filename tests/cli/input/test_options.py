@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgtool.chip import FLASH_MODES
+from imgtool.cli.input.arguments import NAMED_PLACES, UsageError, expand_arguments
+from imgtool.cli.input.options import (
+    OutputFormat,
+    Placed,
+    folder_images,
+    images_of,
+    keep_or,
+    number,
+    size_name,
+)
+from tests.support import Put
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("16", 16),
+        ("0x10000", 0x10000),
+        ("0X1f", 0x1F),
+        ("0b101", 5),
+        ("0o17", 0o17),
+        ("010", 10),
+        ("64K", 65536),
+        ("64k", 65536),
+        ("64KB", 65536),
+        ("4M", 4 << 20),
+        ("4MB", 4 << 20),
+        ("4mb", 4 << 20),
+        ("0x10K", 16384),
+        ("1_000", 1000),
+    ],
+)
+def test_number(text: str, value: int) -> None:
+    assert number(text) == value
+
+
+@given(st.integers(0, 1 << 40))
+def test_number_in_any_base(value: int) -> None:
+    assert [number(form) for form in (str(value), hex(value), oct(value), bin(value))] == [value] * 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "-1", "1.5", "1.5M", "0x", "0xg", "4G", "4 MB", "1e3", "K", "0b2", "\u0663", "_", "4MiB"],
+)
+def test_no_number(text: str) -> None:
+    with pytest.raises(UsageError):
+        number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("512KB", "512KB"), ("512kb", "512KB"), ("4MB-c1", "4MB-c1"), ("4mb-C1", "4MB-c1"), ("16MB", "16MB")],
+)
+def test_size_name(text: str, name: str) -> None:
+    assert size_name(text) == (name, None)
+
+
+@pytest.mark.parametrize(("text", "name"), [("4m", "512KB"), ("8m", "1MB"), ("16m", "2MB"), ("32m", "4MB")])
+def test_old_spelling_of_a_size_has_a_note(text: str, name: str) -> None:
+    found, note = size_name(text, short=True)
+
+    assert (found, name in (note or "")) == (name, True)
+
+
+@pytest.mark.parametrize("text", ["", "4m", "32m", "1M", "512", "64MB", "4MB-c2", "keep", "detect"])
+def test_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match="not a flash size"):
+        size_name(text)
+
+
+@pytest.mark.parametrize("text", ["2m", "64m", "1M", "4194304"])
+def test_no_old_spelling_of_a_size(text: str) -> None:
+    with pytest.raises(UsageError):
+        size_name(text, short=True)
+
+
+@pytest.mark.parametrize(("text", "name"), [("keep", None), ("KEEP", None), ("dio", "dio"), ("DOUT", "dout")])
+def test_keep_or(text: str, name: str | None) -> None:
+    assert keep_or(text, FLASH_MODES, "mode") == name
+
+
+@pytest.mark.parametrize("text", ["", "quad", "40m"])
+def test_neither_keep_nor_a_mode(text: str) -> None:
+    with pytest.raises(UsageError, match="not a flash mode"):
+        keep_or(text, FLASH_MODES, "mode")
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        (["a.bin"], [("a.bin", None)]),
+        (["0x00000.bin"], [("0x00000.bin", 0)]),
+        (["0x10000.bin"], [("0x10000.bin", 0x10000)]),
+        (["nodemcu-0x10000.bin"], [("nodemcu-0x10000.bin", 0x10000)]),
+        (["x/eagle.flash.bin0x00000.bin"], [("x/eagle.flash.bin0x00000.bin", 0)]),
+        (["app-0x3FC000.BIN"], [("app-0x3FC000.BIN", 0x3FC000)]),
+        (["0x1000.bin"], [("0x1000.bin", None)]),
+        (["0x1234567.bin"], [("0x1234567.bin", None)]),
+        (["0x10000.bin.old"], [("0x10000.bin.old", None)]),
+        (["0", "a.bin", "0x10000", "b.bin"], [("a.bin", 0), ("b.bin", 0x10000)]),
+        (["64K", "b.bin"], [("b.bin", 0x10000)]),
+        (["0x10000", "0x00000.bin"], [("0x00000.bin", 0x10000)]),
+        (["0x10000:b.bin"], [("b.bin", 0x10000)]),
+        (["1M:b.bin"], [("b.bin", 0x100000)]),
+        (["0x10000:C:\\b.bin"], [("C:\\b.bin", 0x10000)]),
+        (["C:\\x.bin"], [("C:\\x.bin", None)]),
+        (["C:\\0x10000.bin"], [("C:\\0x10000.bin", 0x10000)]),
+        (["a.bin", "0x10000", "b.bin"], [("a.bin", None), ("b.bin", 0x10000)]),
+        (["@lfs", "l.img", "a.bin"], [("l.img", "@lfs"), ("a.bin", None)]),
+        (["@spiffs:f.img", "a.bin"], [("f.img", "@spiffs"), ("a.bin", None)]),
+        ([], []),
+    ],
+    ids=lambda value: " ".join(value) if value and isinstance(value[0], str) else "",
+)
+def test_images(words: list[str], places: list[tuple[str, int | str | None]]) -> None:
+    assert images_of(words) == [Placed(Path(name), place) for name, place in places]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["a.bin", "b.bin"], ["a.bin", "0x10000.bin", "b.bin"], ["0x10000"], ["a.bin", "@lfs"]],
+    ids=" ".join,
+)
+def test_images_that_make_no_sense(words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        images_of(words)
+
+
+def test_two_files_without_an_address_are_both_named() -> None:
+    with pytest.raises(UsageError, match=r"a\.bin and b\.bin both have no address"):
+        images_of(["x/a.bin", "y/b.bin"])
+
+
+def test_folder(folder: Path, put: Put) -> None:
+    for name in ("0x10000.bin", "0x00000.bin", "0x3fc000.bin", "other.bin", "0x10000.bak", "x0x10000.bin"):
+        put(name, b"x")
+
+    assert folder_images(folder) == [
+        Placed(folder / "0x00000.bin", 0),
+        Placed(folder / "0x10000.bin", 0x10000),
+        Placed(folder / "0x3fc000.bin", 0x3FC000),
+    ]
+
+
+def test_folder_as_an_image(folder: Path, put: Put) -> None:
+    put("bin/0x10000.bin", b"x")
+
+    assert images_of(["bin"]) == [Placed(Path("bin/0x10000.bin"), 0x10000)]
+    assert folder.is_dir()
+
+
+def test_folder_without_images(folder: Path) -> None:
+    with pytest.raises(UsageError, match="holds no image"):
+        images_of([str(folder)])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", []),
+        ("a b", ["a", "b"]),
+        ("-fm dio\n-ff 40m\n", ["-fm", "dio", "-ff", "40m"]),
+        ("'a b.bin' \"c d.bin\"", ["a b.bin", "c d.bin"]),
+        ("a # all that follows\nb", ["a", "b"]),
+        ("firmware#1.bin", ["firmware#1.bin"]),
+        ("@lfs x", ["@lfs", "x"]),
+        ("\ufeffa", ["a"]),
+        ("a\r\nb\r\n", ["a", "b"]),
+    ],
+    ids=[
+        "empty",
+        "words",
+        "lines",
+        "quotes",
+        "comment",
+        "hash-in-a-name",
+        "place",
+        "byte-order-mark",
+        "crlf",
+    ],
+)
+def test_argument_file(put: Put, content: str, words: list[str]) -> None:
+    put("args.txt", content.encode())
+
+    assert expand_arguments(["merge", "@args.txt", "-x"]) == ["merge", *words, "-x"]
+
+
+@pytest.mark.parametrize("word", [*NAMED_PLACES, "@lfs:x.img"])
+def test_named_places_are_no_argument_files(word: str) -> None:
+    assert expand_arguments([word]) == [word]
+
+
+@pytest.mark.parametrize("word", ["@", "@missing.txt", "@.", "@LFS"])
+def test_argument_file_that_is_not_there(folder: Path, word: str) -> None:
+    assert folder.is_dir()
+    with pytest.raises(UsageError, match="cannot be read"):
+        expand_arguments([word])
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"'open"], ids=["not-text", "open-quote"])
+def test_argument_file_that_cannot_be_read(put: Put, content: bytes) -> None:
+    put("args.txt", content)
+
+    with pytest.raises(UsageError, match="cannot be read"):
+        expand_arguments(["@args.txt"])
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("a.bin", "bin"), ("a", "bin"), ("a.hex", "hex"), ("a.S19", "srec"), ("a.uf2", "uf2")]
+)
+def test_format_of_a_name(name: str, form: str) -> None:
+    assert OutputFormat.of_name(Path(name)).value == form

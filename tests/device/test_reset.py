@@ -1,0 +1,224 @@
+"""Reset sequences: what they do to a chip, in which order they are tried, how users write them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import serial
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgtool.device import reset
+from imgtool.device.adapters import ADAPTERS
+from imgtool.device.port import UnusablePortError, WallClock, Wire, open_wire
+from imgtool.device.reset import (
+    CLASSIC,
+    CLASSIC_LONG,
+    HARD_RESET,
+    TIGHT,
+    TIGHT_LONG,
+    Sequence,
+    Step,
+    parse_sequence,
+    play,
+    sequences_for,
+)
+from imgtool.errors import FormatError
+from imgtool.virtual.chip.machine import Activity
+from imgtool.virtual.line.port import SimPort, open_port
+from tests.rom_host import SYNC, SYNC_REPLY
+from tests.simulated import Device
+from tests.support import IMAGES
+
+CLASSIC_TEXT = "D0|R1|W0.1|D1|R0|W0.05|D0"
+TIGHT_TEXT = "U0,0|U1,1|U0,1|W0.1|U1,0|W0.05|U0,0|D0"
+INTO_LOADER = [CLASSIC, CLASSIC_LONG, TIGHT, TIGHT_LONG, parse_sequence(CLASSIC_TEXT)]
+
+
+def wire_of(port: SimPort) -> Wire:
+    return Wire("sim:", port, port.clock, baud=True, lines=True, slow_lines=False, highest_baud=921600)
+
+
+def running(folder: Path) -> SimPort:
+    """A chip that runs a firmware from flash."""
+    flash = folder / "flash.bin"
+    flash.write_bytes(IMAGES["dumps/nodemcu-2.2-4m.bin"])
+    return open_port(f"sim:4MB,flash={flash},boot=run", baudrate=115200, timeout=2)
+
+
+@pytest.mark.parametrize("sequence", INTO_LOADER, ids=lambda sequence: sequence.name)
+def test_into_the_loader_from_a_running_firmware(tmp_path: Path, sequence: Sequence) -> None:
+    port = running(tmp_path)
+    port.read(1 << 16)
+    port.reset_input_buffer()
+    before = port.clock.monotonic()
+
+    play(sequence, wire_of(port))
+
+    assert port.clock.monotonic() - before == pytest.approx(sequence.seconds)
+    assert port.chip.activity is Activity.LOADER
+    assert (port.dtr, port.rts) == (False, False)
+    port.read(1 << 16)
+    port.write(SYNC)
+    assert port.read(len(SYNC_REPLY) * 8) == SYNC_REPLY * 8
+    port.close()
+
+
+def test_hard_reset_boots_from_flash(tmp_path: Path) -> None:
+    port = running(tmp_path)
+    play(CLASSIC, wire_of(port))
+    assert port.chip.activity is Activity.LOADER
+    port.read(1 << 16)
+    port.baudrate = 74880
+
+    play(HARD_RESET, wire_of(port))
+
+    assert b"boot mode:(3,6)" in port.read(1 << 16)
+    assert port.chip.resets["external"] == 2
+    port.close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:serial")
+@pytest.mark.skipif(sys.platform == "win32", reason="the device ends by a signal")
+def test_over_a_network(tmp_path: Path) -> None:
+    with Device(tmp_path, "rfc2217://127.0.0.1:0", ("--boot", "run"), size="1MB") as device:
+        wire = open_wire(device.address)
+        assert (wire.lines, wire.slow_lines, wire.baud) == (True, True, True)
+        (sequence, *_) = sequences_for(wire)
+        quick = replace(sequence, steps=tuple(replace(step, wait=0.0) for step in sequence.steps))
+        play(quick, wire)
+        wire.serial.write(SYNC)
+        heard = b""
+        for _ in range(200):
+            heard += wire.serial.read(256)
+            if SYNC_REPLY * 8 in heard:
+                break
+        wire.close()
+    assert SYNC_REPLY * 8 in heard
+    assert device.report["resets"]["external"] == 1
+
+
+def test_nothing_is_played_where_no_lines_are() -> None:
+    dumb = Wire("socket://x:1", None, WallClock(), baud=False, lines=False, slow_lines=False, highest_baud=1)
+
+    play(TIGHT, dumb)
+
+    assert sequences_for(dumb) == ()
+    assert sequences_for(dumb, CLASSIC) == ()
+
+
+def test_a_port_that_goes_away_meanwhile() -> None:
+    class Gone:
+        def __setattr__(self, name: str, value: object) -> None:
+            raise serial.SerialException("gone")
+
+    wire = Wire("COM3", Gone(), WallClock(), baud=True, lines=True, slow_lines=False, highest_baud=1)
+
+    for sequence in (CLASSIC, TIGHT):
+        with pytest.raises(UnusablePortError, match="COM3: the port is lost"):
+            play(sequence, wire)
+
+
+@pytest.mark.parametrize(("slow", "expected"), [(False, "rdrd"), (True, "rr")])
+def test_dtr_is_written_again_after_rts(slow: bool, expected: str) -> None:
+    class Noting:
+        def __init__(self) -> None:
+            self.__dict__.update(dtr=False, rts=False, seen="")
+
+        def __setattr__(self, name: str, value: bool) -> None:
+            self.__dict__["seen"] += name[0]
+            self.__dict__[name] = value
+
+    port = Noting()
+    wire = Wire("x", port, WallClock(), baud=True, lines=True, slow_lines=slow, highest_baud=1)
+
+    play(Sequence("quick", (Step(rts=True), Step(rts=False))), wire)
+
+    assert port.__dict__["seen"] == expected
+
+
+@pytest.mark.parametrize(
+    ("platform", "slow", "expected"),
+    [
+        ("linux", False, (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)),
+        ("darwin", False, (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)),
+        ("win32", False, (CLASSIC, CLASSIC_LONG)),
+        ("linux", True, (CLASSIC_LONG, CLASSIC)),
+    ],
+)
+def test_the_order_of_attempts(platform: str, slow: bool, expected: tuple[Sequence, ...]) -> None:
+    wire = Wire("x", None, WallClock(), baud=True, lines=True, slow_lines=slow, highest_baud=1)
+
+    assert sequences_for(wire, platform=platform) == expected
+    assert sequences_for(wire, HARD_RESET, platform=platform) == (HARD_RESET,)
+
+
+def test_an_adapter_that_keeps_dtr() -> None:
+    (adapter,) = (adapter for adapter in ADAPTERS if not adapter.releases_dtr)
+    wire = Wire("x", None, WallClock(), True, True, False, 1, adapter)
+
+    for sequence in sequences_for(wire, platform="linux"):
+        assert sequence.steps[-1].rts is False
+        assert sequence.steps[-1].dtr is not False
+
+
+@pytest.mark.parametrize(("text", "sequence"), [(CLASSIC_TEXT, CLASSIC), (TIGHT_TEXT, TIGHT)])
+def test_the_ready_made_ones_can_be_written(text: str, sequence: Sequence) -> None:
+    def merged(steps: tuple[Step, ...]) -> list[tuple[bool | None, bool | None] | float]:
+        found: list[tuple[bool | None, bool | None] | float] = []
+        for step in steps:
+            found += [(step.dtr, step.rts)] if (step.dtr, step.rts) != (None, None) else []
+            found += [step.wait] if step.wait else []
+        return found
+
+    assert merged(parse_sequence(text).steps) == merged(sequence.steps)
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "found"),
+    [
+        ("", 0, None),
+        ("D0|", 3, None),
+        ("D0|D2", 3, "D2"),
+        ("D0||R1", 3, None),
+        ("R1|W-1", 3, "W-1"),
+        ("Wnan", 0, "Wnan"),
+        ("W1e3", 0, "W1e3"),
+        ("U1", 0, "U1"),
+        ("d0", 0, "d0"),
+    ],
+)
+def test_what_is_no_sequence(text: str, offset: int, found: str | None) -> None:
+    with pytest.raises(FormatError, match="no step of a reset sequence") as caught:
+        parse_sequence(text)
+
+    assert (caught.value.offset, caught.value.found) == (offset, found)
+
+
+def test_a_wait_of_more_than_a_minute() -> None:
+    assert parse_sequence("W60").seconds == 60
+    with pytest.raises(FormatError, match="cannot wait that long"):
+        parse_sequence("D0|W61")
+
+
+ITEMS = st.sampled_from(["D0", "D1", "R0", "R1", "U0,0", "U0,1", "U1,0", "U1,1", "W0.1", "W5", " D0 "])
+
+
+@given(items=st.lists(ITEMS, min_size=1, max_size=12))
+def test_every_item_is_a_step(items: list[str]) -> None:
+    assert len(parse_sequence("|".join(items)).steps) == len(items)
+
+
+@given(text=st.text("DRUW01,.|5 ", max_size=20))
+def test_any_text_is_a_sequence_or_a_format_error(text: str) -> None:
+    try:
+        assert parse_sequence(text).steps
+    except FormatError as error:
+        assert error.source == text  # noqa: PT017 - both outcomes are right
+
+
+def test_the_module_offers_what_it_says() -> None:
+    assert all(getattr(reset, name) for name in reset.__all__)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imgtool.formats.containers import tuya
+from imgtool.formats.images import version2
+from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.formats.registry import identify
+
+
+@pytest.mark.parametrize("name", ["tuya/ota.bin", "tuya/other-table.bin"])
+def test_both_images_are_found_and_checked(made: dict[str, bytes], name: str) -> None:
+    reading = identify(made[name])
+    assert reading.kind is FileKind.TUYA_OTA
+    assert reading.findings == ()
+    assert reading.parts[0].facts == {"version": "1.0.7"}
+    tails = [part for part in reading.parts if part.kind is PartKind.CRC_TAIL]
+    starts = [part.offset for part in reading.parts if part.kind is PartKind.IMAGE_V2]
+    assert [tail.checksum.ok for tail in tails if tail.checksum is not None] == [True, True]
+    assert starts == [0x33, 0x33 + len(made["v2/user1.bin"])]
+    inner = [part for part in reading.parts if part.kind is PartKind.IMAGE_V1]
+    assert all(made[name][part.offset] == 0xE9 for part in inner)
+    assert inner[1].segments[0].offset == inner[1].offset + 16
+
+
+@pytest.mark.parametrize(
+    ("name", "codes", "message"),
+    [
+        ("broken/tuya-cut.bin", ["cut", "cut"], "image 2: "),
+        ("broken/tuya-cut-header.bin", ["cut"], "the file is cut short: by its table"),
+        ("broken/tuya-flipped.bin", ["crc"], "image 2: the CRC is"),
+    ],
+)
+def test_damage(made: dict[str, bytes], name: str, codes: list[str], message: str) -> None:
+    reading = identify(made[name])
+    assert reading.kind is FileKind.TUYA_OTA
+    assert [(f.severity, f.code) for f in reading.findings] == [(Severity.ERROR, code) for code in codes]
+    assert reading.findings[0].message.startswith(message)
+
+
+def test_a_container_for_another_chip(made: dict[str, bytes]) -> None:
+    whole = made["tuya/ota.bin"]
+    reading = identify(whole[:51] + bytes(len(whole) - 51))
+    assert [f.code for f in reading.findings] == ["other-chip"]
+    assert tuya.read(b"\x55\xaa\x55\xaa" + bytes(60)) is None
+
+
+def test_an_image_anywhere_in_a_file(made: dict[str, bytes]) -> None:
+    user1 = made["v2/user1.bin"]
+    alone = version2.read(user1)
+    moved = version2.read_at(b"xyz" + user1 + b"behind", 3, len(user1))
+    assert alone is not None
+    assert moved is not None
+    assert [part.offset - 3 for part in moved.parts] == [part.offset for part in alone.parts]
+    assert moved.findings == alone.findings
+    assert version2.read_at(user1, 1, 100) is None
+
+
+def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN401
+    survives(tuya.read, [data for name, data in made.items() if "tuya" in name])

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import blocks, dumps, generations
+from imgtool.formats.regions.rtos_otadata import OtaData
+from imgtool.formats.regions.system_param import (
+    BootFields,
+    Station,
+    boot_fields,
+    is_structured,
+    live_copy,
+    station,
+)
+
+SECTOR = 0x1000
+COPY = dumps.PARAMETERS.ljust(SECTOR, b"\xff")
+FLAGS = dumps.FLAGS.ljust(SECTOR, b"\xff")
+
+
+def test_copy_in_force() -> None:
+    assert [live_copy(bytes([first]) + FLAGS[1:]) for first in (0, 1, 2, 0xFF)] == [0, 1, None, None]
+
+
+def test_boot_fields() -> None:
+    assert boot_fields(COPY) == BootFields(user_bin=1, confirmed=True, version=6)
+
+
+def test_network() -> None:
+    assert station(COPY) == Station(dumps.SSID, dumps.PASSWORD)
+
+
+@pytest.mark.parametrize("size", [1, 12, 31, 32])
+def test_names_of_any_length(size: int) -> None:
+    name = "n" * size
+    copy = (COPY[:12] + dumps.station(name, "")).ljust(SECTOR, b"\xff")
+
+    assert station(copy) == Station(name, "")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [bytes(96), b"\xff" * 96, b"\x01\x02" * 48, b"A" * 96, b"name\0junk".ljust(96, b"\x01")],
+    ids=["zeros", "erased", "binary", "too-long", "junk-behind"],
+)
+def test_no_network(field: bytes) -> None:
+    assert station((COPY[:16] + field).ljust(SECTOR, b"\xff")) is None
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read(data: bytes) -> None:
+    copy = data.ljust(SECTOR, b"\xff")
+
+    assert live_copy(data) in (0, 1, None)
+    assert boot_fields(copy) is None or is_structured(copy)
+    assert station(copy) is None or is_structured(copy)
+
+
+@given(st.integers(0, 1 << 32))
+def test_noise_is_no_copy(seed: int) -> None:
+    noise = blocks.stream(f"copy/{seed}", SECTOR)
+
+    assert (is_structured(noise), boot_fields(noise), station(noise)) == (False, None, None)
+
+
+# --- which slot an RTOS SDK starts ---------------------------------------------------------------
+
+
+@given(st.integers(1, 0xFFFFFFFE), st.integers(1, 16))
+def test_slot_by_number(number: int, count: int) -> None:
+    data = generations.ota_entry(number).ljust(2 * SECTOR, b"\xff")
+
+    assert (OtaData.parse(data, 0).slot(count), OtaData.parse(data, 0).empty) == ((number - 1) % count, False)
+
+
+@given(st.binary(max_size=40), st.integers(0, 50))
+def test_any_bytes_are_entries(data: bytes, offset: int) -> None:
+    found = OtaData.parse(data, offset)
+
+    assert found.newest is None or found.newest > 0
+    assert found.slot(0) is None

@@ -1,0 +1,602 @@
+"""Whole boot logs, written from the forms of the messages that docs/how-to/boot-logs.md names sources of.
+
+Each with its verdict, words that the explanation must have, commands that it must or must not have, and
+what a
+prefix of it may come to besides its own verdict and the ones that say that a log tells too little.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from imgtool.operations.explain.boot_verdicts import Verdict
+from tests.boot_logs import (
+    BANNER,
+    CSUM_ERR,
+    DOWNLOAD,
+    INIT,
+    LOADED,
+    LOADER,
+    LOADS,
+    MB4,
+    NODEMCU_3,
+    NOISE,
+    RF,
+    SDK,
+    ZEROS,
+)
+
+__all__ = ["CASES", "LogCase"]
+
+
+class LogCase(NamedTuple):
+    """A log and what explain must say of it."""
+
+    name: str
+    log: str
+    verdict: Verdict
+    words: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    also: tuple[Verdict, ...] = ()
+
+
+EBOOT = "load 0x4010f000, len 3584, room 16 \r\ntail 0\r\nchksum 0xb4\r\ncsum 0xb4\r\nv2843a5ac\r\n~ld\r\n"
+ARDUINO = BANNER + EBOOT
+HUNG = BANNER.replace("cause:2", "cause:4") + "wdt reset\r\n"
+SLEPT = BANNER.replace("cause:2", "cause:5")
+CUT = "\r\n--------------- CUT HERE FOR EXCEPTION DECODER ---------------\r\n"
+HELLO = "\r\nHello from the sketch\r\nconnecting ....\r\n"
+NODEMCU = (
+    "\r\nNodeMCU 3.0.0.0 built on nodemcu-build.com provided by frightanic.com\r\n\tbranch: release\r\n"
+    "\tmodules: file,gpio,net,node,tmr,uart,wifi\r\n"
+    " build 2021-05-10 20:24 powered by Lua 5.1.4 on SDK 3.0.1-dev(fce080e)\r\n"
+)
+OLD_NODEMCU = "\r\nNodeMCU 0.9.6 build 20150704  powered by Lua 5.1.4\r\n"
+STACK = (
+    "\r\n>>>stack>>>\r\n\r\nctx: {ctx}\r\nsp: 3ffffdb0 end: 3fffffc0 offset: 0190\r\n"
+    "3fffff40:  00000000 3fffff60 402103f4 3ffee480  \r\n"
+    "3fffff50:  feefeffe 40201c55 3ffee394 40202138 <\r\n"
+    "3fffff60:  3fffdad0 00000000 40100e4d 4000050c  \r\n"
+    "<<<stack<<<\r\n"
+)
+
+
+def registers(epc1: int, excvaddr: int = 0, *, comma: bool = False) -> str:
+    """The registers as the Arduino core prints them, or the SDK."""
+    between = ", " if comma else " "
+    values = (("epc1", epc1), ("epc2", 0), ("epc3", 0), ("excvaddr", excvaddr), ("depc", 0))
+    return between.join(f"{name}=0x{value:08x}" for name, value in values) + "\r\n"
+
+
+def arduino(number: int, epc1: int, excvaddr: int = 0, ctx: str = "cont") -> str:
+    """A crash of the Arduino core."""
+    head = f"{CUT}\r\nException ({number}):\r\n{registers(epc1, excvaddr)}"
+    return head + STACK.format(ctx=ctx) + CUT
+
+
+def fatal(number: int, epc1: int, excvaddr: int = 0) -> str:
+    """A crash as the SDK prints it."""
+    return f"Fatal exception ({number}): \r\n{registers(epc1, excvaddr, comma=True)}"
+
+
+ELF = "imgtool explain --elf FIRMWARE.elf LOG"
+PAIR = "imgtool inspect 0x00000.bin 0x10000.bin"
+READ_FIRMWARE = "imgtool monitor -b 115200 --log boot.log"
+FLASHES = ("imgtool flash FILE", "imgtool flash -fm dout -ff 40m FILE")
+RTOS = (
+    "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\n"
+    "Core 0 register dump:\r\n"
+    "PC      : 0x401013b4  PS      : 0x00000030  A0      : 0x40227a43  A1      : 0x3ffedf00  \r\n"
+    "A2      : 0x3ffedb4c  A3      : 0x3ffedf70  A4      : 0x00000000  A5      : 0x401064ec  \r\n"
+    "A14     : 0x00000003  A15     : 0x3ffedb48  SAR     : 0x0000001d  EXCCAUSE: 0x0000001c  \r\n"
+    "\r\nBacktrace: 0x401013b4:0x3ffedf00 0x40227a43:0x3ffedf00 0x40249225:0x3ffedf10 \r\n"
+)
+WIFI = (
+    "mode : sta(5c:cf:7f:00:11:22)\r\nadd if0\r\nscandone\r\nstate: 0 -> 2 (b0)\r\nstate: 2 -> 3 (0)\r\n"
+    "state: 3 -> 5 (10)\r\nadd 0\r\naid 2\r\ncnt \r\n\r\nconnected with home, channel 6\r\n"
+    "dhcp client start...\r\nip:192.168.1.17,mask:255.255.255.0,gw:192.168.1.1\r\n"
+)
+
+CASES = (
+    # The firmware runs.
+    LogCase("SDK runs", BANNER + LOADED + MB4 + RF.format(1019) + SDK + WIFI, Verdict.RUNS, never=FLASHES),
+    LogCase("NodeMCU alone", NODEMCU + "> ", Verdict.RUNS, ("cannot be read",), never=FLASHES),
+    LogCase(
+        "NodeMCU, first start",
+        BANNER
+        + LOADED
+        + "Formatting file system. Please wait...\r\n"
+        + NODEMCU
+        + "cannot open init.lua: \r\n> ",
+        Verdict.RUNS,
+        ("once", "in order for a new file system"),
+        never=("imgtool erase filesystem",),
+    ),
+    LogCase(
+        "NodeMCU 0.9 adjusts",
+        BANNER + LOADED + "Self adjust flash size.\r\n" + BANNER + LOADED + OLD_NODEMCU,
+        Verdict.RUNS,
+    ),
+    LogCase(
+        "LFS was loaded",
+        BANNER + LOADED + "Erasing LFS from flash addr 0x0ae000.....\r\nLFS image loaded\r\n" + NODEMCU,
+        Verdict.RUNS,
+    ),
+    LogCase(
+        "no network",
+        ARDUINO + "scandone\r\nno home found, reconnect after 1s\r\n",
+        Verdict.RUNS,
+        ("not found",),
+    ),
+    LogCase(
+        "wrong password",
+        ARDUINO
+        + "scandone\r\nstate: 0 -> 2 (b0)\r\nstate: 2 -> 3 (0)\r\nstate: 3 -> 5 (10)\r\nstate: 5 -> 0 "
+        "(f)\r\n",
+        Verdict.RUNS,
+        ("wrong password",),
+    ),
+    LogCase(
+        "authentication expired",
+        ARDUINO + "scandone\r\nstate: 0 -> 2 (b0)\r\nstate: 2 -> 0 (200)\r\nreconnect\r\n",
+        Verdict.RUNS,
+        ("not answered in time",),
+    ),
+    LogCase(
+        "updated", ARDUINO.replace("v2843a5ac\r\n~ld", "@cp:0\r\nld") + HELLO, Verdict.RUNS, ("which worked",)
+    ),
+    LogCase(
+        "little memory", ARDUINO + HELLO + "E:M 1576\r\nE:M 1576\r\nMQTT failed\r\n", Verdict.RUNS, ("1576",)
+    ),
+    LogCase(
+        "last parameters",
+        BANNER + LOADED + "system param error, use last saved param!\r\n" + SDK,
+        Verdict.RUNS,
+        ("nothing is to be done",),
+    ),
+    LogCase("wakes up", (SLEPT + LOADED + NODEMCU) * 4, Verdict.RUNS, ("deep sleep",), never=FLASHES),
+    LogCase("download", DOWNLOAD, Verdict.DOWNLOAD, commands=("imgtool id --reset none",)),
+    LogCase("other mode", BANNER.replace("(3", "(7") + "waiting for host\r\n", Verdict.STRAPS),
+    # It does not load.
+    LogCase("damaged", BANNER + LOADED + CSUM_ERR, Verdict.BAD_IMAGE, commands=("imgtool verify FILE",)),
+    LogCase("zeros", BANNER + ZEROS + CSUM_ERR, Verdict.BAD_IMAGE, commands=("imgtool flash -fm dout FILE",)),
+    LogCase(
+        "erased",
+        BANNER + "ets_main.c \r\n",
+        Verdict.NO_IMAGE,
+        commands=("imgtool read 0 0x10000 -o head.bin",),
+    ),
+    LogCase(
+        "no slot",
+        BANNER + LOADED + MB4 + "error magic!\r\nbackup boot failed.\r\n\r\nuser code done\r\n",
+        Verdict.NO_IMAGE,
+        commands=("imgtool flash 0x1000 user1.bin",),
+    ),
+    # It stops by itself, once loaded.
+    LogCase("init data", BANNER + LOADED + RF.format(1019) + INIT, Verdict.INIT_DATA, ("0x3fc000",)),
+    LogCase(
+        "512 KB",
+        BANNER + LOADED + "Flash size (524288) too small to support NodeMCU\r\n",
+        Verdict.TOO_SMALL_FLASH,
+        commands=("imgtool id",),
+    ),
+    LogCase(
+        "alignment",
+        BANNER + LOADED + NODEMCU_3 + "Partition 2 invalid alignment\r\n",
+        Verdict.PARTITION_TABLE,
+    ),
+    LogCase(
+        "RTOS SDK without a table",
+        BANNER + LOADED + "E (63) boot: load partition table error!\r\nuser code done\r\n",
+        Verdict.PARTITION_TABLE,
+        ("0x8000",),
+        ("imgtool flash 0x8000 partitions.bin",),
+    ),
+    LogCase(
+        "parameters",
+        BANNER + LOADED + "system param error\r\n0f 04 3c 00 00 06 6b 01 42 00 00 00 08 17 6c 65\r\n",
+        Verdict.SYSTEM_PARAM,
+        ("larger size than the chip",),
+        ("imgtool id", "imgtool erase system-param"),
+    ),
+    # Exceptions.
+    LogCase(
+        "irom is garbage",
+        (BANNER + LOADED + fatal(0, 0x4024_11B4)) * 3,
+        Verdict.EXCEPTION,
+        ("illegal instruction", "0x402411b4", "0x10000.bin is missing", "3 of 3 boots"),
+        (PAIR, *FLASHES, "imgtool verify FILE"),
+    ),
+    LogCase(
+        "crash at once, again and again",
+        BANNER + LOADED + fatal(28, 0x4024_3016, 0xEB) * 12,
+        Verdict.EXCEPTION,
+        ("load prohibited", "null", "12 crashes"),
+        (PAIR, ELF),
+    ),
+    LogCase(
+        "null pointer",
+        ARDUINO + HELLO + arduino(28, 0x4021_03F4, 0x0000_0018),
+        Verdict.EXCEPTION,
+        ("exception 28", "0x402103f4 (flash", "0x00000018", "null"),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "wild pointer",
+        ARDUINO + HELLO + arduino(29, 0x4010_0384, 0x3631_3233),
+        Verdict.EXCEPTION,
+        ("store prohibited", "the text '3216'", "RAM for code"),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "byte read of flash",
+        ARDUINO + HELLO + arduino(3, 0x4000_C0A0, 0x4023_5131),
+        Verdict.EXCEPTION,
+        ("PROGMEM", "0x40235131 (flash", "the boot ROM"),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "unaligned",
+        ARDUINO + HELLO + arduino(9, 0x4020_7F3A, 0x3FFE_E5A1),
+        Verdict.EXCEPTION,
+        ("multiple of 4",),
+    ),
+    LogCase(
+        "division",
+        ARDUINO + HELLO + arduino(0, 0x4000_DCE5),
+        Verdict.EXCEPTION,
+        ("division by zero", "ROM's division"),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase("division by number", ARDUINO + HELLO + arduino(6, 0x4000_DCE5), Verdict.EXCEPTION, ("by 0",)),
+    LogCase(
+        "null function",
+        ARDUINO + HELLO + arduino(20, 0x0000_0000),
+        Verdict.EXCEPTION,
+        ("jumped to 0x00000000", "callback"),
+        (ELF,),
+    ),
+    LogCase(
+        "fetch error",
+        ARDUINO + HELLO + arduino(2, 0x5F72_6573, ctx="sys"),
+        Verdict.EXCEPTION,
+        ("'ser_'", "ctx: sys"),
+    ),
+    LogCase("rare", ARDUINO + HELLO + arduino(24, 0x4020_1000), Verdict.EXCEPTION, ("This number is rare",)),
+    LogCase(
+        "named",
+        ARDUINO
+        + HELLO
+        + "Fatal exception 28(LoadProhibitedCause):\r\n"
+        + registers(0x4021_62F3, 4, comma=True),
+        Verdict.EXCEPTION,
+        ("load prohibited", "0x402162f3"),
+        (ELF,),
+    ),
+    LogCase(
+        "RTOS SDK",
+        BANNER + LOADED + "I (10) app: start\r\n" + RTOS,
+        Verdict.EXCEPTION,
+        ("0x401013b4",),
+        (ELF,),
+    ),
+    LogCase(
+        "runs since",
+        ARDUINO + HELLO + arduino(28, 0x4021_03F4) + ARDUINO + HELLO,
+        Verdict.EXCEPTION,
+        ("was started once since", "no cure"),
+    ),
+    LogCase(
+        "no memory before",
+        ARDUINO + HELLO + arduino(29, 0x4021_03F4, 4) + "last failed alloc call: 40207B82(1460)\r\n",
+        Verdict.EXCEPTION,
+        ("too little free memory", "1,460 bytes"),
+    ),
+    LogCase(
+        "told afterwards",
+        ARDUINO + "Fatal exception:29 flag:2 (EXCEPTION) epc1:0x402103f4 epc2:0x00000000 epc3:0x00000000 "
+        "excvaddr:0x00000018 depc:0x00000000\r\n" + HELLO,
+        Verdict.EXCEPTION,
+        ("in the run before", "store prohibited"),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "reason and registers",
+        BANNER + LOADED + SDK + "reset reason: 2\r\n" + fatal(28, 0x4021_03F4, 4) + HELLO,
+        Verdict.EXCEPTION,
+        ("in the run before",),
+        never=FLASHES,
+    ),
+    # Watchdogs.
+    LogCase(
+        "software watchdog",
+        ARDUINO + HELLO + CUT + "\r\nSoft WDT reset\r\n" + STACK.format(ctx="cont") + CUT,
+        Verdict.WATCHDOG,
+        ("software watchdog", "yield()"),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "software watchdog, newer core",
+        ARDUINO
+        + HELLO
+        + CUT
+        + "\r\nSoft WDT reset\r\n\r\nException (4):\r\n"
+        + registers(0x4010_0249)
+        + STACK.format(ctx="cont"),
+        Verdict.WATCHDOG,
+        ("0x40100249",),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "hardware watchdog",
+        BANNER + LOADED + NODEMCU + "> " + HUNG + LOADED + NODEMCU,
+        Verdict.WATCHDOG,
+        ("hardware watchdog", "no dump"),
+        (READ_FIRMWARE,),
+    ),
+    LogCase(
+        "hung again and again",
+        (HUNG + LOADED + SDK) * 3,
+        Verdict.BOOT_LOOP,
+        ("watchdog",),
+        also=(Verdict.WATCHDOG,),
+    ),
+    LogCase(
+        "watchdog told",
+        ARDUINO + "Reset reason: Hardware Watchdog\r\n" + HELLO,
+        Verdict.WATCHDOG,
+        ("in the run before",),
+    ),
+    LogCase(
+        "task watchdog",
+        BANNER + LOADED + "I (20) app: start\r\nTask watchdog got triggered.\r\n\r\n",
+        Verdict.WATCHDOG,
+        ("RTOS",),
+    ),
+    # Panics.
+    LogCase(
+        "Lua panic",
+        BANNER
+        + LOADED
+        + NODEMCU
+        + "PANIC: unprotected error in call to Lua API (init.lua:30: attempt to index global 'bit' "
+        "(a nil value))\r\n" + BANNER + LOADED,
+        Verdict.PANIC,
+        ("(a nil value)'", "'bit' is not there", "built without"),
+        ("imgtool inspect FILE", "imgtool erase filesystem"),
+        FLASHES,
+    ),
+    LogCase(
+        "Lua panic by an argument",
+        NODEMCU
+        + "PANIC: unprotected error in call to Lua API (app.lua:12: bad argument #2 to 'write' (number "
+        "expected, got nil))\r\n",
+        Verdict.PANIC,
+        ("app.lua:12",),
+        never=(*FLASHES, "imgtool inspect FILE"),
+    ),
+    LogCase(
+        "assertion",
+        ARDUINO
+        + HELLO
+        + CUT
+        + "\r\nPanic core_esp8266_main.cpp:133 __yield: Assertion 'cont_can_yield(g_pcont)' failed.\r\n"
+        + STACK.format(ctx="sys"),
+        Verdict.PANIC,
+        ("core_esp8266_main.cpp:133", "cont_can_yield"),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "abort",
+        ARDUINO + HELLO + CUT + "\r\nAbort called\r\n" + STACK.format(ctx="cont"),
+        Verdict.PANIC,
+        ("abort()",),
+        (ELF,),
+    ),
+    LogCase(
+        "old core",
+        ARDUINO + HELLO + "\r\nUser exception (panic/abort/assert)\r\n" + STACK.format(ctx="cont"),
+        Verdict.PANIC,
+        commands=(ELF,),
+    ),
+    LogCase(
+        "stack overflow",
+        ARDUINO
+        + HELLO
+        + CUT
+        + "\r\nStack overflow detected.\r\n\r\nException (5):\r\n"
+        + registers(0x4020_1234)
+        + STACK.format(ctx="cont"),
+        Verdict.PANIC,
+        ("stack of the firmware overflowed", "4 KB"),
+        (ELF,),
+    ),
+    LogCase(
+        "only a stack", ARDUINO + HELLO + STACK.format(ctx="cont"), Verdict.PANIC, ("not in the log",), (ELF,)
+    ),
+    # Memory.
+    LogCase(
+        "C++ out of memory",
+        ARDUINO
+        + HELLO
+        + CUT
+        + "\r\nUnhandled C++ exception: OOM\r\n"
+        + STACK.format(ctx="cont")
+        + "\r\nlast failed alloc call: 40207B82(4096)@String.cpp:12\r\n",
+        Verdict.OUT_OF_MEMORY,
+        ("4,096 bytes", "String.cpp:12"),
+        never=FLASHES,
+        also=(Verdict.PANIC,),
+    ),
+    LogCase(
+        "Lua out of memory",
+        BANNER
+        + LOADED
+        + NODEMCU
+        + "E:M 520\r\nPANIC: unprotected error in call to Lua API (error loading module 'StaMod' from "
+        "file 'StaMod.lua':\r\n\tnot enough memory)\r\n\r\n" + BANNER + LOADED,
+        Verdict.OUT_OF_MEMORY,
+        ("520 bytes", "LFS"),
+        ("imgtool erase filesystem",),
+        FLASHES,
+    ),
+    LogCase(
+        "a script without memory",
+        NODEMCU + "E:M 2155784\r\nnot enough memory\r\nstack traceback:\r\n\t[C]: in function "
+        "'dofile'\r\n\tinit.lua:1: in main chunk\r\n",
+        Verdict.OUT_OF_MEMORY,
+        ("2,155,784",),
+        never=FLASHES,
+    ),
+    # Scripts.
+    LogCase(
+        "script error",
+        BANNER + LOADED + OLD_NODEMCU + "lua: init.lua:1: attempt to call global 'foo' (a nil value)\r\n> ",
+        Verdict.SCRIPT_ERROR,
+        ("init.lua:1", "'foo' is not there"),
+        ("imgtool inspect FILE",),
+        FLASHES,
+    ),
+    LogCase(
+        "script, newer",
+        NODEMCU + "Lua error: \tapp.lua:3: module 'x' not found:\r\n",
+        Verdict.SCRIPT_ERROR,
+        ("app.lua:3",),
+    ),
+    # Loops and cuts.
+    LogCase(
+        "supply", (BANNER.replace("cause:2", "cause:1") + LOADED + SDK) * 3, Verdict.BOOT_LOOP, ("supply",)
+    ),
+    LogCase("cut", BANNER + LOADS, Verdict.UNFINISHED, commands=("imgtool monitor -b 74880 --log boot.log",)),
+    LogCase(
+        "boot loader only", BANNER + LOADED + LOADER.format(map="8Mbit(512KB+512KB)"), Verdict.UNFINISHED
+    ),
+    LogCase("noise behind the loading", BANNER + LOADED + NOISE, Verdict.RUNS),
+    # Arduino's boot loader names no firmware, and has one file.
+    LogCase(
+        "crash before the sketch says anything",
+        ARDUINO + arduino(0, 0x4020_15B0),
+        Verdict.EXCEPTION,
+        ("before the sketch says anything", "setup()"),
+        (ELF,),
+        (PAIR, *FLASHES),
+    ),
+    LogCase(
+        "no application",
+        (HUNG + EBOOT.replace("v2843a5ac", "vffffffff")) * 3,
+        Verdict.BOOT_LOOP,
+        ("Probably there is no application",),
+        ("imgtool inspect FILE", "imgtool flash FILE"),
+        (PAIR,),
+        (Verdict.WATCHDOG,),
+    ),
+    LogCase(
+        "hung sketch",
+        ARDUINO + HELLO + HUNG + EBOOT + HELLO,
+        Verdict.WATCHDOG,
+        commands=("imgtool inspect FILE",),
+        never=(PAIR,),
+    ),
+    LogCase(
+        "brown-out",
+        "".join(BANNER.replace("cause:2", f"cause:{cause}") + EBOOT + HELLO for cause in (1, 2, 4, 1, 1, 2)),
+        Verdict.BOOT_LOOP,
+        ("change (1, 2, 4)", "supply"),
+        never=(PAIR, *FLASHES),
+        also=(Verdict.WATCHDOG,),
+    ),
+    LogCase(
+        "formats at every start",
+        (BANNER + LOADED + "Formatting file system. Please wait...\r\n") * 3,
+        Verdict.BOOT_LOOP,
+        ("before it was done",),
+    ),
+    LogCase(
+        "smashed",
+        ARDUINO
+        + HELLO
+        + CUT
+        + "\r\nStack smashing detected.\r\n\r\nException (0):\r\n"
+        + registers(0x4020_12F1)
+        + STACK.format(ctx="cont"),
+        Verdict.PANIC,
+        ("behind the end of one of its variables",),
+        (ELF,),
+    ),
+    LogCase(
+        "words of a stack alone",
+        "3ffff160:  3ffef3a4 00000001 3ffee4f0 40201c55  \r\n"
+        "3ffff170:  feefeffe feefeffe 3ffee5b0 40202138  \r\n<<<stack<<<\r\n",
+        Verdict.PANIC,
+        ("Only the stack is there",),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "a script too large",
+        NODEMCU + "lua: init.lua:12: not enough memory\r\n> ",
+        Verdict.OUT_OF_MEMORY,
+        ("init.lua:12",),
+        never=FLASHES,
+        also=(Verdict.SCRIPT_ERROR,),
+    ),
+    LogCase(
+        "was in the network, and lost it",
+        WIFI + "bcn_timout,ap_probe_send_start\r\nstate: 5 -> 0 (1)\r\nrm 0\r\n",
+        Verdict.RUNS,
+        ("no longer heard",),
+        never=FLASHES,
+    ),
+    LogCase(
+        "reason of a sketch",
+        ARDUINO + HELLO + "WiFi lost connection. Reason: 201\r\n",
+        Verdict.RUNS,
+        ("the network was not found",),
+    ),
+    LogCase(
+        "RF calibration where init data belongs",
+        BANNER + LOADED + RF.format(1020) + INIT,
+        Verdict.INIT_DATA,
+        commands=("imgtool id", "imgtool flash flash.bin"),
+        never=("imgtool erase 0x3fc000 0x1000", "imgtool erase RF_CAL_ADDRESS 0x1000"),
+    ),
+    LogCase(
+        "RTOS SDK without an application",
+        BANNER + LOADED + "E (60) esp_image: image at 0x10000 has invalid magic byte\r\n"
+        "E (80) boot: No bootable app partitions in the partition table\r\n",
+        Verdict.NO_IMAGE,
+        commands=("imgtool flash ADDRESS APPLICATION.bin",),
+    ),
+    LogCase(
+        "MicroPython script",
+        BANNER
+        + LOADED
+        + 'Traceback (most recent call last):\r\n  File "main.py", line 3, in <module>\r\n'
+        + "OSError: [Errno 2] ENOENT\r\nMicroPython v1.20.0 on 2023-04-26; ESP module with ESP8266\r\n>>> ",
+        Verdict.SCRIPT_ERROR,
+        ("OSError: [Errno 2] ENOENT",),
+        never=FLASHES,
+    ),
+    LogCase(
+        "MicroPython's files",
+        BANNER + LOADED + "The filesystem starting at sector 0x9b with size 0x365 sectors looks corrupt.\r\n",
+        Verdict.FILE_SYSTEM,
+        ("0x9b",),
+        ("imgtool read -o dump.bin", "imgtool erase all"),
+    ),
+    LogCase(
+        "repaired",
+        BANNER + LOADED + fatal(0, 0x4024_11B4) + DOWNLOAD + BANNER + LOADED + NODEMCU,
+        Verdict.RUNS,
+        also=(Verdict.EXCEPTION, Verdict.DOWNLOAD),
+    ),
+)

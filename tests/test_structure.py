@@ -1,0 +1,150 @@
+"""The shape of the package: folders are families, imports have no circles, each folder says what it is.
+
+What a folder may import is import-linter's, in pyproject.toml.  Here stands what that cannot see: sizes,
+names, and circles between modules, imports for type checkers and imports inside functions included.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+PACKAGE: Final = ROOT / "imgtool"
+FOLDERS: Final = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
+MODULES: Final = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+GIT: Final = shutil.which("git")
+MOST_MODULES: Final = 20
+MOST_LINES: Final = 12  # of the docstring of a package
+# Folders are named in the plural or as a verb's noun; their modules must not say it again.
+STEMS: Final = {"flashing": "flash", "watching": "watch", "building": "build", "commands": "command"}
+
+
+def names(folders: list[Path]) -> list[str]:
+    return [folder.relative_to(ROOT).as_posix() for folder in folders]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=names(FOLDERS))
+def test_no_folder_holds_more_than_a_reader_can_survey(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES
+
+
+@pytest.mark.parametrize("folder", FOLDERS[1:], ids=names(FOLDERS[1:]))
+def test_modules_do_not_repeat_the_name_of_their_folder(folder: Path) -> None:
+    stem = STEMS.get(folder.name, folder.name.rstrip("s"))
+
+    assert [path.name for path in folder.glob("*.py") if path.stem.startswith(stem)] == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=names(FOLDERS))
+def test_a_package_says_what_is_in_it_what_is_not_and_what_it_may_import(folder: Path) -> None:
+    tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+    docstring = ast.get_docstring(tree) or ""
+
+    assert docstring
+    if folder == PACKAGE:
+        return  # the public names: test_public_api.py
+    assert len(tree.body) == 1, (
+        "a package is imported with each of its modules: nothing but its docstring is in it"
+    )
+    assert len(docstring.splitlines()) <= MOST_LINES
+    assert any(word in docstring for word in ("No ", "Not ", "Nothing ", "no "))
+    assert "ay import" in docstring
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module of the package that a module imports, wherever in it and for whatever reason."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                if inner in MODULES:
+                    yield inner
+                elif node.module in MODULES:
+                    yield node.module
+
+
+def circles(arrows: Mapping[str, set[str]]) -> list[list[str]]:
+    """What reaches itself, grouped: the strongly connected components of more than one (Tarjan)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = lowest[name] = len(order)
+        path.append(name)
+        for other in arrows.get(name, ()):
+            if other not in order:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in path:
+                lowest[name] = min(lowest[name], order[other])
+        if lowest[name] == order[name]:
+            group = path[path.index(name) :]
+            del path[path.index(name) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in arrows:
+        if name not in order:
+            visit(name)
+    return found
+
+
+def arrows_between_modules() -> dict[str, set[str]]:
+    # The package itself lists public names for type checkers: an arrow to everything, and none back.
+    return {
+        name: set(imported(path)) - {name, "imgtool"} for name, path in MODULES.items() if name != "imgtool"
+    }
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+
+
+def test_the_map_of_modules_is_made_from_their_docstrings() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "module_map.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.skipif(GIT is None, reason="not installed: git")
+def test_two_people_can_add_lines_to_the_changelog_at_once(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        command = [str(GIT), *identity, *words]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+    log, attributes = tmp_path / "CHANGELOG.md", ROOT / ".gitattributes"
+    git("init", "-b", "main")
+    (tmp_path / ".gitattributes").write_text(attributes.read_text(encoding="utf-8"), encoding="utf-8")
+    log.write_text("# Changelog\n\n- first\n", encoding="utf-8")
+    git("add", ".")
+    git("commit", "-m", "start")
+    for branch, line in (("one", "- of one\n"), ("two", "- of two\n")):
+        git("checkout", "-b", branch, "main")
+        log.write_text(f"# Changelog\n\n- first\n{line}", encoding="utf-8")
+        git("commit", "-am", branch)
+    git("merge", "one", "-m", "both")
+
+    assert sorted(log.read_text(encoding="utf-8").splitlines()[2:]) == ["- first", "- of one", "- of two"]
