@@ -9,12 +9,20 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tests.support import PATIENCE
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-_PATIENCE = 60  # seconds until a client that hangs is given up
+# esptool waits 0.1 s for the answer to a SYNC, 0.2 s for that to MEM_END and 3 s for most others: plenty for
+# a chip, and not for a virtual one on a busy machine.  It still ends by itself before it is given up.
+_ESPTOOL_LIMITS: Final = f"""[esptool]
+timeout = {PATIENCE / 5}
+mem_end_rom_timeout = {PATIENCE / 5}
+sync_timeout = {PATIENCE / 60}
+"""
 
 
 @dataclass
@@ -61,21 +69,23 @@ class Device:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.process.send_signal(signal.SIGTERM)
-        _, self.said = self.process.communicate(timeout=_PATIENCE)
+        _, self.said = self.process.communicate(timeout=PATIENCE)
         assert kind is not None or self.process.returncode == 0, self.said
         if self.process.returncode == 0:
             self.report = json.loads((self.folder / "report.json").read_text())
 
     def esptool(self, *words: str | Path, code: int | None = 0) -> str:
         """Run esptool on it; its output, after a check of its exit code unless that is None."""
+        limits = self.folder / "esptool.cfg"
+        limits.write_text(_ESPTOOL_LIMITS)
         done = subprocess.run(
             [sys.executable, "-m", "esptool", "--chip", "esp8266", "--port", self.address, *words],
             cwd=self.folder,
-            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "ESPTOOL_CFGFILE": str(limits)},
             capture_output=True,
             text=True,
             check=False,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
         )
         assert code in {None, done.returncode}, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 CORPUS_VARIABLE: Final = "IMGTOOL_CORPUS"
 IROM: Final = 0x10000
 
+PATIENCE: Final = 300.0
+"""Seconds until what has not come by then is taken never to come.
+
+So many that a busy machine is no reason to fail.  Where all is well, nobody waits for them.
+"""
+
+SILENCE: Final = 0.2
+"""Seconds in which nothing may come.  A busy machine makes such a check weaker and does not fail it."""
+
+_LOOK: Final = 0.01  # seconds between two looks at what may have come true
 
 IMAGES: Final = make.build()
 """Every synthesised image by its path, see fixtures/README.md."""
@@ -56,6 +67,16 @@ def flash_512k(*writes: tuple[int, bytes]) -> bytes:
     erased = b"\xff" * 0x80000
     stated = (3, b"\0")  # 512 KB in the header, as flash would have it
     return over(erased, [(0, aggregate("sample")), stated, (0x7C000, IMAGES["init-data/v05.bin"]), *writes])
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
+    """Whether something that another process or thread does comes true within ``PATIENCE``."""
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(_LOOK)
+    return True
 
 
 def corpus_folder() -> Path:

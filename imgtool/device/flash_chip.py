@@ -331,9 +331,12 @@ class FlashRegisters:
         start = clock.monotonic()
         clock.sleep(self._took.get(command, usual))
         deadline = start + patience
+        late = False
         while (status := self.status()) & _BUSY:
-            if clock.monotonic() > deadline:
+            if late:
                 raise FlashError("the flash does not end an erase", offset=address)
+            # It is asked once more after that: a busy machine may have stopped this process until now.
+            late = clock.monotonic() > deadline
             clock.sleep(_LONG_POLL if command == _CMD_CE else _POLL)
         # The next one takes about as long: so it is hardly asked for before it is done.
         self._took[command] = _NEARLY * (clock.monotonic() - start)

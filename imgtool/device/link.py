@@ -97,10 +97,12 @@ class Link:
         """
         deadline = self._clock.monotonic() + timeout + self._line_time(expected)
         read = 0
+        over = False
         while not self._frames:
-            left = deadline - self._clock.monotonic()
-            if left <= 0 or read > _MOST_NOISE + expected:
+            if over or read > _MOST_NOISE + expected:
                 raise LineError("the chip does not answer", expected="an answer", found=_heard(read))
+            # A busy machine may have stopped this process until now: what came meanwhile is read first.
+            over = self._clock.monotonic() >= deadline
             # The port waits for all of what it is asked for, so no more than what must still come.
             data = self._read(max(1, expected - read))
             read += len(data)
@@ -120,7 +122,9 @@ class Link:
         """All that comes in a time, frames or not."""
         deadline = self._clock.monotonic() + seconds
         heard = bytearray()
-        while self._clock.monotonic() < deadline:
+        over = False
+        while not over:
+            over = self._clock.monotonic() >= deadline
             heard += self._read(_LISTEN)
         return bytes(heard)
 

@@ -17,6 +17,7 @@ import pytest
 from imgtool.virtual.cpu import isa
 from imgtool.virtual.cpu.core import IRAM_BASE, Core, Trap
 from tests.oracle.lx106_programs import WINDOW, WINDOW_SIZE, Program
+from tests.support import PATIENCE
 
 TOOLS = ("qemu-system-xtensa", "xtensa-lx106-elf-as", "xtensa-lx106-elf-ld", "xtensa-lx106-elf-objcopy")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -69,7 +70,7 @@ def in_qemu(elf: Path) -> bytes:
         ["qemu-system-xtensa", *machine, "-kernel", str(elf)],  # noqa: S607 (wherever it is installed)
         check=True,
         capture_output=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     return done.stdout
 

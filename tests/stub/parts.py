@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fixtures import stub_build
 from imgtool.virtual.cpu.core import DRAM_BASE, DRAM_SIZE, Core, Trap
+from tests.support import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,7 @@ def in_qemu(part: Part, jobs: Sequence[bytes]) -> list[bytes]:
         input=b"".join(struct.pack("<I", len(job)) + job for job in jobs),
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     answers = []
     rest = done.stdout

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import serial
 
-from imgtool.device.protocol import MEMORY_PACKET, Command, data_packet, mem_begin, mem_end, sync
+from imgtool.device.protocol import MEMORY_PACKET, Command, data_packet, mem_begin, mem_end
 from imgtool.device.slip import encode
+from tests.rom_host import SYNC, SYNC_REPLY
 from tests.simulated import Device
 from tests.stub.host import stub
 from tests.stub.scenarios import sample
+from tests.support import PATIENCE
 
 pytest.importorskip("esptool")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals on Windows")
@@ -20,9 +22,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no ps
 
 def start(line: serial.Serial) -> None:
     """Load the stub by hand."""
-    line.write(encode(sync().build()))
-    line.read(14 * 8)
-    line.reset_input_buffer()
+    line.write(SYNC)
+    assert line.read_until(SYNC_REPLY * 8).endswith(SYNC_REPLY * 8)
     for address, data in stub().blocks:
         line.write(encode(mem_begin(address, len(data)).build()))
         line.read(12)
@@ -46,7 +47,7 @@ def test_esptool(tmp_path: Path, whole: bool) -> None:
     with (
         Device(tmp_path, "pty", content=b"\x5a" * 0x100000) as device,
         # Held open: the chip goes back to its loader when nobody has the line.
-        serial.Serial(device.address, 115200, timeout=2) as line,
+        serial.Serial(device.address, 115200, timeout=PATIENCE) as line,
     ):
         start(line)
         wrote = device.esptool(*common, "write-flash", "0x3000", str(image))

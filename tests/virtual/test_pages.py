@@ -13,6 +13,7 @@ import pytest
 from imgtool.errors import FormatError
 from imgtool.flash_parts import FLASH_PARTS
 from imgtool.virtual.chip.faults import parse_plan
+from imgtool.virtual.chip.packets import COMMAND_BY_NAME
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "virtual"
@@ -72,6 +73,12 @@ def test_every_example_of_a_fault_is_one(row: list[str]) -> None:
     for word in words:
         assert str(parse_plan(word)) == word
         assert word.partition("=")[0] == row[0]
+
+
+def test_every_command_that_a_fault_can_name_is_listed() -> None:
+    rows = table("faults.md", "Who knows the commands")
+
+    assert [name for row in rows for name in re.findall("[a-z0-9-]+", row[1])] == list(COMMAND_BY_NAME)
 
 
 def test_the_tests_of_the_how_to_page_pass(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ class MonitorRun:
         self._views = views
         self._screen = screen
         self._start = wire.clock.monotonic()
+        # Silence is judged by this and not by the time of now: a busy machine may not have let us look.
+        self._looked_at = 0.0
         self._traffic_at = 0.0
         self._line_at = 0.0
         self._until_at = inf
@@ -155,10 +157,9 @@ class MonitorRun:
 
     def _end(self) -> Ended | None:
         if self._ended is None:
-            now = self.now
-            if now >= self._until_at:
+            if self._looked_at >= self._until_at:
                 self._ended = Ended.UNTIL
-            elif self._plan.seconds is not None and now >= self._plan.seconds:
+            elif self._plan.seconds is not None and self._looked_at >= self._plan.seconds:
                 # A prompt may have come just now.
                 self._ended = Ended.SECONDS if self._until_at == inf else Ended.UNTIL
         return self._ended
@@ -187,11 +188,12 @@ class MonitorRun:
     # From the chip.
 
     def _listen(self) -> None:
+        self._looked_at = self.now
         data = self._read(1)
         if data:
             self._take(data)
             return
-        self._process(self._watch.pause(self.now))
+        self._process(self._watch.pause(self._looked_at))
         if self._plan.paced:
             time.sleep(_GLANCE)
 
@@ -228,8 +230,8 @@ class MonitorRun:
     def _look_for(self, line: WatchLine | WatchText) -> None:
         """See whether this ends the run; the rest of such a line is waited for, though a prompt has none."""
         if self._plan.until is not None and self._plan.until.search(harmless(line.text)):
-            wait = 0.0 if isinstance(line, WatchLine) else _REST
-            self._until_at = min(self._until_at, self.now + wait)
+            end = self._looked_at if isinstance(line, WatchLine) else self.now + _REST
+            self._until_at = min(self._until_at, end)
 
     def _say(self, text: str, kind: str = "port") -> None:
         self._show(WatchNote(self.now, kind, text))
@@ -280,6 +282,7 @@ class MonitorRun:
             self.wire.clock.sleep(_RETRY)
             if self._plan.paced:
                 time.sleep(_RETRY)
+            self._looked_at = self.now
             if isinstance(self._hands, _Hands):
                 self._obey(self._hands, sending=False)
             try:
@@ -332,8 +335,8 @@ class MonitorRun:
 
     def _pass_on(self, source: Lines) -> None:
         """Send the next line of a pipe, when the chip has had the time for the one before."""
-        quiet = self.now - max(self._traffic_at, self._line_at)
-        if quiet < _CALM and self.now - self._line_at < _PATIENCE:
+        quiet = self._looked_at - max(self._traffic_at, self._line_at)
+        if quiet < _CALM and self._looked_at - self._line_at < _PATIENCE:
             return
         line = source.next()
         if line is not None:

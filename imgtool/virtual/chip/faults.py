@@ -10,7 +10,8 @@ A plan is words joined by commas::
     seed=42  seed=42:5
 
 ``in`` is from the host to the chip, ``out`` from the chip to the host.  Bytes count from 0 since the device
-was made, over all connections, as they were before any fault.  Frames and operations count from 1.
+was made, over all connections, as they were before any fault.  Frames and operations count from 1.  In place
+of a byte of the line can stand one of a packet (imgtool.virtual.chip.packets): ``flip=in:mem-data:1+25.2``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.errors import FormatError
 from imgtool.virtual.chip.nor import Disturbance
+from imgtool.virtual.chip.packets import COMMAND_BY_NAME, FIRST_OFFSET, PacketPlace, PacketPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +57,12 @@ __all__ = [
     "parse_plan",
 ]
 
+BytePlace = int | PacketPlace
+"""Which byte of a direction: of the line, or of a packet."""
+
 _END: Final = 0xC0  # SLIP
+_REQUEST: Final = 0  # what packets to the chip begin with
+_REPLY: Final = 1  # and packets from it
 _MOST_GARBAGE: Final = 0x1000
 _MOST_DRAWN: Final = 1000
 
@@ -65,7 +72,7 @@ class Drop:
     """``drop=in:120``: a byte is lost."""
 
     direction: str
-    offset: int
+    offset: BytePlace
 
     def __str__(self) -> str:
         return f"drop={self.direction}:{self.offset}"
@@ -76,7 +83,7 @@ class Flip:
     """``flip=out:55.3``: one bit of a byte is inverted."""
 
     direction: str
-    offset: int
+    offset: BytePlace
     bit: int
 
     def __str__(self) -> str:
@@ -88,7 +95,7 @@ class Duplicate:
     """``duplicate=in:9``: a byte comes twice."""
 
     direction: str
-    offset: int
+    offset: BytePlace
 
     def __str__(self) -> str:
         return f"duplicate={self.direction}:{self.offset}"
@@ -99,7 +106,7 @@ class Insert:
     """``insert=in:10:c0``: bytes come before a byte that nobody sent."""
 
     direction: str
-    offset: int
+    offset: BytePlace
     data: bytes
 
     def __str__(self) -> str:
@@ -111,7 +118,7 @@ class Delay:
     """``delay=out:100:250ms``: a byte and all behind it come ``ns`` later."""
 
     direction: str
-    offset: int
+    offset: BytePlace
     ns: int
 
     def __str__(self) -> str:
@@ -123,7 +130,7 @@ class Gone:
     """``gone=in:5000:2s``: before that byte the port vanishes, for ``ns``."""
 
     direction: str
-    offset: int
+    offset: BytePlace
     ns: int
 
     def __str__(self) -> str:
@@ -263,6 +270,14 @@ def _number(text: str) -> int:
     return int(text, 16) if text[:2] in {"0x", "0X"} else int(text)
 
 
+def _place(text: str) -> BytePlace:
+    packet, plus, offset = text.rpartition("+")
+    if not plus:
+        return _number(offset)
+    command, _, number = packet.partition(":")
+    return PacketPlace(COMMAND_BY_NAME[command], int(number), _number(offset))
+
+
 class _FaultRow(NamedTuple):
     """How one word is written: its name, what stands behind it, an example, and how to make it."""
 
@@ -272,8 +287,10 @@ class _FaultRow(NamedTuple):
     make: Callable[[re.Match[str]], Fault]
 
 
-_N: Final = r"(0[xX][0-9a-fA-F]+|[0-9]+)"
-_PLACE: Final = rf"(in|out):{_N}"
+_DIGITS: Final = "(?:0[xX][0-9a-fA-F]+|[0-9]+)"
+_N: Final = f"({_DIGITS})"
+_PACKET: Final = rf"(?:{'|'.join(COMMAND_BY_NAME)}):0*[1-9][0-9]*\+"
+_PLACE: Final = rf"(in|out):((?:{_PACKET})?{_DIGITS})"
 _KIND: Final = r"(page|sector|block32|block64|chip)"
 _COUNT: Final = r"0*([1-9][0-9]*)"
 _TIME: Final = r"([0-9]+(?:s|ms|us|ns))"
@@ -281,20 +298,20 @@ _BYTES: Final = r"((?:[0-9a-fA-F]{2})+)"
 _FRACTION: Final = r"((?:0|1)(?:\.[0-9]+)?|[0-9.]+[eE]-[0-9]+)"
 
 _ROWS: Final = (
-    _FaultRow("drop", _PLACE, "drop=in:120", lambda m: Drop(m[1], _number(m[2]))),
-    _FaultRow("flip", rf"{_PLACE}\.([0-7])", "flip=out:55.3", lambda m: Flip(m[1], _number(m[2]), int(m[3]))),
-    _FaultRow("duplicate", _PLACE, "duplicate=in:9", lambda m: Duplicate(m[1], _number(m[2]))),
+    _FaultRow("drop", _PLACE, "drop=in:120", lambda m: Drop(m[1], _place(m[2]))),
+    _FaultRow("flip", rf"{_PLACE}\.([0-7])", "flip=out:55.3", lambda m: Flip(m[1], _place(m[2]), int(m[3]))),
+    _FaultRow("duplicate", _PLACE, "duplicate=in:9", lambda m: Duplicate(m[1], _place(m[2]))),
     _FaultRow(
         "insert",
         f"{_PLACE}:{_BYTES}",
         "insert=in:10:c0",
-        lambda m: Insert(m[1], _number(m[2]), bytes.fromhex(m[3])),
+        lambda m: Insert(m[1], _place(m[2]), bytes.fromhex(m[3])),
     ),
     _FaultRow(
-        "delay", f"{_PLACE}:{_TIME}", "delay=out:100:250ms", lambda m: Delay(m[1], _number(m[2]), _time(m[3]))
+        "delay", f"{_PLACE}:{_TIME}", "delay=out:100:250ms", lambda m: Delay(m[1], _place(m[2]), _time(m[3]))
     ),
     _FaultRow(
-        "gone", f"{_PLACE}:{_TIME}", "gone=in:5000:2s", lambda m: Gone(m[1], _number(m[2]), _time(m[3]))
+        "gone", f"{_PLACE}:{_TIME}", "gone=in:5000:2s", lambda m: Gone(m[1], _place(m[2]), _time(m[3]))
     ),
     _FaultRow("lose-reply", _COUNT, "lose-reply=3", lambda m: LoseReply(int(m[1]))),
     _FaultRow("garbage", _COUNT, "garbage=16", lambda m: Garbage(int(m[1]))),
@@ -373,6 +390,13 @@ def _parse_word(word: str) -> Fault:
     if match is None or bool(equals) is not bool(row.pattern):
         raise _refusal(row, word)
     fault = row.make(match)
+    place = fault.offset if isinstance(fault, _OnLine) else 0
+    if isinstance(place, PacketPlace) and place.offset < FIRST_OFFSET:
+        raise FormatError(
+            f"the fault {name} comes before it shows which packet it is",
+            expected=f"byte {FIRST_OFFSET} of a packet or a later one",
+            found=word,
+        )
     limits = {Cut: ("fraction", 1), Garbage: ("count", _MOST_GARBAGE), Seed: ("count", _MOST_DRAWN)}
     if type(fault) in limits:
         field, most = limits[type(fault)]
@@ -434,14 +458,31 @@ Piece = bytes | LinePause | Unplugged
 
 
 class _Line:
-    """The faults of one direction."""
+    """The faults of one direction; ``first`` is what its packets begin with."""
 
-    def __init__(self, faults: Iterable[_OnLine]) -> None:
+    def __init__(self, faults: Iterable[_OnLine], first: int) -> None:
         self._faults: defaultdict[int, list[_OnLine]] = defaultdict(list)
+        in_packets: list[tuple[PacketPlace, _OnLine]] = []
         for fault in faults:
-            self._faults[fault.offset].append(fault)
+            if isinstance(fault.offset, PacketPlace):
+                in_packets.append((fault.offset, fault))
+            else:
+                self._faults[fault.offset].append(fault)
+        self._packets = PacketPlaces(first, in_packets)
         self._offsets = sorted(self._faults)
         self._position = 0
+
+    def connect(self) -> None:
+        """A new connection: a packet that was under way is over."""
+        self._packets.connect()
+
+    def _due(self, data: bytes, start: int, end: int) -> list[tuple[int, list[_OnLine]]]:
+        """The faults of these bytes, by their places in order."""
+        counted = self._offsets[bisect_left(self._offsets, start) : bisect_left(self._offsets, end)]
+        due = {offset: self._faults[offset] for offset in counted}
+        for offset, faults in self._packets.pass_on(data, start).items():
+            due[offset] = due.get(offset, []) + faults
+        return sorted(due.items(), key=lambda item: item[0])
 
     def pass_on(self, data: bytes) -> list[Piece]:
         start, end = self._position, self._position + len(data)
@@ -449,12 +490,12 @@ class _Line:
         pieces: list[Piece] = []
         clean = bytearray()
         done = start
-        for offset in self._offsets[bisect_left(self._offsets, start) : bisect_left(self._offsets, end)]:
+        for offset, faults in self._due(data, start, end):
             clean += data[done - start : offset - start]
             done = offset + 1
             byte = data[offset - start]
             times = 1
-            for fault in self._faults[offset]:
+            for fault in faults:
                 match fault:
                     case Delay() | Gone():
                         if clean:
@@ -470,7 +511,7 @@ class _Line:
                     case Duplicate():
                         times += 1
                     case Drop():
-                        times = -len(self._faults[offset])
+                        times = -len(faults)
             clean += bytes([byte]) * times
         clean += data[done - start :]
         if clean:
@@ -488,8 +529,8 @@ class FaultInjector:
     def __init__(self, plan: FaultPlan) -> None:
         faults = plan.expanded
         self.plan = plan
-        self._in = _Line(_on_line(faults, "in"))
-        self._out = _Line(_on_line(faults, "out"))
+        self._in = _Line(_on_line(faults, "in"), _REQUEST)
+        self._out = _Line(_on_line(faults, "out"), _REPLY)
         self._lost = {fault.number for fault in faults if isinstance(fault, LoseReply)}
         count = sum(fault.count for fault in faults if isinstance(fault, Garbage))
         self._garbage = random.Random(plan.seed).randbytes(count)  # noqa: S311 - repeatable noise, no secret
@@ -539,6 +580,8 @@ class FaultInjector:
     def connect(self) -> None:
         """A new connection: a frame that was under way is over."""
         self._in_frame = False
+        self._in.connect()
+        self._out.connect()
 
     def disturb(self, operation: Operation) -> Disturbance | None:
         """What goes wrong with an operation of the flash; None for nothing."""

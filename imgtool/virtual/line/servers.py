@@ -522,12 +522,17 @@ class Server:
         if items and self._realtime:
             self._wait_for(items[-1][1] / 1e9 + self._start)
         self._channel.write(bytes(byte for byte, _ in items))
-        while not self._channel.flush() and not self._stopping:
+        while not self._flush(items) and not self._stopping:
             # The client does not read.  What it sends meanwhile is taken all the same.
             self._hear(_LOOK)
             self._attend()
+
+    def _flush(self, items: list[tuple[int, int]]) -> bool:
         if items:
+            # Before the write: on a busy machine the client may hear, sleep and speak before this goes on,
+            # and would seem to have spoken at once.
             self._wrote = time.monotonic()
+        return self._channel.flush()
 
     def _wait_for(self, moment: float) -> None:
         """Wait until a moment of real time, with an ear for the client."""

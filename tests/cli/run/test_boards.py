@@ -13,6 +13,7 @@ import pytest
 
 from imgtool.cli.run.boards import BoardLog, LogRow, side_by_side
 from imgtool.errors import ChipError, UsageError
+from tests.support import PATIENCE
 
 ROW = LogRow(
     "2026-01-02T03:04:05+00:00", "COM3", "5c:cf:7f:00:00:01", "c84016", "00", "rom", "no", 'say "so", ok'
@@ -23,7 +24,7 @@ def test_all_run_at_the_same_time() -> None:
     together = threading.Barrier(8)
 
     def work(_: str) -> int:
-        return together.wait(30)
+        return together.wait(PATIENCE)
 
     outcomes = side_by_side([str(number) for number in range(8)], work, lambda: None)
 
@@ -56,17 +57,18 @@ def test_a_bug_is_raised_when_all_have_ended() -> None:
     assert sorted(done) == ["b", "c"]
 
 
-CTRL_C = """
-import signal, threading, time
+CTRL_C = f"""
+import signal, threading
 from imgtool.cli.run.boards import side_by_side
 
+both = threading.Barrier(2)
 stopped = threading.Event()
 
 def work(port):
+    both.wait({PATIENCE})
     if port == "a":
-        time.sleep(0.5)  # by then both threads have begun
         signal.raise_signal(signal.SIGINT)  # comes to the main thread, which waits
-    assert stopped.wait(30)
+    assert stopped.wait({PATIENCE})
     return port
 
 print(*(outcome.result for outcome in side_by_side(["a", "b"], work, stopped.set)))

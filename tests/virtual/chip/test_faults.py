@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imgtool.device.protocol import Command
 from imgtool.errors import FormatError
 from imgtool.flash_parts import flash_part
 from imgtool.virtual.chip.faults import (
@@ -34,7 +35,9 @@ from imgtool.virtual.chip.faults import (
     parse_plan,
 )
 from imgtool.virtual.chip.nor import Disturbance, NorFlash, Operation, PowerCut
+from imgtool.virtual.chip.packets import COMMAND_BY_NAME, PacketPlace
 from imgtool.virtual.chip.store import MemoryStore
+from tests.rom_host import MEM_DATA, SYNC, SYNC_REPLY, data_request
 
 WORDS: list[tuple[str, Fault]] = [
     ("drop=in:120", Drop("in", 120)),
@@ -46,6 +49,12 @@ WORDS: list[tuple[str, Fault]] = [
     ("delay=in:0:7us", Delay("in", 0, 7_000)),
     ("delay=in:0:7ns", Delay("in", 0, 7)),
     ("gone=in:5000:2s", Gone("in", 5000, 2_000_000_000)),
+    ("drop=in:sync:1+3", Drop("in", PacketPlace(Command.SYNC, 1, 3))),
+    ("flip=in:mem-data:1+25.2", Flip("in", PacketPlace(Command.MEM_DATA, 1, 25), 2)),
+    ("duplicate=out:md5:2+9", Duplicate("out", PacketPlace(Command.MD5, 2, 9))),
+    ("insert=in:mem-end:1+10:c0", Insert("in", PacketPlace(Command.MEM_END, 1, 10), b"\xc0")),
+    ("delay=out:erase-region:1+3:2s", Delay("out", PacketPlace(Command.ERASE_REGION, 1, 3), 2_000_000_000)),
+    ("gone=in:deflate-data:3+50:1s", Gone("in", PacketPlace(Command.DEFLATE_DATA, 3, 50), 1_000_000_000)),
     ("lose-reply=3", LoseReply(3)),
     ("garbage=16", Garbage(16)),
     ("cut=sector:3:0.5", Cut("sector", 3, 0.5)),
@@ -70,6 +79,7 @@ def test_word(word: str, fault: Fault) -> None:
     ("text", "plain"),
     [
         ("drop=in:0x78", "drop=in:120"),
+        ("drop=in:sync:01+0x10", "drop=in:sync:1+16"),
         ("worn=12288.4", "worn=0x3000.4"),
         ("id=EF4016", "id=ef4016"),
         ("delay=in:1:1000ms", "delay=in:1:1s"),
@@ -93,6 +103,12 @@ def test_other_spellings(text: str, plain: str) -> None:
         "drop=in:1:2",
         "flip=in:5",
         "flip=in:5.8",
+        "flip=in:mem-data:1.5",
+        "flip=in:mem-data+25.5",
+        "flip=in:mem-data:0+25.5",
+        "flip=in:mem-data:1+2.5",
+        "flip=in:07:1+25.5",
+        "drop=in:+25",
         "insert=in:10",
         "insert=in:10:c",
         "delay=in:1:5",
@@ -141,7 +157,12 @@ def test_refusal_is_one_sentence() -> None:
 
 
 directions = st.sampled_from(["in", "out"])
-offsets = st.integers(0, 60)
+offsets = st.one_of(
+    st.integers(0, 60),
+    st.builds(
+        PacketPlace, st.sampled_from([Command.MEM_DATA, Command.SYNC]), st.integers(1, 3), st.integers(3, 8)
+    ),
+)
 kinds = st.sampled_from(["page", "sector", "block32", "block64", "chip"])
 counts = st.integers(1, 1000)
 times = st.integers(0, 10**11)
@@ -167,6 +188,14 @@ faults: st.SearchStrategy[Fault] = st.one_of(
 )
 
 
+@pytest.mark.parametrize("command", Command)
+def test_every_command_has_a_name(command: Command) -> None:
+    place = PacketPlace(command, 2, 30)
+
+    assert parse_plan(f"drop=out:{place}") == FaultPlan((Drop("out", place),))
+    assert COMMAND_BY_NAME[str(place).partition(":")[0]] is command
+
+
 @given(st.lists(faults, max_size=6).map(tuple).map(FaultPlan))
 def test_law_text_of_a_plan_is_the_plan(plan: FaultPlan) -> None:
     assert parse_plan(str(plan)) == plan
@@ -174,7 +203,7 @@ def test_law_text_of_a_plan_is_the_plan(plan: FaultPlan) -> None:
 
 @given(st.lists(line_faults, max_size=8).map(tuple).map(FaultPlan), st.data())
 def test_law_the_cut_of_a_stream_does_not_matter(plan: FaultPlan, data: st.DataObject) -> None:
-    stream = data.draw(st.lists(st.sampled_from(b"\xc0\x01\x08\xdb"), max_size=80).map(bytes))
+    stream = data.draw(st.lists(st.sampled_from(b"\xc0\x00\x01\x07\x08\xdb"), max_size=80).map(bytes))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
     whole, cut = FaultInjector(plan), FaultInjector(plan)
     bounds = [0, *cuts, len(stream)]
@@ -229,6 +258,64 @@ def test_bytes_count_over_all_calls_as_they_were_before() -> None:
 
     assert injector.incoming(STREAM) == [b"0\xaa123456789"]
     assert injector.incoming(STREAM) == [b"013456789"]
+
+
+# Byte 25 of such a packet is the first of its data: a delimiter, eight bytes of header, four words.
+UPLOAD = [data_request(MEM_DATA, bytes([0x55, number, 0xAA]), number) for number in range(3)]
+FLIPPED = [packet.replace(b"\x55", b"\x51") for packet in UPLOAD]
+
+
+@pytest.mark.parametrize("syncs", range(4))
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_a_byte_of_a_packet_is_the_same_however_often_a_host_has_asked(syncs: int, step: int) -> None:
+    injector = FaultInjector(parse_plan("flip=in:mem-data:2+25.2"))
+    stream = SYNC * syncs + b"".join(UPLOAD)
+
+    heard = [
+        piece
+        for start in range(0, len(stream), step)
+        for piece in injector.incoming(stream[start : start + step])
+    ]
+
+    assert join(heard) == [SYNC * syncs + UPLOAD[0] + FLIPPED[1] + UPLOAD[2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        # The last byte of a packet is its second delimiter, and none behind it is.
+        ("drop=in:mem-data:1+28", [UPLOAD[0][:28] + UPLOAD[1]]),
+        ("drop=in:mem-data:1+29", [UPLOAD[0] + UPLOAD[1]]),
+        ("drop=in:mem-data:3+25", [UPLOAD[0] + UPLOAD[1]]),
+        ("drop=out:mem-data:1+25", [UPLOAD[0] + UPLOAD[1]]),
+        # With other faults, those by count too.
+        ("flip=in:mem-data:2+25.2,flip=in:25.2", [FLIPPED[0] + FLIPPED[1]]),
+        ("flip=in:mem-data:1+25.2,duplicate=in:25", [FLIPPED[0].replace(b"\x51", b"\x51\x51") + UPLOAD[1]]),
+        ("gone=in:mem-data:2+3:1s", [UPLOAD[0] + UPLOAD[1][:3], Unplugged(1_000_000_000), UPLOAD[1][3:]]),
+    ],
+)
+def test_faults_of_packets(text: str, pieces: list[Piece]) -> None:
+    assert len(UPLOAD[0]) == 29
+    assert join(FaultInjector(parse_plan(text)).incoming(UPLOAD[0] + UPLOAD[1])) == pieces
+
+
+def test_packets_of_either_direction_are_counted_for_themselves() -> None:
+    injector = FaultInjector(parse_plan("flip=out:sync:3+5.0"))
+
+    assert injector.incoming(SYNC * 4) == [SYNC * 4]
+    assert injector.outgoing(b"\xc0\x00\x08" + SYNC_REPLY * 4) == [
+        b"\xc0\x00\x08" + SYNC_REPLY * 2 + SYNC_REPLY[:5] + b"\x06" + SYNC_REPLY[6:] + SYNC_REPLY
+    ]
+
+
+def test_a_packet_does_not_outlive_its_connection() -> None:
+    injector = FaultInjector(parse_plan("flip=in:mem-data:1+25.2,flip=in:mem-data:2+25.2"))
+    assert injector.incoming(UPLOAD[0][:20]) == [UPLOAD[0][:20]]
+
+    injector.connect()
+
+    assert injector.incoming(bytes(20)) == [bytes(20)]
+    assert injector.incoming(UPLOAD[1]) == [FLIPPED[1]]
 
 
 FRAMES = [b"\xc0\x01one\xc0", b"\xc0\x01two\xc0", b"\xc0\x01three\xc0"]

@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any, Self
 import pytest
 import serial
 
+from imgtool.virtual.chip.machine import VirtualChip
+from imgtool.virtual.line.link import VirtualLine
+from imgtool.virtual.line.servers import Server, Tcp
 from tests.rom_host import (
     FLASH_BEGIN,
     FLASH_DATA,
@@ -35,11 +39,10 @@ from tests.rom_host import (
     words,
 )
 from tests.simulated import Device
-from tests.support import IMAGES, Run
+from tests.support import IMAGES, PATIENCE, SILENCE, Run, comes_true
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and pseudo terminals")
 
-PATIENCE = 20
 DATE = request(READ_REG, words(0x4000_1000))
 DATE_REPLY = bytes.fromhex("c0 01 0a 02 00 01c1f0ff 00 00 c0")
 SECTOR = 4096
@@ -195,6 +198,43 @@ def test_a_trap_is_told(tmp_path: Path) -> None:
     assert device.report["activity"] == "trapped"
 
 
+class Stopped(Tcp):
+    """A TCP port of a process that is stopped behind each write until the client has spoken."""
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1", 0)
+        self.slept: list[float] = []
+
+    def flush(self) -> bool:
+        wrote = bool(self._unsent)
+        done = super().flush()
+        if wrote:
+            assert select.select([self.client()], [], [], PATIENCE)[0]
+        return done
+
+    def read(self, link: VirtualLine) -> bool:
+        self.slept.append(link.slept_ns / 1e9)
+        return super().read(link)
+
+
+def test_a_client_that_sleeps_is_seen_to_on_a_busy_machine() -> None:
+    """A chip that changes its speed takes a moment, for which its client sleeps."""
+    channel = Stopped()
+    server = Server(VirtualChip(), channel)
+    thread = threading.Thread(target=server.serve, args=(1,), daemon=True)
+    thread.start()
+    host, port = channel.address.removeprefix("socket://").split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+        assert line.recv(1)
+        time.sleep(0.1)
+        line.sendall(SYNC)
+        assert line.recv(1)
+    thread.join(PATIENCE)
+    server.close()
+
+    assert channel.slept[0] >= 0.1
+
+
 # Signals and reports.
 
 
@@ -221,9 +261,7 @@ def test_a_report_meanwhile(tmp_path: Path) -> None:
         path = tmp_path / "report.json"
         before = path.stat().st_ino
         device.process.send_signal(signal.SIGUSR1)
-        give_up = time.monotonic() + PATIENCE
-        while path.stat().st_ino == before and time.monotonic() < give_up:
-            select.select([], [], [], 0.005)
+        assert comes_true(lambda: path.stat().st_ino != before)
         report: dict[str, Any] = json.loads(path.read_text())
         assert report["frames"] == {"to_chip": 1, "from_chip": 8}
         assert line.ask(DATE) == OK
@@ -403,12 +441,15 @@ def opened(device: Device, baud: int) -> serial.Serial:
 
     A terminal that is closed and opened again at once cannot be told from one that stays open.
     """
-    while True:
-        line = serial.Serial(device.address, baud, timeout=0.2)
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        line = serial.Serial(device.address, baud, timeout=SILENCE)
         if line.read(1):
             line.timeout = PATIENCE
             return line
         line.close()
+        time.sleep(SILENCE)  # for the device to see it closed
+    pytest.fail("the device does not notice that somebody listens")
 
 
 def test_pty(tmp_path: Path) -> None:
@@ -432,7 +473,7 @@ def test_a_pty_that_only_listens_hears_at_its_speed(tmp_path: Path) -> None:
             assert b"boot mode" not in log
         with opened(device, 74880) as line:
             assert b"csum" in line.read_until(b"csum")
-            line.timeout = 0.2
+            line.timeout = SILENCE
             assert b"NodeMCU" not in line.read(10_000)
 
 

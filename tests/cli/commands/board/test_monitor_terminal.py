@@ -9,8 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +17,7 @@ from typing import Self
 import pytest
 
 from tests import boot_logs as logs
-from tests.support import Command
+from tests.support import PATIENCE, Command, comes_true
 from tests.terminal import terminal
 
 fcntl = pytest.importorskip("fcntl")
@@ -71,16 +70,6 @@ def fake() -> Iterator[Fake]:
     board.close()
 
 
-def seen(condition: Callable[[], bool]) -> bool:
-    """Whether something comes true; gives up when a slow machine would have done it."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 class Person:
     """A monitor on a terminal of 80 columns, and hands on its keys."""
 
@@ -99,7 +88,7 @@ class Person:
         self._raw = b""
 
     def sees(self, text: str) -> None:
-        assert seen(lambda: text in self.screen()), self.screen()
+        assert comes_true(lambda: text in self.screen()), self.screen()
 
     def screen(self) -> str:
         while select.select([self._master], [], [], 0)[0]:
@@ -122,7 +111,7 @@ class Person:
         os.close(self._master)
 
     def ends(self) -> int:
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE)
         self.screen_so_far = self.screen()
         assert termios.tcgetattr(self._slave)[3] == self.settings[3]
         return code
@@ -147,7 +136,7 @@ def test_a_person_at_the_keys(fake: Fake, folder: Path) -> None:
         person.types("\x14b")
         person.sees("115200 baud from here on")
         person.types("\x14c")
-        assert seen(lambda: fake.heard.endswith(b"\x03"))
+        assert comes_true(lambda: fake.heard.endswith(b"\x03"))
         person.types("\x1d")
 
         assert person.ends() == 0
@@ -159,7 +148,7 @@ def test_every_key_at_once_and_an_interrupt(fake: Fake) -> None:
     with Person("-p", fake.name, "--keys", "--eol", "lf", "--until", "never") as person:
         person.sees("reset it by hand")
         person.types("=\x1b[A\n")
-        assert seen(lambda: fake.heard == b"=\x1b[A\n")
+        assert comes_true(lambda: fake.heard == b"=\x1b[A\n")
         person.types("\x03")
 
         assert person.ends() == 130
@@ -181,7 +170,7 @@ def test_lines_of_a_pipe_are_sent_one_after_the_answer_to_the_other(fake: Fake) 
         input=b"one\r\ntwo\nthree",
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert (done.returncode, done.stderr) == (0, b"")

@@ -1,6 +1,6 @@
 """``imgtool flash`` of every sort of image, onto a flash of every size: what the board holds afterwards.
 
-By the ROM loader: the virtual chip interprets a stub instruction by instruction, and tests/devices has that.
+By the ROM loader: the virtual chip interprets a stub instruction by instruction, and tests/device has that.
 """
 
 from __future__ import annotations

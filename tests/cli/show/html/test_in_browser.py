@@ -20,7 +20,7 @@ import pytest
 from imgtool.cli.show.html.page import html_page
 from imgtool.operations.inspect.describe import Description, describe
 from tests.html_reading import Page
-from tests.support import IMAGES
+from tests.support import IMAGES, PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -72,7 +72,7 @@ def browse(tmp_path: Path) -> Browse:
         path = tmp_path / "page.html"
         path.write_text(page, encoding="utf-8")
         words = [program, *FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}", *flags, path.as_uri()]
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
     return run
 
