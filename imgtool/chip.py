@@ -6,7 +6,6 @@ ESP8266_NONOS_SDK, https://github.com/espressif/ESP8266_NONOS_SDK.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 __all__ = [
@@ -42,8 +41,7 @@ IROM_PLACE: Final = 0x1_0000
 NodeMCU's always.  The image for 0 ends before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlashSize:
+class FlashSize(NamedTuple):
     """One value of the size nibble, the upper half of image header byte 3.
 
     Attributes:

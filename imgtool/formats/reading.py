@@ -189,8 +189,7 @@ class Checksum:
         return self if self.cover is None else replace(self, cover=self.cover.moved(by))
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentInfo:
+class SegmentInfo(NamedTuple):
     """Where one segment of an image lies and loads.
 
     Attributes:
@@ -351,7 +350,7 @@ class Reading:
                 part,
                 offset=part.offset + by,
                 checksum=None if part.checksum is None else part.checksum.moved(by),
-                segments=tuple(replace(segment, offset=segment.offset + by) for segment in part.segments),
+                segments=tuple(segment._replace(offset=segment.offset + by) for segment in part.segments),
             )
             for part in self.parts
         )

@@ -18,7 +18,7 @@ from imgtool.operations.inspect.file_systems import with_files
 from tests.support import IMAGES
 
 PACKAGE: Final = Path(__file__).parents[2] / "imgtool"
-OTHER_FACTS: Final = {"device/port.py", "virtual/cpu/translate.py"}
+OTHER_FACTS: Final = {"device/port.py", "device/port_errors.py", "virtual/cpu/translate.py"}
 """Modules with facts of their own, on ports and on code."""
 
 

@@ -73,8 +73,7 @@ _LONGEST_TAIL: Final = 64  # a SHA-256, and some
 _LINE: Final = 16  # the checksum is the last byte of a line of this many bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Bytes and the address that the ROM copies them to."""
 
     address: int

@@ -14,7 +14,6 @@ from imgtool.chip import flash_size
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
-from imgtool.formats.registry import identify
 from imgtool.layout.fit import layout_for
 from imgtool.operations.assemble.extras import (
     FIRMWARE,
@@ -31,7 +30,7 @@ from imgtool.operations.assemble.joining import join, lay_out
 from imgtool.operations.assemble.layout_places import outside_layout
 from imgtool.operations.assemble.merge import check_in_flash, check_start, put_together
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
-from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in
+from imgtool.operations.assemble.places import judged, misplaced, place, start_in
 from imgtool.operations.inspect.describe import describe
 from imgtool.quantities import in_bytes
 
@@ -116,7 +115,8 @@ def fullimage(
     """
     flash = flash_size(size)
     ordered = lay_out(pieces)
-    said = check_start(ordered)
+    files = tuple(map(place, ordered))
+    said = check_start(files)
     data = join(ordered, ordered[-1].end, fill.ERASED)
     source = describe(data)
     check_layout_known(source, pieces[0].name)
@@ -124,7 +124,6 @@ def fullimage(
     table = table_of(source)
     irom_end = irom_end_of(source)
     layout = layout_for(flash, source.firmware, table, irom_end)
-    files = tuple(Placed(piece, identify(piece.data)) for piece in ordered)
     said += judged(misplaced(files, start_in(files)))
     said += judged(outside_layout(files, layout, source.firmware, irom_end))
     change = replace(header, size=None if keep_header else size)

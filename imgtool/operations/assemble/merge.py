@@ -16,15 +16,13 @@ from imgtool.formats import fill
 from imgtool.formats.images import aggregated, irom, version1
 from imgtool.formats.images.version1 import MAGIC
 from imgtool.formats.kinds import KINDS, Starter
-from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.registry import identify
-from imgtool.layout.fit import layout_for
 from imgtool.layout.nodemcu import lowest_protected
-from imgtool.operations.assemble.extras import check_layout_known, irom_end_of, table_of
 from imgtool.operations.assemble.joining import LARGEST_FLASH, join, lay_out
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
-from imgtool.operations.assemble.places import Placed, judged, misplaced, start_in, wants_layout
+from imgtool.operations.assemble.places import Placed, judged, misplaced, place, start_in, wants_layout
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
@@ -100,8 +98,9 @@ def merge(
     """
     ordered = lay_out(pieces)
     as_they_were = verbatim and not header.any
-    findings = _said_of(ordered) if as_they_were else check_start(ordered)
-    findings += _said_of_places(ordered, header, refuse=not as_they_were)
+    placed = tuple(map(place, ordered))
+    findings = _said_of(placed) if as_they_were else check_start(placed)
+    findings += _said_of_places(placed, header, refuse=not as_they_were)
     merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
     return replace(merged, findings=tuple(findings))
 
@@ -140,19 +139,18 @@ def put_together(
     return Merged(data, 0, tuple(ordered), fill_byte, ())
 
 
-def _said_of(pieces: Sequence[Piece]) -> list[Finding]:
+def _said_of(placed: Sequence[Placed]) -> list[Finding]:
     """What :func:`check_start` says of the pieces, a refusal as a warning."""
     try:
-        return check_start(pieces)
+        return check_start(placed)
     except ImgtoolError as problem:
         return [Finding(Severity.WARNING, "damaged", problem.phrase, problem.offset)]
 
 
-def _said_of_places(ordered: Sequence[Piece], header: HeaderChange, *, refuse: bool) -> list[Finding]:
+def _said_of_places(placed: Sequence[Placed], header: HeaderChange, *, refuse: bool) -> list[Finding]:
     """What speaks against the addresses, a refusal as a warning where the pieces are to stay as they were."""
-    placed = tuple(Placed(piece, identify(piece.data)) for piece in ordered)
     verdicts = misplaced(placed, start_in(placed))
-    certain, by_layout = _by_layout(placed, ordered, header)
+    certain, by_layout = _by_layout(placed, header)
     findings = judged(verdicts) if refuse else [_as_warning(verdict) for verdict in verdicts]
     if refuse and certain:
         return findings + judged(by_layout)
@@ -165,13 +163,18 @@ def _as_warning(verdict: Verdict) -> Finding:
     return Finding(Severity.WARNING, "misplaced", verdict.phrase, verdict.offset)
 
 
-def _by_layout(
-    placed: Sequence[Placed], ordered: Sequence[Piece], header: HeaderChange
-) -> tuple[bool, list[Verdict]]:
+def _by_layout(placed: Sequence[Placed], header: HeaderChange) -> tuple[bool, list[Verdict]]:
     """What the layout of the firmware says of the addresses, and whether the flash size in it is certain."""
+    ordered = [piece for piece, _ in placed]
     if ordered[0].address != 0 or not wants_layout(placed):
         return True, []
     # Most merges join a firmware and nothing beside it.
+    from imgtool.layout.fit import layout_for  # noqa: PLC0415
+    from imgtool.operations.assemble.extras import (  # noqa: PLC0415
+        check_layout_known,
+        irom_end_of,
+        table_of,
+    )
     from imgtool.operations.assemble.layout_places import outside_layout  # noqa: PLC0415
     from imgtool.operations.inspect.describe import describe  # noqa: PLC0415
 
@@ -193,8 +196,12 @@ def _by_layout(
     return certain, outside_layout(placed, layout, firmware.firmware, end)
 
 
-def image_at_start(piece: Piece) -> ImageScan | None:
+def image_at_start(piece: Piece, kind: FileKind) -> ImageScan | None:
     """The image at the start of a piece, whole and with a right checksum; None if it begins otherwise.
+
+    Args:
+        piece: The piece for address 0.
+        kind: What its bytes are: formats that write into a segment after its checksum was computed are known.
 
     Raises:
         FormatError: It begins with such an image, but is cut or damaged.
@@ -208,8 +215,7 @@ def image_at_start(piece: Piece) -> ImageScan | None:
     except FormatError as problem:
         raise problem.with_source(piece.name) from None
     check = found.checksum
-    # Formats that write into a segment after its checksum was computed are known to identify().
-    if check is not None and not check.ok and KINDS[identify(piece.data).kind].brings is not Starter.EBOOT:
+    if check is not None and not check.ok and KINDS[kind].brings is not Starter.EBOOT:
         raise FormatError(
             "the image checksum is wrong",
             source=piece.name,
@@ -220,7 +226,7 @@ def image_at_start(piece: Piece) -> ImageScan | None:
     return found
 
 
-def check_start(pieces: Sequence[Piece]) -> list[Finding]:
+def check_start(placed: Sequence[Placed]) -> list[Finding]:
     """Check the image at address 0 against the other pieces, which are in address order.
 
     Returns:
@@ -230,17 +236,18 @@ def check_start(pieces: Sequence[Piece]) -> list[Finding]:
         FormatError: The image is damaged, or its irom part is cut.
         LayoutError: It reaches into what a NodeMCU table keeps for the SDK.
     """
-    first = pieces[0]
+    pieces = [piece for piece, _ in placed]
+    first, what = placed[0]
     if first.address != 0:
         return (
             []
             if len(pieces) == 1
             else [_note("no-image", "no piece goes to address 0, where the chip boots from")]
         )
-    found = image_at_start(first)
+    found = image_at_start(first, what.kind)
     if found is None:
         return [_note("no-image", Phrase(first.name, " is no image that the boot ROM loads"))]
-    if KINDS[identify(first.data).kind].brings is not Starter.ROM:
+    if KINDS[what.kind].brings is not Starter.ROM:
         return []  # what stands behind a boot loader is of another build
     for offset in irom.OFFSETS:
         code = _bytes_from(pieces, offset)

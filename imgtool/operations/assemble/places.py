@@ -14,7 +14,6 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.images import irom
 from imgtool.formats.kinds import KINDS, Spot, Starter
 from imgtool.formats.reading import Finding, PartKind, Severity
-from imgtool.formats.regions import rtos_partitions
 from imgtool.formats.registry import identify
 from imgtool.phrase import Phrase
 
@@ -33,6 +32,7 @@ __all__ = [
     "judged",
     "may_be_in_region",
     "misplaced",
+    "place",
     "start_in",
     "start_on",
     "wants_layout",
@@ -42,6 +42,7 @@ _SLOTS: Final = (*irom.SLOTS, 0x10_1000)  # of Espressif's boot loader, by flash
 _WINDOW: Final = 0x10_0000  # flash is mapped one MiB at a time
 _IMAGE_HEADERS: Final = 0x10  # of a version-2 image, before its irom
 _RTOS_TABLE: Final = 0x8000
+_MAGICS: Final = (0xE9, 0xEA)  # of images
 _TABLE_MAGIC: Final = b"\xaa\x50"
 _LOOKS: Final = {
     Starter.SDK: _SLOTS,
@@ -115,7 +116,7 @@ def start_on(read: Callable[[int, int], bytes]) -> Start | None:
     is_table = read(_RTOS_TABLE, len(_TABLE_MAGIC)) == _TABLE_MAGIC
     table = read(_RTOS_TABLE, SECTOR) if is_table else b""
     # Of a long boot loader the first sector is no more than an image that is cut.
-    starter = Starter.RTOS if rtos_partitions.table_at(table, 0) is not None else row.brings
+    starter = row.brings if _applications(table) is None else Starter.RTOS
     half = row.first_half and starter is Starter.ROM
     return Start(starter, in_files=False, slots=_slots_of(starter, table), half=half)
 
@@ -125,12 +126,32 @@ def _slots_of(starter: Starter, table: bytes) -> tuple[int, ...] | None:
         return ()
     if starter in (Starter.SDK, Starter.EBOOT):
         return _LOOKS[starter]
-    rows = rtos_partitions.table_at(table, 0) if starter is Starter.RTOS else None
-    return (
-        None
-        if rows is None
-        else tuple(row.offset for row in rows.partitions if row.type == rtos_partitions.APP)
-    )
+    return _applications(table) if starter is Starter.RTOS else None
+
+
+def _applications(table: bytes) -> tuple[int, ...] | None:
+    """Where a partition table of the RTOS SDK has applications; None for what is no such table."""
+    if not table:
+        return None
+    from imgtool.formats.regions import rtos_partitions  # noqa: PLC0415 - most firmware has none
+
+    rows = rtos_partitions.table_at(table, 0)
+    if rows is None:
+        return None
+    return tuple(row.offset for row in rows.partitions if row.type == rtos_partitions.APP)
+
+
+def place(piece: Piece) -> Placed:
+    """A piece with what it is.
+
+    Code that is linked for where it stands is asked for no other format: most pieces behind address 0 are so.
+    """
+    may_be_code = piece.address in irom.OFFSETS and piece.data[0] not in _MAGICS
+    if may_be_code and _linked_irom(piece.data) == piece.address:
+        reading = irom.read(piece.data)
+        if reading is not None:
+            return Placed(piece, reading)
+    return Placed(piece, identify(piece.data))
 
 
 def misplaced(placed: Sequence[Placed], start: Start | None) -> list[Verdict]:

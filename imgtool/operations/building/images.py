@@ -243,9 +243,13 @@ def _about_table(files: tuple[BuiltFile, BuiltFile]) -> list[Finding]:
     image, code = files
     if irom_part.record_page(code.data, 0) is None:
         return []
-    from imgtool.operations.assemble.merge import check_start  # noqa: PLC0415 - most programs have no such table
+    # Most programs have no such table.
+    from imgtool.formats.registry import identify  # noqa: PLC0415
+    from imgtool.operations.assemble.merge import check_start  # noqa: PLC0415
+    from imgtool.operations.assemble.places import Placed  # noqa: PLC0415
 
-    said = check_start([Piece(file.address, file.data, file.suffix) for file in (image, code)])
+    pieces = [Piece(file.address, file.data, file.suffix) for file in (image, code)]
+    said = check_start([Placed(piece, identify(piece.data)) for piece in pieces])
     # Both are of this one build, whatever the statistics say.
     return [finding for finding in said if finding.code != "mixed-builds"]
 

@@ -175,26 +175,30 @@ def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:
     for piece, is_ in content.pieces:
         broken = next((f for f in is_.findings if f.severity is Severity.ERROR), None)
         if broken is not None and content.dump and piece.address == 0:
-            findings.append(_of_dump(piece, broken, force))
+            findings.append(_of_dump(piece, _kind_at_start(content), broken, force))
         elif broken is not None and not (is_.foreign and piece.address):  # what is no image may be data
             error = FormatError(broken.message, source=piece.name, offset=broken.offset)
             findings.append(waive(error, "damaged", force))
     if findings or content.main is None or content.start or content.dump:
         return findings
-    ordered = [piece for piece, _ in content.pieces]
     try:
         # That no image stands at 0 has been said.
-        return [finding for finding in check_start(ordered) if finding.code != "no-image"]
+        return [finding for finding in check_start(content.placed) if finding.code != "no-image"]
     except FormatError as error:
         return [waive(error, "damaged", force)]
     except LayoutError as error:
         return [waive(error, "fit", force)]
 
 
-def _of_dump(piece: Piece, broken: Finding, force: frozenset[str]) -> Finding:
+def _kind_at_start(content: FlashContent) -> FileKind:
+    """What the firmware at the start of a dump is, where that is known."""
+    return FileKind.UNKNOWN if content.first is None else content.first.kind
+
+
+def _of_dump(piece: Piece, kind: FileKind, broken: Finding, force: frozenset[str]) -> Finding:
     """Damage in an image of a whole flash: what the chip boots from must be whole, the rest is its own."""
     try:
-        image_at_start(piece)
+        image_at_start(piece, kind)
     except FormatError as error:
         return waive(error, "damaged", force)
     return Finding(Severity.WARNING, f"dump-{broken.code}", broken.message, broken.offset)

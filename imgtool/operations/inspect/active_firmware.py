@@ -15,7 +15,6 @@ from imgtool.chip import SECTOR
 from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import PartKind
-from imgtool.layout.generations import generation_of
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Firmware, Reading
@@ -41,7 +40,11 @@ def firmware_at_start(data: bytes, reading: Reading) -> Firmware | None:
     if named is None or named.version is None:
         # Nothing but marks of the SDK: the code may go on behind what looks like its end.
         return identify_firmware(data)
-    if named.sdk is None and generation_of(named).names_sdk:
+    if named.sdk is not None:
+        return named
+    from imgtool.layout.generations import generation_of  # noqa: PLC0415 - most firmware names its SDK there
+
+    if generation_of(named).names_sdk:
         whole = identify_firmware(data)
         return replace(named, sdk=None if whole is None else whole.sdk)
     return named
