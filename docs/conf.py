@@ -53,5 +53,7 @@ nitpick_ignore = [
     ("py:class", "imgtool.virtual.line.spec.Spec"),  # the virtual chip's own modules are not on the page
     ("py:class", "imgtool.device.host_ports.Group"),  # made by Machine's own default
     ("py:class", "PortProblem"),  # named by its words on the page on commands
+    ("py:class", "imgtool.device.port_errors.PortProblem"),
+    ("py:class", "imgtool.phrase.Phrase"),  # a text that knows its names
     ("py:class", "Whether nothing is wrong"),  # napoleon takes the words before a colon for a type
 ]

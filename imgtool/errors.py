@@ -75,8 +75,8 @@ class ImgtoolError(Exception):
     """Base of all errors that imgtool raises on purpose.
 
     Args:
-        message: What is wrong, as one sentence without a full stop; a :class:`Phrase` where a name is in it.
-        source: Name of the input at fault, such as a file name; a :class:`Phrase` if it is not all a name.
+        message: What is wrong, as one sentence without a full stop; a ``Phrase`` where a name is in it.
+        source: Name of the input at fault, such as a file name; a ``Phrase`` if it is not all a name.
         offset: Byte offset in that input.
         expected: What should have been there, in words or as a number.
         found: What is there instead.

@@ -264,8 +264,8 @@ class Part:
         checksum: Its check, where it has one.
         segments: Its segments, for images.
         note: A few words on its contents; for people, nothing goes by them.
-        value: Its contents as its format reads them, to be told by their class: :mod:`part_facts
-            <imgtool.formats.part_facts>` lists those.  None where there is nothing to read, or it cannot be.
+        value: Its contents as its format reads them, to be told by their class:
+            imgtool/formats/part_facts.py lists those.  None where there is nothing to read, or it cannot be.
             An offset in it counts from where its own format begins.
     """
 
@@ -285,7 +285,7 @@ class Part:
 
     @property
     def facts(self) -> Mapping[str, Fact]:
-        """The value as in JSON, by name; made for output, as programs go by :attr:`value`."""
+        """The value as in JSON, by name; made for output, as programs go by ``value``."""
         # Most runs print no facts, and nothing else needs to know all formats.
         rendered: Any = import_module("imgtool.formats.part_facts")
         facts: Mapping[str, Fact] = rendered.facts_of(self.value)

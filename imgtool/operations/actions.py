@@ -40,7 +40,7 @@ class Verb(Enum):
     """What an action does."""
 
     INSPECT = "inspect"
-    """Look at files: what they are, and whether they are whole."""
+    """Say of files what they are, and whether they are whole."""
     EXTRACT_FILES = "extract files"
     """Take the files out of the file systems of a dump."""
     SPLIT = "split"
@@ -166,7 +166,7 @@ class Cure(NamedTuple):
 
     Attributes:
         text: The sentence.
-        commands: The same actions as commands for a terminal; filled in by :mod:`imgtool.engine.cures`.
+        commands: The same actions as commands for a terminal; filled in by the engine.
         actions: What is to be done, in order.
     """
 

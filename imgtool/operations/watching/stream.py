@@ -63,7 +63,7 @@ class WatchText:
 
 @dataclass(frozen=True, slots=True)
 class WatchSpeed:
-    """Set the line to another speed, and say so with :meth:`Watch.speed_is`.
+    """Set the line to another speed, and say so with ``Watch.speed_is``.
 
     Attributes:
         at: When, s.
