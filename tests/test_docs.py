@@ -25,7 +25,7 @@ from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.registry import FORMATS
 from imgtool.operations.flashing.checks import CHECKS
 from imgtool.operations.proof.assumptions import ASSUMPTIONS
-from tests.support import IMAGES
+from tests.support import IMAGES, PATIENCE
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -90,6 +90,7 @@ def in_a_shell(commands: list[str], folder: Path) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
+        timeout=PATIENCE,
     )
     return done.stdout.split(END + "\n")[:-1]
 
