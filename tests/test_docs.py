@@ -26,7 +26,7 @@ from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.registry import FORMATS
 from imgtool.operations.flashing.waivers import CHECKS
 from imgtool.operations.proof.assumptions import ASSUMPTIONS
-from tests.support import IMAGES
+from tests.support import IMAGES, PATIENCE
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -91,6 +91,7 @@ def in_a_shell(commands: list[str], folder: Path) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
+        timeout=PATIENCE,
     )
     return done.stdout.split(END + "\n")[:-1]
 
