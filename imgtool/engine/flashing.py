@@ -94,7 +94,7 @@ class Board:
 
     def look_at(self, log: bytes) -> None:
         """Take what the chip said after its reset, or note that it says nothing."""
-        from imgtool.operations.explain.log import explain  # noqa: PLC0415 - only a boot needs its rules
+        from imgtool.engine.boot_logs import explain  # noqa: PLC0415 - only a boot needs its rules
 
         if log.strip():
             self.boot = explain(log)

@@ -109,6 +109,16 @@ def test_a_board_without_an_image_that_boots_is_good_whatever_it_says() -> None:
     assert is_good(board, PortError("no")) is False
 
 
+def test_what_a_board_says_has_cures_with_commands() -> None:
+    board = Board("COM3")
+    board.look_at(INIT_DATA)
+
+    assert board.boot is not None
+    commands = [command for cure in board.boot.cures for command in cure.commands]
+    assert commands
+    assert all(command.startswith("imgtool ") for command in commands)
+
+
 def test_a_board_that_says_nothing() -> None:
     board = Board("COM3")
     board.look_at(b"\r\n")
