@@ -116,6 +116,26 @@ def test_circles_are_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
 
 
+def test_no_module_imports_itself_through_others() -> None:
+    assert circles(arrows_between_modules()) == []
+
+
+def test_no_folder_imports_itself_through_others() -> None:
+    """Folders as a whole; in one that holds folders, such as formats, each module stands for itself."""
+    holders = {folder.parent for folder in FOLDERS}
+
+    def folder_of(module: str) -> str:
+        path = MODULES[module]
+        return module if path.name == "__init__.py" or path.parent in holders else module.rpartition(".")[0]
+
+    arrows: dict[str, set[str]] = {}
+    for module, others in arrows_between_modules().items():
+        folder = folder_of(module)
+        arrows.setdefault(folder, set()).update({folder_of(other) for other in others} - {folder})
+
+    assert circles(arrows) == []
+
+
 def test_the_map_of_modules_is_made_from_their_docstrings() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "docs" / "module_map.py", "--check"],

@@ -10,10 +10,13 @@ from typing import Final
 
 from imgtool.errors import FormatError
 
-__all__ = ["ERASED", "expect", "is_fill", "padded", "run_end", "run_start"]
+__all__ = ["ERASED", "LEAST_ERASED", "expect", "is_fill", "padded", "run_end", "run_start"]
 
 ERASED: Final = 0xFF
 """What an erased flash cell reads as."""
+
+LEAST_ERASED: Final = 0x1_0000
+"""Bytes of erased flash behind a firmware that no build pads with."""
 
 _CHUNK: Final = 1 << 14
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
+from imgtool.formats import fill
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.registry import identify
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
     from imgtool.operations.inspect.flash_state import FlashState
 
-__all__ = ["LEAST_ERASED", "Description", "describe", "described"]
-
-LEAST_ERASED: Final = 0x1_0000
-"""Bytes of erased flash behind a firmware that no build pads with."""
+__all__ = ["Description", "describe", "described"]
 
 _IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
@@ -112,7 +110,7 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
 def _has_erased_sector(data: bytes) -> bool:
     """Whether an erased sector lies where firmware runs from, as in a flash that was read in part."""
     if len(data) % SECTOR:  # then it takes more to be no image
-        return data.find(b"\xff" * LEAST_ERASED, IROM_PLACE) >= 0
+        return data.find(b"\xff" * fill.LEAST_ERASED, IROM_PLACE) >= 0
     erased = b"\xff" * SECTOR
     starts = range(IROM_PLACE, len(data), SECTOR)
     return any(data[at] == erased[0] and data.startswith(erased, at) for at in starts)

@@ -20,7 +20,6 @@ from imgtool.layout.fit import kept_regions
 from imgtool.layout.generations import ARDUINO, generation, generation_of
 from imgtool.layout.nodemcu import resolve, table_regions
 from imgtool.layout.regions import Region, rtos_regions
-from imgtool.operations.inspect.describe import LEAST_ERASED
 from imgtool.operations.inspect.sdk_sectors import rf_cal_state
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyP
 
 def _ends_erased(data: bytes) -> bool:
     """Whether a file ends as dumps do and builds do not: at a sector, with much erased flash."""
-    start = max(0, len(data) - LEAST_ERASED)
+    start = max(0, len(data) - fill.LEAST_ERASED)
     return len(data) % SECTOR == 0 and fill.is_fill(data, start, len(data))
 
 
@@ -188,11 +187,11 @@ def goes_on(data: bytes, reading: Reading) -> bool:
         return known_end < len(data)
     _, start = head_of(reading)
     if len(data) % SECTOR:  # code of any length may hold an erased sector, a dump cut anywhere holds more
-        return data.find(bytes([fill.ERASED]) * LEAST_ERASED, start) >= 0
+        return data.find(bytes([fill.ERASED]) * fill.LEAST_ERASED, start) >= 0
     first = -(-start // SECTOR) * SECTOR
     blank = next((at for at in range(first, len(data), SECTOR) if _is_blank_sector(data, at)), len(data))
     end = fill.run_end(data, blank, len(data))
-    return end < len(data) or end - blank >= LEAST_ERASED
+    return end < len(data) or end - blank >= fill.LEAST_ERASED
 
 
 def _is_blank_sector(data: bytes, offset: int) -> bool:
