@@ -7,7 +7,9 @@ names, and circles between modules, imports for type checkers and imports inside
 from __future__ import annotations
 
 import ast
+import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -145,6 +147,33 @@ def test_the_map_of_modules_is_made_from_their_docstrings() -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, "")
+
+
+ARCHITECTURE: Final = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+NAMED_TESTS: Final = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", ARCHITECTURE)))
+GLOSSARY: Final = re.findall(r"^\|[^|]+\|[^|]+\| `(imgtool(?:\.\w+)+)` \|$", ARCHITECTURE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("file", "test"), NAMED_TESTS)
+def test_the_tests_that_the_page_names_are_there(file: str, test: str) -> None:
+    if "NAME" in file:
+        return  # of a format to come
+
+    source = (ROOT / file).read_text(encoding="utf-8")
+    assert not test or f"def {test}(" in source
+
+
+@pytest.mark.parametrize("name", GLOSSARY)
+def test_the_names_of_the_glossary_are_those_of_the_code(name: str) -> None:
+    home, _, inner = name.rpartition(".")
+    module = importlib.import_module(name if name in MODULES else home)
+
+    assert name in MODULES or hasattr(module, inner)
+
+
+def test_the_glossary_is_read() -> None:
+    assert len(GLOSSARY) > 20
+    assert len(NAMED_TESTS) > 10
 
 
 @pytest.mark.skipif(GIT is None, reason="not installed: git")
