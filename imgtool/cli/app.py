@@ -151,7 +151,7 @@ def main(arguments: list[str] | None = None) -> None:
         from imgtool.engine.verdicts import exit_code_of
 
         # Among events an error is one more line.
-        hint = _with_command(hint_for(error), error, words)
+        hint = _with_command(hint_for(error, _command_of(words)), error, words)
         _report(error, hint, as_json=as_json, line="--events" in words)
         code = exit_code_of(error)
     except BrokenPipeError:
@@ -201,6 +201,12 @@ def _run(words: list[str]) -> int:
         message = cast("typer.BadParameter", error).format_message().rstrip(".")
         raise UsageError(Phrase.quoting(message, words)) from None
     return code if isinstance(code, int) else 0
+
+
+def _command_of(words: Sequence[str]) -> str:
+    """The command that was given, by its own name; empty for none."""
+    name = words[0].replace("_", "-") if words else ""
+    return ALIASES.get(name, name)
 
 
 def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:

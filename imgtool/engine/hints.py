@@ -48,6 +48,7 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
 }
 """What to do about each class of errors, where nothing more is known."""
 
+_WAIVING: Final = "flash"
 _SHOWN_SECTORS: Final = 8
 _SILENT: Final = (
     "in this order: 1. hold GPIO0 low (button FLASH) while you reset the board, and run the command again;"
@@ -66,7 +67,7 @@ INSTEAD: Final = {
     "damaged": "build or load the file again",
     "fit": "a smaller build fits, or a larger flash",
     "mode": "build it with the mode that is expected",
-    "place": "imgtool flash ADDR FILE, or @lfs, @spiffs or @init-data before FILE, says where it goes",
+    "place": "an address before FILE says where it goes: docs/formats/kinds.md has the places",
     "sector": "a stub reads the flash: see --stub",
     "size": "build it with the size that is expected",
 }
@@ -94,18 +95,23 @@ _CURES_OF_PORTS: Final[dict[type[PortError], str]] = {
 }
 
 
-def hint_for(error: ImgtoolError) -> str:
-    """What to do about an error: what was noted on it and a cure for its cause, or the hint for its class."""
+def hint_for(error: ImgtoolError, command: str = _WAIVING) -> str:
+    """What to do about an error: what was noted on it and a cure for its cause, or the hint for its class.
+
+    Args:
+        error: What went wrong.
+        command: The command that was given: only ``flash`` goes on in spite of a check.
+    """
     if isinstance(error, UsageError) and error.hint is not None:
         return error.hint
     if error.check == "repair":
         return "imgtool inspect FILE shows its checks; imgtool patch --repair makes them right"
-    words = [*getattr(error, "__notes__", ()), _cure_of(error)]
+    words = [*getattr(error, "__notes__", ()), _cure_of(error, command)]
     own = Phrase.joined("; ", [word for word in words if word])
     return own or next(HINTS[kind] for kind in type(error).__mro__ if kind in HINTS)
 
 
-def _cure_of(error: ImgtoolError) -> str | None:
+def _cure_of(error: ImgtoolError, command: str) -> str | None:
     """The cure for the cause of an error, None where there is none of its own."""
     if isinstance(error, VerifyError):
         return _cure_of_bytes(error)
@@ -116,7 +122,10 @@ def _cure_of(error: ImgtoolError) -> str | None:
         return next((_CURES_OF_CHIPS[kind] for kind in kinds if kind in _CURES_OF_CHIPS), None)
     if error.check not in INSTEAD:
         return None
-    return f"{INSTEAD[error.check]}; --force {error.check} of imgtool flash writes all the same"
+    instead = INSTEAD[error.check]
+    if command != _WAIVING:
+        return instead
+    return f"{instead}; --force {error.check} of imgtool flash writes all the same"
 
 
 def _cure_of_bytes(error: VerifyError) -> str:

@@ -181,6 +181,13 @@ def test_every_check_that_can_be_waived_has_a_cure_that_does_not_waive_it(check:
     assert waived == f"--force {check} of imgtool flash writes all the same"
 
 
+def test_only_flash_is_told_to_go_on_in_spite_of_a_check() -> None:
+    error = LayoutError("no", check="place")
+
+    assert "--force" in hint_for(error, "flash")
+    assert "--force" not in hint_for(error, "merge")
+
+
 def test_the_checks_have_one_home() -> None:
     assert set(hints.INSTEAD) == set(CHECKS)
     assert (*CHECKS, PROTECTION) == CHECKS_OF_OPTION
