@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import flash_size
-from imgtool.errors import LayoutError
+from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout.fit import layout_for
@@ -120,6 +120,7 @@ def fullimage(
     data = join(ordered, ordered[-1].end, fill.ERASED)
     source = describe(data)
     check_layout_known(source, pieces[0].name)
+    irom_start = _irom_start(source, pieces[0].name)
     _check_header(source, flash, keep=keep_header)
     table = table_of(source)
     irom_end = irom_end_of(source)
@@ -127,7 +128,7 @@ def fullimage(
     said += judged(misplaced(files, start_in(files)))
     said += judged(outside_layout(files, layout, source.firmware, irom_end))
     change = replace(header, size=None if keep_header else size)
-    kept = _kept_parts(data, source, pieces, layout)
+    kept = _kept_parts(data, source, pieces, layout, irom_start)
     firmware = put_together(kept, header=change)
     added = [
         *place_init_data(extras.init_data, layout, data, source),
@@ -167,14 +168,33 @@ def _check_header(source: Description, flash: FlashSize, *, keep: bool) -> None:
         )
 
 
+def _irom_start(source: Description, name: str | None) -> int:
+    """The flash address of irom, or of the settings page in front of it.
+
+    Raises:
+        FormatError: The image of a flash holds no firmware, or only the half for 0x00000.
+    """
+    starts = [part.offset for part in source.parts if part.kind in FIRMWARE[1:]]
+    if starts:
+        return min(starts)
+    half = any(part.kind is PartKind.IMAGE_V1 for part in source.parts)
+    raise FormatError(
+        "this flash holds only the image for 0x00000; the irom part (0x10000.bin) is missing"
+        if half
+        else "this flash holds no firmware",
+        source=name,
+        expected="an image at 0 and its irom part",
+        found=str(source.kind),
+    )
+
+
 def _kept_parts(
-    data: bytes, source: Description, pieces: Sequence[Piece], layout: FlashLayout
+    data: bytes, source: Description, pieces: Sequence[Piece], layout: FlashLayout, irom_start: int
 ) -> list[Piece]:
     """The parts of the input that go into the image, named after the inputs that they come from."""
     kept: list[Piece] = []
     borders = {region.start for region in layout.regions if region.kind in _HELD}
     in_flash = source.kind is FileKind.FLASH_DUMP
-    irom_start = next(part.offset for part in source.parts if part.kind in FIRMWARE[1:])
     for part in source.parts:
         # Fill is kept where it may be somebody's: in a flash, behind the firmware.
         dropped = part.kind is PartKind.GAP and not (in_flash and part.offset > irom_start)

@@ -180,6 +180,20 @@ def test_only_the_image_for_0() -> None:
         fullimage(pair("sample")[:1], "4MB")
 
 
+def test_a_flash_without_firmware() -> None:
+    with pytest.raises(FormatError, match="this flash holds no firmware") as caught:
+        fullimage(whole("wiped.bin", IMAGES["dumps/wiped-1m.bin"]), "1MB")
+
+    assert caught.value.source == "wiped.bin"
+
+
+def test_a_flash_with_only_the_image_for_0() -> None:
+    boot, wiped = IMAGES["sample/0x00000.bin"], IMAGES["dumps/wiped-1m.bin"]
+
+    with pytest.raises(FormatError, match=r"the irom part \(0x10000.bin\) is missing"):
+        fullimage(whole("half.bin", boot + wiped[len(boot) :]), "1MB")
+
+
 @pytest.mark.parametrize("name", ["v2/user1.bin", "blank.bin", "spiffs/linear.bin", "init-data/v05.bin"])
 def test_what_has_no_layout_that_imgtool_knows(name: str) -> None:
     assert "imgtool knows no flash layout" in str(refusal(whole(name, IMAGES[name]), "4MB"))
