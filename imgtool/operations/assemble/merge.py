@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.places import Verdict
 
 __all__ = [
-    "KEEP",
-    "HeaderChange",
     "Merged",
-    "Piece",
     "check_in_flash",
     "check_start",
     "header_cover",

@@ -152,7 +152,7 @@ def patch(
         read_content,
     )
     from imgtool.errors import ImgtoolError
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.patch.steps import Changes
     from imgtool.operations.patch.steps import patch as make
 
