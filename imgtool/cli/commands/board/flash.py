@@ -297,14 +297,14 @@ class _BoardsRun:
         session, done = board.session, board.transfer
         self.log.add(
             LogRow(
-                datetime.now().astimezone().isoformat(timespec="seconds"),
-                board.port,
-                session.chip.mac if session else "",
-                session.flash.id.hex() if session else "",
-                done.sha256 if done else "",
-                done.stub if done else "",
-                done.verified if done else "",
-                result_words(board, error),
+                time=datetime.now().astimezone().isoformat(timespec="seconds"),
+                port=board.port,
+                mac=session.chip.mac if session else "",
+                flash_id=session.flash.id.hex() if session else "",
+                sha256=done.sha256 if done else "",
+                stub=done.stub if done else "",
+                verified=done.verified if done else "",
+                result=result_words(board, error),
             )
         )
 
