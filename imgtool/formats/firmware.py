@@ -1,8 +1,7 @@
 """Which firmware a file holds, by the strings in it: banners, versions, marks of well-known applications.
 
-Strings can only name a firmware; whether it is whole is for the checks to say.
-Banner grammar of each NodeMCU generation: docs/formats/aggregated.md; strings of Arduino applications:
-docs/formats/arduino.md.
+Strings can only name a firmware; whether it is whole is for the checks to say.  Banner grammar of each
+NodeMCU generation: docs/formats/aggregated.md; strings of Arduino applications: docs/formats/arduino.md.
 """
 
 from __future__ import annotations

@@ -37,8 +37,7 @@ class Frame(NamedTuple):
         file: Source file, as the compiler was called with it.
         line: Line in it.
         called: Whether the instruction in front of it is a call, as for an address that a call returns to;
-            None where
-            no program tells.
+            None where no program tells.
     """
 
     source: str
