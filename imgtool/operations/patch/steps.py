@@ -3,7 +3,7 @@
 Header fields, init-data fields, NodeMCU's partition table, an LFS or file-system image at its place, and
 bytes at any address.  After a change every check that covers it is computed anew, and the result is read
 again: a change that would leave another kind of file, or a new error in it, is refused.  Not conversion:
-build/images.py and assemble/merge.py make images.
+building/images.py and assemble/merge.py make images.
 """
 
 from __future__ import annotations
