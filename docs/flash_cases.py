@@ -31,7 +31,7 @@ from fixtures.blocks import (
 )
 from fixtures.nodemcu import V05
 from imgtool.operations.assemble.fullimage import fullimage
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FLASH: Final = 0x40_0000

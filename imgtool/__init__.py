@@ -125,16 +125,16 @@ if TYPE_CHECKING:
         fullimage as fullimage,
     )
     from imgtool.operations.assemble.merge import (
-        HeaderChange as HeaderChange,
-    )
-    from imgtool.operations.assemble.merge import (
         Merged as Merged,
     )
     from imgtool.operations.assemble.merge import (
-        Piece as Piece,
-    )
-    from imgtool.operations.assemble.merge import (
         merge as merge,
+    )
+    from imgtool.operations.assemble.pieces import (
+        HeaderChange as HeaderChange,
+    )
+    from imgtool.operations.assemble.pieces import (
+        Piece as Piece,
     )
     from imgtool.operations.building.images import (
         Built as Built,
@@ -363,7 +363,8 @@ _HOMES: Final = {
         "Wrapper",
     ),
     "imgtool.operations.building.memory_use": ("MemoryUse", "SectionUse"),
-    "imgtool.operations.assemble.merge": ("HeaderChange", "Merged", "Piece", "merge"),
+    "imgtool.operations.assemble.merge": ("Merged", "merge"),
+    "imgtool.operations.assemble.pieces": ("HeaderChange", "Piece"),
     "imgtool.operations.patch.edits": ("Difference", "Edit"),
     "imgtool.operations.patch.steps": ("Changes", "Patched", "Write", "patch"),
     "imgtool.operations.patch.table": ("TableChange",),

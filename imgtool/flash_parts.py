@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["FLASH_PARTS", "FlashPart", "default_part", "flash_part"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlashPart:
     """An SPI NOR flash that is seen on ESP8266 modules.
 
@@ -51,12 +51,32 @@ _BP_TB_SEC: Final = 0x7C
 def _w25q(name: str, vendor: str, jedec: str, size: int, cite: str) -> FlashPart:
     """A part whose status registers are laid out as Winbond's: QE is S9."""
     registers = 3 if size >= 2 * _MEGA else 2
-    return FlashPart(name, vendor, bytes.fromhex(jedec), size, True, registers, _BP_TB_SEC, 9, cite)
+    return FlashPart(
+        name=name,
+        vendor=vendor,
+        id=bytes.fromhex(jedec),
+        bytes=size,
+        sfdp=True,
+        status_registers=registers,
+        protection=_BP_TB_SEC,
+        quad_enable=9,
+        cite=cite,
+    )
 
 
 def _single(name: str, vendor: str, jedec: str, size: int, *, sfdp: bool, qe: int | None) -> FlashPart:
     """A part with one status register; a BP3 that it may have is not in the table."""
-    return FlashPart(name, vendor, bytes.fromhex(jedec), size, sfdp, 1, _BP, qe, _FLASHROM)
+    return FlashPart(
+        name=name,
+        vendor=vendor,
+        id=bytes.fromhex(jedec),
+        bytes=size,
+        sfdp=sfdp,
+        status_registers=1,
+        protection=_BP,
+        quad_enable=qe,
+        cite=_FLASHROM,
+    )
 
 
 # IDs are from the document that each row names.  The QE bits are those of ESP-IDF's table of flash chips,

@@ -228,7 +228,9 @@ SENSIBLE_TABLES: Final = st.lists(st.integers(1, 64), min_size=1, max_size=8).ma
 # --- other files -----------------------------------------------------------------------------------
 
 RBOOT_CONFIGS: Final = st.builds(
-    lambda roms, stored: RbootConfig(1, 2, 3, len(roms), tuple(roms), stored),
+    lambda roms, stored: RbootConfig(
+        mode=1, current_rom=2, gpio_rom=3, count=len(roms), roms=tuple(roms), stored_checksum=stored
+    ),
     st.lists(WORD, min_size=4, max_size=9),
     st.sampled_from([None, 0x55]),
 )

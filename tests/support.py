@@ -15,7 +15,7 @@ from fixtures import make
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, Record, RecordPage
 from imgtool.operations.assemble.extras import InitDataSource
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.plan import FlashRequest, Target, plan_flash
 
 if TYPE_CHECKING:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,24 @@ FOLDERS: Final = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
 MODULES: Final = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
+}
+# The changelog speaks of what was.
+PAGES: Final = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {ROOT / "CHANGELOG.md"})
+SOURCES: Final = sorted(
+    path for folder in ("docs", "fixtures", "imgtool", "tests") for path in (ROOT / folder).rglob("*.py")
+)
+MENTIONED: Final = re.compile(r"(?<![\w./<{-])((?:[\w.-]+/)*(?!__)[a-z_][a-z0-9_]*\.py)\b")
+HOMES: Final = {home for path in SOURCES for home in path.parents if home.is_relative_to(ROOT)}
+NAMING_COMMENT: Final = re.compile(r"#.*(?:\.py\b|imgtool\.)")
+MAP: Final = re.compile(r"<!-- made by docs/module_map\.py: begin -->.*?<!-- end -->", re.DOTALL)
+DOTTED: Final = re.compile(r"(?<![\w./-])imgtool(?:\.[A-Za-z_]\w*)+")
+# Sources of formats that other projects publish, by the last part of their names.
+OF_OTHERS: Final = {
+    "gen_appbin.py": "Espressif's NONOS SDK: makes version-2 images",
+    "gen_esp32part.py": "Espressif's RTOS SDK: makes partition tables",
+    "elf2bin.py": "the Arduino core: makes images",
+    "makeimg.py": "MicroPython: makes images",
+    "inisetup.py": "MicroPython: makes the file system at the first boot",
 }
 GIT: Final = shutil.which("git")
 MOST_MODULES: Final = 20
@@ -136,6 +156,75 @@ def test_no_folder_imports_itself_through_others() -> None:
         arrows.setdefault(folder, set()).update({folder_of(other) for other in others} - {folder})
 
     assert circles(arrows) == []
+
+
+def prose(path: Path) -> str:
+    """The docstrings and comments of a module; a page but for the map, which is made from the modules."""
+    if path.suffix == ".md":
+        return MAP.sub("", path.read_text(encoding="utf-8"))
+    makers = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    words = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, makers)]
+    if NAMING_COMMENT.search(path.read_text(encoding="utf-8")):  # few have one, and this is slow
+        with path.open("rb") as source:
+            tokens = tokenize.tokenize(source.readline)
+            words += [token.string for token in tokens if token.type == tokenize.COMMENT]
+    return "\n".join(words)
+
+
+def missing_modules(text: str, path: Path) -> Iterator[str]:
+    """The modules that the text of a file names and that are not there.
+
+    A module names its neighbours, and what can be seen from the folders above.  A page says in its own words
+    where a module is: there is one of that name.
+    """
+    above = [folder for folder in path.parents if folder.is_relative_to(ROOT)]
+    homes = HOMES if path.suffix == ".md" else [*above, PACKAGE]
+    for name in MENTIONED.findall(text):
+        if name.rpartition("/")[2] not in OF_OTHERS and not any((home / name).is_file() for home in homes):
+            yield name
+
+
+def sets_itself(kind: type, attribute: str) -> bool:
+    return attribute in kind.__annotations__ or f"self.{attribute}" in inspect.getsource(kind)
+
+
+def missing_objects(text: str) -> Iterator[str]:
+    """The dotted names under the package that lead to nothing."""
+    for name in DOTTED.findall(text):
+        module, _, rest = name, "", ""
+        while module not in MODULES:
+            module, _, last = module.rpartition(".")
+            rest = f"{last}.{rest}"
+        value: object = importlib.import_module(module) if rest else None
+        for part in filter(None, rest.split(".")):
+            if not hasattr(value, part) and not (isinstance(value, type) and sets_itself(value, part)):
+                yield name
+                break
+            value = getattr(value, part, None)
+
+
+def test_missing_modules_are_found() -> None:
+    text = "imgtool/cli/app.py, `gone.py`, run/boards.py, `makeimg.py`, imgtool/layout.py, reset.py, https://a/c.py"
+
+    assert list(missing_modules(text, PACKAGE / "cli" / "input" / "files.py")) == [
+        "gone.py",
+        "imgtool/layout.py",
+        "reset.py",
+    ]
+    assert list(missing_modules(text, ROOT / "docs" / "index.md")) == ["gone.py", "imgtool/layout.py"]
+    assert list(missing_objects("imgtool.describe, imgtool.chip.MAGIC, :mod:`imgtool.cli.render`")) == [
+        "imgtool.chip.MAGIC",
+        "imgtool.cli.render",
+    ]
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *PAGES], ids=names([*SOURCES, *PAGES]))
+def test_every_module_that_a_text_names_is_there(path: Path) -> None:
+    text = prose(path)
+
+    assert list(missing_modules(text, path)) == []
+    assert list(missing_objects(text)) == []
 
 
 def test_the_map_of_modules_is_made_from_their_docstrings() -> None:

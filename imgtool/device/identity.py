@@ -37,7 +37,7 @@ _EMBEDDED: Final[dict[tuple[int, ...], int]] = {
 _PREFIXES: Final = {0: b"\x18\xfe\x34", 1: b"\xac\xd0\x74"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChipIdentity:
     """A chip as its efuses describe it.
 
@@ -108,13 +108,13 @@ def identity_of(words: list[int], uart_hz: int) -> ChipIdentity:
     # 52 MHz and 80 MHz lie far apart, and the divider is within 1 % of either.
     crystal = 40 if uart_hz > 66_000_000 else 26  # noqa: PLR2004 - the middle
     return ChipIdentity(
-        _model(size, embedded=embedded, hot=hot),
-        mac,
-        first >> 24 | (second & 0xFF_FFFF) << 8,
-        embedded,
-        size,
-        hot,
-        crystal,
+        model=_model(size, embedded=embedded, hot=hot),
+        mac_bytes=mac,
+        chip_id=first >> 24 | (second & 0xFF_FFFF) << 8,
+        embedded=embedded,
+        embedded_bytes=size,
+        high_temperature=hot,
+        crystal_mhz=crystal,
     )
 
 

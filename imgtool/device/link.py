@@ -100,7 +100,7 @@ class Link:
         over = False
         while not self._frames:
             if over or read > _MOST_NOISE + expected:
-                raise LineError("the chip does not answer", expected="an answer", found=_heard(read))
+                raise LineError("the chip does not answer", expected="an answer", found=_amount(read))
             # A busy machine may have stopped this process until now: what came meanwhile is read first.
             over = self._clock.monotonic() >= deadline
             # The port waits for all of what it is asked for, so no more than what must still come.
@@ -121,12 +121,12 @@ class Link:
     def listen(self, seconds: float) -> bytes:
         """All that comes in a time, frames or not."""
         deadline = self._clock.monotonic() + seconds
-        heard = bytearray()
+        received = bytearray()
         over = False
         while not over:
             over = self._clock.monotonic() >= deadline
-            heard += self._read(_LISTEN)
-        return bytes(heard)
+            received += self._read(_LISTEN)
+        return bytes(received)
 
     def request(self, request: Request) -> Reply:
         """Send a request and wait for its answer.
@@ -231,5 +231,5 @@ class Link:
         return self.request(protocol.read_register(address)).value
 
 
-def _heard(count: int) -> str:
+def _amount(count: int) -> str:
     return "silence" if count == 0 else f"{count:,} bytes without meaning"

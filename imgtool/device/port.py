@@ -477,7 +477,7 @@ def lost(name: str, error: BaseException) -> LostPortError:
 # Ports that are there.
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PortInfo:
     """A port that is there.
 

@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 _SHOWN_MESSAGES: Final = 8
-# Told by other rows of the table.
-_TOLD: Final = ("rf-byte",)
+# They have rows of their own in the table.
+_IN_OWN_ROWS: Final = ("rf-byte",)
 _MEANINGS: Final = {
     "epc1": "where it happened",
     "pc": "where it happened",
@@ -132,8 +132,8 @@ def boot_rows(boot: Boot, *, numbered: bool) -> Iterator[tuple[str, str]]:
     if boot.rf_cal is not None:
         size = f"that of {boot.rf_cal.flash_size}" if boot.rf_cal.flash_size else "the vendor's own place"
         yield "RF-cal", f"sector {boot.rf_cal.sector}, {size}"
-    told = [message for message in boot.messages if message.kind not in _TOLD]
-    for message in told[:_SHOWN_MESSAGES]:
+    others = [message for message in boot.messages if message.kind not in _IN_OWN_ROWS]
+    for message in others[:_SHOWN_MESSAGES]:
         yield (f"line {message.line}" if numbered else "message"), message.text
     for line, words in boot.firmware:
         yield (f"line {line}" if numbered else "firmware"), words

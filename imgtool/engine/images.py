@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from imgtool.formats.reading import Checksum, Finding
     from imgtool.operations.assemble.fullimage import FullImage
-    from imgtool.operations.assemble.merge import Merged, Piece
+    from imgtool.operations.assemble.merge import Merged
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.building.images import Built, BuiltSegment
     from imgtool.operations.building.memory_use import MemoryUse
     from imgtool.operations.extract.split import Split

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.engine.spelling import Names
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.flashing.draft import FlashRequest
     from imgtool.operations.upgrade.side import OldFlash
     from imgtool.operations.upgrade.values import FirmwareAdvice

@@ -17,7 +17,7 @@ from imgtool.operations.flashing.transfer import read_flash, verify
 
 if TYPE_CHECKING:
     from imgtool.device.session import Session
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.flashing.transfer import Mismatch
 
 __all__ = ["SectorDifference", "VerifyResult", "judged", "verify_document"]

@@ -1,8 +1,7 @@
 """Which firmware a file holds, by the strings in it: banners, versions, marks of well-known applications.
 
-Strings can only name a firmware; whether it is whole is for the checks to say.
-Banner grammar of each NodeMCU generation: docs/formats/aggregated.md; strings of Arduino applications:
-docs/formats/arduino.md.
+Strings can only name a firmware; whether it is whole is for the checks to say.  Banner grammar of each
+NodeMCU generation: docs/formats/aggregated.md; strings of Arduino applications: docs/formats/arduino.md.
 """
 
 from __future__ import annotations
@@ -186,13 +185,13 @@ def _nodemcu(banner: bytes, sdk: str | None) -> Firmware | None:
         # The cloud builder's banner replaces the version number; NodeMCU's releases carry the SDK's.
         version = (sdk or "").split("(", maxsplit=1)[0]
     return Firmware(
-        "NodeMCU",
-        version or None,
-        sdk,
-        None if build is None else _text(build[1]),
-        _text(lua[1]),
-        None if builder is None else _text(builder[1]),
-        {_text(name): _text(value) for name, value in re.findall(_FIELD, b"\n" + banner)},
+        name="NodeMCU",
+        version=version or None,
+        sdk=sdk,
+        build=None if build is None else _text(build[1]),
+        lua=_text(lua[1]),
+        builder=None if builder is None else _text(builder[1]),
+        details={_text(name): _text(value) for name, value in re.findall(_FIELD, b"\n" + banner)},
     )
 
 

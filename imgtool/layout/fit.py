@@ -116,10 +116,10 @@ def size_findings(flash: FlashSize, firmware: Firmware | None) -> tuple[Finding,
     """What is uncertain about a firmware on a flash size."""
     row = generation_of(firmware)
     others = None if flash.code in row.sizes.codes else row.sizes.others
-    return tuple(_said(each, firmware, flash) for each in (others, row.uncertain) if each is not None)
+    return tuple(_finding(each, firmware, flash) for each in (others, row.uncertain) if each is not None)
 
 
-def _said(what: Uncertainty, firmware: Firmware | None, flash: FlashSize) -> Finding:
+def _finding(what: Uncertainty, firmware: Firmware | None, flash: FlashSize) -> Finding:
     return Finding(Severity.WARNING, what.code, what.words.format(name=_name(firmware), size=flash.name))
 
 

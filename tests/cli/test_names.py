@@ -177,8 +177,27 @@ LONG_PORT: Final = "/dev/serial/by-id/usb-Silicon_Labs_CP2102 USB to UART Bridge
 def test_a_port_is_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     broken = BusyPortError("in use by picocom (pid 812)", source=LONG_PORT)
     found = [
-        PortInfo(LONG_PORT, "CP2102", "cp210x", 0x10C4, 0xEA60, None, None, likely=True, failure=broken),
-        PortInfo("/dev/ttyUSB1", "CH340", "ch341-uart", 0x1A86, 0x7523, None, None, likely=True),
+        PortInfo(
+            path=LONG_PORT,
+            adapter="CP2102",
+            driver="cp210x",
+            vid=0x10C4,
+            pid=0xEA60,
+            serial_number=None,
+            product=None,
+            likely=True,
+            failure=broken,
+        ),
+        PortInfo(
+            path="/dev/ttyUSB1",
+            adapter="CH340",
+            driver="ch341-uart",
+            vid=0x1A86,
+            pid=0x7523,
+            serial_number=None,
+            product=None,
+            likely=True,
+        ),
     ]
     monkeypatch.setattr(port, "list_ports", lambda: tuple(found))
     list_the_ports()
@@ -266,7 +285,16 @@ def test_the_place_in_the_source_of_a_crash_is_whole() -> None:
     out, stamp = Screen(stream, 80, colour=False), Stamp("", datetime.now().astimezone())
     shown = ScreenView(out, stamp, Selection(None, None))
     file = "/home/me/My libraries/a driver for sensors.cpp"
-    frame = Frame("epc1", 0x4020_1108, "flash (irom)", "Sensor::read<" + "T, " * 30 + ">", 8, file, 12, True)
+    frame = Frame(
+        source="epc1",
+        address=0x4020_1108,
+        place="flash (irom)",
+        function="Sensor::read<" + "T, " * 30 + ">",
+        offset=8,
+        file=file,
+        line=12,
+        called=True,
+    )
     shown.show(WatchNote(1, "failure", "The firmware crashed.", frames=(frame,)))
 
     _, function, source = stream.getvalue().splitlines()

@@ -20,7 +20,7 @@ from imgtool.device.own_stub import OwnFlasher, StubInfo, check_own_stub
 from imgtool.device.protocol import Command
 from imgtool.device.session import ConnectOptions, Session
 from imgtool.errors import ChipError, ImgtoolError, LineError, RefusedError, VerifyError
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.transfer import Job, transfer, verify
 from imgtool.virtual.chip.faults import FaultInjector, parse_plan
 from tests.device.boards import chip_of, connect, flash_of, needs_stub, put, wire_to

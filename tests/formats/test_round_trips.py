@@ -158,7 +158,11 @@ LAWS = {
         RbootConfig.parse,
         sector_of,
         strategies.RBOOT_CONFIGS,
-        st.integers(0, 1).map(lambda rom: RbootConfig(0, rom, 0, 2, (0x2000, 0x82000, 0, 0))),
+        st.integers(0, 1).map(
+            lambda rom: RbootConfig(
+                mode=0, current_rom=rom, gpio_rom=0, count=2, roms=(0x2000, 0x82000, 0, 0)
+            )
+        ),
     ),
     "images.rtos_app": Law(
         FileKind.RTOS_APP, RtosApp.parse, BUILT, strategies.ANY_RTOS_APPS, strategies.RTOS_APPS

@@ -11,7 +11,7 @@ import pytest
 
 from imgtool.formats import registry
 from imgtool.operations.assemble.extras import InitDataSource
-from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.compare.files import compare
 from imgtool.operations.extract.parts import extract
 from imgtool.operations.flashing.plan import FlashRequest, Target, plan_flash

@@ -31,7 +31,7 @@ from fixtures.elves import (
     Section,
 )
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
-from imgtool.operations.assemble.merge import HeaderChange
+from imgtool.operations.assemble.pieces import HeaderChange
 from imgtool.operations.building.images import HEADER, build
 from tests.support import corpus_folder
 

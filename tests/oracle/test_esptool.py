@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from imgtool.formats.images.version1 import BootImage
-from imgtool.operations.assemble.merge import HeaderChange, Piece, merge
+from imgtool.operations.assemble.merge import merge
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, IROM, corpus_folder, said
 

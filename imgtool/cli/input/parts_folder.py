@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from imgtool.formats.reading import Finding
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.extract.manifest import FileStretch
 
 __all__ = ["assembled", "findings_of", "is_inside", "part_files"]

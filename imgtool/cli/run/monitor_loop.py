@@ -51,7 +51,7 @@ class Ended(Enum):
     EOF = "eof"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MonitorPlan:
     """What a monitor is to do.
 

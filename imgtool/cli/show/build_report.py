@@ -47,14 +47,14 @@ def show_built(
         written: Whether the files are there.
         as_json: Print a document.
     """
-    said = (*built.findings, *findings)
+    all_findings = (*built.findings, *findings)
     if as_json:
         from imgtool.engine.documents import document, warnings_of
         from imgtool.engine.images import built_fields
 
-        fields = built_fields(elf, built, outputs, said, written=written)
-        ok = all(finding.severity != "error" for finding in said)
-        typer.echo(document("build", ok=ok, results=[fields], warnings=warnings_of(said, note)))
+        fields = built_fields(elf, built, outputs, all_findings, written=written)
+        ok = all(finding.severity != "error" for finding in all_findings)
+        typer.echo(document("build", ok=ok, results=[fields], warnings=warnings_of(all_findings, note)))
         return
     screen = stdout()
     header = built.header
@@ -65,11 +65,11 @@ def show_built(
     )
     screen.line()
     _show_memory(screen, built.memory)
-    if said or note:
+    if all_findings or note:
         from imgtool.cli.show.render import show_findings, show_note
 
         screen.line()
-        show_findings(said)
+        show_findings(all_findings)
         show_note(note)
     screen.line()
     _show_files(screen, built, outputs, written=written)

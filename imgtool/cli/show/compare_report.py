@@ -149,12 +149,12 @@ def _amount(region: RegionChange) -> str:
     return f"{count} {'differs' if one else 'differ'}, {'' if one else 'the first '}at {place}"
 
 
-def _field(field: FieldChange, told: str = "") -> tuple[Line, ...]:
-    """A row for a field; a reason that was told for its whole region is not told again."""
+def _field(field: FieldChange, region_reason: str = "") -> tuple[Line, ...]:
+    """A row for a field; a reason that stands at its whole region is not given again."""
     old, new = (_short(value) for value in (field.a, field.b))
     why = (
         ""
-        if field.reason == told and told
+        if field.reason == region_reason and region_reason
         else field.reason or ("by firmware" if field.state is DiffState.FIRMWARE else "")
     )
     return ("", field.name, f"{old} -> {new}" + (f" ({why})" if why else ""))

@@ -66,7 +66,7 @@ class _BarRow:
     message: str = ""
     begun: float = 0.0
     now: float = 0.0
-    told: float = 0.0
+    shown: float = 0.0
     ended: str = ""
     seen: set[str] = field(default_factory=set)
 
@@ -174,12 +174,12 @@ class Progress:
             whole = event.total and event.done >= event.total
             if fresh or whole or time.monotonic() - self._last >= _REDRAW:
                 self._draw()
-        elif event.stage not in row.seen or now - row.told >= _NEWS:
+        elif event.stage not in row.seen or now - row.shown >= _NEWS:
             self._tell(row, now)
 
     def _tell(self, row: _BarRow, now: float) -> None:
         row.seen.add(row.stage)
-        row.told = now
+        row.shown = now
         words = _WORDS.get(row.stage, row.stage)
         size = f" {row.total:,} bytes" if row.total else ""
         at = f": {100 * row.done // row.total} %" if row.total and row.done and row.begun < now else ""

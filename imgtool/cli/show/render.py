@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imgtool.errors import ImgtoolError
     from imgtool.formats.images.rtos_app import RtosAppDetails
     from imgtool.formats.reading import Finding, Firmware, Part
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [

@@ -238,7 +238,7 @@ def _reading(
     return Reading(
         FileKind.GZIP,
         (part, *_behind(data, end)),
-        findings=(*findings, *_said(data, end)),
+        findings=(*findings, *_findings_behind(data, end)),
         content=unpacked.content or None,
     )
 
@@ -247,7 +247,7 @@ def _behind(data: bytes, end: int) -> tuple[Part, ...]:
     return (Part(PartKind.UNKNOWN, end, len(data) - end),) if end < len(data) else ()
 
 
-def _said(data: bytes, end: int) -> tuple[Finding, ...]:
+def _findings_behind(data: bytes, end: int) -> tuple[Finding, ...]:
     if end == len(data):
         return ()
     size = len(data) - end

@@ -3,9 +3,9 @@
 The contents are not judged here; they are laid out and read in their turn.
 
 Source: Intel's "Hexadecimal Object File Format Specification", revision A, 1988; see
-docs/formats/intel-hex.md.
-bincopy reads and writes the single records.  Joining them is done here: bincopy's own way takes time with
-the square of the number of gaps, accepts a file without an end and knows no line numbers.
+docs/formats/intel-hex.md.  bincopy reads and writes the single records.  Joining them is done here: bincopy's
+own way takes time with the square of the number of gaps, accepts a file without an end and knows no line
+numbers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What a linked ELF program puts into memory: the sections and load segments that images are made of.
 
-Not the recognition of ELF files for ``inspect`` (file.py), and not symbols or debug information
-(symbols.py, which takes its sections from here).
-pyelftools knows the layouts; which bytes are taken is decided here.
+Not the recognition of ELF files for ``inspect`` (file.py), and not symbols or debug information (symbols.py,
+which takes its sections from here).  pyelftools knows the layouts; which bytes are taken is decided here.
 
 Source: the ELF specification, https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html; which section
 types count: docs/how-to/build.md.

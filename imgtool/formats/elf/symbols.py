@@ -1,7 +1,6 @@
 """Functions and source lines of a linked program, by code address: the symbol table and the line tables.
 
-Not what a program puts into memory (program.py), and no other debug information: no variables, no
-types, no
+Not what a program puts into memory (program.py), and no other debug information: no variables, no types, no
 inlined functions.  The symbol table is read once; of the line tables only those that an address falls into.
 pyelftools knows them; what it makes of damaged ones is taken for none.
 

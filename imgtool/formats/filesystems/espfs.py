@@ -203,5 +203,5 @@ def read(data: bytes) -> Reading | None:
     found = inside(data, 0, len(data))
     if found is None:
         return None
-    tail, said = trailing(data, found.parts[-1].end)
-    return Reading(FileKind.ESPFS, (*found.parts, *tail), findings=(*found.findings, *said))
+    tail, tail_findings = trailing(data, found.parts[-1].end)
+    return Reading(FileKind.ESPFS, (*found.parts, *tail), findings=(*found.findings, *tail_findings))

@@ -131,5 +131,5 @@ def read(data: bytes) -> Reading | None:
     found = inside(data, 0, len(data))
     if found is None:
         return None
-    tail, said = version1.trailing(data, found.parts[-1].end)
-    return Reading(FileKind.SPIFFS, (*found.parts, *tail), findings=(*found.findings, *said))
+    tail, tail_findings = version1.trailing(data, found.parts[-1].end)
+    return Reading(FileKind.SPIFFS, (*found.parts, *tail), findings=(*found.findings, *tail_findings))

@@ -206,13 +206,13 @@ def read(data: bytes) -> Reading | None:
         return None
     loader, header, findings = _eboot(data)
     if len(data) <= APP_OFFSET:
-        parts, said = (loader, *_fill_parts(data, loader.end, len(data))), [_no_app(data)]
+        parts, app_findings = (loader, *_fill_parts(data, loader.end, len(data))), [_no_app(data)]
     else:
-        body, said = _application(data, loader.end)
+        body, app_findings = _application(data, loader.end)
         parts = (loader, *body)
-    said += _fill_findings(data, parts)
+    app_findings += _fill_findings(data, parts)
     named = firmware.arduino_firmware(data)
-    return Reading(FileKind.ARDUINO, parts, header, (*findings, *said), firmware=named)
+    return Reading(FileKind.ARDUINO, parts, header, (*findings, *app_findings), firmware=named)
 
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:
@@ -302,8 +302,8 @@ def _application(data: bytes, eboot_end: int) -> tuple[tuple[Part, ...], list[Fi
         )
         findings.append(Finding(Severity.NOTE, "no-crc", message))
     else:
-        check, said, end = _judge(data, app, words)
-        findings += said
+        check, crc_findings, end = _judge(data, app, words)
+        findings += crc_findings
         parts = _parts_with_words(data, eboot_end, app, words, check)
     covered = () if parts[-1].end >= end else (_covered(parts[-1].end, end),)
     tail, about_tail = version1.trailing(data, end)

@@ -40,7 +40,7 @@ def read(data: bytes) -> Reading | None:
     message = (
         "its code loads where the flash cache will be: it is run from RAM (load-ram), not written to flash"
     )
-    tail, said = version1.trailing(data, found.end)
+    tail, tail_findings = version1.trailing(data, found.end)
     part = replace(version1.part_of(found))
-    findings = (*version1.findings_of(found), Finding(Severity.NOTE, "ram-image", message), *said)
+    findings = (*version1.findings_of(found), Finding(Severity.NOTE, "ram-image", message), *tail_findings)
     return Reading(FileKind.RAM_IMAGE, (part, *tail), found.header, findings)

@@ -274,11 +274,11 @@ def read(data: bytes) -> Reading | None:
     findings.append(_size_finding(found))
     part = _part(data, found, description)
     if found.problem is None:
-        tail, said = _tail(data, found.end)
+        tail, tail_findings = _tail(data, found.end)
     else:
-        part, tail, said = replace(part, size=len(data)), (), ()
+        part, tail, tail_findings = replace(part, size=len(data)), (), ()
     firmware = Firmware("ESP8266 RTOS SDK application") if description is None else description.firmware
-    findings += said
+    findings += tail_findings
     return Reading(FileKind.RTOS_APP, (part, *tail), found.header, tuple(findings), firmware=firmware)
 
 
@@ -317,11 +317,11 @@ def _tail(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]
     computed = int.from_bytes(hashlib.sha256(data[:end]).digest(), "big")
     check = Checksum("sha256", stored, computed, 256, Cover(end, ((0, end),)))
     part = Part(PartKind.SHA256_TAIL, end, _HASH, checksum=check, note="covers everything before it")
-    rest, said = version1.trailing(data, part.end)
+    rest, findings = version1.trailing(data, part.end)
     if not check.ok:
         message = "the SHA-256 behind the image is not that of the bytes before it"
-        said = (Finding(Severity.ERROR, "sha256", message, end), *said)
-    return (part, *rest), said
+        findings = (Finding(Severity.ERROR, "sha256", message, end), *findings)
+    return (part, *rest), findings
 
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:

@@ -57,13 +57,13 @@ def read(data: bytes) -> Reading | None:
     part = replace(version1.part_of(found), kind=PartKind.BOOTLOADER, note="RTOS SDK boot loader")
     if found.problem is not None:
         part = replace(part, size=len(data))
-    tail, said = version1.trailing(data, part.end)
+    tail, tail_findings = version1.trailing(data, part.end)
     stated = _VERSION.search(head)
     version = None if stated is None else stated[1].decode("ascii").removeprefix("v")
     return Reading(
         FileKind.RTOS_BOOTLOADER,
         (part, *tail),
         found.header,
-        (*findings, *said),
+        (*findings, *tail_findings),
         firmware=Firmware("ESP8266 RTOS SDK boot loader", version),
     )

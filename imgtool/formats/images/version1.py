@@ -328,8 +328,9 @@ def read(data: bytes) -> Reading | None:
         part = Part(PartKind.IMAGE_V1, 0, len(data), note="cut inside its header")
         finding = Finding(Severity.ERROR, "cut", _sentence(problem), problem.offset)
         return Reading(FileKind.IMAGE_V1, (part,), findings=(finding,))
-    tail, said = trailing(data, found.end)
-    return Reading(FileKind.IMAGE_V1, (part_of(found), *tail), found.header, (*findings_of(found), *said))
+    tail, tail_findings = trailing(data, found.end)
+    findings = (*findings_of(found), *tail_findings)
+    return Reading(FileKind.IMAGE_V1, (part_of(found), *tail), found.header, findings)
 
 
 def trailing(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]:

@@ -167,14 +167,14 @@ def read(data: bytes) -> Reading | None:
         return Reading(FileKind.IMAGE_V2, (part,), findings=(_finding(problem),))
     boot = version1.part_of(inner, opened.inner)
     if inner.problem is None:
-        tail, said = _tail(data, inner.end)
+        tail, tail_findings = _tail(data, inner.end)
     else:  # where it ends is not known
-        boot, tail, said = replace(boot, size=len(data) - opened.inner), (), ()
+        boot, tail, tail_findings = replace(boot, size=len(data) - opened.inner), (), ()
     header, differs = _header(opened.header, inner.header)
     slot = "" if header.slot is None else f", user{header.slot}"
     head = Part(PartKind.IMAGE_V2, 0, _HEADER.sizeof(), note=f"outer header{slot}")
     irom = Part(PartKind.IROM, head.end, opened.inner - head.end, note="runs from flash")
-    findings = (*differs, *version1.findings_of(inner, opened.inner), *said)
+    findings = (*differs, *version1.findings_of(inner, opened.inner), *tail_findings)
     return Reading(FileKind.IMAGE_V2, (head, irom, boot, *tail), header, findings)
 
 
@@ -251,11 +251,11 @@ def _tail(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]
         stored = int.from_bytes(data[end : end + 4], "little")
         check = Checksum("sdk-crc32", stored, sdk_crc(data[:end]), 32, Cover(end, ((0, end),)))
         part = Part(PartKind.CRC_TAIL, end, 4, checksum=check, note="covers everything before it")
-        rest, said = version1.trailing(data, part.end)
+        rest, findings = version1.trailing(data, part.end)
         if check.ok:
-            return (part, *rest), said
+            return (part, *rest), findings
         message = f"the CRC is 0x{check.stored:08x}, but the bytes give 0x{check.computed:08x}"
-        return (part, *rest), (Finding(Severity.ERROR, "crc", message, end), *said)
+        return (part, *rest), (Finding(Severity.ERROR, "crc", message, end), *findings)
     if len(data) - end < _CRC.sizeof():
         part = Part(PartKind.CRC_TAIL, end, len(data) - end, note="cut")
         message = f"the CRC behind the image is cut: {part.size} of 4 bytes"

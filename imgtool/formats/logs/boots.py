@@ -219,7 +219,7 @@ class BootLog:
         noise: Whether there is no boot in it, and most of it cannot be read.
         garbled: The first unreadable stretch that stands before a line of the firmware's, or is the whole
             log.
-        said: The first readable lines outside of all boots, with their numbers.
+        readable: The first readable lines outside of all boots, with their numbers.
         program: How a firmware that is known names itself, where there is no boot; empty for none.
     """
 
@@ -227,5 +227,5 @@ class BootLog:
     other_chip: bool = False
     noise: bool = False
     garbled: str = ""
-    said: tuple[tuple[int, str], ...] = ()
+    readable: tuple[tuple[int, str], ...] = ()
     program: str = ""

@@ -42,8 +42,8 @@ _WIDE: Final = 0.5  # share of characters below U+0100, in a log with words of p
 _LEAST_BINARY: Final = 1024  # characters
 _MOST_BINARY: Final = 0.6  # share of printable ASCII: 0.25 to 0.5 in firmware images
 _LEAST_ZEROS: Final = 1.5  # for each other character
-_SAID_LINES: Final = 3
-_SAID_CHARACTERS: Final = 200
+_READABLE_LINES: Final = 3
+_READABLE_CHARACTERS: Final = 200
 _WORDS: Final = re.compile(r"[A-Za-z]{3}")
 
 
@@ -123,14 +123,14 @@ def garbled_start(text: str, stop: int) -> tuple[str, tuple[tuple[int, str], ...
         stop: Line number at which to end; 0 for none.
     """
     garbled: list[str] = []
-    said: list[tuple[int, str]] = []
+    readable: list[tuple[int, str]] = []
     for number, line in enumerate(_LINE_ENDS.split(text[:_LONGEST_LINE]), 1):
-        if (stop and number >= stop) or len(said) >= _SAID_LINES:
+        if (stop and number >= stop) or len(readable) >= _READABLE_LINES:
             break
         clean = without_prefix(_ESCAPES.sub("", line)).strip("\0 ")
         words = _CONTROLS.sub("", clean)
         if is_readable(clean) and _WORDS.search(words):
-            said.append((number, words[:_SAID_CHARACTERS]))
-        elif not said and clean and not is_readable(clean):
+            readable.append((number, words[:_READABLE_CHARACTERS]))
+        elif not readable and clean and not is_readable(clean):
             garbled.append(line)
-    return "\n".join(garbled)[:_LONGEST_LINE], tuple(said)
+    return "\n".join(garbled)[:_LONGEST_LINE], tuple(readable)

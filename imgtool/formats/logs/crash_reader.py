@@ -228,7 +228,7 @@ def _detail(name: str, groups: dict[str, str]) -> str | None:
         lua = groups.get("lua_panic", "").rstrip()
         return (lua.removesuffix(")") if lua.count(")") > lua.count("(") else lua) or None
     if name == "panic-at":
-        said = groups.get("assertion")
+        assertion = groups.get("assertion")
         place = f"{groups['panic_file']}:{groups['panic_line']} in {groups['panic_function']}"
-        return f"{place}: '{said}' does not hold" if said else place
+        return f"{place}: '{assertion}' does not hold" if assertion else place
     return groups.get("cpp") or groups.get("task") or groups.get("task_2")

@@ -1,16 +1,12 @@
 """Logs that were read at a wrong speed: which two speeds made them, and how sure that is.
 
 What a receiver makes of typical texts at another speed (:mod:`imgtool.formats.logs.serial_line`) has
-statistics of its
-own: which bytes occur, and which follow which.  A model for each pair of speeds is made of garbled texts
-    when it is
-first needed, and the unreadable bytes are held against all of them.  Only the ratio of two speeds matters,
-so some
-pairs cannot be told apart.
+statistics of its own: which bytes occur, and which follow which.  A model for each pair of speeds is made of
+garbled texts when it is first needed, and the unreadable bytes are held against all of them.  Only the ratio
+of two speeds matters, so some pairs cannot be told apart.
 
-No judgement of what a log comes to, and no correction: most of a text is lost at a wrong speed.  The
-speeds: the ROM
-divides its clock for 115200 baud at 40 MHz, which is 74880 at 26 MHz (docs/how-to/boot-logs.md).
+No judgement of what a log comes to, and no correction: most of a text is lost at a wrong speed.  The speeds:
+the ROM divides its clock for 115200 baud at 40 MHz, which is 74880 at 26 MHz (docs/how-to/boot-logs.md).
 """
 
 from __future__ import annotations
@@ -50,11 +46,9 @@ _BACKING: Final = 3.0  # how many bytes the shorter context counts for
 _STRAY: Final = 0.1  # share of bytes that no model tells: edges are not as sharp as in the model
 _START_BYTES: Final = 160  # of the noise in front of a firmware
 
-# Bytes of noise are not independent of each other, which the models take them for: a text of one kind is
-# like itself.
-# With this share of the evidence the odds held in 630 garbled texts that no model was made of: what was
-# told with
-# 90 % and more was right.  The models are not the world, so it is never said to be quite sure.
+# Bytes of noise are not independent of each other, which the models take them for: a text of one kind is like
+# itself.  With this share of the evidence the odds held in 630 garbled texts that no model was made of: what
+# was told with 90 % and more was right.  The models are not the world, so it is never said to be quite sure.
 _EVIDENCE: Final = 0.3
 _MOST_LIKELY: Final = 0.99
 # What many receivers put where a stop bit is missing, and what a much slower text reads as: all bytes of

@@ -127,10 +127,10 @@ def read(log: bytes | str, known: tuple[LineForm, ...] = ()) -> BootLog:
         return BootLog((), noise=True, garbled=text)
     noise = not boots and is_noise(text)
     first = boots[0].line if boots else 0
-    garbled, said = garbled_start(text, first)
+    garbled, readable = garbled_start(text, first)
     if boots:
         return BootLog(boots, garbled=garbled)
-    return BootLog((), noise=noise, garbled=text if noise else garbled, said=said, program=program)
+    return BootLog((), noise=noise, garbled=text if noise else garbled, readable=readable, program=program)
 
 
 @dataclass(slots=True)

@@ -1,10 +1,9 @@
 """The serial line as a wire: what a receiver makes of bytes that were sent at another speed.
 
 Pure functions over bytes; no clock, no registers (imgtool.virtual.chip.uart) and no port.  The virtual chip's
-line and
-the recognition of logs at a wrong speed (:mod:`imgtool.formats.logs.garbled`) both hear by it.  A UART
-samples each bit in its middle, counted from the falling edge of the start bit, so it bears an error of about
-5 % over ten bits; beyond that the bytes come out wrong, fewer or more.
+line and the recognition of logs at a wrong speed (:mod:`imgtool.formats.logs.garbled`) both hear by it.  A
+UART samples each bit in its middle, counted from the falling edge of the start bit, so it bears an error of
+about 5 % over ten bits; beyond that the bytes come out wrong, fewer or more.
 """
 
 from __future__ import annotations

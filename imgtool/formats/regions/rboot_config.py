@@ -51,7 +51,7 @@ _LEAST_SIZE: Final = _HEAD.sizeof() + _LEAST_ROMS * _ROM.sizeof()
 _MODES: Final = 0x0F
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RbootConfig:
     """rBoot's configuration as values.
 
@@ -85,11 +85,15 @@ class RbootConfig:
         size = _ROM.sizeof()
         count = max(_LEAST_ROMS, head.count)
         roms = tuple(parse_at(_ROM, data, start + size * n, f"ROM {n}").address for n in range(count))
-        config = cls(head.mode, head.current_rom, head.gpio_rom, head.count, roms, None, head.unused)
-        return cls(*config._fields(), _stored_check(data, start + size * count), head.unused)
-
-    def _fields(self) -> tuple[int, int, int, int, tuple[int, ...]]:
-        return self.mode, self.current_rom, self.gpio_rom, self.count, self.roms
+        return cls(
+            mode=head.mode,
+            current_rom=head.current_rom,
+            gpio_rom=head.gpio_rom,
+            count=head.count,
+            roms=roms,
+            stored_checksum=_stored_check(data, start + size * count),
+            unused=head.unused,
+        )
 
     def build(self) -> bytes:
         """The structure as bytes, with its checksum if it has one."""

@@ -20,7 +20,7 @@ from imgtool.layout.first_boot import spiffs_formula
 from imgtool.layout.fit import layout_for
 from imgtool.layout.nodemcu import resolve
 from imgtool.operations.assemble.extras import InitDataSource, check_layout_known, irom_end_of, table_of
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.draft import FlashRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.inspect.describe import describe

@@ -116,7 +116,7 @@ def fullimage(
     flash = flash_size(size)
     ordered = lay_out(pieces)
     files = tuple(map(place, ordered))
-    said = check_start(files)
+    input_findings = check_start(files)
     data = join(ordered, ordered[-1].end, fill.ERASED)
     source = describe(data)
     check_layout_known(source, pieces[0].name)
@@ -125,8 +125,8 @@ def fullimage(
     table = table_of(source)
     irom_end = irom_end_of(source)
     layout = layout_for(flash, source.firmware, table, irom_end)
-    said += judged(misplaced(files, start_in(files)))
-    said += judged(outside_layout(files, layout, source.firmware, irom_end))
+    input_findings += judged(misplaced(files, start_in(files)))
+    input_findings += judged(outside_layout(files, layout, source.firmware, irom_end))
     change = replace(header, size=None if keep_header else size)
     kept = _kept_parts(data, source, pieces, layout, irom_start)
     firmware = put_together(kept, header=change)
@@ -140,7 +140,7 @@ def fullimage(
     whole = join(placed, flash.bytes, fill.ERASED)
     description = describe(whole)
     findings = (
-        *said,
+        *input_findings,
         *layout.findings,
         *mode_advice(description.header, flash),
         *filesystem_findings(extras.filesystem, layout, source.firmware),
@@ -230,8 +230,8 @@ def _check_fit(
             if id(piece) not in own and piece.address == region.start:
                 continue
             begins = region.start <= piece.address if in_flash else region.start == piece.address
-            held = region.kind in _HELD and begins
-            if held and piece.end <= region.end:
+            own_region = region.kind in _HELD and begins
+            if own_region and piece.end <= region.end:
                 continue
             over = min(piece.end, region.end) - max(piece.address, region.start)
             if over > 0:

@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.places import Verdict
 
 __all__ = [
-    "KEEP",
-    "HeaderChange",
     "Merged",
-    "Piece",
     "check_in_flash",
     "check_start",
     "header_cover",
@@ -99,8 +96,8 @@ def merge(
     ordered = lay_out(pieces)
     as_they_were = verbatim and not header.any
     placed = tuple(map(place, ordered))
-    findings = _said_of(placed) if as_they_were else check_start(placed)
-    findings += _said_of_places(placed, header, refuse=not as_they_were)
+    findings = _start_findings(placed) if as_they_were else check_start(placed)
+    findings += _place_findings(placed, header, refuse=not as_they_were)
     merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
     return replace(merged, findings=tuple(findings))
 
@@ -139,7 +136,7 @@ def put_together(
     return Merged(data, 0, tuple(ordered), fill_byte, ())
 
 
-def _said_of(placed: Sequence[Placed]) -> list[Finding]:
+def _start_findings(placed: Sequence[Placed]) -> list[Finding]:
     """What :func:`check_start` says of the pieces, a refusal as a warning."""
     try:
         return check_start(placed)
@@ -147,7 +144,7 @@ def _said_of(placed: Sequence[Placed]) -> list[Finding]:
         return [Finding(Severity.WARNING, "damaged", problem.phrase, problem.offset)]
 
 
-def _said_of_places(placed: Sequence[Placed], header: HeaderChange, *, refuse: bool) -> list[Finding]:
+def _place_findings(placed: Sequence[Placed], header: HeaderChange, *, refuse: bool) -> list[Finding]:
     """What speaks against the addresses, a refusal as a warning where the pieces are to stay as they were."""
     verdicts = misplaced(placed, start_in(placed))
     certain, by_layout = _by_layout(placed, header)

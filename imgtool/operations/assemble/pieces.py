@@ -1,7 +1,7 @@
 """What goes where in a flash, and what is to change in a header: values that several operations share.
 
-No work is done here: merge.py joins pieces and changes headers.  Apart from it, as build/images.py needs the
-values and mostly nothing else of it.
+No work is done here: merge.py joins pieces and changes headers.  Apart from it, as building/images.py needs
+the values and mostly nothing else of it.
 """
 
 from __future__ import annotations

@@ -148,9 +148,9 @@ def build(
         tuple(Segment(block.address, block.data) for block in loaded),
     )
     if version == _OTA:
-        files, said = _ota_files(boot, irom, flash, slot)
+        files, file_findings = _ota_files(boot, irom, flash, slot)
     else:
-        files, said = _pair(boot, irom, flash)
+        files, file_findings = _pair(boot, irom, flash)
     return Built(
         version=version,
         header=Header(version, program.entry, boot.mode_code, size_freq, slot),
@@ -158,7 +158,7 @@ def build(
         irom=None if irom is None else _segment(irom),
         files=files,
         memory=memory_uses(blocks, program.reserved, flash),
-        findings=(*findings, *said),
+        findings=(*findings, *file_findings),
     )
 
 
@@ -230,12 +230,12 @@ def _pair(
             found=f"0x{len(data):05x}",
         )
     files = (image, BuiltFile(address, irom.data, f"0x{address:05x}.bin"))
-    said = _about_table(files)
+    findings = _about_table(files)
     row = irom_map(irom.address, flash)
     if row is not None and row.slots:
         message = f"{irom.name} is linked for 0x{irom.address:08x} ({row.source}), as version-2 images are"
-        said.append(Finding(Severity.WARNING, "irom-address", message))
-    return files, said
+        findings.append(Finding(Severity.WARNING, "irom-address", message))
+    return files, findings
 
 
 def _about_table(files: tuple[BuiltFile, BuiltFile]) -> list[Finding]:
@@ -249,9 +249,9 @@ def _about_table(files: tuple[BuiltFile, BuiltFile]) -> list[Finding]:
     from imgtool.operations.assemble.places import Placed  # noqa: PLC0415
 
     pieces = [Piece(file.address, file.data, file.suffix) for file in (image, code)]
-    said = check_start([Placed(piece, identify(piece.data)) for piece in pieces])
+    findings = check_start([Placed(piece, identify(piece.data)) for piece in pieces])
     # Both are of this one build, whatever the statistics say.
-    return [finding for finding in said if finding.code != "mixed-builds"]
+    return [finding for finding in findings if finding.code != "mixed-builds"]
 
 
 def _ota_files(

@@ -1,7 +1,7 @@
 """What must hold for a linked program before an image is made of it: memory, room, overlaps, entry point.
 
 Each check raises an error that names sections, addresses and bytes, or returns findings.  Not reading the
-program (elf_program.py), and not the limits (memory_use.py).
+program (formats/elf/program.py), and not the limits (memory_use.py).
 
 Why each rule is there: docs/how-to/build.md.
 """

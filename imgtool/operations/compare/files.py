@@ -106,15 +106,15 @@ def _judged(pair: Pair, a: ComparedFile, b: ComparedFile) -> Judged:
 def _named_apart(judged: Sequence[Judged]) -> tuple[Judged, ...]:
     """Of several regions of one name all but the first say where they are."""
     seen: set[str] = set()
-    told: list[Judged] = []
+    apart: list[Judged] = []
     for each in judged:
         change = each.change
         if change.name in seen and each.pair.kind not in FILLERS:
             place = change.offset_b if change.offset_a is None else change.offset_a
             change = replace(change, name=f"{change.name} at 0x{place or 0:06x}")
         seen.add(each.change.name)
-        told.append(replace(each, change=change))
-    return tuple(told)
+        apart.append(replace(each, change=change))
+    return tuple(apart)
 
 
 def _name(pair: Pair) -> str:
@@ -167,14 +167,14 @@ def _differences(judged: Sequence[Judged], fields: Sequence[FieldChange]) -> lis
     kinds = [f"{field.a} against {field.b}" for field in fields if field.region == "file"]
     wrong = [each.change for each in judged]
     named = {region.name for region in wrong}
-    told = [
+    differing = [
         field
         for field in fields
         if field.state is DiffState.DIFFERS and (field.region in named or field.region == "firmware")
     ]
     words = [*kinds]
-    if told:
-        words.append(f"{len(told)} field{'' if len(told) == 1 else 's'}")
+    if differing:
+        words.append(f"{len(differing)} field{'' if len(differing) == 1 else 's'}")
     ranked = sorted((each.change for each in judged if not each.follows), key=lambda r: -r.bytes)
     moved = [region for region in ranked if not region.bytes]
     sized = [region for region in ranked if region.bytes]

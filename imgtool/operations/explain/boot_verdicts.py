@@ -1,7 +1,7 @@
 """Rules on what happens before a firmware runs: straps, boot ROM, boot loader.
 
-A rule takes one boot of a log and says what it comes to, or None
-where that is for another rule to say; :mod:`imgtool.operations.explain.log` asks them in order.
+A rule takes one boot of a log and says what it comes to, or None where that is for another rule to say;
+:mod:`imgtool.operations.explain.log` asks them in order.
 """
 
 from __future__ import annotations

@@ -37,8 +37,7 @@ class Frame(NamedTuple):
         file: Source file, as the compiler was called with it.
         line: Line in it.
         called: Whether the instruction in front of it is a call, as for an address that a call returns to;
-            None where
-            no program tells.
+            None where no program tells.
     """
 
     source: str
@@ -125,12 +124,12 @@ def _named(source: str, address: int, symbols: Sequence[ElfSymbols]) -> Frame:
     returns = called and source in ("stack", "a0", "alloc")
     line = program.line_at(address - _CALL_SIZE if returns else address)
     return Frame(
-        source,
-        address,
-        place,
-        None if function is None else function.name,
-        None if function is None else address - function.address,
-        None if line is None else line.file,
-        None if line is None else line.line,
-        called,
+        source=source,
+        address=address,
+        place=place,
+        function=None if function is None else function.name,
+        offset=None if function is None else address - function.address,
+        file=None if line is None else line.file,
+        line=None if line is None else line.line,
+        called=called,
     )

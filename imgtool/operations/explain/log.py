@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "explain"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """What a boot log says.
 
@@ -126,15 +126,15 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
         cure for cure in outcome.cures if cure != crash_verdicts.NAME_FUNCTIONS or not symbols or wrong
     )
     return Explanation(
-        outcome.verdict,
-        _located(outcome.sentence, frames),
-        outcome.cause,
-        cures or outcome.cures,
-        boots,
-        repeats,
-        _texts(notes),
-        crash,
-        frames,
+        verdict=outcome.verdict,
+        sentence=_located(outcome.sentence, frames),
+        cause=outcome.cause,
+        cures=cures or outcome.cures,
+        boots=boots,
+        repeats=repeats,
+        notes=_texts(notes),
+        crash=crash,
+        frames=frames,
         remarks=tuple(notes),
     )
 
@@ -183,13 +183,13 @@ def _without_boots(found: BootLog) -> Explanation:
     verdict, sentence, cause, cures, notes = result.outcome
     repeats = len(result.boots)
     return Explanation(
-        verdict,
-        sentence,
-        cause,
-        cures,
-        result.boots,
-        repeats,
-        _texts(notes),
+        verdict=verdict,
+        sentence=sentence,
+        cause=cause,
+        cures=cures,
+        boots=result.boots,
+        repeats=repeats,
+        notes=_texts(notes),
         speeds=result.speeds,
         remarks=notes,
     )

@@ -61,7 +61,7 @@ def unread(log: BootLog) -> Unread:
                 "It has lines that no ESP8266 prints. imgtool is for the ESP8266 and ESP8285.",
             )
         )
-    if log.said and log.garbled and is_rom_noise(log.garbled):
+    if log.readable and log.garbled and is_rom_noise(log.garbled):
         return _firmware_alone(log)
     if log.noise:
         return _noise(log.garbled)
@@ -88,8 +88,8 @@ def unread(log: BootLog) -> Unread:
 
 
 def _firmware_alone(log: BootLog) -> Unread:
-    line, _ = log.said[0]
-    boot = Boot(line=line, firmware=log.said, firmware_lines=len(log.said), noise=True, spoken=True)
+    line, _ = log.readable[0]
+    boot = Boot(line=line, firmware=log.readable, firmware_lines=len(log.readable), noise=True, spoken=True)
     outcome = LogOutcome(
         Verdict.RUNS,
         "A firmware prints; the noise in front of it is the boot ROM, and nothing is wrong.",

@@ -14,7 +14,7 @@ from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.inspect.describe import describe
 
 if TYPE_CHECKING:

@@ -108,8 +108,8 @@ def to_elf(
     sections, origins = _segments(extraction, program)
     entry = None if program.image is None else _entry(extraction, program.image)
     if program.code:
-        base, said = _irom_base(extraction, program, irom_address)
-        findings += said
+        base, base_findings = _irom_base(extraction, program, irom_address)
+        findings += base_findings
         for each in program.code:
             address = base + each.part.offset - program.code[0].part.offset
             _add_code(each, address, sections, origins, findings)
@@ -249,8 +249,9 @@ def _irom_base(
         address = base or IROM_BASE + irom.OFFSETS[0]
         return address, (_about_base(address, "its pointers tell so" if linked else "assumed"),)
     if first.part.address is not None:
-        said = (_about_base(first.part.address, "its place in the file"),) if program.image is None else ()
-        return first.part.address, said
+        if program.image is not None:
+            return first.part.address, ()
+        return first.part.address, (_about_base(first.part.address, "its place in the file"),)
     slot = irom.linked_user_slot(first.data)
     header = extraction.description.header
     if slot is not None:

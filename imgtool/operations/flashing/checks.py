@@ -73,7 +73,7 @@ class FlashContent(NamedTuple):
     @property
     def placed(self) -> tuple[Placed, ...]:
         """The same for the rule of places."""
-        return tuple(Placed(piece, is_) for piece, is_ in self.pieces)
+        return tuple(Placed(piece, description) for piece, description in self.pieces)
 
     @property
     def boots(self) -> bool:
@@ -99,18 +99,18 @@ def content_of(pieces: Sequence[Piece], capacity: int | None) -> FlashContent:
         return FlashContent(())
     first, *others = pieces
     reading = identify(first.data)
-    first_is = described(first.data, reading)
-    each = ((first, first_is), *((piece, describe(piece.data)) for piece in others))
+    first_description = described(first.data, reading)
+    each = ((first, first_description), *((piece, describe(piece.data)) for piece in others))
     if first.address == 0:
-        whole = len(first.data) == capacity and KINDS[first_is.kind].may_be_dump
-        if first_is.kind is FileKind.FLASH_DUMP or whole:
-            return FlashContent(each, reading, 0, first.data, first_is, dump=True)
-        own = [first, *(p for p, is_ in each[1:] if KINDS[is_.kind].of_firmware)]
+        whole = len(first.data) == capacity and KINDS[first_description.kind].may_be_dump
+        if first_description.kind is FileKind.FLASH_DUMP or whole:
+            return FlashContent(each, reading, 0, first.data, first_description, dump=True)
+        own = [first, *(p for p, description in each[1:] if KINDS[description.kind].of_firmware)]
         data = join(own, own[-1].end, 0xFF)
-        return FlashContent(each, reading, 0, data, first_is if len(own) == 1 else describe(data))
-    for piece, is_ in each:
-        if piece.address == IROM_PLACE and Spot.LINKED in KINDS[is_.kind].spots:
-            return FlashContent(each, reading, IROM_PLACE, piece.data, is_)
+        return FlashContent(each, reading, 0, data, first_description if len(own) == 1 else describe(data))
+    for piece, description in each:
+        if piece.address == IROM_PLACE and Spot.LINKED in KINDS[description.kind].spots:
+            return FlashContent(each, reading, IROM_PLACE, piece.data, description)
     return FlashContent(each, reading)
 
 
@@ -141,10 +141,10 @@ def check_contents(content: FlashContent, start: Start | None, force: frozenset[
     """
     findings: list[Finding] = []
     ours: list[Placed] = []
-    for piece, is_ in content.pieces:
-        error = _of_chip(piece, is_, dump=content.dump)
+    for piece, description in content.pieces:
+        error = _of_chip(piece, description, dump=content.dump)
         if error is None:
-            ours.append(Placed(piece, is_))
+            ours.append(Placed(piece, description))
         else:
             findings.append(waive(error, "chip", force))
     verdicts = misplaced(ours, start)
@@ -155,28 +155,29 @@ def check_contents(content: FlashContent, start: Start | None, force: frozenset[
     return findings
 
 
-def _of_chip(piece: Piece, is_: Description, *, dump: bool) -> FormatError | None:
-    row = KINDS[is_.kind]
+def _of_chip(piece: Piece, description: Description, *, dump: bool) -> FormatError | None:
+    row = KINDS[description.kind]
     what = row.no_content
-    if what and row.foreign and is_.findings:
-        what = is_.findings[0].message  # which chip it is for
+    if what and row.foreign and description.findings:
+        what = description.findings[0].message  # which chip it is for
     if not what and piece.address == 0 and not dump:
         what = row.no_start
     if not what:
         return None
     message = "this is not for the flash of an ESP8266" if piece.address else "the chip cannot boot from this"
     return FormatError(
-        message, source=piece.name, offset=0, expected="an ESP8266 image", found=f"{is_.kind}: {what}"
+        message, source=piece.name, offset=0, expected="an ESP8266 image", found=f"{description.kind}: {what}"
     )
 
 
 def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:
     findings: list[Finding] = []
-    for piece, is_ in content.pieces:
-        broken = next((f for f in is_.findings if f.severity is Severity.ERROR), None)
+    for piece, description in content.pieces:
+        broken = next((f for f in description.findings if f.severity is Severity.ERROR), None)
         if broken is not None and content.dump and piece.address == 0:
             findings.append(_of_dump(piece, _kind_at_start(content), broken, force))
-        elif broken is not None and not (is_.foreign and piece.address):  # what is no image may be data
+        # What is no image may be data.
+        elif broken is not None and not (description.foreign and piece.address):
             error = FormatError(broken.message, source=piece.name, offset=broken.offset)
             findings.append(waive(error, "damaged", force))
     if findings or content.main is None or content.start or content.dump:
@@ -309,8 +310,8 @@ def check_reserved(
             error = _reaches(content.name, irom_end, region, region.start)
             findings.append(waive(error, "fit", force))
             break
-    for piece, is_ in content.pieces:
-        row = KINDS[is_.kind]
+    for piece, description in content.pieces:
+        row = KINDS[description.kind]
         placed = row.of_firmware or row.region is PartKind.INIT_DATA
         if placed or piece.address == 0:
             continue

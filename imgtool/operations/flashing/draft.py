@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.operations.assemble.merge import KEEP
+from imgtool.operations.assemble.pieces import KEEP
 from imgtool.operations.flashing.header import DETECT
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding
     from imgtool.layout.regions import FlashLayout
     from imgtool.operations.assemble.extras import InitDataSource
-    from imgtool.operations.assemble.merge import HeaderChange, Piece
+    from imgtool.operations.assemble.pieces import HeaderChange, Piece
     from imgtool.operations.inspect.device_settings import KeptPage, Reader
 
 __all__ = ["Device", "Draft", "Fate", "FlashRequest", "Kept", "Place", "Target"]

@@ -15,7 +15,8 @@ from imgtool.formats.reading import Finding, Severity
 from imgtool.layout.fit import size_for
 from imgtool.operations.assemble.extras import table_of
 from imgtool.operations.assemble.fullimage import mode_advice
-from imgtool.operations.assemble.merge import HeaderChange, Piece, header_cover, patched
+from imgtool.operations.assemble.merge import header_cover, patched
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.flashing.checks import waive
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.operations.assemble.extras import InitDataSource, init_data_block
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.sectors import is_fill, over, without_fill
 from imgtool.operations.inspect.device_settings import init_data_name, init_data_state
 from imgtool.operations.inspect.survey import NO_START, init_data_cure

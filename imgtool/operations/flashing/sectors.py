@@ -90,7 +90,11 @@ def whole_sectors(
     The rest of a sector behind firmware, init data or a file system is theirs and is erased.  In front of a
     piece, and behind bytes of which imgtool does not know whose they are, it is the device's and stays.
     """
-    loose = [piece for piece, is_ in content.pieces if not KINDS[is_.kind].owns_sectors and not content.dump]
+    loose = [
+        piece
+        for piece, description in content.pieces
+        if not KINDS[description.kind].owns_sectors and not content.dump
+    ]
     whole: list[Piece] = []
     for group in _sharing(draft.pieces):
         start, stop = group[0].address // SECTOR * SECTOR, align_up(group[-1].end, SECTOR)

@@ -17,7 +17,7 @@ from imgtool.chip import SECTOR
 from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import BLOCK
 from imgtool.errors import ChipError, LayoutError, PortError, ProtectedError, RefusedError, VerifyError
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:

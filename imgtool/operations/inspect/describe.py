@@ -177,9 +177,9 @@ def _surveyed(
     from imgtool.operations.inspect.survey import survey  # noqa: PLC0415 - half of all files do not need it
 
     kind = reading.kind
-    reading, regions, told = survey(data, reading, firmware)
+    reading, regions, surveyed = survey(data, reading, firmware)
     firmware = reading.firmware or firmware
-    if not told:
+    if not surveyed:
         return reading, firmware, None
     from imgtool.operations.inspect.flash_state import flash_state, state_findings  # noqa: PLC0415 - as above
 

@@ -55,9 +55,9 @@ def with_files(data: bytes, description: Description) -> Description:
         return description
     found = {system.offset: system for system in file_systems(data, description)}
     parts = tuple(_with_listing(part, found.get(part.offset)) for part in description.parts)
-    said = (*description.findings, *(finding for system in found.values() for finding in system.findings))
+    findings = (*description.findings, *(finding for system in found.values() for finding in system.findings))
     rank = list(Severity)
-    findings = tuple(sorted(said, key=lambda finding: rank.index(finding.severity)))
+    findings = tuple(sorted(findings, key=lambda finding: rank.index(finding.severity)))
     return replace(description, parts=parts, findings=findings)
 
 

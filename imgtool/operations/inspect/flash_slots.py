@@ -150,14 +150,14 @@ def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -
     second = 0 if stated is None else stated.ota_slot
     places = [("user1", _USER1)] + ([("user2", second + _USER1)] if second else [])
     slots = tuple(_slot(data, reading, name, offset) for name, offset in places)
-    held = [slot for slot in slots if slot.state in ("whole", "damaged")]
-    whole = [slot for slot in held if slot.state == "whole"]
+    with_image = [slot for slot in slots if slot.state in ("whole", "damaged")]
+    whole = [slot for slot in with_image if slot.state == "whole"]
     cut = any(slot.state == "cut" for slot in slots)
-    if not held:
+    if not with_image:
         return ActiveSlot(scheme="espressif", reason="no slot holds an image", slots=slots)
-    if len(held) == 1 and not cut:
+    if len(with_image) == 1 and not cut:
         reason = "the only slot with an image" + ("" if whole else ", which is damaged")
-        return _of("espressif", held[0], "likely", reason, slots)
+        return _of("espressif", with_image[0], "likely", reason, slots)
     if len(whole) == 1 and not cut:
         return _of("espressif", whole[0], "likely", "the other slot's image is damaged", slots)
     fields = None if params is None else boot_fields_of(data, params)

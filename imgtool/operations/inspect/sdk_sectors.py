@@ -268,8 +268,8 @@ def _problem(
     if live is not None and not usable[live]:
         return f"the flags name the {_NAMES[live]} copy, which is {_as(kinds[live])}"
     if not any(usable):
-        held = " and ".join(dict.fromkeys(_as(kind) for kind in kinds))
-        return f"no copy of the parameters: {held}"
+        contents = " and ".join(dict.fromkeys(_as(kind) for kind in kinds))
+        return f"no copy of the parameters: {contents}"
     if live is None and all(usable) and not mirrored:
         state = "blank" if fill.is_fill(flags, 0, len(flags)) else "not as in other dumps"
         return f"the copies differ, and the flags, which say which one counts, are {state}"

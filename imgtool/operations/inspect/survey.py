@@ -53,12 +53,12 @@ class Survey(NamedTuple):
     Attributes:
         reading: What it is, its parts told apart.
         regions: What its firmware reserves, those first that the header's end of the flash gives.
-        told: Whether there was anything to tell; else the reading is the one before.
+        surveyed: Whether there was anything to tell apart; else the reading is the one before.
     """
 
     reading: Reading
     regions: tuple[Region, ...]
-    told: bool
+    surveyed: bool
 
 
 def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
@@ -71,7 +71,7 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     """
     plan = plan_of(data, reading, firmware)
     if not plan.is_flash and not goes_on(data, reading) and all(r.start >= len(data) for r in plan.regions):
-        return Survey(reading, (), told=False)
+        return Survey(reading, (), surveyed=False)
     head, start = head_of(reading)
     ordered = sorted(plan.regions, key=lambda region: region.start)
     # What a fresh image keeps free below irom is fill in it, and no sector yet.
@@ -85,26 +85,26 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     for region in (*behind, None):
         if region is not None and region.start < start:
             continue
-        free, told = _free_parts(data, start, len(data) if region is None else region.start)
+        free, free_findings = _free_parts(data, start, len(data) if region is None else region.start)
         parts += free
-        found += told
+        found += free_findings
         if region is not None:
-            held, told = _region_parts(data, region)
-            parts += held
-            found += told
+            region_parts, region_findings = _region_parts(data, region)
+            parts += region_parts
+            found += region_findings
             start = min(region.end, len(data))
     unknown = {part.offset for part in parts if part.kind is PartKind.UNKNOWN}
     kept = tuple(f for f in reading.findings if f.code not in _LOOSE_CODES or f.offset in unknown)
     if reading.kind is FileKind.UNKNOWN:
         kept = (Finding(Severity.WARNING, "no-image", "no image stands at 0: the chip would not start", 0),)
     missing = _missing(data, plan, firmware) if plan.is_flash or plan.used else ()
-    said = (*kept, *plan.findings, *_few(found), *missing, *_init_findings(data, parts))
-    surveyed = replace(reading, parts=tuple(parts), findings=said)
+    findings = (*kept, *plan.findings, *_few(found), *missing, *_init_findings(data, parts))
+    surveyed = replace(reading, parts=tuple(parts), findings=findings)
     if plan.is_flash:
         named = _application(data, parts) if KINDS[reading.kind].brings is Starter.RTOS else reading.firmware
         surveyed = replace(surveyed, kind=FileKind.FLASH_DUMP, firmware=named)
     fresh = [region for region in plan.regions if region.kind in (PartKind.LFS, PartKind.SPIFFS)]
-    return Survey(surveyed, plan.regions if plan.is_flash or plan.used else tuple(fresh), told=True)
+    return Survey(surveyed, plan.regions if plan.is_flash or plan.used else tuple(fresh), surveyed=True)
 
 
 def _application(data: bytes, parts: list[Part]) -> Firmware | None:
@@ -138,9 +138,9 @@ def _head_parts(
         for region in regions:
             if position <= region.start < stop:
                 parts += aggregated.gap_parts(data, position, region.start)
-                held, told = _region_parts(data, region)
-                parts += held
-                findings += told
+                region_parts, region_findings = _region_parts(data, region)
+                parts += region_parts
+                findings += region_findings
                 position = region.end
         parts += aggregated.gap_parts(data, position, stop)
         if part is not None:
@@ -164,8 +164,8 @@ def _region_parts(data: bytes, region: Region) -> tuple[list[Part], list[Finding
         return [Part(region.kind if kept else PartKind.BLANK, region.start, size, note=note)], []
     if region.kind in (PartKind.SPIFFS, PartKind.LFS):
         # What was there before the firmware may lie anywhere in it.
-        parts, told = _free_parts(data, region.start, stop, f"in the place of {region.name}")
-        return parts, [_of_remnant(finding, parts[0], region) for finding in told]
+        parts, findings = _free_parts(data, region.start, stop, f"in the place of {region.name}")
+        return parts, [_of_remnant(finding, parts[0], region) for finding in findings]
     return [_used_part(data, region, stop)], []
 
 

@@ -133,9 +133,9 @@ def _size_differs(
     stated: FlashSize, size: int, regions: tuple[Region, ...], row: Generation, *, is_flash: bool
 ) -> tuple[Finding, ...]:
     """What to say where header and length do not agree: the SDK goes by the header."""
-    said = f"the image header says {stated.name}, the file has {size:,} bytes"
+    lengths = f"the image header says {stated.name}, the file has {size:,} bytes"
     if size > stated.bytes:
-        message = f"{said}: the SDK goes by the header, and keeps its sectors before 0x{stated.bytes:06x}"
+        message = f"{lengths}: the SDK goes by the header, and keeps its sectors before 0x{stated.bytes:06x}"
         return (Finding(Severity.WARNING, "flash-size-differs", message, 3),) if is_flash else ()
     missing = stated.bytes - size
     place = _init_place(row, stated.bytes)
@@ -146,7 +146,7 @@ def _size_differs(
         return (Finding(Severity.NOTE, "cut-dump", message, size),)
     lost = ": the SDK goes by the header, so this is a part of a flash, or the header is wrong"
     code = "flash-size-differs" if is_flash else "cut-dump"
-    return (Finding(Severity.WARNING, code, f"{said}{lost}; {missing:,} bytes are missing", 3),)
+    return (Finding(Severity.WARNING, code, f"{lengths}{lost}; {missing:,} bytes are missing", 3),)
 
 
 def _of_table(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.pieces import HeaderChange
     from imgtool.operations.inspect.describe import Description
 
-__all__ = ["entry_findings", "header_edits", "size_said"]
+__all__ = ["entry_findings", "findings_of_size", "header_edits"]
 
 _MODE, _SIZE_FREQ, _ENTRY = 2, 3, 4  # offsets in a header
 _CODE: Final = ("IRAM", "IRAM (cache)", "IROM", "ROM")
@@ -173,7 +173,7 @@ def entry_findings(after: Description) -> tuple[Finding, ...]:
     return (Finding(Severity.WARNING, "entry", message, _ENTRY),)
 
 
-def size_said(description: Description, size: str) -> tuple[Finding, ...]:
+def findings_of_size(description: Description, size: str) -> tuple[Finding, ...]:
     """What a firmware makes of another flash size.
 
     Raises:

@@ -3,7 +3,7 @@
 Header fields, init-data fields, NodeMCU's partition table, an LFS or file-system image at its place, and
 bytes at any address.  After a change every check that covers it is computed anew, and the result is read
 again: a change that would leave another kind of file, or a new error in it, is refused.  Not conversion:
-build/images.py and assemble/merge.py make images.
+building/images.py and assemble/merge.py make images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
 from imgtool.operations.inspect.describe import Description, describe
 from imgtool.operations.patch.edits import Difference, Edit, applied, differences, hex_words
-from imgtool.operations.patch.header import entry_findings, header_edits, size_said
+from imgtool.operations.patch.header import entry_findings, findings_of_size, header_edits
 from imgtool.operations.patch.init_data import init_data_edits, place_findings, rf_cal_findings
 from imgtool.operations.patch.mend import mended, refuse_values, structure_repairs
 from imgtool.operations.patch.placed import placed_edits
@@ -123,7 +123,7 @@ def patch(data: bytes, changes: Changes) -> Patched:
         edits += table.edits
         findings += table.findings
     if changes.header.size is not None:
-        findings += size_said(_draft(data, edits)[1], changes.header.size)
+        findings += findings_of_size(_draft(data, edits)[1], changes.header.size)
     if changes.init_data != _NO_INIT_DATA:
         init_data = tuple(init_data_edits(*_draft(data, edits), changes.init_data))
         edits += init_data
@@ -131,9 +131,9 @@ def patch(data: bytes, changes: Changes) -> Patched:
     else:
         init_data = ()
     if changes.lfs is not None or changes.filesystem is not None:
-        placed, said = placed_edits(*_draft(data, edits), changes.lfs, changes.filesystem)
+        placed, placed_findings = placed_edits(*_draft(data, edits), changes.lfs, changes.filesystem)
         edits += placed
-        findings += said
+        findings += placed_findings
     for write in changes.writes:
         edit = _write_edit(data, before, write)
         _check_apart(edit, edits)

@@ -241,7 +241,7 @@ def _spiffs(spiffs: Entry, change: TableChange, lfs: Entry, limit: Callable[[], 
 
 
 def _check(entries: tuple[Entry, ...]) -> None:
-    """What :func:`imgtool.layout.resolve` does not refuse, as the first boot does not."""
+    """What :func:`imgtool.layout.nodemcu.resolve` does not refuse, as the first boot does not."""
     for entry in entries:
         if entry.type == LFS0 and entry.address + entry.size > IROM_WINDOW:
             over = entry.address + entry.size - IROM_WINDOW

@@ -1,7 +1,7 @@
 """What becomes of the file system in an upgrade, and how long its formatting takes.
 
-Rules over the flash before and after; which release looks where: :mod:`imgtool.layout`.
-Where they are known from: docs/flash-layouts.md; nobody has seen them on silicon for this project.
+Rules over the flash before and after; which release looks where: :mod:`imgtool.layout`.  Where they are known
+from: docs/flash-layouts.md; nobody has seen them on silicon for this project.
 """
 
 from __future__ import annotations

@@ -179,7 +179,10 @@ def _with_layout(side: FlashSide, arduino: bool) -> FlashSide:
 def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
     """Everything in the flash that begins like a file system, none inside another."""
     if old.data is None:
-        found = [_told(old.read, region.start, region.kind, region.size) for region in _looked_for(old, side)]
+        found = [
+            _with_geometry(old.read, region.start, region.kind, region.size)
+            for region in _looked_for(old, side)
+        ]
     else:
         found = _scanned(old.data, old.capacity)
     if side.generation.without_magics:
@@ -207,7 +210,7 @@ def _looked_for(old: OldFlash, side: FlashSide) -> list[FoundFileSystem]:
     return [FoundFileSystem(region.kind, region.start, region.size) for region in found]
 
 
-def _told(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
+def _with_geometry(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
     signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
     if signature is None:
         return FoundFileSystem(kind, start, size)

@@ -22,8 +22,8 @@ FIRMWARE_BAUD: Final = 115_200
 SPEEDS: Final = (ROM_BAUD, FIRMWARE_BAUD, 9600)
 """What is tried, in this order."""
 
-# Of uniform noise 0.62 cannot be read, of noise in real logs 0.35 to 0.67 (_log_lines.py of formats), of text
-# nothing; a much lower speed reads as zeros.  24 characters at 74880 baud are 3 ms.
+# Of uniform noise 0.62 cannot be read, of noise in real logs 0.35 to 0.67 (formats/logs/clean_lines.py), of
+# text nothing; a much lower speed reads as zeros.  24 characters at 74880 baud are 3 ms.
 _WINDOW: Final = 24
 _NOISE: Final = 8  # unreadable ones among them
 # s in which noise may be of the speed before: USB adapters keep what they have heard for 16 ms and more.

@@ -117,7 +117,7 @@ class BootNotes:
     def judge(self, now: float) -> tuple[WatchNote, ...]:
         """What the boot comes to as far as it has come; called when a boot ends, or pauses."""
         # Lines are looked at when they are asked for: a firmware may print faster than they can be.
-        pending = self._pending or _tells(self._fresh)
+        pending = self._pending or _has_news(self._fresh)
         self._pending = False
         self._fresh = _BootLines(now)
         if not pending:
@@ -180,7 +180,7 @@ def _on_reset(line: bytes, now: float) -> Iterator[WatchNote]:
         yield WatchNote(now, "boot", "; ".join(words))
 
 
-def _tells(lines: _BootLines) -> bool:
+def _has_news(lines: _BootLines) -> bool:
     """Whether the reader of boot logs makes more of these lines than words of the firmware."""
     text = b"\n".join(lines)
     return bool(text) and _bare(text) != _nothing()

@@ -153,9 +153,9 @@ def boot(
     outcome = stage.outcome or BootOutcome.BOOT_LOOP  # it restarts without end
     if not writes and any(event.write is not None for event in events):
         reasons.append("the boot goes on as if that had been written")
-    told = tuple(event if writes else replace(event, write=None) for event in events)
+    visible = tuple(event if writes else replace(event, write=None) for event in events)
     return BootRun(
-        tuple(event for event in told if event.text or event.write is not None or event.after_ns),
+        tuple(event for event in visible if event.text or event.write is not None or event.after_ns),
         outcome,
         "; ".join(reasons),
         (stage.cause or cause) if outcome is BootOutcome.BOOT_LOOP else None,
@@ -192,11 +192,11 @@ def _load(chip: BootFlash) -> _Loaded:
         return _Loaded(printed("ets_main.c \n"), _LINE, f"flash 0 begins with 0x{header[0]:02x}, not 0xe9")
     text: list[str] = []
     position, check = _HEADER, XOR_SEED
-    held = tail = 0  # what is left of the last piece: its offset there, or the bytes of a new one
+    rest_at = tail = 0  # what is left of the last piece: its offset there, or the bytes of a new one
     for index in range(header[1]):
         left = -position % _LINE
         if 0 < left < _HEADER:
-            text.append(f"ho {held} tail {tail} room {left}\n")
+            text.append(f"ho {rest_at} tail {tail} room {left}\n")
         fields = chip.read(position, _HEADER)
         address, size = (
             int.from_bytes(fields[:4], "little"),
@@ -210,7 +210,7 @@ def _load(chip: BootFlash) -> _Loaded:
             text.append("flash read err, ets_unpack_flash_code\nets_main.c \n")
             why = f"segment {index} has {size} bytes, more than the ROM can read"
             return _Loaded(printed("".join(text)), position, why)
-        held, tail = (0, (size - left) % _LINE) if size >= left else (_LINE - left + size, 0)
+        rest_at, tail = (0, (size - left) % _LINE) if size >= left else (_LINE - left + size, 0)
         text.append(f"tail {tail}\n")
         if size and not any(start <= address and address + size <= end for start, end in _RAM):
             why = f"segment {index} loads at 0x{address:08x}, where there is no RAM for its {size} bytes"

@@ -1,8 +1,7 @@
 """What a virtual ESP8266 does behind the boot ROM: the non-OS SDK's look at its init data, and NodeMCU.
 
 Also the values that :mod:`imgtool.virtual.chip.boot` speaks in, and the flash as the chip sees it.  Nothing
-is
-executed: firmware is known by its strings and its structure.  What is emulated, and what of it nobody has
+is executed: firmware is known by its strings and its structure.  What is emulated, and what of it nobody has
 confirmed on silicon: docs/virtual/boot.md.
 
 What a release does is told here on purpose a second time, after the sources and not after

@@ -68,8 +68,8 @@ class VirtualLine:
         chip: The chip.
         host_baud: The host's speed where it is known; None where it is not.  What reaches the host is read
             at this speed.
-        heard: What the chip was sent, before faults.
-        said: What the chip has sent, before faults.
+        to_chip: What the chip was sent, before faults.
+        from_chip: What the chip has sent, before faults.
         line_free: When the last byte of the host has left.
         wall_ns: The host's time where it is bound to real time, else None.
         slept_ns: How long the host has really been silent since the last output, where that was a pause.
@@ -78,8 +78,8 @@ class VirtualLine:
     def __init__(self, chip: VirtualChip, recorder: Recorder | None = None) -> None:
         self.chip = chip
         self.host_baud: int | None = None
-        self.heard = Count()
-        self.said = Count()
+        self.to_chip = Count()
+        self.from_chip = Count()
         self.line_free = 0
         self.wall_ns: int | None = None
         self.slept_ns = 0
@@ -157,7 +157,7 @@ class VirtualLine:
             return
         chip = self.chip
         self.host_baud = baud
-        self.heard.add(data)
+        self.to_chip.add(data)
         self._tail = (self._tail + data)[-_TAIL:]
         if baud is not None and chip.activity is Activity.LOADER and not chip.loader.synced:
             chip.uart.baud = baud  # the ROM measures the host's speed
@@ -173,7 +173,7 @@ class VirtualLine:
         self._turned = False
         self.line_free = start + len(data) * step
         if self._recorder is not None:
-            self._recorder.heard(start, data, baud)
+            self._recorder.to_chip(start, data, baud)
         for piece in chip.injector.incoming(data):
             if isinstance(piece, Unplugged):
                 self._unplug(piece.ns)
@@ -214,11 +214,11 @@ class VirtualLine:
 
     def _book(self, sent: list[tuple[int, int]], baud: int) -> None:
         data = bytes(byte for byte, _ in sent)
-        self.said.add(data)
+        self.from_chip.add(data)
         self.chip.settle()
         self.chip.ledger.answered(len(data), byte_time(baud))
         if self._recorder is not None:
-            self._recorder.said(sent[0][1], data, baud)
+            self._recorder.from_chip(sent[0][1], data, baud)
         self._turned = True
         self._host_ready = max(self._host_ready, sent[-1][1])
 

@@ -42,14 +42,14 @@ class Recorder:
         self._end = 0
         self._line({"traffic": VERSION, **facts})
 
-    def heard(self, ns: int, data: bytes, baud: int | None) -> None:
+    def to_chip(self, ns: int, data: bytes, baud: int | None) -> None:
         """Bytes from the host, of which the first begins at that time."""
         if ns > self._end:
             self.flush()  # after a pause
         self._end = ns + len(data) * (byte_time(baud) if baud else _SHORT_NS)
         self._bytes(ns, "in", data, baud)
 
-    def said(self, ns: int, data: bytes, baud: int) -> None:
+    def from_chip(self, ns: int, data: bytes, baud: int) -> None:
         """Bytes from the chip."""
         self._bytes(ns, "out", data, baud)
 

@@ -66,7 +66,7 @@ class _Player:
 
     def __init__(self, link: VirtualLine) -> None:
         self._link = link
-        self._said: list[tuple[int, int]] = []
+        self._output: list[tuple[int, int]] = []
 
     def play(self, record: dict[str, Any], number: int) -> ReplayDifference | None:
         """Do what a line says."""
@@ -84,12 +84,12 @@ class _Player:
         """Let the chip run until it has said that much, or nothing more."""
         chip = self._link.chip
         deadline = chip.now + _WINDOW_NS
-        self._said += self._link.take()
-        while len(self._said) < len(expected) and chip.run(deadline) not in (Stop.IDLE, Stop.DUE):
-            self._said += self._link.take()
-        self._said += self._link.take()
-        found = bytes(byte for byte, _ in self._said[: len(expected)])
-        del self._said[: len(expected)]
+        self._output += self._link.take()
+        while len(self._output) < len(expected) and chip.run(deadline) not in (Stop.IDLE, Stop.DUE):
+            self._output += self._link.take()
+        self._output += self._link.take()
+        found = bytes(byte for byte, _ in self._output[: len(expected)])
+        del self._output[: len(expected)]
         return None if found == expected else ReplayDifference(number, expected, found)
 
     def _run_to(self, moment: int) -> None:
@@ -97,7 +97,7 @@ class _Player:
         while chip.now < moment:
             if chip.run(moment) is Stop.IDLE:
                 chip.pass_time(moment)
-            self._said += self._link.take()
+            self._output += self._link.take()
 
     def _do(self, record: dict[str, Any], number: int) -> ReplayDifference | None:
         name, link = record["event"], self._link
@@ -109,8 +109,8 @@ class _Player:
             link.lines(dtr=record["dtr"], rts=record["rts"])
         elif name == "disconnect":
             link.disconnect()
-            unheard = bytes(byte for byte, at in self._said if at <= record.get("t", 0))
-            self._said.clear()
+            unheard = bytes(byte for byte, at in self._output if at <= record.get("t", 0))
+            self._output.clear()
             return ReplayDifference(number, b"", unheard) if unheard else None
         else:
             raise ValueError(name)

@@ -33,8 +33,8 @@ def report(link: VirtualLine) -> dict[str, Any]:
             for column, seconds in zip(COLUMNS, chip.ledger.seconds(), strict=True)
         ],
         "host_fixed_seconds": HOST_FIXED_NS / 1e9,
-        "bytes": {"to_chip": link.heard.size, "from_chip": link.said.size},
-        "frames": {"to_chip": link.heard.frames, "from_chip": link.said.frames},
+        "bytes": {"to_chip": link.to_chip.size, "from_chip": link.from_chip.size},
+        "frames": {"to_chip": link.to_chip.frames, "from_chip": link.from_chip.frames},
         "flash": {**chip.flash.counts, "blank_pages": chip.blank_pages},
         "resets": dict(chip.resets),
         "receive_overflows": chip.uart.overflows,

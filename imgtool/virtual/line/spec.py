@@ -40,7 +40,7 @@ _MAC: Final = re.compile(r"[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}", r
 _FAULT: Final = re.compile(r"(?:^|,)fault=")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spec:
     """What a virtual chip is asked to be.
 

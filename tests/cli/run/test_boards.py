@@ -16,7 +16,14 @@ from imgtool.errors import ChipError, UsageError
 from tests.support import PATIENCE
 
 ROW = LogRow(
-    "2026-01-02T03:04:05+00:00", "COM3", "5c:cf:7f:00:00:01", "c84016", "00", "rom", "no", 'say "so", ok'
+    time="2026-01-02T03:04:05+00:00",
+    port="COM3",
+    mac="5c:cf:7f:00:00:01",
+    flash_id="c84016",
+    sha256="00",
+    stub="rom",
+    verified="no",
+    result='say "so", ok',
 )
 
 

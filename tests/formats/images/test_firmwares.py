@@ -1,4 +1,4 @@
-"""What must hold for every format of firmwares.py, damaged in every way."""
+"""What must hold for every format of fixtures/firmwares.py, damaged in every way."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from fixtures.upgrades import MB, before_3, flash, from_3, lfs_region, spiffs, u
 from imgtool.engine.spelling import Names
 from imgtool.engine.upgrades import advise_request
 from imgtool.operations.assemble.extras import InitDataSource
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.draft import FlashRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.upgrade.side import OldFlash

@@ -18,7 +18,7 @@ from imgtool.cli.app import COMMANDS
 from imgtool.engine.upgrades import advise
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.operations.advise.old_flash import old_flash
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.upgrade.look import side_before
 from imgtool.operations.upgrade.regions import size_points
 from imgtool.operations.upgrade.side import OldFlash

@@ -18,7 +18,7 @@ from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.regions.init_data import SETS
 from imgtool.layout.generations import generation_of
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.explain.values import Verdict
 from imgtool.operations.upgrade.values import AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.virtual.chip.boot import boot

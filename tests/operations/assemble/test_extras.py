@@ -9,7 +9,7 @@ from imgtool.formats.reading import Firmware
 from imgtool.layout.fit import layout_for
 from imgtool.operations.assemble.extras import AT_ITS_PLACE, filesystem_findings, place_by_name
 from imgtool.operations.assemble.fullimage import Extras, fullimage
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from tests.support import IMAGES, IROM, aggregate, real, said
 
 V05 = IMAGES["init-data/v05.bin"]

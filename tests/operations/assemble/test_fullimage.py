@@ -7,7 +7,7 @@ from imgtool.chip import FLASH_SIZES, flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.fullimage import Extras, FullImage, fullimage
-from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, IROM, aggregate, codes, real, said, spans
 

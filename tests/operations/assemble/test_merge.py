@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.images.version1 import BootImage, Segment
-from imgtool.operations.assemble.merge import HeaderChange, Piece, merge
+from imgtool.operations.assemble.merge import merge
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, IROM, aggregate, codes, real, said
 

@@ -17,7 +17,8 @@ from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats.checksums import sdk_crc
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.images.version2 import OtaImage
-from imgtool.operations.assemble.merge import HeaderChange, merge
+from imgtool.operations.assemble.merge import merge
+from imgtool.operations.assemble.pieces import HeaderChange
 from imgtool.operations.building.images import Built, build
 from imgtool.operations.building.memory_use import irom_map
 from imgtool.operations.inspect.describe import describe

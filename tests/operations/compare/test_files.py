@@ -18,7 +18,8 @@ from imgtool.formats.regions.init_data import FIELDS, SETS
 from imgtool.formats.regions.nodemcu_page import Record, RecordPage
 from imgtool.operations.assemble.encode import encode
 from imgtool.operations.assemble.fullimage import fullimage
-from imgtool.operations.assemble.merge import Piece, merge
+from imgtool.operations.assemble.merge import merge
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.compare.files import Comparison, DiffState, RegionChange, compare
 from imgtool.operations.inspect.describe import describe
 from imgtool.virtual.chip.boot import boot

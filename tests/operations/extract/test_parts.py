@@ -16,7 +16,8 @@ from imgtool.formats.reading import PartKind
 from imgtool.formats.registry import identify
 from imgtool.operations.assemble.extras import AT_ITS_PLACE, InitDataSource, own_init_data
 from imgtool.operations.assemble.fullimage import Extras, fullimage
-from imgtool.operations.assemble.merge import HeaderChange, Piece, merge
+from imgtool.operations.assemble.merge import merge
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.extract.manifest import Assembled, Manifest
 from imgtool.operations.extract.parts import Extraction, extract
 from imgtool.operations.inspect.describe import describe

@@ -8,7 +8,8 @@ from fixtures import blocks
 from imgtool.errors import FormatError
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.reading import FileKind
-from imgtool.operations.assemble.merge import HeaderChange, Piece, merge
+from imgtool.operations.assemble.merge import merge
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.extract.split import Split, split
 from imgtool.operations.inspect.describe import describe
 from tests.strategies import LOADABLE_IMAGES, NO_SHRINKING

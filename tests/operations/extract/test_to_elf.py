@@ -14,7 +14,8 @@ from imgtool.errors import FormatError
 from imgtool.formats.elf.file import Executable
 from imgtool.formats.reading import PartKind
 from imgtool.operations.assemble.fullimage import fullimage
-from imgtool.operations.assemble.merge import Piece, merge
+from imgtool.operations.assemble.merge import merge
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.extract.parts import extract
 from imgtool.operations.extract.to_elf import ElfOutput, to_elf
 from imgtool.operations.inspect.describe import describe

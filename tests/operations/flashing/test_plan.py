@@ -15,7 +15,7 @@ from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import RecordPage
 from imgtool.operations.assemble.extras import InitDataSource
-from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.flashing.plan import FlashPlan, FlashRequest, Reader, Target, plan_flash
 from imgtool.operations.flashing.waivers import CHECKS
 from imgtool.operations.inspect.describe import describe

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imgtool.errors import ChipError, ImgtoolError, LayoutError, VerifyError
-from imgtool.operations.assemble.merge import Piece
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.transfer import (
     Job,
     Transfer,

@@ -15,7 +15,7 @@ from imgtool.formats.reading import FileKind
 from imgtool.formats.regions import init_data
 from imgtool.operations.assemble.extras import AT_ITS_PLACE, InitDataSource
 from imgtool.operations.assemble.fullimage import fullimage
-from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.inspect.describe import Description, describe
 from imgtool.operations.patch.steps import Changes, Patched, Write, patch
 from imgtool.operations.patch.table import TableChange

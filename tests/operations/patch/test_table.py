@@ -10,7 +10,7 @@ from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, PartitionTable
 from imgtool.layout.nodemcu import resolve
 from imgtool.operations.assemble.extras import table_of
 from imgtool.operations.assemble.fullimage import fullimage
-from imgtool.operations.assemble.merge import HeaderChange, Piece
+from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.inspect.describe import describe
 from imgtool.operations.patch.steps import Changes, Patched, Write, patch
 from imgtool.operations.patch.table import REST, TableChange

@@ -567,7 +567,17 @@ def test_no_such_erase() -> None:
 
 # The law: the same as a model that knows one byte at a time.
 
-SMALL = FlashPart("law", "none", b"\xc8\x40\x11", 0x2_0000, True, 3, 0x7C, 9, "https://none")
+SMALL = FlashPart(
+    name="law",
+    vendor="none",
+    id=b"\xc8\x40\x11",
+    bytes=0x2_0000,
+    sfdp=True,
+    status_registers=3,
+    protection=0x7C,
+    quad_enable=9,
+    cite="https://none",
+)
 SIZES = {0x20: 0x1000, 0x52: 0x8000, 0xD8: 0x10000}
 # What this status protects of 128 KiB, written down by hand.
 LOCKS = {

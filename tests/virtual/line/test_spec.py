@@ -20,11 +20,11 @@ MB = 1 << 20
     ("text", "spec"),
     [
         ("sim:", Spec()),
-        ("sim:512KB", Spec(512 * 1024)),
-        ("sim:1MB", Spec(MB)),
-        ("sim:16mb", Spec(16 * MB)),
+        ("sim:512KB", Spec(size=512 * 1024)),
+        ("sim:1MB", Spec(size=MB)),
+        ("sim:16mb", Spec(size=16 * MB)),
         ("sim:flash=a.bin", Spec(flash=Path("a.bin"))),
-        ("sim:4MB,flash=a=b.bin", Spec(4 * MB, flash=Path("a=b.bin"))),
+        ("sim:4MB,flash=a=b.bin", Spec(size=4 * MB, flash=Path("a=b.bin"))),
         ("sim:part=W25Q32", Spec(part="W25Q32")),
         ("sim:mac=18:fe:34:01:02:03", Spec(mac=b"\x18\xfe\x34\x01\x02\x03")),
         ("sim:chip=esp8285", Spec(model=ChipModel.ESP8285)),
@@ -35,7 +35,7 @@ MB = 1 << 20
         ("sim:fault=drop=in:1,slow=page:2", Spec(faults=parse_plan("drop=in:1,slow=page:2"))),
         (
             "sim:2MB,boot=run,flash=/x/fault=1.bin,fault=garbage=3",
-            Spec(2 * MB, flash=Path("/x/fault=1.bin"), boot=True, faults=parse_plan("garbage=3")),
+            Spec(size=2 * MB, flash=Path("/x/fault=1.bin"), boot=True, faults=parse_plan("garbage=3")),
         ),
     ],
 )

@@ -187,10 +187,10 @@ class _BoardsRun:
         try:
             board = self._flash(port, planned)
         except (ImgtoolError, KeyboardInterrupt) as error:
-            told = self._told(error, self.boards[port])
-            self._record(self.boards[port], told)
-            self.progress.end(port, result_words(self.boards[port], told))
-            raise told from None
+            problem = self._with_board_state(error, self.boards[port])
+            self._record(self.boards[port], problem)
+            self.progress.end(port, result_words(self.boards[port], problem))
+            raise problem from None
         self._record(board, None)
         self.progress.end(port, result_words(board, None))
         self.progress.clear()
@@ -210,10 +210,10 @@ class _BoardsRun:
             try:
                 board = self._flash(port, lambda _: None)
             except (ImgtoolError, KeyboardInterrupt) as error:
-                told = self._told(error, self.boards[port])
-                self._record(self.boards[port], told)
-                self.progress.end(port, result_words(self.boards[port], told))
-                raise told from None
+                problem = self._with_board_state(error, self.boards[port])
+                self._record(self.boards[port], problem)
+                self.progress.end(port, result_words(self.boards[port], problem))
+                raise problem from None
             self._record(board, None)
             self.progress.end(port, result_words(board, None))
             return board
@@ -271,20 +271,20 @@ class _BoardsRun:
         except PortError as error:
             board.boot_note = Phrase("whether the firmware starts is not known: ", error.phrase)
 
-    def _told(self, error: BaseException, board: Board) -> ImgtoolError:
-        """The error as it is told: what a broken run has left is said with it."""
+    def _with_board_state(self, error: BaseException, board: Board) -> ImgtoolError:
+        """The error with what a broken run has left on the board."""
         if isinstance(error, KeyboardInterrupt):
-            told: ImgtoolError = InterruptedRunError(f"interrupted: {board.left}")
+            problem: ImgtoolError = InterruptedRunError(f"interrupted: {board.left}")
             if board.touched:
-                told.add_note("the same command again repairs it")
+                problem.add_note("the same command again repairs it")
         elif isinstance(error, ImgtoolError):
-            told = error
+            problem = error
             broken = isinstance(error, PortError | ChipError) and not isinstance(error, ProtectedError)
             if broken and board.touched:
-                told.add_note(f"{board.left}; the same command again repairs it")
+                problem.add_note(f"{board.left}; the same command again repairs it")
         else:
             raise error
-        return told
+        return problem
 
     def _record(self, board: Board, error: ImgtoolError | None) -> None:
         if self.log is None:
@@ -297,14 +297,14 @@ class _BoardsRun:
         session, done = board.session, board.transfer
         self.log.add(
             LogRow(
-                datetime.now().astimezone().isoformat(timespec="seconds"),
-                board.port,
-                session.chip.mac if session else "",
-                session.flash.id.hex() if session else "",
-                done.sha256 if done else "",
-                done.stub if done else "",
-                done.verified if done else "",
-                result_words(board, error),
+                time=datetime.now().astimezone().isoformat(timespec="seconds"),
+                port=board.port,
+                mac=session.chip.mac if session else "",
+                flash_id=session.flash.id.hex() if session else "",
+                sha256=done.sha256 if done else "",
+                stub=done.stub if done else "",
+                verified=done.verified if done else "",
+                result=result_words(board, error),
             )
         )
 

@@ -118,17 +118,25 @@ def monitor(
         record = resources.enter_context(open_recording(log))
         name = port_name(port)
         plan = MonitorPlan(
-            _EOLS[eol],
-            reset,
-            reconnect,
-            seconds,
-            pattern,
-            until_eof,
+            eol=_EOLS[eol],
+            reset=reset,
+            reconnect=reconnect,
+            seconds=seconds,
+            until=pattern,
+            until_eof=until_eof,
             paced=name.startswith("sim:") and seconds is None,
             log=record,
         )
         wire = open_wire(name)
-        look = Look(selection, timestamps or "", raw, notes, json, events, log)
+        look = Look(
+            selection=selection,
+            stamp=timestamps or "",
+            raw=raw,
+            notes=notes,
+            as_json=json,
+            events=events,
+            log=log,
+        )
         try:
             return _run(wire, plan, look, Hands(speed, keys, echo), symbols)
         except KeyboardInterrupt:

@@ -93,15 +93,15 @@ def simulate(
     models = [model.value for model in ChipModel]
     with _usage():
         spec = Spec(
-            None if flash_size is None else SIZES[flash_size.upper()],
-            part,
-            flash,
-            None if mac is None else parse_mac(mac),
-            ChipModel(_one_of(chip, models, "chip")),
-            _one_of(boot, ["download", "run"], "boot mode") == "run",
-            boot_writes,
-            parse_plan(fault),
-            _one_of(timing, ["typical", "maximum"], "flash timing"),
+            size=None if flash_size is None else SIZES[flash_size.upper()],
+            part=part,
+            flash=flash,
+            mac=None if mac is None else parse_mac(mac),
+            model=ChipModel(_one_of(chip, models, "chip")),
+            boot=_one_of(boot, ["download", "run"], "boot mode") == "run",
+            boot_writes=boot_writes,
+            faults=parse_plan(fault),
+            timing=_one_of(timing, ["typical", "maximum"], "flash timing"),
         )
     if replay is not None:
         return _replay(spec, replay, as_json=json)

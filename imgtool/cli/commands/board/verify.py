@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgtool.device.events import Listener
     from imgtool.device.session import Session
     from imgtool.engine.verification import VerifyResult
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.flashing.plan import FlashRequest
 
 __all__ = ["verify"]

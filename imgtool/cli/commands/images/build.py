@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imgtool.engine.images import BuildOutput
     from imgtool.formats.reading import Finding
     from imgtool.operations.assemble.extras import InitDataSource
-    from imgtool.operations.assemble.merge import HeaderChange
+    from imgtool.operations.assemble.pieces import HeaderChange
     from imgtool.operations.building.images import Built
 
 __all__ = ["build"]

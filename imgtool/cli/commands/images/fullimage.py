@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imgtool.cli.input.placing import FromParts
     from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.assemble.fullimage import Extras, FullImage
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
 
 __all__ = ["fullimage"]
 
@@ -119,7 +119,7 @@ def _extras(
     from imgtool.cli.input.placing import filesystem_piece, read_content
     from imgtool.operations.assemble.extras import AT_ITS_PLACE
     from imgtool.operations.assemble.fullimage import Extras
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
 
     extras = Extras(
         source,

@@ -152,7 +152,7 @@ def patch(
         read_content,
     )
     from imgtool.errors import ImgtoolError
-    from imgtool.operations.assemble.merge import Piece
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.patch.steps import Changes
     from imgtool.operations.patch.steps import patch as make
 
@@ -161,14 +161,14 @@ def patch(
         raise UsageError("init data is not taken out", expected=", ".join(_SOURCES), found=init_data)
     change, note = header_change(mode, freq, size, old_size)
     wanted = Changes(
-        change,
-        None if entry is None else _address(entry),
-        init_source(init_data, changes or []),
-        _table(lfs_addr, lfs_size, spiffs_addr, spiffs_size),
-        None if lfs is None else Piece(0, read_content(lfs), Name(lfs)),
-        None if filesystem is None else filesystem_piece(filesystem),
-        tuple(_write(word) for word in writes or []),
-        repair,
+        header=change,
+        entry=None if entry is None else _address(entry),
+        init_data=init_source(init_data, changes or []),
+        table=_table(lfs_addr, lfs_size, spiffs_addr, spiffs_size),
+        lfs=None if lfs is None else Piece(0, read_content(lfs), Name(lfs)),
+        filesystem=None if filesystem is None else filesystem_piece(filesystem),
+        writes=tuple(_write(word) for word in writes or []),
+        repair=repair,
     )
     if wanted == Changes():
         raise UsageError("nothing is to be changed", expected="an option that says what", found="none")

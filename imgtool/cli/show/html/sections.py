@@ -121,14 +121,14 @@ def _records(
 
 def _as_it_stands(record: dict[str, Any], entry: Entry) -> dict[str, Any]:
     """An entry of a NodeMCU table before its first boot, with words for what that will fill in."""
-    said = dict(record)
+    row = dict(record)
     if entry.address == 0 and entry.type != EAGLEROM:
-        said["address"] = "by the first boot"
+        row["address"] = "by the first boot"
     if entry.size == TAKE_REST:
-        said["size"] = "the rest"
+        row["size"] = "the rest"
     elif entry.size == 0 and entry.type != END_MARKER:
-        said["size"] = "by the first boot"
-    return said
+        row["size"] = "by the first boot"
+    return row
 
 
 def _holds(file: PageFile, offset: int) -> str:

@@ -83,7 +83,7 @@ def _copies(state: SystemParamState) -> str:
     named = enumerate(zip(_COPIES, state.copies, strict=False))
     return definitions(
         [
-            (name, escaped(held + (", in force" if number == state.live else "")))
-            for number, (name, held) in named
+            (name, escaped(content + (", in force" if number == state.live else "")))
+            for number, (name, content) in named
         ]
     )

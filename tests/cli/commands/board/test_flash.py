@@ -421,7 +421,16 @@ def test_log_is_added_to(put: Put, imgtool: Command, folder: Path) -> None:
 def test_all_ports(small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert small.is_dir()
     there = [
-        PortInfo(path, "CH340", None, 1, 2, None, None, likely=likely)
+        PortInfo(
+            path=path,
+            adapter="CH340",
+            driver=None,
+            vid=1,
+            pid=2,
+            serial_number=None,
+            product=None,
+            likely=likely,
+        )
         for path, likely in ((PORT, True), ("sim:1MB", True), ("/dev/ttyS0", False))
     ]
     monkeypatch.setattr(ports, "list_ports", lambda: tuple(there))

@@ -274,7 +274,16 @@ def test_nothing_of_the_device_drives_the_terminal() -> None:
 def test_functions_of_a_crash_fit_the_screen() -> None:
     shown, out = view()
     frames = (
-        Frame("epc1", 0x4020_1108, "flash (irom)", "Sensor::read", 8, "/home/me/src/sensor.cpp", 12, True),
+        Frame(
+            source="epc1",
+            address=0x4020_1108,
+            place="flash (irom)",
+            function="Sensor::read",
+            offset=8,
+            file="/home/me/src/sensor.cpp",
+            line=12,
+            called=True,
+        ),
         Frame("stack", 0x4020_1204, "flash (irom)", "_Z" + "x" * 200, 4),
     )
     shown.show(WatchNote(1, "failure", "The firmware crashed.", frames=frames))

@@ -39,9 +39,25 @@ CLOSED = ForbiddenPortError(
     in_session=False,
 )
 TAKEN = BusyPortError("in use by picocom (pid 812)", source="/dev/ttyUSB0", program="picocom", pid=812)
-PC = PortInfo("/dev/ttyS0", None, None, None, None, None, None, likely=False)
+PC = PortInfo(
+    path="/dev/ttyS0",
+    adapter=None,
+    driver=None,
+    vid=None,
+    pid=None,
+    serial_number=None,
+    product=None,
+    likely=False,
+)
 MODEM = PortInfo(
-    "/dev/ttyACM0", None, "cdc_acm", 0x1199, 1, None, "A modem with a very long name", likely=False
+    path="/dev/ttyACM0",
+    adapter=None,
+    driver="cdc_acm",
+    vid=0x1199,
+    pid=1,
+    serial_number=None,
+    product="A modem with a very long name",
+    likely=False,
 )
 
 
@@ -147,7 +163,18 @@ def test_the_document(imgtool: Command, there: list[PortInfo]) -> None:
 
 
 def test_a_name_out_of_a_device_is_shown_and_not_obeyed(imgtool: Command, there: list[PortInfo]) -> None:
-    there += [PortInfo("/dev/ttyACM0", None, None, 1, 1, None, "\x1b[2Jbad", likely=False)]
+    there += [
+        PortInfo(
+            path="/dev/ttyACM0",
+            adapter=None,
+            driver=None,
+            vid=1,
+            pid=1,
+            serial_number=None,
+            product="\x1b[2Jbad",
+            likely=False,
+        )
+    ]
 
     assert "\x1b" not in imgtool("ports").out
 

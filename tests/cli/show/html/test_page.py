@@ -86,7 +86,9 @@ def made_up(text: str) -> Description:
         kind=FileKind.FLASH_DUMP,
         size=84,
         sha256="00" * 32,
-        firmware=Firmware(text, text, text, text, text, text, {f"{text} a": text}),
+        firmware=Firmware(
+            name=text, version=text, sdk=text, build=text, lua=text, builder=text, details={f"{text} a": text}
+        ),
         header=Header(1, 0x40100004, 2, 0x40),
         parts=parts,
         findings=(Finding(Severity.ERROR, text, text, 48), Finding(Severity.NOTE, text, text)),
