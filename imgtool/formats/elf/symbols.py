@@ -177,7 +177,7 @@ class _LineTable:
 
     def __init__(self, data: bytes) -> None:
         self._dwarf = _quietly(lambda: _debug_information(data))
-        self._aranges = _quietly(self._dwarf.get_aranges)
+        self._aranges = None if self._dwarf is None else _quietly(self._dwarf.get_aranges)
         self._offsets: list[int] | None = None
         self._units: dict[int, list[tuple[int, int, SourceLine]]] = {}
 

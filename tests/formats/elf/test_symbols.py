@@ -179,6 +179,15 @@ def test_a_program_without_symbols() -> None:
     assert (symbols.functions, symbols.function_at(CODE), symbols.line_at(CODE)) == ([], None, None)
 
 
+def test_debug_information_packed_in_a_way_that_nobody_knows() -> None:
+    compressed = 0x800  # SHF_COMPRESSED; its header: type, size, alignment
+    packed = Section(".debug_line", 0, struct.pack("<III", 0xD7, 64, 1) + bytes(16), flags=compressed)
+    symbols = ElfSymbols.parse(Elf((TEXT, packed)).build())
+
+    assert symbols.has_lines
+    assert symbols.line_at(CODE) is None
+
+
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=30))
 def test_damaged_debug_information_is_no_error(
