@@ -193,7 +193,7 @@ def download(boot: Boot) -> LogOutcome | None:
         "reset. A button, a level shifter, or the DTR and RTS lines of the adapter may hold it low.",
         (
             cure(
-                "To write a firmware: it can be done now. See whether the chip answers.",
+                "To write firmware, see first whether the chip answers.",
                 actions.ask_chip(waiting=True),
             ),
             cure("To run the firmware: release GPIO0, and reset the chip."),

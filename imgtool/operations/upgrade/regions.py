@@ -256,7 +256,7 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
     header_words = f"the new header says {stated.name}{old}"
     point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.KEPT, f"{header_words}, as much as the chip has")
     if stated.bytes > capacity:
-        reason = f"{header_words}, the chip has {capacity:,} bytes: behind its end other sectors are read"
+        reason = f"{header_words}, the chip has {capacity:,} bytes: reads behind the end return other sectors"
         point = AdvicePoint(Topic.FLASH_SIZE, AdviceVerdict.REFUSED, reason)
     elif stated.bytes < after.generation.sizes.least:
         reason = f"{header_words}: NodeMCU from 3.0 on does not start below 1MB"
