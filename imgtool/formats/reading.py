@@ -1,7 +1,7 @@
 """What reading a file yields: its kind, its parts, its checks and what is to be said about it.
 
 The common vocabulary of all formats and of everything above them.  Not a format, and no rendering: these are
-values.
+values.  No slots: a class with them is made twice, and these are made at every start of ``inspect``.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One thing worth saying about a file.
 
@@ -156,7 +156,7 @@ _ALGORITHMS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checksum:
     """A stored check value beside the computed one.
 
@@ -209,7 +209,7 @@ class SegmentInfo(NamedTuple):
         return None if region is None else region.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Header:
     """The image header fields that the boot ROM and the SDK read.
 
@@ -252,7 +252,7 @@ def _name_of(table: Mapping[str, int], code: int) -> str | None:
     return next((name for name, value in table.items() if value == code), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """One stretch of a file.
 
@@ -292,7 +292,7 @@ class Part:
         return facts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Firmware:
     """Which firmware a file holds, by the strings in it; None where they do not say.
 
@@ -323,7 +323,7 @@ class Firmware:
         return tuple(int(n) for n in numbers) if all(n.isdigit() for n in numbers) else ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What a file is, by one format's rules.
 

@@ -88,6 +88,11 @@ class Fit(NamedTuple):
     share: float
 
     @property
+    def sure(self) -> bool:
+        """Whether the two are clearly of one build."""
+        return self.pointers >= _ENOUGH_POINTERS and self.share >= _FITTING_SHARE
+
+    @property
     def mixed(self) -> bool:
         """Whether the two are clearly of different builds."""
         return self.pointers >= _ENOUGH_POINTERS and self.share < _FITTING_SHARE

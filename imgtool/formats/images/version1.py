@@ -80,7 +80,7 @@ class Segment(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BootImage:
     """A version-1 image as values.
 

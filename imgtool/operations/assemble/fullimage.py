@@ -115,7 +115,7 @@ def fullimage(
     """
     flash = flash_size(size)
     ordered = lay_out(pieces)
-    files = tuple(map(place, ordered))
+    files = place(ordered)
     input_findings = check_start(files)
     data = join(ordered, ordered[-1].end, fill.ERASED)
     source = describe(data)

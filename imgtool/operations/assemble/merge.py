@@ -95,7 +95,7 @@ def merge(
     """
     ordered = lay_out(pieces)
     as_they_were = verbatim and not header.any
-    placed = tuple(map(place, ordered))
+    placed = place(ordered)
     findings = _start_findings(placed) if as_they_were else check_start(placed)
     findings += _place_findings(placed, header, refuse=not as_they_were)
     merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)

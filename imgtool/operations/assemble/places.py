@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import IROM_BASE, SECTOR
 from imgtool.errors import FormatError, LayoutError
-from imgtool.formats.images import irom
+from imgtool.formats.images import aggregated, irom, version1
 from imgtool.formats.kinds import KINDS, Spot, Starter
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.registry import identify
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from imgtool.formats.reading import Reading
     from imgtool.operations.assemble.pieces import Piece
@@ -141,17 +141,39 @@ def _applications(table: bytes) -> tuple[int, ...] | None:
     return tuple(row.offset for row in rows.partitions if row.type == rtos_partitions.APP)
 
 
-def place(piece: Piece) -> Placed:
-    """A piece with what it is.
+def place(pieces: Sequence[Piece]) -> tuple[Placed, ...]:
+    """Pieces in address order with what they are.
 
-    Code that is linked for where it stands is asked for no other format: most pieces behind address 0 are so.
+    Code that is linked for where it stands is asked for no other format, nor is the image that it is of one
+    build with: that is what nearly every merge joins, and most formats take a while to be imported.
     """
-    may_be_code = piece.address in irom.OFFSETS and piece.data[0] not in _MAGICS
-    if may_be_code and _linked_irom(piece.data) == piece.address:
-        reading = irom.read(piece.data)
-        if reading is not None:
-            return Placed(piece, reading)
-    return Placed(piece, identify(piece.data))
+    codes = {piece.address: reading for piece in pieces if (reading := _code_at_home(piece)) is not None}
+    return tuple(
+        Placed(
+            piece,
+            codes.get(piece.address) or _first_half(piece, pieces, codes) or identify(piece.data),
+        )
+        for piece in pieces
+    )
+
+
+def _code_at_home(piece: Piece) -> Reading | None:
+    """Code that is linked for where it stands; None for everything else."""
+    if piece.address not in irom.OFFSETS or piece.data[0] in _MAGICS:
+        return None
+    return irom.read(piece.data) if _linked_irom(piece.data) == piece.address else None
+
+
+def _first_half(piece: Piece, pieces: Sequence[Piece], codes: Mapping[int, Reading]) -> Reading | None:
+    """The image for 0 that code among the pieces is clearly of one build with; None for everything else."""
+    if piece.address or not codes:
+        return None
+    reading = version1.read(piece.data)
+    if reading is None or len(reading.parts) != 1:
+        return None
+    codes_here = (each for each in pieces if each.address in codes)
+    fits = (aggregated.fit_of(piece.data, reading.parts[0].segments, code.data) for code in codes_here)
+    return reading if any(fit.sure for fit in fits) else None
 
 
 def misplaced(placed: Sequence[Placed], start: Start | None) -> list[Verdict]:

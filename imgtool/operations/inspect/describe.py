@@ -28,7 +28,7 @@ _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Description:
     """What a file is.
 
