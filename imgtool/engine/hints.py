@@ -67,11 +67,15 @@ INSTEAD: Final = {
     "damaged": "build or load the file again",
     "fit": "a smaller build fits, or a larger flash",
     "mode": "build it with the mode that is expected",
-    "place": "an address before FILE says where it goes: docs/formats/kinds.md has the places",
+    "place": "imgtool flash ADDR FILE, or @lfs, @spiffs or @init-data before FILE, says where it goes",
     "sector": "a stub reads the flash: see --stub",
     "size": "build it with the size that is expected",
 }
-"""What to do about a check that refuses, rather than to waive it."""
+"""What to do about a check that refuses ``flash``, rather than to waive it."""
+_ELSEWHERE: Final = {
+    "place": "an address before FILE says where it goes: docs/formats/kinds.md has the places"
+}
+"""The same for the other commands, where it is not the same."""
 _BROKEN: Final = "a lower --baud or another cable helps where the line is bad; see docs/how-to/connect.md"
 _CURES_OF_CHIPS: Final[dict[type[ImgtoolError], str]] = {
     ProtectedError: _PROTECTED,
@@ -122,10 +126,9 @@ def _cure_of(error: ImgtoolError, command: str) -> str | None:
         return next((_CURES_OF_CHIPS[kind] for kind in kinds if kind in _CURES_OF_CHIPS), None)
     if error.check not in INSTEAD:
         return None
-    instead = INSTEAD[error.check]
     if command != _WAIVING:
-        return instead
-    return f"{instead}; --force {error.check} of imgtool flash writes all the same"
+        return _ELSEWHERE.get(error.check, INSTEAD[error.check])
+    return f"{INSTEAD[error.check]}; --force {error.check} of imgtool flash writes all the same"
 
 
 def _cure_of_bytes(error: VerifyError) -> str:

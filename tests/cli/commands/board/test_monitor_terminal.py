@@ -157,11 +157,17 @@ def test_every_key_at_once_and_an_interrupt(fake: Fake) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_signal_leaves_the_terminal_as_it_was(fake: Fake, number: signal.Signals) -> None:
-    with Person("-p", fake.name, "--no-reset") as person:
-        person.sees("Ctrl-] ends")
-        person.process.send_signal(number)
+    # nohup, under which a long run of tests may go on, has SIGHUP ignored, and that is inherited.
+    ours = signal.signal(number, signal.SIG_DFL)
+    try:
+        with Person("-p", fake.name, "--no-reset") as person:
+            signal.signal(number, ours)
+            person.sees("Ctrl-] ends")
+            person.process.send_signal(number)
 
-        assert person.ends() == -number
+            assert person.ends() == -number
+    finally:
+        signal.signal(number, ours)
 
 
 def test_lines_of_a_pipe_are_sent_one_after_the_answer_to_the_other(fake: Fake) -> None:
