@@ -10,6 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+ROOT: Final = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the rows of this checkout, also where another imgtool is installed
+
+from made_part import run
+
 from imgtool.chip import FLASH_SIZES
 from imgtool.layout.generations import GENERATIONS
 from imgtool.layout.traits import Family, FilePlace, InitDataRepair, LfsPlace, Magics, Numbering
@@ -17,9 +22,7 @@ from imgtool.layout.traits import Family, FilePlace, InitDataRepair, LfsPlace, M
 if TYPE_CHECKING:
     from imgtool.layout.traits import Generation
 
-PAGE: Final = Path(__file__).resolve().parent / "flash-layouts.md"
-BEGIN: Final = "<!-- made by docs/generations.py: begin -->\n"
-END: Final = "<!-- made by docs/generations.py: end -->\n"
+PAGE: Final = ROOT / "docs" / "flash-layouts.md"
 
 _REPAIR: Final = {
     InitDataRepair.IF_ERASED: "writes it where erased",
@@ -130,31 +133,5 @@ def table() -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def page_with_table(text: str) -> str:
-    """The page with the table as it should be.
-
-    Raises:
-        ValueError: The page has no place for it.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{PAGE} has no place for the table: the lines {BEGIN!r} and {END!r}")
-    return f"{before}{begin}\n{table()}\n{end}{after}"
-
-
-def main() -> int:
-    """Write the table, or check it."""
-    text = PAGE.read_text(encoding="utf-8")
-    made = page_with_table(text)
-    if "--check" in sys.argv[1:]:
-        if made != text:
-            print("the table of generations is out of date: python docs/generations.py")
-            return 1
-        return 0
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PAGE, "generations.py", table()))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the rows of this checkout, also where another imgtool is installed
 
+from made_part import run
+
 from imgtool.formats.kinds import KINDS, Spot
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from imgtool.formats.kinds import KindRow
 
 PAGE: Final = ROOT / "docs" / "formats" / "kinds.md"
-BEGIN: Final = "<!-- made by docs/kind_table.py: begin -->\n"
-END: Final = "<!-- end -->\n"
 HEAD: Final = (
     "| Kind | What it is | Where it may stand in a flash | Who starts or reads it | What is done with it |\n"
     "|---|---|---|---|---|\n"
@@ -78,31 +78,5 @@ def table() -> str:
     return HEAD + "".join(lines)
 
 
-def page_with_table(text: str) -> str:
-    """The page with the table as it should be.
-
-    Raises:
-        ValueError: The page has no place for it.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{PAGE} has no place for the table: the lines {BEGIN!r} and {END!r}")
-    return before + begin + table() + end + after
-
-
-def main() -> int:
-    """Write the table, or check it."""
-    text = PAGE.read_text(encoding="utf-8")
-    made = page_with_table(text)
-    if "--check" in sys.argv[1:]:
-        if made != text:
-            print("the table of kinds is out of date: python docs/kind_table.py")
-            return 1
-        return 0
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PAGE, "kind_table.py", table()))

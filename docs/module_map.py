@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from made_part import run
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PACKAGE: Final = ROOT / "imgtool"
 PAGE: Final = ROOT / "docs" / "explanation" / "architecture.md"
-BEGIN: Final = "<!-- made by docs/module_map.py: begin -->\n"
-END: Final = "<!-- end -->\n"
 
 
 def first_line(path: Path) -> str:
@@ -49,31 +49,5 @@ def module_map() -> str:
     return "\n".join(lines) + "\n"
 
 
-def page_with_map(text: str) -> str:
-    """The page with the map as it should be.
-
-    Raises:
-        ValueError: The page has no place for it.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{PAGE} has no place for the map: the lines {BEGIN!r} and {END!r}")
-    return before + begin + module_map() + end + after
-
-
-def main() -> int:
-    """Write the map, or check it."""
-    text = PAGE.read_text(encoding="utf-8")
-    made = page_with_map(text)
-    if "--check" in sys.argv[1:]:
-        if made != text:
-            print("the map of modules is out of date: python docs/module_map.py")
-            return 1
-        return 0
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PAGE, "module_map.py", module_map()))
