@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.patch.edits import Difference
     from imgtool.operations.patch.steps import Patched
+    from imgtool.virtual.line.replay import ReplayDifference
 
 __all__ = [
     "ERROR_TYPES",
@@ -34,6 +35,7 @@ __all__ = [
     "header_fields",
     "part_fields",
     "patch_fields",
+    "replay_fields",
     "settable_fields",
     "warnings_of",
 ]
@@ -64,24 +66,28 @@ errors keep the type that they had before they had a class of their own."""
 
 
 def document(
-    command: str, *, ok: bool, results: Iterable[Mapping[str, Any]], warnings: Iterable[str] = ()
+    command: str,
+    *,
+    ok: bool,
+    results: Iterable[Mapping[str, Any]],
+    warnings: Iterable[str] = (),
+    line: bool = False,
 ) -> str:
-    """The document that a command prints."""
-    return _dump(
-        {
-            "schema": _SCHEMA,
-            "command": command,
-            "ok": ok,
-            "results": list(results),
-            "warnings": list(warnings),
-        }
-    )
+    """The document that a command prints, on one line if that is asked for."""
+    fields = {
+        "schema": _SCHEMA,
+        "command": command,
+        "ok": ok,
+        "results": list(results),
+        "warnings": list(warnings),
+    }
+    return _dump(fields, line=line)
 
 
 def error_document(error: ImgtoolError, hint: str, *, line: bool = False) -> str:
     """The object that stands on stderr instead, on one line if that is asked for."""
     value = {"schema": _SCHEMA, "error": error_fields(error, hint)}
-    return json.dumps(value) if line else _dump(value)
+    return _dump(value, line=line)
 
 
 def error_fields(error: ImgtoolError, hint: str) -> dict[str, Any]:
@@ -91,8 +97,20 @@ def error_fields(error: ImgtoolError, hint: str) -> dict[str, Any]:
     return {"type": known, "message": str(error), "hint": hint, **error.data}
 
 
-def _dump(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, indent=2)
+def _dump(value: Mapping[str, Any], *, line: bool) -> str:
+    return json.dumps(value, indent=None if line else 2)
+
+
+def replay_fields(path: str, lines: int, difference: ReplayDifference | None) -> dict[str, Any]:
+    """What a replay of a record with so many lines came to."""
+    fields: dict[str, Any] = {"path": path, "lines": lines}
+    if difference is not None:
+        fields |= {
+            "line": difference.line,
+            "expected": difference.expected.hex(),
+            "found": difference.found.hex(),
+        }
+    return fields
 
 
 def description_fields(path: str, description: Description) -> dict[str, Any]:

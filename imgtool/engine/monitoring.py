@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MonitorRecord",
+    "MonitorRunFacts",
     "Selection",
     "View",
     "event_fields",
     "harmless",
     "line_fields",
+    "monitor_fields",
     "note_fields",
 ]
 
@@ -114,3 +116,37 @@ def event_fields(event: WatchEvent, selection: Selection) -> dict[str, Any] | No
     if isinstance(event, WatchSpeed):
         return {"event": "speed", "at": round(event.at, 3), "baud": event.baud}
     return None
+
+
+class MonitorRunFacts(NamedTuple):
+    """What there is to say of a run of the monitor beside its lines and notes.
+
+    Attributes:
+        port: Name of the port.
+        baud: The speed at its end, None where it is not known.
+        seconds: How long it ran.
+        ended: Why it ended.
+        size: Bytes that came.
+        log: The file that they were written to, None for none.
+    """
+
+    port: str
+    baud: int | None
+    seconds: float
+    ended: str
+    size: int
+    log: str | None
+
+
+def monitor_fields(facts: MonitorRunFacts, record: MonitorRecord) -> dict[str, Any]:
+    """A run of the monitor, for JSON."""
+    return {
+        "port": facts.port,
+        "baud": facts.baud,
+        "seconds": round(facts.seconds, 3),
+        "ended": facts.ended,
+        "bytes": facts.size,
+        "log": facts.log,
+        "lines": record.lines,
+        "notes": record.notes,
+    }

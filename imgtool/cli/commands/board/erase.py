@@ -152,16 +152,10 @@ def _erase(
 
 def _report(regions: tuple[EraseRange, ...], seconds: float, session: Session, *, as_json: bool) -> None:
     if as_json:
-        from imgtool.engine.chips import work_fields
+        from imgtool.engine.chips import erase_fields
         from imgtool.engine.documents import document
 
-        fields = {
-            **work_fields(session),
-            "erased": [region._asdict() for region in regions],
-            "verified": "digest" if session.flasher.digests else "no",
-            "seconds": round(seconds, 3),
-        }
-        typer.echo(document("erase", ok=True, results=[fields]))
+        typer.echo(document("erase", ok=True, results=[erase_fields(session, regions, seconds)]))
         return
     from imgtool.cli.show.progress import duration
     from imgtool.cli.show.text import Span, stdout

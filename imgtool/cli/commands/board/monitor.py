@@ -250,15 +250,8 @@ def _opening(wire: Wire, hands: Hands, *, keys: bool) -> tuple[str, ...]:
 
 def _print_document(run: MonitorRun, record: MonitorRecord, ended: Ended, look: Look, *, ok: bool) -> None:
     from imgtool.engine.documents import document
+    from imgtool.engine.monitoring import MonitorRunFacts, monitor_fields
 
-    fields = {
-        "port": run.wire.name,
-        "baud": run.baud,
-        "seconds": round(run.now, 3),
-        "ended": ended.value,
-        "bytes": run.size,
-        "log": None if look.log is None else str(look.log),
-        "lines": record.lines,
-        "notes": record.notes,
-    }
-    typer.echo(document("monitor", ok=ok, results=[fields]))
+    log = None if look.log is None else str(look.log)
+    facts = MonitorRunFacts(run.wire.name, run.baud, run.now, ended.value, run.size, log)
+    typer.echo(document("monitor", ok=ok, results=[monitor_fields(facts, record)]))

@@ -151,21 +151,12 @@ def _backup_name(session: Session) -> str:
 
 
 def _report(done: Done, session: Session, *, as_json: bool) -> None:
-    import hashlib
+    from imgtool.engine.chips import read_fields
 
-    digest = hashlib.sha256(done.data).hexdigest()
+    fields = read_fields(session, str(done.path), done.address, done.data, done.seconds)
     if as_json:
-        from imgtool.engine.chips import work_fields
         from imgtool.engine.documents import document
 
-        fields = {
-            **work_fields(session),
-            "path": str(done.path),
-            "address": done.address,
-            "size": len(done.data),
-            "sha256": digest,
-            "seconds": round(done.seconds, 3),
-        }
         typer.echo(document("read", ok=True, results=[fields]))
         return
     from imgtool.cli.show.progress import duration
@@ -175,6 +166,6 @@ def _report(done: Done, session: Session, *, as_json: bool) -> None:
     show_lines(
         [
             Phrase(done.path, f": {len(done.data):,} bytes from 0x{done.address:06x} on, in {took}"),
-            f"sha256 {digest}",
+            f"sha256 {fields['sha256']}",
         ]
     )

@@ -234,12 +234,10 @@ def _announce(address: str, way: Way, *, as_json: bool) -> None:
     from imgtool.cli.show.text import stderr
 
     if as_json:
-        import json
-
         from imgtool.engine.documents import document
 
         # On one line, for who waits for it: nothing else comes before the end.
-        typer.echo(json.dumps(json.loads(document("simulate", ok=True, results=[{"address": address}]))))
+        typer.echo(document("simulate", ok=True, results=[{"address": address}], line=True))
     else:
         typer.echo(address)
     import sys
@@ -265,15 +263,9 @@ def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     with ExitStack() as resources:
         difference = replay(lines, VirtualLine(VirtualChip(_setup(spec, resources))))
     if as_json:
-        from imgtool.engine.documents import document
+        from imgtool.engine.documents import document, replay_fields
 
-        fields: dict[str, object] = {"path": str(path), "lines": len(lines)}
-        if difference is not None:
-            fields |= {
-                "line": difference.line,
-                "expected": difference.expected.hex(),
-                "found": difference.found.hex(),
-            }
+        fields = replay_fields(str(path), len(lines), difference)
         typer.echo(document("simulate", ok=difference is None, results=[fields]))
     elif difference is None:
         typer.echo(f"{path}: {len(lines)} lines, all answers as recorded")
