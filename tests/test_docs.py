@@ -183,7 +183,7 @@ def _findings() -> Iterator[tuple[str, str]]:
             if name == "Finding" and len(call.args) > 1:
                 severities = [a.attr.lower() for a in ast.walk(call.args[0]) if isinstance(a, ast.Attribute)]
                 code = call.args[1]
-            elif name in helpers and path.parent.name == "formats":
+            elif name in helpers and "formats" in path.relative_to(ROOT).parts:
                 severities, code = [helpers[name]], call.args[0]
             else:
                 continue
