@@ -21,7 +21,7 @@ from imgtool.virtual.chip.nor import MAXIMUM, TYPICAL
 from imgtool.virtual.chip.store import FileStore, MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["SCHEME", "SIZES", "TIMINGS", "Spec", "parse_mac", "parse_spec"]
 
@@ -143,7 +143,7 @@ def parse_spec(text: str) -> Spec:
     body, *plan = _FAULT.split(text.removeprefix(SCHEME), maxsplit=1)
     if plan:
         values["faults"] = parse_plan(plan[0])
-    for number, word in enumerate(filter(None, body.split(","))):
+    for number, word in enumerate(_words(body)):
         name, equals, value = word.partition("=")
         if number == 0 and word.upper() in SIZES:
             values["size"] = SIZES[word.upper()]
@@ -159,6 +159,16 @@ def parse_spec(text: str) -> Spec:
                 found=Name(word),
             )
     return Spec(**values)
+
+
+def _words(body: str) -> Iterator[str]:
+    """The words between the commas; one in the name of a folder, with more of the path behind it, is none."""
+    for piece in _NEXT.split(body):
+        first, comma, rest = piece.partition(",")
+        if comma and first.startswith(_PATHS) and _SEPARATOR.search(rest):
+            yield piece
+        else:
+            yield from filter(None, piece.split(","))
 
 
 def _model(text: str) -> ChipModel:
@@ -190,3 +200,6 @@ _WORDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "timing": ("timing", _timing),
     "report": ("report", Path),
 }
+_PATHS: Final = ("flash=", "report=")
+_SEPARATOR: Final = re.compile(r"[/\\]")
+_NEXT: Final = re.compile(rf",(?=(?:{'|'.join(_WORDS)})=|boot-writes(?:,|$))")
