@@ -7,6 +7,7 @@ stands at address 0.  Not room, overlaps or damage.  Each cell of the table: doc
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import IROM_BASE, SECTOR
@@ -266,6 +267,7 @@ def _stands(piece: Piece) -> bool:
         return False
 
 
+@lru_cache(maxsize=2)  # each rule asks it of the same code, and it looks at all of it
 def _linked_irom(data: bytes) -> int | None:
     """The flash offset that irom is linked for; None where its pointers do not tell."""
     if irom.record_page(data, 0) is not None:
