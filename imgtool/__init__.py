@@ -4,7 +4,8 @@ The commands as functions: each takes bytes or :class:`Piece` values, opens no f
 returns a frozen result.  Names are loaded when they are first used, so that importing the package costs next
 to nothing.  Each name stands twice: in the imports for type checkers, and in the table of homes.
 """
-# isort: skip_file - several names of one import, each exported
+# Each name is exported by "as"; the sorter would make a statement of each.
+# isort: skip_file
 
 from __future__ import annotations
 
@@ -17,156 +18,74 @@ if TYPE_CHECKING:
     from imgtool.device.identity import ChipIdentity as ChipIdentity
     from imgtool.device.port import (
         PortInfo as PortInfo,
-    )
-    from imgtool.device.port import (
         Wire as Wire,
-    )
-    from imgtool.device.port import (
         list_ports as list_ports,
-    )
-    from imgtool.device.port import (
         open_wire as open_wire,
     )
-    from imgtool.device.session import ConnectOptions as ConnectOptions
-    from imgtool.device.session import Session as Session
+    from imgtool.device.session import ConnectOptions as ConnectOptions, Session as Session
     from imgtool.engine.boot_logs import explain as explain
     from imgtool.engine.upgrades import advise as advise
     from imgtool.engine.watching import Watch as Watch
     from imgtool.errors import (
         ChipError as ChipError,
-    )
-    from imgtool.errors import (
         FormatError as FormatError,
-    )
-    from imgtool.errors import (
         ImgtoolError as ImgtoolError,
-    )
-    from imgtool.errors import (
         LayoutError as LayoutError,
-    )
-    from imgtool.errors import (
         PortError as PortError,
-    )
-    from imgtool.errors import (
         VerifyError as VerifyError,
     )
     from imgtool.formats.elf.symbols import ElfSymbols as ElfSymbols
-    from imgtool.formats.filesystems.stored_files import FileSystem as FileSystem
-    from imgtool.formats.filesystems.stored_files import StoredFile as StoredFile
+    from imgtool.formats.filesystems.stored_files import FileSystem as FileSystem, StoredFile as StoredFile
     from imgtool.formats.logs.boots import (
         Boot as Boot,
-    )
-    from imgtool.formats.logs.boots import (
         BootCause as BootCause,
-    )
-    from imgtool.formats.logs.boots import (
         BootMessage as BootMessage,
-    )
-    from imgtool.formats.logs.boots import (
         BootMode as BootMode,
-    )
-    from imgtool.formats.logs.boots import (
         BootSegment as BootSegment,
-    )
-    from imgtool.formats.logs.boots import (
         LoaderLines as LoaderLines,
-    )
-    from imgtool.formats.logs.boots import (
         RfCalSector as RfCalSector,
     )
-    from imgtool.formats.logs.crash import Allocation as Allocation
-    from imgtool.formats.logs.crash import Crash as Crash
-    from imgtool.formats.logs.crash import StackWord as StackWord
+    from imgtool.formats.logs.crash import Allocation as Allocation, Crash as Crash, StackWord as StackWord
     from imgtool.formats.logs.garbled import Speeds as Speeds
     from imgtool.formats.reading import (
         Checksum as Checksum,
-    )
-    from imgtool.formats.reading import (
         FileKind as FileKind,
-    )
-    from imgtool.formats.reading import (
         Finding as Finding,
-    )
-    from imgtool.formats.reading import (
         Firmware as Firmware,
-    )
-    from imgtool.formats.reading import (
         Header as Header,
-    )
-    from imgtool.formats.reading import (
         Part as Part,
-    )
-    from imgtool.formats.reading import (
         PartKind as PartKind,
-    )
-    from imgtool.formats.reading import (
         Reading as Reading,
-    )
-    from imgtool.formats.reading import (
         SegmentInfo as SegmentInfo,
-    )
-    from imgtool.formats.reading import (
         Severity as Severity,
     )
     from imgtool.formats.regions.init_data import Deviation as Deviation
     from imgtool.formats.registry import identify as identify
-    from imgtool.operations.actions import Action as Action
-    from imgtool.operations.actions import Cure as Cure
+    from imgtool.operations.actions import Action as Action, Cure as Cure
     from imgtool.operations.advise.old_flash import old_flash as old_flash
     from imgtool.operations.assemble.encode import encode as encode
     from imgtool.operations.assemble.extras import InitDataSource as InitDataSource
     from imgtool.operations.assemble.fullimage import (
         Extras as Extras,
-    )
-    from imgtool.operations.assemble.fullimage import (
         FullImage as FullImage,
-    )
-    from imgtool.operations.assemble.fullimage import (
         fullimage as fullimage,
     )
-    from imgtool.operations.assemble.merge import (
-        Merged as Merged,
-    )
-    from imgtool.operations.assemble.merge import (
-        merge as merge,
-    )
-    from imgtool.operations.assemble.pieces import (
-        HeaderChange as HeaderChange,
-    )
-    from imgtool.operations.assemble.pieces import (
-        Piece as Piece,
-    )
+    from imgtool.operations.assemble.merge import Merged as Merged, merge as merge
+    from imgtool.operations.assemble.pieces import HeaderChange as HeaderChange, Piece as Piece
     from imgtool.operations.building.images import (
         Built as Built,
-    )
-    from imgtool.operations.building.images import (
         BuiltFile as BuiltFile,
-    )
-    from imgtool.operations.building.images import (
         BuiltSegment as BuiltSegment,
-    )
-    from imgtool.operations.building.images import (
         build as build,
     )
-    from imgtool.operations.building.memory_use import MemoryUse as MemoryUse
-    from imgtool.operations.building.memory_use import SectionUse as SectionUse
+    from imgtool.operations.building.memory_use import MemoryUse as MemoryUse, SectionUse as SectionUse
     from imgtool.operations.compare.files import compare as compare
     from imgtool.operations.compare.values import (
         Compared as Compared,
-    )
-    from imgtool.operations.compare.values import (
         Comparison as Comparison,
-    )
-    from imgtool.operations.compare.values import (
         DiffState as DiffState,
-    )
-    from imgtool.operations.compare.values import (
         FieldChange as FieldChange,
-    )
-    from imgtool.operations.compare.values import (
         Pattern as Pattern,
-    )
-    from imgtool.operations.compare.values import (
         RegionChange as RegionChange,
     )
     from imgtool.operations.explain.crash_frames import Frame as Frame
@@ -174,114 +93,59 @@ if TYPE_CHECKING:
     from imgtool.operations.explain.values import Verdict as Verdict
     from imgtool.operations.extract.manifest import (
         Assembled as Assembled,
-    )
-    from imgtool.operations.extract.manifest import (
         FileStretch as FileStretch,
-    )
-    from imgtool.operations.extract.manifest import (
         FillStretch as FillStretch,
-    )
-    from imgtool.operations.extract.manifest import (
         Manifest as Manifest,
-    )
-    from imgtool.operations.extract.manifest import (
         Source as Source,
-    )
-    from imgtool.operations.extract.manifest import (
         Wrapper as Wrapper,
     )
     from imgtool.operations.extract.parts import (
         ExtractedPart as ExtractedPart,
-    )
-    from imgtool.operations.extract.parts import (
         Extraction as Extraction,
-    )
-    from imgtool.operations.extract.parts import (
         extract as extract,
     )
-    from imgtool.operations.extract.split import Split as Split
-    from imgtool.operations.extract.split import split as split
-    from imgtool.operations.extract.to_elf import ElfOutput as ElfOutput
-    from imgtool.operations.extract.to_elf import to_elf as to_elf
+    from imgtool.operations.extract.split import Split as Split, split as split
+    from imgtool.operations.extract.to_elf import ElfOutput as ElfOutput, to_elf as to_elf
     from imgtool.operations.flashing.transfer import (
         Job as Job,
-    )
-    from imgtool.operations.flashing.transfer import (
         Mismatch as Mismatch,
-    )
-    from imgtool.operations.flashing.transfer import (
         Transfer as Transfer,
-    )
-    from imgtool.operations.flashing.transfer import (
         transfer as transfer,
     )
-    from imgtool.operations.inspect.describe import Description as Description
-    from imgtool.operations.inspect.describe import describe as describe
+    from imgtool.operations.inspect.describe import Description as Description, describe as describe
     from imgtool.operations.inspect.file_systems import file_systems as file_systems
-    from imgtool.operations.inspect.flash_slots import ActiveSlot as ActiveSlot
-    from imgtool.operations.inspect.flash_slots import Slot as Slot
-    from imgtool.operations.inspect.flash_state import FlashState as FlashState
-    from imgtool.operations.inspect.flash_state import LfsState as LfsState
+    from imgtool.operations.inspect.flash_slots import ActiveSlot as ActiveSlot, Slot as Slot
+    from imgtool.operations.inspect.flash_state import FlashState as FlashState, LfsState as LfsState
     from imgtool.operations.inspect.sdk_sectors import (
         InitDataState as InitDataState,
-    )
-    from imgtool.operations.inspect.sdk_sectors import (
         RfCalState as RfCalState,
-    )
-    from imgtool.operations.inspect.sdk_sectors import (
         StoredNetwork as StoredNetwork,
-    )
-    from imgtool.operations.inspect.sdk_sectors import (
         SystemParamState as SystemParamState,
-    )
-    from imgtool.operations.inspect.sdk_sectors import (
         stored_networks as stored_networks,
     )
-    from imgtool.operations.patch.edits import Difference as Difference
-    from imgtool.operations.patch.edits import Edit as Edit
+    from imgtool.operations.patch.edits import Difference as Difference, Edit as Edit
     from imgtool.operations.patch.steps import (
         Changes as Changes,
-    )
-    from imgtool.operations.patch.steps import (
         Patched as Patched,
-    )
-    from imgtool.operations.patch.steps import (
         Write as Write,
-    )
-    from imgtool.operations.patch.steps import (
         patch as patch,
     )
     from imgtool.operations.patch.table import TableChange as TableChange
     from imgtool.operations.upgrade.side import OldFlash as OldFlash
     from imgtool.operations.upgrade.values import (
         AdvicePoint as AdvicePoint,
-    )
-    from imgtool.operations.upgrade.values import (
         AdviceVerdict as AdviceVerdict,
-    )
-    from imgtool.operations.upgrade.values import (
         FirmwareAdvice as FirmwareAdvice,
-    )
-    from imgtool.operations.upgrade.values import (
         Topic as Topic,
     )
     from imgtool.operations.watching.stream import (
         WatchEvent as WatchEvent,
-    )
-    from imgtool.operations.watching.stream import (
         WatchLine as WatchLine,
-    )
-    from imgtool.operations.watching.stream import (
         WatchNote as WatchNote,
-    )
-    from imgtool.operations.watching.stream import (
         WatchSpeed as WatchSpeed,
-    )
-    from imgtool.operations.watching.stream import (
         WatchText as WatchText,
     )
-    from imgtool.virtual.line.port import SimPort as SimPort
-    from imgtool.virtual.line.port import open_port as open_port
+    from imgtool.virtual.line.port import SimPort as SimPort, open_port as open_port
 
 __version__ = "0.1.0"
 
