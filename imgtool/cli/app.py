@@ -220,9 +220,9 @@ def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:
 
 def _report(error: ImgtoolError, hint: str, *, as_json: bool, line: bool) -> None:
     if as_json:
-        from imgtool.engine.documents import error_document
+        from imgtool.engine.documents import error_document, text_of
 
-        sys.stderr.write(error_document(error, hint, line=line) + "\n")
+        sys.stderr.write(text_of(error_document(error, hint), line=line) + "\n")
         return
     from imgtool.cli.show.render import show_error
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ERROR_TYPES",
+    "Document",
     "checksum_fields",
     "comparison_fields",
     "cure_fields",
@@ -37,8 +38,12 @@ __all__ = [
     "patch_fields",
     "replay_fields",
     "settable_fields",
+    "text_of",
     "warnings_of",
 ]
+
+Document = dict[str, Any]
+"""A JSON object as Python has it: what the schema in docs/json.md describes."""
 
 _SCHEMA = 1
 _LONG_RUN = 4096  # bytes
@@ -71,23 +76,20 @@ def document(
     ok: bool,
     results: Iterable[Mapping[str, Any]],
     warnings: Iterable[str] = (),
-    line: bool = False,
-) -> str:
-    """The document that a command prints, on one line if that is asked for."""
-    fields = {
+) -> Document:
+    """The document of a job: what its command prints under ``--json``."""
+    return {
         "schema": _SCHEMA,
         "command": command,
         "ok": ok,
         "results": list(results),
         "warnings": list(warnings),
     }
-    return _dump(fields, line=line)
 
 
-def error_document(error: ImgtoolError, hint: str, *, line: bool = False) -> str:
-    """The object that stands on stderr instead, on one line if that is asked for."""
-    value = {"schema": _SCHEMA, "error": error_fields(error, hint)}
-    return _dump(value, line=line)
+def error_document(error: ImgtoolError, hint: str) -> Document:
+    """The object that stands on stderr instead."""
+    return {"schema": _SCHEMA, "error": error_fields(error, hint)}
 
 
 def error_fields(error: ImgtoolError, hint: str) -> dict[str, Any]:
@@ -97,8 +99,9 @@ def error_fields(error: ImgtoolError, hint: str) -> dict[str, Any]:
     return {"type": known, "message": str(error), "hint": hint, **error.data}
 
 
-def _dump(value: Mapping[str, Any], *, line: bool) -> str:
-    return json.dumps(value, indent=None if line else 2)
+def text_of(document: Document, *, line: bool = False) -> str:
+    """A document as it is printed, on one line if that is asked for."""
+    return json.dumps(document, indent=None if line else 2)
 
 
 def replay_fields(path: str, lines: int, difference: ReplayDifference | None) -> dict[str, Any]:

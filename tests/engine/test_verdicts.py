@@ -7,7 +7,7 @@ import pytest
 from imgtool.device.port_errors import BusyPortError
 from imgtool.engine import descriptions, verdicts
 from imgtool.engine.descriptions import code_of_descriptions, described, file_verdict, verdict_words
-from imgtool.engine.flashing import SILENT_BOOT, Board, code_of_boards, is_good, result_words
+from imgtool.engine.jobs.flash import SILENT_BOOT, Board, code_of_boards, is_good, result_words
 from imgtool.engine.verdicts import answers_no, code_of_explanation, exit_code_of, may_start
 from imgtool.errors import (
     ChipError,

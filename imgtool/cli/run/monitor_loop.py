@@ -17,7 +17,7 @@ from imgtool.cli.input.typing_keys import HELP, Action
 from imgtool.cli.run.connecting import reopen_wire
 from imgtool.device import reset
 from imgtool.device.port import losses
-from imgtool.engine.monitoring import harmless
+from imgtool.engine.jobs.monitor import harmless
 from imgtool.errors import PortError
 from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchSpeed, WatchText
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imgtool.cli.input.typing_keys import Typing
     from imgtool.cli.show.monitor_view import ScreenView
     from imgtool.device.port import Wire
-    from imgtool.engine.monitoring import View
+    from imgtool.engine.jobs.monitor import View
     from imgtool.operations.watching.stream import Watch, WatchEvent
 
 __all__ = ["Ended", "MonitorPlan", "MonitorRun"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import typer
-
 from imgtool.cli.show.text import Span, stdout
 from imgtool.phrase import Name
 
@@ -49,12 +47,13 @@ def show_built(
     """
     all_findings = (*built.findings, *findings)
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document, warnings_of
         from imgtool.engine.images import built_fields
 
         fields = built_fields(elf, built, outputs, all_findings, written=written)
         ok = all(finding.severity != "error" for finding in all_findings)
-        typer.echo(document("build", ok=ok, results=[fields], warnings=warnings_of(all_findings, note)))
+        print_document(document("build", ok=ok, results=[fields], warnings=warnings_of(all_findings, note)))
         return
     screen = stdout()
     header = built.header

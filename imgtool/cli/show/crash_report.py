@@ -17,7 +17,7 @@ __all__ = ["show_crash"]
 def show_crash(screen: Screen, crash: Crash, frames: Sequence[Frame]) -> None:
     """Show its registers and its code addresses."""
     from imgtool.cli.show.text import Span
-    from imgtool.engine.explanations import frame_words, register_words
+    from imgtool.engine.jobs.explain import frame_words, register_words
     from imgtool.operations.explain.crash_frames import kept_frames
 
     shown = [

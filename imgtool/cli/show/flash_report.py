@@ -8,8 +8,8 @@ from imgtool.cli.show.cures import show_cure
 from imgtool.cli.show.progress import duration
 from imgtool.cli.show.text import Span, stdout
 from imgtool.engine.chips import flash_words
-from imgtool.engine.flashing import is_good, plan_warnings, result_words
 from imgtool.engine.hints import hint_for
+from imgtool.engine.jobs.flash import is_good, plan_warnings, result_words
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import in_bytes
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.cli.show.text import Line, Screen
-    from imgtool.engine.flashing import Board
+    from imgtool.engine.jobs.flash import Board
     from imgtool.errors import ImgtoolError
     from imgtool.operations.flashing.plan import FlashPlan
 

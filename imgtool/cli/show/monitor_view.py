@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.cli.show.text import Span, columns, wrapped
-from imgtool.engine.monitoring import event_fields, harmless
+from imgtool.engine.jobs.monitor import event_fields, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from imgtool.cli.show.text import Screen
-    from imgtool.engine.monitoring import Selection
+    from imgtool.engine.jobs.monitor import Selection
     from imgtool.operations.explain.crash_frames import Frame
     from imgtool.operations.watching.stream import WatchEvent, WatchLine, WatchNote, WatchText
 
@@ -140,7 +140,7 @@ class ScreenView:
                     self._screen.line(Span(_PREFIX, "dim"), "  ", Span(command, "cyan"))
 
     def _frames(self, frames: Sequence[Frame]) -> None:
-        from imgtool.engine.explanations import place_words, source_words
+        from imgtool.engine.jobs.explain import place_words, source_words
 
         width = max(len(frame.source) for frame in frames)
         room = self._screen.width - len(_PREFIX)

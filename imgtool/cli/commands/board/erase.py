@@ -152,10 +152,11 @@ def _erase(
 
 def _report(regions: tuple[EraseRange, ...], seconds: float, session: Session, *, as_json: bool) -> None:
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.chips import erase_fields
         from imgtool.engine.documents import document
 
-        typer.echo(document("erase", ok=True, results=[erase_fields(session, regions, seconds)]))
+        print_document(document("erase", ok=True, results=[erase_fields(session, regions, seconds)]))
         return
     from imgtool.cli.show.progress import duration
     from imgtool.cli.show.text import Span, stdout

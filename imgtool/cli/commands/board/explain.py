@@ -52,11 +52,12 @@ def explain(
         symbols = read_symbols(elf)
     result = explained(_read(log), symbols)
     if json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document
-        from imgtool.engine.explanations import explanation_fields
+        from imgtool.engine.jobs.explain import explanation_fields
 
         name = _STDIN if log is None else log
-        typer.echo(document("explain", ok=result.ok, results=[explanation_fields(name, result)]))
+        print_document(document("explain", ok=result.ok, results=[explanation_fields(name, result)]))
     else:
         _show(result)
     raise typer.Exit(code_of_explanation(result))
@@ -87,7 +88,7 @@ _SHOWN_BOOTS = 3
 def _show(result: Explanation) -> None:
     from imgtool.cli.show.cures import show_cures, show_notes
     from imgtool.cli.show.text import stdout
-    from imgtool.engine.explanations import boot_runs
+    from imgtool.engine.jobs.explain import boot_runs
 
     screen = stdout()
     style = "bold green" if result.ok else "bold red" if result.boots else "bold yellow"
@@ -107,7 +108,7 @@ def _show(result: Explanation) -> None:
 
 def _show_boot(screen: Screen, boot: Boot, count: int) -> None:
     from imgtool.cli.show.text import Span
-    from imgtool.engine.explanations import boot_rows
+    from imgtool.engine.jobs.explain import boot_rows
 
     again = f", and {count - 1} more like it" if count > 1 else ""
     screen.paragraph(f"Boot from line {boot.line} on{again}", style="bold")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from imgtool.cli.show.progress import Progress
     from imgtool.device.events import Event, Listener
     from imgtool.device.session import Session
-    from imgtool.engine.flashing import Board
+    from imgtool.engine.jobs.flash import Board
     from imgtool.operations.flashing.plan import FlashRequest
 
 __all__ = ["flash"]
@@ -150,14 +150,15 @@ def flash(
 
 def _plan_offline(request: FlashRequest, size: str, note: str | None, *, as_json: bool) -> None:
     from imgtool.chip import flash_size
+    from imgtool.cli.show.document import print_document
     from imgtool.cli.show.flash_report import show_offline
-    from imgtool.engine.flashing import plan_document
+    from imgtool.engine.jobs.flash import plan_document
     from imgtool.operations.flashing.plan import Target, plan_flash
 
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=flash_size(size).bytes)
     plan = plan_flash(request, target)
     if as_json:
-        typer.echo(plan_document(plan, note))
+        print_document(plan_document(plan, note))
     else:
         show_offline(plan, size, note)
 
@@ -175,8 +176,9 @@ class _BoardsRun:
 
     def one(self, port: str) -> int:
         """Flash one board; its plan and its result are printed as they come."""
+        from imgtool.cli.show.document import print_document
         from imgtool.cli.show.flash_report import show_plan, show_result
-        from imgtool.engine.flashing import board_document, code_of_boards, result_words
+        from imgtool.engine.jobs.flash import board_document, code_of_boards, result_words
 
         def planned(board: Board) -> None:
             if not self.as_json:
@@ -195,7 +197,7 @@ class _BoardsRun:
         self.progress.end(port, result_words(board, None))
         self.progress.clear()
         if self.as_json:
-            typer.echo(board_document([(board, None)], self.note))
+            print_document(board_document([(board, None)], self.note))
         elif not self.order.dry_run:
             show_result(board, self.order.verify)
         return code_of_boards([(board, None)])
@@ -203,8 +205,9 @@ class _BoardsRun:
     def many(self, ports: list[str]) -> int:
         """Flash boards side by side; a table tells what became of each."""
         from imgtool.cli.run.boards import side_by_side
+        from imgtool.cli.show.document import print_document
         from imgtool.cli.show.flash_report import show_table
-        from imgtool.engine.flashing import board_document, code_of_boards, result_words
+        from imgtool.engine.jobs.flash import board_document, code_of_boards, result_words
 
         def work(port: str) -> Board:
             try:
@@ -222,14 +225,14 @@ class _BoardsRun:
         results = [(self.boards[outcome.port], _error_of(outcome)) for outcome in outcomes]
         self.progress.clear()
         if self.as_json:
-            typer.echo(board_document(results, self.note))
+            print_document(board_document(results, self.note))
         else:
             show_table(results, dry_run=self.order.dry_run)
         return code_of_boards(results)
 
     def _flash(self, port: str, planned: Callable[[Board], None]) -> Board:
         from imgtool.cli.run.connecting import connected, reader_of
-        from imgtool.engine.flashing import Board
+        from imgtool.engine.jobs.flash import Board
         from imgtool.operations.flashing.plan import plan_flash
         from imgtool.operations.flashing.transfer import Job, estimate, transfer
 
@@ -292,7 +295,7 @@ class _BoardsRun:
         from datetime import datetime
 
         from imgtool.cli.run.boards import LogRow
-        from imgtool.engine.flashing import result_words
+        from imgtool.engine.jobs.flash import result_words
 
         session, done = board.session, board.transfer
         self.log.add(

@@ -82,9 +82,10 @@ def _showknown_rows(flash: FlashChip, *, as_json: bool) -> None:
     from imgtool.engine.chips import known_fields, known_rows
 
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document
 
-        typer.echo(document("id", ok=True, results=[{"flash": known_fields(flash)}]))
+        print_document(document("id", ok=True, results=[{"flash": known_fields(flash)}]))
         return
     from imgtool.cli.show.text import Span, stdout
 
@@ -101,6 +102,7 @@ def _show(session: Session, *, as_json: bool) -> None:
 
     chip = session.chip
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document
 
         fields = {
@@ -108,7 +110,7 @@ def _show(session: Session, *, as_json: bool) -> None:
             "flash": known_fields(session.flash),
             "reset": session.reset_used,
         }
-        typer.echo(document("id", ok=True, results=[fields]))
+        print_document(document("id", ok=True, results=[fields]))
         return
     from imgtool.cli.show.text import Span, stdout
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imgtool.cli.run.monitor_loop import Ended, MonitorPlan, MonitorRun
     from imgtool.cli.show.monitor_view import ScreenView
     from imgtool.device.port import Wire
-    from imgtool.engine.monitoring import MonitorRecord, Selection, View
+    from imgtool.engine.jobs.monitor import MonitorRecord, Selection, View
     from imgtool.formats.elf.symbols import ElfSymbols
 
 __all__ = ["monitor"]
@@ -90,7 +90,7 @@ def monitor(
     Example: imgtool monitor --log boot.log
     """
     from imgtool.cli.run.monitor_loop import MonitorPlan
-    from imgtool.engine.monitoring import Selection
+    from imgtool.engine.jobs.monitor import Selection
 
     if seconds is not None and seconds <= 0:
         raise UsageError("not a time", expected="seconds, more than 0", found=f"{seconds:g}")
@@ -220,7 +220,7 @@ def _views(name: str, look: Look) -> tuple[list[View], ScreenView | None, Monito
 
     from imgtool.cli.show import text
     from imgtool.cli.show.monitor_view import JsonLines, ScreenView, Stamp
-    from imgtool.engine.monitoring import MonitorRecord
+    from imgtool.engine.jobs.monitor import MonitorRecord
 
     views: list[View] = []
     screen = record = None
@@ -249,9 +249,10 @@ def _opening(wire: Wire, hands: Hands, *, keys: bool) -> tuple[str, ...]:
 
 
 def _print_document(run: MonitorRun, record: MonitorRecord, ended: Ended, look: Look, *, ok: bool) -> None:
+    from imgtool.cli.show.document import print_document
     from imgtool.engine.documents import document
-    from imgtool.engine.monitoring import MonitorRunFacts, monitor_fields
+    from imgtool.engine.jobs.monitor import MonitorRunFacts, monitor_fields
 
     log = None if look.log is None else str(look.log)
     facts = MonitorRunFacts(run.wire.name, run.baud, run.now, ended.value, run.size, log)
-    typer.echo(document("monitor", ok=ok, results=[monitor_fields(facts, record)]))
+    print_document(document("monitor", ok=ok, results=[monitor_fields(facts, record)]))

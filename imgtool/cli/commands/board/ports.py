@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import typer
-
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.phrase import Name
 
@@ -27,11 +25,12 @@ def ports(json: JsonOption = False) -> int:
 
     found = list_ports()
     if json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.chips import port_fields
         from imgtool.engine.documents import document
 
         warnings = [] if any(port.likely for port in found) else [_NONE_LIKELY if found else _NONE_THERE]
-        typer.echo(document("ports", ok=bool(found), results=map(port_fields, found), warnings=warnings))
+        print_document(document("ports", ok=bool(found), results=map(port_fields, found), warnings=warnings))
     else:
         _show(found)
     return 0 if found else 1

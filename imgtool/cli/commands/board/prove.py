@@ -70,7 +70,8 @@ def prove(
     from imgtool.cli.input.files import write_file
     from imgtool.cli.run.connecting import connected
     from imgtool.cli.show.progress import Progress
-    from imgtool.engine.proofs import proof_document
+    from imgtool.engine.documents import text_of
+    from imgtool.engine.jobs.prove import proof_document
 
     address = None if scratch is None else _block_at(scratch)
     _check_output(output)
@@ -86,7 +87,7 @@ def prove(
         start = session.wire.clock.monotonic()
         proof = _proof(session, address, path.parent / f"imgtool-scratch-{stem}.bin", progress, name)
         seconds = session.wire.clock.monotonic() - start
-        text = proof_document(proof, session, board=board, moment=moment, seconds=seconds)
+        text = text_of(proof_document(proof, session, board=board, moment=moment, seconds=seconds))
         write_file(path, (text + "\n").encode())
         progress.clear()
         if json:
@@ -168,7 +169,7 @@ def _kept_for_trouble(kept: Path) -> Iterator[None]:
 
 def _show(proof: Proof, path: Path, port: str) -> None:
     from imgtool.cli.show.text import Span, stdout
-    from imgtool.engine.proofs import on_silicon
+    from imgtool.engine.jobs.prove import on_silicon
 
     screen = stdout()
     styles = {"yes": "green", "no": "bold red"}

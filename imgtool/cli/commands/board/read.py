@@ -155,9 +155,10 @@ def _report(done: Done, session: Session, *, as_json: bool) -> None:
 
     fields = read_fields(session, str(done.path), done.address, done.data, done.seconds)
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document
 
-        typer.echo(document("read", ok=True, results=[fields]))
+        print_document(document("read", ok=True, results=[fields]))
         return
     from imgtool.cli.show.progress import duration
     from imgtool.cli.show.render import show_lines

@@ -234,10 +234,11 @@ def _announce(address: str, way: Way, *, as_json: bool) -> None:
     from imgtool.cli.show.text import stderr
 
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document
 
         # On one line, for who waits for it: nothing else comes before the end.
-        typer.echo(document("simulate", ok=True, results=[{"address": address}], line=True))
+        print_document(document("simulate", ok=True, results=[{"address": address}]), line=True)
     else:
         typer.echo(address)
     import sys
@@ -263,10 +264,11 @@ def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     with ExitStack() as resources:
         difference = replay(lines, VirtualLine(VirtualChip(_setup(spec, resources))))
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document, replay_fields
 
         fields = replay_fields(str(path), len(lines), difference)
-        typer.echo(document("simulate", ok=difference is None, results=[fields]))
+        print_document(document("simulate", ok=difference is None, results=[fields]))
     elif difference is None:
         typer.echo(f"{path}: {len(lines)} lines, all answers as recorded")
     else:

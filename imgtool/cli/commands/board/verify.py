@@ -22,7 +22,7 @@ from imgtool.quantities import in_bytes
 if TYPE_CHECKING:
     from imgtool.device.events import Listener
     from imgtool.device.session import Session
-    from imgtool.engine.verification import VerifyResult
+    from imgtool.engine.jobs.verify import VerifyResult
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.flashing.plan import FlashRequest
 
@@ -55,7 +55,7 @@ def verify(
     from imgtool.cli.input.connection import connect_options, port_name
     from imgtool.cli.run.connecting import connected
     from imgtool.cli.show.progress import Progress
-    from imgtool.engine.verification import VerifyResult, judged
+    from imgtool.engine.jobs.verify import VerifyResult, judged
     from imgtool.operations.flashing.transfer import verify as compare
     from imgtool.operations.flashing.waivers import CHECKS
 
@@ -105,9 +105,10 @@ def _check_room(pieces: tuple[Piece, ...], session: Session) -> None:
 
 def _report(result: VerifyResult, session: Session, *, as_json: bool) -> None:
     if as_json:
-        from imgtool.engine.verification import verify_document
+        from imgtool.cli.show.document import print_document
+        from imgtool.engine.jobs.verify import verify_document
 
-        typer.echo(verify_document(result, session))
+        print_document(verify_document(result, session))
         return
     from imgtool.cli.show.progress import duration
     from imgtool.cli.show.text import Span, stdout

@@ -97,11 +97,12 @@ def advise(
         options = connect_options(baud, stub, reset, no_stub=no_stub)
         title, result = _of_board(port, options, request, given, events=events, silent=json)
     if json:
-        from imgtool.engine.advice import advice_fields
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document
+        from imgtool.engine.jobs.advise import advice_fields
 
         fields = advice_fields(title, given, result)
-        typer.echo(document("advise", ok=result.ok, results=[fields], warnings=result.notes))
+        print_document(document("advise", ok=result.ok, results=[fields], warnings=result.notes))
     else:
         _show(title, result)
     raise typer.Exit(DONE if result.ok else NO)
@@ -212,7 +213,7 @@ def _of_board(
 def _show(old: str, result: FirmwareAdvice) -> None:
     from imgtool.cli.show.cures import show_cures, show_notes
     from imgtool.cli.show.text import Line, Span, stdout
-    from imgtool.engine.advice import advice_rows
+    from imgtool.engine.jobs.advise import advice_rows
 
     screen = stdout()
     screen.paragraph(result.sentence, style="bold green" if result.ok else "bold red")

@@ -31,9 +31,10 @@ def compare(
     result = compared(read_file(a), read_file(b))
     no = answers_no(result, exact=exact)
     if json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import comparison_fields, document
 
-        typer.echo(document("compare", ok=not no, results=[comparison_fields(str(a), str(b), result)]))
+        print_document(document("compare", ok=not no, results=[comparison_fields(str(a), str(b), result)]))
     else:
         from imgtool.cli.show.compare_report import show_comparison
 

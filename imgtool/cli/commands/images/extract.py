@@ -96,7 +96,7 @@ def _done(
     address: int | None,
 ) -> _Report:
     """List or write what was asked for."""
-    from imgtool.engine.extractions import part_rows
+    from imgtool.engine.jobs.extract import part_rows
 
     if output is None:
         return _Report("", part_rows(taken), taken.findings)
@@ -178,7 +178,7 @@ def _part(taken: Extraction, name: str) -> ExtractedPart:
 def _write_all(taken: Extraction, file: Path, folder: Path) -> _Report:
     from imgtool.cli.input.files import check_output, unusable, write_file
     from imgtool.cli.input.parts_folder import is_inside
-    from imgtool.engine.extractions import part_rows
+    from imgtool.engine.jobs.extract import part_rows
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -203,7 +203,7 @@ def _write_all(taken: Extraction, file: Path, folder: Path) -> _Report:
 
 def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart) -> _Report:
     from imgtool.cli.input.files import write_file
-    from imgtool.engine.extractions import written_part_row
+    from imgtool.engine.jobs.extract import written_part_row
     from imgtool.formats.reading import Finding, Severity
 
     data = part.alone
@@ -220,7 +220,7 @@ def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart
 
 def _write_segment(taken: Extraction, file: Path, output: Path, word: str) -> _Report:
     from imgtool.cli.input.files import write_file
-    from imgtool.engine.extractions import segment_row
+    from imgtool.engine.jobs.extract import segment_row
 
     name, colon, index = word.rpartition(":")
     images = [_part(taken, name)] if colon else list(taken.images)
@@ -248,7 +248,7 @@ def _write_elf(
     taken: Extraction, file: Path, output: Path, part: ExtractedPart | None, address: int | None
 ) -> _Report:
     from imgtool.cli.input.files import write_file
-    from imgtool.engine.extractions import elf_fields
+    from imgtool.engine.jobs.extract import elf_fields
     from imgtool.operations.extract.to_elf import to_elf
 
     made = to_elf(taken, part, irom_address=address)
@@ -259,13 +259,14 @@ def _write_elf(
 
 
 def _print_json(taken: Extraction, file: Path, output: Path | None, report: _Report) -> None:
+    from imgtool.cli.show.document import print_document
     from imgtool.engine.documents import document, warnings_of
-    from imgtool.engine.extractions import extraction_fields
+    from imgtool.engine.jobs.extract import extraction_fields
 
     parts = {} if "sections" in report.more else {"parts": report.rows}
     more = {**parts, **report.more}
     fields = extraction_fields(taken, file, more, report.findings, written=output is not None)
-    typer.echo(document("extract", ok=True, results=[fields], warnings=warnings_of(report.findings)))
+    print_document(document("extract", ok=True, results=[fields], warnings=warnings_of(report.findings)))
 
 
 def _print_text(taken: Extraction, file: Path, report: _Report) -> None:

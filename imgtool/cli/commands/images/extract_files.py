@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from imgtool.cli.input.options import MANIFEST
-from imgtool.engine.extractions import FileRow, extraction_fields, files_fields, is_damaged
+from imgtool.engine.jobs.extract import FileRow, extraction_fields, files_fields, is_damaged
 from imgtool.errors import FormatError, UsageError
 from imgtool.formats.reading import Finding, Severity
 from imgtool.phrase import Name, Phrase
@@ -136,11 +136,12 @@ def _print_json(
     rows: Sequence[FileRow],
     findings: Sequence[Finding],
 ) -> None:
+    from imgtool.cli.show.document import print_document
     from imgtool.engine.documents import document, warnings_of
 
     more = files_fields(rows, folder)
     result = extraction_fields(taken, source, more, findings, written=folder is not None)
-    typer.echo(
+    print_document(
         document("extract", ok=not is_damaged(findings), results=[result], warnings=warnings_of(findings))
     )
 

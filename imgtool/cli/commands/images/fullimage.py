@@ -143,12 +143,13 @@ def _extras(
 def _report(made: FullImage, target: Path, *, dry_run: bool, as_json: bool) -> None:
     description = made.description
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document, warnings_of
         from imgtool.engine.images import full_image_fields
 
         fields = full_image_fields(target, made, written=not dry_run)
         warnings = warnings_of((*made.findings, *description.findings))
-        typer.echo(document("fullimage", ok=description.ok, results=[fields], warnings=warnings))
+        print_document(document("fullimage", ok=description.ok, results=[fields], warnings=warnings))
         return
     from imgtool.cli.show.render import show_findings, show_layout, show_lines, show_pieces
 

@@ -59,6 +59,7 @@ def inspect(
     if html is not None:
         _write_page(html, described)
     if json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import description_fields, document
 
         results = [description_fields(str(path), description) for path, description in described]
@@ -67,7 +68,7 @@ def inspect(
 
             for result, (path, description) in zip(results, described, strict=True):
                 result["networks"] = network_fields(_networks(path, description))
-        typer.echo(document("inspect", ok=all(each.ok for _, each in described), results=results))
+        print_document(document("inspect", ok=all(each.ok for _, each in described), results=results))
     elif html != _STDOUT:
         _show(described)
         if show_credentials:

@@ -104,12 +104,13 @@ class Written(NamedTuple):
 
 def _report(merged: Merged, written: Written, spelling: str | None, *, as_json: bool) -> None:
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document, warnings_of
         from imgtool.engine.images import merged_fields
 
         fields = merged_fields(written.path, written.form.value, written.size, merged)
         warnings = warnings_of(merged.findings, spelling)
-        typer.echo(document("merge", ok=True, results=[fields], warnings=warnings))
+        print_document(document("merge", ok=True, results=[fields], warnings=warnings))
         return
     from imgtool.cli.show.render import show_findings, show_lines, show_note, show_pieces
 

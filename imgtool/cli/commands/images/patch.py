@@ -272,11 +272,12 @@ def _encoded(content: FileContent, made: Patched, file: Path, target: Path) -> b
 
 def _report(file: Path, target: Path | None, made: Patched, note: str | None, *, as_json: bool) -> None:
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document, patch_fields, warnings_of
 
         fields = patch_fields(str(file), None if target is None else str(target), made)
         warnings = warnings_of(made.findings, note)
-        typer.echo(document("patch", ok=made.after.ok, results=[fields], warnings=warnings))
+        print_document(document("patch", ok=made.after.ok, results=[fields], warnings=warnings))
         return
     from imgtool.cli.show.patch_report import show_patched
 
@@ -289,10 +290,11 @@ def _list_fields(*, as_json: bool) -> None:
 
     fields = [field for field in FIELDS if field.settable]
     if as_json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document, settable_fields
 
         rows = settable_fields(fields)
-        typer.echo(document("patch", ok=True, results=rows))
+        print_document(document("patch", ok=True, results=rows))
         return
     from imgtool.cli.show.patch_report import show_fields
 

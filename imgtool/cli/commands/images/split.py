@@ -41,11 +41,12 @@ def split(
         raise UsageError(Phrase("the folder ", output, f" cannot be made: {error.strerror}")) from None
     write_files([(output / piece.name, piece.data) for piece in result.pieces], [file])
     if json:
+        from imgtool.cli.show.document import print_document
         from imgtool.engine.documents import document
         from imgtool.engine.images import split_fields
 
         fields = split_fields(file, output, result)
-        typer.echo(document("split", ok=True, results=[fields]))
+        print_document(document("split", ok=True, results=[fields]))
         return
     from imgtool.cli.show.render import show_findings, show_lines, show_pieces
 

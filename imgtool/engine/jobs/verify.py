@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgtool.chip import SECTOR
 from imgtool.engine.chips import work_fields
-from imgtool.engine.documents import document
+from imgtool.engine.documents import Document, document
 from imgtool.engine.verdicts import DONE, NO
 from imgtool.formats.reading import Header
 from imgtool.operations.flashing.transfer import read_flash, verify
@@ -74,7 +74,7 @@ def _of_header(mismatch: Mismatch, pieces: tuple[Piece, ...], session: Session) 
     return f"only the image header: {', '.join(names)}"
 
 
-def verify_document(result: VerifyResult, session: Session) -> str:
+def verify_document(result: VerifyResult, session: Session) -> Document:
     """The document of ``verify``."""
     differences: list[dict[str, Any]] = [
         {

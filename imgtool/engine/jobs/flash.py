@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.engine.chips import chip_fields
-from imgtool.engine.documents import document, error_fields, finding_fields, header_fields, warnings_of
+from imgtool.engine.documents import (
+    Document,
+    document,
+    error_fields,
+    finding_fields,
+    header_fields,
+    warnings_of,
+)
 from imgtool.engine.hints import hint_for
 from imgtool.engine.verdicts import DONE, NO, exit_code_of, may_start
 
@@ -133,7 +140,7 @@ def plan_warnings(results: Sequence[tuple[Board, ImgtoolError | None]]) -> list[
     )
 
 
-def board_document(results: Sequence[tuple[Board, ImgtoolError | None]], note: str | None) -> str:
+def board_document(results: Sequence[tuple[Board, ImgtoolError | None]], note: str | None) -> Document:
     """The document about one board or several; ``note`` is one on the command line."""
     warnings = [note] if note else []
     warnings += plan_warnings(results) + [board.boot_note for board, _ in results if board.boot_note]
@@ -145,7 +152,7 @@ def board_document(results: Sequence[tuple[Board, ImgtoolError | None]], note: s
     )
 
 
-def plan_document(plan: FlashPlan, note: str | None) -> str:
+def plan_document(plan: FlashPlan, note: str | None) -> Document:
     """The document of a plan that was made without a device."""
     fields = {
         "port": None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool import __version__
 from imgtool.engine.chips import chip_fields
-from imgtool.engine.documents import document
+from imgtool.engine.documents import Document, document
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,7 @@ def on_silicon(port: str) -> bool | None:
 
 def proof_document(
     proof: Proof, session: Session, *, board: str | None, moment: datetime, seconds: float
-) -> str:
+) -> Document:
     """The document of ``prove``."""
     adapter = session.wire.adapter
     fields = {
