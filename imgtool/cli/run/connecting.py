@@ -1,24 +1,24 @@
-"""What all commands that talk to a chip share: opening the port, a session with the chip, reading its flash.
+"""What all commands that talk to a chip share: opening the port, and a session with the chip.
 
 Not their options (input/connection.py), and not the protocol (imgtool.device).
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from imgtool.errors import ChipError, FormatError, PortError, UsageError
+from imgtool.engine import connecting
+from imgtool.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from imgtool.cli.show.progress import Progress
-    from imgtool.device.events import Listener
     from imgtool.device.port import Wire
     from imgtool.device.session import ConnectOptions, Session
 
-__all__ = ["connected", "open_wire", "reader_of", "reopen_wire"]
+__all__ = ["connected", "open_wire", "reopen_wire"]
 
 _VIRTUAL: Final = "sim:"
 _USUAL_BAUD: Final = 115_200
@@ -77,32 +77,10 @@ def connected(
         ChipError: It is silent.
         PortError: The port cannot be opened, or is lost.
     """
-    from imgtool.device.session import Session
-
     wire = open_wire(name)
     try:
         progress.clock(name, wire.clock)
-        try:
-            session = Session.connect(wire, options, progress.listener(name))
-        except ChipError as error:
-            if options.baud is not None and options.baud < _USUAL_BAUD:
-                error.add_note(f"the chip was asked at {options.baud} baud: try it without --baud")
-            raise
-        yield session
-        if run:
-            with suppress(ChipError, PortError):
-                session.run_firmware()
+        with connecting.connected(wire, options, progress.listener(name), run=run) as session:
+            yield session
     finally:
         wire.close()
-
-
-def reader_of(session: Session, listener: Listener) -> Callable[[int, int], bytes]:
-    """Reads the flash for whoever plans; says that it does, as it takes its time without a stub."""
-    from imgtool.device.events import Event
-    from imgtool.operations.flashing.transfer import read_flash
-
-    def read(address: int, size: int) -> bytes:
-        listener(Event("read", message=f"what is at 0x{address:06x}"))
-        return read_flash(session, address, size)
-
-    return read

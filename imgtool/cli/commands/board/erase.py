@@ -130,7 +130,7 @@ def _regions(wanted: str | EraseRange, session: Session, listener: Listener) -> 
             "the capacity of the flash is not known, so nothing tells where it is",
             found=session.flash.id.hex(),
         )
-    from imgtool.cli.run.connecting import reader_of
+    from imgtool.engine.connecting import reader_of
     from imgtool.operations.inspect.device_settings import region_by_name
 
     found = region_by_name(wanted, reader_of(session, listener), capacity)

@@ -231,7 +231,8 @@ class _BoardsRun:
         return code_of_boards(results)
 
     def _flash(self, port: str, planned: Callable[[Board], None]) -> Board:
-        from imgtool.cli.run.connecting import connected, reader_of
+        from imgtool.cli.run.connecting import connected
+        from imgtool.engine.connecting import reader_of
         from imgtool.engine.jobs.flash import Board
         from imgtool.operations.flashing.plan import plan_flash
         from imgtool.operations.flashing.transfer import Job, estimate, transfer

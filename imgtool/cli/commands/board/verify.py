@@ -87,7 +87,7 @@ def _pieces(
     request: FlashRequest, session: Session, listener: Listener
 ) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
     """What should be in the flash, and how that differs from the files."""
-    from imgtool.cli.run.connecting import reader_of
+    from imgtool.engine.connecting import reader_of
     from imgtool.operations.flashing.plan import plan_flash
 
     if request.size_choice == _KEEP and not request.named and not request.header.any:

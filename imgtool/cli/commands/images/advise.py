@@ -181,8 +181,9 @@ def _of_board(
 ) -> tuple[str, FirmwareAdvice]:
     """Ask a board, and start its firmware again afterwards."""
     from imgtool.cli.input.connection import port_name
-    from imgtool.cli.run.connecting import connected, reader_of
+    from imgtool.cli.run.connecting import connected
     from imgtool.cli.show.progress import Progress
+    from imgtool.engine.connecting import reader_of
     from imgtool.engine.upgrades import advise_request
     from imgtool.errors import LayoutError
     from imgtool.operations.upgrade.side import OldFlash

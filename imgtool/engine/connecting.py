@@ -1,0 +1,65 @@
+"""A session with the chip at an open port, as all jobs on boards have it: connected, and started again after.
+
+Not the protocol (imgtool.device), and not the opening of ports by their names.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from imgtool.device.events import Event
+from imgtool.errors import ChipError, PortError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imgtool.device.events import Listener
+    from imgtool.device.port import Wire
+    from imgtool.device.session import ConnectOptions, Session
+    from imgtool.operations.inspect.device_settings import Reader
+
+__all__ = ["connected", "reader_of"]
+
+_USUAL_BAUD: Final = 115_200
+
+
+@contextmanager
+def connected(
+    wire: Wire, options: ConnectOptions, on_event: Listener, *, run: bool = True
+) -> Iterator[Session]:
+    """A session with the chip at an open port; the port stays open for who opened it.
+
+    Args:
+        wire: The port.
+        options: How to connect.
+        on_event: Told what happens.
+        run: Whether the chip is reset into its firmware in the end, if it can be.
+
+    Raises:
+        ChipError: It is silent.
+        PortError: The port is lost.
+    """
+    from imgtool.device.session import Session  # noqa: PLC0415 - jobs on files need no chip
+
+    try:
+        session = Session.connect(wire, options, on_event)
+    except ChipError as error:
+        if options.baud is not None and options.baud < _USUAL_BAUD:
+            error.add_note(f"the chip was asked at {options.baud} baud: try it without --baud")
+        raise
+    yield session
+    if run:
+        with suppress(ChipError, PortError):
+            session.run_firmware()
+
+
+def reader_of(session: Session, on_event: Listener) -> Reader:
+    """Reads the flash for whoever plans; says that it does, as it takes its time without a stub."""
+    from imgtool.operations.flashing.transfer import read_flash  # noqa: PLC0415 - jobs on files need no chip
+
+    def read(address: int, size: int) -> bytes:
+        on_event(Event("read", message=f"what is at 0x{address:06x}"))
+        return read_flash(session, address, size)
+
+    return read
