@@ -95,9 +95,7 @@ def _show_plan(plan: FlashPlan, facts: Sequence[tuple[str, str]]) -> None:
     if plan.findings:
         screen.line()
         show_findings(plan.findings)
-    from imgtool.operations.flashing.upgrade_notes import LOSSES
-
-    if any(finding.code in LOSSES for finding in plan.findings):
+    if plan.losses:
         text = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
         screen.paragraph(text, lead=[Span("  note       ", "dim")])
 

@@ -7,6 +7,7 @@ the device sector by sector, and no port.  The rules: docs/flash-layouts.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -54,8 +55,8 @@ from imgtool.operations.flashing.draft import (
 )
 from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
 from imgtool.operations.flashing.init_data import settle_init_data, wants_init
+from imgtool.operations.flashing.losses import Stakes, what_is_lost
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
-from imgtool.operations.flashing.upgrade_notes import upgrade_findings
 from imgtool.operations.inspect.device_settings import (
     KeptPage,
     Reader,
@@ -65,6 +66,7 @@ from imgtool.operations.inspect.device_settings import (
     keep_page,
     region_by_name,
 )
+from imgtool.operations.upgrade.values import Topic
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -75,8 +77,9 @@ if TYPE_CHECKING:
     from imgtool.layout.regions import Region
     from imgtool.operations.assemble.places import Start
     from imgtool.operations.inspect.describe import Description
+    from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
+__all__ = ["Compare", "FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,8 @@ class FlashPlan:
         changes: How the bytes differ from the files, and what is added to them, in words.
         kept: What stays on the device.
         findings: What is to be said.
+        losses: What of the user's is destroyed, or put out of reach.
+        right: Numbers of the sectors that hold already what they should; None where that is not known.
     """
 
     target: Target
@@ -108,6 +113,8 @@ class FlashPlan:
     changes: tuple[str, ...]
     kept: tuple[Kept, ...]
     findings: tuple[Finding, ...]
+    losses: tuple[Loss, ...] = ()
+    right: frozenset[int] | None = None
 
     @property
     def bytes(self) -> int:
@@ -121,13 +128,26 @@ _UNSEEN: Final = (
 )
 
 
-def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None) -> FlashPlan:
+Compare = Callable[[tuple[Piece, ...]], frozenset[int] | None]
+"""Pieces to the numbers of the sectors that hold already what they should; None where that cannot be told."""
+
+
+def plan_flash(
+    request: FlashRequest,
+    target: Target,
+    read: Reader | None = None,
+    compare: Compare | None = None,
+    *,
+    weigh: bool = True,
+) -> FlashPlan:
     """Decide what is to be written.
 
     Args:
         request: What is asked for.
         target: The device.
         read: Reads its flash; None where that cannot be done, or is not to be.
+        compare: Finds out what is there already; None where that costs too much.
+        weigh: Whether to look for what would be lost; where nothing is written, nothing is.
 
     Raises:
         FormatError: A file is damaged, or not what it is given for.
@@ -165,11 +185,12 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
         check_room(draft.pieces, target.flash_bytes, force)
     if place is not None and not request.erase_all and not content.dump:
         _note_kept(draft, place, content, device)
-        losses = upgrade_findings(draft, place, content, device)
-        draft.findings += losses
-        if any(finding.code == "files-formatted" for finding in losses):
-            _note_formatted(draft, place)
     pieces = whole_sectors(draft, content, device, force)
+    right = None if compare is None or request.erase_all else compare(pieces)
+    stakes = what_is_lost(pieces, draft, content, device, right) if weigh else Stakes()
+    draft.findings += stakes.findings
+    if place is not None and any(point.topic is Topic.FIRST_BOOT for point in stakes.points):
+        _note_formatted(draft, place)
     return FlashPlan(
         target=target,
         pieces=pieces,
@@ -182,6 +203,8 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
         changes=tuple(draft.changes),
         kept=tuple(sorted(draft.kept, key=lambda kept: kept.start)),
         findings=tuple(draft.findings),
+        losses=stakes.losses,
+        right=right,
     )
 
 

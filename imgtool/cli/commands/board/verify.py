@@ -93,7 +93,7 @@ def _pieces(
     if request.size_choice == _KEEP and not request.named and not request.header.any:
         _check_room(request.pieces, session)
         return request.pieces, ()
-    plan = plan_flash(request, target_of(session), reader_of(session, listener))
+    plan = plan_flash(request, target_of(session), reader_of(session, listener), weigh=False)
     return plan.pieces, plan.changes
 
 
