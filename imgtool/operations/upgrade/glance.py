@@ -132,8 +132,7 @@ def _may_begin(read: Reader, start: int) -> bool:
     left = spiffs_blocks_left(read, start)
     if left is not None and left <= _MOST_BLOCKS:
         return True
-    # LittleFS is at none of the places that NodeMCU alone has.
-    if (start % _COARSE == 0 or start in _ARDUINO_STARTS) and read(start + 8, 4) == _LITTLEFS:
+    if read(start + 8, 4) == _LITTLEFS:
         return True
     if left is not None or read(start, 2) == _ERASED:
         return False
