@@ -6,10 +6,11 @@ Not the protocol (imgtool.device), and not the opening of ports by their names.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event
-from imgtool.errors import ChipError, PortError
+from imgtool.errors import ChipError, InterruptedRunError, PortError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,20 +20,48 @@ if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions, Session
     from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["connected", "reader_of"]
+__all__ = ["Left", "connected", "reader_of", "stoppable"]
 
 _USUAL_BAUD: Final = 115_200
 
 
+@dataclass
+class Left:
+    """What a job that is stopped now leaves.
+
+    Attributes:
+        words: In words; the job changes them as it goes on.
+    """
+
+    words: str
+
+
+@contextmanager
+def stoppable(words: str) -> Iterator[Left]:
+    """A job that Ctrl-C or its listener may stop: the error that comes out says what is left.
+
+    Args:
+        words: What is left if it is stopped at once.
+
+    Raises:
+        InterruptedRunError: It was stopped.
+    """
+    left = Left(words)
+    try:
+        yield left
+    except (KeyboardInterrupt, InterruptedRunError):
+        raise InterruptedRunError(f"interrupted: {left.words}") from None
+
+
 @contextmanager
 def connected(
-    wire: Wire, options: ConnectOptions, on_event: Listener, *, run: bool = True
+    wire: Wire, options: ConnectOptions | None, on_event: Listener, *, run: bool = True
 ) -> Iterator[Session]:
     """A session with the chip at an open port; the port stays open for who opened it.
 
     Args:
         wire: The port.
-        options: How to connect.
+        options: How to connect; None for the usual way.
         on_event: Told what happens.
         run: Whether the chip is reset into its firmware in the end, if it can be.
 
@@ -40,8 +69,9 @@ def connected(
         ChipError: It is silent.
         PortError: The port is lost.
     """
-    from imgtool.device.session import Session  # noqa: PLC0415 - jobs on files need no chip
+    from imgtool.device.session import ConnectOptions, Session  # noqa: PLC0415 - jobs on files need no chip
 
+    options = options or ConnectOptions()
     try:
         session = Session.connect(wire, options, on_event)
     except ChipError as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imgtool.device.port import Wire
     from imgtool.device.session import ConnectOptions, Session
 
-__all__ = ["connected", "open_wire", "reopen_wire"]
+__all__ = ["connected", "open_wire", "opened", "reopen_wire"]
 
 _VIRTUAL: Final = "sim:"
 _USUAL_BAUD: Final = 115_200
@@ -62,6 +62,26 @@ def reopen_wire(wire: Wire) -> Wire:
 
 
 @contextmanager
+def opened(name: str, progress: Progress) -> Iterator[Wire]:
+    """A port that is closed in the end.
+
+    Args:
+        name: The port.
+        progress: Who is told what happens; it takes its time from the port.
+
+    Raises:
+        PortError: It cannot be opened.
+        UsageError: It is the name of no virtual chip.
+    """
+    wire = open_wire(name)
+    try:
+        progress.clock(name, wire.clock)
+        yield wire
+    finally:
+        wire.close()
+
+
+@contextmanager
 def connected(
     name: str, options: ConnectOptions, progress: Progress, *, run: bool = True
 ) -> Iterator[Session]:
@@ -77,10 +97,8 @@ def connected(
         ChipError: It is silent.
         PortError: The port cannot be opened, or is lost.
     """
-    wire = open_wire(name)
-    try:
-        progress.clock(name, wire.clock)
-        with connecting.connected(wire, options, progress.listener(name), run=run) as session:
-            yield session
-    finally:
-        wire.close()
+    with (
+        opened(name, progress) as wire,
+        connecting.connected(wire, options, progress.listener(name), run=run) as session,
+    ):
+        yield session

@@ -38,7 +38,7 @@ from imgtool.device.protocol import (
 )
 from imgtool.device.session import BAUDS
 from imgtool.device.stub import OWN, own_stub, start_stub
-from imgtool.errors import ChipError, LayoutError, LineError, PortError, VerifyError
+from imgtool.errors import ChipError, InterruptedRunError, LayoutError, LineError, PortError, VerifyError
 from imgtool.operations.proof.assumptions import (
     ASSUMPTIONS,
     BLANK_RATE,
@@ -373,7 +373,7 @@ class _Prover:
             self._tell_restoring()
             try:
                 wrong = block.restore(self._session, self._flasher, self._on_event)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, InterruptedRunError):
                 continue
             except (ChipError, PortError) as error:
                 self._note("restored", str(error), holds=False)
@@ -387,7 +387,7 @@ class _Prover:
     def _tell_restoring(self) -> None:
         try:
             self._on_event(Event("prove", message="putting the block back: please wait"))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InterruptedRunError):
             # So a listener ends a run; this is no moment for it.
             return
 

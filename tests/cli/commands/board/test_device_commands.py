@@ -293,12 +293,15 @@ def test_erase_that_fails_says_where(board: Path, imgtool: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "name"),
-    [(["read", "0", "16", "-o", "x"], "read_flash"), (["verify", "f.bin"], "verify")],
+    ("words", "name", "told"),
+    [
+        (["read", "0", "16", "-o", "x"], "read_flash", ": the flash is as it was, and no file was written"),
+        (["verify", "f.bin"], "verify", ""),
+    ],
     ids=["read", "verify"],
 )
 def test_interrupted(
-    board: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, words: list[str], name: str
+    board: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, words: list[str], name: str, told: str
 ) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -308,7 +311,7 @@ def test_interrupted(
     run = imgtool(*words, "-p", PORT, *ROM)
     document = imgtool(*words, "-p", PORT, *ROM, "--json")
 
-    assert (run.code, run.err.splitlines()[-2]) == (130, "error: interrupted")
+    assert (run.code, run.err.splitlines()[-2]) == (130, f"error: interrupted{told}")
     assert json.loads(document.err)["error"]["type"] == "InterruptedRunError"
 
 
