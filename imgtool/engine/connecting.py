@@ -6,11 +6,10 @@ Not the protocol (imgtool.device), and not the opening of ports by their names.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event
-from imgtool.errors import ChipError, InterruptedRunError, PortError
+from imgtool.errors import ChipError, PortError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,37 +19,9 @@ if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions, Session
     from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["Left", "connected", "reader_of", "stoppable"]
+__all__ = ["connected", "reader_of"]
 
 _USUAL_BAUD: Final = 115_200
-
-
-@dataclass
-class Left:
-    """What a job that is stopped now leaves.
-
-    Attributes:
-        words: In words; the job changes them as it goes on.
-    """
-
-    words: str
-
-
-@contextmanager
-def stoppable(words: str) -> Iterator[Left]:
-    """A job that Ctrl-C or its listener may stop: the error that comes out says what is left.
-
-    Args:
-        words: What is left if it is stopped at once.
-
-    Raises:
-        InterruptedRunError: It was stopped.
-    """
-    left = Left(words)
-    try:
-        yield left
-    except (KeyboardInterrupt, InterruptedRunError):
-        raise InterruptedRunError(f"interrupted: {left.words}") from None
 
 
 @contextmanager

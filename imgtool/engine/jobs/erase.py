@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from imgtool.chip import SECTOR
 from imgtool.device.events import ignore
 from imgtool.engine.chips import work_fields
-from imgtool.engine.connecting import connected, reader_of, stoppable
+from imgtool.engine.connecting import connected, reader_of
 from imgtool.engine.documents import document
 from imgtool.engine.results import Table, Tone, Words
+from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE
 from imgtool.errors import LayoutError, UsageError
 from imgtool.operations.flashing import transfer

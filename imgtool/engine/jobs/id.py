@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 from imgtool.device.events import ignore
 from imgtool.device.flash_chip import FlashChip
 from imgtool.engine.chips import chip_fields, known_fields, known_rows
-from imgtool.engine.connecting import connected, stoppable
+from imgtool.engine.connecting import connected
 from imgtool.engine.documents import document
 from imgtool.engine.results import Row, Words
+from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE
 from imgtool.errors import UsageError
 from imgtool.phrase import Name

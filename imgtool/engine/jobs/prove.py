@@ -15,9 +15,10 @@ from imgtool import __version__
 from imgtool.device.events import Event, ignore
 from imgtool.device.flash_chip import BLOCK
 from imgtool.engine.chips import chip_fields
-from imgtool.engine.connecting import connected, stoppable
+from imgtool.engine.connecting import connected
 from imgtool.engine.documents import document, text_of
 from imgtool.engine.results import Output, Table, Tone, Toned, Words
+from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE, NO
 from imgtool.errors import ImgtoolError, LayoutError, UsageError, VerifyError
 from imgtool.formats.reading import Finding, Severity

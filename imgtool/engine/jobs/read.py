@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from imgtool.device.events import ignore
 from imgtool.engine.chips import work_fields
-from imgtool.engine.connecting import connected, stoppable
+from imgtool.engine.connecting import connected
 from imgtool.engine.documents import document
 from imgtool.engine.results import Output, Row, Words
+from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE
 from imgtool.errors import LayoutError, UsageError
 from imgtool.operations.flashing import transfer
