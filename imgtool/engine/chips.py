@@ -13,7 +13,7 @@ from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
     from imgtool.device.flash_chip import FlashChip
-    from imgtool.device.port import PortInfo
+    from imgtool.device.host_ports import PortInfo
     from imgtool.device.session import Session
 
 __all__ = [

@@ -24,8 +24,8 @@ from imgtool.quantities import capacity
 if TYPE_CHECKING:
     from imgtool.device.events import Listener
     from imgtool.device.identity import ChipIdentity
-    from imgtool.device.port import Wire
     from imgtool.device.session import ConnectOptions, Session
+    from imgtool.device.wire import Wire
     from imgtool.engine.documents import Document
     from imgtool.engine.results import Output
 

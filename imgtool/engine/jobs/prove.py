@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imgtool.device.events import Listener
-    from imgtool.device.port import Wire
     from imgtool.device.session import ConnectOptions, Session
+    from imgtool.device.wire import Wire
     from imgtool.engine.documents import Document
     from imgtool.operations.proof.assumptions import Observation, Proof
     from imgtool.operations.proof.scratch import Scratch
@@ -248,7 +248,7 @@ def _observe(session: Session, scratch: int | None, safe: _Safe, on_event: Liste
 
 
 def _document(proof: Proof, session: Session, request: ProveRequest, seconds: float) -> Document:
-    adapter = session.wire.adapter
+    adapter = session.wire.traits.adapter
     fields = {
         **chip_fields(session),
         "silicon": on_silicon(session.wire.name),

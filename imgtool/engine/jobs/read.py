@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imgtool.device.events import Listener
-    from imgtool.device.port import Wire
     from imgtool.device.session import ConnectOptions, Session
+    from imgtool.device.wire import Wire
     from imgtool.engine.documents import Document
 
 __all__ = ["ReadRequest", "ReadResult", "backup_name", "check_size", "read"]

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imgtool.cli.run.connecting import open_wire
 from imgtool.device.session import ConnectOptions
+from imgtool.engine.ports import open_wire
 from imgtool.errors import InterruptedRunError
 from tests.device.boards import chip_of, flash_of, put
 
 if TYPE_CHECKING:
     from imgtool.device.events import Event
-    from imgtool.device.port import Wire
+    from imgtool.device.wire import Wire
 
 ROM: Final = ConnectOptions(stub="none")
 """Without a stub: the virtual chip has little to compute for a start."""

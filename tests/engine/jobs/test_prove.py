@@ -22,7 +22,7 @@ from tests.support import Command
 
 if TYPE_CHECKING:
     from imgtool.device.events import Listener
-    from imgtool.device.port import Wire
+    from imgtool.device.wire import Wire
 
 BLOCK = 0x10000
 CONTENT = b"code" * 64
