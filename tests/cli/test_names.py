@@ -19,7 +19,7 @@ from imgtool.device import port_list
 from imgtool.device.events import Event
 from imgtool.device.host_ports import PortInfo
 from imgtool.device.port_errors import BusyPortError
-from imgtool.engine.jobs.monitor import Selection
+from imgtool.engine.watching import Selection
 from imgtool.operations.explain.crash_frames import Frame
 from imgtool.operations.watching.notes import WatchNote
 from tests.support import IMAGES, Command, aggregate
