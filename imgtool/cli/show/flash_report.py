@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imgtool.cli.show.cures import show_cure
-from imgtool.cli.show.progress import duration
 from imgtool.cli.show.text import Span, stdout
 from imgtool.engine.chips import flash_words
 from imgtool.engine.hints import hint_for
 from imgtool.engine.jobs.flash import is_good, plan_warnings, result_words
 from imgtool.phrase import Name, Phrase
-from imgtool.quantities import in_bytes
+from imgtool.quantities import duration, in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

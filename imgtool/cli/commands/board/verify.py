@@ -110,8 +110,8 @@ def _report(result: VerifyResult, session: Session, *, as_json: bool) -> None:
 
         print_document(verify_document(result, session))
         return
-    from imgtool.cli.show.progress import duration
     from imgtool.cli.show.text import Span, stdout
+    from imgtool.quantities import duration
 
     screen = stdout()
     size = in_bytes(sum(len(piece.data) for piece in result.pieces))
