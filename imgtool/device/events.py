@@ -1,4 +1,4 @@
-"""What a device operation tells while it runs: plain values, for whoever shows them."""
+"""What a device operation or a job tells while it runs: plain values, for whoever shows them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["Event", "Listener", "ignore"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A step of a device operation.
+    """A step of a device operation, or of a job over files.
 
     Attributes:
         stage: ``connect``, ``upload``, ``compare``, ``erase``, ``write``, ``verify``, ``read``, ``prove``,
-            ``retry`` or ``note``.
-        done: Bytes done so far in this stage.
-        total: Bytes of this stage; 0 where that is not known.
-        message: A sentence for people, where there is something to say.
+            ``retry`` or ``note``; of a job over files the name of the job.
+        done: Bytes done so far in this stage; of a job over files its steps.
+        total: Bytes or steps of this stage; 0 where that is not known.
+        message: A sentence for people, where there is something to say; of a job over files the file's name.
     """
 
     stage: str

@@ -12,13 +12,14 @@ import pytest
 import imgtool.engine
 
 FOLDER = Path(str(imgtool.engine.__file__)).parent
-MODULES = sorted(FOLDER.glob("*.py"))
+MODULES = sorted(FOLDER.rglob("*.py"))
 PRESENTATION = {"typer", "click", "rich", "serial"}
 FORBIDDEN_CALLS = {"print", "input", "open", "echo", "write_text", "write_bytes", "read_text", "read_bytes"}
 
 
 def test_it_imports_no_typer_no_rich_and_no_serial() -> None:
-    names = [f"imgtool.engine.{path.stem}" for path in MODULES if path.stem != "__init__"]
+    inside = [path.relative_to(FOLDER).with_suffix("").parts for path in MODULES]
+    names = [".".join(("imgtool", "engine", *parts)) for parts in inside if parts[-1] != "__init__"]
     program = (
         f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\nprint(*sys.modules)"
     )
@@ -29,7 +30,7 @@ def test_it_imports_no_typer_no_rich_and_no_serial() -> None:
     assert "imgtool.cli" not in done.stdout.split()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_it_prints_and_opens_nothing(path: Path) -> None:
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.cli.input.options import images_of, size_name
+from imgtool.cli.input.options import images_of
+from imgtool.engine.placing import size_name
 from imgtool.errors import UsageError
 from imgtool.operations.flashing import waivers
 

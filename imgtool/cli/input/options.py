@@ -14,6 +14,7 @@ import typer
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.input.arguments import NAMED_PLACES
+from imgtool.engine.placing import INIT_DATA_CHOICES, MANIFEST, check_places, form_by_name
 from imgtool.errors import UsageError
 from imgtool.operations.assemble.pieces import address_in_name
 from imgtool.phrase import Name, Phrase
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
-    "INIT_DATA_CHOICES",
-    "MANIFEST",
     "FreqOption",
     "ImagesArgument",
     "InitDataOption",
@@ -37,21 +36,13 @@ __all__ = [
     "freq_option",
     "images_of",
     "init_data_option",
-    "keep_or",
     "mode_option",
     "number",
     "old_size_option",
     "set_option",
-    "size_name",
 ]
 
 _NUMBER: Final = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)(k|kb|m|mb)?\Z", re.IGNORECASE)
-
-INIT_DATA_CHOICES: Final = ("auto", "keep", "none", "v05", "v08")
-"""What ``--init-data`` can be, beside a file."""
-
-MANIFEST: Final = "imgtool-manifest.json"
-"""The file that makes a folder the parts of one image; imgtool/operations/extract/manifest.py reads it."""
 
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
@@ -144,40 +135,6 @@ def _number(text: str) -> int | None:
         return None
 
 
-def size_name(text: str, *, short: bool = False) -> tuple[str, str | None]:
-    """A flash size as it is spelled here, and a note where another spelling was given.
-
-    Args:
-        text: What was given.
-        short: Whether the megabit spellings of old tools are understood (``32m`` is 4MB).
-
-    Raises:
-        UsageError: It is no flash size.
-    """
-    names = {size.name.lower(): size.name for size in FLASH_SIZES}
-    word = text.lower()
-    if word in names:
-        return names[word], None
-    if short and word in MEGABIT_SIZES:
-        name = MEGABIT_SIZES[word]
-        return name, f"-fs {text} is in megabits, as old tools had it: that is {name}"
-    raise UsageError("not a flash size", expected=", ".join(names.values()), found=text)
-
-
-def keep_or(text: str, table: dict[str, int], what: str) -> str | None:
-    """A name from a table, or None for ``keep``.
-
-    Raises:
-        UsageError: Neither.
-    """
-    word = text.lower()
-    if word == "keep":
-        return None
-    if word not in table:
-        raise UsageError(f"not a flash {what}", expected=", ".join(("keep", *table)), found=text)
-    return word
-
-
 class Placed(NamedTuple):
     """A file and where it goes: an address, a named place such as ``@lfs``, or None for neither."""
 
@@ -205,7 +162,7 @@ def images_of(words: list[str]) -> list[Placed]:
             images.append(Placed(Path(tail), head if head in NAMED_PLACES else _number(head)))
         else:
             images += _files(Path(word))
-    _check_places(images)
+    check_places((str(image.path), image.place) for image in images)
     return images
 
 
@@ -230,21 +187,6 @@ def folder_images(folder: Path) -> list[Placed]:
     )
 
 
-def _check_places(images: list[Placed]) -> None:
-    # Files of records hold addresses of their own.
-    nameless = [
-        Name(image.path.name)
-        for image in images
-        if image.place is None and OutputFormat.of_name(image.path) is OutputFormat.BIN
-    ]
-    if len(nameless) > 1:
-        raise UsageError(
-            Phrase(nameless[0], " and ", nameless[1], " both have no address"),
-            expected="names that end in an address such as 0x10000.bin, or ADDR FILE",
-            found="two files that would both go to 0x00000",
-        )
-
-
 class OutputFormat(Enum):
     """File formats that merge writes."""
 
@@ -256,16 +198,4 @@ class OutputFormat(Enum):
     @classmethod
     def of_name(cls, path: Path) -> OutputFormat:
         """The format that a file name asks for."""
-        return _BY_SUFFIX.get(path.suffix.lower(), cls.BIN)
-
-
-_BY_SUFFIX: Final = {
-    ".hex": OutputFormat.HEX,
-    ".ihex": OutputFormat.HEX,
-    ".ihx": OutputFormat.HEX,
-    ".srec": OutputFormat.SREC,
-    ".s19": OutputFormat.SREC,
-    ".s37": OutputFormat.SREC,
-    ".mot": OutputFormat.SREC,
-    ".uf2": OutputFormat.UF2,
-}
+        return cls(form_by_name(str(path)))

@@ -1,4 +1,4 @@
-"""A folder of parts with its manifest: read back as one piece, and kept from being led out of.
+"""A folder of parts with its manifest: its files read, and kept from being led out of.
 
 Not the manifest itself (operations/extract/manifest.py), and no folder of ``0x*.bin`` (options.py).
 """
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from imgtool.cli.input.files import read_file, real_path, unusable
 from imgtool.errors import ImgtoolError, UsageError
 from imgtool.operations.extract.manifest import Assembled, FillStretch, Manifest, wrong_file
-from imgtool.phrase import Name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,24 +20,26 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.extract.manifest import FileStretch
 
-__all__ = ["assembled", "findings_of", "is_inside", "part_files"]
+__all__ = ["files_beside", "findings_of", "is_inside", "part_files"]
 
 
-def assembled(path: Path) -> Assembled:
-    """The bytes that a manifest and the files beside it make.
+def files_beside(path: Path, data: bytes) -> dict[str, bytes]:
+    """The files that a manifest names, by their names.
+
+    Args:
+        path: The manifest, whose folder they are in.
+        data: Its bytes.
 
     Raises:
         FormatError: It is no manifest, or a file is missing, has not its size, or lies outside of the folder.
-        UsageError: The manifest, or a file that is there, cannot be read.
+        UsageError: A file that is there cannot be read.
     """
     try:
-        manifest = Manifest.parse(read_file(path))
-        files = {
+        return {
             stretch.file: _read(path.parent, number, stretch)
-            for number, stretch in enumerate(manifest.stretches)
+            for number, stretch in enumerate(Manifest.parse(data).stretches)
             if not isinstance(stretch, FillStretch)
         }
-        return manifest.assemble(files, Name(path))
     except UsageError:
         raise
     except ImgtoolError as error:

@@ -6,16 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgtool.chip import FLASH_MODES
 from imgtool.cli.input.arguments import NAMED_PLACES, expand_arguments
 from imgtool.cli.input.options import (
     OutputFormat,
     Placed,
     folder_images,
     images_of,
-    keep_or,
     number,
-    size_name,
 )
 from imgtool.errors import UsageError
 from tests.support import Put
@@ -57,44 +54,6 @@ def test_number_in_any_base(value: int) -> None:
 def test_no_number(text: str) -> None:
     with pytest.raises(UsageError):
         number(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [("512KB", "512KB"), ("512kb", "512KB"), ("4MB-c1", "4MB-c1"), ("4mb-C1", "4MB-c1"), ("16MB", "16MB")],
-)
-def test_size_name(text: str, name: str) -> None:
-    assert size_name(text) == (name, None)
-
-
-@pytest.mark.parametrize(("text", "name"), [("4m", "512KB"), ("8m", "1MB"), ("16m", "2MB"), ("32m", "4MB")])
-def test_old_spelling_of_a_size_has_a_note(text: str, name: str) -> None:
-    found, note = size_name(text, short=True)
-
-    assert (found, name in (note or "")) == (name, True)
-
-
-@pytest.mark.parametrize("text", ["", "4m", "32m", "1M", "512", "64MB", "4MB-c2", "keep", "detect"])
-def test_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match="not a flash size"):
-        size_name(text)
-
-
-@pytest.mark.parametrize("text", ["2m", "64m", "1M", "4194304"])
-def test_no_old_spelling_of_a_size(text: str) -> None:
-    with pytest.raises(UsageError):
-        size_name(text, short=True)
-
-
-@pytest.mark.parametrize(("text", "name"), [("keep", None), ("KEEP", None), ("dio", "dio"), ("DOUT", "dout")])
-def test_keep_or(text: str, name: str | None) -> None:
-    assert keep_or(text, FLASH_MODES, "mode") == name
-
-
-@pytest.mark.parametrize("text", ["", "quad", "40m"])
-def test_neither_keep_nor_a_mode(text: str) -> None:
-    with pytest.raises(UsageError, match="not a flash mode"):
-        keep_or(text, FLASH_MODES, "mode")
 
 
 @pytest.mark.parametrize(

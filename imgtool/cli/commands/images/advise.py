@@ -10,7 +10,8 @@ import typer
 
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.connection import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
-from imgtool.cli.input.options import images_of, size_name
+from imgtool.cli.input.options import images_of
+from imgtool.engine.placing import size_name
 from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 

@@ -10,7 +10,8 @@ import typer
 
 from imgtool.chip import FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.input.arguments import JsonOption
-from imgtool.cli.input.options import InitDataOption, SetOption, freq_option, mode_option, size_name
+from imgtool.cli.input.options import InitDataOption, SetOption, freq_option, mode_option
+from imgtool.engine.placing import size_name
 from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 

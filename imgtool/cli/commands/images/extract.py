@@ -9,7 +9,8 @@ import typer
 
 from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.cli.input.arguments import JsonOption
-from imgtool.cli.input.options import MANIFEST, number
+from imgtool.cli.input.options import number
+from imgtool.engine.placing import MANIFEST
 from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from imgtool.cli.input.options import MANIFEST
 from imgtool.engine.jobs.extract import FileRow, extraction_fields, files_fields, is_damaged
+from imgtool.engine.placing import MANIFEST
 from imgtool.errors import FormatError, UsageError
 from imgtool.formats.reading import Finding, Severity
 from imgtool.phrase import Name, Phrase

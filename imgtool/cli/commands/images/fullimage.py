@@ -9,14 +9,13 @@ import typer
 
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import (
-    INIT_DATA_CHOICES,
     FreqOption,
     ImagesArgument,
     ModeOption,
     SetOption,
     images_of,
-    size_name,
 )
+from imgtool.engine.placing import INIT_DATA_CHOICES, size_name
 from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 

@@ -11,7 +11,6 @@ import typer
 from imgtool.chip import FLASH_SIZES
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import (
-    INIT_DATA_CHOICES,
     OutputFormat,
     freq_option,
     init_data_option,
@@ -20,6 +19,7 @@ from imgtool.cli.input.options import (
     old_size_option,
     set_option,
 )
+from imgtool.engine.placing import INIT_DATA_CHOICES
 from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 

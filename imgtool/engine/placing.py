@@ -1,0 +1,322 @@
+"""From files that a job is given to what lies where: pieces, named places, init data, header changes.
+
+Not the reading of words or of files: whoever calls has done that.  Start-up counts here: what few runs need
+is imported for those alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
+from imgtool.errors import FormatError, ImgtoolError, UsageError
+from imgtool.operations.assemble.pieces import HeaderChange, Piece, address_in_name
+from imgtool.operations.assemble.records import form_of, pieces_of_records
+from imgtool.phrase import Name, Phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from imgtool.engine.inputs import InputFile
+    from imgtool.formats.reading import Finding
+    from imgtool.operations.assemble.extras import InitDataSource
+    from imgtool.operations.extract.manifest import Assembled
+
+__all__ = [
+    "INIT_DATA_CHOICES",
+    "KEEP",
+    "MANIFEST",
+    "FileContent",
+    "PlacedFiles",
+    "check_places",
+    "content_of",
+    "content_piece",
+    "filesystem_piece",
+    "form_by_name",
+    "header_change",
+    "init_source",
+    "placed",
+    "size_name",
+]
+
+KEEP: Final = "keep"
+"""The word for a field of a header, or init data, that stays as it is."""
+
+INIT_DATA_CHOICES: Final = ("auto", KEEP, "none", "v05", "v08")
+"""Where init data can come from, beside a file."""
+
+MANIFEST: Final = "imgtool-manifest.json"
+"""The file that makes a folder the parts of one image; imgtool/operations/extract/manifest.py reads it."""
+
+_RAW: Final = "bin"
+_FORMS: Final = {
+    ".hex": "hex",
+    ".ihex": "hex",
+    ".ihx": "hex",
+    ".srec": "srec",
+    ".s19": "srec",
+    ".s37": "srec",
+    ".mot": "srec",
+    ".uf2": "uf2",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedFiles:
+    """Files as pieces of a flash.
+
+    Attributes:
+        pieces: What has an address, in the order of the files.
+        named: What goes to a named place such as ``@lfs``: the name and the piece.
+        findings: What is to be said of parts that were changed since they were extracted.
+        parts: Names of the files that an extracted folder was put together from.
+        inputs: Names of all files: those that were given, then ``parts``.
+        verbatim: Whether an extracted folder is all there is, and nothing in it was changed.
+    """
+
+    pieces: tuple[Piece, ...]
+    named: tuple[tuple[str, Piece], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    parts: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    verbatim: bool = False
+
+
+def placed(files: Sequence[InputFile]) -> PlacedFiles:
+    """What lies where, by the places of files, their names, and the addresses that are in them.
+
+    A file without a place goes to the address that its name ends in, else to 0.  Intel HEX, S-record and UF2
+    hold addresses of their own, and so does the manifest of an extracted folder.
+
+    Raises:
+        UsageError: There is no file, two have no address, or one that holds addresses is given another.
+        FormatError: A record or a manifest is damaged, or a file that a manifest names is missing.
+        LayoutError: Records hold addresses that are not those of flash.
+    """
+    if not files:
+        raise UsageError("no image is given", expected="files, or a folder with 0x*.bin", found="nothing")
+    check_places((file.name, file.place) for file in files)
+    pieces: list[Piece] = []
+    named: list[tuple[str, Piece]] = []
+    assembled: list[Assembled] = []
+    for file in files:
+        if _is_manifest(file):
+            assembled.append(_assembled(file))
+            pieces.append(assembled[-1])
+        elif isinstance(file.place, str):
+            named.append((file.place, content_piece(file)))
+        else:
+            pieces += _addressed(file)
+    parts = tuple(str(PurePath(each.name).parent / name) for each in assembled for name in each.files)
+    return PlacedFiles(
+        pieces=tuple(pieces),
+        named=tuple(named),
+        findings=tuple(finding for each in assembled for finding in each.findings),
+        parts=parts,
+        inputs=(*(file.name for file in files), *parts),
+        verbatim=len(files) == 1 and all(each.same for each in assembled) and bool(assembled),
+    )
+
+
+def check_places(files: Iterable[tuple[str, int | str | None]]) -> None:
+    """Refuse files of which two would go to address 0 for want of another.
+
+    Args:
+        files: The name of each and its place, as :class:`imgtool.engine.inputs.InputFile` has them.
+
+    Raises:
+        UsageError: Two have no address.
+    """
+    names = [(PurePath(name).name, place) for name, place in files]
+    # Files of records hold addresses of their own.
+    nameless = [
+        Name(name)
+        for name, place in names
+        if place is None and address_in_name(name) is None and form_by_name(name) == _RAW
+    ]
+    if len(nameless) > 1:
+        raise UsageError(
+            Phrase(nameless[0], " and ", nameless[1], " both have no address"),
+            expected="names that end in an address such as 0x10000.bin, or ADDR FILE",
+            found="two files that would both go to 0x00000",
+        )
+
+
+def form_by_name(name: str) -> str:
+    """The format that the name of an image asks for: ``bin``, ``hex``, ``srec`` or ``uf2``."""
+    return _FORMS.get(PurePath(name).suffix.lower(), _RAW)
+
+
+def _addressed(file: InputFile) -> tuple[Piece, ...]:
+    name, form = Name(file.name), form_of(file.data)
+    place = address_in_name(PurePath(file.name).name) if file.place is None else file.place
+    if form == _RAW:
+        return (Piece(place if isinstance(place, int) else 0, file.data, name),)
+    if isinstance(place, int) and place:
+        raise UsageError(
+            Phrase(name, " holds addresses of its own"), expected="no address", found=f"0x{place:x}"
+        )
+    return pieces_of_records(file.data, form, name)
+
+
+def _is_manifest(file: InputFile) -> bool:
+    return file.beside is not None or PurePath(file.name).name == MANIFEST
+
+
+def _assembled(file: InputFile) -> Assembled:
+    """The image that a folder of parts makes."""
+    if file.place is not None:
+        raise UsageError(
+            "a manifest has addresses of its own", expected="no address before it", found=Name(file.name)
+        )
+    from imgtool.operations.extract.manifest import Manifest  # noqa: PLC0415 - mostly no file is one
+
+    try:
+        return Manifest.parse(file.data).assemble(file.beside or {}, Name(file.name))
+    except ImgtoolError as error:
+        raise error.with_source(file.name) from None
+
+
+class FileContent(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        data: The image; of records what they hold, from their lowest address on.
+        form: ``bin``, or the format of the records.
+        pieces: The blocks of records at their flash addresses; none for a raw file.
+    """
+
+    data: bytes
+    form: str = _RAW
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def start(self) -> int:
+        """Flash address of the first byte, as far as the file says: 0 for a raw one."""
+        return self.pieces[0].address if self.pieces else 0
+
+
+def content_of(file: InputFile) -> FileContent:
+    """The image that a file is, or that is in its Intel HEX, S-record or UF2; its place does not matter.
+
+    Raises:
+        FormatError: A record is damaged.
+        LayoutError: It holds addresses that are not those of flash.
+    """
+    form = form_of(file.data)
+    if form == _RAW:
+        return FileContent(file.data)
+    from imgtool.formats.fill import ERASED  # noqa: PLC0415 - few files are records
+    from imgtool.operations.assemble.joining import join  # noqa: PLC0415 - likewise
+
+    pieces = pieces_of_records(file.data, form, Name(file.name))
+    start = pieces[0].address
+    moved = [replace(piece, address=piece.address - start) for piece in pieces]
+    return FileContent(join(moved, moved[-1].end, ERASED), form, pieces)
+
+
+def content_piece(file: InputFile) -> Piece:
+    """The image in a file, as :func:`content_of` finds it, at address 0."""
+    return Piece(0, content_of(file).data, Name(file.name))
+
+
+def filesystem_piece(file: InputFile) -> Piece:
+    """A file system image at the address that was given for it; without one it goes to its place."""
+    from imgtool.operations.assemble.extras import AT_ITS_PLACE  # noqa: PLC0415 - few runs have one
+
+    address = file.place if isinstance(file.place, int) else AT_ITS_PLACE
+    return replace(content_piece(file), address=address)
+
+
+def init_source(choice: str, file: InputFile | None, changes: Mapping[str, str]) -> InitDataSource:
+    """Where init data comes from.
+
+    Args:
+        choice: One of :data:`INIT_DATA_CHOICES`; does not matter where there is a file.
+        file: A file with init data; None for none.
+        changes: Fields to set, by name, as texts.
+
+    Raises:
+        UsageError: There is no such choice, or no such field, or a field cannot have its value.
+        FormatError: The file holds damaged records.
+        LayoutError: The file holds addresses that are not those of flash.
+    """
+    from imgtool.operations.assemble.extras import InitDataSource  # noqa: PLC0415 - slow, and not for sizes alone
+
+    _check_fields(changes)
+    if file is not None:
+        return InitDataSource("file", content_piece(file), changes)
+    if choice not in INIT_DATA_CHOICES:
+        expected = ", ".join((*INIT_DATA_CHOICES, "or a file"))
+        raise UsageError("there is no such init data", expected=expected, found=Name(choice))
+    return InitDataSource(choice, None, changes)
+
+
+def _check_fields(fields: Mapping[str, str]) -> None:
+    """A field that does not exist, or cannot have its value, is wrong usage, not a wrong file."""
+    if not fields:
+        return
+    from imgtool.formats.regions.init_data import InitData  # noqa: PLC0415 - few runs set any
+
+    try:
+        InitData.of_set("v05").replace(fields)
+    except FormatError as error:
+        raise UsageError(error.message, expected=error.expected, found=error.found) from None
+
+
+def header_change(
+    mode: str = KEEP, freq: str = KEEP, size: str = KEEP, old_size: str = KEEP
+) -> tuple[HeaderChange, str | None]:
+    """The header change that is asked for, and a note on the spelling of the size.
+
+    Args:
+        mode: Flash mode.
+        freq: Flash frequency.
+        size: Flash size.
+        old_size: The same as esptool's ``-fs`` has it, which knows the megabit spellings of old tools too.
+
+    Raises:
+        UsageError: A value that has no meaning, or two sizes.
+    """
+    given = [(word, short) for word, short in ((size, False), (old_size, True)) if word.lower() != KEEP]
+    if len(given) > 1:
+        raise UsageError(
+            "two flash sizes are given", expected="--flash-size or -fs", found=f"{size} and {old_size}"
+        )
+    name, note = size_name(given[0][0], short=given[0][1]) if given else (None, None)
+    change = HeaderChange(
+        _keep_or(mode, FLASH_MODES, "mode"), _keep_or(freq, FLASH_FREQUENCIES, "frequency"), name
+    )
+    return change, note
+
+
+def _keep_or(text: str, table: Mapping[str, int], what: str) -> str | None:
+    """A name from a table, or None for ``keep``."""
+    word = text.lower()
+    if word == KEEP:
+        return None
+    if word not in table:
+        raise UsageError(f"not a flash {what}", expected=", ".join((KEEP, *table)), found=text)
+    return word
+
+
+def size_name(text: str, *, short: bool = False) -> tuple[str, str | None]:
+    """A flash size as it is spelled here, and a note where another spelling was given.
+
+    Args:
+        text: What was given.
+        short: Whether the megabit spellings of old tools are understood (``32m`` is 4MB).
+
+    Raises:
+        UsageError: It is no flash size.
+    """
+    names = {size.name.lower(): size.name for size in FLASH_SIZES}
+    word = text.lower()
+    if word in names:
+        return names[word], None
+    if short and word in MEGABIT_SIZES:
+        name = MEGABIT_SIZES[word]
+        return name, f"-fs {text} is in megabits, as old tools had it: that is {name}"
+    raise UsageError("not a flash size", expected=", ".join(names.values()), found=text)
