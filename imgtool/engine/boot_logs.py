@@ -17,7 +17,7 @@ from imgtool.operations.explain.crash_frames import kept_frames
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from imgtool.engine.inputs import InputFile
     from imgtool.formats.elf.symbols import ElfSymbols
@@ -66,21 +66,18 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     )
 
 
-def symbols_of(elfs: Iterable[InputFile]) -> list[ElfSymbols]:
-    """The names of linked programs.
+def symbols_of(elf: InputFile) -> ElfSymbols:
+    """The names of a linked program.
 
     Raises:
-        FormatError: A file is no linked program.
+        FormatError: It is none.
     """
     from imgtool.formats.elf.symbols import ElfSymbols  # noqa: PLC0415 - slow, and most logs come without
 
-    found = []
-    for elf in elfs:
-        try:
-            found.append(ElfSymbols.parse(elf.data))
-        except FormatError as error:
-            raise error.with_source(elf.name) from None
-    return found
+    try:
+        return ElfSymbols.parse(elf.data)
+    except FormatError as error:
+        raise error.with_source(elf.name) from None
 
 
 def boot_tables(boots: Sequence[Boot]) -> Iterator[Table]:

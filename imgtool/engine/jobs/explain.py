@@ -12,6 +12,7 @@ from imgtool.device.events import Event, ignore
 from imgtool.engine import boot_logs
 from imgtool.engine.documents import cure_fields, document
 from imgtool.engine.results import Row, Tone, Words
+from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import code_of_explanation
 
 if TYPE_CHECKING:
@@ -92,16 +93,20 @@ def explain(request: ExplainRequest, on_event: Listener = ignore) -> ExplainResu
 
     Args:
         request: The log.
-        on_event: Told when the programs, and the log, have their turn.
+        on_event: Told the name of each file when its turn comes.
 
     Raises:
         FormatError: A file that should be a linked program is none.
+        InterruptedRunError: It was stopped.
     """
-    if request.elfs:
-        on_event(Event("symbols", total=len(request.elfs)))
-    symbols = boot_logs.symbols_of(request.elfs)
-    on_event(Event("explain", total=len(request.log), message=request.name))
-    return ExplainResult(name=request.name, explanation=boot_logs.explain(request.log, symbols))
+    steps = len(request.elfs) + 1
+    symbols = []
+    with stoppable("the log was not explained"):
+        for done, elf in enumerate(request.elfs):
+            on_event(Event("explain", done, steps, elf.name))
+            symbols.append(boot_logs.symbols_of(elf))
+        on_event(Event("explain", steps - 1, steps, request.name))
+        return ExplainResult(name=request.name, explanation=boot_logs.explain(request.log, symbols))
 
 
 def _tables(found: Explanation) -> tuple[Table, ...]:

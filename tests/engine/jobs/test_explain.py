@@ -73,7 +73,7 @@ def test_words_of_a_crash() -> None:
     assert (registers.title.startswith("Crash at line"), registers.rows[0][1]) == (True, "0x40201108")
     assert frames.rows[0] == (("epc1", Tone.DIM), "0x40201108", "Sensor::read+0x8")
     assert frames.below.startswith("Not shown: 2 words of the stack")
-    assert boot.title == "Boot from line 2 on"
+    assert boot.title == "Boot from line 1 on"
 
 
 def test_boots_that_are_alike_are_one_table() -> None:
@@ -87,15 +87,15 @@ def test_a_program_that_is_none() -> None:
         explain(ExplainRequest(log=RUNS, elfs=(InputFile("notes.txt", b"no program"),)))
 
 
-@pytest.mark.parametrize("stage", ["symbols", "explain"])
-def test_it_can_be_stopped_at_each_step(stage: str) -> None:
+@pytest.mark.parametrize("name", ["firmware.elf", "boot.log"])
+def test_it_can_be_stopped_at_each_step(name: str) -> None:
     seen = []
 
     def stop(event: Event) -> None:
-        seen.append(event.stage)
-        if event.stage == stage:
+        seen.append((event.stage, event.done, event.total, event.message))
+        if event.message == name:
             raise InterruptedRunError("interrupted")
 
-    with pytest.raises(InterruptedRunError):
-        explain(ExplainRequest(log=CRASH, elfs=(APP,)), stop)
-    assert seen[-1] == stage
+    with pytest.raises(InterruptedRunError, match="the log was not explained"):
+        explain(ExplainRequest(log=CRASH, name="boot.log", elfs=(APP,)), stop)
+    assert seen == [("explain", 0, 2, "firmware.elf"), ("explain", 1, 2, "boot.log")][: len(seen)]
