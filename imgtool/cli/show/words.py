@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imgtool.cli.show.text import Line, Screen
     from imgtool.engine.results import Cell, Table
 
-__all__ = ["line_of", "show_table", "style_of"]
+__all__ = ["line_of", "show_table", "style_of", "text_of"]
 
 _STYLES: Final = {
     Tone.PLAIN: "",
@@ -29,6 +29,11 @@ _STYLES: Final = {
 def style_of(tone: Tone, *, bold: bool = False) -> str:
     """The style of a tone."""
     return f"bold {_STYLES[tone]}".rstrip() if bold else _STYLES[tone]
+
+
+def text_of(cell: Cell) -> str:
+    """What stands in a cell."""
+    return cell if isinstance(cell, str) else cell.text
 
 
 def line_of(cell: Cell) -> Line:
