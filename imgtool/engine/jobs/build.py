@@ -12,7 +12,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.device.events import Event, ignore
-from imgtool.engine.documents import checksum_fields, document, finding_fields, header_fields, warnings_of
 from imgtool.engine.placing import KEEP, header_change, init_source, size_name
 from imgtool.engine.results import Output, Table, Tone, Words
 from imgtool.engine.stopping import stoppable
@@ -125,20 +124,22 @@ class BuildResult:
     @property
     def document(self) -> Document:
         """What ``build`` prints under ``--json``."""
+        from imgtool.engine import documents  # noqa: PLC0415 - for programs alone
+
         built = self.built
         fields = {
             "path": self.name,
             "version": built.version,
             "written": self.written,
-            "header": header_fields(built.header),
+            "header": documents.header_fields(built.header),
             "files": [_file_fields(each) for each in self.files],
             "segments": [_segment_fields(segment) for segment in built.segments],
             "irom": None if built.irom is None else _segment_fields(built.irom),
             "memory": [_memory_fields(use) for use in built.memory],
-            "findings": [finding_fields(finding) for finding in self.findings],
+            "findings": [documents.finding_fields(finding) for finding in self.findings],
         }
-        warnings = warnings_of(self.findings, self.note)
-        return document("build", ok=self.ok, results=[fields], warnings=warnings)
+        warnings = documents.warnings_of(self.findings, self.note)
+        return documents.document("build", ok=self.ok, results=[fields], warnings=warnings)
 
     @property
     def words(self) -> Words:
@@ -309,6 +310,8 @@ def _flash_words(output: BuiltOutput) -> list[str]:
 
 
 def _file_fields(output: BuiltOutput) -> dict[str, Any]:
+    from imgtool.engine.documents import checksum_fields  # noqa: PLC0415 - for programs alone
+
     return {
         "path": output.path,
         "address": output.address,

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event, ignore
-from imgtool.engine.documents import document, patch_fields, settable_fields, warnings_of
 from imgtool.engine.numbers import number_of_32_bits
 from imgtool.engine.placing import (
     INIT_DATA_CHOICES,
@@ -124,6 +123,8 @@ class PatchResult:
     @property
     def document(self) -> Document:
         """What ``patch`` prints under ``--json``."""
+        from imgtool.engine.documents import document, patch_fields, warnings_of  # noqa: PLC0415 - for programs alone
+
         fields = patch_fields(self.name, self.output, self.patched)
         warnings = warnings_of(self.patched.findings, self.note)
         return document("patch", ok=self.ok, results=[fields], warnings=warnings)
@@ -179,6 +180,8 @@ class SettableResult:
     @property
     def document(self) -> Document:
         """What ``patch --set list`` prints under ``--json``."""
+        from imgtool.engine.documents import document, settable_fields  # noqa: PLC0415 - for programs alone
+
         return document("patch", ok=True, results=settable_fields(self.fields))
 
     @property
