@@ -55,12 +55,14 @@ class Table:
         head: What stands above the columns; empty for nothing.
         right: Numbers of the columns that hold numbers.
         title: What the table is of; empty where that is clear.
+        below: A sentence on what is left out of it; empty for nothing.
     """
 
     rows: tuple[tuple[Cell, ...], ...]
     head: tuple[str, ...] = ()
     right: tuple[int, ...] = ()
     title: str = ""
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

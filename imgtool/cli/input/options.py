@@ -5,19 +5,19 @@ Parsing of words only; files are opened in files.py.
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.input.arguments import NAMED_PLACES
+from imgtool.engine.numbers import number, number_in
 from imgtool.engine.placing import INIT_DATA_CHOICES, MANIFEST, check_places, form_by_name
 from imgtool.errors import UsageError
 from imgtool.operations.assemble.pieces import address_in_name
-from imgtool.phrase import Name, Phrase
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,11 +41,6 @@ __all__ = [
     "old_size_option",
     "set_option",
 ]
-
-_NUMBER: Final = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)(k|kb|m|mb)?\Z", re.IGNORECASE)
-
-_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
-
 
 ImagesArgument = Annotated[
     list[str] | None,
@@ -109,32 +104,6 @@ InitDataOption = Annotated[str, init_data_option(INIT_DATA_CHOICES)]
 SetOption = Annotated[list[str] | None, set_option("Set a field of the init data.")]
 
 
-def number(text: str, what: str = "number") -> int:
-    """A number in any base, with K, M, KB or MB for bytes.
-
-    Raises:
-        UsageError: It is none.
-    """
-    value = _number(text)
-    if value is None:
-        raise UsageError(
-            Phrase(f"not a {what}: ", Name(text)), expected="such as 0x10000, 64K or 1MB", found=Name(text)
-        )
-    return value
-
-
-def _number(text: str) -> int | None:
-    match = _NUMBER.match(text)
-    if match is None:
-        return None
-    digits, unit = match.groups()
-    base = 0 if digits[:2].lower() in ("0x", "0b", "0o") else 10
-    try:
-        return int(digits, base) * _UNITS[(unit or "").lower()[:1]]
-    except ValueError:
-        return None
-
-
 class Placed(NamedTuple):
     """A file and where it goes: an address, a named place such as ``@lfs``, or None for neither."""
 
@@ -152,14 +121,14 @@ def images_of(words: list[str]) -> list[Placed]:
     left = list(words)
     while left:
         word = left.pop(0)
-        place = word if word in NAMED_PLACES else _number(word)
+        place = word if word in NAMED_PLACES else number_in(word)
         head, colon, tail = word.partition(":")
         if place is not None:
             if not left:
                 raise UsageError(f"no file behind {word}", expected="ADDR FILE", found=word)
             images.append(Placed(Path(left.pop(0)), place))
-        elif colon and tail and (head in NAMED_PLACES or _number(head) is not None):
-            images.append(Placed(Path(tail), head if head in NAMED_PLACES else _number(head)))
+        elif colon and tail and (head in NAMED_PLACES or number_in(head) is not None):
+            images.append(Placed(Path(tail), head if head in NAMED_PLACES else number_in(head)))
         else:
             images += _files(Path(word))
     check_places((str(image.path), image.place) for image in images)

@@ -148,7 +148,7 @@ class ScreenView:
                     self._screen.line(Span(_PREFIX, "dim"), "  ", Span(command, "cyan"))
 
     def _frames(self, frames: Sequence[Frame]) -> None:
-        from imgtool.engine.jobs.explain import place_words, source_words
+        from imgtool.engine.boot_logs import place_words, source_words
 
         width = max(len(frame.source) for frame in frames)
         room = self._screen.width - len(_PREFIX)

@@ -1,52 +1,124 @@
-"""What a boot log says, as rows of words and as JSON: its boots, its crash, the functions of it.
+"""What a boot log says: verdict, cause, cures; its boots, its crash and the functions of it.
 
-Not the explaining (imgtool.operations.explain).
+Not the explaining (imgtool.operations.explain), and not its words (imgtool.engine.boot_logs).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from imgtool.engine.documents import cure_fields
-from imgtool.formats.logs.crash import place_of
-from imgtool.phrase import Name, Phrase
+from imgtool.device.events import Event, ignore
+from imgtool.engine import boot_logs
+from imgtool.engine.results import Row, Tone, Words
+from imgtool.engine.stopping import stoppable
+from imgtool.engine.verdicts import code_of_explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from imgtool.device.events import Listener
+    from imgtool.engine.documents import Document
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.results import Output, Table
     from imgtool.formats.logs.boots import Boot
     from imgtool.formats.logs.crash import Crash
-    from imgtool.operations.explain.crash_frames import Frame
     from imgtool.operations.explain.log import Explanation
 
-__all__ = [
-    "boot_rows",
-    "boot_runs",
-    "explanation_fields",
-    "frame_words",
-    "place_words",
-    "register_words",
-    "source_words",
-]
-
-_SHOWN_MESSAGES: Final = 8
-# They have rows of their own in the table.
-_IN_OWN_ROWS: Final = ("rf-byte",)
-_MEANINGS: Final = {
-    "epc1": "where it happened",
-    "pc": "where it happened",
-    "excvaddr": "address that was accessed",
-    "epcvaddr": "address that was accessed",
-    "epc2": "where an interrupt of level 2 came",
-    "epc3": "where an interrupt of level 3 came",
-    "depc": "where a second exception came",
-    "a0": "where the function returns to",
-    "a1": "the stack pointer",
-}
+__all__ = ["ExplainRequest", "ExplainResult", "explain"]
 
 
-def explanation_fields(path: str, result: Explanation) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainRequest:
+    """A boot log to explain.
+
+    Attributes:
+        log: The log as it was recorded.
+        name: What to call it: its path, ``-`` for one that has none.
+        elfs: The linked programs that are on the chip, which name the functions of a crash.
+    """
+
+    log: bytes = field(repr=False)
+    name: str = "-"
+    elfs: tuple[InputFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainResult:
+    """A boot log explained.
+
+    Attributes:
+        name: What the log is called.
+        explanation: What it says.
+    """
+
+    name: str
+    explanation: Explanation
+
+    @property
+    def ok(self) -> bool:
+        """Whether the firmware starts, or the chip waits to be written."""
+        return self.explanation.ok
+
+    @property
+    def code(self) -> int:
+        """The exit code of ``explain``."""
+        return code_of_explanation(self.explanation)
+
+    @property
+    def document(self) -> Document:
+        """What ``explain`` prints under ``--json``."""
+        from imgtool.engine.documents import document  # noqa: PLC0415 - for programs alone
+
+        return document("explain", ok=self.ok, results=[_explanation_fields(self.name, self.explanation)])
+
+    @property
+    def words(self) -> Words:
+        """Verdict, cause, cures; a table of the crash, and one of each of the last boots."""
+        found = self.explanation
+        return Words(
+            verdict=found.sentence,
+            tone=Tone.GOOD if found.ok else Tone.WRONG if found.boots else Tone.CARE,
+            rows=(Row("cause", found.cause),),
+            tables=_tables(found),
+            notes=found.notes,
+            cures=found.cures,
+        )
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """No files."""
+        return ()
+
+
+def explain(request: ExplainRequest, on_event: Listener = ignore) -> ExplainResult:
+    """Say what a boot log comes to, why, and what to do.
+
+    Args:
+        request: The log.
+        on_event: Told the name of each file when its turn comes.
+
+    Raises:
+        FormatError: A file that should be a linked program is none.
+        InterruptedRunError: It was stopped.
+    """
+    steps = len(request.elfs) + 1
+    symbols = []
+    with stoppable("the log was not explained"):
+        for done, elf in enumerate(request.elfs):
+            on_event(Event("explain", done, steps, elf.name))
+            symbols.append(boot_logs.symbols_of(elf))
+        on_event(Event("explain", steps - 1, steps, request.name))
+        return ExplainResult(name=request.name, explanation=boot_logs.explain(request.log, symbols))
+
+
+def _tables(found: Explanation) -> tuple[Table, ...]:
+    crash = () if found.crash is None else boot_logs.crash_tables(found.crash, found.frames)
+    return (*crash, *boot_logs.boot_tables(found.boots))
+
+
+def _explanation_fields(path: str, result: Explanation) -> dict[str, Any]:
     """The result of ``explain``."""
+    from imgtool.engine.documents import cure_fields  # noqa: PLC0415 - for programs alone
+
     return {
         "path": path,
         "verdict": str(result.verdict),
@@ -94,99 +166,3 @@ def _boot_fields(boot: Boot) -> dict[str, Any]:
         "noise": boot.noise,
         "crashes": boot.crash_count,
     }
-
-
-# Words.
-
-
-def boot_runs(boots: tuple[Boot, ...]) -> list[tuple[Boot, int]]:
-    """The boots, each with how many like it follow."""
-    runs: list[tuple[Boot, int]] = []
-    for boot in boots:
-        if runs and _alike(runs[-1][0]) == _alike(boot):
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((boot, 1))
-    return runs
-
-
-def _alike(boot: Boot) -> tuple[object, ...]:
-    return tuple(
-        (name, value) for name, value in boot_rows(boot, numbered=False) if name not in ("firmware", "noise")
-    )
-
-
-def boot_rows(boot: Boot, *, numbered: bool) -> Iterator[tuple[str, str]]:
-    """What is known of a boot, a row for each thing."""
-    if boot.cause is not None:
-        yield "reset", f"{boot.cause.code}: {boot.cause.name}"
-    if boot.mode is not None:
-        yield "boot mode", _mode(boot)
-    for segment in boot.segments:
-        checksum = "" if segment.checksum is None else f", chksum 0x{segment.checksum:02x}"
-        wrong = "" if segment.plausible else ", no memory there"
-        yield "segment", f"0x{segment.address:08x}, {segment.length:,} bytes{checksum}{wrong}"
-    if boot.checksum is not None:
-        yield "checksum", f"0x{boot.checksum:02x}, {'WRONG' if boot.has('csum-err') else 'no error'}"
-    yield from _loader_rows(boot)
-    if boot.rf_cal is not None:
-        size = f"that of {boot.rf_cal.flash_size}" if boot.rf_cal.flash_size else "the vendor's own place"
-        yield "RF-cal", f"sector {boot.rf_cal.sector}, {size}"
-    others = [message for message in boot.messages if message.kind not in _IN_OWN_ROWS]
-    for message in others[:_SHOWN_MESSAGES]:
-        yield (f"line {message.line}" if numbered else "message"), message.text
-    for line, words in boot.firmware:
-        yield (f"line {line}" if numbered else "firmware"), words
-    if boot.noise:
-        yield "noise", f"unreadable characters{' behind the loading' if boot.segments else ''}"
-
-
-def _mode(boot: Boot) -> str:
-    mode = boot.mode
-    if mode is None or mode.gpio15 is None:
-        return "" if mode is None else f"{mode.code}: {mode.name}"
-    pins = (("GPIO15", mode.gpio15), ("GPIO0", mode.gpio0), ("GPIO2", mode.gpio2))
-    levels = ", ".join(f"{name} {'high' if high else 'low'}" for name, high in pins)
-    return f"{mode.code}: {mode.name} ({levels})"
-
-
-def _loader_rows(boot: Boot) -> Iterator[tuple[str, str]]:
-    loader = boot.loader
-    if loader is None:
-        return
-    yield "boot loader", f"Espressif {loader.version}"
-    header = [word for word in (loader.mode, loader.speed, loader.flash_size) if word]
-    if header:
-        yield "header", ", ".join(header)
-    if loader.slot is not None:
-        at = "" if loader.address is None else f" at 0x{loader.address:x}"
-        yield "starts", f"user{loader.slot}{at}"
-
-
-def register_words(name: str, value: int) -> str:
-    """What a register of a crash means, and what memory it points to."""
-    meaning = _MEANINGS.get(name, "")
-    is_address = bool(meaning)
-    return f"{meaning}: {place_of(value)}" if is_address else meaning
-
-
-def frame_words(frame: Frame) -> str:
-    """A code address in words: its function and source line, or what memory that is."""
-    source = source_words(frame)
-    return Phrase(place_words(frame), ", ", source) if source else place_words(frame)
-
-
-def place_words(frame: Frame) -> str:
-    """The function of a code address, or what memory that is."""
-    return frame.place if frame.function is None else f"{frame.function}+0x{frame.offset or 0:x}"
-
-
-def source_words(frame: Frame) -> Name:
-    """Its source line, empty where that is not known."""
-    known = frame.function is not None and frame.file is not None
-    return Name(f"{_short(frame.file or '')}:{frame.line}" if known else "")
-
-
-def _short(file: str) -> str:
-    """The last folder and the name of a source file."""
-    return "/".join(file.replace("\\", "/").split("/")[-2:])

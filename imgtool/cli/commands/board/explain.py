@@ -12,9 +12,8 @@ from imgtool.cli.input.arguments import JsonOption
 from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
-    from imgtool.cli.show.text import Line, Screen
-    from imgtool.formats.logs.boots import Boot
-    from imgtool.operations.explain.log import Explanation
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.results import Words
 
 __all__ = ["explain"]
 
@@ -42,25 +41,25 @@ def explain(
 
     Example: imgtool explain boot.log
     """
-    from imgtool.engine.boot_logs import explain as explained
-    from imgtool.engine.verdicts import code_of_explanation
+    from imgtool.engine.jobs.explain import ExplainRequest
+    from imgtool.engine.jobs.explain import explain as explained
 
-    symbols = []
-    if elf:
-        from imgtool.cli.input.files import read_symbols
-
-        symbols = read_symbols(elf)
-    result = explained(_read(log), symbols)
+    elfs = _programs(elf) if elf else ()
+    result = explained(ExplainRequest(log=_read(log), name=_STDIN if log is None else log, elfs=elfs))
     if json:
         from imgtool.cli.show.document import print_document
-        from imgtool.engine.documents import document
-        from imgtool.engine.jobs.explain import explanation_fields
 
-        name = _STDIN if log is None else log
-        print_document(document("explain", ok=result.ok, results=[explanation_fields(name, result)]))
+        print_document(result.document)
     else:
-        _show(result)
-    raise typer.Exit(code_of_explanation(result))
+        _show(result.words)
+    raise typer.Exit(result.code)
+
+
+def _programs(paths: list[Path]) -> tuple[InputFile, ...]:
+    from imgtool.cli.input.files import read_file
+    from imgtool.engine.inputs import InputFile
+
+    return tuple(InputFile(str(path), read_file(path)) for path in paths)
 
 
 def _read(log: str | None) -> bytes:
@@ -80,40 +79,20 @@ def _read(log: str | None) -> bytes:
         raise unusable("stdin", "read", error) from None
 
 
-# For people.
-
-_SHOWN_BOOTS = 3
-
-
-def _show(result: Explanation) -> None:
+def _show(words: Words) -> None:
     from imgtool.cli.show.cures import show_cures, show_notes
-    from imgtool.cli.show.text import stdout
-    from imgtool.engine.jobs.explain import boot_runs
+    from imgtool.cli.show.text import Span, stdout
+    from imgtool.cli.show.words import show_table, style_of
 
     screen = stdout()
-    style = "bold green" if result.ok else "bold red" if result.boots else "bold yellow"
-    screen.paragraph(result.sentence, style=style)
+    screen.paragraph(words.verdict, style=style_of(words.tone, bold=True))
     screen.line()
-    screen.paragraph(result.cause)
-    show_cures(screen, result.cures)
-    show_notes(screen, result.notes)
-    if result.crash is not None:
-        from imgtool.cli.show.crash_report import show_crash
-
-        show_crash(screen, result.crash, result.frames)
-    for first, count in boot_runs(result.boots)[-_SHOWN_BOOTS:]:
+    for row in words.rows:
+        screen.paragraph(row.text)
+    show_cures(screen, words.cures)
+    show_notes(screen, words.notes)
+    for table in words.tables:
         screen.line()
-        _show_boot(screen, first, count)
-
-
-def _show_boot(screen: Screen, boot: Boot, count: int) -> None:
-    from imgtool.cli.show.text import Span
-    from imgtool.engine.jobs.explain import boot_rows
-
-    again = f", and {count - 1} more like it" if count > 1 else ""
-    screen.paragraph(f"Boot from line {boot.line} on{again}", style="bold")
-    rows: list[tuple[Line, ...]] = [
-        (Span(name, "dim"), value) for name, value in boot_rows(boot, numbered=True)
-    ]
-    if rows:
-        screen.table(rows)
+        show_table(screen, table)
+        if table.below:
+            screen.paragraph(table.below, lead=[Span("  note  ", "dim")])
