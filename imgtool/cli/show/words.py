@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.cli.show.text import Span
+from imgtool.cli.show.text import Span, stdout
 from imgtool.engine.results import Tone
+from imgtool.phrase import Name
 
 if TYPE_CHECKING:
-    from imgtool.cli.show.text import Line, Screen
-    from imgtool.engine.results import Cell, Table
+    from collections.abc import Sequence
 
-__all__ = ["line_of", "show_table", "style_of"]
+    from imgtool.cli.show.text import Line, Screen
+    from imgtool.engine.results import Cell, Row, Table, Words
+
+__all__ = ["line_of", "show_rows", "show_table", "show_verdict", "show_words", "style_of"]
 
 _STYLES: Final = {
     Tone.PLAIN: "",
@@ -45,3 +48,32 @@ def show_table(screen: Screen, table: Table) -> None:
     if table.rows:
         rows = [[line_of(cell) for cell in row] for row in table.rows]
         screen.table(rows, head=table.head, right=table.right)
+
+
+def show_rows(screen: Screen, rows: Sequence[Row]) -> None:
+    """Write what is known, a row for each thing; what is all a name stays in its row, however long."""
+    width = max((len(row.name) for row in rows), default=0)
+    for row in rows:
+        lead: list[Line] = ["  ", Span(row.name.ljust(width), "dim"), "  "]
+        if isinstance(row.text, Name):
+            screen.line(*lead, row.text)
+        else:
+            screen.paragraph(row.text, lead=lead)
+
+
+def show_verdict(screen: Screen, words: Words) -> None:
+    """Write what it comes to."""
+    screen.paragraph(words.verdict, style="" if words.tone is Tone.PLAIN else style_of(words.tone, bold=True))
+
+
+def show_words(words: Words) -> None:
+    """Write a result that is no more than its verdict, tables, findings and notes."""
+    from imgtool.cli.show.render import show_findings, show_note
+
+    screen = stdout()
+    show_verdict(screen, words)
+    for table in words.tables:
+        show_table(screen, table)
+    show_findings(words.findings)
+    for note in words.notes:
+        show_note(note)
