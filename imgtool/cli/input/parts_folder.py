@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING
 
 from imgtool.cli.input.files import read_file, real_path, unusable
 from imgtool.errors import ImgtoolError, UsageError
-from imgtool.operations.extract.manifest import Assembled, FillStretch, Manifest, wrong_file
+from imgtool.operations.extract.manifest import FillStretch, Manifest, wrong_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from imgtool.formats.reading import Finding
-    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.extract.manifest import FileStretch
 
-__all__ = ["files_beside", "findings_of", "is_inside", "part_files"]
+__all__ = ["files_beside", "is_inside"]
 
 
 def files_beside(path: Path, data: bytes) -> dict[str, bytes]:
@@ -66,18 +62,3 @@ def _read(folder: Path, number: int, stretch: FileStretch) -> bytes:
 def is_inside(path: Path, folder: Path) -> bool:
     """Whether a path lies in a folder once all links are followed."""
     return real_path(path).parent == real_path(folder)
-
-
-def part_files(pieces: Iterable[Piece]) -> list[Path]:
-    """The files that pieces of folders with a manifest were put together from."""
-    return [
-        Path(piece.name).parent / name
-        for piece in pieces
-        if isinstance(piece, Assembled)
-        for name in piece.files
-    ]
-
-
-def findings_of(pieces: Sequence[Piece]) -> tuple[Finding, ...]:
-    """What is to be said of files that were changed since they were extracted."""
-    return tuple(finding for piece in pieces if isinstance(piece, Assembled) for finding in piece.findings)

@@ -6,7 +6,7 @@ What lies where is decided there.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from imgtool.cli.input.files import read_file
 from imgtool.cli.input.options import Placed, folder_images, number
@@ -18,19 +18,16 @@ from imgtool.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.formats.reading import Finding
     from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.assemble.pieces import Piece
 
 __all__ = [
     "FileContent",
-    "FromParts",
     "changes_of",
     "content_of",
     "filesystem_file",
     "filesystem_piece",
     "found_here",
-    "from_parts",
     "header_change",
     "init_file",
     "init_source",
@@ -131,32 +128,6 @@ def content_of(path: Path) -> FileContent:
 def read_content(path: Path) -> bytes:
     """The image in a file, as :func:`content_of` finds it."""
     return content_of(path).data
-
-
-class FromParts(NamedTuple):
-    """What is to be known of pieces that were put together from folders with a manifest.
-
-    Attributes:
-        files: The files of the parts.
-        findings: What is to be said of those that were changed since they were extracted.
-        verbatim: Whether such a folder is all there is, and nothing in it was changed.
-    """
-
-    files: tuple[Path, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    verbatim: bool = False
-
-
-def from_parts(images: list[Placed], pieces: list[Piece]) -> FromParts:
-    """What is to be known of the pieces that come from folders with a manifest; mostly none does."""
-    if not any(image.path.name == MANIFEST for image in images):
-        return FromParts()
-    from imgtool.cli.input.parts_folder import findings_of, part_files
-    from imgtool.operations.extract.manifest import Assembled
-
-    only = pieces[0] if len(pieces) == 1 else None
-    unchanged = isinstance(only, Assembled) and only.same
-    return FromParts(tuple(part_files(pieces)), findings_of(pieces), unchanged)
 
 
 def filesystem_piece(text: str) -> Piece:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from imgtool.errors import ImgtoolError
     from imgtool.formats.images.rtos_app import RtosAppDetails
     from imgtool.formats.reading import Finding, Firmware, Part
-    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
@@ -38,7 +37,6 @@ __all__ = [
     "show_note",
     "show_overview",
     "show_partitions",
-    "show_pieces",
 ]
 
 _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
@@ -340,9 +338,3 @@ def _show_init_data(screen: Screen, description: Description) -> None:
             )
     screen.line()
     screen.table(rows, head=("field", "value", "meaning"))
-
-
-def show_pieces(pieces: Sequence[Piece], *, head: str = "from") -> None:
-    """Print which piece goes where."""
-    rows = [(f"0x{piece.address:06x}", f"{len(piece.data):,}", piece.name) for piece in pieces]
-    text.stdout().table(rows, head=("address", "size", head), right=(1,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -16,17 +16,9 @@ from imgtool.cli.input.options import (
     OutputFormat,
     SizeOption,
     images_of,
-    number,
 )
-from imgtool.errors import UsageError
-from imgtool.phrase import Phrase
-
-if TYPE_CHECKING:
-    from imgtool.operations.assemble.merge import Merged
 
 __all__ = ["merge"]
-
-_BYTE = 256
 
 
 def merge(
@@ -54,67 +46,30 @@ def merge(
 
     Example: imgtool merge 0x00000.bin 0x10000.bin -o nodemcu.bin
     """
-    from dataclasses import replace
-
     from imgtool.cli.input.files import write_file
-    from imgtool.cli.input.placing import from_parts, header_change, pieces_of
-    from imgtool.operations.assemble.merge import merge as join
+    from imgtool.cli.input.placing import input_files
+    from imgtool.engine.jobs.merge import MergeRequest
+    from imgtool.engine.jobs.merge import merge as join
 
-    placed = images_of(images or [])
-    pieces, named = pieces_of(placed)
-    change, spelling = header_change(mode, freq, size, old_size)
-    parts = from_parts(placed, pieces)
-    inputs = [*(image.path for image in placed), *parts.files]
-    fill_byte = number("0xFF" if fill is None else fill, "byte")
-    if fill_byte >= _BYTE:
-        raise UsageError("not a byte", expected="0x00 to 0xFF", found=fill)
-    length = None if pad_to is None else number(pad_to, "size")
-    if not pieces:
-        raise UsageError(
-            "no firmware is given, by which a named place could be found", expected="FILE", found=named[0][0]
-        )
-    if named:
-        from imgtool.operations.assemble.extras import place_by_name
-
-        pieces = [*pieces, *place_by_name(pieces, named, change.size)]
-    verbatim = parts.verbatim and not named
-    merged = join(pieces, header=change, fill_byte=fill_byte, pad_to=length, verbatim=verbatim)
-    merged = replace(merged, findings=(*parts.findings, *merged.findings))
-    chosen = form or OutputFormat.of_name(output)
-    data = _encoded(merged, chosen, filled=fill is not None or pad_to is not None)
-    write_file(output, data, inputs)
-    _report(merged, Written(output, chosen, len(data)), spelling, as_json=json)
-
-
-def _encoded(merged: Merged, form: OutputFormat, *, filled: bool) -> bytes:
-    if form is OutputFormat.BIN:
-        return merged.data
-    from imgtool.operations.assemble.encode import encode
-
-    return encode(merged, form.value, filled=filled)
-
-
-class Written(NamedTuple):
-    """The file that was written: path, format and bytes."""
-
-    path: Path
-    form: OutputFormat
-    size: int
-
-
-def _report(merged: Merged, written: Written, spelling: str | None, *, as_json: bool) -> None:
-    if as_json:
+    request = MergeRequest(
+        files=input_files(images_of(images or [])),
+        output=str(output),
+        fill=fill,
+        pad_to=pad_to,
+        form=None if form is None else form.value,
+        mode=mode,
+        freq=freq,
+        size=size,
+        old_size=old_size,
+    )
+    result = join(request)
+    write_file(output, result.output.data, map(Path, result.inputs))
+    if json:
         from imgtool.cli.show.document import print_document
-        from imgtool.engine.documents import document, warnings_of
-        from imgtool.engine.images import merged_fields
 
-        fields = merged_fields(written.path, written.form.value, written.size, merged)
-        warnings = warnings_of(merged.findings, spelling)
-        print_document(document("merge", ok=True, results=[fields], warnings=warnings))
-        return
-    from imgtool.cli.show.render import show_findings, show_lines, show_note, show_pieces
+        print_document(result.document)
+    else:
+        from imgtool.cli.show.words import show_words
 
-    show_lines([Phrase(written.path, f": {written.size:,} bytes, {written.form.value}")])
-    show_pieces(merged.pieces)
-    show_findings(merged.findings)
-    show_note(spelling)
+        show_words(result.words)
+    raise typer.Exit(result.code)

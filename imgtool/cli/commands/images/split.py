@@ -26,37 +26,22 @@ def split(
     Example: imgtool split nodemcu.bin -o parts
     """
     from imgtool.cli.input.files import write_files
-    from imgtool.cli.input.placing import read_content
-    from imgtool.errors import ImgtoolError
-    from imgtool.operations.extract.split import split as cut
+    from imgtool.cli.input.placing import input_file
+    from imgtool.engine.jobs.split import SplitRequest
+    from imgtool.engine.jobs.split import split as cut
 
-    data = read_content(file)
-    try:
-        result = cut(data)
-    except ImgtoolError as error:
-        raise error.with_source(str(file)) from None
+    result = cut(SplitRequest(input_file(file), str(output)))
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(Phrase("the folder ", output, f" cannot be made: {error.strerror}")) from None
-    write_files([(output / piece.name, piece.data) for piece in result.pieces], [file])
+    write_files([(Path(made.name), made.data) for made in result.outputs], [file])
     if json:
         from imgtool.cli.show.document import print_document
-        from imgtool.engine.documents import document
-        from imgtool.engine.images import split_fields
 
-        fields = split_fields(file, output, result)
-        print_document(document("split", ok=True, results=[fields]))
-        return
-    from imgtool.cli.show.render import show_findings, show_lines, show_pieces
+        print_document(result.document)
+    else:
+        from imgtool.cli.show.words import show_words
 
-    count = len(result.pieces)
-    show_lines(
-        [
-            Phrase(f"{count} parts in ", output, ", to be flashed at these addresses:")
-            if count != 1
-            else Phrase("1 part in ", output, ":")
-        ]
-    )
-    show_pieces(result.pieces, head="file")
-    show_findings(result.findings)
+        show_words(result.words)
+    raise typer.Exit(result.code)
