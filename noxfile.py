@@ -122,6 +122,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_crc(session: nox.Session) -> None:
+    """The figures of docs/performance.md for CRCs: imgtool and crcmod, in C and in Python."""
+    session.install(".")
+    session.run("python", "docs/benchmark_crc.py", *session.posargs)
+
+
+@nox.session
 def bench_virtual(session: nox.Session) -> None:
     """The figures of docs/performance.md on the virtual chip: its core, and esptool's writes to it."""
     session.install(".", *_group("oracle"))
