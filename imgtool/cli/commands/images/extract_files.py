@@ -160,7 +160,9 @@ def _print_text(
     names = ", ".join(f"{name} (0x{system.offset:05x})" for name, system in found)
     if len(found) > _FEW:
         names = f"{len(found):,} file systems"
-    if folder is None:
+    if folder is None and not any(system.listed for _, system in found):
+        show_lines([Phrase(source, f": the files in {names} are not listed.")])
+    elif folder is None:
         show_lines([Phrase(source, f": {count} in {names}.")])
     else:
         show_lines([Phrase(f"{count} of {names} in ", folder, ".")])
