@@ -8,7 +8,6 @@ Opening the files that a user names is else the CLI's business.  Here the path i
 
 from __future__ import annotations
 
-import mmap
 import os
 import secrets
 from contextlib import suppress
@@ -19,6 +18,7 @@ from imgtool.errors import LayoutError, PortError
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
+    import mmap
     from types import ModuleType
 
 _fcntl: ModuleType | None
@@ -26,6 +26,12 @@ try:
     import fcntl as _fcntl
 except ImportError:  # Windows
     _fcntl = None
+
+_mmap: ModuleType | None
+try:
+    import mmap as _mmap
+except ImportError:  # not every Python for a browser has it
+    _mmap = None
 
 __all__ = ["FileStore", "MemoryStore", "Store"]
 
@@ -99,12 +105,15 @@ class FileStore:
 
     Raises:
         LayoutError: The file has another length.
-        PortError: It is in use by another virtual device, or cannot be opened.
+        PortError: It is in use by another virtual device, or cannot be opened; or no file can be mapped here.
     """
 
     def __init__(self, path: str | os.PathLike[str], size: int) -> None:
         self.path = Path(path)
         self._map: mmap.mmap | None = None
+        if _mmap is None:
+            message = "the flash cannot be kept in a file: this Python maps no files into memory"
+            raise PortError(message, source=str(path))
         try:
             if not self.path.exists():
                 _create(self.path, size)
@@ -115,7 +124,7 @@ class FileStore:
         try:
             self._claim()
             self._check_length(size)
-            self._map = mmap.mmap(self._file.fileno(), size)
+            self._map = _mmap.mmap(self._file.fileno(), size)
         except BaseException:
             self._file.close()
             raise

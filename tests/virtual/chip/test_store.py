@@ -8,6 +8,7 @@ import pytest
 
 from imgtool.errors import LayoutError, PortError
 from imgtool.flash_parts import default_part
+from imgtool.virtual.chip import store as stores
 from imgtool.virtual.chip.nor import NorFlash
 from imgtool.virtual.chip.store import FileStore, MemoryStore
 
@@ -115,6 +116,17 @@ def test_a_refused_file_is_not_kept_locked(tmp_path: Path) -> None:
         FileStore(path, 2 * SIZE)
 
     FileStore(path, SIZE).close()
+
+
+def test_without_mapped_files_only_memory_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "_mmap", None)
+
+    with pytest.raises(PortError, match="maps no files into memory") as caught:
+        FileStore(tmp_path / "flash.bin", SIZE)
+
+    assert caught.value.source == str(tmp_path / "flash.bin")
+    assert list(tmp_path.iterdir()) == []
+    assert MemoryStore(SIZE).read(0, 1) == b"\xff"
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
