@@ -54,6 +54,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def pyodide(session: nox.Session) -> None:
+    """The engine in Pyodide against CPython; needs Node.js, and fetches Pyodide from npm."""
+    session.install(".", "pip", *_group("test"))
+    session.run("pytest", "-m", "long", "tests/engine/test_pyodide.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""
     session.install(*_group("lint"))
