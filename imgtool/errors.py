@@ -16,6 +16,7 @@
     │   │   ├── RefusedPortError           the other side of a network does not take part
     │   │   ├── SeveralPortsError          several could be meant
     │   │   ├── LostPortError              it went away while it was in use
+    │   │   │   └── OneTimePortError       and is of a kind that cannot be opened again
     │   │   └── FaultyPortError            the system does not open it, for another reason
     │   └── PortGoneError                  the fault plan of a virtual chip has unplugged it
     ├── ChipError                          a chip that is silent, or refuses

@@ -11,13 +11,15 @@ The times are those that tools in the field use; none was measured on a board by
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from imgtool.device.port import Wire, losses, set_lines
+from imgtool.device.wire import Lines, losses
 from imgtool.errors import FormatError
+
+if TYPE_CHECKING:
+    from imgtool.device.wire import Wire
 
 __all__ = [
     "CLASSIC",
@@ -38,8 +40,9 @@ class Step:
     """A change of the lines, and a pause after it.
 
     Attributes:
-        dtr: True asserts DTR, which is a low pin; False releases it; None leaves it.
-        rts: RTS in the same way.  Where both are given, they change at once if the system can.
+        dtr: True asserts DTR, which is a low pin; False releases it; None leaves it as the step before
+            has it.  Before the first step both lines are released.
+        rts: RTS in the same way.  Where both are given, they change at once if the port can.
         wait: Pause, s.
     """
 
@@ -106,31 +109,30 @@ HARD_RESET: Final = Sequence("hard-reset", (Step(rts=True, wait=_HELD), Step(rts
 """Reset, and boot from flash."""
 
 
-def sequences_for(
-    wire: Wire, custom: Sequence | None = None, *, platform: str = sys.platform
-) -> tuple[Sequence, ...]:
+_BY_LINES: Final = {
+    Lines.TOGETHER: (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG),
+    Lines.APART: (CLASSIC, CLASSIC_LONG),
+    # Over a network each change takes as long as a pause.
+    Lines.SLOW: (CLASSIC_LONG, CLASSIC),
+    Lines.NONE: (),
+}
+
+
+def sequences_for(wire: Wire, custom: Sequence | None = None) -> tuple[Sequence, ...]:
     """The sequences that may bring a chip into its ROM loader, in the order in which to try them.
 
     Args:
         wire: The port.
         custom: The user's own, which is then the only one.
-        platform: ``sys.platform``; Windows has no way to change both lines at once.
 
     Returns:
         None at all where DTR and RTS do not reach the chip.
     """
-    if not wire.lines:
-        return ()
-    if custom is not None:
+    traits = wire.traits
+    order: tuple[Sequence, ...] = _BY_LINES[traits.lines]
+    if order and custom is not None:
         return (custom,)
-    if wire.slow_lines:
-        # Over a network each change takes as long as a pause.
-        order: tuple[Sequence, ...] = (CLASSIC_LONG, CLASSIC)
-    elif platform == "win32":
-        order = (CLASSIC, CLASSIC_LONG)
-    else:
-        order = (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)
-    if wire.adapter is not None and not wire.adapter.releases_dtr:
+    if traits.adapter is not None and not traits.adapter.releases_dtr:
         return tuple(_without_release(sequence) for sequence in order)
     return order
 
@@ -148,27 +150,17 @@ def play(sequence: Sequence, wire: Wire) -> None:
     Raises:
         UnusablePortError: The port is lost.
     """
-    if not wire.lines:
+    if wire.traits.lines is Lines.NONE:
         return
+    dtr = rts = False
     for step in sequence.steps:
-        _set(step, wire)
+        if (step.dtr, step.rts) != (None, None):
+            dtr = dtr if step.dtr is None else step.dtr
+            rts = rts if step.rts is None else step.rts
+            with losses(wire):
+                wire.set_lines(dtr, rts)
         if step.wait:
             wire.clock.sleep(step.wait)
-
-
-def _set(step: Step, wire: Wire) -> None:
-    port = wire.serial
-    if step.dtr is not None and step.rts is not None:
-        set_lines(wire, dtr=step.dtr, rts=step.rts)
-        return
-    with losses(wire):
-        if step.dtr is not None:
-            port.dtr = step.dtr
-        if step.rts is not None:
-            port.rts = step.rts
-            if not wire.slow_lines:
-                # usbser.sys of Windows passes RTS on only when DTR is written.
-                port.dtr = port.dtr
 
 
 _ITEM: Final = re.compile(

@@ -16,8 +16,10 @@ from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
 from imgtool.device.link import Link
 from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub
+from imgtool.device.port_errors import OneTimePortError
 from imgtool.device.protocol import RegisterWrite, change_baud, write_registers
 from imgtool.device.stub import OWN, espressif_stubs, own_stub, start_stub
+from imgtool.device.wire import Lines
 from imgtool.errors import (
     ChipError,
     LineError,
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from imgtool.device.port import Wire
     from imgtool.device.reset import Sequence
     from imgtool.device.stub import Stub
+    from imgtool.device.wire import Wire
 
 __all__ = ["BAUDS", "BOOT_BAUD", "STUB_CHOICES", "ConnectOptions", "Session"]
 
@@ -101,7 +103,7 @@ class Session:
         self._on_event = on_event
         self._flasher: Flasher | None = None
         self._registers = FlashRegisters(self.link, stub=False)
-        self._target = options.baud or min(wire.highest_baud, BAUDS[-1])
+        self._target = options.baud or min(wire.traits.highest_baud, BAUDS[-1])
         self._resident = False
         self._stub_name = "a stub that was there"
         self._sequence: Sequence | None = None
@@ -147,7 +149,7 @@ class Session:
     @property
     def target_baud(self) -> int:
         """The speed that is tried for."""
-        return self._target if self.wire.baud else self.link.baud
+        return self._target if self.wire.traits.baud else self.link.baud
 
     @property
     def flasher(self) -> Flasher:
@@ -185,7 +187,7 @@ class Session:
     def _sequences(self) -> tuple[Sequence | None, ...]:
         if self._sequence is not None:
             return (self._sequence,) * 2
-        if self.options.reset == "none" or not self.wire.lines:
+        if self.options.reset == "none" or self.wire.traits.lines is Lines.NONE:
             return (None,)
         custom = None if self.options.reset == "auto" else reset.parse_sequence(self.options.reset)
         return reset.sequences_for(self.wire, custom)
@@ -305,7 +307,7 @@ class Session:
         silicon; so it is undone, and not tried again, when nothing is understood at the new speed.
         """
         link = self.link
-        if not self.wire.baud or self._target <= link.baud:
+        if not self.wire.traits.baud or self._target <= link.baud:
             return
         divider = link.read_register(UART_DIVIDER) & _DIVIDER_BITS
         wanted = max(1, round(divider * link.baud / self._target))
@@ -343,7 +345,7 @@ class Session:
     def _raise_stub(self) -> None:
         """Raise the speed of a stub that runs at 115200; it can do so once."""
         link = self.link
-        if not self.wire.baud or link.baud != _FIRST_BAUD or self._target <= link.baud:
+        if not self.wire.traits.baud or link.baud != _FIRST_BAUD or self._target <= link.baud:
             return
         link.request(change_baud(self._target))
         link.set_baud(self._target)
@@ -374,13 +376,14 @@ class Session:
             raise WrongChipError("another chip is on the port now", expected=before.mac, found=self.chip.mac)
 
     def _reopen(self, error: PortError) -> None:
-        port, clock = self.wire.serial, self.wire.clock
         for _ in range(_REOPENS):
+            self.wire.close()
+            self.wire.clock.sleep(1.0)
             try:
-                port.close()
-                clock.sleep(1.0)
-                port.open()
-            except OSError:
+                self.wire.reopen()
+            except OneTimePortError:
+                break
+            except (OSError, PortError):
                 continue
             return
         raise error
@@ -393,7 +396,7 @@ class Session:
         Raises:
             PortError: The port is lost.
         """
-        if not self.wire.lines:
+        if self.wire.traits.lines is Lines.NONE:
             return False
         self.link.set_baud(BOOT_BAUD if self.chip.crystal_mhz == 26 else 115_200)  # noqa: PLR2004
         self.link.forget()

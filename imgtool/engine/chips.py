@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.device.flash_chip import FlashChip
-    from imgtool.device.port import PortInfo
+    from imgtool.device.host_ports import PortInfo
     from imgtool.device.session import Session
 
 __all__ = [

@@ -1,6 +1,6 @@
 """A session with the chip at an open port, as all jobs on boards have it: connected, and started again after.
 
-Not the protocol (imgtool.device), and not the opening of ports by their names.
+Not the protocol (imgtool.device), and not the opening of ports by their names (imgtool.engine.ports).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgtool.device.events import Listener
-    from imgtool.device.port import Wire
     from imgtool.device.session import ConnectOptions, Session
+    from imgtool.device.wire import Wire
     from imgtool.operations.inspect.device_settings import Reader
 
 __all__ = ["connected", "reader_of"]

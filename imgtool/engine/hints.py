@@ -15,6 +15,7 @@ from imgtool.device.port_errors import (
     LostPortError,
     MissingPortError,
     NotAPortError,
+    OneTimePortError,
     RefusedPortError,
     SeveralPortsError,
 )
@@ -95,6 +96,7 @@ _CURES_OF_PORTS: Final[dict[type[PortError], str]] = {
     RefusedPortError: "start the server at that address, or mend the address",
     SeveralPortsError: "choose one with --port",
     LostPortError: "plug it in again, directly or by another cable, and run the command again",
+    OneTimePortError: "plug it in again, directly or by another cable, and connect to it anew",
     FaultyPortError: "unplug it and plug it in again; imgtool ports shows what is there",
 }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from imgtool.device.port import Wire
 from imgtool.device.session import ConnectOptions, Session
 from imgtool.device.stub import espressif_stubs
-from imgtool.virtual.line.port import SimPort, open_port
+from imgtool.device.wire import Lines, Wire
+from imgtool.virtual.line.wire import SimWire, open_sim
 
 needs_stub = pytest.mark.skipif(not espressif_stubs(), reason="no esptool with a flasher stub is installed")
 
@@ -17,19 +19,21 @@ WAYS = [*STUBS, "none"]
 
 def wire_to(spec: str, content: bytes = b"", *, lines: bool = True, baud: bool = True) -> Wire:
     """A port to a new virtual chip whose flash begins with ``content``."""
-    port = open_port(spec)
+    wire = open_sim(spec)
     if content:
-        put(port, 0, content)
-    return Wire(spec, port, port.clock, baud, lines, slow_lines=False, highest_baud=921_600)
+        put(wire, 0, content)
+    if not lines:
+        wire.traits = replace(wire.traits, lines=Lines.NONE)
+    wire.traits = replace(wire.traits, baud=baud)
+    return wire
 
 
-def chip_of(wire: Wire) -> SimPort:
-    port = wire.serial
-    assert isinstance(port, SimPort)
-    return port
+def chip_of(wire: Wire) -> SimWire:
+    assert isinstance(wire, SimWire)
+    return wire
 
 
-def put(port: SimPort, address: int, data: bytes) -> None:
+def put(port: SimWire, address: int, data: bytes) -> None:
     """Put bytes into the flash as if they had always been there."""
     port.chip.flash._store.write(address, data)
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.cli.input.keyboard import Keys, Lines
 from imgtool.cli.input.typing_keys import HELP, Action
-from imgtool.cli.run.connecting import reopen_wire
 from imgtool.device import reset
-from imgtool.device.port import losses
+from imgtool.device.port_errors import OneTimePortError
+from imgtool.device.wire import Lines as WireLines
+from imgtool.device.wire import losses
 from imgtool.engine.jobs.monitor import harmless
 from imgtool.errors import PortError
 from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchSpeed, WatchText
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from imgtool.cli.input.typing_keys import Typing
     from imgtool.cli.show.monitor_view import ScreenView
-    from imgtool.device.port import Wire
+    from imgtool.device.wire import Wire
     from imgtool.engine.jobs.monitor import View
     from imgtool.operations.watching.stream import Watch, WatchEvent
 
@@ -94,7 +95,7 @@ class MonitorRun:
         screen: The one of them that shows what is typed too; None where nobody looks.
 
     Attributes:
-        wire: The port; another one after it was lost.
+        wire: The port.
         size: How many bytes have come.
     """
 
@@ -125,7 +126,7 @@ class MonitorRun:
     @property
     def baud(self) -> int | None:
         """The speed of the line; None where it is a server's."""
-        return self._watch.baud if self.wire.baud else None
+        return self._watch.baud if self.wire.traits.baud else None
 
     def run(self, source: Keys | Lines, typing: Typing, *, echo: bool) -> Ended:
         """Go on until it ends.
@@ -152,7 +153,7 @@ class MonitorRun:
         return ended
 
     def close(self) -> None:
-        """Close the port that is open now."""
+        """Close the port."""
         self.wire.close()
 
     def _end(self) -> Ended | None:
@@ -181,15 +182,12 @@ class MonitorRun:
     def _take_up(self) -> None:
         """Set an open port as a monitor needs it."""
         self._set_baud(self._watch.baud)
-        if not self.wire.slow_lines:
-            with losses(self.wire):
-                self.wire.serial.timeout = _GLANCE
 
     # From the chip.
 
     def _listen(self) -> None:
         self._looked_at = self.now
-        data = self._read(1)
+        data = self._waiting() or self._read(1, _GLANCE)
         if data:
             self._take(data)
             return
@@ -197,11 +195,12 @@ class MonitorRun:
         if self._plan.paced:
             time.sleep(_GLANCE)
 
-    def _read(self, least: int) -> bytes:
-        port = self.wire.serial
+    def _waiting(self) -> bytes:
+        return self._read(_AT_ONCE, 0)
+
+    def _read(self, size: int, timeout: float) -> bytes:
         with losses(self.wire):
-            data: bytes = port.read(max(least, min(port.in_waiting, _AT_ONCE)))
-        return data
+            return self.wire.read(size, timeout)
 
     def _take(self, data: bytes) -> None:
         self._plan.log(data)
@@ -239,13 +238,12 @@ class MonitorRun:
     # Speeds and resets.
 
     def _set_baud(self, baud: int) -> None:
-        if not self.wire.baud:
+        if not self.wire.traits.baud:
             return
         try:
             with losses(self.wire):
-                self.wire.serial.baudrate = baud
+                self.wire.set_baud(baud)
         except ValueError:
-            # So pyserial says what an adapter, or a server far away, refuses.
             raise PortError(
                 "the port does not take this speed", source=self.wire.name, found=f"{baud} baud"
             ) from None
@@ -253,21 +251,21 @@ class MonitorRun:
     def _change_speed(self, baud: int, *, chosen: bool = False) -> None:
         self._set_baud(baud)
         # What waits was heard at the speed of before.
-        rest = self._read(0)
+        rest = self._waiting()
         if rest:
             self._take(rest)
         self._process(self._watch.speed_is(baud, self.now, chosen=chosen))
 
     def _reset(self, sequence: reset.Sequence, *, forget: bool = False) -> None:
         """Play a sequence; at the start of a run what came before it is dropped while the chip is held."""
-        if not self.wire.lines:
+        if self.wire.traits.lines is WireLines.NONE:
             self._say("DTR and RTS do not reach the chip by this port: reset it by hand")
             return
         self._process(self._watch.restart(self.now))
         if forget:
             reset.play(reset.Sequence(sequence.name, sequence.steps[:1]), self.wire)
             with losses(self.wire):
-                self.wire.serial.reset_input_buffer()
+                self.wire.discard()
             sequence = reset.Sequence(sequence.name, sequence.steps[1:])
         reset.play(sequence, self.wire)
 
@@ -286,8 +284,11 @@ class MonitorRun:
             if isinstance(self._hands, _Hands):
                 self._obey(self._hands, sending=False)
             try:
-                self.wire = reopen_wire(self.wire)
+                with losses(self.wire):
+                    self.wire.reopen()
                 self._take_up()
+            except OneTimePortError:
+                raise
             except PortError:
                 continue
             self._say("the port is back")
@@ -349,4 +350,4 @@ class MonitorRun:
         if self._echo and self._screen is not None:
             self._screen.echo(data.decode("utf-8", "backslashreplace").rstrip("\r\n"))
         with losses(self.wire):
-            self.wire.serial.write(data)
+            self.wire.write(data)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from imgtool.cli.show.text import Screen
     from imgtool.device.events import Event, Listener
-    from imgtool.device.port import Clock
+    from imgtool.device.wire import Clock
 
 __all__ = ["Progress", "duration"]
 

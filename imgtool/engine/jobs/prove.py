@@ -35,7 +35,7 @@ def proof_document(
     proof: Proof, session: Session, *, board: str | None, moment: datetime, seconds: float
 ) -> Document:
     """The document of ``prove``."""
-    adapter = session.wire.adapter
+    adapter = session.wire.traits.adapter
     fields = {
         **chip_fields(session),
         "silicon": on_silicon(session.wire.name),

@@ -202,7 +202,7 @@ class _Prover:
         registers = FlashRegisters(self._link, stub=False)
         content = registers.read(0, self._amounts.by_registers)
         status = registers.status(), registers.status_2()
-        if self._session.wire.baud:
+        if self._session.wire.traits.baud:
             for baud in BAUDS:
                 if baud <= self._session.target_baud:
                     self._on_event(Event("prove", message=f"rom-speed-{baud}"))
@@ -573,7 +573,7 @@ class _Prover:
         self._note("watchdog", seen, holds=same)
 
     def _change_baud(self) -> None:
-        if not self._session.wire.baud:
+        if not self._session.wire.traits.baud:
             return
         first, count = self._link.baud, self._amounts.requests
         other = BAUDS[0] if first != BAUDS[0] else max(BAUDS[1], min(self._session.target_baud, BAUDS[-1]))

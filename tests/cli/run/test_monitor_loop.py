@@ -10,7 +10,8 @@ import pytest
 from imgtool.cli.input.keyboard import Lines
 from imgtool.cli.input.typing_keys import Typing
 from imgtool.cli.run.monitor_loop import Ended, MonitorPlan, MonitorRun
-from imgtool.device.port import Wire
+from imgtool.device.wire import Lines as WireLines
+from imgtool.device.wire import Wire, WireTraits
 from imgtool.operations.watching.stream import Watch, WatchLine, WatchNote
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ STALL: Final = 4.0  # seconds
 BAUD: Final = 115200
 
 
-class Board:
-    """A port, its chip and the clock: each line is answered, and after each read the machine stands still.
+class Board(Wire):
+    """A port, its chip and the clock: each line is answered, and after each wait the machine stands still.
 
     Attributes:
         now: Seconds.
@@ -30,11 +31,12 @@ class Board:
     """
 
     def __init__(self, *coming: tuple[float, bytes]) -> None:
+        self.name = "board"
+        self.clock = self
+        self.traits = WireTraits(lines=WireLines.NONE)
         self.now = 0.0
         self.coming = list(coming)
         self.heard: list[bytes] = []
-        self.timeout = 0.0
-        self.baudrate = BAUD
 
     # The clock.
 
@@ -46,17 +48,23 @@ class Board:
 
     # The port.
 
-    @property
-    def in_waiting(self) -> int:
-        return sum(len(data) for at, data in self.coming if at <= self.now)
+    def set_baud(self, baud: int) -> None:
+        assert baud == BAUD
 
-    def read(self, size: int) -> bytes:
+    def set_lines(self, dtr: bool, rts: bool) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def read(self, size: int, timeout: float) -> bytes:
         waiting = b"".join(data for at, data in self.coming if at <= self.now)
         later = [(at, data) for at, data in self.coming if at > self.now]
         self.coming = [(self.now, waiting[size:]), *later] if waiting[size:] else later
         if waiting:
             self.heard.append(waiting[:size])
-        self.now += STALL
+        if waiting or timeout:
+            self.now += STALL
         return waiting[:size]
 
     def write(self, data: bytes) -> None:
@@ -91,7 +99,6 @@ def shown() -> Shown:
 
 
 def run(board: Board, shown: Shown, watch: Watch | None = None, *lines: bytes, **plan: Any) -> Ended:  # noqa: ANN401 - those of MonitorPlan
-    wire = Wire("board", board, board, baud=True, lines=False, slow_lines=False, highest_baud=BAUD)
     usual: dict[str, Any] = {
         "eol": b"\n",
         "reset": False,
@@ -102,7 +109,7 @@ def run(board: Board, shown: Shown, watch: Watch | None = None, *lines: bytes, *
         "paced": False,
         "log": lambda _: None,
     }
-    monitor = MonitorRun(wire, watch or Watch(BAUD), MonitorPlan(**(usual | plan)), [shown], None)
+    monitor = MonitorRun(board, watch or Watch(BAUD), MonitorPlan(**(usual | plan)), [shown], None)
     return monitor.run(Given(*lines), Typing(b"\n", at_once=False), echo=False)
 
 

@@ -118,15 +118,20 @@ def test_a_refused_file_is_not_kept_locked(tmp_path: Path) -> None:
     FileStore(path, SIZE).close()
 
 
-def test_without_mapped_files_only_memory_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "_mmap", None)
+    path = tmp_path / "flash.bin"
+    store = FileStore(path, SIZE)
+    store.write(0x1000, b"here")
 
-    with pytest.raises(PortError, match="maps no files into memory") as caught:
-        FileStore(tmp_path / "flash.bin", SIZE)
-
-    assert caught.value.source == str(tmp_path / "flash.bin")
-    assert list(tmp_path.iterdir()) == []
-    assert MemoryStore(SIZE).read(0, 1) == b"\xff"
+    assert (store.size, store.read(0xFFF, 6)) == (SIZE, b"\xffhere\xff")
+    # In the file at once, as others see it.
+    assert path.read_bytes()[0x1000:0x1004] == b"here"
+    store.flush()
+    store.close()
+    with pytest.raises(PortError, match="is closed"):
+        store.read(0, 1)
+    assert path.stat().st_size == SIZE
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

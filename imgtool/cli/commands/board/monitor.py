@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from imgtool.cli.run.monitor_loop import Ended, MonitorPlan, MonitorRun
     from imgtool.cli.show.monitor_view import ScreenView
-    from imgtool.device.port import Wire
+    from imgtool.device.wire import Wire
     from imgtool.engine.jobs.monitor import MonitorRecord, Selection, View
     from imgtool.formats.elf.symbols import ElfSymbols
 
@@ -112,7 +112,7 @@ def monitor(
         symbols = read_symbols(elf)
     from imgtool.cli.input.connection import port_name
     from imgtool.cli.input.files import open_recording
-    from imgtool.cli.run.connecting import open_wire
+    from imgtool.engine.ports import is_virtual, open_wire
 
     with ExitStack() as resources:
         record = resources.enter_context(open_recording(log))
@@ -124,7 +124,7 @@ def monitor(
             seconds=seconds,
             until=pattern,
             until_eof=until_eof,
-            paced=name.startswith("sim:") and seconds is None,
+            paced=is_virtual(name) and seconds is None,
             log=record,
         )
         wire = open_wire(name)
@@ -193,7 +193,7 @@ def _run(wire: Wire, plan: MonitorPlan, look: Look, hands: Hands, symbols: Seque
     from imgtool.operations.watching.line_speed import ROM_BAUD
 
     # Through a server's socket the speed is not ours to choose.
-    watch = Watch(hands.speed if wire.baud else ROM_BAUD, notes=look.notes, symbols=symbols)
+    watch = Watch(hands.speed if wire.traits.baud else ROM_BAUD, notes=look.notes, symbols=symbols)
     views, screen, record = _views(wire.name, look)
     run = MonitorRun(wire, watch, plan, views, screen)
     with ExitStack() as resources:
@@ -238,7 +238,7 @@ def _views(name: str, look: Look) -> tuple[list[View], ScreenView | None, Monito
 
 
 def _opening(wire: Wire, hands: Hands, *, keys: bool) -> tuple[str, ...]:
-    if not wire.baud:
+    if not wire.traits.baud:
         speed = "at its server's speed"
     elif hands.speed is None:
         speed = "74880 baud, then the chip's own"
