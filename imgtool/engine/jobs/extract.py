@@ -380,7 +380,12 @@ def _files(extraction: Extraction, name: str, folder: str | None, only: Extracte
     fields = extract_files.files_fields(taken, folder)
     tables = (taken.table,)
     if folder is None:
-        line = Phrase(Name(name), f": {taken.count} in {taken.names}.")
+        told = (
+            f"{taken.count} in {taken.names}"
+            if taken.listed
+            else f"the files in {taken.names} are not listed"
+        )
+        line = Phrase(Name(name), f": {told}.")
         return Taken(line, fields, taken.findings, tables=tables, files=taken)
     findings = (*taken.findings, *extract_files.notes_on_written(taken))
     line = Phrase(f"{taken.count} of {taken.names} in ", Name(folder), ".")

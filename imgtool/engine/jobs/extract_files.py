@@ -60,6 +60,11 @@ class FilesTaken:
         return f"{len(self.rows):,} file{'' if len(self.rows) == 1 else 's'}"
 
     @property
+    def listed(self) -> bool:
+        """Whether any of the file systems could be read."""
+        return any(system.listed for _, system in self.systems)
+
+    @property
     def names(self) -> str:
         """The names of their file systems, or how many there are."""
         if len(self.systems) > _FEW:
