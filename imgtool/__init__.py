@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imgtool.device.wire import Lines as Lines, Wire as Wire, WireTraits as WireTraits
     from imgtool.engine.boot_logs import explain as explain
     from imgtool.engine.ports import open_wire as open_wire
-    from imgtool.engine.upgrades import advise as advise
+    from imgtool.engine.jobs.advise import advise as advise
     from imgtool.engine.watching import Watch as Watch
     from imgtool.errors import (
         ChipError as ChipError,
@@ -192,7 +192,7 @@ _HOMES: Final = {
     ),
     "imgtool.formats.filesystems.stored_files": ("FileSystem", "StoredFile"),
     "imgtool.engine.boot_logs": ("explain",),
-    "imgtool.engine.upgrades": ("advise",),
+    "imgtool.engine.jobs.advise": ("advise",),
     "imgtool.engine.watching": ("Watch",),
     "imgtool.operations.actions": ("Action", "Cure"),
     "imgtool.operations.upgrade.side": ("OldFlash",),

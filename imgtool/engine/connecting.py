@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from imgtool.device.events import Listener
     from imgtool.device.session import ConnectOptions, Session
     from imgtool.device.wire import Wire
+    from imgtool.operations.flashing.draft import Target
     from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["connected", "reader_of"]
+__all__ = ["connected", "reader_of", "target_of"]
 
 _USUAL_BAUD: Final = 115_200
 
@@ -64,3 +65,11 @@ def reader_of(session: Session, on_event: Listener) -> Reader:
         return read_flash(session, address, size)
 
     return read
+
+
+def target_of(session: Session) -> Target:
+    """What a plan has to know of a device."""
+    from imgtool.operations.flashing.draft import Target  # noqa: PLC0415 - jobs on files need no chip
+
+    chip, flash = session.chip, session.flash
+    return Target(chip.model, chip.embedded, chip.mac, flash.id, flash.bytes, flash.part)

@@ -16,48 +16,29 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from imgtool.engine.images import BuildOutput, built_fields, full_image_fields, merged_fields, split_fields
-
 import imgtool
-from imgtool.device.events import ignore
 from imgtool.device.session import ConnectOptions
-from imgtool.engine.boot_logs import explain
-from imgtool.engine.chips import read_fields
-from imgtool.engine.connecting import connected, reader_of
 from imgtool.engine.descriptions import described
-from imgtool.engine.documents import (
-    comparison_fields,
-    description_fields,
-    document,
-    error_document,
-    patch_fields,
-    warnings_of,
-)
-from imgtool.engine.jobs.advise import advice_fields
-from imgtool.engine.jobs.explain import explanation_fields
-from imgtool.engine.jobs.extract import FileRow, extraction_fields, files_fields, is_damaged
-from imgtool.engine.jobs.flash import Board, board_document
+from imgtool.engine.documents import comparison_fields, description_fields, document, error_document
+from imgtool.engine.inputs import InputFile
+from imgtool.engine.jobs.advise import AdviseRequest, advise
+from imgtool.engine.jobs.build import BuildRequest, build
+from imgtool.engine.jobs.explain import ExplainRequest, explain
+from imgtool.engine.jobs.extract import ExtractRequest, extract
+from imgtool.engine.jobs.flash import FlashRequest, flash
+from imgtool.engine.jobs.fullimage import FullImageRequest, fullimage
+from imgtool.engine.jobs.merge import MergeRequest, merge
+from imgtool.engine.jobs.patch import PatchRequest, patch
+from imgtool.engine.jobs.read import ReadRequest, read
+from imgtool.engine.jobs.split import SplitRequest, split
 from imgtool.engine.ports import open_wire
-from imgtool.engine.upgrades import advise
 from imgtool.errors import ImgtoolError
-from imgtool.operations.advise.old_flash import old_flash
-from imgtool.operations.assemble.encode import encode
-from imgtool.operations.assemble.extras import InitDataSource
-from imgtool.operations.assemble.fullimage import Extras, fullimage
-from imgtool.operations.assemble.merge import merge
-from imgtool.operations.assemble.pieces import HeaderChange, Piece
-from imgtool.operations.building.images import build
 from imgtool.operations.compare.files import compare
-from imgtool.operations.extract.parts import extract
-from imgtool.operations.extract.split import split
-from imgtool.operations.flashing.draft import FlashRequest, Target
-from imgtool.operations.flashing.plan import plan_flash
-from imgtool.operations.flashing.transfer import Job, read_flash, transfer
-from imgtool.operations.inspect.file_systems import file_systems
-from imgtool.operations.patch.steps import Changes, patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from imgtool.engine.results import Result
 
 ENGINE: Final = ("engine", "operations", "virtual", "layout", "device", "formats")
 """The engine and all that it stands on."""
@@ -77,6 +58,11 @@ class Done(NamedTuple):
 
     document: Mapping[str, Any]
     outputs: Mapping[str, bytes] = {}
+
+    @classmethod
+    def of(cls, result: Result) -> Done:
+        """What a job gives back."""
+        return cls(result.document, {output.name: output.data for output in result.outputs})
 
 
 def imported() -> list[str]:
@@ -108,59 +94,35 @@ def _inspected(folder: Path) -> Iterator[tuple[str, Done]]:
         yield f"inspect {name}", Done(document("inspect", ok=description.ok, results=[fields]))
 
 
-def _pieces(folder: Path) -> list[Piece]:
-    return [Piece(number << 16, (folder / name).read_bytes(), name) for number, name in enumerate(PARTS)]
+def _file(folder: Path, name: str) -> InputFile:
+    return InputFile(name, (folder / name).read_bytes())
+
+
+def _firmware(folder: Path) -> tuple[InputFile, ...]:
+    return tuple(_file(folder, name) for name in PARTS)
 
 
 def _made(folder: Path) -> Iterator[tuple[str, Done]]:
-    pieces = _pieces(folder)
-    merged = merge(pieces, header=HeaderChange(size="4MB"))
+    files = _firmware(folder)
     for form in ("bin", "hex", "srec", "uf2"):
-        data = encode(merged, form)
-        fields = merged_fields(Path("out"), form, len(data), merged)
-        warnings = warnings_of(merged.findings)
-        yield (
-            f"merge {form}",
-            Done(document("merge", ok=True, results=[fields], warnings=warnings), {"out": data}),
-        )
+        yield f"merge {form}", Done.of(merge(MergeRequest(files=files, output="out", form=form, size="4MB")))
     for size in ("1MB", "4MB", "256KB"):
+        request = FullImageRequest(files=files, size=size, init_fields={"vdd33_const": "33"})
         try:
-            made = fullimage(pieces, size, Extras(InitDataSource(changes={"vdd33_const": "33"})))
+            yield f"fullimage {size}", Done.of(fullimage(request))
         except ImgtoolError as error:
             yield f"fullimage {size}", Done(error_document(error, ""))
-            continue
-        fields = full_image_fields(Path(made.name), made, written=True)
-        warnings = warnings_of((*made.findings, *made.description.findings))
-        results = document("fullimage", ok=made.description.ok, results=[fields], warnings=warnings)
-        yield f"fullimage {size}", Done(results, {made.name: made.data})
-    built = build((folder / ELF).read_bytes())
-    outputs = [BuildOutput(Path(file.suffix), file.address, file.data, file.checksum) for file in built.files]
-    fields = built_fields(Path(ELF), built, outputs, (), written=True)
-    files = {str(output.path): output.data for output in outputs}
-    yield "build", Done(document("build", ok=True, results=[fields]), files)
+    yield "build", Done.of(build(BuildRequest(elf=_file(folder, ELF))))
 
 
 def _taken_apart(folder: Path) -> Iterator[tuple[str, Done]]:
-    data = (folder / DUMP).read_bytes()
-    cut = split(data)
-    fields = split_fields(Path(DUMP), Path("parts"), cut)
-    files = {piece.name: piece.data for piece in cut.pieces}
-    yield "split", Done(document("split", ok=True, results=[fields]), files)
+    dump = _file(folder, DUMP)
+    yield "split", Done.of(split(SplitRequest(file=dump, folder="parts")))
     for name in (DUMP, ARDUINO):
-        taken = extract((folder / name).read_bytes(), name)
-        found = file_systems(taken.data, taken.description)
-        rows = [FileRow(system.kind, file, file.path) for system in found for file in system.files]
-        findings = [finding for system in found for finding in system.findings]
-        fields = extraction_fields(taken, Path(name), files_fields(rows, None), findings, written=False)
-        ok = not is_damaged(findings)
-        results = document("extract", ok=ok, results=[fields], warnings=warnings_of(findings))
-        yield f"extract {name}", Done(results, {row.target: row.file.data for row in rows})
-    changes = Changes(
-        HeaderChange(mode="dout"), init_data=InitDataSource("keep", None, {"vdd33_const": "33"})
-    )
-    changed = patch(data, changes)
-    fields = patch_fields(DUMP, "out", changed)
-    yield "patch", Done(document("patch", ok=True, results=[fields]), {"out": changed.data})
+        request = ExtractRequest(file=_file(folder, name), output="files", files=True)
+        yield f"extract {name}", Done.of(extract(request))
+    changed = PatchRequest(file=dump, output="out", mode="dout", init_fields={"vdd33_const": "33"})
+    yield "patch", Done.of(patch(changed))
 
 
 def _judged(folder: Path) -> Iterator[tuple[str, Done]]:
@@ -169,34 +131,23 @@ def _judged(folder: Path) -> Iterator[tuple[str, Done]]:
         fields = comparison_fields(a, b, compare(one, two))
         yield f"compare {a} {b}", Done(document("compare", ok=fields["same"], results=[fields]))
     for old in (DUMP, OTHER, ARDUINO):
-        advice = advise(old_flash((folder / old).read_bytes()), _pieces(folder))
-        fields = advice_fields(old, PARTS, advice)
-        results = document("advise", ok=advice.ok, results=[fields], warnings=advice.notes)
-        yield f"advise {old}", Done(results)
-    explained = explain((folder / LOG).read_bytes())
-    fields = explanation_fields(LOG, explained)
-    yield "explain", Done(document("explain", ok=explained.ok, results=[fields]))
+        upgrade = AdviseRequest(files=_firmware(folder), old=(_file(folder, old),))
+        yield f"advise {old}", Done.of(advise(upgrade))
+    log = ExplainRequest(log=(folder / LOG).read_bytes(), name=LOG)
+    yield "explain", Done.of(explain(log))
 
 
 def _flashed(folder: Path) -> Iterator[tuple[str, Done]]:
-    request = FlashRequest((_pieces(folder)[0],), init_data=InitDataSource())
+    files = _firmware(folder)[:1]
+    size = len(files[0].data)
     for stub in ("none", "imgtool"):
+        connect = ConnectOptions(stub=stub)
         with closing(open_wire(CHIP)) as wire:
-            board = Board(CHIP)
-            with connected(wire, ConnectOptions(stub=stub), ignore, run=False) as session:
-                board.session, board.baud = session, session.baud
-                chip, flash = session.chip, session.flash
-                target = Target(chip.model, chip.embedded, chip.mac, flash.id, flash.bytes, flash.part)
-                board.plan = plan = plan_flash(request, target, reader_of(session, ignore))
-                board.transfer = transfer(session, Job(plan.pieces))
-                first = plan.pieces[0]
-                data = read_flash(session, first.address, len(first.data))
-                assert data == first.data
-                read = read_fields(session, "out", first.address, data, wire.clock.monotonic())
-                session.run_firmware()
-                board.look_at(session.read_boot_log(BOOT_SECONDS))
-        yield f"flash {stub}", Done(board_document([(board, None)], None))
-        yield f"read {stub}", Done(document("read", ok=True, results=[read]), {"out": data})
+            request = FlashRequest(files=files, force=frozenset({"place"}), connect=connect)
+            yield f"flash {stub}", Done.of(flash(wire, request))
+            found = read(wire, ReadRequest(size=size, output="out", connect=connect))
+            assert found.data[4:] == files[0].data[4:]  # the header tells the size of the chip's flash now
+            yield f"read {stub}", Done.of(found)
 
 
 def main(folder: Path) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from imgtool.cli.input.flash_request import CHECKS as CHECKS_OF_OPTION
 from imgtool.device.port_errors import (
     BusyPortError,
     FaultyPortError,
@@ -21,6 +20,7 @@ from imgtool.device.port_errors import (
 )
 from imgtool.engine import hints
 from imgtool.engine.hints import HINTS, cure_of_port, hint_for
+from imgtool.engine.jobs.flash import CHECKS as CHECKS_OF_OPTION
 from imgtool.errors import (
     ChipError,
     FlashError,

@@ -60,7 +60,7 @@ class BuildRequest:
         fullimage: The size of a whole flash to make the image of.
         init_data: Init data for it, one of :data:`imgtool.engine.placing.INIT_DATA_CHOICES`.
         init_file: A file with init data, which takes the place of ``init_data``.
-        fields: Fields of the init data to set, by name, as texts.
+        init_fields: Fields of the init data to set, by name, as texts.
         dry_run: Whether nothing is to be written.
     """
 
@@ -78,7 +78,7 @@ class BuildRequest:
     fullimage: str | None = None
     init_data: str = _AUTO
     init_file: InputFile | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
+    init_fields: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
 
 
@@ -234,7 +234,7 @@ def _check(request: BuildRequest) -> None:
             expected="--merge and --fullimage with --version 1",
             found=f"--version {version}",
         )
-    other_init_data = request.init_data != _AUTO or request.init_file is not None or request.fields
+    other_init_data = request.init_data != _AUTO or request.init_file is not None or request.init_fields
     if request.fullimage is None and other_init_data:
         raise UsageError(
             "init data goes into the image of a whole flash", expected="--fullimage SIZE", found="none"
@@ -242,7 +242,7 @@ def _check(request: BuildRequest) -> None:
 
 
 def _init_data(request: BuildRequest) -> InitDataSource:
-    return init_source(request.init_data, request.init_file, request.fields)
+    return init_source(request.init_data, request.init_file, request.init_fields)
 
 
 def _header(request: BuildRequest, whole: str | None) -> tuple[HeaderChange, str | None]:

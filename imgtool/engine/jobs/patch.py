@@ -66,7 +66,7 @@ class PatchRequest:
         entry: Entry point.
         init_data: Init data to put in, one of :data:`INIT_DATA_SOURCES`.
         init_file: A file with init data, which takes the place of ``init_data``.
-        fields: Fields of the init data to set, by name, as texts.
+        init_fields: Fields of the init data to set, by name, as texts.
         table: Entries of NodeMCU's partition table.
         lfs: An LFS image for its partition.
         filesystem: A file system image; its place is an address, None where the firmware looks for it.
@@ -83,7 +83,7 @@ class PatchRequest:
     entry: int | None = None
     init_data: str = KEEP
     init_file: InputFile | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
+    init_fields: Mapping[str, str] = field(default_factory=dict)
     table: TableChange = field(default_factory=TableChange)
     lfs: InputFile | None = None
     filesystem: InputFile | None = None
@@ -249,7 +249,7 @@ def _changes(request: PatchRequest) -> tuple[Changes, str | None]:
     changes = Changes(
         header=header,
         entry=request.entry,
-        init_data=init_source(request.init_data, request.init_file, request.fields),
+        init_data=init_source(request.init_data, request.init_file, request.init_fields),
         table=table,
         lfs=None if request.lfs is None else content_piece(request.lfs),
         filesystem=None if request.filesystem is None else filesystem_piece(request.filesystem),

@@ -26,7 +26,7 @@ from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.joining import lay_out
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.checks import content_of
-from imgtool.operations.flashing.draft import FlashRequest, Target
+from imgtool.operations.flashing.draft import PlanRequest, Target
 from imgtool.operations.flashing.losses import brings_files
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.upgrade.look import side_after, side_before
@@ -75,10 +75,10 @@ def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | N
     if isinstance(old, bytes):
         old = old_flash(old, None if size is None else flash_size(size).bytes)
     pieces = (Piece(0, new, "NEW"),) if isinstance(new, bytes) else tuple(new)
-    return advise_request(old, FlashRequest(pieces, init_data=InitDataSource()))
+    return advise_request(old, PlanRequest(pieces, init_data=InitDataSource()))
 
 
-def advise_request(old: OldFlash, request: FlashRequest) -> FirmwareAdvice:
+def advise_request(old: OldFlash, request: PlanRequest) -> FirmwareAdvice:
     """The same about a request as ``imgtool flash`` makes it of a command line.
 
     Args:
@@ -96,7 +96,7 @@ def advise_request(old: OldFlash, request: FlashRequest) -> FirmwareAdvice:
 class _Advice:
     """One advice: the flash before, the write as it is planned, and the points about what comes of it."""
 
-    def __init__(self, old: OldFlash, request: FlashRequest) -> None:
+    def __init__(self, old: OldFlash, request: PlanRequest) -> None:
         self.old = old
         self.request = request
         self.raw = lay_out(request.pieces) if request.pieces else ()

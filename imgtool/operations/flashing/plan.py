@@ -48,9 +48,9 @@ from imgtool.operations.flashing.draft import (
     Device,
     Draft,
     Fate,
-    FlashRequest,
     Kept,
     Place,
+    PlanRequest,
     Target,
 )
 from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["Compare", "FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
+__all__ = ["Compare", "FlashPlan", "Kept", "PlanRequest", "Reader", "Target", "check_files", "plan_flash"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +100,8 @@ class FlashPlan:
         findings: What is to be said.
         losses: What of the user's is destroyed, or put out of reach.
         right: Numbers of the sectors that hold already what they should; None where that is not known.
+        seconds: How long the write takes, about; None where no device was looked at.
+        way: Through what it goes and how fast, in words; empty where no device was looked at.
     """
 
     target: Target
@@ -115,6 +117,8 @@ class FlashPlan:
     findings: tuple[Finding, ...]
     losses: tuple[Loss, ...] = ()
     right: frozenset[int] | None = None
+    seconds: float | None = None
+    way: str = ""
 
     @property
     def bytes(self) -> int:
@@ -122,10 +126,31 @@ class FlashPlan:
         return sum(len(piece.data) for piece in self.pieces)
 
 
+_CAPACITIES: Final = frozenset(size.bytes for size in FLASH_SIZES)
 _UNSEEN: Final = (
     "NodeMCU's record page on the device was not looked at: the partition table and the start-up settings of "
     "the image take its place"
 )
+
+
+def check_files(request: PlanRequest) -> None:
+    """Refuse what no device could make right, before there is one.
+
+    Raises:
+        FormatError: A file is damaged, or not what it is given for.
+        LayoutError: Files overlap, or stand where they do not belong.
+    """
+    pieces = lay_out(request.pieces) if request.pieces or not request.named else ()
+    content = content_of(pieces, None)
+    if content.main is not None and _may_be_a_flash(content):
+        return  # the chip's capacity tells whether it is the image of its whole flash
+    start = start_in(content.placed) if any(piece.address == 0 for piece in pieces) else None
+    check_contents(content, start, request.force)
+
+
+def _may_be_a_flash(content: FlashContent) -> bool:
+    piece, description = content.pieces[0]
+    return len(piece.data) in _CAPACITIES and KINDS[description.kind].may_be_dump
 
 
 Compare = Callable[[tuple[Piece, ...]], frozenset[int] | None]
@@ -133,7 +158,7 @@ Compare = Callable[[tuple[Piece, ...]], frozenset[int] | None]
 
 
 def plan_flash(
-    request: FlashRequest,
+    request: PlanRequest,
     target: Target,
     read: Reader | None = None,
     compare: Compare | None = None,
@@ -221,7 +246,7 @@ def _starts(content: FlashContent, device: Device) -> Start | None:
 
 
 def _set_header(
-    draft: Draft, content: FlashContent, request: FlashRequest, device: Device
+    draft: Draft, content: FlashContent, request: PlanRequest, device: Device
 ) -> tuple[Header | None, FlashSize | None]:
     """The header that the image at 0 gets, and the flash size that the firmware will go by."""
     named = None if request.size_choice in (DETECT, "keep") else request.size_choice
@@ -245,7 +270,7 @@ def _set_header(
 
 
 def _find_place(
-    draft: Draft, content: FlashContent, flash: FlashSize | None, request: FlashRequest, device: Device
+    draft: Draft, content: FlashContent, flash: FlashSize | None, request: PlanRequest, device: Device
 ) -> Place | None:
     """The layout of the firmware that is written; None where imgtool knows none."""
     main = content.main
@@ -350,7 +375,7 @@ def _put_page(draft: Draft, page: KeptPage, *, init_data: bool) -> None:
 
 
 def _add_named(
-    draft: Draft, content: FlashContent, request: FlashRequest, place: Place | None, device: Device
+    draft: Draft, content: FlashContent, request: PlanRequest, place: Place | None, device: Device
 ) -> None:
     """Add what goes to a place by its name."""
     if not request.named:
@@ -377,7 +402,7 @@ def _add_named(
             draft.pieces = into_fill(draft.pieces, each)
 
 
-def _blank_rf_cal(draft: Draft, layout: FlashLayout, request: FlashRequest) -> None:
+def _blank_rf_cal(draft: Draft, layout: FlashLayout, request: PlanRequest) -> None:
     """New init data goes with blank RF calibration, unless that comes by name too."""
     region = layout.find(PartKind.RF_CAL)
     if region is not None and not any(name == "@rf-cal" for name, _ in request.named):

@@ -39,7 +39,7 @@ def request(name: str = "app.elf", **more: object) -> BuildRequest:
         (request("user2.elf", version=2, slot=2, output="u"), ["--version", "2", "--slot", "2", "-o", "u"]),
         (request("ram.elf"), []),
         (
-            request(fullimage="4mb", fields={"crystal_26m_en": "40MHz"}),
+            request(fullimage="4mb", init_fields={"crystal_26m_en": "40MHz"}),
             ["--fullimage", "4mb", "--set", "crystal_26m_en=40MHz"],
         ),
         (

@@ -39,7 +39,7 @@ def request(data: bytes = IMAGE, name: str = "it.bin", **more: object) -> PatchR
         (request(mode="dio", output="it.bin"), ["--mode", "dio", "--in-place"]),
         (request(IMAGES["broken/bad-checksum.bin"], mode="qout"), ["--mode", "qout", "--dry-run"]),
         (request(IMAGES["broken/bad-checksum.bin"], repair=True), ["--repair", "--dry-run"]),
-        (request(INIT, fields={"vdd33_const": "33"}), ["--set", "vdd33_const=33", "--dry-run"]),
+        (request(INIT, init_fields={"vdd33_const": "33"}), ["--set", "vdd33_const=33", "--dry-run"]),
         (request(INIT, init_data="v08"), ["--init-data", "v08", "--dry-run"]),
         (
             request(INIT, init_file=InputFile("init.bin", IMAGES["init-data/v08.bin"])),
@@ -139,7 +139,7 @@ def test_the_name_of_the_output_chooses_the_format() -> None:
         (request(writes=(Write(1 << 40, b"1"),)), UsageError, "not a number of 32 bits"),
         (request(init_data="none"), UsageError, "not taken out"),
         (request(init_data="v99"), UsageError, "v99"),
-        (request(INIT, fields={"vdd33": "3"}), UsageError, "vdd33_const"),
+        (request(INIT, init_fields={"vdd33": "3"}), UsageError, "vdd33_const"),
         (request(RECORDS, writes=(Write(0x100, b"1"),)), UsageError, "begins behind that address"),
         (request(IMAGES["gzip/sample.bin.gz"], mode="dio"), FormatError, r"it\.bin: .*packed"),
         (request(entry=0x3FFE8000), LayoutError, r"it\.bin: .*no code can run"),

@@ -11,14 +11,14 @@ import pytest
 from fixtures import blocks, dumps
 from fixtures.upgrades import MB, before_3, flash, from_3, lfs_region, spiffs, used, used_3
 from imgtool.engine.spelling import Names
-from imgtool.engine.upgrades import advise_request
 from imgtool.errors import LayoutError
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.flashing.draft import Fate, FlashRequest, Target
+from imgtool.operations.flashing.draft import Fate, PlanRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import AdviceVerdict, LossKind, Topic
+from tests.advice import advise_request
 from tests.support import IMAGES
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def old_of(name: str) -> bytes:
 def contradictions(old: str, new: str) -> list[str]:
     """What the two commands say differently of a device, or of a dump of it."""
     data = old_of(old)
-    request = FlashRequest((Piece(0, NEW[new](), "new.bin"),), init_data=InitDataSource())
+    request = PlanRequest((Piece(0, NEW[new](), "new.bin"),), init_data=InitDataSource())
     board = OldFlash(reader(data), len(data), len(data), "device")
     dump = OldFlash.of_dump(data, len(data), "flash-dump")
     found: list[str] = []
@@ -160,7 +160,7 @@ def test_flash_and_advise_do_not_contradict_each_other_on_any_other_pair(old: st
 
 def test_flash_says_that_a_device_without_firmware_is_formatted() -> None:
     data = old_of("no image, old SPIFFS")
-    request = FlashRequest((Piece(0, before_3("2.2.1"), "new.bin"),), init_data=InitDataSource())
+    request = PlanRequest((Piece(0, before_3("2.2.1"), "new.bin"),), init_data=InitDataSource())
     plan = plan_flash(request, Target("ESP8266EX", False, "", b"", MB), reader(data))
     told = {finding.code: finding.message for finding in plan.findings}
     assert "it formats 0x030000" in told["first-boot"]

@@ -101,7 +101,7 @@ def build(
         fullimage=full_size,
         init_data=init_data,
         init_file=init_file(init_data),
-        fields=changes_of(changes or []),
+        init_fields=changes_of(changes or []),
         dry_run=dry_run,
         elf=InputFile(str(elf), read_file(elf)),
     )

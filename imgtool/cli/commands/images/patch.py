@@ -155,7 +155,7 @@ def patch(
         entry=None if entry is None else number_of_32_bits(entry),
         init_data=init_data,
         init_file=init_file(init_data),
-        fields=changes_of(changes or []),
+        init_fields=changes_of(changes or []),
         table=_table(lfs_addr, lfs_size, spiffs_addr, spiffs_size),
         lfs=None if lfs is None else InputFile(str(lfs), read_file(lfs)),
         filesystem=None if filesystem is None else filesystem_file(filesystem),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgtool.cli.input import flash_request
 from imgtool.device import port as ports
 from imgtool.device import port_list
 from imgtool.device.events import Event
@@ -20,6 +19,7 @@ from imgtool.device.host_ports import PortInfo
 from imgtool.device.port_errors import BusyPortError, ForbiddenPortError, UnusablePortError
 from imgtool.device.stub import espressif_stubs
 from imgtool.device.wire import Lines, Wire, WireTraits
+from imgtool.engine.jobs import flash as flash_job
 from imgtool.operations.flashing import transfer as transfers
 from imgtool.operations.flashing import waivers
 from imgtool.virtual.line.wire import open_sim
@@ -627,7 +627,7 @@ def test_errors_in_json(small: Path, imgtool: Command) -> None:
 
 
 def test_every_check_can_be_waived() -> None:
-    assert {*waivers.CHECKS, waivers.PROTECTION} == set(flash_request.CHECKS)
+    assert {*waivers.CHECKS, waivers.PROTECTION} == set(flash_job.CHECKS)
 
 
 # Where the port comes from.
