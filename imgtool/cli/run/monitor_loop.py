@@ -328,7 +328,7 @@ class MonitorRun:
             self._reset(reset.HARD_RESET)
         elif action is Action.LOADER:
             self._say("reset into the ROM loader", "reset")
-            self._reset((*reset.sequences_for(self.wire), reset.HARD_RESET)[0])
+            self._reset((*reset.approach_for(self.wire).sequences, reset.HARD_RESET)[0])
         elif action is Action.SPEED:
             baud = self._watch.next_speed()
             self._say(f"{baud} baud from here on", "speed")
