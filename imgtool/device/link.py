@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from imgtool.device.protocol import Reply, Request
     from imgtool.device.wire import Wire
 
-__all__ = ["Link"]
+__all__ = ["SYNC_ATTEMPTS", "Link"]
 
 _LONGEST: Final = 0x8000
 _SHORTEST_REPLY: Final = 12  # header, status and two delimiters
-_SYNC_ATTEMPTS: Final = 5
+SYNC_ATTEMPTS: Final = 5
+"""How often a chip is asked by a SYNC."""
 _SYNC_PAUSE: Final = 0.05
 _SYNC_TIMEOUT: Final = 0.1
 _STRAY: Final = 100  # frames that answer something else, before the answer must come
@@ -191,7 +192,7 @@ class Link:
         self._clock.sleep(_QUIET)
         self.forget()
 
-    def sync(self, attempts: int = _SYNC_ATTEMPTS, timeout: float = _SYNC_TIMEOUT) -> bool:
+    def sync(self, attempts: int = SYNC_ATTEMPTS, timeout: float = _SYNC_TIMEOUT) -> bool:
         """Make the ROM find the speed of the line; whether it is a ROM that answers, and not a stub.
 
         Args:

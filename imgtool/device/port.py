@@ -128,17 +128,18 @@ class SerialWire(Wire):
             port.rts = rts
 
     def _set_apart(self, *, dtr: bool, rts: bool) -> None:
-        """Set what changes, as each takes its time, in an order that does not pass through RTS alone."""
+        """Set what changes, as each takes its time, in an order that does not pass through RTS alone.
+
+        usbser.sys of Windows passes RTS on only when DTR is written; so both change at once there if RTS
+        comes first, which is safe where RTS is released.
+        """
         port = self._port
-        release = not dtr and not rts
-        if bool(port.dtr) != dtr and not release:
+        if rts and bool(port.dtr) != dtr:
             port.dtr = dtr
+        again = bool(port.rts) != rts and self.traits.lines is not Lines.SLOW
         if bool(port.rts) != rts:
             port.rts = rts
-            if self.traits.lines is not Lines.SLOW:
-                # usbser.sys of Windows passes RTS on only when DTR is written.
-                port.dtr = dtr
-        if bool(port.dtr) != dtr:
+        if again or bool(port.dtr) != dtr:
             port.dtr = dtr
 
     def drain(self) -> None:

@@ -5,6 +5,11 @@ alone pulls EN (a reset), DTR alone pulls GPIO0 (the ROM loader, if it is low wh
 together pull neither.
 https://docs.espressif.com/projects/esptool/en/latest/esp8266/advanced-topics/boot-mode-selection.html
 
+From RTS alone to DTR alone one line at a time, the way leads over a state in which neither pin is pulled.  EN
+rises then, and the capacitor at it decides: the loader is reached where EN takes longer than the line that
+comes second.  No order of the lines avoids that state; what can be done is to keep it short, and to keep
+GPIO0 low for long after it (:data:`APART` and the two behind it).
+
 The times are those that tools in the field use; none was measured on a board by this project.
 """
 
@@ -12,7 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.wire import Lines, losses
@@ -22,16 +28,21 @@ if TYPE_CHECKING:
     from imgtool.device.wire import Wire
 
 __all__ = [
+    "APART",
+    "APART_DTR",
+    "APART_RTS",
     "CLASSIC",
     "CLASSIC_LONG",
     "HARD_RESET",
     "TIGHT",
     "TIGHT_LONG",
+    "Approach",
     "Sequence",
     "Step",
+    "approach_for",
+    "held",
     "parse_sequence",
     "play",
-    "sequences_for",
 ]
 
 
@@ -53,15 +64,22 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Steps and their name."""
+    """Steps and their name.
+
+    Attributes:
+        name: What it is called.
+        steps: What is played before the chip is asked.
+        release: What is played when it has answered, or is given up.
+    """
 
     name: str
     steps: tuple[Step, ...]
+    release: tuple[Step, ...] = ()
 
     @property
     def seconds(self) -> float:
         """How long its pauses take together, s."""
-        return sum(step.wait for step in self.steps)
+        return sum(step.wait for step in (*self.steps, *self.release))
 
 
 _HELD: Final = 0.1  # s in reset
@@ -80,6 +98,11 @@ def _classic(name: str, wait: float) -> Sequence:
             Step(dtr=False),
         ),
     )
+
+
+def _apart(name: str, *low: Step) -> Sequence:
+    released = Step(dtr=False, rts=False)
+    return Sequence(name, (released, Step(dtr=False, rts=True, wait=_HELD), *low), (released,))
 
 
 def _tight(name: str, wait: float) -> Sequence:
@@ -105,36 +128,64 @@ TIGHT: Final = _tight("tight", _SHORT)
 """Both lines at once, so that there is no such moment."""
 
 TIGHT_LONG: Final = _tight("tight-long", _LONG)
+APART: Final = _apart("apart", Step(dtr=True, rts=False, wait=_SHORT))
+"""For ports that change their lines one after the other.  GPIO0 stays low while the chip is asked: that costs
+nothing, and catches a chip whose EN rises late, and one that restarts by itself.  From reset to GPIO0 in one
+call, so that nothing comes between the lines but what the port does itself."""
+
+APART_RTS: Final = _apart("apart-rts", Step(dtr=False, rts=False), Step(dtr=True, rts=False, wait=_SHORT))
+"""The same with RTS first, in a call of its own.  A port that waits between the lines, DTR first, ends the
+one call with RTS and begins the next with DTR: what it waits for does not come between them."""
+
+APART_DTR: Final = _apart("apart-dtr", Step(dtr=True, rts=True), Step(dtr=True, rts=False, wait=_LONG))
+"""The same with DTR first: for ports that set RTS first.  On boards whose EN and GPIO0 are wired to the lines
+directly GPIO0 is low then before EN rises, at any port; and held for long."""
+
 HARD_RESET: Final = Sequence("hard-reset", (Step(rts=True, wait=_HELD), Step(rts=False)))
 """Reset, and boot from flash."""
 
 
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """How a chip is brought into its ROM loader over one kind of port.
+
+    Attributes:
+        sequences: What is tried in each round, in this order.
+        asks: Whether the chip is asked without a reset before each of them: a chip that waits in its loader
+            already is not to be thrown out by a reset that may not bring it back.
+        waits: Seconds to wait for each answer, a value a round; empty for as many rounds as are asked for.
+    """
+
+    sequences: tuple[Sequence, ...]
+    asks: bool = False
+    waits: tuple[float, ...] = ()
+
+
 _BY_LINES: Final = {
-    Lines.TOGETHER: (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG),
-    Lines.APART: (CLASSIC, CLASSIC_LONG),
+    Lines.TOGETHER: Approach((TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)),
+    # The second round holds GPIO0 low for three seconds each time, longer than watchdogs of the SDK take.
+    # What that does not catch needs a hand.
+    Lines.APART: Approach((APART, APART_RTS, APART_DTR), asks=True, waits=(0.1, 0.5)),
     # Over a network each change takes as long as a pause.
-    Lines.SLOW: (CLASSIC_LONG, CLASSIC),
-    Lines.NONE: (),
+    Lines.SLOW: Approach((CLASSIC_LONG, CLASSIC)),
+    Lines.NONE: Approach(()),
 }
 
 
-def sequences_for(wire: Wire, custom: Sequence | None = None) -> tuple[Sequence, ...]:
-    """The sequences that may bring a chip into its ROM loader, in the order in which to try them.
+def approach_for(wire: Wire, custom: Sequence | None = None) -> Approach:
+    """What may bring a chip into its ROM loader; no sequences where DTR and RTS do not reach the chip.
 
     Args:
         wire: The port.
-        custom: The user's own, which is then the only one.
-
-    Returns:
-        None at all where DTR and RTS do not reach the chip.
+        custom: The user's own sequence, which is then the only one.
     """
     traits = wire.traits
-    order: tuple[Sequence, ...] = _BY_LINES[traits.lines]
-    if order and custom is not None:
-        return (custom,)
+    approach = _BY_LINES[traits.lines]
+    if approach.sequences and custom is not None:
+        return Approach((custom,))
     if traits.adapter is not None and not traits.adapter.releases_dtr:
-        return tuple(_without_release(sequence) for sequence in order)
-    return order
+        return replace(approach, sequences=tuple(map(_without_release, approach.sequences)))
+    return approach
 
 
 def _without_release(sequence: Sequence) -> Sequence:
@@ -145,15 +196,36 @@ def _without_release(sequence: Sequence) -> Sequence:
 
 
 def play(sequence: Sequence, wire: Wire) -> None:
-    """Play a sequence; on a port without DTR and RTS nothing happens.
+    """Play a sequence to its end; on a port without DTR and RTS nothing happens.
+
+    Raises:
+        UnusablePortError: The port is lost.
+    """
+    with held(sequence, wire):
+        pass
+
+
+@contextmanager
+def held(sequence: Sequence, wire: Wire) -> Iterator[None]:
+    """Play a sequence, and its release when what is done meanwhile has ended, however it has.
 
     Raises:
         UnusablePortError: The port is lost.
     """
     if wire.traits.lines is Lines.NONE:
+        yield
         return
-    dtr = rts = False
-    for step in sequence.steps:
+    state = _set(sequence.steps, wire, (False, False))
+    try:
+        yield
+    finally:
+        _set(sequence.release, wire, state)
+
+
+def _set(steps: tuple[Step, ...], wire: Wire, state: tuple[bool, bool]) -> tuple[bool, bool]:
+    """Play steps from a state of DTR and RTS on; the state after them."""
+    dtr, rts = state
+    for step in steps:
         if (step.dtr, step.rts) != (None, None):
             dtr = dtr if step.dtr is None else step.dtr
             rts = rts if step.rts is None else step.rts
@@ -161,6 +233,7 @@ def play(sequence: Sequence, wire: Wire) -> None:
                 wire.set_lines(dtr, rts)
         if step.wait:
             wire.clock.sleep(step.wait)
+    return dtr, rts
 
 
 _ITEM: Final = re.compile(

@@ -153,9 +153,8 @@ class Wire(Protocol):
     def set_lines(self, dtr: bool, rts: bool) -> None:
         """Set both lines; True asserts, which is a low pin.  Never called where ``traits.lines`` is ``NONE``.
 
-        Where they cannot change in one step, DTR has to come first, and RTS first where both are released.
-        That never passes through RTS alone, which is a reset, and boards whose EN and GPIO0 are wired to the
-        lines directly find GPIO0 low when EN rises.
+        Where they cannot change in one step, the first to change must not leave RTS asserted alone, which is
+        a reset, and the second has to follow as soon as it can.
 
         Raises:
             OSError: The port is lost.

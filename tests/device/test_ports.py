@@ -702,6 +702,28 @@ def test_two_steps_never_pass_through_a_reset(
     assert (False, True) not in [step for step in port.steps if step not in {start, end}]
 
 
+def test_both_lines_leave_a_reset_at_once_where_the_driver_passes_rts_on_with_dtr() -> None:
+    class Usbser(NotingPort):
+        def note(self) -> None:
+            """RTS is kept until DTR is written, in whatever state."""
+
+        @property
+        def dtr(self) -> bool:
+            return self._dtr
+
+        @dtr.setter
+        def dtr(self, value: bool) -> None:
+            self._dtr = value
+            self.steps.append((self._dtr, self._rts))
+
+    port = Usbser()
+    wire = SerialWire("COM3", port, WireTraits(lines=Lines.APART))
+    for state in ((False, True), (True, False), (False, False)):
+        wire.set_lines(*state)
+
+    assert port.steps == [(False, True), (True, False), (False, False)]
+
+
 @posix
 def test_one_step_where_the_system_can(monkeypatch: pytest.MonkeyPatch) -> None:
     fcntl = pytest.importorskip("fcntl")

@@ -16,16 +16,20 @@ from imgtool.device.adapters import ADAPTERS
 from imgtool.device.port import SerialWire, open_serial
 from imgtool.device.port_errors import UnusablePortError
 from imgtool.device.reset import (
+    APART,
+    APART_DTR,
+    APART_RTS,
     CLASSIC,
     CLASSIC_LONG,
     HARD_RESET,
     TIGHT,
     TIGHT_LONG,
+    Approach,
     Sequence,
     Step,
+    approach_for,
     parse_sequence,
     play,
-    sequences_for,
 )
 from imgtool.device.wire import Lines, WireTraits
 from imgtool.errors import FormatError
@@ -37,7 +41,16 @@ from tests.support import IMAGES
 
 CLASSIC_TEXT = "D0|R1|W0.1|D1|R0|W0.05|D0"
 TIGHT_TEXT = "U0,0|U1,1|U0,1|W0.1|U1,0|W0.05|U0,0|D0"
-INTO_LOADER = [CLASSIC, CLASSIC_LONG, TIGHT, TIGHT_LONG, parse_sequence(CLASSIC_TEXT)]
+INTO_LOADER = [
+    APART,
+    APART_RTS,
+    APART_DTR,
+    CLASSIC,
+    CLASSIC_LONG,
+    TIGHT,
+    TIGHT_LONG,
+    parse_sequence(CLASSIC_TEXT),
+]
 
 
 def running(folder: Path) -> SimPort:
@@ -84,7 +97,7 @@ def test_over_a_network(tmp_path: Path) -> None:
     with Device(tmp_path, "rfc2217://127.0.0.1:0", ("--boot", "run"), size="1MB") as device:
         wire = open_serial(device.address)
         assert (wire.traits.lines, wire.traits.baud) == (Lines.SLOW, True)
-        (sequence, *_) = sequences_for(wire)
+        (sequence, *_) = approach_for(wire).sequences
         quick = replace(sequence, steps=tuple(replace(step, wait=0.0) for step in sequence.steps))
         play(quick, wire)
         wire.write(SYNC)
@@ -103,8 +116,8 @@ def test_nothing_is_played_where_no_lines_are() -> None:
 
     play(TIGHT, dumb)
 
-    assert sequences_for(dumb) == ()
-    assert sequences_for(dumb, CLASSIC) == ()
+    assert approach_for(dumb) == Approach(())
+    assert approach_for(dumb, CLASSIC) == Approach(())
 
 
 def test_a_port_that_goes_away_meanwhile() -> None:
@@ -141,23 +154,23 @@ def test_dtr_is_written_again_after_rts(lines: Lines, expected: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        (Lines.TOGETHER, (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)),
-        (Lines.APART, (CLASSIC, CLASSIC_LONG)),
-        (Lines.SLOW, (CLASSIC_LONG, CLASSIC)),
+        (Lines.TOGETHER, Approach((TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG))),
+        (Lines.APART, Approach((APART, APART_RTS, APART_DTR), asks=True, waits=(0.1, 0.5))),
+        (Lines.SLOW, Approach((CLASSIC_LONG, CLASSIC))),
     ],
 )
-def test_the_order_of_attempts(lines: Lines, expected: tuple[Sequence, ...]) -> None:
+def test_the_order_of_attempts(lines: Lines, expected: Approach) -> None:
     wire = SerialWire("x", None, WireTraits(lines=lines))
 
-    assert sequences_for(wire) == expected
-    assert sequences_for(wire, HARD_RESET) == (HARD_RESET,)
+    assert approach_for(wire) == expected
+    assert approach_for(wire, HARD_RESET) == Approach((HARD_RESET,))
 
 
 def test_an_adapter_that_keeps_dtr() -> None:
     (adapter,) = (adapter for adapter in ADAPTERS if not adapter.releases_dtr)
     wire = SerialWire("x", None, WireTraits(lines=Lines.TOGETHER, adapter=adapter))
 
-    for sequence in sequences_for(wire):
+    for sequence in approach_for(wire).sequences:
         assert sequence.steps[-1].rts is False
         assert sequence.steps[-1].dtr is not False
 

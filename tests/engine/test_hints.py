@@ -119,6 +119,7 @@ OF_CHIPS = HINTS[ChipError]
     ("error", "cure"),
     [
         (SilentError("no"), SILENT),
+        (SilentError("no", lines="apart"), "a capacitor of 1 to 10 uF from EN to GND"),
         (SyncError("no"), SILENT),
         (LineError("no"), BROKEN),
         (NoFlashError("no"), "the chip answers, its flash does not"),

@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.device.port_errors import LostPortError, OneTimePortError
-from imgtool.device.reset import HARD_RESET, Sequence, play, sequences_for
+from imgtool.device.reset import HARD_RESET, Sequence, approach_for, play
 from imgtool.device.wire import Lines, losses
 from imgtool.engine.documents import document
 from imgtool.engine.results import Row, Tone, Words
@@ -301,7 +301,7 @@ class Monitor:
         Raises:
             PortError: The port is lost, and not waited for.
         """
-        sequence = (*sequences_for(self.wire), HARD_RESET)[0]
+        sequence = (*approach_for(self.wire).sequences, HARD_RESET)[0]
         return self._do(lambda: self._reset(sequence), "reset into the ROM loader", "reset")
 
     def next_speed(self) -> list[MonitorEvent]:

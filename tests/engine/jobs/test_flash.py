@@ -91,12 +91,12 @@ def test_the_command_prints_the_document(imgtool: Command, put: Put, folder: Pat
 
 @pytest.mark.usefixtures("no_port_set")
 def test_the_command_prints_the_document_of_a_plan_without_a_board(imgtool: Command, put: Put) -> None:
-    put("data.bin", DATA)
-    run = imgtool("flash", "0x40000", "data.bin", "--dry-run", "-fs", "4m", "--json")
-    result = plan_without_board(request(data(), old_size="4m", dry_run=True))
+    put("image.bin", IMAGE)
+    run = imgtool("flash", "image.bin", "--dry-run", "-fs", "8m", "--json")
+    result = plan_without_board(request(InputFile("image.bin", IMAGE), old_size="8m", dry_run=True))
 
     assert json.loads(run.out) == json.loads(json.dumps(result.document))
-    assert result.document["warnings"][0] == "-fs 4m is in megabits, as old tools had it: that is 512KB"
+    assert result.document["warnings"][0] == "-fs 8m is in megabits, as old tools had it: that is 1MB"
     assert (result.port, result.chip, result.ok, result.code, result.outputs) == (None, None, True, 0, ())
 
 
@@ -113,7 +113,7 @@ def test_the_command_prints_the_document_of_a_plan_without_a_board(imgtool: Comm
         ((data(),), {"size": "3MB"}, UsageError, "not a flash size"),
         ((data(),), {"size": "4MB", "old_size": "4m"}, UsageError, "two flash sizes are given"),
         (
-            (InputFile("page.html", b"<!DOCTYPE html><html></html>"),),
+            (InputFile("page.html", b"<!DOCTYPE html>"),),
             {},
             FormatError,
             "cannot boot from this",

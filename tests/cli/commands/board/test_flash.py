@@ -23,6 +23,7 @@ from imgtool.engine.jobs import flash as flash_job
 from imgtool.operations.flashing import transfer as transfers
 from imgtool.operations.flashing import waivers
 from imgtool.virtual.line.wire import open_sim
+from tests.device.boards import Apart
 from tests.support import IMAGES, Command, Put, aggregate
 
 if TYPE_CHECKING:
@@ -617,6 +618,28 @@ def test_port_that_cannot_be_opened(
     run = imgtool("flash", "-p", "/dev/ttyUSB0")
 
     assert (run.code, "error: /dev/ttyUSB0: it is so" in run.err, cure in run.err) == (5, True, True)
+
+
+def test_a_board_that_its_port_cannot_reset_is_told_with_the_cure(
+    put: Put, imgtool: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("f.bin", "dumps/nodemcu-2.2-4m.bin")
+
+    def open_apart(_: str) -> Wire:
+        wire = Apart(open_sim("sim:4MB,flash=f.bin,boot=run"), gap=0.02, each=True)
+        wire.name = "COM3"
+        return wire
+
+    monkeypatch.setattr(ports, "open_serial", open_apart)
+    run = imgtool("id", "-p", "COM3", "--json")
+    error = json.loads(run.err)["error"]
+
+    assert (run.code, run.out, error["type"], error["lines"]) == (6, "", "ChipError", "apart")
+    assert error["message"].startswith(
+        "COM3: the chip does not answer; its port changes DTR and RTS one after the other"
+    )
+    assert "hold GPIO0 low (button FLASH) while you reset the board" in error["hint"]
+    assert "a capacitor of 1 to 10 uF from EN to GND" in error["hint"]
 
 
 def test_errors_in_json(small: Path, imgtool: Command) -> None:
