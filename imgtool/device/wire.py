@@ -75,11 +75,11 @@ class Lines(Enum):
     TOGETHER = "together"
     """In one step."""
     APART = "apart"
-    """One after the other: on Windows and in browsers."""
+    """One after the other, as on Windows and in browsers."""
     SLOW = "slow"
-    """One after the other, and each takes 0.1 s and more: over a network."""
+    """One after the other, and each takes 0.1 s and more, as over a network."""
     NONE = "none"
-    """Not at all: they do not reach the chip."""
+    """Not at all, as they do not reach the chip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ class Wire(Protocol):
 
         Raises:
             OSError: It cannot be opened, or not yet.
-            OneTimePortError: This kind of port cannot be opened again.
+            PortError: The same; a ``OneTimePortError`` where this kind of port never can be.
         """
         raise OneTimePortError("the port is lost, and cannot be opened again by itself", source=self.name)
 

@@ -35,8 +35,8 @@ def open_wire(name: str) -> Wire:
 
     Raises:
         PortError: It cannot be opened.
-        UsageError: It is the name of no virtual chip.
-        ImgtoolError: The flash file of a virtual chip is of another size, or in use.
+        ImgtoolError: It is the name of no virtual chip (a ``UsageError``), or the flash file of one is of
+            another size, or in use.
     """
     if not is_virtual(name):
         from imgtool.device.port import open_serial  # noqa: PLC0415 - who has a port of its own needs none

@@ -136,7 +136,7 @@ def test_a_failure_of_any_method_is_a_lost_port(
     def fail(*_: object, **__: object) -> Any:  # noqa: ANN401 - as the method it stands for
         raise error
 
-    wire = wire_of(Own)
+    wire = wire_of(Own, "sim:1MB,boot=run")
     monkeypatch.setattr(wire, name, fail)
 
     with pytest.raises(LostPortError, match="mine: the port is lost: it was unplugged") as caught:
@@ -160,6 +160,8 @@ def test_a_speed_that_is_not_taken_is_no_loss(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(LineError, match=r"does not take this speed \(found 9600 baud\)"):
         Link(wire).set_baud(9600)
+    with pytest.raises(LineError, match=r"does not take this speed \(found 115200 baud\)"):
+        Session.connect(wire)
 
 
 def test_a_speed_that_does_not_reach_the_chip_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
