@@ -5,8 +5,7 @@ No file is opened here; who calls has read them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["InputFile"]
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file that a job is given.
+class InputFile(NamedTuple):
+    """A file that a job is given; a tuple, as every start of ``inspect`` makes the class.
 
     Attributes:
         name: What to call it: its path, as it is told in documents and messages.
@@ -26,6 +24,10 @@ class InputFile:
     """
 
     name: str
-    data: bytes = field(repr=False)
+    data: bytes
     place: int | str | None = None
-    beside: Mapping[str, bytes] | None = field(default=None, repr=False)
+    beside: Mapping[str, bytes] | None = None
+
+    def __repr__(self) -> str:
+        """Without the bytes."""
+        return f"InputFile(name={self.name!r}, place={self.place!r})"

@@ -1,11 +1,11 @@
 """What a job gives back: its document, its words, its files; the same shape for all jobs.
 
-No job is here, and nothing is drawn: a terminal makes colours of a tone, a page makes classes of it.
+No job is here, and nothing is drawn: a terminal makes colours of a tone, a page makes classes of it.  Every
+start makes these classes, so they are named tuples: those are made ten times as fast as dataclasses.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -46,8 +46,7 @@ class Row(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(NamedTuple):
     """Several things of a kind, a row each.
 
     Attributes:
@@ -56,6 +55,7 @@ class Table:
         right: Numbers of the columns that hold numbers.
         title: What the table is of; empty where that is clear.
         below: A sentence on what is left out of it; empty for nothing.
+        lead: A sentence on it that stands before the rows; empty for nothing.
     """
 
     rows: tuple[tuple[Cell, ...], ...]
@@ -63,10 +63,10 @@ class Table:
     right: tuple[int, ...] = ()
     title: str = ""
     below: str = ""
+    lead: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(NamedTuple):
     """What a person is told of a result.
 
     Attributes:

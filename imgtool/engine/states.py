@@ -8,14 +8,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imgtool.engine.results import Table, Tone, Toned
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from imgtool.engine.results import Cell
     from imgtool.operations.inspect.flash_slots import ActiveSlot
     from imgtool.operations.inspect.flash_state import FlashState
     from imgtool.operations.inspect.sdk_sectors import StoredNetwork
 
-__all__ = ["StateTopic", "network_fields", "topics"]
+__all__ = ["StateTopic", "network_fields", "networks_table", "state_table", "topics"]
 
 
 class StateTopic(NamedTuple):
@@ -37,6 +40,29 @@ class StateTopic(NamedTuple):
 def network_fields(networks: Sequence[StoredNetwork]) -> list[dict[str, Any]]:
     """The stored networks as JSON, with their passwords."""
     return [asdict(network) for network in networks]
+
+
+def networks_table(networks: Sequence[StoredNetwork]) -> Table:
+    """The stored networks with their passwords; a sentence alone where there are none."""
+    if not networks:
+        return Table(rows=(), title="networks", lead="no network is seen in the system parameters")
+    rows = tuple((f"0x{each.offset:06x}", each.ssid, each.password or "(none)") for each in networks)
+    return Table(rows=rows, head=("copy at", "network", "password"), title="networks")
+
+
+def state_table(state: FlashState) -> Table:
+    """What is said of a state: a row a topic, and below init data one for each field that is not as usual."""
+    rows: list[tuple[Cell, ...]] = []
+    for topic in topics(state):
+        # What starts has its address in its words.
+        placed = topic.offset is not None and topic.name != "starts"
+        words = f"0x{topic.offset:06x}: {topic.words}" if placed else topic.words
+        rows.append((Toned(topic.name, Tone.DIM), words))
+        if topic.name == "init data" and state.init_data is not None:
+            rows += [
+                ("", f"{each.field}: {each.expected} -> {each.found}") for each in state.init_data.deviations
+            ]
+    return Table(rows=tuple(rows), title="on this flash")
 
 
 def topics(state: FlashState) -> Iterator[StateTopic]:

@@ -46,7 +46,7 @@ def input_file(path: Path, place: int | str | None = None) -> InputFile:
         FormatError: It is no manifest, or a file that it names is missing or has not its size.
     """
     data = read_file(path)
-    if path.name != MANIFEST:
+    if path.name != MANIFEST or place is not None:  # one with a place is refused
         return InputFile(str(path), data, place)
     from imgtool.cli.input.parts_folder import files_beside
 

@@ -6,14 +6,24 @@ What is said comes from the results; nothing is computed here.  Answers go to st
 from __future__ import annotations
 
 import os
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from imgtool.cli.show import text
 from imgtool.cli.show.flash_map import draw_map, style_of
 from imgtool.cli.show.text import Span
+from imgtool.cli.show.words import line_of, show_table, show_verdict, text_of
 from imgtool.engine.descriptions import errors_of, file_verdict, summary_words
-from imgtool.formats.reading import FileKind, PartKind, Severity
+from imgtool.engine.file_tables import (
+    checks_table,
+    facts,
+    file_system_tables,
+    init_data_table,
+    overview_table,
+    partition_tables,
+    parts_table,
+    segments_table,
+)
+from imgtool.formats.reading import PartKind, Severity
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import bytes_and_units
 
@@ -21,14 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.cli.show.text import Line, Screen
+    from imgtool.engine.results import Cell, Table, Words
     from imgtool.errors import ImgtoolError
-    from imgtool.formats.images.rtos_app import RtosAppDetails
-    from imgtool.formats.reading import Finding, Firmware, Part
+    from imgtool.formats.reading import Finding, Part
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
-    "app_details",
-    "part_rows",
     "show_description",
     "show_error",
     "show_findings",
@@ -37,13 +45,12 @@ __all__ = [
     "show_note",
     "show_overview",
     "show_partitions",
+    "show_words",
 ]
 
 _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-_LONG_DIGEST: Final = 64  # bits
-_LOOSE: Final = (PartKind.UNKNOWN, PartKind.BLANK, PartKind.GAP)
-_MOST_LOOSE: Final = 40  # rows of what no format knows, and of the fill between
 _LEAST_FIRMWARE: Final = 10  # columns
+_KIND: Final = 2  # the column of the parts that has their kinds
 _INDENT: Final = "            "  # of a map row: two columns, the address, two columns
 
 
@@ -58,6 +65,17 @@ def show_note(message: str | None) -> None:
     """Print a note, if there is one."""
     if message:
         text.stdout().paragraph(message, lead=[Span("  note  ", "dim")])
+
+
+def show_words(words: Words) -> None:
+    """Print a result that is no more than its verdict, tables, findings and notes."""
+    screen = text.stdout()
+    show_verdict(screen, words)
+    for table in words.tables:
+        show_table(screen, table)
+    show_findings(words.findings)
+    for note in words.notes:
+        show_note(note)
 
 
 def show_error(error: ImgtoolError, hint: str) -> None:
@@ -88,7 +106,7 @@ def show_description(path: str, description: Description) -> None:
     verdict = file_verdict(description)
     screen.line(f"{verdict.what}: ", Span(verdict.words, "green" if verdict.good else "bold red"))
     screen.line()
-    screen.table([(Span(name, "dim"), value) for name, value in _facts(description)])
+    screen.table([(Span(row.name, "dim"), row.text) for row in facts(description)])
     if len(description.parts) > 1:
         screen.line()
         show_layout(description.parts, description.size)
@@ -96,13 +114,10 @@ def show_description(path: str, description: Description) -> None:
         from imgtool.cli.show.state_report import show_state
 
         show_state(screen, description.state)
-    _show_segments(screen, description)
-    _show_checks(screen, description)
+    _show_tables(screen, [segments_table(description), checks_table(description)])
     show_partitions(description.parts)
-    if any(part.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) for part in description.parts):
-        from imgtool.cli.show.file_list import show_file_systems
-
-        show_file_systems(description.parts)
+    for table in file_system_tables(description.parts):
+        _show_file_system(screen, table)
     _show_init_data(screen, description)
     if description.findings:
         screen.line()
@@ -117,13 +132,12 @@ def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     screen = text.stdout()
     folder = _folder_of([path for path, _ in described])
     named = [(Name(os.path.relpath(path, folder) if folder else path), each) for path, each in described]
-    taken = [(path, f"{each.size:,}", str(each.kind)) for path, each in named]
-    head = ("file", "size", "kind", "firmware")
-    left = _left_beside(taken, head, screen)
-    rows = [(*row, _state(each, left)) for row, (_, each) in zip(taken, named, strict=True)]
+    table = overview_table(named)
+    left = _left_beside(table, screen)
+    rows = [[*map(line_of, taken), _clipped(last, left)] for *taken, last in table.rows]
     if folder:
         screen.paragraph(Name(folder), style="bold")
-    screen.table(rows, head=head, right=(1,))
+    screen.table(rows, head=table.head, right=table.right)
     wrong = [(path, finding) for path, each in named for finding in errors_of(each)]
     if wrong:
         screen.line()
@@ -133,12 +147,11 @@ def show_overview(described: Sequence[tuple[str, Description]]) -> None:
     screen.line(summary_words([description for _, description in named]))
 
 
-def _left_beside(rows: Sequence[Sequence[str]], head: Sequence[str], screen: Screen) -> int:
+def _left_beside(table: Table, screen: Screen) -> int:
     """How wide the firmware may be for one line a file, where its name leaves room for that."""
     most = screen.name_width
-    widths = [
-        max(len(cell) for cell in column if len(cell) <= most) for column in zip(*rows, head, strict=False)
-    ]
+    columns = list(zip(*([text_of(cell) for cell in row] for row in (*table.rows, table.head)), strict=True))
+    widths = [max(len(cell) for cell in column if len(cell) <= most) for column in columns[:-1]]
     left = screen.width - sum(2 + width for width in widths) - 2
     return left if left >= _LEAST_FIRMWARE else screen.width
 
@@ -151,64 +164,9 @@ def _folder_of(paths: Sequence[str]) -> str:
         return ""
 
 
-def _clipped(words: str, width: int) -> str:
-    return words if len(words) <= width else words[: width - 3] + "..."
-
-
-def _state(description: Description, width: int) -> Line:
-    errors = len(errors_of(description))
-    if errors:
-        return Span(f"{errors} error{'s' if errors > 1 else ''}", "bold red")
-    firmware = description.firmware
-    return _clipped("" if firmware is None else f"{firmware.name} {firmware.version or ''}".strip(), width)
-
-
-def _facts(description: Description) -> list[tuple[str, str]]:
-    return [
-        *_firmware(description.firmware),
-        *_header(description),
-        *(
-            ("contents", part.note)
-            for part in description.parts[:1]
-            if part.note and len(description.parts) == 1
-        ),
-        ("sha256", description.sha256),
-    ]
-
-
-def _firmware(firmware: Firmware | None) -> list[tuple[str, str]]:
-    if firmware is None:
-        return []
-    words = [f"{firmware.name} {firmware.version or ''}".strip()]
-    words += [f"build {firmware.build}"] if firmware.build else []
-    words += [f"Lua {firmware.lua}"] if firmware.lua else []
-    words += [f"by {firmware.builder}"] if firmware.builder else []
-    lines = [("firmware", ", ".join(words))]
-    lines += [("SDK", firmware.sdk)] if firmware.sdk else []
-    return lines + [(name, value) for name, value in firmware.details.items() if value]
-
-
-def _header(description: Description) -> list[tuple[str, str]]:
-    header = description.header
-    if header is None:
-        return []
-    mode = header.mode or f"mode {header.mode_code}?"
-    freq = header.freq or f"frequency {header.size_freq_code & 0xF}?"
-    # An RTOS SDK application reads its size code by another table, and says so in its part.
-    app = app_details(description)
-    size = (header.size if app is None else app.flash_size) or f"size {header.size_freq_code >> 4}?"
-    slot = "" if header.slot is None else f", slot byte {header.slot} (user{header.slot})"
-    return [("header", f"{mode}, {freq}, {size}, entry point 0x{header.entry:08x}{slot}")]
-
-
-def app_details(description: Description) -> RtosAppDetails | None:
-    """What the RTOS SDK application says that a file begins with; None for all other files."""
-    if not description.parts or description.parts[0].kind is not PartKind.APP:
-        return None
-    from imgtool.formats.images.rtos_app import RtosAppDetails
-
-    value = description.parts[0].value
-    return value if isinstance(value, RtosAppDetails) else None
+def _clipped(cell: Cell, width: int) -> Line:
+    """A firmware that fits; how many errors there are is told in any case."""
+    return cell[: width - 3] + "..." if isinstance(cell, str) and len(cell) > width else line_of(cell)
 
 
 def show_layout(parts: Sequence[Part], size: int) -> None:
@@ -220,31 +178,17 @@ def show_layout(parts: Sequence[Part], size: int) -> None:
     _show_legend(screen, drawn.legend)
     screen.line(_INDENT, Span(f"one cell is {bytes_and_units(drawn.cell)}", "dim"))
     screen.line()
-    screen.table(part_rows(parts), head=("offset", "size", "part", "contents"), right=(1,))
+    table = parts_table(parts)
+    rows = [
+        [_coloured(cell) if at == _KIND else line_of(cell) for at, cell in enumerate(row)]
+        for row in table.rows
+    ]
+    screen.table(rows, head=table.head, right=table.right)
 
 
-def part_rows(parts: Sequence[Part]) -> list[tuple[Line, ...]]:
-    """Offset, size, kind and contents of each part; long runs of unknown data and fill end in one row.
-
-    Args:
-        parts: In file order.
-    """
-    rows: list[tuple[Line, ...]] = []
-    for loose, run in groupby(parts, lambda part: part.kind in _LOOSE):
-        some = list(run)
-        most = _MOST_LOOSE if loose and len(some) > _MOST_LOOSE + 1 else len(some)
-        rows += [_part_row(part) for part in some[:most]]
-        if left := some[most:]:
-            size = sum(part.size for part in left)
-            words = f"and {len(left):,} more parts: --json or --html has all"
-            rows.append((f"0x{left[0].offset:06x}", f"{size:,}", Span("...", "dim"), words))
-    return rows
-
-
-def _part_row(part: Part) -> tuple[Line, ...]:
-    where = "" if part.address is None else f"at 0x{part.address:08x}"
-    contents = ", ".join(word for word in (part.note, where) if word)
-    return f"0x{part.offset:06x}", f"{part.size:,}", Span(str(part.kind), style_of(part.kind)), contents
+def _coloured(kind: Cell) -> Line:
+    """A kind of part in the style that it has on the map."""
+    return Span(kind, style_of(PartKind(kind))) if isinstance(kind, str) else line_of(kind)
 
 
 def _show_legend(screen: Screen, legend: Sequence[tuple[str, str, str]]) -> None:
@@ -259,82 +203,35 @@ def _show_legend(screen: Screen, legend: Sequence[tuple[str, str, str]]) -> None
     screen.line(_INDENT, *row)
 
 
-def _show_segments(screen: Screen, description: Description) -> None:
-    several = sum(bool(part.segments) for part in description.parts) > 1
-    rows: list[tuple[Line, ...]] = [
-        (
-            f"0x{part.offset:06x} {number}" if several else str(number),
-            f"0x{segment.address:08x}",
-            f"{segment.size:,}",
-            Span(segment.memory or "none", "" if segment.memory else "yellow"),
-            f"0x{segment.offset:06x}",
-        )
-        for part in description.parts
-        for number, segment in enumerate(part.segments)
-    ]
-    if rows:
-        screen.line()
-        screen.table(rows, head=("segment", "load address", "size", "memory", "offset"), right=(0, 2))
-
-
-def _show_checks(screen: Screen, description: Description) -> None:
-    rows: list[tuple[Line, ...]] = []
-    for part, check in description.checksums:
-        values = [f"0x{value:0{check.bits // 4}x}" for value in (check.stored, check.computed)]
-        if check.bits > _LONG_DIGEST:
-            values = [f"{value[2:14]}..." for value in values]
-        covered = "the contents" if part.kind is PartKind.UNKNOWN else part.kind
-        name = f"{check.name} of {covered}"
-        verdict = Span("holds", "green") if check.ok else Span("WRONG", "bold red")
-        rows.append((name, *values, verdict))
-    if rows:
-        screen.line()
-        screen.table(rows, head=("check", "stored", "computed", ""))
-
-
 def show_partitions(parts: Sequence[Part]) -> None:
     """Print the entries of the partition tables among some parts."""
-    screen = text.stdout()
-    for part in parts:
-        if part.kind is PartKind.PARTITION_TABLE:
-            head, rows = _partitions(part.value)
-            if rows:
-                screen.line()
-                screen.table(rows, head=head)
+    _show_tables(text.stdout(), partition_tables(parts))
 
 
-def _partitions(table: object) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns and rows of NodeMCU's table or the RTOS SDK's."""
-    from imgtool.formats.regions.nodemcu_page import PartitionTable
-    from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
+def _show_tables(screen: Screen, tables: Sequence[Table]) -> None:
+    """Print those that have rows, without their titles: what is in them is clear from their heads."""
+    for table in tables:
+        if table.rows:
+            screen.line()
+            show_table(screen, table._replace(title=""))
 
-    if isinstance(table, PartitionTable):
-        rows = [(each.name, f"0x{each.address:06x}", f"0x{each.size:06x}") for each in table.entries]
-        return ("partition", "address", "size"), [*rows]
-    if isinstance(table, RtosPartitionTable):
-        named = [
-            (each.label, each.kind, f"0x{each.offset:06x}", f"0x{each.size:06x}") for each in table.partitions
-        ]
-        return ("partition", "kind", "address", "size"), [*named]
-    return (), []
+
+def _show_file_system(screen: Screen, table: Table) -> None:
+    screen.line()
+    for words in (table.title, table.lead):
+        screen.paragraph(words, lead=[Span("  ")])
+    show_table(screen, table._replace(title=""))
+    if table.below:
+        screen.line(f"  {table.below}")
 
 
 def _show_init_data(screen: Screen, description: Description) -> None:
     """The documented fields, for a file that is init data; those that differ from v05 stand out."""
-    if description.kind is not FileKind.INIT_DATA:
-        return
-    from imgtool.formats.regions.init_data import FIELDS, SETS, InitData
-
-    init = description.parts[0].value
-    if not isinstance(init, InitData):
-        return
-    rows: list[tuple[Line, ...]] = []
-    for field in FIELDS:
-        value = init.values[field.name]
-        if field.settable and isinstance(value, int):
-            changed = value & 0xFF != SETS["v05"][field.offset]
-            rows.append(
-                (field.name, Span(field.show(value), "bold yellow" if changed else ""), field.meaning)
-            )
-    screen.line()
-    screen.table(rows, head=("field", "value", "meaning"))
+    table = init_data_table(description)
+    if table is not None:
+        rows = [
+            [cell if isinstance(cell, str) else Span(cell.text, "bold yellow") for cell in row]
+            for row in table.rows
+        ]
+        screen.line()
+        screen.table(rows, head=table.head)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imgtool.cli.show.text import Span
-from imgtool.engine.states import topics
+from imgtool.cli.show.words import line_of
+from imgtool.engine.states import networks_table, state_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from imgtool.cli.show.text import Screen
     from imgtool.operations.inspect.flash_state import FlashState
@@ -19,33 +19,18 @@ __all__ = ["show_networks", "show_state"]
 
 def show_state(screen: Screen, state: FlashState) -> None:
     """Print the state, one line a topic."""
-    rows = list(_rows(state))
-    if rows:
+    table = state_table(state)
+    if table.rows:
         screen.line()
-        screen.line("  on this flash")
-        screen.table(rows)
+        screen.line(f"  {table.title}")
+        screen.table([[line_of(cell) for cell in row] for row in table.rows])
 
 
 def show_networks(screen: Screen, networks: Sequence[StoredNetwork]) -> None:
     """Print the stored networks with their passwords."""
+    table = networks_table(networks)
     screen.line()
-    if not networks:
-        screen.line("  no network is seen in the system parameters")
+    if not table.rows:
+        screen.line(f"  {table.lead}")
         return
-    rows = [(f"0x{each.offset:06x}", each.ssid, each.password or "(none)") for each in networks]
-    screen.table(rows, head=("copy at", "network", "password"))
-
-
-def _rows(state: FlashState) -> Iterator[tuple[Span, str]]:
-    for topic in topics(state):
-        words = topic.words
-        if topic.name != "starts":  # there the address is in the words
-            words = _placed(topic.offset, words)
-        yield Span(topic.name, "dim"), words
-        if topic.name == "init data" and state.init_data is not None:
-            for each in state.init_data.deviations:
-                yield Span(""), f"{each.field}: {each.expected} -> {each.found}"
-
-
-def _placed(offset: int | None, words: str) -> str:
-    return words if offset is None else f"0x{offset:06x}: {words}"
+    screen.table([[line_of(cell) for cell in row] for row in table.rows], head=table.head)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.cli.show.text import Span, stdout
+from imgtool.cli.show.text import Span
 from imgtool.engine.results import Tone
 from imgtool.phrase import Name
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imgtool.cli.show.text import Line, Screen
     from imgtool.engine.results import Cell, Row, Table, Words
 
-__all__ = ["line_of", "show_rows", "show_table", "show_verdict", "show_words", "style_of", "text_of"]
+__all__ = ["line_of", "show_rows", "show_table", "show_verdict", "style_of", "text_of"]
 
 _STYLES: Final = {
     Tone.PLAIN: "",
@@ -69,16 +69,3 @@ def show_rows(screen: Screen, rows: Sequence[Row]) -> None:
 def show_verdict(screen: Screen, words: Words) -> None:
     """Write what it comes to."""
     screen.paragraph(words.verdict, style="" if words.tone is Tone.PLAIN else style_of(words.tone, bold=True))
-
-
-def show_words(words: Words) -> None:
-    """Write a result that is no more than its verdict, tables, findings and notes."""
-    from imgtool.cli.show.render import show_findings, show_note
-
-    screen = stdout()
-    show_verdict(screen, words)
-    for table in words.tables:
-        show_table(screen, table)
-    show_findings(words.findings)
-    for note in words.notes:
-        show_note(note)

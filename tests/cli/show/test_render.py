@@ -6,32 +6,9 @@ import json
 from pathlib import Path
 
 from fixtures import blocks
-from imgtool.cli.show.render import part_rows
-from imgtool.formats.reading import Part, PartKind
 from tests.support import Command, Put, aggregate
 
 NOISE = blocks.stream("rows", 0x1000)
-
-
-def alternating(count: int) -> list[Part]:
-    kinds = (PartKind.UNKNOWN, PartKind.BLANK)
-    return [Part(kinds[number % 2], number * 0x1000, 0x1000) for number in range(count)]
-
-
-def test_forty_one_rows_are_shown_and_more_are_summed_up() -> None:
-    assert len(part_rows(alternating(41))) == 41
-
-    rows = part_rows(alternating(100))
-    assert len(rows) == 41
-    assert rows[-1][:2] == ("0x028000", f"{60 * 0x1000:,}")
-    assert rows[-1][3] == "and 60 more parts: --json or --html has all"
-
-
-def test_what_formats_know_is_always_shown() -> None:
-    parts = [*alternating(50), Part(PartKind.SPIFFS, 50 * 0x1000, 0x1000), *alternating(50)]
-    assert "0x032000" in [row[0] for row in part_rows(parts)]
-    known = [Part(PartKind.SPIFFS, number * 0x1000, 0x1000) for number in range(100)]
-    assert len(part_rows(known)) == 100
 
 
 def test_json_and_html_have_every_part(put: Put, folder: Path, imgtool: Command) -> None:

@@ -25,18 +25,18 @@ def compare(
     Example: imgtool compare nodemcu-full.bin read-back.bin
     """
     from imgtool.cli.input.files import read_file
-    from imgtool.engine.verdicts import DONE, NO, answers_no
-    from imgtool.operations.compare.files import compare as compared
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.jobs.compare import CompareRequest
+    from imgtool.engine.jobs.compare import compare as compared
 
-    result = compared(read_file(a), read_file(b))
-    no = answers_no(result, exact=exact)
+    older, newer = (InputFile(str(path), read_file(path)) for path in (a, b))
+    result = compared(CompareRequest(older, newer, exact))
     if json:
         from imgtool.cli.show.document import print_document
-        from imgtool.engine.documents import comparison_fields, document
 
-        print_document(document("compare", ok=not no, results=[comparison_fields(str(a), str(b), result)]))
+        print_document(result.document)
     else:
         from imgtool.cli.show.compare_report import show_comparison
 
-        show_comparison(str(a), str(b), result)
-    raise typer.Exit(NO if no else DONE)
+        show_comparison(result.words)
+    raise typer.Exit(result.code)

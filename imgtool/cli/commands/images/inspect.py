@@ -14,8 +14,8 @@ from imgtool.phrase import Name, Phrase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imgtool.engine.jobs.inspect import InspectResult
     from imgtool.operations.inspect.describe import Description
-    from imgtool.operations.inspect.sdk_sectors import StoredNetwork
 
 __all__ = ["inspect"]
 
@@ -55,28 +55,19 @@ def inspect(
         raise UsageError("there is no file to look at", expected="files", found="empty folders")
     if html == _STDOUT and json:
         raise UsageError("page and JSON cannot both go to stdout; name a file for the page")
-    described = _described(paths, jobs)
+    result = _inspected(paths, jobs, show_credentials=show_credentials)
     if html is not None:
-        _write_page(html, described)
+        _write_page(html, result)
     if json:
         from imgtool.cli.show.document import print_document
-        from imgtool.engine.documents import description_fields, document
 
-        results = [description_fields(str(path), description) for path, description in described]
-        if show_credentials:
-            from imgtool.engine.states import network_fields
-
-            for result, (path, description) in zip(results, described, strict=True):
-                result["networks"] = network_fields(_networks(path, description))
-        print_document(document("inspect", ok=all(each.ok for _, each in described), results=results))
+        print_document(result.document)
     elif html != _STDOUT:
-        _show(described)
+        _show(result)
         if show_credentials:
-            _show_networks(described)
+            _show_networks(result)
         _say_where(html)
-    from imgtool.engine.descriptions import code_of_descriptions
-
-    raise typer.Exit(code_of_descriptions(description for _, description in described))
+    raise typer.Exit(result.code)
 
 
 def _paths(files: list[Path], *, recursive: bool) -> Iterator[Path]:
@@ -90,64 +81,66 @@ def _paths(files: list[Path], *, recursive: bool) -> Iterator[Path]:
             raise UsageError(Phrase(path, " is a folder; -r looks at every file in it"))
 
 
-def _described(paths: list[Path], jobs: int) -> list[tuple[Path, Description]]:
+def _inspected(paths: list[Path], jobs: int, *, show_credentials: bool) -> InspectResult:
+    """All files, one after the other or side by side; never more than one a process in memory."""
+    from functools import partial
+
+    from imgtool.engine.jobs.inspect import InspectResult
+
+    look = partial(_inspect_one, show_credentials=show_credentials)
     if jobs == 1 or len(paths) == 1:
-        return [(path, _describe(path)) for path in paths]
+        return InspectResult.joined(map(look, paths))
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(min(jobs, len(paths))) as pool:
-        return list(zip(paths, pool.map(_describe, paths), strict=True))
+        return InspectResult.joined(pool.map(look, paths))
 
 
-def _describe(path: Path) -> Description:
+def _inspect_one(path: Path, *, show_credentials: bool) -> InspectResult:
     from imgtool.cli.input.files import read_file
-    from imgtool.engine.descriptions import described
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.jobs.inspect import InspectRequest
+    from imgtool.engine.jobs.inspect import inspect as look
 
-    return described(read_file(path))
+    return look(InspectRequest((InputFile(str(path), read_file(path)),), show_credentials))
 
 
-def _show(described: list[tuple[Path, Description]]) -> None:
+def _show(result: InspectResult) -> None:
     from imgtool.cli.show.render import show_description, show_overview
 
-    if len(described) == 1:
-        path, description = described[0]
-        show_description(Name(path), description)
+    if len(result.files) == 1:
+        file = result.files[0]
+        show_description(Name(file.name), file.description)
     else:
-        show_overview([(str(path), description) for path, description in described])
+        show_overview(_described(result))
 
 
-def _networks(path: Path, description: Description) -> tuple[StoredNetwork, ...]:
-    """The networks that a file holds, with their passwords."""
-    if description.state is None or description.state.system_param is None:
-        return ()
-    from imgtool.cli.input.files import read_file
-    from imgtool.operations.inspect.sdk_sectors import stored_networks
-
-    return stored_networks(read_file(path), description.state.system_param)
+def _described(result: InspectResult) -> list[tuple[str, Description]]:
+    return [(file.name, file.description) for file in result.files]
 
 
-def _show_networks(described: list[tuple[Path, Description]]) -> None:
+def _show_networks(result: InspectResult) -> None:
     from imgtool.cli.show import text
     from imgtool.cli.show.state_report import show_networks
 
     screen = text.stdout()
-    for path, description in described:
-        if len(described) > 1:
+    for file in result.files:
+        if len(result.files) > 1:
             screen.line()
-            screen.paragraph(Name(path), style="bold")
-        show_networks(screen, _networks(path, description))
+            screen.paragraph(Name(file.name), style="bold")
+        show_networks(screen, file.networks or ())
 
 
-def _write_page(path: Path, described: list[tuple[Path, Description]]) -> None:
+def _write_page(path: Path, result: InspectResult) -> None:
     from imgtool.cli.show.html.page import html_page
 
-    page = html_page([(str(file), description) for file, description in described]).encode()
+    page = html_page(_described(result)).encode()
     if path == _STDOUT:
         typer.echo(page, nl=False)
         return
     from imgtool.cli.input.files import write_file
 
-    write_file(path, page, inputs=[file for file, _ in described])
+    write_file(path, page, inputs=[Path(file.name) for file in result.files])
 
 
 def _say_where(page: Path | None) -> None:

@@ -69,7 +69,7 @@ def merge(
 
         print_document(result.document)
     else:
-        from imgtool.cli.show.words import show_words
+        from imgtool.cli.show.render import show_words
 
         show_words(result.words)
     raise typer.Exit(result.code)

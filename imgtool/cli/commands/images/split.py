@@ -41,7 +41,7 @@ def split(
 
         print_document(result.document)
     else:
-        from imgtool.cli.show.words import show_words
+        from imgtool.cli.show.render import show_words
 
         show_words(result.words)
     raise typer.Exit(result.code)

@@ -32,9 +32,9 @@ from imgtool.cli.show.html.values import (
     link,
     table,
 )
-from imgtool.cli.show.render import app_details
 from imgtool.engine.descriptions import image_words, summary_words, verdict_words
 from imgtool.engine.documents import description_fields
+from imgtool.engine.file_tables import app_details
 from imgtool.formats.reading import PartKind
 
 if TYPE_CHECKING:
