@@ -105,7 +105,7 @@ def test_named_places_stand_for_options() -> None:
         ),
         ({"size": "5MB"}, "not a flash size"),
         ({"init_data": "v09"}, "there is no such init data"),
-        ({"changes": {"no_such_field": "1"}}, "no_such_field"),
+        ({"init_fields": {"no_such_field": "1"}}, "no_such_field"),
         ({"freq": "1m"}, "not a flash frequency"),
     ],
     ids=str,
