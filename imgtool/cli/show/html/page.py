@@ -38,7 +38,7 @@ from imgtool.engine.file_tables import app_details, has_files, init_data_fields
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.formats.reading import Part
+    from imgtool.engine.file_tables import InitDataField
     from imgtool.operations.inspect.describe import Description
 
 __all__ = ["html_page"]
@@ -212,11 +212,8 @@ def _part(file: PageFile, number: int) -> str:
     elsewhere = OF_ANY_PART | ({"files"} if has_files(described) else set())
     facts = {name: value for name, value in part.items() if name not in elsewhere}
     note = f" <span>{escaped(part['note'])}</span>" if part.get("note") else ""
-    shown = (
-        ""
-        if not facts
-        else _init_data(part, described) or fact_list(facts, f"{part['kind']} at {address(part['offset'])}")
-    )
+    label = f"{part['kind']} at {address(part['offset'])}"
+    shown = (_init_data(part, init_data_fields(described)) or fact_list(facts, label)) if facts else ""
     return (
         f'<details class="{sort_of(part["kind"])}">'
         f"<summary><code>{address(part['offset'])}</code> <b>{escaped(part['kind'])}</b>{note}</summary>"
@@ -226,7 +223,7 @@ def _part(file: PageFile, number: int) -> str:
     )
 
 
-def _init_data(part: dict[str, Any], described: Part) -> str:
+def _init_data(part: dict[str, Any], fields: Sequence[InitDataField]) -> str:
     """Init data by its documented fields; those that differ from set v05 say so."""
     rows = [
         [
@@ -235,7 +232,7 @@ def _init_data(part: dict[str, Any], described: Part) -> str:
             Cell("" if each.usual else '<b class="odd">differs</b>'),
             Cell(escaped(each.meaning)),
         ]
-        for each in init_data_fields(described)
+        for each in fields
     ]
     if not rows:
         return ""
