@@ -54,7 +54,7 @@ class MergeRequest:
     """
 
     files: tuple[InputFile, ...]
-    output: str
+    output: str = "merged.bin"
     fill: int | str | None = None
     pad_to: int | str | None = None
     form: str | None = None
