@@ -37,9 +37,9 @@ class Listener:
         """Told of each step; of the plan before anything is touched."""
         if isinstance(event, PlannedEvent):
             self.judge(event)
-        elif event.message:
+        elif event.stage in ("note", "retry"):
             print(f"{event.stage}: {event.message}")
-        elif event.stage != self.stage:
+        elif event.total and event.stage != self.stage:
             self.stage = event.stage
             print(f"{event.stage}: {event.total:,} bytes")
 

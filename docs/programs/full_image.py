@@ -17,7 +17,9 @@ def main(folder: str, target: str) -> int:
     files = tuple(InputFile(name, (Path(folder) / name).read_bytes()) for name in names)
     try:
         result = fullimage(FullImageRequest(files=files, size="4MB", output=target, mode="dio"))
-    except ImgtoolError as error:  # the files overlap, are damaged, do not fit: the error says which and where
+    except (
+        ImgtoolError
+    ) as error:  # the files overlap, are damaged, do not fit: the error says which and where
         print(error)
         return 1
     for piece in result.image.pieces:

@@ -1,4 +1,4 @@
-"""A port of one's own: whatever has pyserial's interface, such as a test rig's channel, as imgtool uses ports.
+"""A port of one's own: what has pyserial's interface, such as a test rig's channel, as imgtool uses ports.
 
 Here the object is imgtool's own virtual chip.  Run: python own_port.py nodemcu.bin
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imgtool import (
     ConnectOptions,
@@ -23,9 +22,6 @@ from imgtool import (
     identify,
     open_port,
 )
-
-if TYPE_CHECKING:
-    from imgtool import Event
 
 
 class Channel(Wire):
@@ -73,20 +69,14 @@ class Channel(Wire):
         self.channel.flush()
 
 
-def say(event: Event) -> None:
-    """Print what is to be said on the way."""
-    if event.message:
-        print(f"{event.stage}: {event.message}")
-
-
 def main(image: str) -> int:
     """Say what is at the port, then write to it."""
     options = ConnectOptions(baud=460_800)
-    with closing(Channel("channel 3", open_port("sim:4MB,boot"))) as wire:
-        found = identify(wire, IdRequest(connect=options), say)
+    with closing(Channel("channel 3", open_port("sim:1MB"))) as wire:
+        found = identify(wire, IdRequest(connect=options))
         print(found.words.verdict)
         file = InputFile(image, Path(image).read_bytes())
-        done = flash(wire, FlashRequest(files=(file,), connect=options), say)
+        done = flash(wire, FlashRequest(files=(file,), connect=options))
         print(done.words.verdict)
     return done.code
 

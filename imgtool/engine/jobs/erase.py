@@ -50,7 +50,8 @@ class EraseRequest:
     """What is to be erased.
 
     Attributes:
-        what: :data:`ALL`, one of :data:`NAMES`, or a range of whole sectors.
+        what: ``all``, a name (``rf-cal``, ``init-data``, ``system-param`` or ``filesystem``), or a range of
+            whole sectors.
         connect: How to connect; None for the usual way.
 
     Raises:

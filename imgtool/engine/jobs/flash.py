@@ -109,14 +109,15 @@ class FlashRequest:
         freq: Flash frequency, or ``keep``.
         size: Flash size in the header: ``detect``, ``keep``, or the name of one.
         old_size: The same as esptool's ``-fs`` has it, in megabits too; None for ``size`` alone.
-        init_data: One of :data:`imgtool.engine.placing.INIT_DATA_CHOICES`.
+        init_data: ``auto``, ``keep``, ``none``, ``v05`` or ``v08``.
         init_file: A file with init data, in place of a choice.
         init_fields: Fields of the init data to set, by name, as texts.
         fresh_settings: Whether NodeMCU's record page comes from the image, not from the device.
         erase_all: Whether the whole flash is erased first.
         diff: Whether what the flash holds already is left alone.
-        verify: One of :data:`VERIFY`.
-        force: Which of :data:`CHECKS` are waived.
+        verify: ``auto`` for by digest where the device can, ``readback``, or ``none``.
+        force: Which checks are waived: ``chip``, ``damaged``, ``fit``, ``mode``, ``place``, ``sector``,
+            ``size``, ``protection``.
         boot_check: Whether to look at how the firmware starts.
         dry_run: Whether only to plan.
         connect: How to connect; None for the usual way.
