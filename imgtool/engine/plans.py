@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["loss_fields", "plan_fields", "plan_words"]
 
+_VERBS: Final = {Fate.FORMATTED: Toned("format", Tone.CARE), Fate.LOST: Toned("lost", Tone.WRONG)}
 _MORE: Final = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
 
 
@@ -110,6 +111,6 @@ def _rows(plan: FlashPlan) -> tuple[tuple[Cell, ...], ...]:
         if any(piece.address == kept.start for piece in plan.pieces):
             continue  # what is kept by being written; the changes tell
         name = f"{kept.name}: {kept.holds}" if kept.holds else kept.name
-        verb = Toned("format", Tone.CARE) if kept.fate is Fate.FORMATTED else Toned("keep", Tone.GOOD)
+        verb = _VERBS.get(kept.fate, Toned("keep", Tone.GOOD))
         rows.append((kept.start, (f"0x{kept.start:06x}", f"{kept.size:,}", verb, name)))
     return tuple(row for _, row in sorted(rows, key=lambda row: row[0]))
