@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["loss_fields", "plan_fields", "plan_words"]
+__all__ = ["plan_fields", "plan_words"]
 
 _VERBS: Final = {Fate.FORMATTED: Toned("format", Tone.CARE), Fate.LOST: Toned("lost", Tone.WRONG)}
 _MORE: Final = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
@@ -44,13 +44,14 @@ def plan_fields(plan: FlashPlan) -> dict[str, Any]:
         "kept": [{"name": k.name, "address": k.start, "size": k.size, "why": k.why} for k in plan.kept],
         "changes": list(plan.changes),
         "findings": [finding_fields(finding) for finding in plan.findings],
-        "losses": [loss_fields(loss) for loss in plan.losses],
+        "losses": [_loss_fields(loss) for loss in plan.losses],
         "unchanged": None if plan.right is None else len(plan.right) * SECTOR,
+        "way": plan.way or None,
         "seconds": None if plan.seconds is None else round(plan.seconds, 3),
     }
 
 
-def loss_fields(loss: Loss) -> dict[str, Any]:
+def _loss_fields(loss: Loss) -> dict[str, Any]:
     """Something that is lost, as JSON."""
     return {
         "kind": str(loss.kind),
