@@ -23,10 +23,9 @@ from imgtool.operations.inspect.device_settings import (
     device_header,
     find_filesystems,
     spiffs_blocks_left,
-    spiffs_on,
     starts_eboot,
 )
-from imgtool.operations.upgrade.look import plain_on, with_layout
+from imgtool.operations.upgrade.look import plain_on, with_geometry, with_layout
 from imgtool.operations.upgrade.side import LFS_MARKS, FlashSide, FoundFileSystem, LfsRegion
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _filesystems(side: FlashSide) -> tuple[FoundFileSystem, ...]:
     """The file systems that begin where firmware puts them, none inside another."""
     starts = [start for start in _starts(side) if _may_begin(side, start)]
     found = [
-        _with_geometry(side.read, region.start, region.kind, region.size)
+        with_geometry(side.read, region.start, region.kind, region.size)
         for region in find_filesystems(side.read, side.capacity, starts)
     ]
     if not found and side.header is not None and side.page is None:
@@ -139,13 +138,6 @@ def _may_begin(side: FlashSide, start: int) -> bool:
     if left is not None or read(start, 2) == _ERASED:
         return False
     return spiffs_blocks_left(read, start + SECTOR) is not None  # the magic of one block may be erased
-
-
-def _with_geometry(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
-    signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
-    if signature is None:
-        return FoundFileSystem(kind, start, size)
-    return FoundFileSystem(kind, start, signature.size, signature.block_size, signature.formula)
 
 
 # Which firmware.
