@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from imgtool.engine.documents import Document
     from imgtool.engine.inputs import InputFile
     from imgtool.engine.results import Cell, Output
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.explain.log import Explanation
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.flashing.transfer import Transfer
@@ -414,6 +415,7 @@ class _BoardRun:
         self.note: str | None = None
         self.error: ImgtoolError | None = None
         self.left = _UNTOUCHED
+        self.comparing = 0.0
 
     def go(self, files: JudgedFiles) -> None:
         """Plan, write, verify, start."""
@@ -425,7 +427,7 @@ class _BoardRun:
                 files.plan,
                 target_of(session),
                 reader_of(session, self.listen),
-                (lambda pieces: transfer.compared(session, pieces, self.listen)) if request.diff else None,
+                (lambda pieces: self._compared(session, pieces)) if request.diff else None,
             )
             job = transfer.Job(
                 plan.pieces,
@@ -443,8 +445,16 @@ class _BoardRun:
                 return
             # An erase may be under way before the first event tells of it.
             self.left = _MAYBE
-            self.done = transfer.transfer(session, job, self._hear)
+            done = transfer.transfer(session, job, self._hear)
+            self.done = replace(done, seconds=done.seconds + self.comparing)
             self._start(session)
+
+    def _compared(self, session: Session, pieces: tuple[Piece, ...]) -> frozenset[int] | None:
+        """What is there already; the time for it counts as that of the write, which it saves."""
+        start = session.wire.clock.monotonic()
+        right = transfer.compared(session, pieces, self.listen)
+        self.comparing = session.wire.clock.monotonic() - start
+        return right
 
     def _hear(self, event: Event) -> None:
         if event.stage in ("erase", "write"):
