@@ -13,6 +13,7 @@ from imgtool.chip import flash_size
 from imgtool.device.events import Event, ignore
 from imgtool.engine.boot_logs import explain
 from imgtool.engine.chips import chip_fields, flash_words
+from imgtool.engine.choices import WAIVERS
 from imgtool.engine.connecting import connected, reader_of, target_of
 from imgtool.engine.documents import document, error_fields, warnings_of
 from imgtool.engine.hints import hint_for
@@ -73,7 +74,7 @@ __all__ = [
 VERIFY: Final = ("auto", "readback", "none")
 """How what was written is verified: by digest where the device can, by reading it back, not at all."""
 
-CHECKS: Final = (*waivers.CHECKS, waivers.PROTECTION)
+CHECKS: Final = WAIVERS
 """The checks that can be waived, by name."""
 
 SILENT_BOOT: Final = "the chip said nothing after the reset: whether the firmware starts is not known"

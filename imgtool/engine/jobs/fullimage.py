@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event, ignore
 from imgtool.engine.documents import description_fields, document, finding_fields, warnings_of
-from imgtool.engine.pieces import piece_fields, pieces_table
 from imgtool.engine.placing import (
     KEEP,
     content_piece,
     filesystem_piece,
     header_change,
     init_source,
+    piece_fields,
+    pieces_table,
     placed,
     size_name,
 )
