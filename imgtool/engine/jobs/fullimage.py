@@ -55,7 +55,7 @@ class FullImageRequest:
         files: The firmware, and what goes to named places.
         size: Name of the flash size.
         output: Name of the image; None for one made of the firmware's name and the size.
-        init_data: One of :data:`imgtool.engine.placing.INIT_DATA_CHOICES`; None for ``auto``, or for what an
+        init_data: ``auto``, ``keep``, ``none``, ``v05`` or ``v08``; None for ``auto``, or for what an
             extracted flash image has.
         init_file: A file with init data, in place of a choice.
         init_fields: Fields of the init data to set, by name, as texts.

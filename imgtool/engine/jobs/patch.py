@@ -72,9 +72,9 @@ class PatchRequest:
         mode: Flash mode for the header; ``keep`` leaves it, as for all words here.
         freq: Flash frequency.
         size: Flash size.
-        old_size: The same as old tools spell it, see :func:`imgtool.engine.placing.header_change`.
+        old_size: The same as old tools spell it, in megabits too: ``32m`` is 4MB.
         entry: Entry point.
-        init_data: Init data to put in, one of :data:`INIT_DATA_SOURCES`.
+        init_data: Init data to put in: ``auto``, ``keep``, ``v05`` or ``v08``.
         init_file: A file with init data, which takes the place of ``init_data``.
         init_fields: Fields of the init data to set, by name, as texts.
         table: Entries of NodeMCU's partition table.

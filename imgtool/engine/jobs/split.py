@@ -59,7 +59,7 @@ class SplitResult:
 
     @property
     def ok(self) -> bool:
-        """Whether it is split: always."""
+        """Always true, as what cannot be split is an error."""
         return True
 
     @property
