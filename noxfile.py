@@ -54,6 +54,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def pyodide(session: nox.Session) -> None:
+    """The engine in Pyodide against CPython; needs Node.js, and fetches Pyodide from npm."""
+    session.install(".", "pip", *_group("test"))
+    session.run("pytest", "-m", "long", "tests/engine/test_pyodide.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""
     session.install(*_group("lint"))
@@ -119,6 +126,13 @@ def bench(session: nox.Session) -> None:
     """The figures of docs/performance.md: imgtool and esptool side by side, in one run."""
     session.install(".", *_group("oracle"))
     session.run("python", "docs/benchmark.py", *session.posargs)
+
+
+@nox.session
+def bench_crc(session: nox.Session) -> None:
+    """The figures of docs/performance.md for CRCs: imgtool and crcmod, in C and in Python."""
+    session.install(".")
+    session.run("python", "docs/benchmark_crc.py", *session.posargs)
 
 
 @nox.session

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from imgtool.device.events import Event as Event
     from imgtool.device.flash_chip import FlashChip as FlashChip
+    from imgtool.device.host_ports import PortInfo as PortInfo
     from imgtool.device.identity import ChipIdentity as ChipIdentity
-    from imgtool.device.port import (
-        PortInfo as PortInfo,
-        Wire as Wire,
-        list_ports as list_ports,
-        open_wire as open_wire,
-    )
+    from imgtool.device.port_list import list_ports as list_ports
     from imgtool.device.session import ConnectOptions as ConnectOptions, Session as Session
+    from imgtool.device.wire import Lines as Lines, Wire as Wire, WireTraits as WireTraits
     from imgtool.engine.boot_logs import explain as explain
-    from imgtool.engine.upgrades import advise as advise
+    from imgtool.engine.ports import open_wire as open_wire
+    from imgtool.engine.jobs.advise import advise as advise
     from imgtool.engine.watching import Watch as Watch
     from imgtool.errors import (
         ChipError as ChipError,
@@ -152,9 +150,12 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     "imgtool.device.events": ("Event",),
     "imgtool.device.flash_chip": ("FlashChip",),
+    "imgtool.device.host_ports": ("PortInfo",),
     "imgtool.device.identity": ("ChipIdentity",),
-    "imgtool.device.port": ("PortInfo", "Wire", "list_ports", "open_wire"),
+    "imgtool.device.port_list": ("list_ports",),
     "imgtool.device.session": ("ConnectOptions", "Session"),
+    "imgtool.device.wire": ("Lines", "Wire", "WireTraits"),
+    "imgtool.engine.ports": ("open_wire",),
     "imgtool.errors": (
         "ChipError",
         "FormatError",
@@ -191,7 +192,7 @@ _HOMES: Final = {
     ),
     "imgtool.formats.filesystems.stored_files": ("FileSystem", "StoredFile"),
     "imgtool.engine.boot_logs": ("explain",),
-    "imgtool.engine.upgrades": ("advise",),
+    "imgtool.engine.jobs.advise": ("advise",),
     "imgtool.engine.watching": ("Watch",),
     "imgtool.operations.actions": ("Action", "Cure"),
     "imgtool.operations.upgrade.side": ("OldFlash",),

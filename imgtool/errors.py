@@ -16,6 +16,7 @@
     │   │   ├── RefusedPortError           the other side of a network does not take part
     │   │   ├── SeveralPortsError          several could be meant
     │   │   ├── LostPortError              it went away while it was in use
+    │   │   │   └── OneTimePortError       and is of a kind that cannot be opened again
     │   │   └── FaultyPortError            the system does not open it, for another reason
     │   └── PortGoneError                  the fault plan of a virtual chip has unplugged it
     ├── ChipError                          a chip that is silent, or refuses
@@ -192,7 +193,32 @@ class LineError(ChipError):
 
 
 class SilentError(ChipError):
-    """Nothing answers a SYNC, whatever was tried."""
+    """Nothing answers a SYNC, whatever was tried.
+
+    Args:
+        message: What is wrong.
+        source: The port's name.
+        expected: What was waited for.
+        found: What was tried.
+        lines: How DTR and RTS of the port change, where that may be why: ``apart`` for one after the other.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        lines: str | None = None,
+    ) -> None:
+        super().__init__(message, source=source, expected=expected, found=found)
+        self.lines = lines
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return super().data if self.lines is None else {**super().data, "lines": self.lines}
 
 
 class SyncError(SilentError, LineError):

@@ -1,4 +1,4 @@
-"""Numbers of bytes in words, for messages of all layers: the only place that spells them.
+"""Numbers of bytes, and times, in words, for messages of all layers: the only place that spells them.
 
 Not the parsing of sizes that users give: that is imgtool/cli/input/options.py.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["bytes_and_units", "capacity", "in_bytes"]
+__all__ = ["bytes_and_units", "capacity", "duration", "in_bytes"]
 
 _UNITS: Final = (("MB", 1 << 20), ("KB", 1 << 10))
+_MINUTE: Final = 60
 
 
 def in_bytes(count: int) -> str:
@@ -28,6 +29,14 @@ def capacity(size: int | None) -> str:
     if size is None:
         return "unknown size"
     return _rounded(size) or in_bytes(size)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``5.1 s``, ``2:05 min``."""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole // _MINUTE}:{whole % _MINUTE:02d} min"
 
 
 def _rounded(count: int) -> str | None:

@@ -65,7 +65,7 @@ LOADABLE_IMAGES: Final = st.builds(
 """Images that the boot ROM would load, with the right checksum."""
 
 
-CHECKED_IMAGES: Final = LOADABLE_IMAGES.map(lambda image: replace(image, stored_checksum=image.checksum))
+CHECKED_IMAGES: Final = LOADABLE_IMAGES.map(lambda image: image._replace(stored_checksum=image.checksum))
 """The same with that checksum stated, as it is parsed."""
 
 
@@ -73,8 +73,8 @@ def images_with(address: int, data: bytes) -> st.SearchStrategy[BootImage]:
     """Images that the boot ROM would load, with one segment more before the others."""
 
     def with_segment(image: BootImage) -> BootImage:
-        longer = replace(image, segments=(Segment(address, data), *image.segments), stored_checksum=None)
-        return replace(longer, stored_checksum=longer.checksum)
+        longer = image._replace(segments=(Segment(address, data), *image.segments), stored_checksum=None)
+        return longer._replace(stored_checksum=longer.checksum)
 
     return LOADABLE_IMAGES.map(with_segment)
 

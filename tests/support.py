@@ -16,7 +16,7 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import Entry, PartitionTable, Record, RecordPage
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.flashing.plan import FlashRequest, Target, plan_flash
+from imgtool.operations.flashing.plan import PlanRequest, Target, plan_flash
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding, Part
@@ -57,7 +57,7 @@ def over(flash: bytes, writes: Iterable[tuple[int, bytes]]) -> bytes:
 def flashed(flash: bytes, image: bytes) -> bytes:
     """The flash after ``imgtool flash`` with one image for 0."""
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=len(flash))
-    request = FlashRequest((Piece(0, image, "image"),), init_data=InitDataSource())
+    request = PlanRequest((Piece(0, image, "image"),), init_data=InitDataSource())
     plan = plan_flash(request, target, lambda address, size: flash[address : address + size])
     return over(flash, [(piece.address, piece.data) for piece in plan.pieces])
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 __all__ = ["Event", "Listener", "ignore"]
 
 
-class Event(NamedTuple):
+@dataclass(frozen=True)  # every start of inspect makes it: with slots a class is made twice
+class Event:
     """A step of a device operation, or of a job over files.
 
     Attributes:

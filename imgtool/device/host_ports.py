@@ -8,14 +8,34 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-__all__ = ["THIS_MACHINE", "Group", "Holder", "Machine", "all_holders", "driver_of", "holders", "runs"]
+from imgtool.device.adapters import adapter_of
+
+if TYPE_CHECKING:
+    from imgtool.device.port_errors import UnusablePortError
+
+__all__ = [
+    "THIS_MACHINE",
+    "Group",
+    "Holder",
+    "Machine",
+    "PortInfo",
+    "all_holders",
+    "driver_of",
+    "found_ports",
+    "holders",
+    "runs",
+]
+
+
+_WITHOUT_PORTS: Final = ("emscripten", "wasi")
 
 
 class Group(NamedTuple):
@@ -42,18 +62,22 @@ class Holder(NamedTuple):
 
 
 def _comports() -> Iterable[Any]:
-    from serial.tools.list_ports import comports  # noqa: PLC0415 - pyserial is slow to import
-
+    if sys.platform in _WITHOUT_PORTS:
+        return ()  # pyserial would ask for a report
+    try:
+        from serial.tools.list_ports import comports  # noqa: PLC0415 - pyserial is slow to import
+    except ImportError:  # not there, or it does not know this system
+        return ()
     return comports()
 
 
 def _group_of(path: str) -> Group | None:
     """The group of a file, None where there are no groups or no such file."""
-    if sys.platform == "win32":
+    try:
+        import grp  # noqa: PLC0415 - POSIX only
+        import pwd  # noqa: PLC0415 - POSIX only
+    except ImportError:
         return None
-    import grp  # noqa: PLC0415 - POSIX only
-    import pwd  # noqa: PLC0415 - POSIX only
-
     try:
         found = Path(path).stat()
     except OSError:
@@ -142,3 +166,72 @@ def driver_of(path: str, machine: Machine) -> str | None:
     """The driver of a port by sysfs, such as ``ch341-uart``."""
     link = machine.root / "sys/class/tty" / Path(os.path.realpath(path)).name / "device/driver"
     return link.resolve().name if link.exists() else None
+
+
+# Ports that are there.
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortInfo:
+    """A port that is there.
+
+    Attributes:
+        path: Its name, as it is opened by.
+        adapter: The chip of its adapter, None if it is not in the table of adapters.
+        driver: The system's driver; None where that is not known.
+        vid: USB vendor id; None if it is not on USB.
+        pid: USB product id.
+        serial_number: The adapter's serial number.
+        product: What the adapter calls itself.
+        likely: Whether a board may well be behind it: its adapter is in the table.
+        failure: Why it cannot be opened now, as far as that can be seen without opening it.
+    """
+
+    path: str
+    adapter: str | None
+    driver: str | None
+    vid: int | None
+    pid: int | None
+    serial_number: str | None
+    product: str | None
+    likely: bool
+    failure: UnusablePortError | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be opened now, in words."""
+        return None if self.failure is None else self.failure.message
+
+
+def found_ports(
+    machine: Machine, obstacle: Callable[[str], UnusablePortError | None] = lambda _: None
+) -> tuple[PortInfo, ...]:
+    """The ports that are there, likely ones first.
+
+    Args:
+        machine: How the machine is looked at.
+        obstacle: Says of a path why it cannot be opened.
+    """
+    found: list[PortInfo] = []
+    for port in machine.comports():
+        adapter = adapter_of(port.vid, port.pid)
+        found.append(
+            PortInfo(
+                path=port.device,
+                adapter=None if adapter is None else adapter.name,
+                driver=driver_of(port.device, machine),
+                vid=port.vid,
+                pid=port.pid,
+                serial_number=port.serial_number or None,
+                product=port.product or None,
+                likely=adapter is not None,
+                failure=obstacle(port.device),
+            )
+        )
+    return tuple(sorted(found, key=lambda port: (not port.likely, port.vid is None, _natural(port.path))))
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """A key by which ttyUSB10 comes after ttyUSB9."""
+    pieces: list[str] = re.findall(r"\d+|\D+", path)
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]

@@ -1,6 +1,6 @@
 """The exchange with the chip: a request goes out, the answer to it comes back, noise is passed over.
 
-Not what the requests mean (imgtool.device.protocol), and not the port (imgtool.device.port).  All waiting
+Not what the requests mean (imgtool.device.protocol), and not the port (imgtool.device.wire).  All waiting
 goes by the clock of the wire, which a virtual chip supplies itself.
 """
 
@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device import protocol, slip
-from imgtool.device.port import READ_TIMEOUT, losses
+from imgtool.device.wire import READ_TIMEOUT, losses
 from imgtool.errors import LineError, RefusedError, SyncError
 
 if TYPE_CHECKING:
-    from imgtool.device.port import Wire
     from imgtool.device.protocol import Reply, Request
+    from imgtool.device.wire import Wire
 
-__all__ = ["Link"]
+__all__ = ["SYNC_ATTEMPTS", "Link"]
 
 _LONGEST: Final = 0x8000
 _SHORTEST_REPLY: Final = 12  # header, status and two delimiters
-_SYNC_ATTEMPTS: Final = 5
+SYNC_ATTEMPTS: Final = 5
+"""How often a chip is asked by a SYNC."""
 _SYNC_PAUSE: Final = 0.05
 _SYNC_TIMEOUT: Final = 0.1
 _STRAY: Final = 100  # frames that answer something else, before the answer must come
@@ -43,13 +44,10 @@ class Link:
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
-        self._port = wire.serial
         self._clock = wire.clock
         self._decoder = slip.Decoder(_LONGEST)
         self._frames: list[bytes] = []
         self.baud = 115_200
-        if self._port.timeout != READ_TIMEOUT:
-            self._port.timeout = READ_TIMEOUT
 
     def set_baud(self, baud: int) -> None:
         """Change the host's side of the line.
@@ -58,31 +56,30 @@ class Link:
             LineError: The port does not take that speed.
             PortError: The port is lost.
         """
-        if self.wire.baud:
+        if self.wire.traits.baud:
             try:
                 with losses(self.wire):
-                    self._port.baudrate = baud
+                    self.wire.set_baud(baud)
             except ValueError:
-                # So pyserial says what an adapter, or a server far away, refuses.
                 raise LineError("the port does not take this speed", found=f"{baud} baud") from None
         self.baud = baud
 
     def send(self, payload: bytes) -> None:
         """Send a frame."""
         with losses(self.wire):
-            self._port.write(slip.encode(payload))
+            self.wire.write(slip.encode(payload))
 
     def drain(self) -> None:
         """Wait until what was sent has left the host."""
         with losses(self.wire):
-            self._port.flush()
+            self.wire.drain()
 
     def forget(self) -> None:
         """Drop what has come and was not read."""
         self._decoder = slip.Decoder(_LONGEST)
         self._frames.clear()
         with losses(self.wire):
-            self._port.reset_input_buffer()
+            self.wire.discard()
 
     def receive(self, timeout: float, expected: int = _SHORTEST_REPLY) -> bytes:
         """The next frame.
@@ -115,8 +112,7 @@ class Link:
 
     def _read(self, size: int) -> bytes:
         with losses(self.wire):
-            data: bytes = self._port.read(size)
-        return data
+            return self.wire.read(size, READ_TIMEOUT)
 
     def listen(self, seconds: float) -> bytes:
         """All that comes in a time, frames or not."""
@@ -196,7 +192,7 @@ class Link:
         self._clock.sleep(_QUIET)
         self.forget()
 
-    def sync(self, attempts: int = _SYNC_ATTEMPTS, timeout: float = _SYNC_TIMEOUT) -> bool:
+    def sync(self, attempts: int = SYNC_ATTEMPTS, timeout: float = _SYNC_TIMEOUT) -> bool:
         """Make the ROM find the speed of the line; whether it is a ROM that answers, and not a stub.
 
         Args:

@@ -1,6 +1,6 @@
 """Why a port cannot be used, as errors: a class for each reason, with what is known of it.
 
-Not the looking for reasons (port.py), and no cures (imgtool.engine).
+Not the looking for reasons (port_reasons.py), and no cures (imgtool.engine).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ __all__ = [
     "LostPortError",
     "MissingPortError",
     "NotAPortError",
+    "OneTimePortError",
     "PortProblem",
     "RefusedPortError",
     "SeveralPortsError",
@@ -226,6 +227,10 @@ class LostPortError(UnusablePortError):
     def facts(self) -> dict[str, Any]:
         """The system's words, and who else reads from it."""
         return {"detail": self.detail, "program": self.program, "pid": self.pid}
+
+
+class OneTimePortError(LostPortError):
+    """A port went away, and is of a kind that cannot be opened again by itself."""
 
 
 class FaultyPortError(UnusablePortError):

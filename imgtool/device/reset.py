@@ -5,31 +5,44 @@ alone pulls EN (a reset), DTR alone pulls GPIO0 (the ROM loader, if it is low wh
 together pull neither.
 https://docs.espressif.com/projects/esptool/en/latest/esp8266/advanced-topics/boot-mode-selection.html
 
+From RTS alone to DTR alone one line at a time, the way leads over a state in which neither pin is pulled.  EN
+rises then, and the capacitor at it decides: the loader is reached where EN takes longer than the line that
+comes second.  No order of the lines avoids that state; what can be done is to keep it short, and to keep
+GPIO0 low for long after it (:data:`APART` and the two behind it).
+
 The times are those that tools in the field use; none was measured on a board by this project.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-from imgtool.device.port import Wire, losses, set_lines
+from imgtool.device.wire import Lines, losses
 from imgtool.errors import FormatError
 
+if TYPE_CHECKING:
+    from imgtool.device.wire import Wire
+
 __all__ = [
+    "APART",
+    "APART_DTR",
+    "APART_RTS",
     "CLASSIC",
     "CLASSIC_LONG",
     "HARD_RESET",
     "TIGHT",
     "TIGHT_LONG",
+    "Approach",
     "Sequence",
     "Step",
+    "approach_for",
+    "held",
     "parse_sequence",
     "play",
-    "sequences_for",
 ]
 
 
@@ -38,8 +51,9 @@ class Step:
     """A change of the lines, and a pause after it.
 
     Attributes:
-        dtr: True asserts DTR, which is a low pin; False releases it; None leaves it.
-        rts: RTS in the same way.  Where both are given, they change at once if the system can.
+        dtr: True asserts DTR, which is a low pin; False releases it; None leaves it as the step before
+            has it.  Before the first step both lines are released.
+        rts: RTS in the same way.  Where both are given, they change at once if the port can.
         wait: Pause, s.
     """
 
@@ -50,15 +64,22 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Steps and their name."""
+    """Steps and their name.
+
+    Attributes:
+        name: What it is called.
+        steps: What is played before the chip is asked.
+        release: What is played when it has answered, or is given up.
+    """
 
     name: str
     steps: tuple[Step, ...]
+    release: tuple[Step, ...] = ()
 
     @property
     def seconds(self) -> float:
         """How long its pauses take together, s."""
-        return sum(step.wait for step in self.steps)
+        return sum(step.wait for step in (*self.steps, *self.release))
 
 
 _HELD: Final = 0.1  # s in reset
@@ -77,6 +98,11 @@ def _classic(name: str, wait: float) -> Sequence:
             Step(dtr=False),
         ),
     )
+
+
+def _apart(name: str, *low: Step) -> Sequence:
+    released = Step(dtr=False, rts=False)
+    return Sequence(name, (released, Step(dtr=False, rts=True, wait=_HELD), *low), (released,))
 
 
 def _tight(name: str, wait: float) -> Sequence:
@@ -102,37 +128,64 @@ TIGHT: Final = _tight("tight", _SHORT)
 """Both lines at once, so that there is no such moment."""
 
 TIGHT_LONG: Final = _tight("tight-long", _LONG)
+APART: Final = _apart("apart", Step(dtr=True, rts=False, wait=_SHORT))
+"""For ports that change their lines one after the other.  GPIO0 stays low while the chip is asked: that costs
+nothing, and catches a chip whose EN rises late, and one that restarts by itself.  From reset to GPIO0 in one
+call, so that nothing comes between the lines but what the port does itself."""
+
+APART_RTS: Final = _apart("apart-rts", Step(dtr=False, rts=False), Step(dtr=True, rts=False, wait=_SHORT))
+"""The same with RTS first, in a call of its own.  A port that waits between the lines, DTR first, ends the
+one call with RTS and begins the next with DTR: what it waits for does not come between them."""
+
+APART_DTR: Final = _apart("apart-dtr", Step(dtr=True, rts=True), Step(dtr=True, rts=False, wait=_LONG))
+"""The same with DTR first: for ports that set RTS first.  On boards whose EN and GPIO0 are wired to the lines
+directly GPIO0 is low then before EN rises, at any port; and held for long."""
+
 HARD_RESET: Final = Sequence("hard-reset", (Step(rts=True, wait=_HELD), Step(rts=False)))
 """Reset, and boot from flash."""
 
 
-def sequences_for(
-    wire: Wire, custom: Sequence | None = None, *, platform: str = sys.platform
-) -> tuple[Sequence, ...]:
-    """The sequences that may bring a chip into its ROM loader, in the order in which to try them.
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """How a chip is brought into its ROM loader over one kind of port.
+
+    Attributes:
+        sequences: What is tried in each round, in this order.
+        asks: Whether the chip is asked without a reset before each of them: a chip that waits in its loader
+            already is not to be thrown out by a reset that may not bring it back.
+        waits: Seconds to wait for each answer, a value a round; empty for as many rounds as are asked for.
+    """
+
+    sequences: tuple[Sequence, ...]
+    asks: bool = False
+    waits: tuple[float, ...] = ()
+
+
+_BY_LINES: Final = {
+    Lines.TOGETHER: Approach((TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)),
+    # The second round holds GPIO0 low for three seconds each time, longer than watchdogs of the SDK take.
+    # What that does not catch needs a hand.
+    Lines.APART: Approach((APART, APART_RTS, APART_DTR), asks=True, waits=(0.1, 0.5)),
+    # Over a network each change takes as long as a pause.
+    Lines.SLOW: Approach((CLASSIC_LONG, CLASSIC)),
+    Lines.NONE: Approach(()),
+}
+
+
+def approach_for(wire: Wire, custom: Sequence | None = None) -> Approach:
+    """What may bring a chip into its ROM loader; no sequences where DTR and RTS do not reach the chip.
 
     Args:
         wire: The port.
-        custom: The user's own, which is then the only one.
-        platform: ``sys.platform``; Windows has no way to change both lines at once.
-
-    Returns:
-        None at all where DTR and RTS do not reach the chip.
+        custom: The user's own sequence, which is then the only one.
     """
-    if not wire.lines:
-        return ()
-    if custom is not None:
-        return (custom,)
-    if wire.slow_lines:
-        # Over a network each change takes as long as a pause.
-        order: tuple[Sequence, ...] = (CLASSIC_LONG, CLASSIC)
-    elif platform == "win32":
-        order = (CLASSIC, CLASSIC_LONG)
-    else:
-        order = (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)
-    if wire.adapter is not None and not wire.adapter.releases_dtr:
-        return tuple(_without_release(sequence) for sequence in order)
-    return order
+    traits = wire.traits
+    approach = _BY_LINES[traits.lines]
+    if approach.sequences and custom is not None:
+        return Approach((custom,))
+    if traits.adapter is not None and not traits.adapter.releases_dtr:
+        return replace(approach, sequences=tuple(map(_without_release, approach.sequences)))
+    return approach
 
 
 def _without_release(sequence: Sequence) -> Sequence:
@@ -143,32 +196,44 @@ def _without_release(sequence: Sequence) -> Sequence:
 
 
 def play(sequence: Sequence, wire: Wire) -> None:
-    """Play a sequence; on a port without DTR and RTS nothing happens.
+    """Play a sequence to its end; on a port without DTR and RTS nothing happens.
 
     Raises:
         UnusablePortError: The port is lost.
     """
-    if not wire.lines:
+    with held(sequence, wire):
+        pass
+
+
+@contextmanager
+def held(sequence: Sequence, wire: Wire) -> Iterator[None]:
+    """Play a sequence, and its release when what is done meanwhile has ended, however it has.
+
+    Raises:
+        UnusablePortError: The port is lost.
+    """
+    if wire.traits.lines is Lines.NONE:
+        yield
         return
-    for step in sequence.steps:
-        _set(step, wire)
+    state = _set(sequence.steps, wire, (False, False))
+    try:
+        yield
+    finally:
+        _set(sequence.release, wire, state)
+
+
+def _set(steps: tuple[Step, ...], wire: Wire, state: tuple[bool, bool]) -> tuple[bool, bool]:
+    """Play steps from a state of DTR and RTS on; the state after them."""
+    dtr, rts = state
+    for step in steps:
+        if (step.dtr, step.rts) != (None, None):
+            dtr = dtr if step.dtr is None else step.dtr
+            rts = rts if step.rts is None else step.rts
+            with losses(wire):
+                wire.set_lines(dtr, rts)
         if step.wait:
             wire.clock.sleep(step.wait)
-
-
-def _set(step: Step, wire: Wire) -> None:
-    port = wire.serial
-    if step.dtr is not None and step.rts is not None:
-        set_lines(wire, dtr=step.dtr, rts=step.rts)
-        return
-    with losses(wire):
-        if step.dtr is not None:
-            port.dtr = step.dtr
-        if step.rts is not None:
-            port.rts = step.rts
-            if not wire.slow_lines:
-                # usbser.sys of Windows passes RTS on only when DTR is written.
-                port.dtr = port.dtr
+    return dtr, rts
 
 
 _ITEM: Final = re.compile(

@@ -7,17 +7,19 @@ done with the flash (imgtool.device.flasher, imgtool.operations.flashing.transfe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from imgtool.device import reset
 from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import FlashChip, FlashRegisters, identify_flash
 from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
-from imgtool.device.link import Link
+from imgtool.device.link import SYNC_ATTEMPTS, Link
 from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub
+from imgtool.device.port_errors import OneTimePortError
 from imgtool.device.protocol import RegisterWrite, change_baud, write_registers
 from imgtool.device.stub import OWN, espressif_stubs, own_stub, start_stub
+from imgtool.device.wire import Lines
 from imgtool.errors import (
     ChipError,
     LineError,
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from imgtool.device.port import Wire
     from imgtool.device.reset import Sequence
     from imgtool.device.stub import Stub
+    from imgtool.device.wire import Wire
 
 __all__ = ["BAUDS", "BOOT_BAUD", "STUB_CHOICES", "ConnectOptions", "Session"]
 
@@ -52,7 +54,29 @@ _DIVIDER_BITS: Final = 0xF_FFFF
 _SETTLE: Final = 0.05
 _SWITCH_US: Final = 30_000  # from the request to the change of speed; the host changes in the middle of it
 _REOPENS: Final = 7
+# Whether a chip waits in its loader already is found out by so many questions, and so much patience for each.
+_GLANCES: Final = 2
+_GLANCE: Final = 0.1
 _IDENTIFICATIONS: Final = 3
+
+
+class _Attempt(NamedTuple):
+    """One attempt to have an answer.
+
+    Attributes:
+        sequence: The reset before it; None for none.
+        patience: Seconds to wait for each answer.
+        times: How often the chip is asked.
+    """
+
+    sequence: Sequence | None
+    patience: float
+    times: int = SYNC_ATTEMPTS
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return "no reset" if self.sequence is None else self.sequence.name
 
 
 def _patience(rounds: int) -> Iterator[float]:
@@ -69,7 +93,7 @@ class ConnectOptions:
         baud: Speed to work at; None for as high as the wire allows, 921600 at most.
         stub: ``auto``, ``imgtool``, ``espressif`` or ``none``.
         reset: ``auto``, ``none`` where the chip waits in its loader already, or a sequence of one's own.
-        attempts: Rounds over the reset sequences.
+        attempts: Rounds over the reset sequences, at most.
     """
 
     baud: int | None = None
@@ -101,7 +125,7 @@ class Session:
         self._on_event = on_event
         self._flasher: Flasher | None = None
         self._registers = FlashRegisters(self.link, stub=False)
-        self._target = options.baud or min(wire.highest_baud, BAUDS[-1])
+        self._target = options.baud or min(wire.traits.highest_baud, BAUDS[-1])
         self._resident = False
         self._stub_name = "a stub that was there"
         self._sequence: Sequence | None = None
@@ -147,7 +171,7 @@ class Session:
     @property
     def target_baud(self) -> int:
         """The speed that is tried for."""
-        return self._target if self.wire.baud else self.link.baud
+        return self._target if self.wire.traits.baud else self.link.baud
 
     @property
     def flasher(self) -> Flasher:
@@ -182,46 +206,70 @@ class Session:
 
     # Into the loader.
 
-    def _sequences(self) -> tuple[Sequence | None, ...]:
-        if self._sequence is not None:
-            return (self._sequence,) * 2
-        if self.options.reset == "none" or not self.wire.lines:
-            return (None,)
-        custom = None if self.options.reset == "auto" else reset.parse_sequence(self.options.reset)
-        return reset.sequences_for(self.wire, custom)
+    @property
+    def _resets(self) -> bool:
+        """Whether resets are to be tried."""
+        return self.options.reset != "none" and self.wire.traits.lines is not Lines.NONE
 
-    def _enter_loader(self) -> None:
-        """Reset the chip into its loader, by one sequence after the other, and synchronise."""
-        link = self.link
+    def _attempts(self, *, asks: bool) -> Iterator[_Attempt]:
+        """What is tried, in this order, to have an answer of the loader."""
+        if self._sequence is not None:
+            approach = reset.Approach((self._sequence,) * 2)
+        elif self._resets:
+            custom = None if self.options.reset == "auto" else reset.parse_sequence(self.options.reset)
+            approach = reset.approach_for(self.wire, custom)
+        else:
+            approach = reset.Approach(())
+        rounds = self.options.attempts
+        for patience in approach.waits[:rounds] or _patience(rounds):
+            if not approach.sequences:
+                yield _Attempt(None, patience)
+            for sequence in approach.sequences:
+                if asks and approach.asks:
+                    yield _Attempt(None, _GLANCE, _GLANCES)
+                yield _Attempt(sequence, patience)
+
+    def _enter_loader(self, *, asks: bool = True) -> None:
+        """Reset the chip into its loader, by one sequence after the other, and synchronise.
+
+        Args:
+            asks: Whether a chip that answers without a reset may stay as it is.
+        """
         # Without a reset the chip goes on at the speed that it has.
-        bauds = tuple(dict.fromkeys((link.baud, min(_FIRST_BAUD, self._target))))
+        bauds = tuple(dict.fromkeys((self.link.baud, min(_FIRST_BAUD, self._target))))
         self._flasher = None
         tried: list[str] = []
-        for patience in _patience(self.options.attempts):
-            for sequence in self._sequences():
-                if sequence is not None:
-                    reset.play(sequence, self.wire)
-                name = "no reset" if sequence is None else sequence.name
-                tried.append(name)
-                self._on_event(Event("connect", message=name))
-                if self._answers(bauds[-1:] if sequence is not None else bauds, patience):
-                    self._sequence = sequence
-                    self.reset_used = "none" if sequence is None else name
-                    self._registers = FlashRegisters(link, stub=self._resident)
-                    return
+        for attempt in self._attempts(asks=asks):
+            tried.append(attempt.name)
+            if self._succeeds(attempt, bauds):
+                self._sequence = attempt.sequence
+                self.reset_used = "none" if attempt.sequence is None else attempt.name
+                self._registers = FlashRegisters(self.link, stub=self._resident)
+                return
         counts = {name: tried.count(name) for name in dict.fromkeys(tried)}
+        apart = self._resets and self.wire.traits.lines is Lines.APART
         raise SilentError(
-            "the chip does not answer",
+            "the chip does not answer"
+            + ("; its port changes DTR and RTS one after the other" if apart else ""),
             source=self.wire.name,
             expected="an answer to SYNC",
             found="silence after " + ", ".join(f"{name} ({count} times)" for name, count in counts.items()),
+            lines=Lines.APART.value if apart else None,
         )
 
-    def _answers(self, bauds: tuple[int, ...], patience: float) -> bool:
+    def _succeeds(self, attempt: _Attempt, bauds: tuple[int, ...]) -> bool:
+        if attempt.sequence is None:
+            self._on_event(Event("connect", message=attempt.name))
+            return self._answers(bauds, attempt)
+        with reset.held(attempt.sequence, self.wire):
+            self._on_event(Event("connect", message=attempt.name))
+            return self._answers(bauds[-1:], attempt)
+
+    def _answers(self, bauds: tuple[int, ...], attempt: _Attempt) -> bool:
         for baud in bauds:
             self.link.set_baud(baud)
             try:
-                self._resident = not self.link.sync(timeout=patience)
+                self._resident = not self.link.sync(attempt.times, attempt.patience)
             except LineError:
                 continue
             return True
@@ -257,7 +305,7 @@ class Session:
 
     def _leave_stub(self, problem: ChipError) -> None:
         """Back into the ROM loader after a stub that is of no use."""
-        self._enter_loader()
+        self._enter_loader(asks=False)
         if self._resident:
             # Without a reset line it stays there, and the ROM loader is out of reach.
             raise problem
@@ -305,7 +353,7 @@ class Session:
         silicon; so it is undone, and not tried again, when nothing is understood at the new speed.
         """
         link = self.link
-        if not self.wire.baud or self._target <= link.baud:
+        if not self.wire.traits.baud or self._target <= link.baud:
             return
         divider = link.read_register(UART_DIVIDER) & _DIVIDER_BITS
         wanted = max(1, round(divider * link.baud / self._target))
@@ -343,7 +391,7 @@ class Session:
     def _raise_stub(self) -> None:
         """Raise the speed of a stub that runs at 115200; it can do so once."""
         link = self.link
-        if not self.wire.baud or link.baud != _FIRST_BAUD or self._target <= link.baud:
+        if not self.wire.traits.baud or link.baud != _FIRST_BAUD or self._target <= link.baud:
             return
         link.request(change_baud(self._target))
         link.set_baud(self._target)
@@ -374,13 +422,14 @@ class Session:
             raise WrongChipError("another chip is on the port now", expected=before.mac, found=self.chip.mac)
 
     def _reopen(self, error: PortError) -> None:
-        port, clock = self.wire.serial, self.wire.clock
         for _ in range(_REOPENS):
+            self.wire.close()
+            self.wire.clock.sleep(1.0)
             try:
-                port.close()
-                clock.sleep(1.0)
-                port.open()
-            except OSError:
+                self.wire.reopen()
+            except OneTimePortError:
+                break
+            except (OSError, PortError):
                 continue
             return
         raise error
@@ -393,7 +442,7 @@ class Session:
         Raises:
             PortError: The port is lost.
         """
-        if not self.wire.lines:
+        if self.wire.traits.lines is Lines.NONE:
             return False
         self.link.set_baud(BOOT_BAUD if self.chip.crystal_mhz == 26 else 115_200)  # noqa: PLR2004
         self.link.forget()

@@ -5,7 +5,6 @@ Not the finding (imgtool.device).
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from imgtool.engine.hints import cure_of_port
@@ -13,21 +12,17 @@ from imgtool.flash_parts import FLASH_PARTS
 from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imgtool.device.flash_chip import FlashChip
-    from imgtool.device.port import PortInfo
+    from imgtool.device.host_ports import PortInfo
     from imgtool.device.session import Session
 
 __all__ = [
     "chip_fields",
-    "erase_fields",
     "flash_fields",
     "flash_words",
     "known_fields",
     "known_rows",
     "port_fields",
-    "read_fields",
     "work_fields",
 ]
 
@@ -90,28 +85,6 @@ def flash_words(session: Session) -> str:
 def work_fields(session: Session) -> dict[str, Any]:
     """What is there, and by which stub and at which speed it is worked with, for JSON."""
     return {**chip_fields(session), "stub": session.flasher.name, "baud": session.baud}
-
-
-def erase_fields(session: Session, erased: Sequence[tuple[str, int, int]], seconds: float) -> dict[str, Any]:
-    """What was erased, each with its name, address and bytes, for JSON."""
-    return {
-        **work_fields(session),
-        "erased": [{"name": name, "address": address, "size": size} for name, address, size in erased],
-        "verified": "digest" if session.flasher.digests else "no",
-        "seconds": round(seconds, 3),
-    }
-
-
-def read_fields(session: Session, path: str, address: int, data: bytes, seconds: float) -> dict[str, Any]:
-    """What was read into a file, for JSON."""
-    return {
-        **work_fields(session),
-        "path": path,
-        "address": address,
-        "size": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "seconds": round(seconds, 3),
-    }
 
 
 def _capacity_words(flash: FlashChip) -> str:

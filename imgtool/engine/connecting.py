@@ -1,6 +1,6 @@
 """A session with the chip at an open port, as all jobs on boards have it: connected, and started again after.
 
-Not the protocol (imgtool.device), and not the opening of ports by their names.
+Not the protocol (imgtool.device), and not the opening of ports by their names (imgtool.engine.ports).
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgtool.device.events import Listener
-    from imgtool.device.port import Wire
     from imgtool.device.session import ConnectOptions, Session
+    from imgtool.device.wire import Wire
+    from imgtool.operations.flashing.draft import Target
     from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["connected", "reader_of"]
+__all__ = ["connected", "reader_of", "target_of"]
 
 _USUAL_BAUD: Final = 115_200
 
 
 @contextmanager
 def connected(
-    wire: Wire, options: ConnectOptions, on_event: Listener, *, run: bool = True
+    wire: Wire, options: ConnectOptions | None, on_event: Listener, *, run: bool = True
 ) -> Iterator[Session]:
     """A session with the chip at an open port; the port stays open for who opened it.
 
     Args:
         wire: The port.
-        options: How to connect.
+        options: How to connect; None for the usual way.
         on_event: Told what happens.
         run: Whether the chip is reset into its firmware in the end, if it can be.
 
@@ -40,8 +41,9 @@ def connected(
         ChipError: It is silent.
         PortError: The port is lost.
     """
-    from imgtool.device.session import Session  # noqa: PLC0415 - jobs on files need no chip
+    from imgtool.device.session import ConnectOptions, Session  # noqa: PLC0415 - jobs on files need no chip
 
+    options = options or ConnectOptions()
     try:
         session = Session.connect(wire, options, on_event)
     except ChipError as error:
@@ -63,3 +65,11 @@ def reader_of(session: Session, on_event: Listener) -> Reader:
         return read_flash(session, address, size)
 
     return read
+
+
+def target_of(session: Session) -> Target:
+    """What a plan has to know of a device."""
+    from imgtool.operations.flashing.draft import Target  # noqa: PLC0415 - jobs on files need no chip
+
+    chip, flash = session.chip, session.flash
+    return Target(chip.model, chip.embedded, chip.mac, flash.id, flash.bytes, flash.part)

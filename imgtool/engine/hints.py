@@ -15,6 +15,7 @@ from imgtool.device.port_errors import (
     LostPortError,
     MissingPortError,
     NotAPortError,
+    OneTimePortError,
     RefusedPortError,
     SeveralPortsError,
 )
@@ -50,9 +51,16 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
 
 _WAIVING: Final = "flash"
 _SHOWN_SECTORS: Final = 8
-_SILENT: Final = (
-    "in this order: 1. hold GPIO0 low (button FLASH) while you reset the board, and run the command again;"
-    " 2. the wires: TX to RX, RX to TX, GND to GND, CH_PD high, GPIO15 low; 3. the power: 3.3 V, 500 mA;"
+_APART: Final = "apart"
+_BY_HAND: Final = (
+    "in this order: 1. hold GPIO0 low (button FLASH) while you reset the board, and run the command again"
+)
+_CAPACITOR: Final = (
+    " (a reset by DTR and RTS may not reach the loader, as this port changes them one after the other; with a"
+    " capacitor of 1 to 10 uF from EN to GND it does)"
+)
+_NEXT_CURES: Final = (
+    "; 2. the wires: TX to RX, RX to TX, GND to GND, CH_PD high, GPIO15 low; 3. the power: 3.3 V, 500 mA;"
     " 4. cable and driver: imgtool ports; 5. other programs on the port, ModemManager too; more in"
     " docs/how-to/connect.md"
 )
@@ -79,7 +87,7 @@ _ELSEWHERE: Final = {
 _BROKEN: Final = "a lower --baud or another cable helps where the line is bad; see docs/how-to/connect.md"
 _CURES_OF_CHIPS: Final[dict[type[ImgtoolError], str]] = {
     ProtectedError: _PROTECTED,
-    SilentError: _SILENT,
+    SilentError: _BY_HAND + _NEXT_CURES,
     NoFlashError: _NO_FLASH,
     StubError: _NO_STUB,
     LineError: _BROKEN,
@@ -95,6 +103,7 @@ _CURES_OF_PORTS: Final[dict[type[PortError], str]] = {
     RefusedPortError: "start the server at that address, or mend the address",
     SeveralPortsError: "choose one with --port",
     LostPortError: "plug it in again, directly or by another cable, and run the command again",
+    OneTimePortError: "plug it in again, directly or by another cable, and connect to it anew",
     FaultyPortError: "unplug it and plug it in again; imgtool ports shows what is there",
 }
 
@@ -122,13 +131,19 @@ def _cure_of(error: ImgtoolError, command: str) -> str | None:
     if isinstance(error, PortError):
         return cure_of_port(error)
     if isinstance(error, ChipError):
-        kinds = type(error).__mro__
-        return next((_CURES_OF_CHIPS[kind] for kind in kinds if kind in _CURES_OF_CHIPS), None)
+        return _cure_of_chip(error)
     if error.check not in INSTEAD:
         return None
     if command != _WAIVING:
         return _ELSEWHERE.get(error.check, INSTEAD[error.check])
     return f"{INSTEAD[error.check]}; --force {error.check} of imgtool flash writes all the same"
+
+
+def _cure_of_chip(error: ChipError) -> str | None:
+    if isinstance(error, SilentError) and error.lines == _APART:
+        return _BY_HAND + _CAPACITOR + _NEXT_CURES
+    kinds = type(error).__mro__
+    return next((_CURES_OF_CHIPS[kind] for kind in kinds if kind in _CURES_OF_CHIPS), None)
 
 
 def _cure_of_bytes(error: VerifyError) -> str:

@@ -6,6 +6,7 @@ Not the listening (imgtool.device.events), and no threads: who listens decides w
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import InterruptedRunError
@@ -13,23 +14,38 @@ from imgtool.errors import InterruptedRunError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["NOTHING_MADE", "stoppable"]
+__all__ = ["NOTHING_MADE", "Left", "stoppable"]
 
 NOTHING_MADE: Final = "nothing was written"
 """What a job over files has done when it is stopped: its outputs come with its result, or not at all."""
 
 
+@dataclass(slots=True)
+class Left:
+    """What a job that is stopped now has done, and what not.
+
+    Attributes:
+        words: In words; a job that changes a board sets them anew as it goes on.
+    """
+
+    words: str
+
+
 @contextmanager
-def stoppable(left: str = NOTHING_MADE) -> Iterator[None]:
+def stoppable(left: str = NOTHING_MADE) -> Iterator[Left]:
     """A job, or a step of one, whose end before time is said in words.
 
     Args:
         left: What was done by then, and what not.
 
+    Yields:
+        The same, for who has to change it.
+
     Raises:
         InterruptedRunError: It was stopped.
     """
+    now = Left(left)
     try:
-        yield
+        yield now
     except (InterruptedRunError, KeyboardInterrupt):
-        raise InterruptedRunError(f"interrupted: {left}") from None
+        raise InterruptedRunError(f"interrupted: {now.words}") from None

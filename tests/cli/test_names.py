@@ -15,11 +15,11 @@ from imgtool.cli.show import progress, text
 from imgtool.cli.show.monitor_view import ScreenView, Stamp
 from imgtool.cli.show.progress import Progress
 from imgtool.cli.show.text import Screen
-from imgtool.device import port
+from imgtool.device import port_list
 from imgtool.device.events import Event
-from imgtool.device.port import PortInfo
+from imgtool.device.host_ports import PortInfo
 from imgtool.device.port_errors import BusyPortError
-from imgtool.engine.jobs.monitor import Selection
+from imgtool.engine.watching import Selection
 from imgtool.operations.explain.crash_frames import Frame
 from imgtool.operations.watching.notes import WatchNote
 from tests.support import IMAGES, Command, aggregate
@@ -199,7 +199,7 @@ def test_a_port_is_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             likely=True,
         ),
     ]
-    monkeypatch.setattr(port, "list_ports", lambda: tuple(found))
+    monkeypatch.setattr(port_list, "list_ports", lambda: tuple(found))
     list_the_ports()
 
     assert capsys.readouterr().out.splitlines() == [

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
 import pytest
 
-from imgtool.device.port import Wire
 from imgtool.device.session import ConnectOptions, Session
 from imgtool.device.stub import espressif_stubs
-from imgtool.virtual.line.port import SimPort, open_port
+from imgtool.device.wire import Clock, Lines, Wire, WireTraits
+from imgtool.virtual.line.wire import SimWire, open_sim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 needs_stub = pytest.mark.skipif(not espressif_stubs(), reason="no esptool with a flasher stub is installed")
 
@@ -17,19 +23,21 @@ WAYS = [*STUBS, "none"]
 
 def wire_to(spec: str, content: bytes = b"", *, lines: bool = True, baud: bool = True) -> Wire:
     """A port to a new virtual chip whose flash begins with ``content``."""
-    port = open_port(spec)
+    wire = open_sim(spec)
     if content:
-        put(port, 0, content)
-    return Wire(spec, port, port.clock, baud, lines, slow_lines=False, highest_baud=921_600)
+        put(wire, 0, content)
+    if not lines:
+        wire.traits = replace(wire.traits, lines=Lines.NONE)
+    wire.traits = replace(wire.traits, baud=baud)
+    return wire
 
 
-def chip_of(wire: Wire) -> SimPort:
-    port = wire.serial
-    assert isinstance(port, SimPort)
-    return port
+def chip_of(wire: Wire) -> SimWire:
+    assert isinstance(wire, SimWire)
+    return wire
 
 
-def put(port: SimPort, address: int, data: bytes) -> None:
+def put(port: SimWire, address: int, data: bytes) -> None:
     """Put bytes into the flash as if they had always been there."""
     port.chip.flash._store.write(address, data)
 
@@ -40,3 +48,62 @@ def flash_of(wire: Wire, address: int, size: int) -> bytes:
 
 def connect(wire: Wire, stub: str = "none", baud: int | None = None) -> Session:
     return Session.connect(wire, ConnectOptions(stub=stub, baud=baud))
+
+
+@dataclass
+class Apart:
+    """A port of one's own to a virtual chip; between its two lines it waits.
+
+    Attributes:
+        sim: The chip's side.
+        gap: Seconds between the lines of one call.
+        order: Which line comes first: ``dr``, as Chrome 139 has a combined call and as Windows is used, or
+            ``rd``.
+        each: Whether it waits before the first line, too.
+        wiring: What the lines do on the board; the two transistors are the virtual chip's own.
+        states: DTR and RTS as they have been, with the time.
+    """
+
+    sim: SimWire
+    gap: float = 0.0
+    order: str = "dr"
+    each: bool = False
+    wiring: Callable[[bool, bool], tuple[bool, bool]] = lambda dtr, rts: (dtr, rts)
+    states: list[tuple[bool, bool, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.name = self.sim.name
+        self.clock: Clock = self.sim.clock
+        self.traits = WireTraits()
+        self.states.append((False, False, self.clock.monotonic()))
+
+    def set_lines(self, dtr: bool, rts: bool) -> None:
+        wanted = {"d": dtr, "r": rts}
+        for number, line in enumerate(self.order):
+            if self.each or number:
+                self.clock.sleep(self.gap)
+            was_dtr, was_rts, _ = self.states[-1]
+            now = {"d": was_dtr, "r": was_rts, line: wanted[line]}
+            self.states.append((now["d"], now["r"], self.clock.monotonic()))
+            self.sim.set_lines(*self.wiring(now["d"], now["r"]))
+
+    def read(self, size: int, timeout: float) -> bytes:
+        return self.sim.read(size, timeout)
+
+    def write(self, data: bytes) -> None:
+        self.sim.write(data)
+
+    def set_baud(self, baud: int) -> None:
+        self.sim.set_baud(baud)
+
+    def drain(self) -> None:
+        self.sim.drain()
+
+    def discard(self) -> None:
+        self.sim.discard()
+
+    def close(self) -> None:
+        self.sim.close()
+
+    def reopen(self) -> None:
+        self.sim.reopen()

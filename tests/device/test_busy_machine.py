@@ -6,17 +6,16 @@ import pytest
 
 from imgtool.device.flash_chip import FlashRegisters
 from imgtool.device.link import Link
-from imgtool.device.port import Wire
 from imgtool.device.protocol import read_register
+from imgtool.device.wire import Lines, Wire, WireTraits
 from imgtool.errors import ChipError, LineError
 from tests.device.boards import connect, flash_of, wire_to
 from tests.rom_host import frame, words
 
 STALL = 60.0  # seconds, more than any answer is waited for
-BAUD = 115200
 
 
-class Port:
+class Port(Wire):
     """A port and its clock; after each look at what has come the machine stands still.
 
     Attributes:
@@ -24,8 +23,10 @@ class Port:
     """
 
     def __init__(self, *answers: bytes) -> None:
+        self.name = "port"
+        self.clock = self
+        self.traits = WireTraits(lines=Lines.NONE)
         self.answers = list(answers)
-        self.timeout = 0.0
         self.now = 0.0
         self._coming = b""
         self._waiting = b""
@@ -40,10 +41,20 @@ class Port:
         assert data
         self._coming = self.answers.pop(0)
 
-    def reset_input_buffer(self) -> None:
+    def discard(self) -> None:
         self._waiting = b""
 
-    def read(self, size: int) -> bytes:
+    def set_baud(self, baud: int) -> None:
+        raise NotImplementedError
+
+    def set_lines(self, dtr: bool, rts: bool) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def read(self, size: int, timeout: float) -> bytes:
+        assert 0 < timeout < STALL
         data, self._waiting = self._waiting[:size], self._waiting[size:]
         # What is on its way comes while nobody looks.
         self._waiting, self._coming = self._waiting + self._coming, b""
@@ -52,7 +63,7 @@ class Port:
 
 
 def link_to(port: Port) -> Link:
-    return Link(Wire("port", port, port, baud=True, lines=False, slow_lines=False, highest_baud=BAUD))
+    return Link(port)
 
 
 def register(value: int) -> bytes:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import serial
@@ -19,17 +18,10 @@ from imgtool.device import host_ports as machines
 from imgtool.device import port as ports
 from imgtool.device.adapters import ADAPTERS, UNKNOWN_HIGHEST_BAUD, adapter_of
 from imgtool.device.host_ports import Group, Holder, Machine, holders
-from imgtool.device.port import (
-    PortProblem,
-    UnusablePortError,
-    WallClock,
-    Wire,
-    find_port,
-    list_ports,
-    losses,
-    lost,
-    open_wire,
-)
+from imgtool.device.port import SerialWire, open_serial
+from imgtool.device.port_errors import PortProblem, UnusablePortError
+from imgtool.device.port_list import find_port, list_ports
+from imgtool.device.wire import READ_TIMEOUT, Lines, WallClock, Wire, WireTraits, losses, lost
 from imgtool.errors import PortError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="device files")
@@ -271,8 +263,8 @@ def test_a_program_that_takes_adapters_is_named(machine: Machine) -> None:
 
 @posix
 def test_a_missing_port(machine: Machine) -> None:
-    none = failure_of(lambda: open_wire("/dev/ttyUSB77", machine))
-    some = failure_of(lambda: open_wire("/dev/ttyUSB77", with_ports(machine, PC, CH340)))
+    none = failure_of(lambda: open_serial("/dev/ttyUSB77", machine))
+    some = failure_of(lambda: open_serial("/dev/ttyUSB77", with_ports(machine, PC, CH340)))
 
     assert str(none) == "/dev/ttyUSB77: there is no such port; there is no serial port at all"
     assert str(some).endswith("no such port; those that are there: /dev/ttyUSB10, /dev/ttyS0")
@@ -298,21 +290,21 @@ def test_a_missing_port(machine: Machine) -> None:
     ],
 )
 def test_no_serial_ports(machine: Machine, name: str, message: str) -> None:
-    error = failure_of(lambda: open_wire(name, machine))
+    error = failure_of(lambda: open_serial(name, machine))
 
     assert (error.message, error.source, error.reason) == (message, name, PortProblem.NOT_A_PORT)
 
 
 @pytest.mark.parametrize("name", ["", "no\0name"])
 def test_names_that_are_none(machine: Machine, name: str) -> None:
-    assert failure_of(lambda: open_wire(name, machine)).reason is PortProblem.MISSING
+    assert failure_of(lambda: open_serial(name, machine)).reason is PortProblem.MISSING
 
 
 @posix
 def test_a_port_without_permission_is_not_tried(machine: Machine, terminal: str) -> None:
     closed = replace(machine, access=lambda _path, _mode: False)
 
-    error = failure_of(lambda: open_wire(terminal, closed))
+    error = failure_of(lambda: open_serial(terminal, closed))
 
     assert error.reason is PortProblem.PERMISSION
     assert error.data["group"] == "dialout"
@@ -331,15 +323,15 @@ def terminal() -> Iterator[str]:
 
 @posix
 def test_an_open_device(machine: Machine, terminal: str) -> None:
-    wire = open_wire(terminal, machine)
+    wire = open_serial(terminal, machine)
     try:
-        assert (wire.name, wire.baud, wire.lines, wire.slow_lines) == (terminal, True, False, False)
-        assert (wire.highest_baud, wire.adapter) == (UNKNOWN_HIGHEST_BAUD, None)
-        assert (wire.serial.baudrate, wire.serial.timeout) == (115200, ports.READ_TIMEOUT)
+        assert (wire.name, wire.traits.baud, wire.traits.lines) == (terminal, True, Lines.NONE)
+        assert (wire.traits.highest_baud, wire.traits.adapter) == (UNKNOWN_HIGHEST_BAUD, None)
+        assert (wire._port.baudrate, wire._port.timeout) == (115200, READ_TIMEOUT)
     finally:
         wire.close()
         wire.close()
-    assert not wire.serial.is_open
+    assert not wire._port.is_open
 
 
 @posix
@@ -347,11 +339,11 @@ def test_the_adapter_decides_on_the_highest_speed(machine: Machine, terminal: st
     link = tmp_path / "by-id"
     link.symlink_to(terminal)
     there = with_ports(machine, Found(terminal, 0x0403, 0x6001))
-    wire = open_wire(str(link), there)
+    wire = open_serial(str(link), there)
     wire.close()
 
-    assert wire.adapter is not None
-    assert (wire.adapter.name, wire.highest_baud) == ("FT232R", 3_000_000)
+    assert wire.traits.adapter is not None
+    assert (wire.traits.adapter.name, wire.traits.highest_baud) == ("FT232R", 3_000_000)
 
 
 @posix
@@ -363,7 +355,7 @@ def test_a_port_that_another_program_has_locked(terminal: str) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline()
-        error = failure_of(lambda: open_wire(terminal))
+        error = failure_of(lambda: open_serial(terminal))
         other.communicate(b"\n")
 
     assert (error.reason, error.source) == (PortProblem.BUSY, terminal)
@@ -404,7 +396,7 @@ def test_what_the_system_says_is_understood(
     monkeypatch.setattr(serial, "Serial", Unopenable)
     monkeypatch.setattr(ports, "_check_device", lambda *_: None)
 
-    error = failure_of(lambda: open_wire("COM3", replace(machine, platform=platform)))
+    error = failure_of(lambda: open_serial("COM3", replace(machine, platform=platform)))
 
     assert (error.reason, error.source, error.__cause__) == (PortProblem(reason), "COM3", raised)
 
@@ -418,10 +410,10 @@ def test_modem_manager_is_suspected_where_no_holder_is_seen(
 
     monkeypatch.setattr(serial, "Serial", Taken)
     monkeypatch.setattr(ports, "_check_device", lambda *_: None)
-    assert failure_of(lambda: open_wire("x", machine)).message == "in use by another program"
+    assert failure_of(lambda: open_serial("x", machine)).message == "in use by another program"
     add_process(machine, 3, "ModemManager")
 
-    error = failure_of(lambda: open_wire("x", machine))
+    error = failure_of(lambda: open_serial("x", machine))
 
     assert "ModemManager is running" in error.message
     assert error.data == {"source": "x", "reason": "busy", "suspect": "ModemManager"}
@@ -439,7 +431,7 @@ def nobody() -> str:
 
 @pytest.mark.parametrize("scheme", ["socket", "rfc2217"])
 def test_a_connection_that_is_refused(machine: Machine, nobody: str, scheme: str) -> None:
-    error = failure_of(lambda: open_wire(f"{scheme}://{nobody}", machine))
+    error = failure_of(lambda: open_serial(f"{scheme}://{nobody}", machine))
 
     assert error.reason is PortProblem.REFUSED
     assert error.message == f"no connection: {os.strerror(errno.ECONNREFUSED)}"
@@ -450,17 +442,17 @@ def test_a_connection_that_is_refused(machine: Machine, nobody: str, scheme: str
 def test_a_server_that_does_not_speak_rfc2217(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         name = f"rfc2217://127.0.0.1:{server.getsockname()[1]}?timeout=0.05"
-        error = failure_of(lambda: open_wire(name, machine))
+        error = failure_of(lambda: open_serial(name, machine))
 
     assert (error.reason, error.message) == (PortProblem.REFUSED, "the other side is no RFC 2217 server")
 
 
 def test_a_raw_connection_has_no_speed_and_no_lines(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        wire = open_wire(f"socket://127.0.0.1:{server.getsockname()[1]}", machine)
+        wire = open_serial(f"socket://127.0.0.1:{server.getsockname()[1]}", machine)
         client, _ = server.accept()
         client.close()
-        assert (wire.baud, wire.lines, wire.highest_baud) == (False, False, 115200)
+        assert wire.traits == WireTraits(baud=False, lines=Lines.NONE, highest_baud=115200)
         error = failure_of(lambda: read(wire))
         wire.close()
 
@@ -469,14 +461,139 @@ def test_a_raw_connection_has_no_speed_and_no_lines(machine: Machine) -> None:
 
 def read(wire: Wire) -> bytes:
     with losses(wire):
-        return bytes(wire.serial.read(1))
+        return wire.read(1, READ_TIMEOUT)
 
 
 def test_pyserials_other_urls(machine: Machine) -> None:
-    wire = open_wire("loop://", machine)
-    wire.serial.write(b"x")
+    wire = open_serial("loop://", machine)
+    wire.write(b"x")
     assert read(wire) == b"x"
     wire.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ({}, None),
+        ({"vid": 0x0403, "pid": 0x6001}, "FT232R"),
+        ({"vid": 0x0403, "pid": 0xFFFF}, None),
+        ({"vid": None, "pid": None}, None),
+        ({"adapter": ADAPTERS[0]}, "CH340"),
+        ({"adapter": "CH340"}, None),
+    ],
+)
+def test_a_url_can_say_which_adapter_it_is(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, said: dict[str, object], name: str | None
+) -> None:
+    for key, value in said.items():
+        monkeypatch.setattr("serial.urlhandler.protocol_loop.Serial." + key, value, raising=False)
+    wire = open_serial("loop://", machine)
+    wire.close()
+
+    adapter = wire.traits.adapter
+    assert (None if adapter is None else adapter.name) == name
+    assert wire.traits.lines is Lines.APART
+    assert wire.traits.highest_baud == (UNKNOWN_HIGHEST_BAUD if adapter is None else adapter.highest_baud)
+
+
+@posix
+def test_a_url_that_leads_to_a_device_is_that_device(machine: Machine, terminal: str) -> None:
+    there = with_ports(machine, Found(terminal, 0x0403, 0x6001))
+    wire = open_serial(f"alt://{terminal}", there)
+    wire.close()
+
+    assert wire.traits == WireTraits(lines=Lines.NONE, highest_baud=3_000_000, adapter=wire.traits.adapter)
+    assert wire.traits.adapter is not None
+
+
+def test_without_pyserial_there_are_no_ports(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "serial", None)
+
+    error = failure_of(lambda: open_serial("/dev/ttyUSB0", machine))
+
+    assert (error.message, error.reason) == ("this Python has no serial ports", PortProblem.OTHER)
+
+
+# Reading.
+
+
+class Timed:
+    """A port that notes how it is read."""
+
+    def __init__(self, coming: bytes = b"", timeout: float = READ_TIMEOUT) -> None:
+        self.__dict__.update(coming=coming, timeout=timeout, noted=[])
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "timeout":
+            self.noted.append(f"timeout {value}")
+        self.__dict__[name] = value
+
+    @property
+    def in_waiting(self) -> int:
+        return len(self.coming)
+
+    def read(self, size: int) -> bytes:
+        self.noted.append(f"read {size}")
+        data, self.__dict__["coming"] = self.coming[:size], self.coming[size:]
+        return bytes(data)
+
+    coming: bytes
+    noted: list[str]
+
+
+@pytest.mark.parametrize(
+    ("lines", "timeout", "expected"),
+    [
+        (Lines.TOGETHER, READ_TIMEOUT, ["read 9"]),
+        (Lines.TOGETHER, 0.01, ["timeout 0.01", "read 9"]),
+        (Lines.TOGETHER, 0, ["read 3"]),
+        (Lines.SLOW, READ_TIMEOUT, ["read 9"]),
+        (Lines.SLOW, 0, ["read 3"]),
+    ],
+)
+def test_a_time_out_is_changed_where_it_must_be(lines: Lines, timeout: float, expected: list[str]) -> None:
+    port = Timed(b"abc")
+
+    assert SerialWire("x", port, WireTraits(lines=lines)).read(9, timeout) == b"abc"
+    assert port.noted == expected
+
+
+@pytest.mark.parametrize("timeout", [0.02, 0.2])
+def test_a_time_out_is_never_changed_over_a_network(timeout: float) -> None:
+    port = Timed(b"abc")
+
+    assert SerialWire("x", port, WireTraits(lines=Lines.SLOW)).read(3, timeout) == b"abc"
+    assert SerialWire("x", port, WireTraits(lines=Lines.SLOW)).read(3, 0.01) == b""
+    assert not [note for note in port.noted if note.startswith("timeout")]
+
+
+# Opened again.
+
+
+@posix
+def test_a_port_that_is_opened_again_is_one_that_is_opened(machine: Machine, terminal: str) -> None:
+    wire = open_serial(terminal, machine)
+    before = wire._port
+    wire.set_baud(9600)
+    wire.reopen()
+    try:
+        assert wire._port is not before
+        assert not before.is_open
+        assert (wire._port.is_open, wire._port.baudrate) == (True, 115200)
+    finally:
+        wire.close()
+
+
+@posix
+def test_a_port_that_is_not_back_says_why(machine: Machine) -> None:
+    master, slave = os.openpty()
+    wire = open_serial(os.ttyname(slave), machine)
+    os.close(slave)
+    os.close(master)
+
+    assert failure_of(wire.reopen).reason is PortProblem.MISSING
+    with pytest.raises(UnusablePortError, match="the port is lost"), losses(wire):
+        wire.write(b"x")
 
 
 # Losses.
@@ -485,7 +602,7 @@ def test_pyserials_other_urls(machine: Machine) -> None:
 @posix
 def test_an_unplugged_port(machine: Machine) -> None:
     master, slave = os.openpty()
-    wire = open_wire(os.ttyname(slave), machine)
+    wire = open_serial(os.ttyname(slave), machine)
     os.close(slave)
     os.close(master)
 
@@ -498,15 +615,22 @@ def test_an_unplugged_port(machine: Machine) -> None:
 
 
 @posix
-def test_a_loss_at_a_change_of_speed(machine: Machine, terminal: str) -> None:
+def test_a_loss_at_a_change_of_speed() -> None:
     termios = pytest.importorskip("termios")
 
-    wire = open_wire(terminal, machine)
-    try:
-        with pytest.raises(UnusablePortError, match="the port is lost"), losses(wire):
+    class Gone:
+        @property
+        def baudrate(self) -> int:
+            raise NotImplementedError
+
+        @baudrate.setter
+        def baudrate(self, _: int) -> None:
             raise termios.error(errno.EIO, "Input/output error")
-    finally:
-        wire.close()
+
+    wire = SerialWire("x", Gone(), WireTraits())
+    with pytest.raises(UnusablePortError, match="the port is lost") as caught, losses(wire):
+        wire.set_baud(9600)
+    assert caught.value.detail == "[Errno 5] Input/output error"
 
 
 @posix
@@ -518,7 +642,7 @@ def test_a_second_reader_may_be_the_reason(terminal: str) -> None:
 
 
 def test_other_errors_pass_through() -> None:
-    wire = Wire("x", None, WallClock(), baud=True, lines=True, slow_lines=False, highest_baud=1)
+    wire = SerialWire("x", None, WireTraits())
     with pytest.raises(ZeroDivisionError), losses(wire):
         raise ZeroDivisionError
 
@@ -526,7 +650,7 @@ def test_other_errors_pass_through() -> None:
 # Lines.
 
 
-class Lines:
+class NotingPort:
     """A port that notes what its lines do; its descriptor has modem lines if it has one."""
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -562,21 +686,42 @@ class Lines:
         self.note()
 
 
-def wire_of(port: Any) -> Wire:  # noqa: ANN401 - a port of any kind
-    return Wire("x", port, WallClock(), baud=True, lines=True, slow_lines=False, highest_baud=115200)
-
-
+@pytest.mark.parametrize("lines", [Lines.TOGETHER, Lines.APART, Lines.SLOW])
 @pytest.mark.parametrize("start", [(False, False), (True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("end", [(False, False), (True, True), (True, False), (False, True)])
-def test_two_steps_never_pass_through_a_reset(start: tuple[bool, bool], end: tuple[bool, bool]) -> None:
-    port = Lines()
+def test_two_steps_never_pass_through_a_reset(
+    start: tuple[bool, bool], end: tuple[bool, bool], lines: Lines
+) -> None:
+    port = NotingPort()
     port.dtr, port.rts = start
-    port.steps.clear()
+    port.steps[:] = [start]
 
-    ports.set_lines(wire_of(port), dtr=end[0], rts=end[1])
+    SerialWire("x", port, WireTraits(lines=lines)).set_lines(*end)
 
     assert port.steps[-1] == end
     assert (False, True) not in [step for step in port.steps if step not in {start, end}]
+
+
+def test_both_lines_leave_a_reset_at_once_where_the_driver_passes_rts_on_with_dtr() -> None:
+    class Usbser(NotingPort):
+        def note(self) -> None:
+            """RTS is kept until DTR is written, in whatever state."""
+
+        @property
+        def dtr(self) -> bool:
+            return self._dtr
+
+        @dtr.setter
+        def dtr(self, value: bool) -> None:
+            self._dtr = value
+            self.steps.append((self._dtr, self._rts))
+
+    port = Usbser()
+    wire = SerialWire("COM3", port, WireTraits(lines=Lines.APART))
+    for state in ((False, True), (True, False), (False, False)):
+        wire.set_lines(*state)
+
+    assert port.steps == [(False, True), (True, False), (False, False)]
 
 
 @posix
@@ -584,7 +729,7 @@ def test_one_step_where_the_system_can(monkeypatch: pytest.MonkeyPatch) -> None:
     fcntl = pytest.importorskip("fcntl")
     termios = pytest.importorskip("termios")
 
-    port = Lines(descriptor=99)
+    port = NotingPort(descriptor=99)
     state = termios.TIOCM_CTS
     sets: list[int] = []
 
@@ -598,8 +743,9 @@ def test_one_step_where_the_system_can(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(fcntl, "ioctl", ioctl)
 
-    ports.set_lines(wire_of(port), dtr=True, rts=True)
-    ports.set_lines(wire_of(port), dtr=False, rts=True)
+    wire = SerialWire("x", port, WireTraits(lines=Lines.TOGETHER))
+    wire.set_lines(dtr=True, rts=True)
+    wire.set_lines(dtr=False, rts=True)
 
     both = termios.TIOCM_DTR | termios.TIOCM_RTS
     assert sets == [termios.TIOCM_CTS | both, termios.TIOCM_CTS | termios.TIOCM_RTS]
@@ -619,7 +765,7 @@ def test_opening_releases_the_lines_without_a_reset(
     monkeypatch.setattr(serial.Serial, "_update_rts_state", note)
     monkeypatch.setattr(ports, "_has_lines", lambda _: True)
 
-    open_wire(terminal, machine).close()
+    open_serial(terminal, machine).close()
 
     # The system has asserted both; from there on only GPIO0 is low for a moment, and never EN.
     assert states[0] == (True, True)

@@ -13,19 +13,25 @@ from hypothesis import strategies as st
 
 from imgtool.device import reset
 from imgtool.device.adapters import ADAPTERS
-from imgtool.device.port import UnusablePortError, WallClock, Wire, open_wire
+from imgtool.device.port import SerialWire, open_serial
+from imgtool.device.port_errors import UnusablePortError
 from imgtool.device.reset import (
+    APART,
+    APART_DTR,
+    APART_RTS,
     CLASSIC,
     CLASSIC_LONG,
     HARD_RESET,
     TIGHT,
     TIGHT_LONG,
+    Approach,
     Sequence,
     Step,
+    approach_for,
     parse_sequence,
     play,
-    sequences_for,
 )
+from imgtool.device.wire import Lines, WireTraits
 from imgtool.errors import FormatError
 from imgtool.virtual.chip.machine import Activity
 from imgtool.virtual.line.port import SimPort, open_port
@@ -35,11 +41,16 @@ from tests.support import IMAGES
 
 CLASSIC_TEXT = "D0|R1|W0.1|D1|R0|W0.05|D0"
 TIGHT_TEXT = "U0,0|U1,1|U0,1|W0.1|U1,0|W0.05|U0,0|D0"
-INTO_LOADER = [CLASSIC, CLASSIC_LONG, TIGHT, TIGHT_LONG, parse_sequence(CLASSIC_TEXT)]
-
-
-def wire_of(port: SimPort) -> Wire:
-    return Wire("sim:", port, port.clock, baud=True, lines=True, slow_lines=False, highest_baud=921600)
+INTO_LOADER = [
+    APART,
+    APART_RTS,
+    APART_DTR,
+    CLASSIC,
+    CLASSIC_LONG,
+    TIGHT,
+    TIGHT_LONG,
+    parse_sequence(CLASSIC_TEXT),
+]
 
 
 def running(folder: Path) -> SimPort:
@@ -56,11 +67,10 @@ def test_into_the_loader_from_a_running_firmware(tmp_path: Path, sequence: Seque
     port.reset_input_buffer()
     before = port.clock.monotonic()
 
-    play(sequence, wire_of(port))
+    play(sequence, port.wire)
 
     assert port.clock.monotonic() - before == pytest.approx(sequence.seconds)
     assert port.chip.activity is Activity.LOADER
-    assert (port.dtr, port.rts) == (False, False)
     port.read(1 << 16)
     port.write(SYNC)
     assert port.read(len(SYNC_REPLY) * 8) == SYNC_REPLY * 8
@@ -69,12 +79,12 @@ def test_into_the_loader_from_a_running_firmware(tmp_path: Path, sequence: Seque
 
 def test_hard_reset_boots_from_flash(tmp_path: Path) -> None:
     port = running(tmp_path)
-    play(CLASSIC, wire_of(port))
+    play(CLASSIC, port.wire)
     assert port.chip.activity is Activity.LOADER
     port.read(1 << 16)
     port.baudrate = 74880
 
-    play(HARD_RESET, wire_of(port))
+    play(HARD_RESET, port.wire)
 
     assert b"boot mode:(3,6)" in port.read(1 << 16)
     assert port.chip.resets["external"] == 2
@@ -85,15 +95,15 @@ def test_hard_reset_boots_from_flash(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the device ends by a signal")
 def test_over_a_network(tmp_path: Path) -> None:
     with Device(tmp_path, "rfc2217://127.0.0.1:0", ("--boot", "run"), size="1MB") as device:
-        wire = open_wire(device.address)
-        assert (wire.lines, wire.slow_lines, wire.baud) == (True, True, True)
-        (sequence, *_) = sequences_for(wire)
+        wire = open_serial(device.address)
+        assert (wire.traits.lines, wire.traits.baud) == (Lines.SLOW, True)
+        (sequence, *_) = approach_for(wire).sequences
         quick = replace(sequence, steps=tuple(replace(step, wait=0.0) for step in sequence.steps))
         play(quick, wire)
-        wire.serial.write(SYNC)
+        wire.write(SYNC)
         heard = b""
         for _ in range(200):
-            heard += wire.serial.read(256)
+            heard += wire.read(256, 0.05)
             if SYNC_REPLY * 8 in heard:
                 break
         wire.close()
@@ -102,28 +112,29 @@ def test_over_a_network(tmp_path: Path) -> None:
 
 
 def test_nothing_is_played_where_no_lines_are() -> None:
-    dumb = Wire("socket://x:1", None, WallClock(), baud=False, lines=False, slow_lines=False, highest_baud=1)
+    dumb = SerialWire("socket://x:1", None, WireTraits(baud=False, lines=Lines.NONE))
 
     play(TIGHT, dumb)
 
-    assert sequences_for(dumb) == ()
-    assert sequences_for(dumb, CLASSIC) == ()
+    assert approach_for(dumb) == Approach(())
+    assert approach_for(dumb, CLASSIC) == Approach(())
 
 
 def test_a_port_that_goes_away_meanwhile() -> None:
     class Gone:
+        dtr = rts = False
+
         def __setattr__(self, name: str, value: object) -> None:
             raise serial.SerialException("gone")
 
-    wire = Wire("COM3", Gone(), WallClock(), baud=True, lines=True, slow_lines=False, highest_baud=1)
-
-    for sequence in (CLASSIC, TIGHT):
+    for lines, sequence in ((Lines.APART, CLASSIC), (Lines.TOGETHER, TIGHT)):
+        wire = SerialWire("COM3", Gone(), WireTraits(lines=lines))
         with pytest.raises(UnusablePortError, match="COM3: the port is lost"):
             play(sequence, wire)
 
 
-@pytest.mark.parametrize(("slow", "expected"), [(False, "rdrd"), (True, "rr")])
-def test_dtr_is_written_again_after_rts(slow: bool, expected: str) -> None:
+@pytest.mark.parametrize(("lines", "expected"), [(Lines.APART, "rdrd"), (Lines.SLOW, "rr")])
+def test_dtr_is_written_again_after_rts(lines: Lines, expected: str) -> None:
     class Noting:
         def __init__(self) -> None:
             self.__dict__.update(dtr=False, rts=False, seen="")
@@ -133,7 +144,7 @@ def test_dtr_is_written_again_after_rts(slow: bool, expected: str) -> None:
             self.__dict__[name] = value
 
     port = Noting()
-    wire = Wire("x", port, WallClock(), baud=True, lines=True, slow_lines=slow, highest_baud=1)
+    wire = SerialWire("x", port, WireTraits(lines=lines))
 
     play(Sequence("quick", (Step(rts=True), Step(rts=False))), wire)
 
@@ -141,26 +152,25 @@ def test_dtr_is_written_again_after_rts(slow: bool, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "slow", "expected"),
+    ("lines", "expected"),
     [
-        ("linux", False, (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)),
-        ("darwin", False, (TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)),
-        ("win32", False, (CLASSIC, CLASSIC_LONG)),
-        ("linux", True, (CLASSIC_LONG, CLASSIC)),
+        (Lines.TOGETHER, Approach((TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG))),
+        (Lines.APART, Approach((APART, APART_RTS, APART_DTR), asks=True, waits=(0.1, 0.5))),
+        (Lines.SLOW, Approach((CLASSIC_LONG, CLASSIC))),
     ],
 )
-def test_the_order_of_attempts(platform: str, slow: bool, expected: tuple[Sequence, ...]) -> None:
-    wire = Wire("x", None, WallClock(), baud=True, lines=True, slow_lines=slow, highest_baud=1)
+def test_the_order_of_attempts(lines: Lines, expected: Approach) -> None:
+    wire = SerialWire("x", None, WireTraits(lines=lines))
 
-    assert sequences_for(wire, platform=platform) == expected
-    assert sequences_for(wire, HARD_RESET, platform=platform) == (HARD_RESET,)
+    assert approach_for(wire) == expected
+    assert approach_for(wire, HARD_RESET) == Approach((HARD_RESET,))
 
 
 def test_an_adapter_that_keeps_dtr() -> None:
     (adapter,) = (adapter for adapter in ADAPTERS if not adapter.releases_dtr)
-    wire = Wire("x", None, WallClock(), True, True, False, 1, adapter)
+    wire = SerialWire("x", None, WireTraits(lines=Lines.TOGETHER, adapter=adapter))
 
-    for sequence in sequences_for(wire, platform="linux"):
+    for sequence in approach_for(wire).sequences:
         assert sequence.steps[-1].rts is False
         assert sequence.steps[-1].dtr is not False
 

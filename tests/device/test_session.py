@@ -153,15 +153,14 @@ def test_a_chip_that_does_not_follow_to_a_high_speed_is_worked_with_at_a_lower_o
 
 def test_a_port_that_does_not_take_a_speed_goes_on_at_a_lower_one() -> None:
     wire = wire_to("sim:1MB")
-    port = chip_of(wire)
-    reconfigure = port._reconfigure_port
+    set_baud = wire.set_baud
 
-    def refuse() -> None:
-        if port.baudrate > 460_800:
+    def refuse(baud: int) -> None:
+        if baud > 460_800:
             raise ValueError("Failed to set custom baud rate")
-        reconfigure()
+        set_baud(baud)
 
-    port._reconfigure_port = refuse  # type: ignore[method-assign]
+    wire.set_baud = refuse  # type: ignore[method-assign]
     session = connect(wire, "none", 921_600)
     assert session.flasher.name == "rom"
     assert session.baud <= 460_800

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from imgtool.cli.input.flash_request import CHECKS as CHECKS_OF_OPTION
 from imgtool.device.port_errors import (
     BusyPortError,
     FaultyPortError,
@@ -21,6 +20,7 @@ from imgtool.device.port_errors import (
 )
 from imgtool.engine import hints
 from imgtool.engine.hints import HINTS, cure_of_port, hint_for
+from imgtool.engine.jobs.flash import CHECKS as CHECKS_OF_OPTION
 from imgtool.errors import (
     ChipError,
     FlashError,
@@ -119,6 +119,7 @@ OF_CHIPS = HINTS[ChipError]
     ("error", "cure"),
     [
         (SilentError("no"), SILENT),
+        (SilentError("no", lines="apart"), "a capacitor of 1 to 10 uF from EN to GND"),
         (SyncError("no"), SILENT),
         (LineError("no"), BROKEN),
         (NoFlashError("no"), "the chip answers, its flash does not"),

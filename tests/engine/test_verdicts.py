@@ -7,13 +7,10 @@ import pytest
 from imgtool.device.port_errors import BusyPortError
 from imgtool.engine import descriptions, verdicts
 from imgtool.engine.descriptions import code_of_descriptions, described, file_verdict, verdict_words
-from imgtool.engine.jobs.flash import SILENT_BOOT, Board, code_of_boards, is_good, result_words
 from imgtool.engine.verdicts import answers_no, code_of_explanation, exit_code_of, may_start
 from imgtool.errors import (
-    ChipError,
     ImgtoolError,
     InterruptedRunError,
-    PortError,
     SilentError,
     StubLineError,
     VerifyError,
@@ -99,39 +96,3 @@ def test_code_of_a_boot_log() -> None:
 )
 def test_whether_a_firmware_starts(boot: Explanation | None, starts: bool) -> None:
     assert may_start(boot) is starts
-
-
-def test_a_board_without_an_image_that_boots_is_good_whatever_it_says() -> None:
-    board = Board("COM3")
-    board.look_at(INIT_DATA)
-
-    assert (board.boot is not None, board.starts, is_good(board, None)) == (True, True, True)
-    assert is_good(board, PortError("no")) is False
-
-
-def test_what_a_board_says_has_cures_with_commands() -> None:
-    board = Board("COM3")
-    board.look_at(INIT_DATA)
-
-    assert board.boot is not None
-    commands = [command for cure in board.boot.cures for command in cure.commands]
-    assert commands
-    assert all(command.startswith("imgtool ") for command in commands)
-
-
-def test_a_board_that_says_nothing() -> None:
-    board = Board("COM3")
-    board.look_at(b"\r\n")
-
-    assert (board.boot, board.boot_note) == (None, SILENT_BOOT)
-
-
-def test_code_of_boards() -> None:
-    good, bad = Board("a"), Board("b")
-
-    assert code_of_boards([(good, None)]) == 0
-    assert code_of_boards([(good, None), (bad, ChipError("no"))]) == 6
-    assert (result_words(bad, ChipError("it is silent")), result_words(good, None)) == (
-        "it is silent",
-        "planned",
-    )

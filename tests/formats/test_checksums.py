@@ -1,15 +1,26 @@
 from __future__ import annotations
 
+import hashlib
 import zlib
 from functools import reduce
 from operator import xor
 
+import crcmod.predefined
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imgtool.formats.checksums import XOR_SEED, sdk_crc, xor8
+from imgtool.formats.checksums import XOR_SEED, crc32_mpeg2, sdk_crc, value_of, xor8
 from tests.support import IMAGES
+
+JAMCRC = crcmod.predefined.mkPredefinedCrcFun("jamcrc")
+MPEG2 = crcmod.predefined.mkPredefinedCrcFun("crc-32-mpeg")
+# Around the stretches that are taken at a time, and around words.
+LENGTHS = [0, 1, 2, 3, 4, 5, 8, 9, 255, 256, 4095, 4096, 65_535, 65_536, 65_537, 200_000]
+
+
+def sample(length: int) -> bytes:
+    return hashlib.shake_128(b"checks").digest(length)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +64,53 @@ def test_sdk_crc_is_espressifs_rule(data: bytes) -> None:
 )
 def test_sdk_crc_of_images(name: str, crc: int) -> None:
     assert sdk_crc(IMAGES[name][:-4]) == crc
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"", 0xFFFF_FFFF),
+        (b"123456789", 0x0376_E6E7),  # the check of the catalogue of CRCs
+        (b"\0", 0x4E08_BFB4),
+        (b"\xff" * 4, 0),
+    ],
+    ids=["nothing", "check", "zero", "ones"],
+)
+def test_crc32_mpeg2(data: bytes, value: int) -> None:
+    assert crc32_mpeg2([data]) == value
+
+
+def test_sdk_crc_of_the_catalogues_check() -> None:
+    assert sdk_crc(b"123456789") == 0x340B_C6D9
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_crcs_are_crcmods(length: int) -> None:
+    data = sample(length)
+    jamcrc = JAMCRC(data)
+
+    assert crc32_mpeg2([data]) == MPEG2(data)
+    assert sdk_crc(data) in (jamcrc, (1 << 32) - jamcrc)
+    assert (sdk_crc(data) == jamcrc) == (jamcrc < 1 << 31)
+
+
+@given(st.binary(max_size=5_000))
+def test_crcs_of_any_bytes_are_crcmods(data: bytes) -> None:
+    assert crc32_mpeg2([data]) == MPEG2(data)
+    assert sdk_crc(data) in (JAMCRC(data), (1 << 32) - JAMCRC(data))
+
+
+@given(st.lists(st.binary(max_size=2_000), max_size=8))
+def test_crcs_of_blocks_are_those_of_all_bytes(blocks: list[bytes]) -> None:
+    whole = b"".join(blocks)
+
+    assert crc32_mpeg2(blocks) == crc32_mpeg2(map(memoryview, blocks)) == MPEG2(whole)
+    assert value_of("crc32-mpeg2", blocks) == MPEG2(whole)
+    assert value_of("sdk-crc32", blocks) == sdk_crc(whole)
+
+
+@pytest.mark.parametrize("cut", LENGTHS)
+def test_crc32_mpeg2_over_a_cut(cut: int) -> None:
+    data = sample(200_000)
+
+    assert crc32_mpeg2((data[:cut], data[cut:])) == MPEG2(data[cut:], MPEG2(data[:cut]))

@@ -162,14 +162,14 @@ def read(data: bytes) -> Reading | None:
 TRIES: Final = """
 from imgtool.operations.assemble.merge import merge
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.flashing.plan import FlashRequest, Target, plan_flash
+from imgtool.operations.flashing.plan import PlanRequest, Target, plan_flash
 from imgtool.operations.inspect.describe import describe
 from imgtool.operations.patch.steps import Changes, patch
 
 data = b"DUMY" + bytes(100)
 target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=4 * 2**20)
 piece = Piece(0x200000, data, "d")
-plan = plan_flash(FlashRequest((piece,)), target)
+plan = plan_flash(PlanRequest((piece,)), target)
 print(describe(data).kind, len(plan.pieces), len(merge([piece]).data), len(patch(data, Changes()).data))
 """
 CUES: Final = {

@@ -14,7 +14,7 @@ from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.compare.files import compare
 from imgtool.operations.extract.parts import extract
-from imgtool.operations.flashing.plan import FlashRequest, Target, plan_flash
+from imgtool.operations.flashing.plan import PlanRequest, Target, plan_flash
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES
 
@@ -61,7 +61,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[bytes]]:
 def test_by_a_flash_plan(names: str, mode: str | None, looked_at: Counter[bytes], readable: bool) -> None:
     pieces = tuple(Piece(address, IMAGES[name], name) for address, name in FILES[names])
     forced = frozenset({"mode", "size"})
-    request = FlashRequest(pieces, header=HeaderChange(mode=mode), init_data=InitDataSource(), force=forced)
+    request = PlanRequest(pieces, header=HeaderChange(mode=mode), init_data=InitDataSource(), force=forced)
 
     plan_flash(request, CHIP, (lambda _, size: b"\xff" * size) if readable else None)
 

@@ -293,7 +293,7 @@ def failure_in(data: bytes, wire: Wire) -> str | None:
     events: list[WatchEvent] = [*watch.feed(data, now), *watch.pause(now + 1), *watch.close(now + 2)]
     for event in events:
         if isinstance(event, WatchSpeed):
-            wire.serial.baudrate = event.baud
+            wire.set_baud(event.baud)
             watch.speed_is(event.baud, event.at)
         elif isinstance(event, WatchNote) and event.verdict is Verdict.BAD_IMAGE:
             cure: Cure | None = event.cure

@@ -122,7 +122,7 @@ def port_names(given: list[str] | None) -> list[str]:
     found = _variable("PORT")[1]
     if found:
         return [found]
-    from imgtool.device.port import find_port
+    from imgtool.device.port_list import find_port
 
     return [find_port().path]
 
@@ -151,7 +151,7 @@ def ports_of(given: list[str] | None, *, all_ports: bool) -> list[str]:
     if all_ports:
         if given:
             raise UsageError("--port and --all-ports are both given", expected="one", found="both")
-        from imgtool.device.port import find_port, list_ports
+        from imgtool.device.port_list import find_port, list_ports
 
         likely = [info.path for info in list_ports() if info.likely]
         return likely or [find_port().path]

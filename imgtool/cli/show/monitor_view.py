@@ -7,26 +7,34 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from imgtool.cli.show.text import Span, columns, wrapped
-from imgtool.engine.jobs.monitor import event_fields, harmless
+from imgtool.engine.watching import event_fields, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from imgtool.cli.show.text import Screen
-    from imgtool.engine.jobs.monitor import Selection
+    from imgtool.engine.jobs.monitor import MonitorEvent
+    from imgtool.engine.watching import Selection
     from imgtool.operations.explain.crash_frames import Frame
-    from imgtool.operations.watching.stream import WatchEvent, WatchLine, WatchNote, WatchText
+    from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText
 
-__all__ = ["JsonLines", "ScreenView", "Stamp"]
+__all__ = ["JsonLines", "ScreenView", "Stamp", "View"]
 
 _PREFIX: Final = "-- imgtool: "
 _STYLES: Final = {"failure": "bold yellow", "verdict": "bold cyan"}
 
 _PLAIN: Final = "\x1b[0m"  # a device may have left a colour
+
+
+class View(Protocol):
+    """Who is shown what happens."""
+
+    def show(self, event: MonitorEvent) -> None:
+        """Something has happened."""
 
 
 class Stamp(NamedTuple):
@@ -69,7 +77,7 @@ class ScreenView:
         self._draft = ""
         self._drawn = 0
 
-    def show(self, event: WatchEvent) -> None:
+    def show(self, event: MonitorEvent) -> None:
         """Show a line, the beginning of one, or a note."""
         from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText
 
@@ -199,7 +207,7 @@ class JsonLines:
         self._port = port
         self._selection = selection
 
-    def show(self, event: WatchEvent) -> None:
+    def show(self, event: MonitorEvent) -> None:
         """Write what has happened."""
         fields = event_fields(event, self._selection)
         if fields is not None:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from imgtool.cli.show.text import Screen
     from imgtool.device.events import Event, Listener
-    from imgtool.device.port import Clock
+    from imgtool.device.wire import Clock
 
-__all__ = ["Progress", "duration"]
+__all__ = ["Progress"]
 
 _WORDS: Final = {
     "connect": "connecting",
@@ -45,14 +45,6 @@ _LEAST_RATE: Final = 0.2  # s before a rate means something
 _LABEL: Final = 20
 _MINUTE: Final = 60
 _SPEED_WIDTH: Final = len("  9999 KB/s  00:00 left")
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: ``5.1 s``, ``2:05 min``."""
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    return f"{whole // _MINUTE}:{whole % _MINUTE:02d} min"
 
 
 @dataclass

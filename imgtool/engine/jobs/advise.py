@@ -1,27 +1,250 @@
-"""What an upgrade will do, as words and as JSON.
+"""What an upgrade will do to files, LFS, settings and init data: of a dump, an image, or a board.
 
-Not the advice itself (imgtool.operations.advise).
+Not the judgement, which is :mod:`imgtool.operations.advise.judgement`'s; the plan in it is that of ``flash``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import shlex
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
+from imgtool.chip import flash_size
+from imgtool.device.events import Event, ignore
+from imgtool.engine.connecting import connected, reader_of
+from imgtool.engine.cures import filled
 from imgtool.engine.descriptions import firmware_words
-from imgtool.engine.documents import cure_fields, firmware_fields
+from imgtool.engine.documents import cure_fields, document, firmware_fields
+from imgtool.engine.placing import placed, size_name
+from imgtool.engine.plans import loss_fields
+from imgtool.engine.results import Row, Table, Tone, Toned, Words
+from imgtool.engine.spelling import Names
+from imgtool.engine.stopping import stoppable
+from imgtool.engine.verdicts import DONE, NO
+from imgtool.errors import FormatError, LayoutError, UsageError
+from imgtool.operations.advise import judgement
+from imgtool.operations.advise.old_flash import old_flash
+from imgtool.operations.assemble.extras import InitDataSource
+from imgtool.operations.assemble.joining import join, lay_out
+from imgtool.operations.flashing.draft import PlanRequest
+from imgtool.operations.upgrade.side import OldFlash
+from imgtool.operations.upgrade.values import AdviceVerdict
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import capacity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imgtool.device.events import Listener
+    from imgtool.device.session import ConnectOptions
+    from imgtool.device.wire import Wire
+    from imgtool.engine.documents import Document
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.results import Output
     from imgtool.operations.upgrade.values import AdvicePoint, FirmwareAdvice
 
-__all__ = ["advice_fields", "advice_rows"]
+__all__ = ["AdviseRequest", "AdviseResult", "advise"]
+
+_STEPS: Final = 2
 
 
-def advice_fields(old: str, new: Sequence[str], result: FirmwareAdvice) -> dict[str, Any]:
-    """The result of ``advise``: what the words for OLD and NEW stand for, and what comes of them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviseRequest:
+    """An upgrade that is thought of.
+
+    Attributes:
+        files: The new firmware, as for ``flash``.
+        old: The flash before: a dump, the image that was flashed, or its halves; none where a board is asked.
+        old_name: What to call that; empty for the name of its first file.
+        size: Name of the flash's size, where ``old`` does not tell it.
+        spelled: How the new firmware is named on a command line, for the commands of cures; none for the
+            names of its files.
+        connect: How to connect to a board; None for the usual way.
+    """
+
+    files: tuple[InputFile, ...]
+    old: tuple[InputFile, ...] = ()
+    old_name: str = ""
+    size: str | None = None
+    spelled: tuple[str, ...] | None = None
+    connect: ConnectOptions | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviseResult:
+    """What an upgrade will do.
+
+    Attributes:
+        advice: Topic by topic, with what is lost and what can be done.
+        old_name: What the flash before is called.
+        new_names: How the new firmware is spelled.
+    """
+
+    advice: FirmwareAdvice
+    old_name: str
+    new_names: tuple[str, ...] = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is lost, the firmware will start, and both are known."""
+        return self.advice.ok
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return DONE if self.ok else NO
+
+    @property
+    def document(self) -> Document:
+        """What ``imgtool advise --json`` prints."""
+        fields = _fields(self.old_name, self.new_names, self.advice)
+        return document("advise", ok=self.ok, results=[fields], warnings=self.advice.notes)
+
+    @property
+    def words(self) -> Words:
+        """What a person is told."""
+        advice = self.advice
+        points = tuple(
+            (str(point.topic), Toned(str(point.verdict), _tone(point)), point.reason)
+            for point in advice.points
+        )
+        tables = (Table(rows=points, head=("what", "verdict", "why")),) if points else ()
+        if advice.elsewhere:
+            tables = (*tables, Table(rows=(), title=advice.elsewhere))
+        return Words(
+            verdict=advice.sentence,
+            tone=Tone.GOOD if self.ok else Tone.WRONG,
+            rows=_rows(self.old_name, advice),
+            tables=tables,
+            notes=advice.notes,
+            cures=advice.cures,
+        )
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """None: nothing is made."""
+        return ()
+
+
+def advise(request: AdviseRequest, wire: Wire | None = None, on_event: Listener = ignore) -> AdviseResult:
+    """Say what an upgrade will do; nothing is written.
+
+    Args:
+        request: The upgrade.
+        wire: The board whose flash is the one before, as an open port that stays open; None where the request
+            has that flash.
+        on_event: Told what happens; what it raises stops the job.
+
+    Raises:
+        UsageError: There is nothing before or nothing new, or a word has no meaning.
+        FormatError: What is before is neither a dump nor an image.
+        LayoutError: The capacity of the flash is not known, or files overlap.
+        ChipError: The chip is silent, or the content comes broken every time.
+        PortError: The port is lost and does not come back.
+        InterruptedRunError: It was stopped.
+    """
+    with stoppable("nothing was changed"):
+        new = _planned(request)
+        words = request.spelled if request.spelled is not None else tuple(file.name for file in request.files)
+        if wire is None:
+            name = request.old_name or (request.old[0].name if request.old else "")
+            on_event(Event("advise", 0, _STEPS, name))
+            old = _of_files(request, name)
+            on_event(Event("advise", 1, _STEPS, name))
+            advice = _advice(old, new, _names(words, None))
+            on_event(Event("advise", _STEPS, _STEPS, name))
+        else:
+            name = wire.name
+            if request.old or request.size is not None:
+                raise UsageError("a board tells all of that itself", expected="a board alone", found="more")
+            advice = _of_board(wire, request, new, words, on_event)
+        return AdviseResult(advice=advice, old_name=name, new_names=words)
+
+
+def _planned(request: AdviseRequest) -> PlanRequest:
+    files = placed(request.files)
+    return PlanRequest(files.pieces, files.named, init_data=InitDataSource())
+
+
+def _names(words: Sequence[str], port: str | None) -> Names:
+    board = "" if port is None else f"-p {shlex.quote(port)} "
+    return Names(shlex.join(words) if words else ".", port=board)
+
+
+def _advice(old: OldFlash, new: PlanRequest, names: Names) -> FirmwareAdvice:
+    advice = judgement.advise_request(old, new)
+    return replace(advice, cures=tuple(filled(cure, names) for cure in advice.cures))
+
+
+def _of_files(request: AdviseRequest, name: str) -> OldFlash:
+    """The flash before, of a file or of the halves of an image."""
+    if not request.old:
+        raise UsageError(
+            "nothing tells what is in the flash now", expected="a file or a board", found="neither"
+        )
+    capacity_ = None if request.size is None else flash_size(size_name(request.size)[0]).bytes
+    files = placed(request.old)
+    if files.named:
+        raise UsageError(
+            "OLD has no named places", expected="a dump, an image, or a folder", found=Name(name)
+        )
+    ordered = lay_out(files.pieces)
+    if ordered[0].address:
+        raise UsageError(
+            "OLD does not begin at flash address 0",
+            expected="a dump, an image for 0x00000, or a folder with both halves",
+            found=Phrase(Name(name), f", for 0x{ordered[0].address:05x}"),
+        )
+    data = join(ordered, ordered[-1].end, 0xFF)
+    try:
+        return old_flash(data, capacity_)
+    except LayoutError as error:
+        if capacity_ is None:
+            raise UsageError(error.message, expected="--flash-size SIZE", found=Name(name)) from None
+        raise error.with_source(name) from None
+    except FormatError as error:
+        raise error.with_source(name) from None
+
+
+def _of_board(
+    wire: Wire, request: AdviseRequest, new: PlanRequest, words: Sequence[str], on_event: Listener
+) -> FirmwareAdvice:
+    """Ask a board; its firmware is started again afterwards."""
+    with connected(wire, request.connect, on_event) as session:
+        size = session.flash.bytes
+        if size is None:
+            raise LayoutError(
+                "the capacity of the flash is not known",
+                source=wire.name,
+                expected="a flash ID that tells it",
+                found=session.flash.id.hex(),
+            )
+        old = OldFlash(reader_of(session, on_event), size, size, "device", embedded=session.chip.embedded)
+        return _advice(old, new, _names(words, wire.name))
+
+
+# Words and documents.
+
+
+def _tone(point: AdvicePoint) -> Tone:
+    if not point.ok:
+        return Tone.WRONG if point.verdict is not AdviceVerdict.UNKNOWN else Tone.CARE
+    return Tone.GOOD if point.verdict in (AdviceVerdict.KEPT, AdviceVerdict.NONE) else Tone.CARE
+
+
+def _rows(old: str, result: FirmwareAdvice) -> tuple[Row, ...]:
+    """Old firmware, new firmware and flash, a row each."""
+    header = f", header {result.flash_size}" if result.flash_size else ""
+    what = "board at" if result.old_kind == "device" else result.old_kind
+    known = firmware_words(result.old) or "no firmware that imgtool knows"
+    return (
+        Row("old", Phrase(f"{known} ({what} ", Name(old), ")")),
+        Row("new", firmware_words(result.new) or result.new_kind),
+        Row("flash", f"{capacity(result.flash_bytes)}{header}"),
+    )
+
+
+def _fields(old: str, new: Sequence[str], result: FirmwareAdvice) -> dict[str, Any]:
     return {
         "old": {"path": old, "kind": result.old_kind, "firmware": firmware_fields(result.old)},
         "new": {"paths": list(new), "kind": result.new_kind, "firmware": firmware_fields(result.new)},
@@ -29,6 +252,7 @@ def advice_fields(old: str, new: Sequence[str], result: FirmwareAdvice) -> dict[
         "sentence": result.sentence,
         "points": [_point(point) for point in result.points],
         "elsewhere": {"sentence": result.elsewhere, "points": [_point(point) for point in result.other]},
+        "losses": [loss_fields(loss) for loss in result.losses],
         "cures": [cure_fields(cure) for cure in result.cures],
         "notes": list(result.notes),
     }
@@ -42,15 +266,3 @@ def _point(point: AdvicePoint) -> dict[str, Any]:
         "reason": point.reason,
         "source": point.source or None,
     }
-
-
-def advice_rows(old: str, result: FirmwareAdvice) -> list[tuple[str, str]]:
-    """Old firmware, new firmware and flash, a row each."""
-    header = f", header {result.flash_size}" if result.flash_size else ""
-    what = "board at" if result.old_kind == "device" else result.old_kind
-    known = firmware_words(result.old) or "no firmware that imgtool knows"
-    return [
-        ("old", Phrase(f"{known} ({what} ", Name(old), ")")),
-        ("new", firmware_words(result.new) or result.new_kind),
-        ("flash", f"{capacity(result.flash_bytes)}{header}"),
-    ]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from imgtool.device.events import Event, ignore
 from imgtool.engine import boot_logs
-from imgtool.engine.documents import cure_fields, document
 from imgtool.engine.results import Row, Tone, Words
 from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import code_of_explanation
@@ -67,6 +66,8 @@ class ExplainResult:
     @property
     def document(self) -> Document:
         """What ``explain`` prints under ``--json``."""
+        from imgtool.engine.documents import document  # noqa: PLC0415 - for programs alone
+
         return document("explain", ok=self.ok, results=[_explanation_fields(self.name, self.explanation)])
 
     @property
@@ -116,6 +117,8 @@ def _tables(found: Explanation) -> tuple[Table, ...]:
 
 def _explanation_fields(path: str, result: Explanation) -> dict[str, Any]:
     """The result of ``explain``."""
+    from imgtool.engine.documents import cure_fields  # noqa: PLC0415 - for programs alone
+
     return {
         "path": path,
         "verdict": str(result.verdict),

@@ -1,45 +1,86 @@
-"""Boards that firmware is written to: what is known of each, what became of it, as words and as JSON.
+"""Firmware into the flash of one board: judged, planned, written, verified, started; and the same on paper.
 
-Not the plan and not the writing (imgtool.operations.flashing).
+Not the rules of the plan (imgtool.operations.flashing) and not the writing of sectors; boards side by side
+are as many runs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from imgtool.engine.chips import chip_fields
-from imgtool.engine.documents import (
-    Document,
-    document,
-    error_fields,
-    finding_fields,
-    header_fields,
-    warnings_of,
-)
+from imgtool.chip import flash_size
+from imgtool.device.events import Event, ignore
+from imgtool.engine.boot_logs import explain
+from imgtool.engine.chips import chip_fields, flash_words
+from imgtool.engine.connecting import connected, reader_of, target_of
+from imgtool.engine.documents import document, error_fields, warnings_of
 from imgtool.engine.hints import hint_for
+from imgtool.engine.placing import KEEP, header_change, init_source, placed, size_name
+from imgtool.engine.plans import plan_fields, plan_words
+from imgtool.engine.results import Row, Table, Tone, Toned, Words
 from imgtool.engine.verdicts import DONE, NO, exit_code_of, may_start
+from imgtool.errors import (
+    ChipError,
+    ImgtoolError,
+    InterruptedRunError,
+    PortError,
+    ProtectedError,
+    UsageError,
+)
+from imgtool.operations.flashing import transfer, waivers
+from imgtool.operations.flashing.draft import PlanRequest, Target
+from imgtool.operations.flashing.header import DETECT
+from imgtool.operations.flashing.plan import check_files, plan_flash
+from imgtool.phrase import Name, Phrase
+from imgtool.quantities import duration, in_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from imgtool.device.session import Session
-    from imgtool.errors import ImgtoolError
+    from imgtool.device.events import Listener
+    from imgtool.device.flash_chip import FlashChip
+    from imgtool.device.identity import ChipIdentity
+    from imgtool.device.session import ConnectOptions, Session
+    from imgtool.device.wire import Wire
+    from imgtool.engine.documents import Document
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.results import Cell, Output
     from imgtool.operations.explain.log import Explanation
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.flashing.transfer import Transfer
 
 __all__ = [
-    "Board",
-    "board_document",
+    "CHECKS",
+    "DETECT",
+    "VERIFY",
+    "FlashRequest",
+    "FlashResult",
+    "PlannedEvent",
+    "boards_document",
+    "boards_words",
     "code_of_boards",
-    "is_good",
-    "plan_document",
-    "plan_warnings",
-    "result_words",
+    "failed_board",
+    "flash",
+    "flash_board",
+    "judged",
+    "plan_without_board",
+    "stated_size",
+    "warnings_of_plans",
 ]
 
+VERIFY: Final = ("auto", "readback", "none")
+"""How what was written is verified: by digest where the device can, by reading it back, not at all."""
+
+CHECKS: Final = (*waivers.CHECKS, waivers.PROTECTION)
+"""The checks that can be waived, by name."""
+
 SILENT_BOOT: Final = "the chip said nothing after the reset: whether the firmware starts is not known"
+_BOOT_SECONDS: Final = 2.0
+_UNTOUCHED: Final = "nothing was written"
+_IN_PARTS: Final = "the flash is incomplete"
+_MAYBE: Final = "the flash may be incomplete"
+_AGAIN: Final = "the same command again repairs it"
 
 _NOTHING_DONE: Final[dict[str, Any]] = dict.fromkeys(
     (
@@ -58,36 +99,78 @@ _NOTHING_DONE: Final[dict[str, Any]] = dict.fromkeys(
 )
 
 
-@dataclass
-class Board:
-    """What is known of a board so far, and what was done to it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlashRequest:
+    """What is to be written to a board, and how.
 
     Attributes:
-        port: Its port.
-        session: The connection to it.
-        plan: What is to be written.
-        seconds: How long that will take, about.
-        baud: The speed to work at.
-        transfer: What was written.
-        boot: How the firmware started.
-        boot_note: Why that is not known.
-        left: What a run that breaks off now leaves.
+        files: The firmware, and what goes to addresses or named places of its own.
+        mode: Flash mode in the header, or ``keep``.
+        freq: Flash frequency, or ``keep``.
+        size: Flash size in the header: ``detect``, ``keep``, or the name of one.
+        old_size: The same as esptool's ``-fs`` has it, in megabits too; None for ``size`` alone.
+        init_data: One of :data:`imgtool.engine.placing.INIT_DATA_CHOICES`.
+        init_file: A file with init data, in place of a choice.
+        init_fields: Fields of the init data to set, by name, as texts.
+        fresh_settings: Whether NodeMCU's record page comes from the image, not from the device.
+        erase_all: Whether the whole flash is erased first.
+        diff: Whether what the flash holds already is left alone.
+        verify: One of :data:`VERIFY`.
+        force: Which of :data:`CHECKS` are waived.
+        boot_check: Whether to look at how the firmware starts.
+        dry_run: Whether only to plan.
+        connect: How to connect; None for the usual way.
     """
 
-    port: str
-    session: Session | None = None
+    files: tuple[InputFile, ...]
+    mode: str = KEEP
+    freq: str = KEEP
+    size: str = DETECT
+    old_size: str | None = None
+    init_data: str = "auto"
+    init_file: InputFile | None = None
+    init_fields: Mapping[str, str] = field(default_factory=dict)
+    fresh_settings: bool = False
+    erase_all: bool = False
+    diff: bool = True
+    verify: str = "auto"
+    force: frozenset[str] = frozenset()
+    boot_check: bool = True
+    dry_run: bool = False
+    connect: ConnectOptions | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlashResult:
+    """What became of a board.
+
+    Attributes:
+        port: Its port; None for a plan without one.
+        chip: Which chip it is; None where that was not found out.
+        flash: Which flash it has, likewise.
+        plan: What was to be written; None where it did not come to that.
+        transfer: What was done; None where nothing was.
+        boot: How the firmware started; None where that was not looked at.
+        boot_note: Why that is not known; empty where it is.
+        error: What went wrong; None for nothing.
+        request: What was asked for.
+        note: What is to be said of the request; None for nothing.
+        fields: Its row of the document.
+        plan_words: What a person is told of the plan, before anything is written.
+    """
+
+    port: str | None
+    chip: ChipIdentity | None = None
+    flash: FlashChip | None = None
     plan: FlashPlan | None = None
-    seconds: float = 0.0
-    baud: int = 0
     transfer: Transfer | None = None
     boot: Explanation | None = None
     boot_note: str = ""
-    left: str = "nothing was written"
-
-    @property
-    def touched(self) -> bool:
-        """Whether something may have been written or erased."""
-        return self.left != Board.left
+    error: ImgtoolError | None = None
+    request: FlashRequest = field(repr=False)
+    note: str | None = None
+    fields: Mapping[str, Any] = field(repr=False)
+    plan_words: Words | None = field(repr=False, default=None)
 
     @property
     def boots(self) -> bool:
@@ -99,118 +182,488 @@ class Board:
         """Whether nothing says that the firmware does not start."""
         return not self.boots or may_start(self.boot)
 
-    def look_at(self, log: bytes) -> None:
-        """Take what the chip said after its reset, or note that it says nothing."""
-        from imgtool.engine.boot_logs import explain  # noqa: PLC0415 - only a boot needs its rules
+    @property
+    def ok(self) -> bool:
+        """Whether the board is as it was asked for, as far as that is known."""
+        return self.error is None and self.starts
 
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        if self.error is not None:
+            return exit_code_of(self.error)
+        return DONE if self.starts else NO
+
+    @property
+    def boot_tone(self) -> Tone:
+        """How the words about its boot are meant."""
+        if self.boot_good:
+            return Tone.GOOD
+        return Tone.CARE if self.starts else Tone.WRONG
+
+    @property
+    def boot_good(self) -> bool:
+        """Whether its boot says that all is well."""
+        return self.boot is not None and self.boot.ok
+
+    @property
+    def document(self) -> Document:
+        """What ``imgtool flash --json`` prints."""
+        return boards_document([self])
+
+    @property
+    def summary(self) -> str:
+        """What became of the board, in a few words."""
+        if self.error is not None:
+            return self.error.message
+        if self.transfer is None:
+            return "planned"
+        if not self.starts and self.boot is not None:
+            return f"does not start: {self.boot.verdict}"
+        return "ok" if self.transfer.verified != "no" else "ok, not verified"
+
+    @property
+    def words(self) -> Words:
+        """What a person is told in the end."""
+        if self.error is not None:
+            return Words(verdict=self.error.phrase, tone=Tone.WRONG, notes=(hint_for(self.error),))
+        if self.transfer is None:
+            return self.plan_words or Words(verdict=self.summary)
+        return _result_words(self, self.transfer)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """None: a board is no file."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedEvent(Event):
+    """The plan is made, and nothing was touched yet; a listener that raises leaves it at that.
+
+    Attributes:
+        result: The board with its plan.
+    """
+
+    stage: str = "plan"
+    result: FlashResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedFiles:
+    """Files that were looked at before any port is opened.
+
+    Attributes:
+        plan: What is to be planned of them.
+        note: What is to be said of how it was asked for; None for nothing.
+    """
+
+    plan: PlanRequest
+    note: str | None
+
+
+# Before there is a board.
+
+
+def judged(request: FlashRequest) -> JudgedFiles:
+    """Look at the files of a request, so that what is wrong with them is said before a port is opened.
+
+    Raises:
+        UsageError: A word that has no meaning, or files without addresses.
+        FormatError: A file is damaged, or is not for the flash of an ESP8266.
+        LayoutError: Files overlap, or stand where they do not belong.
+    """
+    if request.verify not in VERIFY:
+        raise UsageError("not a way to verify", expected=", ".join(VERIFY), found=request.verify)
+    for word in sorted(request.force):
+        if word not in CHECKS:
+            raise UsageError("there is no such check", expected=", ".join(CHECKS), found=word)
+    choice, note = _size_choice(request.size, request.old_size)
+    change, _ = header_change(request.mode, request.freq)
+    files = placed(request.files)
+    plan = PlanRequest(
+        files.pieces,
+        files.named,
+        change,
+        choice,
+        init_source(request.init_data, request.init_file, request.init_fields),
+        fresh_settings=request.fresh_settings,
+        erase_all=request.erase_all,
+        force=request.force - {waivers.PROTECTION},
+    )
+    check_files(plan)
+    return JudgedFiles(plan=plan, note=note)
+
+
+def _size_choice(size: str, old_size: str | None) -> tuple[str, str | None]:
+    """``detect``, ``keep`` or the name of a size, and a note on how it was spelled."""
+    if old_size is not None and size.lower() != DETECT:
+        raise UsageError(
+            "two flash sizes are given", expected="--flash-size or -fs", found=f"{size} and {old_size}"
+        )
+    word = size if old_size is None else old_size
+    if word.lower() in (DETECT, KEEP):
+        return word.lower(), None
+    try:
+        return size_name(word, short=old_size is not None)
+    except UsageError as error:
+        raise UsageError(error.message, expected=f"{DETECT}, {KEEP}, {error.expected}", found=word) from None
+
+
+def stated_size(request: FlashRequest) -> str | None:
+    """The flash size that a request names; None where a board has to tell it."""
+    choice, _ = _size_choice(request.size, request.old_size)
+    return None if choice in (DETECT, KEEP) else choice
+
+
+def plan_without_board(request: FlashRequest) -> FlashResult:
+    """The plan for a board with a flash of the size that the request names, which nobody has looked at.
+
+    Raises:
+        UsageError: The request names no size, or a word that has no meaning.
+        FormatError: A file is damaged, or not what it is given for.
+        LayoutError: Something does not fit, overlaps, or has no place that can be justified.
+    """
+    size = stated_size(request)
+    if size is None:
+        raise UsageError("nothing tells how large the flash is", expected="a flash size", found=request.size)
+    files = judged(request)
+    target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=flash_size(size).bytes)
+    plan = plan_flash(files.plan, target)
+    fields = {
+        "port": None,
+        "chip": None,
+        "flash": {"bytes": target.flash_bytes},
+        **_NOTHING_DONE,
+        "plan": plan_fields(plan),
+    }
+    where = Row("flash", f"{size}, as asked; no device was looked at")
+    words = plan_words(plan, before=(where,))
+    return FlashResult(
+        port=None, plan=plan, request=request, note=files.note, fields=fields, plan_words=words
+    )
+
+
+# With a board.
+
+
+def flash(wire: Wire, request: FlashRequest, on_event: Listener = ignore) -> FlashResult:
+    """Write firmware to the flash of a board, verify it, and start it.
+
+    Args:
+        wire: An open port, which stays open.
+        request: What is to be written.
+        on_event: Told what happens: of the plan by a :class:`PlannedEvent`, before anything is touched.  It
+            may raise :class:`imgtool.errors.InterruptedRunError` to stop there.
+
+    Raises:
+        UsageError: A word of the request has no meaning.
+        FormatError: A file is damaged, or not what it is given for.
+        LayoutError: Something does not fit, overlaps, or has no place that can be justified.
+        ChipError: The chip is silent, or refuses.
+        PortError: The port is lost and does not come back.
+        VerifyError: The flash does not hold what was written.
+        InterruptedRunError: It was stopped; it says what is on the board now.
+    """
+    result = flash_board(wire, request, on_event)
+    if result.error is not None:
+        raise result.error
+    return result
+
+
+def flash_board(
+    wire: Wire, request: FlashRequest, on_event: Listener = ignore, *, files: JudgedFiles | None = None
+) -> FlashResult:
+    """The same, with what went wrong in the result: of many boards each has one.
+
+    Args:
+        wire: An open port, which stays open.
+        request: What is to be written.
+        on_event: Told what happens.
+        files: The files of the request, where they were looked at already.
+    """
+    run = _BoardRun(wire, request, on_event)
+    try:
+        run.go(judged(request) if files is None else files)
+    except (ImgtoolError, KeyboardInterrupt) as error:
+        run.error = run.with_what_is_left(error)
+    return run.result()
+
+
+def failed_board(port: str, request: FlashRequest, error: ImgtoolError) -> FlashResult:
+    """A board that nothing was done to, as its port could not be opened."""
+    fields = {"port": port, "chip": None, "flash": None, **_NOTHING_DONE}
+    fields["error"] = error_fields(error, hint_for(error))
+    return FlashResult(port=port, request=request, error=error, fields=fields)
+
+
+class _BoardRun:
+    """One run, and what is known of its board so far."""
+
+    def __init__(self, wire: Wire, request: FlashRequest, on_event: Listener) -> None:
+        self.wire = wire
+        self.request = request
+        self.listen = on_event
+        self.session: Session | None = None
+        self.plan: FlashPlan | None = None
+        self.baud = 0
+        self.done: Transfer | None = None
+        self.boot: Explanation | None = None
+        self.boot_note = ""
+        self.note: str | None = None
+        self.error: ImgtoolError | None = None
+        self.left = _UNTOUCHED
+
+    def go(self, files: JudgedFiles) -> None:
+        """Plan, write, verify, start."""
+        request = self.request
+        self.note = files.note
+        with connected(self.wire, request.connect, self._hear, run=request.dry_run) as session:
+            self.session = session
+            plan = plan_flash(
+                files.plan,
+                target_of(session),
+                reader_of(session, self.listen),
+                (lambda pieces: transfer.compared(session, pieces, self.listen)) if request.diff else None,
+            )
+            job = transfer.Job(
+                plan.pieces,
+                plan.erase_all,
+                request.diff,
+                waivers.PROTECTION in request.force,
+                request.verify,
+                plan.right,
+            )
+            seconds = transfer.estimate(job, session, stub=session.flasher.digests)
+            self.baud = session.baud
+            self.plan = replace(plan, seconds=seconds, way=_way(session))
+            self.listen(PlannedEvent(result=self.result()))
+            if request.dry_run:
+                return
+            # An erase may be under way before the first event tells of it.
+            self.left = _MAYBE
+            self.done = transfer.transfer(session, job, self._hear)
+            self._start(session)
+
+    def _hear(self, event: Event) -> None:
+        if event.stage in ("erase", "write"):
+            self.left = _IN_PARTS
+        self.listen(event)
+
+    def _start(self, session: Session) -> None:
+        """Start the firmware, and look at how it does."""
+        try:
+            if not session.run_firmware():
+                self.boot_note = "reset the board to start the firmware: its port cannot do it"
+            elif self.request.boot_check:
+                self._look_at(session.read_boot_log(_BOOT_SECONDS))
+        except PortError as error:
+            self.boot_note = Phrase("whether the firmware starts is not known: ", error.phrase)
+
+    def _look_at(self, log: bytes) -> None:
         if log.strip():
             self.boot = explain(log)
         else:
             self.boot_note = SILENT_BOOT
 
+    def with_what_is_left(self, error: BaseException) -> ImgtoolError:
+        """The error with what a broken run has left on the board."""
+        touched = self.left != _UNTOUCHED
+        if isinstance(error, KeyboardInterrupt | InterruptedRunError):
+            problem: ImgtoolError = InterruptedRunError(f"interrupted: {self.left}")
+            if touched:
+                problem.add_note(_AGAIN)
+            return problem
+        if not isinstance(error, ImgtoolError):
+            raise error
+        broken = isinstance(error, PortError | ChipError) and not isinstance(error, ProtectedError)
+        if broken and touched:
+            error.add_note(f"{self.left}; {_AGAIN}")
+        return error
 
-def is_good(board: Board, error: ImgtoolError | None) -> bool:
-    """Whether a board is as it was asked for, as far as that is known."""
-    return error is None and board.starts
+    def result(self) -> FlashResult:
+        """What is known of the board now."""
+        session = self.session
+        return FlashResult(
+            port=self.wire.name,
+            chip=None if session is None else session.chip,
+            flash=None if session is None else session.flash,
+            plan=self.plan,
+            transfer=self.done,
+            boot=self.boot,
+            boot_note=self.boot_note,
+            error=self.error,
+            request=self.request,
+            note=self.note,
+            fields=self._fields(),
+            plan_words=self._plan_words(),
+        )
+
+    def _plan_words(self) -> Words | None:
+        session, plan = self.session, self.plan
+        if session is None or plan is None:
+            return None
+        chip = session.chip
+        before = (
+            Row("chip", f"{chip.model}, MAC {chip.mac}, crystal {chip.crystal_mhz} MHz"),
+            Row("flash", flash_words(session)),
+        )
+        return plan_words(plan, before=before)
+
+    def _fields(self) -> dict[str, Any]:
+        session, done, plan = self.session, self.done, self.plan
+        fields: dict[str, Any] = {"port": self.wire.name, "chip": None, "flash": None}
+        if session is not None:
+            fields |= chip_fields(session)
+        fields |= _NOTHING_DONE
+        if plan is not None:
+            fields["plan"] = plan_fields(plan)
+        if session is not None and plan is not None:
+            fields |= {"stub": session.flasher.name if self.error is None else None, "baud": self.baud}
+        if done is not None:
+            fields |= _transfer_fields(done)
+        if self.boot is not None:
+            fields["boot"] = {
+                "verdict": str(self.boot.verdict),
+                "ok": self.boot.ok,
+                "sentence": self.boot.sentence,
+                "cause": self.boot.cause,
+            }
+        if self.error is not None:
+            fields["error"] = error_fields(self.error, hint_for(self.error))
+        return fields
 
 
-def code_of_boards(results: Sequence[tuple[Board, ImgtoolError | None]]) -> int:
-    """The exit code of ``flash``: the highest of all its boards."""
-    return max(
-        exit_code_of(error) if error is not None else DONE if board.starts else NO for board, error in results
+def _way(session: Session) -> str:
+    """By what the flash is worked on, and how fast."""
+    if session.flasher.digests:
+        return f"{session.flasher.name}, at {session.baud:,} baud"
+    return f"none: the ROM loader, at {session.baud:,} baud"
+
+
+def _transfer_fields(done: Transfer) -> dict[str, Any]:
+    return {
+        "stub": done.stub,
+        "baud": done.baud,
+        "written": done.written,
+        "erased": done.erased,
+        "unchanged": done.unchanged,
+        "verified": done.verified,
+        "retries": done.retries,
+        "sha256": done.sha256,
+        "seconds": round(done.seconds, 3),
+    }
+
+
+# Words and documents.
+
+
+def _result_words(result: FlashResult, done: Transfer) -> Words:
+    verdict, tone = _done_words(done, result.request.verify)
+    notes = []
+    if done.retries:
+        notes.append(f"{done.retries} step{'s' if done.retries > 1 else ''} had to be done again")
+    boot = result.boot
+    if boot is None:
+        notes += [result.boot_note] if result.boot_note else []
+        return Words(verdict=verdict, tone=tone, notes=tuple(notes))
+    rows = [Row("boot", boot.sentence)]
+    tell = result.boots and str(boot.verdict) != "runs"
+    rows += [Row("cause", boot.cause)] if tell else []
+    return Words(
+        verdict=verdict,
+        tone=tone,
+        rows=tuple(rows),
+        notes=tuple(notes),
+        cures=boot.cures if tell else (),
     )
 
 
-def result_words(board: Board, error: ImgtoolError | None) -> str:
-    """What became of a board, in a few words."""
-    if error is not None:
-        return error.message
-    if board.transfer is None:
-        return "planned"
-    if not board.starts and board.boot is not None:
-        return f"does not start: {board.boot.verdict}"
-    return "ok" if board.transfer.verified != "no" else "ok, not verified"
+def _done_words(done: Transfer, verify: str) -> tuple[str, Tone]:
+    """What was written and how that was verified."""
+    size = in_bytes(done.written + done.erased)
+    took = duration(done.seconds)
+    right = f"; {in_bytes(done.unchanged)} were right already" if done.unchanged else ""
+    verified = done.verified != "no"
+    if not done.written and not done.erased:
+        if verified:
+            there = in_bytes(done.unchanged)
+            return f"nothing to write: {there} are right already, verified in {took}", Tone.GOOD
+        return f"nothing to write: all is right already ({took})", Tone.GOOD
+    if verified:
+        return f"written and verified: {size} in {took}{right}", Tone.GOOD
+    why = (
+        "as --verify none asks"
+        if verify == "none"
+        else "the ROM loader cannot digest; --verify readback reads it back"
+    )
+    return f"written, not verified: {size} in {took}{right} ({why})", Tone.CARE
 
 
-def plan_warnings(results: Sequence[tuple[Board, ImgtoolError | None]]) -> list[str]:
+def warnings_of_plans(results: Sequence[FlashResult]) -> list[str]:
     """The warnings of all plans, each once."""
-    plans = [board.plan for board, _ in results if board.plan is not None]
-    return list(
-        dict.fromkeys(f.message for plan in plans for f in plan.findings if str(f.severity) == "warning")
-    )
+    plans = [result.plan for result in results if result.plan is not None]
+    return list(dict.fromkeys(words for plan in plans for words in warnings_of(plan.findings)))
 
 
-def board_document(results: Sequence[tuple[Board, ImgtoolError | None]], note: str | None) -> Document:
-    """The document about one board or several; ``note`` is one on the command line."""
-    warnings = [note] if note else []
-    warnings += plan_warnings(results) + [board.boot_note for board, _ in results if board.boot_note]
+def boards_document(results: Sequence[FlashResult]) -> Document:
+    """The document about one board or several."""
+    warnings = [result.note for result in results if result.note]
+    warnings += warnings_of_plans(results)
+    warnings += [result.boot_note for result in results if result.boot_note]
     return document(
         "flash",
-        ok=all(is_good(board, error) for board, error in results),
-        results=[_board_fields(board, error) for board, error in results],
+        ok=all(result.ok for result in results),
+        results=[result.fields for result in results],
         warnings=dict.fromkeys(warnings),
     )
 
 
-def plan_document(plan: FlashPlan, note: str | None) -> Document:
-    """The document of a plan that was made without a device."""
-    fields = {
-        "port": None,
-        "chip": None,
-        "flash": {"bytes": plan.target.flash_bytes},
-        **_NOTHING_DONE,
-        "plan": {**_plan_fields(plan), "seconds": None},
-    }
-    return document("flash", ok=True, results=[fields], warnings=warnings_of(plan.findings, note))
+def boards_words(results: Sequence[FlashResult]) -> Words:
+    """What a person is told of several boards: a row of a table each, then errors with their hints once."""
+    rows: list[Row] = []
+    hints: set[str] = set()
+    for result in results:
+        board = Phrase(Name(result.port or ""), ": ")
+        if result.error is not None:
+            named = result.error.source == result.port
+            rows.append(Row("error", result.error.phrase if named else Phrase(board, result.error.phrase)))
+            hint = hint_for(result.error)
+            if hint not in hints:  # eight silent boards have one cure
+                rows.append(Row("hint", hint))
+            hints.add(hint)
+        elif not result.starts and result.boot is not None:
+            rows.append(Row("error", Phrase(board, result.boot.sentence)))
+    good = sum(result.ok for result in results)
+    table = Table(
+        rows=tuple(_board_row(result) for result in results),
+        head=("port", "MAC", "bytes", "time", "result"),
+        right=(2, 3),
+    )
+    return Words(
+        verdict=f"{len(results)} boards: {good} good, {len(results) - good} failed",
+        tone=Tone.GOOD if good == len(results) else Tone.WRONG,
+        rows=tuple(rows),
+        tables=(table,),
+        notes=tuple(warnings_of_plans(results)),
+    )
 
 
-def _board_fields(board: Board, error: ImgtoolError | None) -> dict[str, Any]:
-    session, done, boot = board.session, board.transfer, board.boot
-    fields: dict[str, Any] = {"port": board.port, "chip": None, "flash": None}
-    if session is not None:
-        fields |= chip_fields(session)
-    fields |= _NOTHING_DONE
-    if board.plan is not None:
-        fields["plan"] = {**_plan_fields(board.plan), "seconds": round(board.seconds, 3)}
-    if session is not None and board.plan is not None:
-        fields |= {"stub": session.flasher.name if error is None else None, "baud": board.baud}
-    if done is not None:
-        fields |= {
-            "stub": done.stub,
-            "baud": done.baud,
-            "written": done.written,
-            "erased": done.erased,
-            "unchanged": done.unchanged,
-            "verified": done.verified,
-            "retries": done.retries,
-            "sha256": done.sha256,
-            "seconds": round(done.seconds, 3),
-        }
-    if boot is not None:
-        fields["boot"] = {
-            "verdict": str(boot.verdict),
-            "ok": boot.ok,
-            "sentence": boot.sentence,
-            "cause": boot.cause,
-        }
-    if error is not None:
-        fields["error"] = error_fields(error, hint_for(error))
-    return fields
+def _board_row(result: FlashResult) -> tuple[Cell, ...]:
+    done = result.transfer
+    size = "" if done is None else f"{done.written:,}"
+    if result.request.dry_run and result.plan is not None:
+        size = f"{result.plan.bytes:,}"
+    word = "failed" if result.error is not None else result.summary
+    return (
+        Name(result.port or ""),
+        result.chip.mac if result.chip else "",
+        size,
+        "" if done is None else duration(done.seconds),
+        Toned(word, Tone.GOOD if result.ok else Tone.WRONG),
+    )
 
 
-def _plan_fields(plan: FlashPlan) -> dict[str, Any]:
-    main = plan.description
-    return {
-        "kind": None if main is None else str(main.kind),
-        "firmware": None if main is None or main.firmware is None else main.firmware.name,
-        "version": None if main is None or main.firmware is None else main.firmware.version,
-        "header": None if plan.header is None else header_fields(plan.header),
-        "flash_size": None if plan.flash is None else plan.flash.name,
-        "layout": plan.rule or None,
-        "whole": plan.whole,
-        "erase_all": plan.erase_all,
-        "writes": [{"name": p.name, "address": p.address, "size": len(p.data)} for p in plan.pieces],
-        "kept": [{"name": k.name, "address": k.start, "size": k.size, "why": k.why} for k in plan.kept],
-        "changes": list(plan.changes),
-        "findings": [finding_fields(finding) for finding in plan.findings],
-    }
+def code_of_boards(results: Sequence[FlashResult]) -> int:
+    """The exit code of several boards: the highest of all."""
+    return max(result.code for result in results)

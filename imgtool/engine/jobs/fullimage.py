@@ -57,7 +57,7 @@ class FullImageRequest:
         init_data: One of :data:`imgtool.engine.placing.INIT_DATA_CHOICES`; None for ``auto``, or for what an
             extracted flash image has.
         init_file: A file with init data, in place of a choice.
-        changes: Fields of the init data to set, by name, as texts.
+        init_fields: Fields of the init data to set, by name, as texts.
         filesystem: A file system image; its place may be an address; None is where the firmware looks.
         lfs: An LFS image.
         mode: Flash mode in the header, or ``keep``.
@@ -71,7 +71,7 @@ class FullImageRequest:
     output: str | None = None
     init_data: str | None = None
     init_file: InputFile | None = None
-    changes: Mapping[str, str] = field(default_factory=dict)
+    init_fields: Mapping[str, str] = field(default_factory=dict)
     filesystem: InputFile | None = None
     lfs: InputFile | None = None
     mode: str = KEEP
@@ -188,7 +188,9 @@ def _default_init_data(files: PlacedFiles) -> str:
 
 
 def _extras(request: FullImageRequest, files: PlacedFiles) -> Extras:
-    source = init_source(request.init_data or _default_init_data(files), request.init_file, request.changes)
+    source = init_source(
+        request.init_data or _default_init_data(files), request.init_file, request.init_fields
+    )
     extras = Extras(
         source,
         None if request.filesystem is None else filesystem_piece(request.filesystem),

@@ -4,15 +4,17 @@ Where one begins, its block size and its length come from littlefs.py.  Never ra
 finding.  No check covers the contents of files that have blocks of their own: a changed byte in them cannot
 be seen.
 
-The library is C code that trusts what it reads: folders that go in circles would keep it going for ever, and
-it reads what is behind the end of what it is given.  So it reads through :class:`_Flash`, which always gives
-as much as is asked for, and stops answering after so many questions.
+The library is C code, and not everywhere: without it a finding says that the files are not listed.  It trusts
+what it reads: folders that go in circles would keep it going for ever, and it reads what is behind the end of
+what it is given.  So it reads through :class:`_Flash`, which always gives as much as is asked for, and stops
+answering after so many questions.
 
 Source: https://github.com/jrast/littlefs-python; see docs/formats/littlefs.md.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from imgtool.formats.filesystems.littlefs import superblock_at
@@ -91,10 +93,25 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
         block_size: Bytes of a block.
         blocks: How many blocks it has by its superblock.
     """
-    flash = _Flash(data, offset, min(stop, len(data)), blocks)
     superblock = superblock_at(data, offset)
     version = "" if superblock is None else superblock.version
     size = block_size * blocks
+    unread = FileSystem(
+        kind=PartKind.LITTLEFS,
+        offset=offset,
+        size=size,
+        block_size=block_size,
+        blocks=blocks,
+        layout=version,
+        files=(),
+        used=None,
+        free=None,
+    )
+    if not _has_library():
+        message = "the files in the LittleFS are not listed: that needs the package littlefs-python"
+        finding = Finding(Severity.WARNING, "littlefs-unread", message, offset)
+        return replace(unread, listed=False, findings=(finding,))
+    flash = _Flash(data, offset, min(stop, len(data)), blocks)
     walk = _FolderWalk(flash, offset, size)
     mounted = _mounted(flash, block_size, blocks)
     used = None
@@ -103,13 +120,8 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
     else:
         walk.through(mounted)
         used = _used(mounted, flash, blocks)
-    return FileSystem(
-        kind=PartKind.LITTLEFS,
-        offset=offset,
-        size=size,
-        block_size=block_size,
-        blocks=blocks,
-        layout=version,
+    return replace(
+        unread,
         files=tuple(sorted(walk.files, key=lambda file: file.path)),
         used=None if used is None else used * block_size,
         free=None if used is None else size - used * block_size,
@@ -117,9 +129,18 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
     )
 
 
+def _has_library() -> bool:
+    """Whether littlefs-python is there, with its C code."""
+    try:
+        import littlefs  # noqa: F401, PLC0415 - takes longer than all the rest of a run
+    except ImportError:
+        return False
+    return True
+
+
 def _mounted(flash: _Flash, block_size: int, blocks: int) -> LittleFS | str:
     """The file system as the library has it, or why there is none."""
-    from littlefs import LittleFS, LittleFSError  # noqa: PLC0415 - takes longer than all the rest of a run
+    from littlefs import LittleFS, LittleFSError  # noqa: PLC0415 - see above
 
     if block_size % 8:  # its C code asserts that
         return f"no LittleFS has blocks of {block_size} bytes"

@@ -71,6 +71,8 @@ class FileSystem:
         half_written: Files that were being written or deleted when the power went, and are left out.
         most_erases: Highest erase count of a block; None where none is kept.
         findings: What is to be said; errors name the damaged file and the offset.
+        listed: False where nothing here can read it, and a finding says why: ``files`` is empty, and what
+            is in it is not known.
     """
 
     kind: PartKind
@@ -86,6 +88,7 @@ class FileSystem:
     half_written: int = 0
     most_erases: int | None = None
     findings: tuple[Finding, ...] = ()
+    listed: bool = True
 
 
 class ListedFile(NamedTuple):

@@ -178,7 +178,8 @@ class ArduinoImage(NamedTuple):
 
 def crc_of(data: bytes, offset: int, length: int) -> int:
     """The CRC of the first ``length`` bytes with the words at ``offset`` taken as zero."""
-    return crc32_mpeg2((data[:offset], _NO_WORDS, data[offset + len(_NO_WORDS) : length]))
+    view = memoryview(data)
+    return crc32_mpeg2((view[:offset], _NO_WORDS, view[offset + len(_NO_WORDS) : length]))
 
 
 def _first_address(data: bytes, offset: int) -> int | None:

@@ -10,7 +10,6 @@ https://docs.espressif.com/projects/esptool/en/latest/esp8266/advanced-topics/fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -80,8 +79,7 @@ class Segment(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True)
-class BootImage:
+class BootImage(NamedTuple):
     """A version-1 image as values.
 
     Attributes:

@@ -35,10 +35,12 @@ __all__ = ["SIZE", "Partition", "RtosPartitionTable", "inside", "part_at", "read
 SIZE: Final = 0xC00
 """Bytes that the SDK's tools write, erased behind the last row."""
 
-_MAGIC: Final = b"\xaa\x50"
+MAGIC: Final = b"\xaa\x50"
+"""What each row of a table begins with."""
+
 _LABEL: Final = 16
 _ROW = Struct(
-    "magic" / Const(_MAGIC),
+    "magic" / Const(MAGIC),
     "type" / Int8ul,
     "subtype" / Int8ul,
     "offset" / Int32ul,
@@ -283,7 +285,7 @@ def _findings(data: bytes, offset: int, size: int, table: RtosPartitionTable) ->
 
 def read(data: bytes) -> Reading | None:
     """Read a file that begins with a partition table, whole or damaged."""
-    if data[:2] != _MAGIC or len(data) < _ROW_SIZE or len(data) > SECTOR:
+    if data[:2] != MAGIC or len(data) < _ROW_SIZE or len(data) > SECTOR:
         return None
     # Two bytes are little to go by: the first row must be one, or the file as large as a table.
     try:
@@ -304,7 +306,7 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
 
 def table_at(data: bytes, offset: int) -> RtosPartitionTable | None:
     """The table at ``offset`` if a readable one with rows is there."""
-    if not data.startswith(_MAGIC, offset):
+    if not data.startswith(MAGIC, offset):
         return None
     try:
         table = RtosPartitionTable.parse(data, offset)

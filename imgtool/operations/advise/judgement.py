@@ -26,19 +26,14 @@ from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.joining import lay_out
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.checks import content_of
-from imgtool.operations.flashing.draft import FlashRequest, Target
+from imgtool.operations.flashing.draft import PlanRequest, Target
+from imgtool.operations.flashing.losses import brings_files
 from imgtool.operations.flashing.plan import plan_flash
-from imgtool.operations.upgrade.files import file_points
 from imgtool.operations.upgrade.look import side_after, side_before
-from imgtool.operations.upgrade.regions import (
-    init_data_points,
-    lfs_point,
-    settings_point,
-    size_points,
-    wifi_point,
-)
+from imgtool.operations.upgrade.regions import init_data_points, size_points
 from imgtool.operations.upgrade.scripts import firmware_points, old_default
 from imgtool.operations.upgrade.side import OldFlash
+from imgtool.operations.upgrade.stakes import points_at_stake
 from imgtool.operations.upgrade.values import HARM, AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.operations.upgrade.words import differing, elsewhere_words, sentence_of
 from imgtool.phrase import Phrase
@@ -80,10 +75,10 @@ def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | N
     if isinstance(old, bytes):
         old = old_flash(old, None if size is None else flash_size(size).bytes)
     pieces = (Piece(0, new, "NEW"),) if isinstance(new, bytes) else tuple(new)
-    return advise_request(old, FlashRequest(pieces, init_data=InitDataSource()))
+    return advise_request(old, PlanRequest(pieces, init_data=InitDataSource()))
 
 
-def advise_request(old: OldFlash, request: FlashRequest) -> FirmwareAdvice:
+def advise_request(old: OldFlash, request: PlanRequest) -> FirmwareAdvice:
     """The same about a request as ``imgtool flash`` makes it of a command line.
 
     Args:
@@ -101,7 +96,7 @@ def advise_request(old: OldFlash, request: FlashRequest) -> FirmwareAdvice:
 class _Advice:
     """One advice: the flash before, the write as it is planned, and the points about what comes of it."""
 
-    def __init__(self, old: OldFlash, request: FlashRequest) -> None:
+    def __init__(self, old: OldFlash, request: PlanRequest) -> None:
         self.old = old
         self.request = request
         self.raw = lay_out(request.pieces) if request.pieces else ()
@@ -146,6 +141,7 @@ class _Advice:
             points=tuple(points),
             elsewhere=elsewhere_words(differs, as_is),
             other=tuple(differs),
+            losses=() if plan is None else plan.losses,
             cures=tuple(self._cures(points, after)),
             notes=tuple(self._notes()),
         )
@@ -171,27 +167,15 @@ class _Advice:
 
     def _points(self, after: FlashSide) -> list[AdvicePoint]:
         before = self.before
-        made = any(name == "@spiffs" for name, _ in self.request.named) or self._brings_files()
-        optional = (
-            lfs_point(before, after),
-            settings_point(before, after),
-            wifi_point(before, after),
-        )
+        made = any(name == "@spiffs" for name, _ in self.request.named) or brings_files(self.content)
         return [
-            *file_points(before, after, made=made),
-            *(point for point in optional if point is not None),
+            *points_at_stake(before, after, made=made),
             *init_data_points(before, after),
             *size_points(before, after),
             *self._mode(),
             *self._builds(),
             *firmware_points(before.firmware, after.firmware),
         ]
-
-    def _brings_files(self) -> bool:
-        if any(KINDS[each.kind].region is PartKind.SPIFFS for _, each in self.content.pieces):
-            return True
-        parts = () if self.content.main is None else self.content.main.parts
-        return any(part.kind is PartKind.SPIFFS for part in parts)
 
     def _mode(self) -> list[AdvicePoint]:
         if self.plan is None:

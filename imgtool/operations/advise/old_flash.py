@@ -21,7 +21,7 @@ from imgtool.layout.fit import layout_for
 from imgtool.layout.nodemcu import resolve
 from imgtool.operations.assemble.extras import InitDataSource, check_layout_known, irom_end_of, table_of
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.flashing.draft import FlashRequest, Target
+from imgtool.operations.flashing.draft import PlanRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.inspect.describe import describe
 from imgtool.operations.upgrade.side import OldFlash
@@ -97,7 +97,7 @@ def _flashed(data: bytes, found: Description, capacity: int) -> bytes:
     """A flash that an image was written to and that booted once: with its table and its file system."""
     flash = bytearray(b"\xff") * capacity
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=capacity)
-    request = FlashRequest((Piece(0, data, "OLD"),), init_data=InitDataSource())
+    request = PlanRequest((Piece(0, data, "OLD"),), init_data=InitDataSource())
     flash[: len(data)] = data
     try:
         plan = plan_flash(request, target, OldFlash.of_dump(b"", capacity, "").read)

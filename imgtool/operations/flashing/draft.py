@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imgtool.operations.assemble.pieces import HeaderChange, Piece
     from imgtool.operations.inspect.device_settings import KeptPage, Reader
 
-__all__ = ["Device", "Draft", "Fate", "FlashRequest", "Kept", "Place", "Target"]
+__all__ = ["Device", "Draft", "Fate", "Kept", "Place", "PlanRequest", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class FlashRequest:
+class PlanRequest:
     """What is to be written, and how.
 
     Attributes:

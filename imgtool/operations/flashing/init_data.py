@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
     from imgtool.layout.regions import Region
     from imgtool.operations.flashing.checks import FlashContent
-    from imgtool.operations.flashing.draft import Device, Draft, FlashRequest, Place
+    from imgtool.operations.flashing.draft import Device, Draft, Place, PlanRequest
 
 __all__ = ["settle_init_data", "wants_init"]
 
 _ERASED: Final = bytes([fill.ERASED])
 
 
-def wants_init(request: FlashRequest) -> bool:
+def wants_init(request: PlanRequest) -> bool:
     """Whether init data is asked for by what it is to be, and not left to what is found."""
     source = request.init_data
     return source is not None and (source.choice not in ("auto", "keep", "none") or bool(source.changes))
 
 
 def settle_init_data(
-    draft: Draft, place: Place, content: FlashContent, request: FlashRequest, device: Device
+    draft: Draft, place: Place, content: FlashContent, request: PlanRequest, device: Device
 ) -> bool:
     """See to init data where this firmware looks for it; whether it will certainly be there.
 

@@ -7,6 +7,7 @@ the device sector by sector, and no port.  The rules: docs/flash-layouts.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -47,15 +48,15 @@ from imgtool.operations.flashing.draft import (
     Device,
     Draft,
     Fate,
-    FlashRequest,
     Kept,
     Place,
+    PlanRequest,
     Target,
 )
 from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
 from imgtool.operations.flashing.init_data import settle_init_data, wants_init
+from imgtool.operations.flashing.losses import Stakes, what_is_lost
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
-from imgtool.operations.flashing.upgrade_notes import upgrade_findings
 from imgtool.operations.inspect.device_settings import (
     KeptPage,
     Reader,
@@ -65,6 +66,7 @@ from imgtool.operations.inspect.device_settings import (
     keep_page,
     region_by_name,
 )
+from imgtool.operations.upgrade.values import Topic
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -75,8 +77,9 @@ if TYPE_CHECKING:
     from imgtool.layout.regions import Region
     from imgtool.operations.assemble.places import Start
     from imgtool.operations.inspect.describe import Description
+    from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["FlashPlan", "FlashRequest", "Kept", "Reader", "Target", "plan_flash"]
+__all__ = ["Compare", "FlashPlan", "Kept", "PlanRequest", "Reader", "Target", "check_files", "plan_flash"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ class FlashPlan:
         changes: How the bytes differ from the files, and what is added to them, in words.
         kept: What stays on the device.
         findings: What is to be said.
+        losses: What of the user's is destroyed, or put out of reach.
+        right: Numbers of the sectors that hold already what they should; None where that is not known.
+        seconds: How long the write takes, about; None where no device was looked at.
+        way: Through what it goes and how fast, in words; empty where no device was looked at.
     """
 
     target: Target
@@ -108,6 +115,10 @@ class FlashPlan:
     changes: tuple[str, ...]
     kept: tuple[Kept, ...]
     findings: tuple[Finding, ...]
+    losses: tuple[Loss, ...] = ()
+    right: frozenset[int] | None = None
+    seconds: float | None = None
+    way: str = ""
 
     @property
     def bytes(self) -> int:
@@ -115,19 +126,53 @@ class FlashPlan:
         return sum(len(piece.data) for piece in self.pieces)
 
 
+_CAPACITIES: Final = frozenset(size.bytes for size in FLASH_SIZES)
 _UNSEEN: Final = (
     "NodeMCU's record page on the device was not looked at: the partition table and the start-up settings of "
     "the image take its place"
 )
 
 
-def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None) -> FlashPlan:
+def check_files(request: PlanRequest) -> None:
+    """Refuse what no device could make right, before there is one.
+
+    Raises:
+        FormatError: A file is damaged, or not what it is given for.
+        LayoutError: Files overlap, or stand where they do not belong.
+    """
+    pieces = lay_out(request.pieces) if request.pieces or not request.named else ()
+    content = content_of(pieces, None)
+    if content.main is not None and _may_be_a_flash(content):
+        return  # the chip's capacity tells whether it is the image of its whole flash
+    start = start_in(content.placed) if any(piece.address == 0 for piece in pieces) else None
+    check_contents(content, start, request.force)
+
+
+def _may_be_a_flash(content: FlashContent) -> bool:
+    piece, description = content.pieces[0]
+    return len(piece.data) in _CAPACITIES and KINDS[description.kind].may_be_dump
+
+
+Compare = Callable[[tuple[Piece, ...]], frozenset[int] | None]
+"""Pieces to the numbers of the sectors that hold already what they should; None where that cannot be told."""
+
+
+def plan_flash(
+    request: PlanRequest,
+    target: Target,
+    read: Reader | None = None,
+    compare: Compare | None = None,
+    *,
+    weigh: bool = True,
+) -> FlashPlan:
     """Decide what is to be written.
 
     Args:
         request: What is asked for.
         target: The device.
         read: Reads its flash; None where that cannot be done, or is not to be.
+        compare: Finds out what is there already; None where that costs too much.
+        weigh: Whether to look for what would be lost; where nothing is written, nothing is.
 
     Raises:
         FormatError: A file is damaged, or not what it is given for.
@@ -165,11 +210,12 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
         check_room(draft.pieces, target.flash_bytes, force)
     if place is not None and not request.erase_all and not content.dump:
         _note_kept(draft, place, content, device)
-        losses = upgrade_findings(draft, place, content, device)
-        draft.findings += losses
-        if any(finding.code == "files-formatted" for finding in losses):
-            _note_formatted(draft, place)
     pieces = whole_sectors(draft, content, device, force)
+    right = None if compare is None or request.erase_all else compare(pieces)
+    stakes = what_is_lost(pieces, draft, content, device, right) if weigh else Stakes()
+    draft.findings += stakes.findings
+    if place is not None and any(point.topic is Topic.FIRST_BOOT for point in stakes.points):
+        _note_formatted(draft, place)
     return FlashPlan(
         target=target,
         pieces=pieces,
@@ -182,6 +228,8 @@ def plan_flash(request: FlashRequest, target: Target, read: Reader | None = None
         changes=tuple(draft.changes),
         kept=tuple(sorted(draft.kept, key=lambda kept: kept.start)),
         findings=tuple(draft.findings),
+        losses=stakes.losses,
+        right=right,
     )
 
 
@@ -198,7 +246,7 @@ def _starts(content: FlashContent, device: Device) -> Start | None:
 
 
 def _set_header(
-    draft: Draft, content: FlashContent, request: FlashRequest, device: Device
+    draft: Draft, content: FlashContent, request: PlanRequest, device: Device
 ) -> tuple[Header | None, FlashSize | None]:
     """The header that the image at 0 gets, and the flash size that the firmware will go by."""
     named = None if request.size_choice in (DETECT, "keep") else request.size_choice
@@ -222,7 +270,7 @@ def _set_header(
 
 
 def _find_place(
-    draft: Draft, content: FlashContent, flash: FlashSize | None, request: FlashRequest, device: Device
+    draft: Draft, content: FlashContent, flash: FlashSize | None, request: PlanRequest, device: Device
 ) -> Place | None:
     """The layout of the firmware that is written; None where imgtool knows none."""
     main = content.main
@@ -327,7 +375,7 @@ def _put_page(draft: Draft, page: KeptPage, *, init_data: bool) -> None:
 
 
 def _add_named(
-    draft: Draft, content: FlashContent, request: FlashRequest, place: Place | None, device: Device
+    draft: Draft, content: FlashContent, request: PlanRequest, place: Place | None, device: Device
 ) -> None:
     """Add what goes to a place by its name."""
     if not request.named:
@@ -354,7 +402,7 @@ def _add_named(
             draft.pieces = into_fill(draft.pieces, each)
 
 
-def _blank_rf_cal(draft: Draft, layout: FlashLayout, request: FlashRequest) -> None:
+def _blank_rf_cal(draft: Draft, layout: FlashLayout, request: PlanRequest) -> None:
     """New init data goes with blank RF calibration, unless that comes by name too."""
     region = layout.find(PartKind.RF_CAL)
     if region is not None and not any(name == "@rf-cal" for name, _ in request.named):

@@ -30,6 +30,7 @@ __all__ = [
     "Job",
     "Mismatch",
     "Transfer",
+    "compared",
     "erase",
     "erase_chip",
     "estimate",
@@ -79,6 +80,7 @@ class Job:
         diff: Whether sectors that hold the right bytes already are left alone.
         unprotect: Whether a write protection of the flash may be removed.
         verify: ``auto`` (where the device can digest), ``readback`` (also where it has to be read), ``none``.
+        right: Numbers of the sectors that hold the right bytes, where :func:`compared` has found that out.
     """
 
     pieces: tuple[Piece, ...]
@@ -86,6 +88,7 @@ class Job:
     diff: bool = True
     unprotect: bool = False
     verify: str = "auto"
+    right: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -414,6 +417,8 @@ def transfer(session: Session, job: Job, on_event: Listener = ignore) -> Transfe
     run.check_protection()
     if job.erase_all:
         run.persist(run.erase_whole)
+    elif job.diff and job.right is not None:
+        sectors.todo -= job.right
     elif job.diff:
         run.persist(run.compare)
     touched = set(sectors.todo) | run.erased
@@ -432,6 +437,27 @@ def transfer(session: Session, job: Job, on_event: Listener = ignore) -> Transfe
         stub=run.flasher.name,
         baud=session.baud,
     )
+
+
+def compared(
+    session: Session, pieces: tuple[Piece, ...], on_event: Listener = ignore
+) -> frozenset[int] | None:
+    """Which sectors hold already what they should: their numbers; None where the device cannot digest.
+
+    Args:
+        session: The device.
+        pieces: What it should hold.
+        on_event: Told what happens.
+
+    Raises:
+        ChipError: The chip is silent, or refuses.
+        PortError: The port is lost and does not come back.
+    """
+    run = _TransferRun(session, Job(pieces), on_event, _Sectors(pieces))
+    if not run.persist(lambda: run.flasher.digests):
+        return None
+    run.persist(run.compare)
+    return frozenset(set(run.sectors.wanted) - run.sectors.todo)
 
 
 def _write_all(run: _TransferRun) -> None:
@@ -658,6 +684,7 @@ def estimate(job: Job, session: Session, *, stub: bool) -> float:
         stub: Whether a stub will be there.
     """
     sectors = _Sectors(job.pieces)
+    sectors.todo -= job.right or frozenset()
     baud = session.target_baud
     data = len(sectors.todo - sectors.blank)
     blank = 0 if job.erase_all else len(sectors.todo & sectors.blank)

@@ -44,6 +44,7 @@ __all__ = [
     "spiffs_blocks_left",
     "spiffs_on",
     "spiffs_start",
+    "starts_eboot",
 ]
 
 Reader = Callable[[int, int], bytes]
@@ -81,6 +82,11 @@ def device_header(read: Reader) -> Header | None:
     if block[:1] != bytes([version1.MAGIC]) or len(block) < _HEADER_SIZE:
         return None
     return Header(1, int.from_bytes(block[4:8], "little"), block[2], block[3])
+
+
+def starts_eboot(read: Reader) -> bool:
+    """Whether the image at 0 is the Arduino core's boot loader, by the load address of its first segment."""
+    return read(0, 16)[_FIRST_SEGMENT] == _EBOOT.to_bytes(4, "little")
 
 
 def device_page(read: Reader) -> tuple[bytes, RecordPage] | None:
@@ -320,7 +326,7 @@ def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, .
 
 def _check_sdk_rule(name: str, read: Reader, end: int) -> None:
     """The last five sectors are the SDK's only under a non-OS SDK before 3.0, on a flash that it knows."""
-    if read(0, 16)[_FIRST_SEGMENT] == _EBOOT.to_bytes(4, "little"):
+    if starts_eboot(read):
         raise LayoutError(f"an Arduino firmware is on the device: imgtool does not name its {name}")
     if rtos_partitions.table_at(read(_RTOS_TABLE, SECTOR), 0) is not None:
         raise LayoutError(f"an RTOS SDK firmware is on the device: imgtool does not name its {name}")

@@ -44,7 +44,7 @@ def with_files(data: bytes, description: Description) -> Description:
 
     Args:
         data: The whole file.
-        description: What was said of it.
+        description: What was said of it.  Parts whose files cannot be listed here keep the value they have.
     """
     if description.content is not None:
         inner = _inside(data) if _has_any(description.content) else None
@@ -62,7 +62,7 @@ def with_files(data: bytes, description: Description) -> Description:
 
 
 def _with_listing(part: Part, system: FileSystem | None) -> Part:
-    superblock = None if system is None else _superblock(part)
+    superblock = None if system is None or not system.listed else _superblock(part)
     if system is None or superblock is None:
         return part
     from imgtool.formats.filesystems.stored_files import FileListing  # noqa: PLC0415 - few files have one

@@ -38,7 +38,7 @@ from imgtool.device.protocol import (
 )
 from imgtool.device.session import BAUDS
 from imgtool.device.stub import OWN, own_stub, start_stub
-from imgtool.errors import ChipError, LayoutError, LineError, PortError, VerifyError
+from imgtool.errors import ChipError, InterruptedRunError, LayoutError, LineError, PortError, VerifyError
 from imgtool.operations.proof.assumptions import (
     ASSUMPTIONS,
     BLANK_RATE,
@@ -202,7 +202,7 @@ class _Prover:
         registers = FlashRegisters(self._link, stub=False)
         content = registers.read(0, self._amounts.by_registers)
         status = registers.status(), registers.status_2()
-        if self._session.wire.baud:
+        if self._session.wire.traits.baud:
             for baud in BAUDS:
                 if baud <= self._session.target_baud:
                     self._on_event(Event("prove", message=f"rom-speed-{baud}"))
@@ -373,7 +373,7 @@ class _Prover:
             self._tell_restoring()
             try:
                 wrong = block.restore(self._session, self._flasher, self._on_event)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, InterruptedRunError):
                 continue
             except (ChipError, PortError) as error:
                 self._note("restored", str(error), holds=False)
@@ -387,7 +387,7 @@ class _Prover:
     def _tell_restoring(self) -> None:
         try:
             self._on_event(Event("prove", message="putting the block back: please wait"))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InterruptedRunError):
             # So a listener ends a run; this is no moment for it.
             return
 
@@ -573,7 +573,7 @@ class _Prover:
         self._note("watchdog", seen, holds=same)
 
     def _change_baud(self) -> None:
-        if not self._session.wire.baud:
+        if not self._session.wire.traits.baud:
             return
         first, count = self._link.baud, self._amounts.requests
         other = BAUDS[0] if first != BAUDS[0] else max(BAUDS[1], min(self._session.target_baud, BAUDS[-1]))

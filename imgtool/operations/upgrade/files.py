@@ -21,14 +21,14 @@ from imgtool.quantities import in_bytes
 if TYPE_CHECKING:
     from imgtool.operations.upgrade.side import FlashSide
 
-__all__ = ["file_points"]
+__all__ = ["file_points", "in_use"]
 
 _SECTOR: Final = 0x1000
 _SDK_SECTORS: Final = 5 * _SECTOR
 _FORMULA_WORDS: Final = {"old": "the old magics", "linear": "the linear magics", "none": "no magics"}
 
 
-def _in_use(side: FlashSide) -> FoundFileSystem | None:
+def in_use(side: FlashSide) -> FoundFileSystem | None:
     """The file system that the firmware works with now; None where it has none that imgtool knows."""
     if not side.filesystems:
         return None
@@ -50,7 +50,7 @@ def file_points(before: FlashSide, after: FlashSide, *, made: bool) -> list[Advi
         after: The flash with the new firmware.
         made: Whether the new image brings a file system of its own to the place where it looks.
     """
-    main = _in_use(before)
+    main = in_use(before)
     found, formatted = _fate(before, after, main, made=made)
     points = [found]
     stale = [each for each in before.filesystems if main is not None and each.start != main.start]
@@ -157,11 +157,10 @@ def _without_magics(
 ) -> tuple[AdvicePoint, bool]:
     new = _new_place(after)
     where = "" if new is None else f" at {new.where}"
-    if not before.generation.without_magics:
-        if main is None:
-            return _point(
-                AdviceVerdict.NONE, f"OLD has no files; the first boot makes a file system{where}"
-            ), True
+    if main is None and not (before.generation.without_magics and before.assumed):
+        reason = f"OLD has no files; the first boot makes a file system{where}"
+        return _point(AdviceVerdict.NONE, reason), True
+    if main is not None and not before.generation.without_magics:
         reason = (
             f"{after.name} has no magics in its SPIFFS and another page layout: it formats{where}, "
             f"and does not read the {main.name} at {main.where}"
@@ -202,7 +201,7 @@ def _with_magics(
     if made and found is not None and after.hit(found.start, found.end):
         verdict = AdviceVerdict.OVERWRITTEN if main is not None else AdviceVerdict.NONE
         return _point(verdict, f"the new image brings a file system of its own, at {found.where}"), False
-    if before.generation.without_magics if main is None else main.formula == "none":
+    if (before.generation.without_magics and before.assumed) if main is None else main.formula == "none":
         return _old_to_new(before, after, main), True
     if main is None:
         point = _out_of_nothing(found)

@@ -23,6 +23,7 @@ from imgtool.layout.fit import kept_regions, layout_for
 from imgtool.layout.generations import ARDUINO, generation, generation_of
 from imgtool.layout.nodemcu import table_regions
 from imgtool.layout.regions import FlashLayout, align_up
+from imgtool.layout.traits import Magics
 from imgtool.operations.assemble.extras import FIRMWARE
 from imgtool.operations.inspect.describe import describe
 from imgtool.operations.inspect.device_settings import (
@@ -41,31 +42,35 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.device_settings import Reader
     from imgtool.operations.upgrade.side import OldFlash
 
-__all__ = ["overlaid", "side_after", "side_before"]
+__all__ = ["overlaid", "plain_on", "side_after", "side_before", "with_layout"]
 
 _CHUNK: Final = 0x2000
 _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
 _PLAIN_STEP: Final = 0x4000
 _MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
 _ERASED_ENTRY: Final = b"\xff\xff"
+_DELETED_ENTRY: Final = b"\0\0"
+_LOOKUP: Final = 30  # bytes of the entries of a block of 4 KB, of which the lookup page takes one page
+_PAGE: Final = 0x100
+_SDK_SECTORS: Final = 4
 
 
 def overlaid(read: Reader, pieces: Sequence[Piece]) -> Reader:
-    """Reads a flash as it is with pieces written over it."""
+    """Reads a flash as it is with pieces written over it; they are in address order, none overlapping."""
 
     def over(address: int, size: int) -> bytes:
         # Mostly one piece covers it all, and then the flash beneath is not asked: it may be a device.
         for piece in pieces:
             if piece.address <= address and address + size <= piece.end:
                 return piece.data[address - piece.address : address - piece.address + size]
-        block = bytearray(read(address, size))
+        block, at = b"", address
         for piece in pieces:
-            start, stop = max(address, piece.address), min(address + size, piece.end)
+            start, stop = max(at, piece.address), min(address + size, piece.end)
             if start < stop:
-                block[start - address : stop - address] = piece.data[
-                    start - piece.address : stop - piece.address
-                ]
-        return bytes(block)
+                block += read(at, start - at) if at < start else b""
+                block += piece.data[start - piece.address : stop - piece.address]
+                at = stop
+        return block + (read(at, address + size - at) if at < address + size else b"")
 
     return over
 
@@ -94,7 +99,7 @@ def side_before(old: OldFlash) -> FlashSide:
         code=data[: min(files, _CODE_END)],
         assumed=old.assumed,
     )
-    side = _by_its_table(_with_layout(side, _is_arduino(found)))
+    side = with_layout(side, arduino=_is_arduino(found))
     return replace(side, filesystems=_filesystems(old, side))
 
 
@@ -162,7 +167,12 @@ def _by_its_table(side: FlashSide) -> FlashSide:
     return replace(side, layout=FlashLayout(size, table_regions(table), "the partition table"), problem="")
 
 
-def _with_layout(side: FlashSide, arduino: bool) -> FlashSide:
+def with_layout(side: FlashSide, *, arduino: bool = False) -> FlashSide:
+    """The flash with what its firmware reserves in it, or why that is not known."""
+    return _by_its_table(_by_header(side, arduino=arduino))
+
+
+def _by_header(side: FlashSide, *, arduino: bool) -> FlashSide:
     if side.flash is None:
         return replace(side, problem="the size in the image header has no meaning")
     if arduino:
@@ -185,9 +195,10 @@ def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
         ]
     else:
         found = _scanned(old.data, old.capacity)
-    if side.generation.without_magics:
-        start = len(side.code)
-        data = old.data if old.data is not None else b""
+    if side.generation.without_magics and old.data is None:
+        found += plain_on(side)
+    elif side.generation.without_magics and old.data is not None:
+        start, data = len(side.code), old.data
         plain = plain_at(data[: old.capacity], start) if start < len(data) else None
         if plain is not None:
             size = plain.block_size * plain.blocks
@@ -237,6 +248,30 @@ def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
     return found
 
 
+# SPIFFS without magics.
+
+
+def plain_on(side: FlashSide) -> list[FoundFileSystem]:
+    """The file system without magics of an old NodeMCU, which goes on to the end of the flash."""
+    size = side.capacity if side.flash is None else min(side.flash.bytes, side.capacity)
+    end = size - _SDK_SECTORS * SECTOR
+    for start in range(PAGE_ADDRESS + _PLAIN_STEP, min(end, _CODE_END), _PLAIN_STEP):
+        if _begins_plain(side.read, start):
+            return [FoundFileSystem(PartKind.SPIFFS, start, end - start, SECTOR, Magics.NONE.value)]
+    return []
+
+
+def _begins_plain(read: Reader, start: int) -> bool:
+    """Whether pages behind a lookup page begin with the numbers that it has for them."""
+    head = read(start, _LOOKUP)
+    entries = [head[at : at + 2] for at in range(0, _LOOKUP, 2)]
+    used = [number for number, entry in enumerate(entries) if entry not in (_ERASED_ENTRY, _DELETED_ENTRY)]
+    looked_at = (used[0], used[len(used) // 2], used[-1]) if used else ()
+    return bool(used) and all(
+        read(start + (number + 1) * _PAGE, 2) == entries[number] for number in dict.fromkeys(looked_at)
+    )
+
+
 # After.
 
 
@@ -267,10 +302,10 @@ def side_after(
         flash=None if header is None else header.flash_size,
         irom_end=stated or _end_after(before, main, start),
         page=page,
-        boot=read(0, PAGE_ADDRESS),
+        boot=next((piece.data[:PAGE_ADDRESS] for piece in pieces if piece.address == 0), before.boot),
         written=tuple((piece.address, piece.end) for piece in pieces),
     )
-    return _with_layout(side, main is not None and _is_arduino(main))
+    return with_layout(side, arduino=main is not None and _is_arduino(main))
 
 
 def _end_after(before: FlashSide, main: Description | None, start: int) -> int:

@@ -92,6 +92,7 @@ def _other_lua(before: FlashSide, after: FlashSide, old: LfsRegion) -> str:
     one, two = (
         side.firmware.details.get("build type") if side.firmware else None for side in (before, after)
     )
+    one = old.number_type or one  # what is loaded says so itself
     if one and two and one != two:
         return f"is for {one} numbers, and the new firmware has {two}"
     return ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR
+from imgtool.formats.containers.lfs import LfsHeader
 from imgtool.formats.reading import PartKind
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.layout.generations import generation_of
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from imgtool.layout.traits import Generation
     from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["FlashSide", "FoundFileSystem", "LfsRegion", "OldFlash"]
+__all__ = ["LFS_MARKS", "FlashSide", "FoundFileSystem", "LfsRegion", "OldFlash"]
 
 _LFS_MARK: Final = b"\xa1\xfa\xfa"  # bytes 1 to 3 of a Lua 5.1 LFS signature
-_LFS_MARK_53: Final = b"\xa2\xfa\xfa"
+LFS_MARKS: Final = (_LFS_MARK, b"\xa2\xfa\xfa")
+"""Bytes 1 to 3 of the signature of what is loaded: of Lua 5.1, and of 5.3."""
+
 _SIGNATURE: Final = 4
 
 
@@ -76,6 +79,11 @@ class LfsRegion(NamedTuple):
         """The Lua of what is loaded; empty where nothing is."""
         return {0xA1: "5.1", 0xA2: "5.3"}.get(self.signature >> 8 & 0xFF, "")
 
+    @property
+    def number_type(self) -> str:
+        """``integer`` or ``float``, for a Lua 5.1 that is loaded; empty where nothing tells."""
+        return LfsHeader(self.signature, 0, 0, 0).number_type if self.lua == "5.1" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class OldFlash:
@@ -123,13 +131,16 @@ class FlashSide:
         flash: The size that it states.
         irom_end: Flash address behind the firmware; 0 where that is not known.
         page: NodeMCU's record page.
-        boot: The first 64 KB.
+        boot: The image at 0, 64 KB of it at most; empty where it was not looked at.
         layout: What the firmware reserves; None where that is not known.
         problem: Why there is no layout.
         filesystems: What file systems stand there, in address order.
         written: The stretches that a write has covered.
         code: The old firmware, as far as it was read, with what follows on it.
         assumed: Whether it was made from an image, see OldFlash.
+        era: The rules that it follows by what it has left, where its strings were not looked for.
+        lfs_in_irom: LFS inside of the old firmware, where that was looked for by itself.
+        title: What to call a firmware that is not named.
     """
 
     read: Reader
@@ -148,11 +159,14 @@ class FlashSide:
     written: tuple[tuple[int, int], ...] = ()
     code: bytes = b""
     assumed: bool = False
+    era: Generation | None = None
+    lfs_in_irom: LfsRegion | None = None
+    title: str = ""
 
     @property
     def generation(self) -> Generation:
         """Which rules it follows."""
-        return generation_of(self.firmware)
+        return self.era or generation_of(self.firmware)
 
     @property
     def nodemcu(self) -> bool:
@@ -168,7 +182,7 @@ class FlashSide:
     def name(self) -> str:
         """The firmware in words."""
         if self.firmware is None:
-            return str(self.kind)
+            return self.title or str(self.kind)
         return f"{self.firmware.name} {self.firmware.version or ''}".strip()
 
     @property
@@ -187,8 +201,10 @@ def _lfs_of(side: FlashSide) -> LfsRegion | None:
         if region is None:
             return None
         word = side.read(region.start, _SIGNATURE)
-        loaded = word[1:] in (_LFS_MARK, _LFS_MARK_53)
+        loaded = word[1:] in LFS_MARKS
         return LfsRegion(region.start, region.size, int.from_bytes(word, "little") if loaded else 0)
+    if side.lfs_in_irom is not None:
+        return side.lfs_in_irom
     # Before 3.0 it is the last pages of irom; it begins at a page, and what is loaded there has a signature.
     inside = side.generation.lfs is LfsPlace.IN_IROM
     for start in range(PAGE_ADDRESS, len(side.code) if inside else 0, SECTOR):

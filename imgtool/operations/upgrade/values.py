@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Firmware
     from imgtool.operations.actions import Cure
 
-__all__ = ["AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Topic"]
+__all__ = ["HARM", "AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Loss", "LossKind", "Topic"]
 
 
 class Topic(StrEnum):
@@ -95,6 +95,38 @@ class AdvicePoint:
         return self.verdict not in HARM and not unknown
 
 
+class LossKind(StrEnum):
+    """What is lost, by what can be done about it."""
+
+    FILES = "files"
+    """A file system: written over, formatted, or not looked for any more."""
+    LFS = "lfs"
+    """Lua's flash store: it has to be loaded again."""
+    SETTINGS = "settings"
+    """NodeMCU's partition table and start-up settings, or the SDK's parameters with the network in them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Something of the user's that a write destroys, or puts out of reach.
+
+    Attributes:
+        kind: What it is.
+        name: What to call it.
+        start: Flash address.
+        size: Bytes.
+        verdict: What becomes of it.
+        reason: Why, as a sentence without a full stop.
+    """
+
+    kind: LossKind
+    name: str
+    start: int
+    size: int
+    verdict: AdviceVerdict
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirmwareAdvice:
     """What an upgrade will do.
@@ -110,6 +142,7 @@ class FirmwareAdvice:
         points: Topic by topic.
         elsewhere: What another tool does that writes the same bytes, where that differs; else empty.
         other: The points of that other tool that differ.
+        losses: What is lost, with its place.
         cures: What to do, in order; with commands.
         notes: What the advice rests on.
     """
@@ -124,6 +157,7 @@ class FirmwareAdvice:
     points: tuple[AdvicePoint, ...]
     elsewhere: str = ""
     other: tuple[AdvicePoint, ...] = ()
+    losses: tuple[Loss, ...] = ()
     cures: tuple[Cure, ...] = ()
     notes: tuple[str, ...] = ()
 

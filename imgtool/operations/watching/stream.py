@@ -1,7 +1,7 @@
 """What a chip says, while it says it: bytes from a serial line to lines, notes and changes of speed.
 
 A value machine: no port, no clock and no terminal.  Whoever has them feeds it bytes and the time, shows what
-comes out, and changes the speed of the line where it is told to (imgtool.cli.run.monitor_loop does).  How the
+comes out, and changes the speed of the line where it is told to (imgtool.engine.jobs.monitor does).  How the
 bytes are cut into pieces changes neither lines nor notes.
 """
 

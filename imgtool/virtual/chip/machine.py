@@ -39,7 +39,6 @@ BOOT_BAUD: Final = 74_880
 
 _MS: Final = 1_000_000
 _WORD_SIZE: Final = 4
-_STRAP_DELAY_NS: Final = 3 * _MS
 _PASSING_NS: Final = 1000 * _MS
 _SLICE: Final = 4_000  # instructions between two looks at the interrupt line
 _TIGHT_POLL: Final = 400  # instructions; a loop round a status read is shorter
@@ -101,6 +100,7 @@ class Setup:
         boot_writes: Whether a boot does the first-boot writes that firmware is documented to do.
         timing: How long the flash takes for what it does.
         latency_ns: The host's turn-round per request and reply.
+        rise_ns: How long EN takes to rise when nothing pulls it any more; GPIO0 is read then.
     """
 
     part: FlashPart = field(default_factory=lambda: default_part(0x40_0000))
@@ -111,6 +111,7 @@ class Setup:
     boot_writes: bool = False
     timing: FlashTiming = TYPICAL
     latency_ns: int = _MS
+    rise_ns: int = 3 * _MS
 
 
 class Activity(Enum):
@@ -271,7 +272,7 @@ class VirtualChip:
         """The host's DTR and RTS; True is asserted, which is a low pin.
 
         Two transistors cross them, so that both asserted pull neither pin: EN is low for RTS alone, GPIO0 for
-        DTR alone.  GPIO0 is read some milliseconds after EN has risen (its capacitor charges).
+        DTR alone.  GPIO0 is read when EN has risen, which takes its capacitor some milliseconds.
         """
         if (dtr, rts) == (self._dtr, self._rts):
             return
@@ -282,10 +283,13 @@ class VirtualChip:
                 self.activity = Activity.HELD
             self._strap_at = None
         elif self.activity is Activity.HELD:
-            # Hosts go through both asserted on their way.  Over a network that takes longer than the
-            # capacitor.
-            passing = self.slow_lines and dtr and rts
-            self._strap_at = self.now + (_PASSING_NS if passing else _STRAP_DELAY_NS)
+            if self.slow_lines and dtr and rts:
+                # Hosts go through both asserted on their way.  Over a network that takes longer than the
+                # capacitor.
+                self._strap_at = self.now + _PASSING_NS
+            elif self.slow_lines or self._strap_at is None:
+                # EN rises from when nothing pulls it any more, whatever the other line does meanwhile.
+                self._strap_at = self.now + self.setup.rise_ns
 
     def _strapped_for_download(self) -> bool:
         return self._dtr and not self._rts

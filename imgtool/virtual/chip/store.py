@@ -8,12 +8,11 @@ Opening the files that a user names is else the CLI's business.  Here the path i
 
 from __future__ import annotations
 
-import mmap
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from imgtool.errors import LayoutError, PortError
 from imgtool.quantities import in_bytes
@@ -22,10 +21,15 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _fcntl: ModuleType | None
+_mmap: ModuleType | None
 try:
     import fcntl as _fcntl
 except ImportError:  # Windows
     _fcntl = None
+try:
+    import mmap as _mmap
+except ImportError:  # hosts that cannot map files
+    _mmap = None
 
 __all__ = ["FileStore", "MemoryStore", "Store"]
 
@@ -87,8 +91,50 @@ class MemoryStore:
         """Nothing to do."""
 
 
+class _Content(Protocol):
+    """The bytes of a file that is open, as a mapping has them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+    def __setitem__(self, part: slice, data: bytes, /) -> None: ...
+
+    def flush(self) -> object: ...
+
+    def close(self) -> None: ...
+
+
+class _Unmapped:
+    """The bytes of a file, by reads and writes, on hosts that cannot map it."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        self._file.seek(start)
+        return self._file.read(max(0, stop - start))
+
+    def __setitem__(self, part: slice, data: bytes) -> None:
+        self._file.seek(part.start)
+        self._file.write(data)
+        self._file.flush()
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """The file is its owner's."""
+
+
 class FileStore:
-    """A store in a file of the host, mapped into memory.
+    """A store in a file of the host, mapped into memory where the host can.
 
     Every write is in the file at once, as other processes see it, and survives the end of this process
     however it ends.  What has to survive a loss of power on the host needs :meth:`flush`.
@@ -104,7 +150,7 @@ class FileStore:
 
     def __init__(self, path: str | os.PathLike[str], size: int) -> None:
         self.path = Path(path)
-        self._map: mmap.mmap | None = None
+        self._map: _Content | None = None
         try:
             if not self.path.exists():
                 _create(self.path, size)
@@ -115,7 +161,9 @@ class FileStore:
         try:
             self._claim()
             self._check_length(size)
-            self._map = mmap.mmap(self._file.fileno(), size)
+            self._map = (
+                _Unmapped(self._file, size) if _mmap is None else _mmap.mmap(self._file.fileno(), size)
+            )
         except BaseException:
             self._file.close()
             raise
@@ -144,7 +192,7 @@ class FileStore:
             )
 
     @property
-    def _bytes(self) -> mmap.mmap:
+    def _bytes(self) -> _Content:
         if self._map is None:
             raise PortError("the flash file is closed", source=str(self.path))
         return self._map

@@ -1,126 +1,61 @@
-"""The virtual chip as a serial port in the same process: ``sim:``, ``sim:4MB``, ``sim:4MB,flash=FILE``.
+"""The virtual chip as a port of pyserial in the same process, for whatever takes a ``serial.Serial``.
 
-Not a server (imgtool.virtual.line.servers).  The port has pyserial's interface, so that whatever takes a
-``serial.Serial`` takes it.  Its time is virtual: a read that times out costs none of ours.
+A shell: the port itself is imgtool.virtual.line.wire's.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import serial
 
-from imgtool.device.port import Wire
-from imgtool.errors import PortError
-from imgtool.virtual.chip.machine import Stop, VirtualChip
-from imgtool.virtual.chip.store import FileStore
-from imgtool.virtual.line.link import PortGoneError, VirtualLine
-from imgtool.virtual.line.report import report
-from imgtool.virtual.line.spec import SCHEME, Spec, parse_spec
+from imgtool.virtual.line.spec import SCHEME, Spec
+from imgtool.virtual.line.wire import LineClock, SimWire, open_sim
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from _typeshed import ReadableBuffer
 
-    from imgtool.virtual.line.record import Recorder
+    from imgtool.virtual.chip.machine import VirtualChip
+    from imgtool.virtual.line.link import VirtualLine
 
-__all__ = ["LineClock", "ReopenedStore", "SimPort", "open_port"]
-
-_POLL_NS: Final = 100_000  # what looking at in_waiting costs a host, so that a loop round it comes to an end
-_HIGHEST_BAUD: Final = 921_600  # as high as imgtool goes of itself
-_FOREVER_NS: Final = 3600 * 1_000_000_000
-
-
-class LineClock:
-    """The host's time on a virtual line, for time-outs and pauses.
-
-    Args:
-        wall: Whether real time counts too, for a host that sleeps in earnest.
-    """
-
-    def __init__(self, *, wall: bool = False) -> None:
-        self._ns = 0
-        self._wall = wall
-        self._seen = time.monotonic_ns()
-
-    @property
-    def ns(self) -> int:
-        """Nanoseconds since the chip was switched on."""
-        if self._wall:
-            seen = time.monotonic_ns()
-            self._ns += seen - self._seen
-            self._seen = seen
-        return self._ns
-
-    def monotonic(self) -> float:
-        """Seconds, as ``time.monotonic``."""
-        return self.ns / 1e9
-
-    def sleep(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        self._ns += round(max(0.0, seconds) * 1e9)
-
-    def reach(self, ns: int) -> None:
-        """Move on to a moment, if it is not past."""
-        self._ns = max(self._ns, ns)
+__all__ = ["SimPort", "open_port"]
 
 
 class SimPort(serial.SerialBase):
     """A serial port behind which the virtual chip is.
 
     Args:
-        chip: The chip; it is switched on when the port opens.
-        boot: Whether it boots from flash when it is switched on, rather than wait in download mode.
-        clock: The host's time.
-        recorder: Takes down what crosses the line.
-        file: What keeps the flash of the chip and is open as long as the port is; None if nothing has to be.
-        name: The port's name.
+        wire: The open port, as imgtool itself uses one.
 
     Attributes:
-        chip: The chip.
-        link: The line.
-        clock: The host's time; ``clock.sleep`` in place of ``time.sleep``.
-        report_file: Where the chip's report is written when the port is closed; None for nowhere.
+        wire: The port as :meth:`imgtool.Session.connect` takes one; it has a speed of its own to set.
     """
 
-    def __init__(
-        self,
-        chip: VirtualChip | None = None,
-        *,
-        boot: bool = False,
-        clock: LineClock | None = None,
-        recorder: Recorder | None = None,
-        file: ReopenedStore | None = None,
-        name: str = SCHEME,
-    ) -> None:
-        self.chip = chip or VirtualChip()
-        self.clock = clock or LineClock()
-        self.link = VirtualLine(self.chip, recorder)
-        self._boot = boot
-        self._received: list[tuple[int, int]] = []
-        self._lost = False
-        self._file = file
-        self.report_file: Path | None = None
+    def __init__(self, wire: SimWire) -> None:
+        self.wire = wire
         super().__init__()
         self.dtr = self.rts = False
-        self.port = name
-        self.open()
+        self.port = wire.name
+        self.is_open = wire.is_open
+        self._reconfigure_port()
 
-    def wire(self) -> Wire:
-        """The port as :meth:`imgtool.Session.connect` takes one: speeds and lines reach the chip."""
-        return Wire(
-            self.port or SCHEME,
-            self,
-            self.clock,
-            baud=True,
-            lines=True,
-            slow_lines=False,
-            highest_baud=_HIGHEST_BAUD,
-        )
+    @property
+    def chip(self) -> VirtualChip:
+        """The chip."""
+        return self.wire.chip
+
+    @property
+    def link(self) -> VirtualLine:
+        """The line: bytes and frames counted each way."""
+        return self.wire.link
+
+    @property
+    def clock(self) -> LineClock:
+        """The host's time; ``clock.sleep`` in place of ``time.sleep``."""
+        return self.wire.clock
 
     # What pyserial's base class asks of a port.
 
@@ -128,32 +63,18 @@ class SimPort(serial.SerialBase):
         """Switch the chip on if it is not, and open the line."""
         if self.is_open:
             raise serial.SerialException("the port is open already")
-        self._lost = False
-        self._check_gone()
-        if self._file is not None:
-            self._file.open()
-        self._run_to_now()
-        self.link.take()
-        self._received.clear()
-        self.link.connect(download=not self._boot)
+        with _as_pyserial():
+            self.wire.reopen()
         self.is_open = True
         self._reconfigure_port()
 
     def close(self) -> None:
         """Close the line; the chip goes on."""
-        if self.is_open:
-            self.is_open = False
-            self.link.disconnect()
-            if self._file is not None:
-                self._file.close()
-            if self.report_file is not None:
-                _write_report(self.report_file, self.link)
+        self.is_open = False
+        self.wire.close()
 
     def _reconfigure_port(self) -> None:
-        if self.is_open:
-            # What has come by now was read at the speed that the port had.
-            self._run_to_now()
-        self.link.host_baud = self.baudrate or None
+        self.wire.set_baud(self.baudrate)
 
     def _update_dtr_state(self) -> None:
         self._lines()
@@ -165,9 +86,7 @@ class SimPort(serial.SerialBase):
         """A break has no effect on this chip."""
 
     def _lines(self) -> None:
-        if self.is_open:
-            self._run_to_now()
-            self.link.lines(dtr=bool(self.dtr), rts=bool(self.rts))
+        self.wire.set_lines(dtr=bool(self.dtr), rts=bool(self.rts))
 
     # Reading and writing.
 
@@ -175,83 +94,37 @@ class SimPort(serial.SerialBase):
     def in_waiting(self) -> int:
         """Bytes that have arrived."""
         self._check_open()
-        self.clock.sleep(_POLL_NS / 1e9)
-        self._run_to_now()
-        now = self.clock.ns
-        return sum(1 for _, at in self._received if at <= now)
+        with _as_pyserial():
+            return self.wire.in_waiting
 
     @property
     def out_waiting(self) -> int:
         """Bytes that have not left yet."""
-        left = self.link.line_free - self.clock.ns
-        return max(0, -(-left * self.baudrate // 10_000_000_000))
+        return self.wire.out_waiting
 
     def read(self, size: int = 1) -> bytes:
         """Up to ``size`` bytes, fewer if the time-out comes first."""
         self._check_open()
-        start = self.clock.ns
-        # Without a time-out the wait ends where nothing more can come: there is no one else to wait for.
-        patience = _FOREVER_NS if self.timeout is None else max(_POLL_NS, round(self.timeout * 1e9))
-        deadline = start + patience
-        while self._count(deadline) < size and self._produce(deadline):
-            pass
-        count = min(size, self._count(deadline))
-        taken, self._received = self._received[:count], self._received[count:]
-        if taken:
-            self.clock.reach(taken[-1][1])
-        if count < size and self.timeout is not None:
-            self.clock.reach(deadline)
-        return bytes(byte for byte, _ in taken)
-
-    def _count(self, moment: int) -> int:
-        if self._received and self._received[-1][1] <= moment:
-            return len(self._received)
-        return sum(1 for _, at in self._received if at <= moment)
-
-    def _produce(self, deadline: int) -> bool:
-        """Let the chip run until it has put out something; False if nothing comes before the deadline."""
-        before = len(self._received)
-        self._take(deadline)
-        pause = None if len(self._received) > before else self.chip.run(deadline)
-        self._take(deadline)
-        if len(self._received) > before or pause is Stop.OUTPUT:
-            return True
-        self._check_gone()
-        return False
-
-    def _run_to_now(self) -> None:
-        now = self.clock.ns
-        while self.chip.now < now:
-            self._take(now)
-            if self.chip.run(now) is Stop.IDLE:
-                self.chip.pass_time(now)
-        self._take(now)
-
-    def _take(self, until: int) -> None:
-        self._received += self.link.take(until)
+        with _as_pyserial():
+            return self.wire.read(size, self.timeout)
 
     def write(self, b: ReadableBuffer, /) -> int:
         """Put bytes on the line; returns at once, as a driver with room in its buffer does."""
         self._check_open()
-        self._run_to_now()
         data = bytes(b)
-        try:
-            self.link.send(data, baud=self.baudrate or None, at=self.clock.ns)
-        except PortGoneError as gone:
-            self._lost = True
-            raise serial.SerialException(str(gone)) from None
+        with _as_pyserial():
+            self.wire.write(data)
         return len(data)
 
     def flush(self) -> None:
         """Wait until all bytes have left."""
-        self.clock.reach(self.link.line_free)
+        self.wire.drain()
 
     def reset_input_buffer(self) -> None:
         """Drop what has arrived by now."""
         self._check_open()
-        self._run_to_now()
-        now = self.clock.ns
-        self._received = [item for item in self._received if item[1] > now]
+        with _as_pyserial():
+            self.wire.discard()
 
     def reset_output_buffer(self) -> None:
         """Nothing waits on the host's side of this line."""
@@ -266,72 +139,14 @@ class SimPort(serial.SerialBase):
     def _check_open(self) -> None:
         if not self.is_open:
             raise serial.PortNotOpenError
-        self._check_gone()
-
-    def _check_gone(self) -> None:
-        # A port that was lost stays so until it is closed and opened again, also when it is back.
-        if self._lost or self.link.gone(self.clock.ns):
-            self._lost = True
-            raise serial.SerialException(f"{self.port or SCHEME} is gone: the fault plan has unplugged it")
 
 
-def _write_report(path: Path, link: VirtualLine) -> None:
-    text = json.dumps(report(link), indent=2)
+@contextlib.contextmanager
+def _as_pyserial() -> Iterator[None]:
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        yield
     except OSError as error:
-        raise PortError(f"the report cannot be written: {error.strerror}", source=str(path)) from None
-
-
-class ReopenedStore:
-    """A flash file that is open as long as the port is, so that others can use it in between.
-
-    Args:
-        store: The file, open.
-    """
-
-    def __init__(self, store: FileStore) -> None:
-        self._store: FileStore | None = store
-        self._path = store.path.absolute()
-        self._size = store.size
-
-    def open(self) -> None:
-        """Open the file again, if it is closed.
-
-        Raises:
-            ImgtoolError: It is of another size now, in use, or cannot be used.
-        """
-        if self._store is None:
-            self._store = FileStore(self._path, self._size)
-
-    def close(self) -> None:
-        """Close the file; a second time does nothing."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
-
-    @property
-    def size(self) -> int:
-        """Its capacity in bytes."""
-        return self._size
-
-    @property
-    def _opened(self) -> FileStore:
-        if self._store is None:
-            raise PortError("the flash file is closed with its port", source=str(self._path))
-        return self._store
-
-    def read(self, address: int, length: int) -> bytes:
-        """The ``length`` bytes from ``address`` on."""
-        return self._opened.read(address, length)
-
-    def write(self, address: int, data: bytes) -> None:
-        """Replace the bytes from ``address`` on."""
-        self._opened.write(address, data)
-
-    def flush(self) -> None:
-        """Have the host write the file to its disk."""
-        self._opened.flush()
+        raise serial.SerialException(str(error)) from None
 
 
 def open_port(spec: str | Spec = SCHEME, *, wall: bool = False, **settings: Any) -> SimPort:  # noqa: ANN401 - pyserial's
@@ -346,20 +161,7 @@ def open_port(spec: str | Spec = SCHEME, *, wall: bool = False, **settings: Any)
     Raises:
         ImgtoolError: The name is not understood, or its flash file is not of that size or in use.
     """
-    read = parse_spec(spec) if isinstance(spec, str) else spec
-    setup = read.setup()
-    name = spec if isinstance(spec, str) else SCHEME
-    file = ReopenedStore(setup.store) if isinstance(setup.store, FileStore) else None
-    if file is not None:
-        setup = replace(setup, store=file)
-    port = SimPort(
-        VirtualChip(setup),
-        boot=read.boot,
-        clock=LineClock(wall=wall),
-        file=file,
-        name=name,
-    )
-    port.report_file = read.report
+    port = SimPort(open_sim(spec, wall=wall))
     for key, value in settings.items():
         setattr(port, key, value)
     return port

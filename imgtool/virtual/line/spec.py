@@ -37,6 +37,7 @@ TIMINGS: Final = {"typical": TYPICAL, "maximum": MAXIMUM}
 
 _MAC: Final = re.compile(r"[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}", re.IGNORECASE)
 
+_MILLISECONDS: Final = re.compile(r"\d{1,4}(?:\.\d{1,3})?")
 _FAULT: Final = re.compile(r"(?:^|,)fault=")
 
 
@@ -55,6 +56,7 @@ class Spec:
         faults: The faults it has.
         timing: How long the flash takes: the ``typical`` times of data sheets, or the ``maximum`` ones.
         report: File for the counts and modelled times when the port is closed; None for none.
+        rise: How long EN takes to rise when nothing pulls it any more, ms; None for the board's 3 ms.
     """
 
     size: int | None = None
@@ -67,6 +69,7 @@ class Spec:
     faults: FaultPlan = field(default_factory=FaultPlan)
     timing: str = "typical"
     report: Path | None = None
+    rise: float | None = None
 
     def setup(self) -> Setup:
         """Open the flash file if there is one, and say what the chip is made of.
@@ -106,6 +109,8 @@ class Spec:
             boot_writes=self.boot_writes,
             timing=TIMINGS[self.timing],
         )
+        if self.rise is not None:
+            setup = replace(setup, rise_ns=round(self.rise * 1e6))
         return setup if self.mac is None else replace(setup, mac=self.mac)
 
 
@@ -132,7 +137,7 @@ def parse_spec(text: str) -> Spec:
 
     Words stand between commas behind ``sim:``: a flash size first, then any of ``flash=FILE``, ``part=NAME``,
     ``mac=ADDRESS``, ``chip=esp8266|esp8285``, ``timing=typical|maximum``, ``report=FILE``, ``boot=run``,
-    ``boot-writes``, and ``fault=PLAN``, which takes the rest.
+    ``boot-writes``, ``rise=MILLISECONDS``, and ``fault=PLAN``, which takes the rest.
 
     Raises:
         FormatError: A word is not understood.
@@ -183,6 +188,14 @@ def _timing(text: str) -> str:
     return _one_of(text, list(TIMINGS))
 
 
+def _rise(text: str) -> float:
+    if _MILLISECONDS.fullmatch(text) is None:
+        raise FormatError(
+            "EN cannot take that long to rise", expected="milliseconds, 9999 at most", found=text
+        )
+    return float(text)
+
+
 def _one_of(text: str, words: list[str]) -> str:
     if text not in words:
         raise FormatError(
@@ -199,6 +212,7 @@ _WORDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "boot": ("boot", _boots),
     "timing": ("timing", _timing),
     "report": ("report", Path),
+    "rise": ("rise", _rise),
 }
 _PATHS: Final = ("flash=", "report=")
 _SEPARATOR: Final = re.compile(r"[/\\]")

@@ -3,8 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from imgtool.cli.input.arguments import NAMED_PLACES, expand_arguments
 from imgtool.cli.input.options import (
@@ -12,48 +10,9 @@ from imgtool.cli.input.options import (
     Placed,
     folder_images,
     images_of,
-    number,
 )
 from imgtool.errors import UsageError
 from tests.support import Put
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("0", 0),
-        ("16", 16),
-        ("0x10000", 0x10000),
-        ("0X1f", 0x1F),
-        ("0b101", 5),
-        ("0o17", 0o17),
-        ("010", 10),
-        ("64K", 65536),
-        ("64k", 65536),
-        ("64KB", 65536),
-        ("4M", 4 << 20),
-        ("4MB", 4 << 20),
-        ("4mb", 4 << 20),
-        ("0x10K", 16384),
-        ("1_000", 1000),
-    ],
-)
-def test_number(text: str, value: int) -> None:
-    assert number(text) == value
-
-
-@given(st.integers(0, 1 << 40))
-def test_number_in_any_base(value: int) -> None:
-    assert [number(form) for form in (str(value), hex(value), oct(value), bin(value))] == [value] * 4
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "x", "-1", "1.5", "1.5M", "0x", "0xg", "4G", "4 MB", "1e3", "K", "0b2", "\u0663", "_", "4MiB"],
-)
-def test_no_number(text: str) -> None:
-    with pytest.raises(UsageError):
-        number(text)
 
 
 @pytest.mark.parametrize(

@@ -1,67 +1,13 @@
-"""The monitor's loop on a machine that stops it for seconds: those are no silence of the chip."""
+"""The monitor's loop at a pipe: when a line of it is sent, and what its end is."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
-
-import pytest
-
 from imgtool.cli.input.keyboard import Lines
 from imgtool.cli.input.typing_keys import Typing
-from imgtool.cli.run.monitor_loop import Ended, MonitorPlan, MonitorRun
-from imgtool.device.port import Wire
-from imgtool.operations.watching.stream import Watch, WatchLine, WatchNote
-
-if TYPE_CHECKING:
-    from imgtool.operations.watching.stream import WatchEvent
-
-STALL: Final = 4.0  # seconds
-BAUD: Final = 115200
-
-
-class Board:
-    """A port, its chip and the clock: each line is answered, and after each read the machine stands still.
-
-    Attributes:
-        now: Seconds.
-        coming: What the chip says, and when.
-        heard: What has been read and written, in order.
-    """
-
-    def __init__(self, *coming: tuple[float, bytes]) -> None:
-        self.now = 0.0
-        self.coming = list(coming)
-        self.heard: list[bytes] = []
-        self.timeout = 0.0
-        self.baudrate = BAUD
-
-    # The clock.
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    # The port.
-
-    @property
-    def in_waiting(self) -> int:
-        return sum(len(data) for at, data in self.coming if at <= self.now)
-
-    def read(self, size: int) -> bytes:
-        waiting = b"".join(data for at, data in self.coming if at <= self.now)
-        later = [(at, data) for at, data in self.coming if at > self.now]
-        self.coming = [(self.now, waiting[size:]), *later] if waiting[size:] else later
-        if waiting:
-            self.heard.append(waiting[:size])
-        self.now += STALL
-        return waiting[:size]
-
-    def write(self, data: bytes) -> None:
-        self.heard.append(data)
-        self.coming.append((self.now + 0.2, b"answer\n"))
+from imgtool.cli.run.monitor_loop import MonitorLoop
+from imgtool.engine.jobs.monitor import Ended, Monitor, MonitorEvent, MonitorRequest
+from imgtool.operations.watching.stream import WatchLine
+from tests.engine.jobs.stalling import BAUD, STALL, Board
 
 
 class Given(Lines):
@@ -76,80 +22,38 @@ class Shown:
     """A view that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.events: list[WatchEvent] = []
+        self.events: list[MonitorEvent] = []
 
-    def show(self, event: WatchEvent) -> None:
+    def show(self, event: MonitorEvent) -> None:
         self.events.append(event)
 
-    def lines(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, WatchLine)]
+
+def run(monitor: Monitor, *lines: bytes, until_eof: bool = True) -> list[str]:
+    """The lines that were shown."""
+    shown = Shown()
+    MonitorLoop(
+        monitor=monitor,
+        views=[shown],
+        screen=None,
+        source=Given(*lines),
+        typing=Typing(b"\n"),
+        eol=b"\n",
+        until_eof=until_eof,
+    ).run()
+    return [event.text for event in shown.events if isinstance(event, WatchLine)]
 
 
-@pytest.fixture
-def shown() -> Shown:
-    return Shown()
-
-
-def run(board: Board, shown: Shown, watch: Watch | None = None, *lines: bytes, **plan: Any) -> Ended:  # noqa: ANN401 - those of MonitorPlan
-    wire = Wire("board", board, board, baud=True, lines=False, slow_lines=False, highest_baud=BAUD)
-    usual: dict[str, Any] = {
-        "eol": b"\n",
-        "reset": False,
-        "reconnect": False,
-        "seconds": None,
-        "until": None,
-        "until_eof": False,
-        "paced": False,
-        "log": lambda _: None,
-    }
-    monitor = MonitorRun(wire, watch or Watch(BAUD), MonitorPlan(**(usual | plan)), [shown], None)
-    return monitor.run(Given(*lines), Typing(b"\n", at_once=False), echo=False)
-
-
-def test_a_line_is_sent_after_the_answer_to_the_one_before(shown: Shown) -> None:
+def test_a_line_is_sent_after_the_answer_to_the_one_before() -> None:
     board = Board()
+    monitor = Monitor(board, MonitorRequest(baud=BAUD, reset=False))
 
-    assert run(board, shown, None, b"one", b"two", until_eof=True) is Ended.EOF
+    assert run(monitor, b"one", b"two") == ["answer", "answer"]
     assert board.heard == [b"one\n", b"answer\n", b"two\n", b"answer\n"]
-    assert shown.lines() == ["answer", "answer"]
+    assert monitor.result().ended is Ended.EOF
 
 
-def test_a_chip_that_has_spoken_is_not_called_silent(shown: Shown) -> None:
-    watch = Watch(BAUD)
-    watch.restart(0.0)
+def test_the_end_of_the_pipe_is_none_of_the_monitor() -> None:
+    monitor = Monitor(Board(), MonitorRequest(baud=BAUD, reset=False, seconds=5 * STALL))
 
-    run(Board((1.0, b"hello\n")), shown, watch, seconds=3 * STALL)
-
-    assert [event.kind for event in shown.events if isinstance(event, WatchNote)] == []
-    assert shown.lines() == ["hello"]
-
-
-def test_a_chip_that_is_silent_is_called_so(shown: Shown) -> None:
-    watch = Watch(BAUD)
-    watch.restart(0.0)
-
-    run(Board(), shown, watch, seconds=3 * STALL)
-
-    assert [event.kind for event in shown.events if isinstance(event, WatchNote)] == ["silence"]
-
-
-def test_the_rest_of_the_last_line_is_waited_for(shown: Shown) -> None:
-    board = Board((0.0, b"rea"), (0.05, b"dy now\nmore\n"), (3 * STALL, b"later\n"))
-
-    assert run(board, shown, until=re.compile("rea")) is Ended.UNTIL
-    assert shown.lines()[:1] == ["ready now"]
-    assert "later" not in shown.lines()
-
-
-def test_a_whole_line_ends_it_at_once(shown: Shown) -> None:
-    board = Board((0.0, b"ready\n"), (0.05, b"more\n"))
-
-    assert run(board, shown, until=re.compile("ready")) is Ended.UNTIL
-    assert shown.lines() == ["ready"]
-
-
-def test_what_came_before_the_end_is_shown(shown: Shown) -> None:
-    board = Board((STALL + 0.5, b"late\n"), (3 * STALL, b"later\n"))
-
-    assert run(board, shown, seconds=STALL + 1) is Ended.SECONDS
-    assert shown.lines() == ["late"]
+    assert run(monitor, b"one", until_eof=False) == ["answer"]
+    assert monitor.result().ended is Ended.SECONDS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imgtool.cli.show import progress as module
-from imgtool.cli.show.progress import Progress, duration
+from imgtool.cli.show.progress import Progress
 from imgtool.cli.show.text import Screen
 from imgtool.device.events import Event
 
@@ -173,10 +173,3 @@ def test_stop(stream: Stream) -> None:
     with pytest.raises(KeyboardInterrupt):
         progress.listener("a")(Event("write", 1, 2))
     assert stream.getvalue() == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.04, "0.0 s"), (5.1, "5.1 s"), (59.94, "59.9 s"), (125.2, "2:05 min")]
-)
-def test_duration(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

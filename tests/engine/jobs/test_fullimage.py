@@ -29,7 +29,7 @@ def words_of(request: FullImageRequest) -> list[str]:
     words += [] if request.output is None else ["-o", request.output]
     init = request.init_data if request.init_file is None else request.init_file.name
     words += [] if init is None else ["--init-data", init]
-    words += [word for name, value in request.changes.items() for word in ("--set", f"{name}={value}")]
+    words += [word for name, value in request.init_fields.items() for word in ("--set", f"{name}={value}")]
     if request.filesystem is not None:
         place = request.filesystem.place
         words += ["--filesystem", request.filesystem.name + ("" if place is None else f"@{place}")]
@@ -44,7 +44,7 @@ def words_of(request: FullImageRequest) -> list[str]:
         request_of(),
         request_of(size="512KB", output="out.bin", mode="qio"),
         request_of(dry_run=True),
-        request_of(init_data="v08", changes={"vdd33_const": "255"}),
+        request_of(init_data="v08", init_fields={"vdd33_const": "255"}),
         request_of(init_data="auto", init_file=INIT),
         request_of(filesystem=FILES),
         request_of(filesystem=InputFile("fs.bin", FILES.data, 0x200000)),
@@ -105,7 +105,7 @@ def test_named_places_stand_for_options() -> None:
         ),
         ({"size": "5MB"}, "not a flash size"),
         ({"init_data": "v09"}, "there is no such init data"),
-        ({"changes": {"no_such_field": "1"}}, "no_such_field"),
+        ({"init_fields": {"no_such_field": "1"}}, "no_such_field"),
         ({"freq": "1m"}, "not a flash frequency"),
     ],
     ids=str,

@@ -11,21 +11,25 @@ import pytest
 from fixtures import blocks, dumps
 from fixtures.upgrades import MB, before_3, flash, from_3, lfs_region, spiffs, used, used_3
 from imgtool.engine.spelling import Names
-from imgtool.engine.upgrades import advise_request
+from imgtool.errors import LayoutError
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.flashing.draft import FlashRequest, Target
+from imgtool.operations.flashing.draft import Fate, PlanRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.upgrade.side import OldFlash
-from imgtool.operations.upgrade.values import AdviceVerdict, Topic
+from imgtool.operations.upgrade.values import AdviceVerdict, LossKind, Topic
+from tests.advice import advise_request
 from tests.support import IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.inspect.device_settings import Reader
+    from imgtool.operations.upgrade.values import FirmwareAdvice
 
 ERASED: Final = b"\xff"
+FLASHES: Final = (MB // 2, MB, 2 * MB, 4 * MB)
 FILES: Final = spiffs(16)
 OLD_FILES: Final = spiffs(16, old=True)
 PLAIN: Final = spiffs(8, 0x1000, magic=False)
@@ -58,11 +62,11 @@ OLD: Final[dict[str, Callable[[], bytes]]] = {
     "3 with LFS": with_lfs,
     "3, stale SPIFFS": lambda: used_3(from_3(lfs=0x10000), {0x30000: FILES, 0x80000: FILES}, MB),
     "3.0 of 2019": lambda: used_3(from_3(early=True), {0x20000: FILES}, MB, early=True),
-    "init data": fixture("dumps/wiped-1m.bin"),
-    "Arduino": fixture("dumps/arduino-4m.bin"),
-    "MicroPython": fixture("generations/micropython.bin"),
-    "rBoot": fixture("dumps/rboot-1m.bin"),
-    "RTOS SDK 3": fixture("dumps/rtos3-1m.bin"),
+    **{
+        name: fixture(name)
+        for name in IMAGES
+        if name.startswith(("dumps/", "generations/")) and len(IMAGES[name]) in FLASHES
+    },
 }
 NEW: Final[dict[str, Callable[[], bytes]]] = {
     "0.9.5": lambda: before_3("0.9.5"),
@@ -82,6 +86,11 @@ SOME: Final = [
 ]
 ALL: Final = [pair for pair in product(OLD, NEW) if pair not in SOME]
 LOST: Final = (AdviceVerdict.FORMATTED, AdviceVerdict.OVERWRITTEN, AdviceVerdict.LOST)
+KINDS_OF: Final = {
+    Topic.FILES: LossKind.FILES,
+    Topic.LFS: LossKind.LFS,
+    Topic.SETTINGS: LossKind.SETTINGS,
+}
 
 
 def reader(data: bytes) -> Reader:
@@ -94,38 +103,48 @@ def old_of(name: str) -> bytes:
 
 
 def contradictions(old: str, new: str) -> list[str]:
-    """What the two commands say differently of a device; ``flash`` may know less, never something else."""
+    """What the two commands say differently of a device, or of a dump of it."""
     data = old_of(old)
-    request = FlashRequest((Piece(0, NEW[new](), "new.bin"),), init_data=InitDataSource())
-    plan = plan_flash(request, Target("ESP8266EX", False, "", b"", len(data)), reader(data))
-    advice = advise_request(OldFlash(reader(data), len(data), len(data), "device"), request, Names())
-    points = {point.topic: point for point in reversed(advice.points)}
-    told = {finding.code: finding.message for finding in plan.findings}
-
-    def lost(topic: Topic) -> bool:
-        return topic in points and points[topic].verdict in LOST
-
-    found = []
-    first = points.get(Topic.FIRST_BOOT)
-    if (first is not None) != ("first-boot" in told):
-        found.append(f"first boot: {first} and {told}")
-    elif first is not None and first.reason not in told["first-boot"]:
-        found.append(f"first boot: {first.reason!r} and {told['first-boot']!r}")
-    verdicts = [code.removeprefix("files-") for code in told if code.startswith("files-")]
-    if verdicts and verdicts != [str(points[Topic.FILES].verdict)]:
-        found.append(f"files: {points[Topic.FILES]} and {verdicts}")
-    if lost(Topic.FILES) and not verdicts and points[Topic.FILES].verdict is AdviceVerdict.LOST:
-        found.append(f"files: {points[Topic.FILES]} and nothing")
-    if "lfs-lost" in told and not lost(Topic.LFS):
-        found.append(f"LFS: {points.get(Topic.LFS)} and {told['lfs-lost']!r}")
-    if lost(Topic.LFS) and "lfs-lost" not in told and not old.startswith("2"):
-        found.append(f"LFS: {points[Topic.LFS]} and nothing")
-    if lost(Topic.SETTINGS) != bool({"settings-lost", "settings-replaced"} & set(told)):
-        found.append(f"settings: {points.get(Topic.SETTINGS)} and {sorted(told)}")
-    init = points.get(Topic.INIT_DATA)
-    if init is not None and (init.verdict is AdviceVerdict.BOOT_LOOP) != ("init-data-missing" in told):
-        found.append(f"init data: {init} and {sorted(told)}")
+    request = PlanRequest((Piece(0, NEW[new](), "new.bin"),), init_data=InitDataSource())
+    board = OldFlash(reader(data), len(data), len(data), "device")
+    dump = OldFlash.of_dump(data, len(data), "flash-dump")
+    found: list[str] = []
+    try:
+        plan = plan_flash(request, Target("ESP8266EX", False, "", b"", len(data)), reader(data))
+    except LayoutError:
+        verdicts = {point.verdict for point in advise_request(board, request, Names()).points}
+        return found if AdviceVerdict.REFUSED in verdicts else ["flash alone refuses"]
+    for name, before in (("board", board), ("dump", dump)):
+        advice = advise_request(before, request, Names())
+        found += [f"{name}: {words}" for words in _different(plan, advice)]
     return found
+
+
+def _different(plan: FlashPlan, advice: FirmwareAdvice) -> Iterator[str]:
+    told = {finding.code: finding.message for finding in plan.findings}
+    if plan.losses != advice.losses:
+        yield f"losses: {plan.losses} and {advice.losses}"
+    losses = {(loss.kind, loss.verdict) for loss in plan.losses}
+    points = {
+        (KINDS_OF[p.topic], p.verdict) for p in advice.points if p.topic in KINDS_OF and p.verdict in LOST
+    }
+    if {loss for loss in losses if loss[1] in LOST} != points:
+        yield f"losses {sorted(losses)} and points {sorted(points)}"
+    moved = advice.point(Topic.WIFI)
+    for verdict in (AdviceVerdict.MOVED, AdviceVerdict.REWRITTEN):
+        if (LossKind.SETTINGS, verdict) in losses and (moved is None or moved.verdict is not verdict):
+            yield f"Wi-Fi settings: {moved} and {sorted(losses)}"
+    first = advice.point(Topic.FIRST_BOOT)
+    if (None if first is None else f"first boot: {first.reason}") != told.get("first-boot"):
+        yield f"first boot: {first} and {told.get('first-boot')!r}"
+    files = advice.point(Topic.FILES)
+    if files is not None and files.verdict in LOST:
+        kept = [kept for kept in plan.kept if kept.name == "SPIFFS0" and kept.fate is Fate.UNTOUCHED]
+        if kept and first is not None:
+            yield f"files: {files} and {kept}"
+    init = advice.point(Topic.INIT_DATA)
+    if init is not None and (init.verdict is AdviceVerdict.BOOT_LOOP) != ("init-data-missing" in told):
+        yield f"init data: {init} and {sorted(told)}"
 
 
 @pytest.mark.parametrize(("old", "new"), SOME)
@@ -141,15 +160,7 @@ def test_flash_and_advise_do_not_contradict_each_other_on_any_other_pair(old: st
 
 def test_flash_says_that_a_device_without_firmware_is_formatted() -> None:
     data = old_of("no image, old SPIFFS")
-    request = FlashRequest((Piece(0, before_3("2.2.1"), "new.bin"),), init_data=InitDataSource())
+    request = PlanRequest((Piece(0, before_3("2.2.1"), "new.bin"),), init_data=InitDataSource())
     plan = plan_flash(request, Target("ESP8266EX", False, "", b"", MB), reader(data))
     told = {finding.code: finding.message for finding in plan.findings}
     assert "it formats 0x030000" in told["first-boot"]
-
-
-def test_flash_says_which_files_it_did_not_look_for() -> None:
-    data = old_of("2.2")
-    request = FlashRequest((Piece(0, from_3(), "new.bin"),), init_data=InitDataSource())
-    plan = plan_flash(request, Target("ESP8266EX", False, "", b"", MB), reader(data))
-    told = {finding.code: finding.message for finding in plan.findings}
-    assert "files at other places were not looked for" in told["first-boot"]

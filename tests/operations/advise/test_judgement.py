@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from fixtures import nodemcu, upgrades
 from fixtures.upgrades import MB, Build3, before_3, flash, from_3, spiffs, used, used_3
 from imgtool.cli.app import COMMANDS
-from imgtool.engine.upgrades import advise
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.pieces import Piece
@@ -23,6 +22,7 @@ from imgtool.operations.upgrade.look import side_before
 from imgtool.operations.upgrade.regions import size_points
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import AdviceVerdict, Topic
+from tests.advice import advise
 from tests.support import IMAGES, aggregate, real
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import pytest
 
 from fixtures.upgrades import KB, MB, before_3, from_3
 from imgtool.engine.boot_logs import explain
-from imgtool.engine.upgrades import advise
 from imgtool.errors import ImgtoolError
 from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.logs.boots import ResetCause
@@ -22,6 +21,7 @@ from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.explain.values import Verdict
 from imgtool.operations.upgrade.values import AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.virtual.chip.boot import boot
+from tests.advice import advise
 from tests.support import Command, Put, flashed, over
 
 ERASED: Final = b"\xff"

@@ -15,7 +15,7 @@ from imgtool.operations.assemble.fullimage import Extras, fullimage
 from imgtool.operations.assemble.merge import merge
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.extract.split import split
-from imgtool.operations.flashing.plan import FlashRequest, Target, plan_flash
+from imgtool.operations.flashing.plan import PlanRequest, Target, plan_flash
 from imgtool.operations.flashing.waivers import CHECKS
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES, Command, Put, real
@@ -151,7 +151,7 @@ def pieces(contents: Contents) -> list[Piece]:
 def by_flash(contents: Contents, force: frozenset[str] = frozenset()) -> set[str]:
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=4 * MEGA)
     size = "1MB" if KINDS[identify(IMAGES[contents[0][1]]).kind].sdk_start else "keep"
-    request = FlashRequest(
+    request = PlanRequest(
         tuple(pieces(contents)), size_choice=size if contents[0][0] == 0 else "keep", force=force
     )
     try:
@@ -234,7 +234,7 @@ ON_DEVICE: Final[dict[str, tuple[str, Contents, str]]] = {
 def test_what_is_on_the_device_counts(device: str, contents: Contents, verdict: str) -> None:
     flash = (IMAGES[device] if device else b"").ljust(4 * MEGA, b"\xff")
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=4 * MEGA)
-    request = FlashRequest(tuple(pieces(contents)))
+    request = PlanRequest(tuple(pieces(contents)))
 
     try:
         plan = plan_flash(request, target, lambda address, size: flash[address : address + size])
@@ -248,7 +248,7 @@ def test_what_is_on_the_device_counts(device: str, contents: Contents, verdict: 
 def test_a_device_that_is_erased_first_does_not_count() -> None:
     flash = IMAGES["dumps/arduino-4m.bin"]
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=4 * MEGA)
-    request = FlashRequest(tuple(pieces([(0x1000, USER1)])), erase_all=True)
+    request = PlanRequest(tuple(pieces([(0x1000, USER1)])), erase_all=True)
 
     plan = plan_flash(request, target, lambda address, size: flash[address : address + size])
 
@@ -308,7 +308,7 @@ def test_no_place_is_wrong_of_the_parts_of_a_flash(name: str) -> None:
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=len(IMAGES[name]))
     others = frozenset(CHECKS) - {"place"}  # such as a wrong checksum in a slot
 
-    plan = plan_flash(FlashRequest(split(IMAGES[name]).pieces, size_choice="keep", force=others), target)
+    plan = plan_flash(PlanRequest(split(IMAGES[name]).pieces, size_choice="keep", force=others), target)
 
     assert plan.pieces
 
@@ -365,7 +365,7 @@ def test_real_files_at_their_places_are_not_spoken_against(contents: Contents) -
     files = [Piece(address, real(name), name) for address, name in contents]
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=4 * MEGA)
     # Their size is 512 KB where it matters here, as in the guide that they come with.
-    keeps = FlashRequest(tuple(files), size_choice="keep")
+    keeps = PlanRequest(tuple(files), size_choice="keep")
 
     plan, merged = plan_flash(keeps, target), merge(files)
 

@@ -16,7 +16,7 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import RecordPage
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
-from imgtool.operations.flashing.plan import FlashPlan, FlashRequest, Reader, Target, plan_flash
+from imgtool.operations.flashing.plan import FlashPlan, PlanRequest, Reader, Target, plan_flash
 from imgtool.operations.flashing.waivers import CHECKS
 from imgtool.operations.inspect.describe import describe
 from tests.strategies import NO_SHRINKING
@@ -48,8 +48,8 @@ def blank(size: int = 4 * MEGA) -> Reader:
     return reader(b"\xff" * size)
 
 
-def whole(data: bytes, **options: object) -> FlashRequest:
-    return FlashRequest((Piece(0, data, "fw.bin"),), init_data=AUTO, **options)  # type: ignore[arg-type]
+def whole(data: bytes, **options: object) -> PlanRequest:
+    return PlanRequest((Piece(0, data, "fw.bin"),), init_data=AUTO, **options)  # type: ignore[arg-type]
 
 
 def at(plan: FlashPlan, address: int, size: int) -> bytes | None:
@@ -151,7 +151,7 @@ def test_a_kept_size_is_kept_and_said() -> None:
     [whole(SAMPLE, size_choice="2MB"), whole(SAMPLE, header=HeaderChange(size="2MB"))],
     ids=["choice", "header"],
 )
-def test_a_size_by_name(request_: FlashRequest) -> None:
+def test_a_size_by_name(request_: PlanRequest) -> None:
     plan = plan_flash(request_, target(), blank())
 
     assert (header(plan)[0], plan.changes[0]) == ("2MB", "header size 1MB -> 2MB, as asked")
@@ -278,7 +278,7 @@ def test_refused(
     check: str, kind: type[ImgtoolError], contents: list[tuple[int, bytes]], capacity: int
 ) -> None:
     with pytest.raises(kind) as caught:
-        plan_flash(FlashRequest(pieces_of(contents)), target(capacity))
+        plan_flash(PlanRequest(pieces_of(contents)), target(capacity))
 
     assert (caught.value.data["check"], caught.value.source is not None) == (check, True)
 
@@ -288,7 +288,7 @@ def test_forced(
     check: str, kind: type[ImgtoolError], contents: list[tuple[int, bytes]], capacity: int
 ) -> None:
     del kind
-    plan = plan_flash(FlashRequest(pieces_of(contents), force=frozenset({check})), target(capacity))
+    plan = plan_flash(PlanRequest(pieces_of(contents), force=frozenset({check})), target(capacity))
 
     assert f"forced-{check}" in said(plan.findings, "warning")
     written = onto(b"\xff" * (4 * MEGA), plan)
@@ -335,7 +335,7 @@ def test_the_impossible_is_not_forced(
     contents: list[tuple[int, bytes]], capacity: int, force: frozenset[str]
 ) -> None:
     with pytest.raises(LayoutError) as caught:
-        plan_flash(FlashRequest(pieces_of(contents), force=force), target(capacity))
+        plan_flash(PlanRequest(pieces_of(contents), force=force), target(capacity))
 
     assert caught.value.check is None
 
@@ -356,12 +356,12 @@ def test_a_header_to_change_that_is_not_there() -> None:
     piece = Piece(IROM, IMAGES["sample/0x10000.bin"], "irom.bin")
 
     with pytest.raises(FormatError, match="no image header at address 0"):
-        plan_flash(FlashRequest((piece,), header=HeaderChange(mode="dio")), target())
+        plan_flash(PlanRequest((piece,), header=HeaderChange(mode="dio")), target())
 
 
 def test_nothing_to_write() -> None:
     with pytest.raises(LayoutError, match="nothing to put"):
-        plan_flash(FlashRequest(), target())
+        plan_flash(PlanRequest(), target())
 
 
 # --- flash images ---
@@ -447,13 +447,13 @@ def test_init_data(
 
 
 def test_no_choice_is_keep() -> None:
-    plan = plan_flash(FlashRequest((Piece(0, SAMPLE, "fw"),)), target(), blank())
+    plan = plan_flash(PlanRequest((Piece(0, SAMPLE, "fw"),)), target(), blank())
 
     assert at(plan, 0x3FC000, SECTOR) is None
 
 
 def test_init_data_of_the_request_is_enough() -> None:
-    request = FlashRequest((Piece(0, SAMPLE, "fw"), Piece(0x3FC000, V08, "v08.bin")), init_data=AUTO)
+    request = PlanRequest((Piece(0, SAMPLE, "fw"), Piece(0x3FC000, V08, "v08.bin")), init_data=AUTO)
     plan = plan_flash(request, target(), blank())
 
     assert at(plan, 0x3FC000, 128) == V08
@@ -536,7 +536,7 @@ def test_a_page_that_cannot_be_read_is_replaced_and_that_is_said() -> None:
 
 def test_irom_alone_keeps_the_page() -> None:
     code = IMAGES["nodemcu-3.0-2021/0x10000.bin"]
-    plan = plan_flash(FlashRequest((Piece(IROM, code, "irom"),)), target(), reader(USED))
+    plan = plan_flash(PlanRequest((Piece(IROM, code, "irom"),)), target(), reader(USED))
 
     assert at(plan, IROM, SECTOR) == USED[IROM : IROM + SECTOR]
 
@@ -611,7 +611,7 @@ def test_a_boot_image_alone_stays_out_of_the_devices_table() -> None:
     piece = Piece(0, IMAGES["nodemcu-3.0-2021/0x00000.bin"], "0x00000.bin")
 
     with pytest.raises(LayoutError) as caught:
-        plan_flash(FlashRequest((piece,)), target(), reader(flash))
+        plan_flash(PlanRequest((piece,)), target(), reader(flash))
     assert caught.value.check == "fit"
 
 
@@ -651,7 +651,7 @@ def test_named_places(
     named: tuple[str, Piece], data: bytes | None, flash: bytes | None, places: list[int] | None
 ) -> None:
     pieces = () if data is None else (Piece(0, data, "fw"),)
-    plan = plan_flash(FlashRequest(pieces, (named,)), target(), None if flash is None else reader(flash))
+    plan = plan_flash(PlanRequest(pieces, (named,)), target(), None if flash is None else reader(flash))
 
     assert any(named[0] in change for change in plan.changes)
     if places is not None:
@@ -668,7 +668,7 @@ def test_named_places_that_nothing_tells(
     named: tuple[str, Piece], pieces: tuple[Piece, ...], read: Reader | None
 ) -> None:
     with pytest.raises(LayoutError):
-        plan_flash(FlashRequest(pieces, (named,)), target(), read)
+        plan_flash(PlanRequest(pieces, (named,)), target(), read)
 
 
 # --- sectors ---
@@ -676,7 +676,7 @@ def test_named_places_that_nothing_tells(
 
 def test_unaligned_bytes_keep_what_is_around_them() -> None:
     flash = bytes(range(256)) * (4 * MEGA // 256)
-    plan = plan_flash(FlashRequest((Piece(0x200810, b"<>" * 8, "data"),)), target(), reader(flash))
+    plan = plan_flash(PlanRequest((Piece(0x200810, b"<>" * 8, "data"),)), target(), reader(flash))
 
     sector = flash[0x200000:0x201000]
     assert [(piece.address, piece.data) for piece in plan.pieces] == [
@@ -686,14 +686,14 @@ def test_unaligned_bytes_keep_what_is_around_them() -> None:
 
 def test_pieces_that_share_a_sector_are_one() -> None:
     pieces = (Piece(0x200000, b"a" * 16, "a"), Piece(0x200100, b"b" * 0x1000, "b"))
-    plan = plan_flash(FlashRequest(pieces), target(), reader(bytes(4 * MEGA)))
+    plan = plan_flash(PlanRequest(pieces), target(), reader(bytes(4 * MEGA)))
 
     wanted = b"a" * 16 + bytes(0xF0) + b"b" * 0x1000 + bytes(0xF00)
     assert [(p.address, p.data, p.name) for p in plan.pieces] == [(0x200000, wanted, "a and b")]
 
 
 def test_a_tail_that_cannot_be_read_is_erased_and_that_is_said() -> None:
-    plan = plan_flash(FlashRequest((Piece(0x200000, b"a" * 16, "a"),)), target())
+    plan = plan_flash(PlanRequest((Piece(0x200000, b"a" * 16, "a"),)), target())
 
     assert (plan.pieces[0].data, said(plan.findings, "warning")) == (
         b"a" * 16 + b"\xff" * 0xFF0,
@@ -733,7 +733,7 @@ def test_files_are_looked_for_where_something_is_written_behind_the_firmware(
     address: int, kept: list[tuple[str, int]], findings: list[str]
 ) -> None:
     pieces = (Piece(0, SAMPLE, "nodemcu.bin"), Piece(address, b"data" * 1024, "data.bin"))
-    plan = plan_flash(FlashRequest(pieces, init_data=AUTO), target(), reader(DUMP_2_2))
+    plan = plan_flash(PlanRequest(pieces, init_data=AUTO), target(), reader(DUMP_2_2))
 
     assert [(each.name, each.start) for each in plan.kept] == kept + SDK_SECTORS
     assert said(plan.findings, "warning") == findings
@@ -790,7 +790,7 @@ def test_little_is_read_of_the_device(data: bytes, flash: bytes) -> None:
 )
 def test_sets_of_files(contents: list[tuple[int, str]], addresses: list[int]) -> None:
     pieces = tuple(Piece(address, IMAGES[name], name) for address, name in contents)
-    plan = plan_flash(FlashRequest(pieces, init_data=AUTO), target(), blank())
+    plan = plan_flash(PlanRequest(pieces, init_data=AUTO), target(), blank())
 
     assert [piece.address for piece in plan.pieces] == addresses
     assert said(plan.findings, "error") == []
@@ -833,7 +833,7 @@ EXTRA: Final = st.builds(
     Piece, st.integers(0x40000, 0x3FA000), st.binary(min_size=1, max_size=5000), st.just("x")
 )
 REQUESTS: Final = st.builds(
-    FlashRequest,
+    PlanRequest,
     st.tuples(st.sampled_from(CONTENTS), st.lists(EXTRA, max_size=2)).map(
         lambda drawn: (Piece(0, drawn[0], "fw"), *drawn[1])
     ),
@@ -847,7 +847,7 @@ REQUESTS: Final = st.builds(
 ADDED: Final = ("record page of the device", "init data v05", "init data v08", "blank RF calibration")
 
 
-def planned(request_: FlashRequest, flash: bytes | None, *, embedded: bool) -> FlashPlan | ImgtoolError:
+def planned(request_: PlanRequest, flash: bytes | None, *, embedded: bool) -> FlashPlan | ImgtoolError:
     try:
         return plan_flash(request_, target(embedded=embedded), None if flash is None else reader(flash))
     except (FormatError, LayoutError) as error:
@@ -873,7 +873,7 @@ def free_of(plan: FlashPlan, piece: Piece) -> bytes:
 
 @settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
 @given(REQUESTS, st.sampled_from(FLASHES), st.booleans())
-def test_laws(request_: FlashRequest, flash: bytes | None, embedded: bool) -> None:
+def test_laws(request_: PlanRequest, flash: bytes | None, embedded: bool) -> None:
     plan = planned(request_, flash, embedded=embedded)
     if isinstance(plan, ImgtoolError):
         assert plan.check not in request_.force
@@ -899,7 +899,7 @@ CORPUS: Final = os.environ.get(CORPUS_VARIABLE)
 NAMES: Final = sorted("/".join(path.parts[-2:]) for path in (Path(CORPUS).glob("*/*.bin") if CORPUS else ()))
 
 
-def planned_for(request_: FlashRequest, capacity: int) -> FlashPlan | ImgtoolError:
+def planned_for(request_: PlanRequest, capacity: int) -> FlashPlan | ImgtoolError:
     try:
         return plan_flash(request_, target(capacity), blank(capacity))
     except (FormatError, LayoutError) as error:

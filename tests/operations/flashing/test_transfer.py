@@ -29,7 +29,7 @@ from tests.device.boards import STUBS, WAYS, chip_of, connect, flash_of, needs_s
 
 if TYPE_CHECKING:
     from imgtool.device.events import Event
-    from imgtool.device.port import Wire
+    from imgtool.device.wire import Wire
 
 # Every way has tests of its own; those that take seconds and are of what all have in common go one way.
 OWN_STUB = ["imgtool", pytest.param("espressif", marks=[needs_stub, pytest.mark.long])]

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 import pytest
 
 import imgtool
 from fixtures import filesystems
-from imgtool.formats.reading import PartKind
+from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.operations.inspect.describe import describe
 from imgtool.operations.inspect.file_systems import file_systems, with_files
 from tests.support import IMAGES, said
@@ -147,3 +148,58 @@ def test_three_megabytes_full_of_files() -> None:
     files = {f"{number}.bin".encode(): bytes([number]) * 25_000 for number in range(100)}
     (system,) = file_systems(filesystems.spiffs(files, variant))
     assert {file.path.encode(): file.data for file in system.files} == files
+
+
+@pytest.fixture
+def no_littlefs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library is not there; the import system takes None for that."""
+    monkeypatch.setitem(sys.modules, "littlefs", None)
+
+
+UNREAD = "the files in the LittleFS are not listed: that needs the package littlefs-python"
+
+
+@pytest.mark.usefixtures("no_littlefs")
+@pytest.mark.parametrize(("name", "offset"), [("littlefs/empty.bin", 0), ("dumps/arduino-4m.bin", 0x200000)])
+def test_littlefs_without_its_library_is_said_and_no_damage(name: str, offset: int) -> None:
+    data = IMAGES[name]
+    plain = describe(data)
+    whole = with_files(data, plain)
+    finding = Finding(Severity.WARNING, "littlefs-unread", UNREAD, offset)
+
+    assert whole.ok
+    assert [each for each in whole.findings if each not in plain.findings] == [finding]
+    # It is as without the files: a listing without any would say that there are none.
+    assert whole.parts == plain.parts
+
+
+@pytest.mark.usefixtures("no_littlefs")
+def test_littlefs_without_its_library_keeps_its_size() -> None:
+    (system,) = file_systems(IMAGES["dumps/arduino-4m.bin"])
+
+    assert (system.listed, system.files, system.used, system.free) == (False, (), None, None)
+    assert (system.kind, system.offset, system.layout) == (PartKind.LITTLEFS, 0x200000, "2.0")
+    assert system.size == system.block_size * system.blocks
+
+
+@pytest.mark.usefixtures("no_littlefs")
+@pytest.mark.parametrize("name", ["broken/littlefs-crc.bin", "broken/littlefs-cut.bin"])
+def test_damage_is_told_without_the_library(name: str) -> None:
+    data = IMAGES[name]
+    whole = with_files(data, describe(data))
+
+    assert not whole.ok
+    assert said(whole.findings, "error") == said(describe(data).findings, "error")
+    assert "littlefs-unread" in said(whole.findings, "warning")
+
+
+@pytest.mark.usefixtures("no_littlefs")
+def test_spiffs_beside_it_is_listed() -> None:
+    files = IMAGES["spiffs/files-linear.bin"]
+    dump = IMAGES["dumps/arduino-4m.bin"]
+    found = file_systems(dump[:0x100000] + files + dump[0x100000 + len(files) :])
+
+    assert [(system.kind, system.listed, bool(system.files)) for system in found] == [
+        (PartKind.SPIFFS, True, True),
+        (PartKind.LITTLEFS, False, False),
+    ]

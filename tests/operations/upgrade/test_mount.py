@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from fixtures import nodemcu
 from fixtures.upgrades import KB, MB, before_3, from_3, resolved, spiffs, used
-from imgtool.engine.upgrades import advise
 from imgtool.errors import ImgtoolError
 from imgtool.operations.upgrade.values import AdviceVerdict, Topic
+from tests.advice import advise
 from tests.support import flashed
 
 SECTOR: Final = 0x1000

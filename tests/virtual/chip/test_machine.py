@@ -84,6 +84,25 @@ def test_straps(steps: list[tuple[tuple[bool, bool], int]], activity: Activity) 
     assert chip.activity is activity
 
 
+@pytest.mark.parametrize(
+    ("rise", "neither", "activity"),
+    [
+        (3, 2, Activity.LOADER),
+        (3, 4, Activity.APPLICATION),
+        (50, 40, Activity.LOADER),
+        (50, 60, Activity.APPLICATION),
+    ],
+)
+def test_gpio0_is_read_when_en_has_risen(rise: int, neither: int, activity: Activity) -> None:
+    chip = with_flash(IMAGES["sample/0x00000.bin"], rise_ns=rise * MS)
+    chip.power_on(download=True)
+    for (dtr, rts), pause in [(DOWN, 100), (RELEASED, neither), (GPIO0, 50)]:
+        chip.set_lines(dtr=dtr, rts=rts)
+        output(chip, chip.now + pause * MS)
+        chip.pass_time(chip.now + pause * MS)
+    assert chip.activity is activity
+
+
 def test_slow_lines_pass_through_both_asserted() -> None:
     chip = VirtualChip(Setup())
     chip.slow_lines = True

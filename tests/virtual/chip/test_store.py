@@ -8,6 +8,7 @@ import pytest
 
 from imgtool.errors import LayoutError, PortError
 from imgtool.flash_parts import default_part
+from imgtool.virtual.chip import store as stores
 from imgtool.virtual.chip.nor import NorFlash
 from imgtool.virtual.chip.store import FileStore, MemoryStore
 
@@ -115,6 +116,22 @@ def test_a_refused_file_is_not_kept_locked(tmp_path: Path) -> None:
         FileStore(path, 2 * SIZE)
 
     FileStore(path, SIZE).close()
+
+
+def test_a_file_that_cannot_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "_mmap", None)
+    path = tmp_path / "flash.bin"
+    store = FileStore(path, SIZE)
+    store.write(0x1000, b"here")
+
+    assert (store.size, store.read(0xFFF, 6)) == (SIZE, b"\xffhere\xff")
+    # In the file at once, as others see it.
+    assert path.read_bytes()[0x1000:0x1004] == b"here"
+    store.flush()
+    store.close()
+    with pytest.raises(PortError, match="is closed"):
+        store.read(0, 1)
+    assert path.stat().st_size == SIZE
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

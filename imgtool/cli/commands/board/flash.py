@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,36 +20,26 @@ from imgtool.cli.input.connection import (
     StubOption,
     ports_of,
 )
-from imgtool.cli.input.flash_request import (
-    DETECT,
-    KEEP,
-    VERIFY,
-    DetectSizeOption,
-    ForceOption,
-    OldDetectSizeOption,
-    Order,
-    checks_of,
-    request_of,
-    target_of,
+from imgtool.cli.input.flash_options import DetectSizeOption, ForceOption, OldDetectSizeOption
+from imgtool.cli.input.options import (
+    FreqOption,
+    ImagesArgument,
+    InitDataOption,
+    ModeOption,
+    SetOption,
+    images_of,
 )
-from imgtool.cli.input.options import FreqOption, ImagesArgument, InitDataOption, ModeOption, SetOption
-from imgtool.errors import ChipError, ImgtoolError, InterruptedRunError, PortError, ProtectedError, UsageError
-from imgtool.operations.flashing.waivers import PROTECTION
-from imgtool.phrase import Phrase
+from imgtool.errors import ImgtoolError, InterruptedRunError, PortError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imgtool.cli.run.boards import BoardLog, BoardOutcome
     from imgtool.cli.show.progress import Progress
-    from imgtool.device.events import Event, Listener
-    from imgtool.device.session import Session
-    from imgtool.engine.jobs.flash import Board
-    from imgtool.operations.flashing.plan import FlashRequest
+    from imgtool.device.events import Event
+    from imgtool.engine.jobs.flash import FlashRequest, FlashResult, JudgedFiles
 
 __all__ = ["flash"]
-
-_BOOT_SECONDS: Final = 2.0
 
 
 def flash(
@@ -61,9 +52,9 @@ def flash(
     stub: StubOption = "auto",
     no_stub: NoStubOption = False,
     reset: ResetOption = "auto",
-    mode: ModeOption = KEEP,
-    freq: FreqOption = KEEP,
-    size: DetectSizeOption = DETECT,
+    mode: ModeOption = "keep",
+    freq: FreqOption = "keep",
+    size: DetectSizeOption = "detect",
     old_size: OldDetectSizeOption = None,
     init_data: InitDataOption = "auto",
     changes: SetOption = None,
@@ -101,34 +92,32 @@ def flash(
     Example: imgtool flash nodemcu.bin
     """
     from imgtool.cli.input.connection import connect_options
+    from imgtool.cli.input.placing import changes_of, found_here, init_file, input_files
     from imgtool.cli.run.boards import BoardLog
     from imgtool.cli.show.progress import Progress
+    from imgtool.engine.jobs import flash as job
 
-    if verify not in VERIFY:
-        raise UsageError("not a way to verify", expected=", ".join(VERIFY), found=verify)
-    options = connect_options(baud, stub, reset, no_stub=no_stub)
-    checks = checks_of(force or [])
-    request, note = request_of(
-        images,
-        header=(mode, freq),
-        sizes=(size, old_size),
-        init=(init_data, changes or []),
-        fresh=fresh_settings,
+    request = job.FlashRequest(
+        files=input_files(images_of(images) if images else found_here()),
+        mode=mode,
+        freq=freq,
+        size=size,
+        old_size=old_size,
+        init_data=init_data,
+        init_file=init_file(init_data),
+        init_fields=changes_of(changes or []),
+        fresh_settings=fresh_settings,
         erase_all=erase_all,
-        force=checks - {PROTECTION},
-    )
-    order = Order(
-        request,
-        options,
         diff=not no_diff,
         verify=verify,
-        unprotect=PROTECTION in checks,
+        force=frozenset(force or []),
         boot_check=not no_boot_check,
         dry_run=dry_run,
+        connect=connect_options(baud, stub, reset, no_stub=no_stub),
     )
-    sized = request.header.size or (None if request.size_choice in (DETECT, KEEP) else request.size_choice)
-    if dry_run and sized and not port and not all_ports:
-        _plan_offline(request, sized, note, as_json=json)
+    files = job.judged(request)
+    if dry_run and job.stated_size(request) and not port and not all_ports:
+        _show_offline(job.plan_without_board(request), as_json=json)
         return
     try:
         ports = ports_of(port, all_ports=all_ports)
@@ -138,180 +127,117 @@ def flash(
         raise
     board_log = None if log is None or dry_run else BoardLog(log)
     with Progress(ports, events=events, silent=json) as progress:
-        if note:
-            progress.note(note)
-        run = _BoardsRun(order, progress, board_log, note, as_json=json)
+        if files.note:
+            progress.note(files.note)
+        run = _BoardsRun(request, files, progress, board_log, as_json=json)
         code = run.one(ports[0]) if len(ports) == 1 else run.many(ports)
     raise typer.Exit(code)
 
 
-# Without a board.
-
-
-def _plan_offline(request: FlashRequest, size: str, note: str | None, *, as_json: bool) -> None:
-    from imgtool.chip import flash_size
+def _show_offline(result: FlashResult, *, as_json: bool) -> None:
     from imgtool.cli.show.document import print_document
-    from imgtool.cli.show.flash_report import show_offline
-    from imgtool.engine.jobs.flash import plan_document
-    from imgtool.operations.flashing.plan import Target, plan_flash
+    from imgtool.cli.show.flash_report import show_plan
 
-    target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=flash_size(size).bytes)
-    plan = plan_flash(request, target)
     if as_json:
-        print_document(plan_document(plan, note))
+        print_document(result.document)
     else:
-        show_offline(plan, size, note)
+        show_plan(result)
 
 
 @dataclass
 class _BoardsRun:
     """A run over all boards."""
 
-    order: Order
+    request: FlashRequest
+    files: JudgedFiles
     progress: Progress
     log: BoardLog | None
-    note: str | None
     as_json: bool
-    boards: dict[str, Board] = field(default_factory=dict)
 
     def one(self, port: str) -> int:
         """Flash one board; its plan and its result are printed as they come."""
         from imgtool.cli.show.document import print_document
         from imgtool.cli.show.flash_report import show_plan, show_result
-        from imgtool.engine.jobs.flash import board_document, code_of_boards, result_words
 
-        def planned(board: Board) -> None:
+        def planned(result: FlashResult) -> None:
             if not self.as_json:
                 self.progress.clear()
-                show_plan(board, more=not self.order.dry_run)
+                show_plan(result, more=not self.request.dry_run)
                 sys.stdout.flush()
 
-        try:
-            board = self._flash(port, planned)
-        except (ImgtoolError, KeyboardInterrupt) as error:
-            problem = self._with_board_state(error, self.boards[port])
-            self._record(self.boards[port], problem)
-            self.progress.end(port, result_words(self.boards[port], problem))
-            raise problem from None
-        self._record(board, None)
-        self.progress.end(port, result_words(board, None))
+        result = self._flash(port, planned)
+        if result.error is not None:
+            raise result.error
         self.progress.clear()
         if self.as_json:
-            print_document(board_document([(board, None)], self.note))
-        elif not self.order.dry_run:
-            show_result(board, self.order.verify)
-        return code_of_boards([(board, None)])
+            print_document(result.document)
+        elif not self.request.dry_run:
+            show_result(result)
+        return result.code
 
     def many(self, ports: list[str]) -> int:
         """Flash boards side by side; a table tells what became of each."""
         from imgtool.cli.run.boards import side_by_side
         from imgtool.cli.show.document import print_document
-        from imgtool.cli.show.flash_report import show_table
-        from imgtool.engine.jobs.flash import board_document, code_of_boards, result_words
+        from imgtool.cli.show.flash_report import show_boards
+        from imgtool.engine.jobs.flash import boards_document, code_of_boards
 
-        def work(port: str) -> Board:
-            try:
-                board = self._flash(port, lambda _: None)
-            except (ImgtoolError, KeyboardInterrupt) as error:
-                problem = self._with_board_state(error, self.boards[port])
-                self._record(self.boards[port], problem)
-                self.progress.end(port, result_words(self.boards[port], problem))
-                raise problem from None
-            self._record(board, None)
-            self.progress.end(port, result_words(board, None))
-            return board
+        def work(port: str) -> FlashResult:
+            return self._flash(port, lambda _: None)
 
         outcomes = side_by_side(ports, work, self.progress.stop)
-        results = [(self.boards[outcome.port], _error_of(outcome)) for outcome in outcomes]
+        results = [outcome.result or self._stopped(outcome) for outcome in outcomes]
         self.progress.clear()
         if self.as_json:
-            print_document(board_document(results, self.note))
+            print_document(boards_document(results))
         else:
-            show_table(results, dry_run=self.order.dry_run)
+            show_boards(results)
         return code_of_boards(results)
 
-    def _flash(self, port: str, planned: Callable[[Board], None]) -> Board:
-        from imgtool.cli.run.connecting import connected
-        from imgtool.engine.connecting import reader_of
-        from imgtool.engine.jobs.flash import Board
-        from imgtool.operations.flashing.plan import plan_flash
-        from imgtool.operations.flashing.transfer import Job, estimate, transfer
+    def _stopped(self, outcome: BoardOutcome[FlashResult]) -> FlashResult:
+        """A board whose run ended before it had anything to tell, or whose row cannot be written."""
+        from imgtool.engine.jobs.flash import failed_board
 
-        order = self.order
-        board = self.boards[port] = Board(port)
-        listener = self._listener(board)
-        with connected(port, order.options, self.progress, run=order.dry_run) as session:
-            board.session = session
-            reader = reader_of(session, self.progress.listener(port))
-            board.plan = plan = plan_flash(order.request, target_of(session), reader)
-            job = Job(plan.pieces, plan.erase_all, order.diff, order.unprotect, order.verify)
-            board.seconds = estimate(job, session, stub=session.flasher.digests)
-            board.baud = session.baud
-            planned(board)
-            if not order.dry_run:
-                # An erase may be under way before the first event tells of it.
-                board.left = "the flash may be incomplete"
-                board.transfer = transfer(session, job, listener)
-                self._start(board, session)
-        return board
+        error = outcome.error
+        stopped = error if isinstance(error, ImgtoolError) else InterruptedRunError("interrupted")
+        return failed_board(outcome.port, self.request, stopped)
 
-    def _listener(self, board: Board) -> Listener:
-        listen = self.progress.listener(board.port)
+    def _flash(self, port: str, planned: Callable[[FlashResult], None]) -> FlashResult:
+        from imgtool.cli.run.connecting import opened
+        from imgtool.engine.jobs.flash import PlannedEvent, failed_board, flash_board
 
-        def watch(event: Event) -> None:
-            if event.stage in ("erase", "write"):
-                board.left = "the flash is incomplete"
-            listen(event)
+        listen = self.progress.listener(port)
 
-        return watch
+        def hear(event: Event) -> None:
+            if isinstance(event, PlannedEvent):
+                planned(event.result)
+            else:
+                listen(event)
 
-    def _start(self, board: Board, session: Session) -> None:
-        """Start the firmware, and look at how it does."""
         try:
-            if not session.run_firmware():
-                board.boot_note = "reset the board to start the firmware: its port cannot do it"
-            elif self.order.boot_check:
-                board.look_at(session.read_boot_log(_BOOT_SECONDS))
-        except PortError as error:
-            board.boot_note = Phrase("whether the firmware starts is not known: ", error.phrase)
+            with opened(port, self.progress) as wire:
+                result = flash_board(wire, self.request, hear, files=self.files)
+        except ImgtoolError as error:
+            result = failed_board(port, self.request, error)
+        self._record(result)
+        self.progress.end(port, result.summary)
+        return result
 
-    def _with_board_state(self, error: BaseException, board: Board) -> ImgtoolError:
-        """The error with what a broken run has left on the board."""
-        if isinstance(error, KeyboardInterrupt):
-            problem: ImgtoolError = InterruptedRunError(f"interrupted: {board.left}")
-            if board.touched:
-                problem.add_note("the same command again repairs it")
-        elif isinstance(error, ImgtoolError):
-            problem = error
-            broken = isinstance(error, PortError | ChipError) and not isinstance(error, ProtectedError)
-            if broken and board.touched:
-                problem.add_note(f"{board.left}; the same command again repairs it")
-        else:
-            raise error
-        return problem
-
-    def _record(self, board: Board, error: ImgtoolError | None) -> None:
+    def _record(self, result: FlashResult) -> None:
         if self.log is None:
             return
-        from datetime import datetime
-
         from imgtool.cli.run.boards import LogRow
-        from imgtool.engine.jobs.flash import result_words
 
-        session, done = board.session, board.transfer
+        done = result.transfer
         self.log.add(
             LogRow(
                 time=datetime.now().astimezone().isoformat(timespec="seconds"),
-                port=board.port,
-                mac=session.chip.mac if session else "",
-                flash_id=session.flash.id.hex() if session else "",
+                port=result.port or "",
+                mac=result.chip.mac if result.chip else "",
+                flash_id=result.flash.id.hex() if result.flash else "",
                 sha256=done.sha256 if done else "",
                 stub=done.stub if done else "",
                 verified=done.verified if done else "",
-                result=result_words(board, error),
+                result=result.summary,
             )
         )
-
-
-def _error_of(outcome: BoardOutcome[Board]) -> ImgtoolError | None:
-    return outcome.error if isinstance(outcome.error, ImgtoolError) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,23 +12,19 @@ import typer
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.connection import PortOption
 from imgtool.errors import InterruptedRunError, UsageError
-from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from imgtool.cli.run.monitor_loop import Ended, MonitorPlan, MonitorRun
-    from imgtool.cli.show.monitor_view import ScreenView
-    from imgtool.device.port import Wire
-    from imgtool.engine.jobs.monitor import MonitorRecord, Selection, View
-    from imgtool.formats.elf.symbols import ElfSymbols
+    from imgtool.cli.show.monitor_view import ScreenView, View
+    from imgtool.device.wire import Wire
+    from imgtool.engine.jobs.monitor import MonitorRequest, MonitorResult
+    from imgtool.engine.watching import Selection
 
 __all__ = ["monitor"]
 
 _AUTO: Final = "auto"
-_EOLS: Final = {"crlf": b"\r\n", "lf": b"\n", "cr": b"\r", "none": b""}
 _STAMPS: Final = ("elapsed", "clock")
-_NO: Final = 1
 
 
 def monitor(
@@ -89,170 +84,130 @@ def monitor(
 
     Example: imgtool monitor --log boot.log
     """
-    from imgtool.cli.run.monitor_loop import MonitorPlan
-    from imgtool.engine.jobs.monitor import Selection
+    from imgtool.cli.input.connection import port_name
+    from imgtool.cli.input.files import open_recording, read_symbols
+    from imgtool.cli.show.document import print_document
+    from imgtool.engine.jobs.monitor import EOLS, MonitorRequest
+    from imgtool.engine.ports import is_virtual, open_wire
+    from imgtool.engine.watching import Selection, pattern_of
 
-    if seconds is not None and seconds <= 0:
-        raise UsageError("not a time", expected="seconds, more than 0", found=f"{seconds:g}")
     if json and seconds is None and until is None and not until_eof:
         raise UsageError(
             "a document needs an end", expected="--seconds, --until or --until-eof", found="none of them"
         )
     if timestamps is not None and timestamps not in _STAMPS:
         raise UsageError("not a form of time", expected=" or ".join(_STAMPS), found=timestamps)
-    if eol not in _EOLS:
-        raise UsageError("not an end of line", expected=", ".join(_EOLS), found=eol)
-    speed = _speed(baud)
-    selection = Selection(_pattern(only), _pattern(exclude))
-    pattern = _pattern(until)
-    symbols = []
-    if elf:
-        from imgtool.cli.input.files import read_symbols
-
-        symbols = read_symbols(elf)
-    from imgtool.cli.input.connection import port_name
-    from imgtool.cli.input.files import open_recording
-    from imgtool.cli.run.connecting import open_wire
-
+    if eol not in EOLS:
+        raise UsageError("not an end of line", expected=", ".join(EOLS), found=eol)
+    selection = Selection(*(None if text is None else pattern_of(text) for text in (only, exclude)))
+    request = MonitorRequest(
+        baud=_speed(baud),
+        reset=reset,
+        notes=notes,
+        symbols=tuple(read_symbols(elf or ())),
+        seconds=seconds,
+        until=None if until is None else pattern_of(until),
+        reconnect=reconnect,
+        keep=json,
+        selection=selection,
+        log=None if log is None else str(log),
+    )
     with ExitStack() as resources:
         record = resources.enter_context(open_recording(log))
         name = port_name(port)
-        plan = MonitorPlan(
-            eol=_EOLS[eol],
-            reset=reset,
-            reconnect=reconnect,
-            seconds=seconds,
-            until=pattern,
-            until_eof=until_eof,
-            paced=name.startswith("sim:") and seconds is None,
-            log=record,
-        )
         wire = open_wire(name)
-        look = Look(
-            selection=selection,
-            stamp=timestamps or "",
-            raw=raw,
-            notes=notes,
-            as_json=json,
-            events=events,
-            log=log,
-        )
+        resources.callback(wire.close)
+        look = Look(selection, timestamps or "", raw, json, events)
+        hands = Hands(EOLS[eol], keys, echo, until_eof, is_virtual(name) and seconds is None)
         try:
-            return _run(wire, plan, look, Hands(speed, keys, echo), symbols)
+            result = _run(wire, request, record, look, hands)
         except KeyboardInterrupt:
             error = InterruptedRunError("interrupted")
             error.add_note("Ctrl-] ends a monitor with exit code 0")
             raise error from None
+    if json:
+        print_document(result.document)
+    return result.code
 
 
 class Look(NamedTuple):
-    """What is shown, and where."""
+    """What is shown, and how."""
 
     selection: Selection
     stamp: str
     raw: bool
-    notes: bool
     as_json: bool
     events: bool
-    log: Path | None
 
 
 class Hands(NamedTuple):
-    """Speed, and how keys are sent; the speed is None to follow the chip."""
+    """How input is sent, whether the run ends with it, and whether time is held back to that of people."""
 
-    speed: int | None
+    eol: bytes
     at_once: bool
     echo: bool
+    until_eof: bool
+    paced: bool
 
 
 def _speed(text: str) -> int | None:
     if text.lower() == _AUTO:
         return None
-    if not text.isdecimal() or not 0 < int(text) <= _HIGHEST:
+    if not text.isdecimal():
         raise UsageError("not a speed", expected="auto, or baud such as 74880", found=text)
     return int(text)
 
 
-_HIGHEST: Final = 12_000_000  # baud; the fastest adapters there are
-
-
-def _pattern(text: str | None) -> re.Pattern[str] | None:
-    if text is None:
-        return None
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise UsageError(f"not a regular expression: {error}", found=text) from None
-
-
-def _run(wire: Wire, plan: MonitorPlan, look: Look, hands: Hands, symbols: Sequence[ElfSymbols]) -> int:
+def _run(
+    wire: Wire, request: MonitorRequest, record: Callable[[bytes], None], look: Look, hands: Hands
+) -> MonitorResult:
     from imgtool.cli.input.keyboard import Keys, input_of
     from imgtool.cli.input.typing_keys import Typing
-    from imgtool.cli.run.monitor_loop import Ended, MonitorRun
-    from imgtool.engine.watching import Watch
-    from imgtool.operations.watching.line_speed import ROM_BAUD
+    from imgtool.cli.run.monitor_loop import MonitorLoop
+    from imgtool.engine.jobs.monitor import Monitor
 
-    # Through a server's socket the speed is not ours to choose.
-    watch = Watch(hands.speed if wire.baud else ROM_BAUD, notes=look.notes, symbols=symbols)
-    views, screen, record = _views(wire.name, look)
-    run = MonitorRun(wire, watch, plan, views, screen)
+    watched = Monitor(wire, request, record)
+    views, screen = _views(wire.name, look)
     with ExitStack() as resources:
-        resources.callback(run.close)
         if screen is not None:
             resources.callback(screen.close)
         source = input_of(keys=screen is not None and sys.stdout.isatty())
         if isinstance(source, Keys):
             resources.enter_context(source)
         if screen is not None:
-            screen.lines(_opening(wire, hands, keys=isinstance(source, Keys)))
-        ended = run.run(source, Typing(plan.eol, at_once=hands.at_once), echo=hands.echo)
-        ok = plan.until is None or ended is Ended.UNTIL
-        if screen is not None and plan.until is not None and not ok:
-            screen.lines((f"no line matched {plan.until.pattern}",))
-    if record is not None:
-        _print_document(run, record, ended, look, ok=ok)
-    return 0 if ok else _NO
+            keys = ("Ctrl-] ends, Ctrl-T h shows the keys",) if isinstance(source, Keys) else ()
+            screen.lines((watched.opening, *keys))
+        MonitorLoop(
+            monitor=watched,
+            views=views,
+            screen=screen,
+            source=source,
+            typing=Typing(hands.eol, at_once=hands.at_once),
+            eol=hands.eol,
+            echo=hands.echo,
+            until_eof=hands.until_eof,
+            paced=hands.paced,
+        ).run()
+        result = watched.result()
+        if screen is not None and not result.ok:
+            screen.lines((result.words.verdict,))
+    return result
 
 
-def _views(name: str, look: Look) -> tuple[list[View], ScreenView | None, MonitorRecord | None]:
-    """Who is shown what happens, and of them the screen and what makes the document."""
+def _views(name: str, look: Look) -> tuple[list[View], ScreenView | None]:
+    """Who is shown what happens, and of them the screen."""
     from datetime import datetime
 
     from imgtool.cli.show import text
     from imgtool.cli.show.monitor_view import JsonLines, ScreenView, Stamp
-    from imgtool.engine.jobs.monitor import MonitorRecord
 
     views: list[View] = []
-    screen = record = None
-    if look.as_json:
-        record = MonitorRecord(look.selection)
-        views.append(record)
-    else:
+    screen = None
+    if not look.as_json:
         stamp = Stamp(look.stamp, datetime.now().astimezone())
         out = text.stdout()
         screen = ScreenView(out, stamp, look.selection, raw=look.raw, live=out.stream.isatty())
         views.append(screen)
     if look.events:
         views.append(JsonLines(text.stderr(), name, look.selection))
-    return views, screen, record
-
-
-def _opening(wire: Wire, hands: Hands, *, keys: bool) -> tuple[str, ...]:
-    if not wire.baud:
-        speed = "at its server's speed"
-    elif hands.speed is None:
-        speed = "74880 baud, then the chip's own"
-    else:
-        speed = f"{hands.speed} baud"
-    first = Phrase(Name(wire.name), f", {speed}")
-    return (first, "Ctrl-] ends, Ctrl-T h shows the keys") if keys else (first,)
-
-
-def _print_document(run: MonitorRun, record: MonitorRecord, ended: Ended, look: Look, *, ok: bool) -> None:
-    from imgtool.cli.show.document import print_document
-    from imgtool.engine.documents import document
-    from imgtool.engine.jobs.monitor import MonitorRunFacts, monitor_fields
-
-    log = None if look.log is None else str(look.log)
-    facts = MonitorRunFacts(run.wire.name, run.baud, run.now, ended.value, run.size, log)
-    print_document(document("monitor", ok=ok, results=[monitor_fields(facts, record)]))
+    return views, screen

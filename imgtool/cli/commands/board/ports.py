@@ -8,7 +8,7 @@ from imgtool.cli.input.arguments import JsonOption
 from imgtool.phrase import Name
 
 if TYPE_CHECKING:
-    from imgtool.device.port import PortInfo
+    from imgtool.device.host_ports import PortInfo
 
 __all__ = ["ports"]
 
@@ -21,7 +21,7 @@ def ports(json: JsonOption = False) -> int:
 
     Example: imgtool ports
     """
-    from imgtool.device.port import list_ports
+    from imgtool.device.port_list import list_ports
 
     found = list_ports()
     if json:

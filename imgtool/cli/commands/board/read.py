@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -19,10 +19,6 @@ from imgtool.cli.input.connection import (
 )
 from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
-from imgtool.quantities import in_bytes
-
-if TYPE_CHECKING:
-    from imgtool.device.session import Session
 
 __all__ = ["read"]
 
@@ -56,53 +52,51 @@ def read(
 
     Example: imgtool read --backup
     """
+    from datetime import datetime
+
     from imgtool.cli.input.connection import connect_options, port_name
     from imgtool.cli.input.files import write_file
-    from imgtool.cli.run.connecting import connected
+    from imgtool.cli.run.connecting import opened
+    from imgtool.cli.show.document import print_document
     from imgtool.cli.show.progress import Progress
-    from imgtool.operations.flashing.transfer import read_flash
+    from imgtool.cli.show.render import show_lines
+    from imgtool.engine.jobs import read as job
 
-    region, last = _region(words or [])
-    target = _target(output or last, backup=backup)
-    options = connect_options(baud, stub, reset, no_stub=no_stub)
+    address, size, last = _region(words or [])
+    request = job.ReadRequest(
+        address=address,
+        size=size,
+        output=str(_target(output or last, backup=backup)),
+        backup=datetime.now().astimezone() if backup else None,
+        connect=connect_options(baud, stub, reset, no_stub=no_stub),
+    )
     name = port_name(port)
-    with Progress([name], events=events, silent=json) as progress:
-        listener = progress.listener(name)
-        with connected(name, options, progress) as session:
-            address, size = _bounds(region, session)
-            path = target / _backup_name(session) if backup else target
-            start = session.wire.clock.monotonic()
-            data = read_flash(session, address, size, listener)
-            done = Done(path, address, data, session.wire.clock.monotonic() - start)
-            write_file(path, data)
-            progress.clear()
-            _report(done, session, as_json=json)
+    with Progress([name], events=events, silent=json) as progress, opened(name, progress) as wire:
+        result = job.read(wire, request, progress.listener(name))
+    for file in result.outputs:
+        write_file(Path(file.name), file.data)
+    if json:
+        print_document(result.document)
+        return
+    show_lines([result.words.verdict, *(f"{row.name} {row.text}" for row in result.words.rows)])
 
 
-class Done(NamedTuple):
-    """What was read: where to, from where, the bytes, and in which time."""
-
-    path: Path
-    address: int
-    data: bytes
-    seconds: float
-
-
-def _region(words: list[str]) -> tuple[tuple[int, int | None] | None, Path | None]:
-    """Address and size, both None for all, and a file that stands behind them as esptool has it."""
+def _region(words: list[str]) -> tuple[int, int | None, Path | None]:
+    """Address and size, None for all, and a file that stands behind them as esptool has it."""
     from imgtool.cli.input.options import number
+    from imgtool.engine.jobs.read import check_size
 
     if len(words) not in _WORDS:
         raise UsageError("not a region", expected="ADDR SIZE, or all", found=Name(" ".join(words)))
     if not words or [word.lower() for word in words] == [_ALL]:
-        return None, None
+        return 0, None, None
     if len(words) == 1:
         raise UsageError("not a region", expected="ADDR SIZE, or all", found=words[0])
     address = number(words[0], "address")
     size = None if words[1].lower() == _ALL else number(words[1], "size")
-    if size == 0:
-        raise UsageError("nothing is to be read", expected="a size", found=words[1])
-    return (address, size), Path(words[2]) if len(words) > 2 else None  # noqa: PLR2004 - the third word
+    if size is not None:
+        check_size(size, words[1])
+    return address, size, Path(words[2]) if len(words) > 2 else None  # noqa: PLR2004 - the third word
 
 
 def _target(output: Path | None, *, backup: bool) -> Path:
@@ -120,53 +114,3 @@ def _target(output: Path | None, *, backup: bool) -> Path:
     if not os.access(folder, os.W_OK):
         raise UsageError(Phrase("the folder ", folder, " cannot be written to"))
     return target
-
-
-def _bounds(region: tuple[int, int | None] | None, session: Session) -> tuple[int, int]:
-    from imgtool.errors import LayoutError
-
-    capacity = session.flash.bytes
-    address, size = region or (0, None)
-    if size is None:
-        if capacity is None:
-            raise UsageError(
-                "the capacity of the flash is not known", expected="ADDR SIZE", found=session.flash.id.hex()
-            )
-        size = capacity - address
-    if capacity is not None and (size <= 0 or address + size > capacity):
-        raise LayoutError(
-            "the region goes beyond the end of the flash",
-            expected=f"its end at or below 0x{capacity:06x}",
-            found=f"0x{address:06x} and {in_bytes(max(0, size))}",
-        )
-    return address, size
-
-
-def _backup_name(session: Session) -> str:
-    from datetime import datetime
-
-    # The time as well: of two backups on one day both are kept.
-    moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    return f"imgtool-{session.chip.mac_bytes.hex()}-{moment}.bin"
-
-
-def _report(done: Done, session: Session, *, as_json: bool) -> None:
-    from imgtool.engine.chips import read_fields
-
-    fields = read_fields(session, str(done.path), done.address, done.data, done.seconds)
-    if as_json:
-        from imgtool.cli.show.document import print_document
-        from imgtool.engine.documents import document
-
-        print_document(document("read", ok=True, results=[fields]))
-        return
-    from imgtool.cli.show.progress import duration
-    from imgtool.cli.show.render import show_lines
-
-    took = duration(done.seconds)
-    show_lines(
-        [
-            Phrase(done.path, f": {len(done.data):,} bytes from 0x{done.address:06x} on, in {took}"),
-            f"sha256 {fields['sha256']}",
-        ]
-    )

@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from imgtool.chip import FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.input.arguments import JsonOption
 from imgtool.cli.input.options import InitDataOption, SetOption, freq_option, mode_option
-from imgtool.engine.placing import size_name
-from imgtool.errors import UsageError
+from imgtool.engine.placing import KEEP
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
-    from imgtool.engine.images import BuildOutput
-    from imgtool.formats.reading import Finding
-    from imgtool.operations.assemble.extras import InitDataSource
-    from imgtool.operations.assemble.pieces import HeaderChange
-    from imgtool.operations.building.images import Built
+    from collections.abc import Sequence
+
+    from imgtool.engine.results import Output
 
 __all__ = ["build"]
 
-_KEEP: Final = "keep"
 _AUTO: Final = "auto"
-_VERSIONS: Final = (1, 2)
-
-
-class _BuildForm(NamedTuple):
-    """What to make of the images."""
-
-    merge: bool
-    flash: str | None  # the size of a whole flash
-    init_data: InitDataSource | None
 
 
 def build(
@@ -94,104 +81,41 @@ def build(
     Example: imgtool build app.elf -o bin/
     """
     from imgtool.cli.input.files import read_file
-    from imgtool.cli.show.build_report import show_built
-    from imgtool.errors import ImgtoolError
-    from imgtool.operations.building.images import build as make
+    from imgtool.cli.input.placing import changes_of, init_file
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.jobs.build import BuildRequest
+    from imgtool.engine.jobs.build import build as make
 
-    _check_words(version, slot, one_file=merge or full_size is not None)
-    form = _form(merge, full_size, init_data, changes or [])
-    header, note = _header(mode, freq, (size or _KEEP, old_size or _KEEP), form.flash)
-    data = read_file(elf)
-    try:
-        built = make(data, version, header=header, slot=slot, use_segments=use_segments)
-        outputs, findings, ok = _outputs(built, elf, output, form)
-    except ImgtoolError as error:
-        raise error.with_source(str(elf)) from None
-    if not dry_run:
-        _write(outputs, elf, output)
-    show_built(built, outputs, findings, elf=elf, note=note, written=not dry_run, as_json=json)
-    raise typer.Exit(0 if ok else 1)
+    into_folder = output is not None and _is_folder(output)
+    request = BuildRequest(
+        version=version,
+        output=output,
+        into_folder=into_folder,
+        mode=mode,
+        freq=freq,
+        size=size or KEEP,
+        old_size=old_size or KEEP,
+        slot=slot,
+        use_segments=use_segments,
+        merge=merge,
+        fullimage=full_size,
+        init_data=init_data,
+        init_file=init_file(init_data),
+        init_fields=changes_of(changes or []),
+        dry_run=dry_run,
+        elf=InputFile(str(elf), read_file(elf)),
+    )
+    result = make(request)
+    _write(result.outputs, elf, output if into_folder else None)
+    if json:
+        from imgtool.cli.show.document import print_document
 
+        print_document(result.document)
+    else:
+        from imgtool.cli.show.build_report import show_built
 
-def _check_words(version: int, slot: int | None, *, one_file: bool) -> None:
-    if version not in _VERSIONS:
-        raise UsageError("there is no such image version", expected="1 or 2", found=str(version))
-    if slot is not None and slot not in (1, 2):
-        raise UsageError("there is no such slot", expected="1 or 2", found=str(slot))
-    if slot is not None and version == 1:
-        raise UsageError("a version-1 image has no slot", expected="--version 2", found=f"--slot {slot}")
-    if one_file and version != 1:
-        raise UsageError(
-            "a version-2 image is one file, and needs a boot loader before it in a flash",
-            expected="--merge and --fullimage with --version 1",
-            found=f"--version {version}",
-        )
-
-
-def _form(merge: bool, full_size: str | None, init_data: str, changes: list[str]) -> _BuildForm:
-    if full_size is None:
-        if init_data != _AUTO or changes:
-            raise UsageError(
-                "init data goes into the image of a whole flash", expected="--fullimage SIZE", found="none"
-            )
-        return _BuildForm(merge, None, None)
-    from imgtool.cli.input.placing import init_source
-
-    return _BuildForm(merge, size_name(full_size)[0], init_source(init_data, changes))
-
-
-def _header(
-    mode: str, freq: str, sizes: tuple[str, str], flash: str | None
-) -> tuple[HeaderChange, str | None]:
-    from dataclasses import replace
-
-    from imgtool.cli.input.placing import header_change
-
-    change, note = header_change(mode, freq, *sizes)
-    if change.mode is None or change.freq is None:
-        raise UsageError(
-            "there is no header yet that could be kept", expected="a mode and a frequency", found=_KEEP
-        )
-    if flash is not None and change.size not in (None, flash):
-        raise UsageError(
-            "two flash sizes are given", expected=f"--fullimage {flash} alone", found=change.size
-        )
-    return (change if flash is None else replace(change, size=flash)), note
-
-
-def _outputs(
-    built: Built, elf: Path, output: str | None, form: _BuildForm
-) -> tuple[list[BuildOutput], tuple[Finding, ...], bool]:
-    """The files, what is to be said of them beside the build, and whether all checks of them hold."""
-    from imgtool.engine.images import BuildOutput
-
-    stem = elf.with_suffix("")
-    if form.flash is not None and form.init_data is not None:
-        from imgtool.operations.assemble.fullimage import Extras, fullimage
-
-        made = fullimage(built.pieces, form.flash, Extras(form.init_data))
-        path = _one_path(f"{stem}-{form.flash}.bin", output)
-        findings = (*made.findings, *made.description.findings)
-        return [BuildOutput(path, 0, made.data, built.files[0].checksum)], findings, made.description.ok
-    if form.merge:
-        from imgtool.operations.assemble.merge import merge
-
-        path = _one_path(f"{stem}.bin", output)
-        return [BuildOutput(path, 0, merge(built.pieces).data, built.files[0].checksum)], (), True
-    if built.version != 1:
-        (file,) = built.files
-        path = _one_path(f"{stem}-{file.suffix}", output)
-        return [BuildOutput(path, file.address, file.data, file.checksum)], (), True
-    paths = [_pair_path(elf, output, file.suffix) for file in built.files]
-    files = zip(paths, built.files, strict=True)
-    return [BuildOutput(path, file.address, file.data, file.checksum) for path, file in files], (), True
-
-
-def _pair_path(elf: Path, output: str | None, suffix: str) -> Path:
-    if output is None:
-        return Path(f"{elf}-{suffix}")
-    # A prefix is one to the letter, as esptool has it.
-    return Path(output) / suffix if _is_folder(output) else Path(output + suffix)
+        show_built(result)
+    raise typer.Exit(result.code)
 
 
 def _is_folder(output: str) -> bool:
@@ -199,21 +123,16 @@ def _is_folder(output: str) -> bool:
     return output.endswith(separators) or Path(output).is_dir()
 
 
-def _one_path(default: str, output: str | None) -> Path:
-    if output is None:
-        return Path(default)
-    return Path(output) / Path(default).name if _is_folder(output) else Path(output)
-
-
-def _write(outputs: list[BuildOutput], elf: Path, output: str | None) -> None:
+def _write(outputs: Sequence[Output], elf: Path, folder: str | None) -> None:
     from imgtool.cli.input.files import unusable, write_file, write_files
 
-    if output is not None and _is_folder(output):
+    if outputs and folder is not None:
         try:
-            Path(output).mkdir(parents=True, exist_ok=True)
+            Path(folder).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise unusable(Phrase("the folder ", Name(output)), "made", error) from None
-    if len(outputs) == 1:
-        write_file(outputs[0].path, outputs[0].data, [elf])
+            raise unusable(Phrase("the folder ", Name(folder)), "made", error) from None
+    files = [(Path(output.name), output.data) for output in outputs]
+    if len(files) == 1:
+        write_file(*files[0], [elf])  # which may be a device or a pipe, other than one of several
     else:
-        write_files([(each.path, each.data) for each in outputs], [elf])
+        write_files(files, [elf])

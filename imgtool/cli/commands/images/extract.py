@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.cli.input.arguments import JsonOption
-from imgtool.cli.input.options import number
-from imgtool.engine.placing import MANIFEST
 from imgtool.errors import UsageError
-from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from imgtool.formats.reading import Finding
-    from imgtool.operations.extract.parts import ExtractedPart, Extraction
+    from imgtool.engine.jobs.extract import ExtractResult
 
 __all__ = ["extract"]
 
 _STDOUT: Final = Path("-")
-_MOST_NAMES: Final = 20  # parts that an error names
 
 
 def extract(
@@ -61,62 +53,38 @@ def extract(
     Example: imgtool extract nodemcu.bin -o parts
     """
     from imgtool.cli.input.files import read_file
-    from imgtool.errors import ImgtoolError
-    from imgtool.operations.extract.parts import extract as take_apart
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.jobs.extract import ExtractRequest
+    from imgtool.engine.jobs.extract import extract as take_apart
 
     _check_words(output, files=files, part=part, segment=segment, to_elf=to_elf, irom_address=irom_address)
-    address = None if irom_address is None else _irom_address(irom_address)
-    data = read_file(file)
-    try:
-        taken = take_apart(data, file.name)
-        only = None if part is None else _part(taken, part)
+    request = ExtractRequest(
+        file=InputFile(str(file), read_file(file)),
+        output=None if output is None else str(output),
+        part=part,
+        segment=segment,
+        files=files,
+        to_elf=to_elf,
+        irom_address=irom_address,
+    )
+    result = take_apart(request)
+    if output is not None:
+        from imgtool.cli.input.files import write_file
+        from imgtool.cli.input.output_folder import write_found_files, write_parts
+
         if files:
-            from imgtool.cli.commands.images.extract_files import extract_files
-
-            extract_files(taken, file, output, only, json=json)
-            return
-        report = _done(taken, file, output, only, segment=segment, to_elf=to_elf, address=address)
-    except UsageError:
-        raise
-    except ImgtoolError as error:
-        raise error.with_source(str(file)) from None
+            write_found_files(output, result.outputs, [file])
+        elif part is None and segment is None and not to_elf:
+            write_parts(output, result.outputs, [file])
+        else:
+            write_file(output, result.outputs[0].data, [file])
     if json:
-        _print_json(taken, file, output, report)
+        from imgtool.cli.show.document import print_document
+
+        print_document(result.document)
     else:
-        _print_text(taken, file, report)
-
-
-def _done(
-    taken: Extraction,
-    file: Path,
-    output: Path | None,
-    only: ExtractedPart | None,
-    *,
-    segment: str | None,
-    to_elf: bool,
-    address: int | None,
-) -> _Report:
-    """List or write what was asked for."""
-    from imgtool.engine.jobs.extract import part_rows
-
-    if output is None:
-        return _Report("", part_rows(taken), taken.findings)
-    if to_elf:
-        return _write_elf(taken, file, output, only, address)
-    if segment is not None:
-        return _write_segment(taken, file, output, segment)
-    return _write_all(taken, file, output) if only is None else _write_part(taken, file, output, only)
-
-
-def _irom_address(text: str) -> int:
-    value = number(text, "number")
-    if not IROM_BASE <= value < IROM_BASE + IROM_WINDOW or value % 4:
-        raise UsageError(
-            "irom cannot run there",
-            expected=f"a multiple of 4 from 0x{IROM_BASE:08x} to 0x{IROM_BASE + IROM_WINDOW - 1:08x}",
-            found=text,
-        )
-    return value
+        _show(result)
+    raise typer.Exit(result.code)
 
 
 def _check_words(
@@ -151,167 +119,16 @@ def _check_words(
         )
 
 
-class _Report(NamedTuple):
-    """What was done: a line, rows for the table of it, what is to be said, and more for JSON."""
-
-    line: str
-    rows: list[dict[str, Any]]
-    findings: tuple[Finding, ...]
-    more: dict[str, Any] = {}  # noqa: RUF012 - never changed
-    shown: Sequence[ExtractedPart] = ()
-
-
-def _part(taken: Extraction, name: str) -> ExtractedPart:
-    """The part that a word names: its name, or the offset that it begins at.
-
-    Raises:
-        UsageError: There is none.
-    """
-    found = taken.find(number(name, "offset") if name[:1].isdigit() else name)
-    if found is None:
-        names = [f"{part.name} (0x{part.part.offset:05x})" for part in taken.parts[:_MOST_NAMES]]
-        if len(taken.parts) > len(names):
-            names.append(f"or another of {len(taken.parts):,}")
-        raise UsageError(f"there is no part {name}", expected=", ".join(names) or "none", found=name)
-    return found
-
-
-def _write_all(taken: Extraction, file: Path, folder: Path) -> _Report:
-    from imgtool.cli.input.files import check_output, unusable, write_file
-    from imgtool.cli.input.parts_folder import is_inside
-    from imgtool.engine.jobs.extract import part_rows
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise unusable(Phrase("the folder ", folder), "made", error) from None
-    kept = {stretch.file for stretch in taken.manifest.files}
-    contents = {part.file: part.data for part in taken.parts if part.file in kept}
-    contents[MANIFEST] = taken.manifest.build()  # last: a run that breaks off leaves none
-    for name in contents:
-        check_output(folder / name, [file])
-        if not is_inside(folder / name, folder):
-            raise UsageError(Phrase(folder / name, " is a link that leads out of the folder"))
-    for name, data in contents.items():
-        write_file(folder / name, data)
-    fills = len(taken.manifest.stretches) - len(kept)
-    line = Phrase(f"{len(kept)} file{'' if len(kept) == 1 else 's'} and {MANIFEST} in ", folder)
-    if fills:
-        line = Phrase(line, f"; {fills} stretch{'' if fills == 1 else 'es'} of fill in the manifest only")
-    more = {"output": str(folder), "manifest": str(folder / MANIFEST)}
-    return _Report(Phrase(line, "."), part_rows(taken, folder), taken.findings, more, taken.parts)
-
-
-def _write_part(taken: Extraction, file: Path, output: Path, part: ExtractedPart) -> _Report:
-    from imgtool.cli.input.files import write_file
-    from imgtool.engine.jobs.extract import written_part_row
-    from imgtool.formats.reading import Finding, Severity
-
-    data = part.alone
-    write_file(output, data, [file])
-    findings = taken.findings
-    if len(data) < len(part.data):
-        rest = f"{len(part.data) - len(data):,} bytes of its sector"
-        message = f"only the {len(data)} bytes of init data are written, not the other {rest}"
-        findings = (*findings, Finding(Severity.NOTE, "trimmed", message, part.part.offset + len(data)))
-    row = written_part_row(part, output, data)
-    line = Phrase(output, f": {len(data):,} bytes, {part.name} at 0x{part.part.offset:05x}")
-    return _Report(line, [row], findings, {"output": str(output)}, [part])
-
-
-def _write_segment(taken: Extraction, file: Path, output: Path, word: str) -> _Report:
-    from imgtool.cli.input.files import write_file
-    from imgtool.engine.jobs.extract import segment_row
-
-    name, colon, index = word.rpartition(":")
-    images = [_part(taken, name)] if colon else list(taken.images)
-    if len(images) != 1 or not images[0].part.segments:
-        names = ", ".join(f"{image.name}:N" for image in taken.images)
-        raise UsageError(
-            "there are several images" if len(images) > 1 else "there is no image with segments there",
-            expected=names or "an image",
-            found=word,
-        )
-    segments = images[0].part.segments
-    if not index.isdecimal() or int(index) >= len(segments):
-        raise UsageError(
-            f"{images[0].name} has no such segment", expected=f"0 to {len(segments) - 1}", found=index
-        )
-    segment = segments[int(index)]
-    write_file(output, taken.segment(segment), [file])
-    row = segment_row(f"{images[0].name}:{index}", segment, output)
-    where = f"for 0x{segment.address:08x} ({segment.memory or 'no memory'})"
-    line = Phrase(output, f": {segment.size:,} bytes, segment {index} of {images[0].name}, {where}")
-    return _Report(line, [row], taken.findings, {"output": str(output)})
-
-
-def _write_elf(
-    taken: Extraction, file: Path, output: Path, part: ExtractedPart | None, address: int | None
-) -> _Report:
-    from imgtool.cli.input.files import write_file
-    from imgtool.engine.jobs.extract import elf_fields
-    from imgtool.operations.extract.to_elf import to_elf
-
-    made = to_elf(taken, part, irom_address=address)
-    write_file(output, made.data, [file])
-    entry = made.executable.entry
-    line = Phrase(output, f": ELF file of {len(made.data):,} bytes, entry point 0x{entry:08x}")
-    return _Report(line, [], made.findings, elf_fields(made, output))
-
-
-def _print_json(taken: Extraction, file: Path, output: Path | None, report: _Report) -> None:
-    from imgtool.cli.show.document import print_document
-    from imgtool.engine.documents import document, warnings_of
-    from imgtool.engine.jobs.extract import extraction_fields
-
-    parts = {} if "sections" in report.more else {"parts": report.rows}
-    more = {**parts, **report.more}
-    fields = extraction_fields(taken, file, more, report.findings, written=output is not None)
-    print_document(document("extract", ok=True, results=[fields], warnings=warnings_of(report.findings)))
-
-
-def _print_text(taken: Extraction, file: Path, report: _Report) -> None:
-    from imgtool.cli.show import text
+def _show(result: ExtractResult) -> None:
     from imgtool.cli.show.render import show_findings, show_lines, show_partitions
+    from imgtool.cli.show.text import stdout
+    from imgtool.cli.show.words import show_table
 
-    source = taken.manifest.source
-    around = "" if source.wrapper is None else f", inside {source.wrapper.kind}"
-    show_lines([report.line or Phrase(file, f": {source.kind}{around}, {source.size:,} bytes")])
-    screen = text.stdout()
-    if "sections" in report.more:
-        rows = [
-            (row["name"], row["flags"], f"0x{row['address']:08x}", f"{row['size']:,}", row["from"])
-            for row in report.more["sections"]
-        ]
-        screen.table(rows, head=("section", "flags", "address", "size", "from"), right=(3,))
-    elif not report.line or "manifest" in report.more:
-        _show_parts(report)
-    show_partitions([part.part for part in report.shown])
-    show_findings(report.findings)
-
-
-def _show_parts(report: _Report) -> None:
-    from imgtool.cli.show import text
-
-    if not report.rows:
-        text.stdout().line("It holds nothing but fill.")
-        return
-    written = "manifest" in report.more
-    rows = []
-    for row in report.rows:
-        address = f"0x{row['address']:08x}" if "address" in row else ""
-        address = "by segment" if not address and "segments" in row else address
-        last = Name(Path(row["path"]).name) if row.get("path") else "one byte value, in the manifest only"
-        rows.append(
-            (
-                row["name"],
-                *(() if written else (row["kind"],)),
-                f"0x{row['offset']:06x}",
-                f"{row['size']:,}",
-                *((last,) if written else (address,)),
-            )
-        )
-    head = (
-        ("part", "offset", "size", "file") if written else ("part", "kind", "offset", "size", "load address")
-    )
-    text.stdout().table(rows, head=head, right=(2,) if written else (3,))
+    show_lines([result.words.verdict])
+    screen = stdout()
+    for table in result.words.tables:
+        show_table(screen, table)
+        if table.below:
+            screen.line(table.below)
+    show_partitions([part.part for part in result.parts])
+    show_findings(result.findings)

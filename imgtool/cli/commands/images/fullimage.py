@@ -80,7 +80,7 @@ def fullimage(
         output=None if output is None else str(output),
         init_data=init_data,
         init_file=placing.init_file(init_data) if init_data else None,
-        changes=placing.changes_of(changes or []),
+        init_fields=placing.changes_of(changes or []),
         filesystem=None if filesystem is None else placing.filesystem_file(filesystem),
         lfs=None if lfs is None else placing.input_file(lfs),
         mode=mode,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from imgtool.device.stub import espressif_stubs
+from imgtool.engine.jobs.erase import CHOICES
 from imgtool.operations.flashing import transfer as transfers
 from tests.support import IMAGES, Command, Put, flash_512k
 
@@ -209,6 +210,7 @@ def test_erase_names_its_choices(imgtool: Command) -> None:
 
     words = " ".join(run.err.split())
     assert (run.code, "all, ADDR SIZE, rf-cal, init-data, system-param or filesystem" in words) == (2, True)
+    assert CHOICES in " ".join(imgtool("erase", "--help").out.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("name", ["erase", "erase-region"])
@@ -293,12 +295,15 @@ def test_erase_that_fails_says_where(board: Path, imgtool: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "name"),
-    [(["read", "0", "16", "-o", "x"], "read_flash"), (["verify", "f.bin"], "verify")],
+    ("words", "name", "told"),
+    [
+        (["read", "0", "16", "-o", "x"], "read_flash", ": the flash is as it was, and no file was written"),
+        (["verify", "f.bin"], "verify", ": the flash is as it was"),
+    ],
     ids=["read", "verify"],
 )
 def test_interrupted(
-    board: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, words: list[str], name: str
+    board: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, words: list[str], name: str, told: str
 ) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -308,7 +313,7 @@ def test_interrupted(
     run = imgtool(*words, "-p", PORT, *ROM)
     document = imgtool(*words, "-p", PORT, *ROM, "--json")
 
-    assert (run.code, run.err.splitlines()[-2]) == (130, "error: interrupted")
+    assert (run.code, run.err.splitlines()[-2]) == (130, f"error: interrupted{told}")
     assert json.loads(document.err)["error"]["type"] == "InterruptedRunError"
 
 

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgtool.cli.input import flash_request
 from imgtool.device import port as ports
+from imgtool.device import port_list
 from imgtool.device.events import Event
-from imgtool.device.port import PortInfo
+from imgtool.device.host_ports import PortInfo
 from imgtool.device.port_errors import BusyPortError, ForbiddenPortError, UnusablePortError
 from imgtool.device.stub import espressif_stubs
+from imgtool.device.wire import Lines, Wire, WireTraits
+from imgtool.engine.jobs import flash as flash_job
 from imgtool.operations.flashing import transfer as transfers
 from imgtool.operations.flashing import waivers
-from imgtool.virtual.line.port import open_port
+from imgtool.virtual.line.wire import open_sim
+from tests.device.boards import Apart
 from tests.support import IMAGES, Command, Put, aggregate
 
 if TYPE_CHECKING:
@@ -240,7 +243,7 @@ def test_plan_without_a_port_and_a_size(
     small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert small.is_dir()
-    monkeypatch.setattr(ports, "list_ports", lambda *_: ())
+    monkeypatch.setattr(port_list, "list_ports", lambda *_: ())
     run = imgtool("flash", "--dry-run")
 
     assert (run.code, "--flash-size SIZE plans without a board" in " ".join(run.err.split())) == (5, True)
@@ -355,12 +358,14 @@ def test_firmware_that_does_not_start(put: Put, imgtool: Command, folder: Path) 
 
 
 def test_port_that_cannot_reset(small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_lines(name: str) -> ports.Wire:
-        chip = open_port(PORT)
-        return ports.Wire(name, chip, chip.clock, False, lines=False, slow_lines=False, highest_baud=115200)
+    def without_lines(name: str) -> Wire:
+        wire = open_sim(PORT)
+        wire.name = name
+        wire.traits = WireTraits(baud=False, lines=Lines.NONE, highest_baud=115200)
+        return wire
 
     assert small.is_dir()
-    monkeypatch.setattr(ports, "open_wire", without_lines)
+    monkeypatch.setattr(ports, "open_serial", without_lines)
     run = imgtool("flash", "-p", "socket://board:1", *ROM)
 
     assert (run.code, run.out.splitlines()[-1]) == (
@@ -433,7 +438,7 @@ def test_all_ports(small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatc
         )
         for path, likely in ((PORT, True), ("sim:1MB", True), ("/dev/ttyS0", False))
     ]
-    monkeypatch.setattr(ports, "list_ports", lambda: tuple(there))
+    monkeypatch.setattr(port_list, "list_ports", lambda: tuple(there))
     run = imgtool("flash", "--all-ports", *ROM, "--dry-run")
 
     assert (run.code, run.out.splitlines()[-1]) == (0, "2 boards: 2 good, 0 failed")
@@ -576,7 +581,7 @@ def test_images_that_are_refused(put: Put, imgtool: Command, image: str, code: i
 
 def test_no_port(small: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert small.is_dir()
-    monkeypatch.setattr(ports, "list_ports", lambda *_: ())
+    monkeypatch.setattr(port_list, "list_ports", lambda *_: ())
     run = imgtool("flash")
 
     assert (run.code, "no known USB serial adapter is there" in run.err) == (5, True)
@@ -609,10 +614,32 @@ def test_port_that_cannot_be_opened(
         raise error
 
     assert small.is_dir()
-    monkeypatch.setattr(ports, "open_wire", refuse)
+    monkeypatch.setattr(ports, "open_serial", refuse)
     run = imgtool("flash", "-p", "/dev/ttyUSB0")
 
     assert (run.code, "error: /dev/ttyUSB0: it is so" in run.err, cure in run.err) == (5, True, True)
+
+
+def test_a_board_that_its_port_cannot_reset_is_told_with_the_cure(
+    put: Put, imgtool: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("f.bin", "dumps/nodemcu-2.2-4m.bin")
+
+    def open_apart(_: str) -> Wire:
+        wire = Apart(open_sim("sim:4MB,flash=f.bin,boot=run"), gap=0.02, each=True)
+        wire.name = "COM3"
+        return wire
+
+    monkeypatch.setattr(ports, "open_serial", open_apart)
+    run = imgtool("id", "-p", "COM3", "--json")
+    error = json.loads(run.err)["error"]
+
+    assert (run.code, run.out, error["type"], error["lines"]) == (6, "", "ChipError", "apart")
+    assert error["message"].startswith(
+        "COM3: the chip does not answer; its port changes DTR and RTS one after the other"
+    )
+    assert "hold GPIO0 low (button FLASH) while you reset the board" in error["hint"]
+    assert "a capacitor of 1 to 10 uF from EN to GND" in error["hint"]
 
 
 def test_errors_in_json(small: Path, imgtool: Command) -> None:
@@ -623,7 +650,7 @@ def test_errors_in_json(small: Path, imgtool: Command) -> None:
 
 
 def test_every_check_can_be_waived() -> None:
-    assert {*waivers.CHECKS, waivers.PROTECTION} == set(flash_request.CHECKS)
+    assert {*waivers.CHECKS, waivers.PROTECTION} == set(flash_job.CHECKS)
 
 
 # Where the port comes from.

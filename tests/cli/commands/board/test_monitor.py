@@ -14,7 +14,7 @@ import pytest
 from imgtool.cli.show.monitor_view import ScreenView, Stamp
 from imgtool.cli.show.text import Screen
 from imgtool.engine.boot_logs import explain
-from imgtool.engine.jobs.monitor import Selection, harmless
+from imgtool.engine.watching import Selection, harmless
 from imgtool.operations.explain.crash_frames import Frame
 from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText
 from tests.support import Command, Put, flash_512k

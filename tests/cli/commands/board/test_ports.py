@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from imgtool.device import port
-from imgtool.device.port import PortInfo, UnusablePortError
+from imgtool.device import port_list
+from imgtool.device.host_ports import PortInfo
 from imgtool.device.port_errors import (
     BusyPortError,
     ForbiddenPortError,
+    UnusablePortError,
 )
 from tests.support import Command
 
@@ -65,7 +66,7 @@ MODEM = PortInfo(
 def there(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[PortInfo]:  # noqa: ARG001 - no colour
     """The ports that are there."""
     found: list[PortInfo] = []
-    monkeypatch.setattr(port, "list_ports", lambda: tuple(found))
+    monkeypatch.setattr(port_list, "list_ports", lambda: tuple(found))
     return found
 
 
@@ -188,7 +189,7 @@ def test_an_error_carries_its_cure(imgtool: Command, monkeypatch: pytest.MonkeyP
         raise TAKEN
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(port, "list_ports", fail)
+    monkeypatch.setattr(port_list, "list_ports", fail)
 
     told, document = imgtool("ports"), imgtool("ports", "--json")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from fixtures.filesystems import FILES, SMALL, Spiffs, Variant, spiffs
-from tests.support import IMAGES, Command, Put
+from tests.support import IMAGES, Command, Put, aggregate
 
 FLASH = "spiffs/files-linear.bin"
 DUMP = "dumps/nodemcu-2.2-4m.bin"
@@ -242,3 +243,56 @@ def test_an_image_without_a_file_system(put: Put, imgtool: Command) -> None:
     run = imgtool("extract", "x.bin", "--files")
     assert run.code == 3
     assert "no file system is there" in run.err
+
+
+UNREAD = "the files in the LittleFS are not listed: that needs the package littlefs-python"
+
+
+@pytest.fixture
+def no_littlefs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "littlefs", None)
+
+
+@pytest.mark.usefixtures("no_littlefs")
+def test_inspect_without_the_library_for_littlefs(put: Put, imgtool: Command) -> None:
+    put("dump.bin", "dumps/arduino-4m.bin")
+    run = imgtool("inspect", "dump.bin")
+    document = json.loads(imgtool("inspect", "dump.bin", "--json").out)
+    (result,) = document["results"]
+    (part,) = [each for each in result["parts"] if each["kind"] == "littlefs"]
+
+    assert (run.code, run.err) == (0, "")
+    assert UNREAD in " ".join(run.out.split())
+    assert "no files" not in run.out
+    assert document["ok"]
+    assert {"files", "used", "free"} & part.keys() == set()
+    assert [each["offset"] for each in result["findings"] if each["code"] == "littlefs-unread"] == [0x200000]
+
+
+@pytest.mark.usefixtures("no_littlefs")
+def test_extract_without_the_library_for_littlefs(put: Put, folder: Path, imgtool: Command) -> None:
+    put("fs.bin", "littlefs/empty.bin")
+    run = imgtool("extract", "fs.bin", "--files")
+    document = json.loads(imgtool("extract", "fs.bin", "--files", "--json").out)
+
+    assert (run.code, run.err) == (0, "")
+    assert "fs.bin: the files in littlefs (0x00000) are not listed." in run.out
+    assert UNREAD in " ".join(run.out.split())
+    assert (document["ok"], document["warnings"], document["results"][0]["files"]) == (True, [UNREAD], [])
+    assert imgtool("extract", "fs.bin", "-o", "parts").code == 0
+    assert (folder / "parts").is_dir()
+
+
+@pytest.mark.usefixtures("no_littlefs")
+def test_other_commands_without_the_library_for_littlefs(put: Put, imgtool: Command) -> None:
+    put("a.bin", "dumps/arduino-4m.bin")
+    put("b.bin", "dumps/nodemcu-2.2-4m.bin")
+
+    assert imgtool("compare", "a.bin", "b.bin").code == 1
+    assert imgtool("advise", "a.bin", "b.bin").code in {0, 1}
+    put("image.bin", aggregate("sample"))
+    put("fs.bin", "littlefs/empty.bin")
+    pieces = ("0", "image.bin", "0x200000", "fs.bin")
+    assert imgtool("fullimage", "--size", "4MB", *pieces, "-o", "full.bin").code == 0
+    assert imgtool("merge", *pieces, "-o", "merged.bin").code == 0
+    assert imgtool("inspect", "a.bin", "--html", "page.html").code == 0

@@ -1,6 +1,6 @@
-"""Upgrades for a user: what one will do, with cures that have their commands.
+"""Advice about bytes, as the tests of its rules ask for it: with the commands of the cures.
 
-Not the judgement, which is :mod:`imgtool.operations.advise.judgement`'s.
+The job that users have is imgtool.engine.jobs.advise.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
     from imgtool.engine.spelling import Names
     from imgtool.operations.assemble.pieces import Piece
-    from imgtool.operations.flashing.draft import FlashRequest
+    from imgtool.operations.flashing.draft import PlanRequest
     from imgtool.operations.upgrade.side import OldFlash
     from imgtool.operations.upgrade.values import FirmwareAdvice
-
-__all__ = ["advise", "advise_request"]
 
 
 def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | None = None) -> FirmwareAdvice:
@@ -38,7 +36,7 @@ def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | N
     return _filled(judgement.advise(old, new, size=size), None)
 
 
-def advise_request(old: OldFlash, request: FlashRequest, names: Names) -> FirmwareAdvice:
+def advise_request(old: OldFlash, request: PlanRequest, names: Names) -> FirmwareAdvice:
     """The same about a request as ``imgtool flash`` makes it of a command line.
 
     Args:

@@ -1,0 +1,172 @@
+"""A quick look at the flash of a device before a write: what is at stake in it, by as few reads as will tell.
+
+Which firmware is there is mostly not looked for, as its strings lie anywhere in some hundred kilobytes, and a
+line carries ninety a second: what it has left shows how it works.  For the whole look see look.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from imgtool.chip import SECTOR
+from imgtool.formats.reading import FileKind, PartKind
+from imgtool.formats.regions import nodemcu_page
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
+from imgtool.formats.regions.rtos_partitions import MAGIC as TABLE_MAGIC
+from imgtool.layout.file_places import places_before_tables
+from imgtool.layout.generations import GENERATIONS, generation_of
+from imgtool.layout.regions import align_up
+from imgtool.layout.traits import FilePlace
+from imgtool.operations.inspect.device_settings import (
+    device_header,
+    find_filesystems,
+    spiffs_blocks_left,
+    spiffs_on,
+    starts_eboot,
+)
+from imgtool.operations.upgrade.look import plain_on, with_layout
+from imgtool.operations.upgrade.side import LFS_MARKS, FlashSide, FoundFileSystem, LfsRegion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imgtool.layout.traits import Generation
+    from imgtool.operations.inspect.device_settings import Reader
+
+__all__ = ["glance"]
+
+_STEP: Final = 0x100
+_FREE: Final = b"\xff" * 8  # behind the last record
+_RTOS_TABLE: Final = 0x8000
+_COARSE: Final = 0x1_0000
+_FINE: Final = 0x2000
+_NEAR: Final = 0x10_0000  # file systems of NodeMCU may begin at any 8 KB below it, and no code lies behind it
+_ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xD_B000, 0xE_B000)
+_LITTLEFS: Final = b"litt"
+_ERASED: Final = b"\xff\xff"
+_MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
+_OLD_FIRMWARE: Final = "the old firmware"
+
+
+def glance(read: Reader, capacity: int) -> FlashSide:
+    """What is in the flash of a device, as far as it can be lost by a write.
+
+    Args:
+        read: Reads it.
+        capacity: Bytes of the flash.
+    """
+    read = cache(read)  # several questions are about the same bytes
+    header = device_header(read)
+    page = _page(read)
+    side = FlashSide(
+        read=read,
+        size=capacity,
+        capacity=capacity,
+        kind=FileKind.UNKNOWN,
+        firmware=None,
+        header=header,
+        flash=None if header is None else header.flash_size,
+        irom_end=0 if page is None else _irom_end(page),
+        page=page,
+        boot=b"",
+        title=_OLD_FIRMWARE,
+    )
+    side = with_layout(side, arduino=starts_eboot(read)) if page or not _has_rtos_table(read) else side
+    side = replace(side, filesystems=_filesystems(side))
+    return replace(side, era=_era(side), lfs_in_irom=_lfs_in_irom(side))
+
+
+def _page(read: Reader) -> nodemcu_page.RecordPage | None:
+    """The record page, of which mostly a few hundred bytes are written; one of an old flash is resolved."""
+    if read(PAGE_ADDRESS + 2, 2) != b"\0\0":
+        return None
+    block = b""
+    while len(block) < nodemcu_page.PAGE_SIZE and not block.endswith(_FREE):
+        block += read(PAGE_ADDRESS + len(block), _STEP)
+    return nodemcu_page.page_at(block.ljust(nodemcu_page.PAGE_SIZE, b"\xff"), 0)
+
+
+def _irom_end(page: nodemcu_page.RecordPage) -> int:
+    code = None if page.table is None else page.table.find(nodemcu_page.IROM)
+    return 0 if code is None else code.address + code.size
+
+
+def _has_rtos_table(read: Reader) -> bool:
+    return read(_RTOS_TABLE, len(TABLE_MAGIC)) == TABLE_MAGIC
+
+
+# File systems.
+
+
+def _filesystems(side: FlashSide) -> tuple[FoundFileSystem, ...]:
+    """The file systems that begin where firmware puts them, none inside another."""
+    starts = [start for start in _starts(side) if _may_begin(side.read, start)]
+    found = [
+        _with_geometry(side.read, region.start, region.kind, region.size)
+        for region in find_filesystems(side.read, side.capacity, starts)
+    ]
+    if not found and side.header is not None and side.page is None:
+        found += plain_on(side)
+    return tuple(found)
+
+
+def _starts(side: FlashSide) -> list[int]:
+    starts = {*range(_COARSE, side.capacity, _COARSE), *(s for s in _ARDUINO_STARTS if s < side.capacity)}
+    region = None if side.layout is None else side.layout.find(PartKind.SPIFFS)
+    if side.page is not None and side.layout is not None:
+        # What an older firmware has left may stand where that one looked.
+        starts |= set(places_before_tables(side.layout, align_up(side.irom_end, SECTOR)))
+        starts |= set() if region is None else {region.start}
+    elif side.header is not None:
+        starts |= set(range(_COARSE, min(side.capacity, _NEAR), _FINE))
+    return sorted(starts)
+
+
+def _may_begin(read: Reader, start: int) -> bool:
+    """Whether a file system may begin at an address: a word or two tell of most that none does.
+
+    Without a stub each word that is read takes as long as ninety bytes do.
+    """
+    left = spiffs_blocks_left(read, start)
+    if left is not None and left <= _MOST_BLOCKS:
+        return True
+    if read(start + 8, 4) == _LITTLEFS:
+        return True
+    if left is not None or read(start, 2) == _ERASED:
+        return False
+    return spiffs_blocks_left(read, start + SECTOR) is not None  # the magic of one block may be erased
+
+
+def _with_geometry(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
+    signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
+    if signature is None:
+        return FoundFileSystem(kind, start, size)
+    return FoundFileSystem(kind, start, signature.size, signature.block_size, signature.formula)
+
+
+# Which firmware.
+
+
+def _era(side: FlashSide) -> Generation | None:
+    """The generation whose traces are there; None where there are none that tell."""
+    if side.page is not None and side.page.table is not None:
+        return generation_of(None, paged=True)
+    formulas = {each.formula for each in side.filesystems if each.formula}
+    rows = (row for row in GENERATIONS if row.files is not None and row.files.place is FilePlace.BEHIND)
+    fitting = [row for row in rows if row.files is not None and row.files.magics.value in formulas]
+    return fitting[-1] if fitting and side.header is not None else None
+
+
+def _lfs_in_irom(side: FlashSide) -> LfsRegion | None:
+    """LFS in the last pages of irom, as NodeMCU 2.2 has it: it begins at a page, with a signature."""
+    if side.header is None or side.page is not None:
+        return None
+    files: Iterable[int] = (each.start for each in side.filesystems)
+    end = min((*files, side.capacity, _NEAR))
+    for start in range(PAGE_ADDRESS, end, SECTOR):
+        word = side.read(start, 4)
+        if word[1:] in LFS_MARKS:
+            return LfsRegion(start, end - start, int.from_bytes(word, "little"))
+    return None
