@@ -10,31 +10,21 @@ from typing import TYPE_CHECKING
 
 from imgtool.cli.input.files import read_file
 from imgtool.cli.input.options import Placed, folder_images, number
-from imgtool.engine import placing
 from imgtool.engine.inputs import InputFile
-from imgtool.engine.placing import INIT_DATA_CHOICES, MANIFEST, FileContent, header_change
+from imgtool.engine.placing import INIT_DATA_CHOICES, MANIFEST
 from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.operations.assemble.extras import InitDataSource
-    from imgtool.operations.assemble.pieces import Piece
 
 __all__ = [
-    "FileContent",
     "changes_of",
-    "content_of",
     "filesystem_file",
-    "filesystem_piece",
     "found_here",
-    "header_change",
     "init_file",
-    "init_source",
     "input_file",
     "input_files",
-    "pieces_of",
-    "read_content",
 ]
 
 
@@ -109,33 +99,3 @@ def changes_of(words: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"{name.strip()} is set twice", expected="each field once", found=change)
         fields[name.strip()] = value
     return fields
-
-
-# For commands that place their files themselves.
-
-
-def pieces_of(images: list[Placed]) -> tuple[list[Piece], list[tuple[str, Piece]]]:
-    """The images: those with an address, and those that go to a named place."""
-    result = placing.placed(input_files(images))
-    return list(result.pieces), list(result.named)
-
-
-def content_of(path: Path) -> FileContent:
-    """What is in a file, as :func:`imgtool.engine.placing.content_of` finds it."""
-    return placing.content_of(InputFile(str(path), read_file(path)))
-
-
-def read_content(path: Path) -> bytes:
-    """The image in a file, as :func:`content_of` finds it."""
-    return content_of(path).data
-
-
-def filesystem_piece(text: str) -> Piece:
-    """A file system image, ``FILE`` or ``FILE@ADDR``; without an address it goes to its place."""
-    return placing.filesystem_piece(filesystem_file(text))
-
-
-def init_source(choice: str, changes: list[str]) -> InitDataSource:
-    """Where init data comes from: ``--init-data`` and the changes of ``--set``."""
-    fields = changes_of(changes)
-    return placing.init_source(choice, init_file(choice), fields)
