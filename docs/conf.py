@@ -46,10 +46,19 @@ napoleon_use_ivar = True
 
 # Python's own documentation is not linked, as that would need the network at every build.
 nitpick_ignore_regex = [
-    ("py:class", r"(collections\.abc|decimal|enum|pathlib)\..*"),
+    ("py:class", r"(collections\.abc|datetime|decimal|enum|pathlib|re)\..*"),
 ]
 nitpick_ignore = [
     ("py:class", "Fact"),  # a recursive alias: its inner names stay strings
+    # Values inside of results that no program needs: what is in them stands beside them.
+    ("py:class", "imgtool.engine.jobs.extract.Taken"),
+    ("py:class", "imgtool.formats.elf.file.Executable"),
+    ("py:class", "imgtool.operations.actions.Remark"),
+    ("py:class", "imgtool.operations.extract.manifest.Manifest"),
+    (
+        "py:class",
+        "imgtool.engine.jobs.flash.JudgedFiles",
+    ),  # for the command, which looks before it opens a port
     ("py:class", "imgtool.virtual.line.spec.Spec"),  # the virtual chip's own modules are not on the page
     ("py:class", "imgtool.device.host_ports.Group"),  # made by Machine's own default
     ("py:class", "PortProblem"),  # named by its words on the page on commands

@@ -2,13 +2,26 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 import imgtool
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES
+from imgtool.engine import placing
+from imgtool.engine.jobs import erase, flash, merge, patch
+
+ROOT: Final = Path(__file__).parents[1]
+PAGE: Final = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
+DESCRIBED: Final = re.findall(
+    r"^\.\. (?:auto|py:)(?:function|class|exception|data):: (\S+)$", PAGE, re.MULTILINE
+)
 
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(imgtool.__path__, "imgtool.") if "._" not in module.name
@@ -35,6 +48,75 @@ def test_dir_lists_the_public_names() -> None:
 @pytest.mark.parametrize("name", imgtool.__all__)
 def test_public_name_is_there(name: str) -> None:
     assert getattr(imgtool, name) is not None
+
+
+def test_each_public_name_stands_once() -> None:
+    stub = (ROOT / "imgtool" / "__init__.pyi").read_text(encoding="utf-8")
+    source = (ROOT / "imgtool" / "__init__.py").read_text(encoding="utf-8")
+    names = re.findall(r"^from \S+ import (\w+) as \1$", stub, re.MULTILINE)
+
+    assert sorted([*names, "__version__"]) == imgtool.__all__
+    assert [name for name in names if re.search(rf"\b{name}\b", source.split('"""')[2])] == []
+
+
+def test_all_names_at_once() -> None:
+    names: dict[str, object] = {}
+    exec("from imgtool import *", names)  # noqa: S102 - only a module may have that statement
+
+    assert sorted(names.keys() - {"__builtins__"}) == imgtool.__all__
+
+
+@pytest.mark.parametrize("name", sorted({*imgtool.__all__} - {"__version__"}))
+def test_public_name_is_described(name: str) -> None:
+    assert DESCRIBED.count(name) == 1
+
+
+def test_what_is_described_is_public() -> None:
+    assert sorted({*DESCRIBED} - {*imgtool.__all__}) == []
+
+
+@pytest.mark.parametrize(
+    ("request_type", "words"),
+    [
+        (imgtool.MergeRequest, merge.FORMATS),
+        (imgtool.FullImageRequest, placing.INIT_DATA_CHOICES),
+        (imgtool.BuildRequest, placing.INIT_DATA_CHOICES),
+        (imgtool.PatchRequest, patch.INIT_DATA_SOURCES),
+        (imgtool.FlashRequest, (*placing.INIT_DATA_CHOICES, *flash.VERIFY, *flash.CHECKS)),
+        (imgtool.EraseRequest, (erase.ALL, *erase.NAMES)),
+    ],
+)
+def test_a_request_says_which_words_it_takes(request_type: type, words: tuple[str, ...]) -> None:
+    assert [word for word in words if f"``{word}``" not in (request_type.__doc__ or "")] == []
+
+
+def test_the_page_says_what_sizes_modes_and_frequencies_there_are() -> None:
+    names = [*(size.name for size in FLASH_SIZES), *FLASH_MODES, *FLASH_FREQUENCIES]
+
+    assert [name for name in names if f"`{name}`" not in PAGE] == []
+
+
+def test_names_are_found_in_a_zip(tmp_path: Path) -> None:
+    archive = tmp_path / "imgtool.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in (ROOT / "imgtool").rglob("*.py*"):
+            if path.suffix in (".py", ".pyi"):
+                packed.write(path, path.relative_to(ROOT))
+    program = (
+        f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+        "import imgtool\n"
+        "print(imgtool.__file__, imgtool.InputFile.__name__, len(imgtool.__all__))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+
+    assert done.stdout.split() == [
+        str(archive / "imgtool" / "__init__.py"),
+        "InputFile",
+        str(len(imgtool.__all__)),
+    ]
 
 
 def test_unknown_name() -> None:
@@ -74,7 +156,16 @@ def test_starting_the_command_line_imports_nothing_heavy() -> None:
     assert _imported_by(run) == []
 
 
-def test_typed_marker_is_installed() -> None:
+def test_importing_the_package_reads_no_list_of_names() -> None:
+    program = "import imgtool; print(imgtool._homes.cache_info().currsize)"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "0\n"
+
+
+@pytest.mark.parametrize("name", ["py.typed", "__init__.pyi"])
+def test_what_type_checkers_read_is_installed(name: str) -> None:
     files = importlib.resources.files("imgtool")
 
-    assert files.joinpath("py.typed").is_file()
+    assert files.joinpath(name).is_file()

@@ -213,7 +213,7 @@ def test_missing_modules_are_found() -> None:
         "reset.py",
     ]
     assert list(missing_modules(text, ROOT / "docs" / "index.md")) == ["gone.py", "imgtool/layout.py"]
-    assert list(missing_objects("imgtool.describe, imgtool.chip.MAGIC, :mod:`imgtool.cli.render`")) == [
+    assert list(missing_objects("imgtool.inspect, imgtool.chip.MAGIC, :mod:`imgtool.cli.render`")) == [
         "imgtool.chip.MAGIC",
         "imgtool.cli.render",
     ]

@@ -95,6 +95,8 @@ class FlashChip:
     Attributes:
         id: Answer to RDID: manufacturer, memory type, capacity.
         sfdp_bytes: Capacity by its SFDP table; None where it has none or was not asked.
+
+    Its ``bytes`` are its capacity; None where neither of the two tells.
     """
 
     id: bytes

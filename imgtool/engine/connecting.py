@@ -1,4 +1,4 @@
-"""A session with the chip at an open port, as all jobs on boards have it: connected, and started again after.
+"""A session with the chip at an open port, as all jobs on boards have it: how, connected, and started again.
 
 Not the protocol (imgtool.device), and not the opening of ports by their names (imgtool.engine.ports).
 """
@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event
-from imgtool.errors import ChipError, PortError
+from imgtool.engine.choices import STUBS
+from imgtool.errors import ChipError, FormatError, PortError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +21,38 @@ if TYPE_CHECKING:
     from imgtool.operations.flashing.draft import Target
     from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["connected", "reader_of", "target_of"]
+__all__ = ["connect_options", "connected", "reader_of", "target_of"]
 
 _USUAL_BAUD: Final = 115_200
+
+
+def connect_options(baud: int | None, stub: str, reset: str, *, no_stub: bool = False) -> ConnectOptions:
+    """How to connect, from words.
+
+    Args:
+        baud: Highest speed; None for the fastest.
+        stub: One of :data:`imgtool.engine.choices.STUBS`.
+        reset: ``auto``, ``none``, or steps such as ``D0|R1|W0.1|R0``.
+        no_stub: The same as the stub ``none``.
+
+    Raises:
+        UsageError: One of them makes no sense.
+    """
+    from imgtool.device.reset import parse_sequence  # noqa: PLC0415 - jobs on files need no chip
+    from imgtool.device.session import ConnectOptions  # noqa: PLC0415 - likewise
+
+    if stub not in STUBS:
+        raise UsageError("not a flasher stub", expected=", ".join(STUBS), found=stub)
+    if no_stub and stub not in ("auto", "none"):
+        raise UsageError("two flasher stubs are asked for", expected="one", found=f"--stub {stub} --no-stub")
+    if reset not in ("auto", "none"):
+        try:
+            parse_sequence(reset)
+        except FormatError as error:
+            raise UsageError(error.message, expected=error.expected, found=error.found) from None
+    if baud is not None and baud <= 0:
+        raise UsageError("not a speed", expected="baud, such as 460800", found=str(baud))
+    return ConnectOptions(baud, "none" if no_stub else stub, reset)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from imgtool.engine.results import Tone
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import PartKind, Severity
 from imgtool.quantities import bytes_and_units
@@ -27,10 +28,12 @@ __all__ = [
     "firmware_words",
     "image_words",
     "summary_words",
+    "tone_of",
     "verdict_words",
 ]
 
 _FILE_SYSTEMS: Final = (PartKind.SPIFFS, PartKind.LITTLEFS)
+_TONES: Final = {Severity.ERROR: Tone.WRONG, Severity.WARNING: Tone.CARE, Severity.NOTE: Tone.DIM}
 _DAMAGED: Final = 1
 _FOREIGN: Final = 3
 
@@ -92,6 +95,11 @@ def errors_of(description: Description) -> list[Finding]:
     """The errors of a file and of what is inside it."""
     inside = [] if description.content is None or description.ok else errors_of(description.content)
     return [f for f in description.findings if f.severity is Severity.ERROR] + inside
+
+
+def tone_of(finding: Finding) -> Tone:
+    """How a finding is meant."""
+    return _TONES[finding.severity]
 
 
 def verdict_words(description: Description) -> str:

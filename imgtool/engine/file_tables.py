@@ -6,12 +6,14 @@ Not their verdicts (descriptions.py), not JSON (documents.py), and no map: who d
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.engine.descriptions import errors_of, file_verdict, summary_words, verdict_words
 from imgtool.engine.results import Row, Table, Tone, Toned, Words
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.phrase import Name, Phrase
+from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,19 +22,28 @@ if TYPE_CHECKING:
     from imgtool.formats.filesystems.stored_files import FileListing, Superblock
     from imgtool.formats.images.rtos_app import RtosAppDetails
     from imgtool.formats.reading import Firmware, Part
+    from imgtool.formats.regions.nodemcu_page import Entry
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.inspect.sdk_sectors import StoredNetwork
 
 __all__ = [
+    "Entries",
+    "InitDataField",
+    "ListedFiles",
     "app_details",
     "checks_table",
     "facts",
     "file_system_tables",
+    "has_files",
+    "init_data_fields",
     "init_data_table",
+    "listed_files",
     "overview_table",
+    "partition_entries",
     "partition_tables",
     "parts_table",
     "segments_table",
+    "starts_flash",
     "tables_of",
     "words_of",
     "words_of_several",
@@ -175,6 +186,108 @@ def _partitions(table: object) -> Table | None:
     return None
 
 
+class Entries(NamedTuple):
+    """The entries of a partition table, for who shows all of their fields.
+
+    Attributes:
+        name: What they are called.
+        records: Their fields; where the first boot fills one in, words say so.
+        starts: Where each begins; None where that is not known.
+    """
+
+    name: str
+    records: tuple[dict[str, Any], ...]
+    starts: tuple[int | None, ...]
+
+
+def partition_entries(part: Part, fields: dict[str, Any]) -> Entries | None:
+    """The entries of a part that is a partition table; None for all other parts, and for an empty table.
+
+    Args:
+        part: The part.
+        fields: The same as JSON.
+    """
+    from imgtool.formats.regions.nodemcu_page import EAGLEROM, PartitionTable  # noqa: PLC0415 - few files have one
+    from imgtool.formats.regions.rtos_partitions import RtosPartitionTable  # noqa: PLC0415 - likewise
+
+    table = part.value
+    if isinstance(table, RtosPartitionTable) and table.partitions:
+        offsets = tuple(each.offset for each in table.partitions)
+        return Entries("partitions", tuple(fields["partitions"]), offsets)
+    if not isinstance(table, PartitionTable) or not table.entries:
+        return None
+    records, entries = tuple(fields["entries"]), table.entries
+    if table.resolved:
+        return Entries("entries", records, tuple(each.address for each in entries))
+    starts = tuple(each.address if each.address or each.type == EAGLEROM else None for each in entries)
+    pairs = zip(records, entries, strict=True)
+    return Entries("entries", tuple(_before_first_boot(*pair) for pair in pairs), starts)
+
+
+def _before_first_boot(record: dict[str, Any], entry: Entry) -> dict[str, Any]:
+    """An entry of a NodeMCU table as it is built, with words for what its first boot will fill in."""
+    from imgtool.formats.regions.nodemcu_page import (  # noqa: PLC0415 - few files have one
+        EAGLEROM,
+        END_MARKER,
+        TAKE_REST,
+    )
+
+    row = dict(record)
+    if entry.address == 0 and entry.type != EAGLEROM:
+        row["address"] = "by the first boot"
+    if entry.size == TAKE_REST:
+        row["size"] = "the rest"
+    elif entry.size == 0 and entry.type != END_MARKER:
+        row["size"] = "by the first boot"
+    return row
+
+
+def starts_flash(description: Description) -> bool:
+    """Whether a file of this kind begins where the flash does, so that flash addresses are offsets in it."""
+    return KINDS[description.kind].at_start
+
+
+class ListedFiles(NamedTuple):
+    """The files in a part, for who shows all of their fields.
+
+    Attributes:
+        words: How many there are, and how full their file system is.
+        records: Their fields.
+    """
+
+    words: str
+    records: tuple[dict[str, Any], ...]
+
+
+def has_files(part: Part) -> bool:
+    """Whether a part has files, for :func:`listed_files`."""
+    from imgtool.formats.filesystems.espfs import EspFs  # noqa: PLC0415 - few files have one
+    from imgtool.formats.filesystems.stored_files import FileListing  # noqa: PLC0415 - likewise
+
+    return isinstance(part.value, EspFs | FileListing) and bool(part.value.files)
+
+
+def listed_files(part: Part, fields: dict[str, Any]) -> ListedFiles | None:
+    """The files of the file system that a part is; None where it is none, or has no file.
+
+    Args:
+        part: The part.
+        fields: The same as JSON.
+    """
+    if not has_files(part):
+        return None
+    from imgtool.formats.filesystems.stored_files import FileListing  # noqa: PLC0415 - few files have one
+
+    listed, value = tuple(fields["files"]), part.value
+    words = [f"{len(listed):,} file{'' if len(listed) == 1 else 's'}"]
+    if isinstance(value, FileListing):
+        counts = ((value.used, "used"), (value.free, "free"))
+        words += [f"{bytes_and_units(count)} {name}" for count, name in counts if count is not None]
+        if all(each.whole for each in value.files):
+            listed = tuple({name: each[name] for name in each if name != "whole"} for each in listed)
+    return ListedFiles(", ".join(words), listed)
+
+
 def file_system_tables(parts: Iterable[Part]) -> tuple[Table, ...]:
     """How full each file system among some parts is, and its files, where they were read."""
     some = [part for part in parts if part.kind in _FILE_SYSTEMS]
@@ -233,23 +346,48 @@ def _fullness(part: Part, listing: FileListing) -> str:
     return "; ".join(words)
 
 
-def init_data_table(description: Description) -> Table | None:
-    """The documented fields of a file that is init data; those that differ from set v05 stand out."""
-    if description.kind is not FileKind.INIT_DATA:
-        return None
+class InitDataField(NamedTuple):
+    """A documented field of init data.
+
+    Attributes:
+        name: Its name.
+        text: Its value.
+        usual: Whether set v05 has the same.
+        meaning: What it is for.
+    """
+
+    name: str
+    text: str
+    usual: bool
+    meaning: str
+
+
+def init_data_fields(part: Part) -> tuple[InitDataField, ...]:
+    """The documented fields of a part that is init data; none for all other parts."""
+    if part.kind is not PartKind.INIT_DATA:
+        return ()
     from imgtool.formats.regions.init_data import FIELDS, SETS, InitData  # noqa: PLC0415 - few files are some
 
-    init = description.parts[0].value
+    init = part.value
     if not isinstance(init, InitData):
+        return ()
+    known = ((field, init.values[field.name]) for field in FIELDS if field.settable)
+    return tuple(
+        InitDataField(field.name, field.show(value), value & 0xFF == SETS["v05"][field.offset], field.meaning)
+        for field, value in known
+        if isinstance(value, int)
+    )
+
+
+def init_data_table(description: Description) -> Table | None:
+    """The documented fields of a file that is init data; those that differ from set v05 stand out."""
+    fields = init_data_fields(description.parts[0]) if description.kind is FileKind.INIT_DATA else ()
+    if not fields:
         return None
-    rows: list[tuple[Cell, ...]] = []
-    for field in FIELDS:
-        value = init.values[field.name]
-        if field.settable and isinstance(value, int):
-            changed = value & 0xFF != SETS["v05"][field.offset]
-            shown = field.show(value)
-            rows.append((field.name, Toned(shown, Tone.CARE) if changed else shown, field.meaning))
-    return Table(rows=tuple(rows), head=("field", "value", "meaning"), title="init data")
+    rows = tuple(
+        (each.name, each.text if each.usual else Toned(each.text, Tone.CARE), each.meaning) for each in fields
+    )
+    return Table(rows=rows, head=("field", "value", "meaning"), title="init data")
 
 
 def overview_table(files: Iterable[tuple[str, Description]]) -> Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
 from imgtool.errors import FormatError, ImgtoolError, UsageError
@@ -20,23 +20,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from imgtool.engine.inputs import InputFile
+    from imgtool.engine.results import Table
     from imgtool.formats.reading import Finding
     from imgtool.operations.assemble.extras import InitDataSource
-    from imgtool.operations.extract.manifest import Assembled
+    from imgtool.operations.extract.manifest import Assembled, FileStretch, Manifest
 
 __all__ = [
     "INIT_DATA_CHOICES",
     "KEEP",
     "MANIFEST",
     "FileContent",
+    "ManifestFile",
     "PlacedFiles",
+    "address_in_name",
     "check_places",
     "content_of",
     "content_piece",
+    "files_of_manifest",
     "filesystem_piece",
     "form_by_name",
     "header_change",
     "init_source",
+    "piece_fields",
+    "pieces_table",
     "placed",
     "size_name",
 ]
@@ -171,12 +177,69 @@ def _assembled(file: InputFile) -> Assembled:
         raise UsageError(
             "a manifest has addresses of its own", expected="no address before it", found=Name(file.name)
         )
+    manifest = _manifest(file.name, file.data)
+    try:
+        return manifest.assemble(file.beside or {}, Name(file.name))
+    except ImgtoolError as error:
+        raise error.with_source(file.name) from None
+
+
+class ManifestFile(NamedTuple):
+    """A file that a manifest names.
+
+    Attributes:
+        manifest: Name of the manifest.
+        number: Its entry, from 0.
+        stretch: What the entry says.
+    """
+
+    manifest: str
+    number: int
+    stretch: FileStretch
+
+    @property
+    def name(self) -> str:
+        """Its name, in the folder of the manifest."""
+        return self.stretch.file
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has to have."""
+        return self.stretch.size
+
+    def refusal(self, found: str) -> ImgtoolError:
+        """The error for something else in its place."""
+        from imgtool.operations.extract.manifest import wrong_file  # noqa: PLC0415 - mostly no file is one
+
+        return wrong_file(self.number, self.stretch, found).with_source(self.manifest)
+
+
+def files_of_manifest(name: str, data: bytes) -> tuple[ManifestFile, ...]:
+    """The files that a manifest names, for :attr:`imgtool.engine.inputs.InputFile.beside`.
+
+    Args:
+        name: Name of the manifest.
+        data: Its bytes.
+
+    Raises:
+        FormatError: It is no manifest.
+    """
+    from imgtool.operations.extract.manifest import FileStretch  # noqa: PLC0415 - mostly no file is one
+
+    return tuple(
+        ManifestFile(name, number, stretch)
+        for number, stretch in enumerate(_manifest(name, data).stretches)
+        if isinstance(stretch, FileStretch)
+    )
+
+
+def _manifest(name: str, data: bytes) -> Manifest:
     from imgtool.operations.extract.manifest import Manifest  # noqa: PLC0415 - mostly no file is one
 
     try:
-        return Manifest.parse(file.data).assemble(file.beside or {}, Name(file.name))
+        return Manifest.parse(data)
     except ImgtoolError as error:
-        raise error.with_source(file.name) from None
+        raise error.with_source(name) from None
 
 
 class FileContent(NamedTuple):
@@ -320,3 +383,16 @@ def size_name(text: str, *, short: bool = False) -> tuple[str, str | None]:
         name = MEGABIT_SIZES[word]
         return name, f"-fs {text} is in megabits, as old tools had it: that is {name}"
     raise UsageError("not a flash size", expected=", ".join(names.values()), found=text)
+
+
+def piece_fields(piece: Piece) -> dict[str, Any]:
+    """A piece of a merge, split or full image, for JSON."""
+    return {"name": piece.name, "address": piece.address, "size": len(piece.data)}
+
+
+def pieces_table(pieces: Sequence[Piece], head: str = "from") -> Table:
+    """Which piece goes where; ``head`` is what its name stands for."""
+    from imgtool.engine.results import Table  # noqa: PLC0415 - JSON does without
+
+    rows = tuple((f"0x{piece.address:06x}", f"{len(piece.data):,}", piece.name) for piece in pieces)
+    return Table(rows=rows, head=("address", "size", head), right=(1,))

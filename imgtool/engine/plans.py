@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["loss_fields", "plan_fields", "plan_words"]
+__all__ = ["plan_fields", "plan_words"]
 
+_VERBS: Final = {Fate.FORMATTED: Toned("format", Tone.CARE), Fate.LOST: Toned("lost", Tone.WRONG)}
 _MORE: Final = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
 
 
@@ -43,13 +44,14 @@ def plan_fields(plan: FlashPlan) -> dict[str, Any]:
         "kept": [{"name": k.name, "address": k.start, "size": k.size, "why": k.why} for k in plan.kept],
         "changes": list(plan.changes),
         "findings": [finding_fields(finding) for finding in plan.findings],
-        "losses": [loss_fields(loss) for loss in plan.losses],
+        "losses": [_loss_fields(loss) for loss in plan.losses],
         "unchanged": None if plan.right is None else len(plan.right) * SECTOR,
+        "way": plan.way or None,
         "seconds": None if plan.seconds is None else round(plan.seconds, 3),
     }
 
 
-def loss_fields(loss: Loss) -> dict[str, Any]:
+def _loss_fields(loss: Loss) -> dict[str, Any]:
     """Something that is lost, as JSON."""
     return {
         "kind": str(loss.kind),
@@ -110,6 +112,6 @@ def _rows(plan: FlashPlan) -> tuple[tuple[Cell, ...], ...]:
         if any(piece.address == kept.start for piece in plan.pieces):
             continue  # what is kept by being written; the changes tell
         name = f"{kept.name}: {kept.holds}" if kept.holds else kept.name
-        verb = Toned("format", Tone.CARE) if kept.fate is Fate.FORMATTED else Toned("keep", Tone.GOOD)
+        verb = _VERBS.get(kept.fate, Toned("keep", Tone.GOOD))
         rows.append((kept.start, (f"0x{kept.start:06x}", f"{kept.size:,}", verb, name)))
     return tuple(row for _, row in sorted(rows, key=lambda row: row[0]))

@@ -1,7 +1,7 @@
-"""Ports by their names: one function opens devices, URLs and virtual chips.
+"""Ports by their names: devices, URLs and virtual chips are opened; where none is named, one is found.
 
-Not the choice of a port (imgtool.device.port_list), and not what is done with it: a port that is open is an
-:class:`imgtool.device.wire.Wire`, and a caller who has one of its own needs nothing of this.
+Not what is done with one: a port that is open is an :class:`imgtool.device.wire.Wire`, and a caller who has
+one of its own needs nothing of this.
 """
 
 from __future__ import annotations
@@ -13,9 +13,31 @@ from imgtool.errors import FormatError, UsageError
 if TYPE_CHECKING:
     from imgtool.device.wire import Wire
 
-__all__ = ["is_virtual", "open_wire"]
+__all__ = ["found_port", "is_virtual", "likely_ports", "open_wire"]
 
 _VIRTUAL: Final = "sim:"
+
+
+def found_port() -> str:
+    """The port that is meant where none is named: that of the one adapter that is there.
+
+    Raises:
+        PortError: There is none, or several.
+    """
+    from imgtool.device.port_list import find_port  # noqa: PLC0415 - who names a port needs none
+
+    return find_port().path
+
+
+def likely_ports() -> tuple[str, ...]:
+    """The ports of all known adapters that are there.
+
+    Raises:
+        PortError: There is none.
+    """
+    from imgtool.device.port_list import list_ports  # noqa: PLC0415 - who names a port needs none
+
+    return tuple(port.path for port in list_ports() if port.likely) or (found_port(),)
 
 
 def is_virtual(name: str) -> bool:

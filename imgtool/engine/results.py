@@ -102,7 +102,7 @@ class Result(Protocol):
 
     @property
     def ok(self) -> bool:
-        """Whether the answer is yes: everything holds, all is done."""
+        """Whether the answer is yes, as everything holds or all is done."""
 
     @property
     def code(self) -> int:

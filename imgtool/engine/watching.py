@@ -15,7 +15,7 @@ from imgtool.engine.cures import filled
 from imgtool.engine.documents import cure_fields
 from imgtool.errors import UsageError
 from imgtool.operations.watching import stream
-from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchSpeed
+from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchSpeed, WatchText
 
 if TYPE_CHECKING:
     from imgtool.operations.watching.stream import WatchEvent
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Selection",
     "Watch",
+    "WatchLine",
+    "WatchNote",
+    "WatchText",
     "event_fields",
     "harmless",
     "line_fields",

@@ -241,9 +241,10 @@ try:
 except errors.PortError as error:
     assert str(error) == "/dev/ttyUSB0: this Python has no serial ports", error
 wire = imgtool.open_wire("sim:1MB,flash=" + sys.argv[1])
-with imgtool.Session.connect(wire, imgtool.ConnectOptions(stub="none")) as session:
-    piece = imgtool.Piece(0x1000, b"abcd" * 64, "data.bin")
-    imgtool.transfer(session, imgtool.Job((piece,), verify="readback"))
+files = (imgtool.InputFile("data.bin", b"abcd" * 64, 0x1000),)
+options = imgtool.ConnectOptions(stub="none")
+request = imgtool.FlashRequest(files=files, verify="readback", force=frozenset({"place"}), connect=options)
+imgtool.flash(wire, request)
 """
 
 

@@ -18,22 +18,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import imgtool
 from imgtool.device.session import ConnectOptions
-from imgtool.engine.descriptions import described
-from imgtool.engine.documents import comparison_fields, description_fields, document, error_document
+from imgtool.engine.documents import error_document
 from imgtool.engine.inputs import InputFile
 from imgtool.engine.jobs.advise import AdviseRequest, advise
 from imgtool.engine.jobs.build import BuildRequest, build
+from imgtool.engine.jobs.compare import CompareRequest, compare
 from imgtool.engine.jobs.explain import ExplainRequest, explain
 from imgtool.engine.jobs.extract import ExtractRequest, extract
 from imgtool.engine.jobs.flash import FlashRequest, flash
 from imgtool.engine.jobs.fullimage import FullImageRequest, fullimage
+from imgtool.engine.jobs.inspect import InspectRequest, inspect
 from imgtool.engine.jobs.merge import MergeRequest, merge
 from imgtool.engine.jobs.patch import PatchRequest, patch
 from imgtool.engine.jobs.read import ReadRequest, read
 from imgtool.engine.jobs.split import SplitRequest, split
 from imgtool.engine.ports import open_wire
 from imgtool.errors import ImgtoolError
-from imgtool.operations.compare.files import compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,9 +89,7 @@ def done(folder: Path) -> Iterator[tuple[str, Done]]:
 def _inspected(folder: Path) -> Iterator[tuple[str, Done]]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != LOG):
         name = path.relative_to(folder).as_posix()
-        description = described(path.read_bytes())
-        fields = description_fields(name, description)
-        yield f"inspect {name}", Done(document("inspect", ok=description.ok, results=[fields]))
+        yield f"inspect {name}", Done.of(inspect(InspectRequest(files=(_file(folder, name),))))
 
 
 def _file(folder: Path, name: str) -> InputFile:
@@ -127,9 +125,8 @@ def _taken_apart(folder: Path) -> Iterator[tuple[str, Done]]:
 
 def _judged(folder: Path) -> Iterator[tuple[str, Done]]:
     for a, b in ((DUMP, OTHER), (DUMP, DUMP), (ARDUINO, DUMP)):
-        one, two = ((folder / name).read_bytes() for name in (a, b))
-        fields = comparison_fields(a, b, compare(one, two))
-        yield f"compare {a} {b}", Done(document("compare", ok=fields["same"], results=[fields]))
+        request = CompareRequest(a=_file(folder, a), b=_file(folder, b))
+        yield f"compare {a} {b}", Done.of(compare(request))
     for old in (DUMP, OTHER, ARDUINO):
         upgrade = AdviseRequest(files=_firmware(folder), old=(_file(folder, old),))
         yield f"advise {old}", Done.of(advise(upgrade))

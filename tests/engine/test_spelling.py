@@ -14,6 +14,7 @@ import typer
 import imgtool
 from imgtool.cli.app import ALIASES, COMMANDS, build_app
 from imgtool.cli.input.arguments import NAMED_PLACES
+from imgtool.engine.boot_logs import explain
 from imgtool.engine.cures import filled, worded
 from imgtool.engine.spelling import Names, spelled
 from imgtool.operations import actions
@@ -162,7 +163,7 @@ def test_what_the_rules_on_logs_name_is_spelled() -> None:
     named = {
         action: command
         for case in CASES
-        for found in imgtool.explain(case.log).cures
+        for found in explain(case.log).cures
         for action, command in zip(found.actions, found.commands, strict=True)
     }
     named |= {action: spelled(action) for action in IN_TABLE}

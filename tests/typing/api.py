@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import imgtool
@@ -9,305 +12,331 @@ from imgtool import (
     ActiveSlot,
     AdvicePoint,
     AdviceVerdict,
-    Allocation,
-    Assembled,
+    AdviseRequest,
     Boot,
-    BootCause,
-    BootMessage,
-    BootMode,
-    BootSegment,
-    Built,
-    BuiltFile,
-    BuiltSegment,
-    Changes,
+    BuildRequest,
+    BuiltOutput,
+    Cell,
     Checksum,
-    ChipError,
     ChipIdentity,
-    Compared,
+    CompareRequest,
     Comparison,
     ConnectOptions,
     Crash,
     Cure,
     Description,
-    Deviation,
-    Difference,
     DiffState,
-    Edit,
-    ElfOutput,
+    Document,
     ElfSymbols,
+    Ended,
+    EraseRange,
+    EraseRequest,
     Event,
+    ExplainRequest,
     Explanation,
     ExtractedPart,
-    Extraction,
-    Extras,
-    FieldChange,
+    ExtractRequest,
+    Fate,
     FileKind,
-    FileSystem,
+    FilesTaken,
     Finding,
     Firmware,
     FirmwareAdvice,
     FlashChip,
+    FlashPlan,
+    FlashRequest,
+    FlashResult,
     FlashState,
     FormatError,
-    Frame,
     FullImage,
+    FullImageRequest,
     Header,
-    HeaderChange,
+    IdRequest,
+    IdResult,
     ImgtoolError,
-    InitDataSource,
-    InitDataState,
-    Job,
+    InputFile,
+    InspectRequest,
+    InspectResult,
+    InterruptedRunError,
+    Kept,
     LayoutError,
-    LfsState,
-    LoaderLines,
-    Manifest,
+    Lines,
+    Listener,
+    Loss,
+    LossKind,
     MemoryUse,
-    Merged,
-    OldFlash,
+    MergeRequest,
+    Monitor,
+    MonitorEnd,
+    MonitorEvent,
+    MonitorRequest,
+    MonitorResult,
+    Output,
     Part,
-    PartKind,
     Patched,
-    Pattern,
+    PatchRequest,
     Piece,
-    PortError,
+    PlannedEvent,
+    PortChange,
     PortInfo,
-    Reading,
-    RegionChange,
-    RfCalSector,
-    RfCalState,
-    SectionUse,
-    SegmentInfo,
-    Session,
+    ProveRequest,
+    ReadRequest,
+    Result,
+    Row,
     Severity,
     SimPort,
-    Slot,
-    Speeds,
     Split,
-    StackWord,
+    SplitRequest,
     StoredFile,
     StoredNetwork,
-    SystemParamState,
+    Table,
     TableChange,
+    Tone,
+    Toned,
     Topic,
     Transfer,
+    Verb,
     Verdict,
     VerifyError,
-    Watch,
-    WatchEvent,
+    VerifyRequest,
     WatchLine,
     WatchNote,
     WatchSpeed,
     WatchText,
     Wire,
+    WireTraits,
+    Words,
     Write,
 )
 
 
+def told(result: Result) -> tuple[bool, int, Document, list[str]]:
+    """What all results have."""
+    outputs: tuple[Output, ...] = result.outputs
+    for name, data in outputs:
+        Path(name).write_bytes(data)
+    words: Words = result.words
+    rows: tuple[Row, ...] = words.rows
+    tables: tuple[Table, ...] = words.tables
+    cells: list[Cell] = [cell for table in tables for row in table.rows for cell in row]
+    texts: list[str] = [cell.text if isinstance(cell, Toned) else cell for cell in cells]
+    wrong: bool = words.tone is Tone.WRONG
+    return result.ok and not wrong, result.code, result.document, [*texts, *(row.text for row in rows)]
+
+
+def as_input(path: Path, place: int | str | None = None) -> InputFile:
+    return InputFile(str(path), path.read_bytes(), place)
+
+
 def is_whole(path: Path) -> bool:
-    description: Description = imgtool.describe(path.read_bytes())
+    result: InspectResult = imgtool.inspect(InspectRequest((as_input(path),), show_credentials=True))
+    description: Description = result.files[0].description
+    networks: tuple[StoredNetwork, ...] = result.files[0].networks or ()
     kind: FileKind = description.kind
     wrong: list[Finding] = [f for f in description.findings if f.severity is Severity.ERROR]
     checks: list[tuple[Part, Checksum]] = list(description.checksums)
-    return description.ok and kind is FileKind.AGGREGATED and not wrong and all(c.ok for _, c in checks)
+    whole = all(check.ok for _, check in checks) and not networks
+    told(result)
+    return description.ok and kind is FileKind.AGGREGATED and not wrong and whole
 
 
-def segments_of(data: bytes) -> list[tuple[str | None, int, int]]:
-    reading: Reading = imgtool.identify(data)
-    segments: list[SegmentInfo] = [segment for part in reading.parts for segment in part.segments]
-    return [(segment.memory, segment.address, segment.size) for segment in segments]
-
-
-def names(data: bytes) -> tuple[str | None, str | None]:
-    firmware: Firmware | None = imgtool.describe(data).firmware
-    header: Header | None = imgtool.describe(data).header
-    return (firmware.version if firmware else None, header.size if header else None)
-
-
-def starts(data: bytes) -> tuple[str | None, list[str]]:
-    state: FlashState | None = imgtool.describe(data).state
+def names(description: Description) -> tuple[str | None, str | None, str | None]:
+    firmware: Firmware | None = description.firmware
+    header: Header | None = description.header
+    state: FlashState | None = description.state
     active: ActiveSlot | None = None if state is None else state.active_slot
-    slots: tuple[Slot, ...] = () if active is None else active.slots
-    return (active.name if active else None, [slot.name for slot in slots])
-
-
-def settings(state: FlashState, data: bytes) -> list[str]:
-    lfs: LfsState | None = state.lfs
-    init: InitDataState | None = state.init_data
-    cal: RfCalState | None = state.rf_cal
-    params: SystemParamState | None = state.system_param
-    changed: tuple[Deviation, ...] = () if init is None else init.deviations
-    found: tuple[StoredNetwork, ...] = () if params is None else imgtool.stored_networks(data, params)
-    words = [each.words for each in (lfs, init, cal, params) if each is not None]
-    return [*words, *(each.field for each in changed), *(each.ssid for each in found)]
-
-
-def merged(folder: Path) -> bytes:
-    pieces = [Piece(address, (folder / f"0x{address:05x}.bin").read_bytes(), "a") for address in (0, 0x10000)]
-    image: Merged = imgtool.merge(pieces, header=HeaderChange(mode="dio", size="4MB"), fill_byte=0xFF)
-    raw: bytes = imgtool.encode(image, "bin")
-    return raw
-
-
-def parts(data: bytes) -> dict[str, bytes]:
-    cut: Split = imgtool.split(data)
-    return {piece.name: piece.data for piece in cut.pieces}
-
-
-def taken_apart(data: bytes) -> bytes:
-    taken: Extraction = imgtool.extract(data, "nodemcu.bin")
-    files: dict[str, bytes] = {part.file: part.data for part in taken.parts}
-    manifest: Manifest = Manifest.parse(taken.manifest.build())
-    again: Assembled = manifest.assemble(files, "parts")
-    loader: ExtractedPart | None = taken.find("bootloader")
-    made: ElfOutput = imgtool.to_elf(taken, loader, irom_address=None)
-    return imgtool.merge([again], verbatim=again.same).data + made.data
-
-
-def files_in(data: bytes) -> dict[str, bytes]:
-    systems: tuple[FileSystem, ...] = imgtool.file_systems(data, imgtool.describe(data))
-    files: list[StoredFile] = [file for system in systems for file in system.files if file.whole]
-    return {file.path: file.data for file in files}
-
-
-def whole_flash(data: bytes, filesystem: bytes) -> bytes:
-    extras = Extras(
-        init_data=InitDataSource("auto", None, {"crystal_26m_en": "40MHz"}),
-        filesystem=Piece(0x100000, filesystem, "files"),
+    return (
+        firmware.version if firmware else None,
+        header.size if header else None,
+        active.name if active else None,
     )
+
+
+def made(folder: Path) -> bytes:
+    files = tuple(as_input(folder / f"0x{address:05x}.bin") for address in (0, 0x10000))
+    merged = imgtool.merge(MergeRequest(files=files, fill=0xFF, mode="dio", size="4MB"))
+    told(merged)
+    parts: Split = imgtool.split(SplitRequest(InputFile("again", merged.output.data))).parts
+    pieces: tuple[Piece, ...] = (*merged.merged.pieces, *parts.pieces)
     try:
-        made: FullImage = imgtool.fullimage([Piece(0, data, "firmware")], "4MB", extras)
+        whole = imgtool.fullimage(
+            FullImageRequest(files=files, size="4MB", init_fields={"vdd33_const": "33"})
+        )
     except (FormatError, LayoutError) as error:
         problem: ImgtoolError = error
         raise SystemExit(str(problem)) from None
-    assert made.description.parts[-1].kind is PartKind.SYSTEM_PARAM
-    return made.data
+    image: FullImage = whole.image
+    told(whole)
+    return image.data + b"".join(piece.data for piece in pieces)
 
 
-def patched(data: bytes) -> tuple[bytes, list[str]]:
-    wanted = Changes(
-        HeaderChange(mode="dio"),
-        init_data=InitDataSource("keep", None, {"vdd33_const": "33"}),
+def patched(file: InputFile) -> tuple[bytes, list[str]]:
+    request = PatchRequest(
+        file=file,
+        mode="dio",
         table=TableChange(lfs_size=0x20000),
         writes=(Write(0x40210000, b"12"),),
     )
-    made: Patched = imgtool.patch(data, wanted)
-    edits: tuple[Edit, ...] = made.edits
-    runs: tuple[Difference, ...] = made.differences
-    assert sum(len(run.new) for run in runs)
-    assert made.after.ok
-    return made.data, [f"{edit.field}: {edit.old} -> {edit.new}" for edit in edits]
+    result = imgtool.patch(request)
+    change: Patched = result.patched
+    told(result)
+    return result.data, [f"{edit.field}: {edit.old} -> {edit.new}" for edit in change.edits]
 
 
-def built(elf: bytes) -> tuple[bytes, int]:
-    made: Built = imgtool.build(elf, 2, header=HeaderChange(mode="dio"), slot=1, use_segments=False)
-    files: tuple[BuiltFile, ...] = made.files
-    irom: BuiltSegment | None = made.irom
-    memory: tuple[MemoryUse, ...] = made.memory
-    unloaded: list[SectionUse] = [section for use in memory for section in use.sections if not section.loaded]
-    pieces: tuple[Piece, ...] = made.pieces
-    free = min(use.free for use in memory) - sum(section.size for section in unloaded)
-    return b"".join(file.data for file in files), free + len(pieces) + (irom.size if irom else 0)
+def built(elf: InputFile) -> int:
+    result = imgtool.build(BuildRequest(elf=elf, version=2, slot=1, use_segments=False, dry_run=True))
+    files: tuple[BuiltOutput, ...] = result.files
+    memory: tuple[MemoryUse, ...] = result.built.memory
+    told(result)
+    return min(use.free for use in memory) + sum(len(file.data) for file in files)
 
 
-def commands_for(log: bytes | str) -> list[str]:
-    explanation: Explanation = imgtool.explain(log)
-    cures: tuple[Cure, ...] = explanation.cures
-    if explanation.ok or explanation.verdict is Verdict.NOTHING_KNOWN:
-        return []
-    return [command for cure in cures for command in cure.commands]
+def taken(file: InputFile) -> dict[str, bytes]:
+    result = imgtool.extract(ExtractRequest(file=file, output="files", files=True))
+    parts: tuple[ExtractedPart, ...] = result.extraction.parts
+    files: FilesTaken | None = result.files
+    stored: list[StoredFile] = [] if files is None else [row.file for row in files.rows]
+    told(result)
+    return {part.file: part.data for part in parts} | {file.path: file.data for file in stored}
 
 
-def crashed_in(log: bytes, elf: bytes) -> list[str]:
-    symbols = [ElfSymbols.parse(elf)]
-    explained: Explanation = imgtool.explain(log, symbols)
-    crash: Crash | None = explained.crash
-    words: tuple[StackWord, ...] = crash.stack if crash else ()
-    failed: Allocation | None = crash.allocation if crash else None
-    frames: tuple[Frame, ...] = explained.frames
-    speeds: tuple[Speeds, ...] = explained.speeds
-    at = [frame.function or "" for frame in frames if frame.address in {word.value for word in words}]
-    return at + [str(pair.sent) for pair in speeds] + ([str(failed.size)] if failed else [])
+def is_intact(flashed: InputFile, read_back: InputFile) -> list[str]:
+    result = imgtool.compare(CompareRequest(flashed, read_back, exact=True))
+    comparison: Comparison = result.comparison
+    told(result)
+    return [each.reason for each in comparison.regions if each.state is DiffState.DIFFERS]
 
 
-def started_by(log: bytes) -> list[tuple[int | None, bool | None]]:
-    boots: tuple[Boot, ...] = imgtool.explain(log).boots
-    starts: list[tuple[BootCause | None, BootMode | None]] = [(boot.cause, boot.mode) for boot in boots]
-    return [(cause.code if cause else None, mode.gpio0 if mode else None) for cause, mode in starts]
-
-
-def known_lines(boot: Boot) -> list[tuple[int, str]]:
-    segments: tuple[BootSegment, ...] = boot.segments
-    messages: tuple[BootMessage, ...] = boot.messages
-    loader: LoaderLines | None = boot.loader
-    rf_cal: RfCalSector | None = boot.rf_cal
-    lines: list[tuple[int, str]] = [(message.line, message.kind) for message in messages]
-    lines += [(segment.line, "segment") for segment in segments if segment.plausible]
-    return lines + [(found.line, "settings") for found in (loader, rf_cal) if found is not None]
-
-
-def flash_id_of(spec: str) -> bytes:
-    try:
-        with imgtool.open_port(spec, baudrate=115200, timeout=0.5) as port:
-            sim: SimPort = port
-            sim.write(b"")
-            sim.clock.sleep(0.1)
-            return sim.read(10)
-    except PortError as error:
-        raise SystemExit(str(error)) from None
-
-
-def flashed(path: Path, port: str) -> str:
-    ports: tuple[PortInfo, ...] = imgtool.list_ports()
-    wire: Wire = imgtool.open_wire(port or ports[0].path)
-    stages: list[str] = []
-
-    def listen(event: Event) -> None:
-        stages.append(f"{event.stage} {event.done}/{event.total} {event.message}")
-
-    try:
-        with Session.connect(wire, ConnectOptions(baud=460_800, stub="auto"), listen) as session:
-            chip: ChipIdentity = session.chip
-            flash: FlashChip = session.flash
-            job = Job((Piece(0, path.read_bytes(), path.name),), erase_all=False)
-            done: Transfer = imgtool.transfer(session, job, listen)
-            return f"{chip.mac} {flash.part} {done.verified}"
-    except VerifyError as error:
-        return ", ".join(hex(sector) for sector in error.sectors) + error.cause
-    except ChipError as error:
-        return str(error)
-
-
-def is_intact(flashed: bytes, read_back: bytes) -> list[str]:
-    result: Comparison = imgtool.compare(flashed, read_back)
-    sides: tuple[Compared, Compared] = (result.a, result.b)
-    regions: list[RegionChange] = [r for r in result.regions if r.state is DiffState.DIFFERS]
-    fields: tuple[FieldChange, ...] = result.fields
-    patterns: tuple[Pattern, ...] = result.patterns
-    said = [result.verdict, *(field.name for field in fields), *(pattern.message for pattern in patterns)]
-    return said if result.differs else [side.kind for side in sides] + [region.reason for region in regions]
-
-
-def failure_in(data: bytes, wire: Wire) -> str | None:
-    watch = Watch(115_200, notes=True)
-    now: float = wire.clock.monotonic()
-    events: list[WatchEvent] = [*watch.feed(data, now), *watch.pause(now + 1), *watch.close(now + 2)]
-    for event in events:
-        if isinstance(event, WatchSpeed):
-            wire.set_baud(event.baud)
-            watch.speed_is(event.baud, event.at)
-        elif isinstance(event, WatchNote) and event.verdict is Verdict.BAD_IMAGE:
-            cure: Cure | None = event.cure
-            return None if cure is None else cure.text
-        elif isinstance(event, WatchLine | WatchText):
-            number: int = event.number
-            text: str = event.text
-            assert number > 0, text
-    return None
-
-
-def survives(dump: bytes, image: bytes) -> list[str]:
-    old: OldFlash = imgtool.old_flash(dump, 0x400000)
-    advice: FirmwareAdvice = imgtool.advise(old, [Piece(0, image, "new.bin")])
+def survives(dump: InputFile, image: InputFile) -> list[str]:
+    result = imgtool.advise(AdviseRequest(files=(image,), old=(dump,)))
+    advice: FirmwareAdvice = result.advice
     files: AdvicePoint | None = advice.point(Topic.FILES)
     kept: bool = files is not None and files.verdict is AdviceVerdict.KEPT
-    return [] if kept and advice.ok else [command for cure in advice.cures for command in cure.commands]
+    lost: list[Loss] = [loss for loss in advice.losses if loss.kind is LossKind.FILES]
+    told(result)
+    return [] if kept and not lost else [command for cure in advice.cures for command in cure.commands]
+
+
+def crashed_in(log: bytes | str, elf: InputFile) -> list[str]:
+    result = imgtool.explain(ExplainRequest(log=log, elfs=(elf,)))
+    explanation: Explanation = result.explanation
+    crash: Crash | None = explanation.crash
+    boots: tuple[Boot, ...] = explanation.boots
+    cures: tuple[Cure, ...] = explanation.cures
+    told(result)
+    if explanation.verdict is Verdict.NOTHING_KNOWN or crash is None or not boots:
+        return [action.verb.value for cure in cures for action in cure.actions if action.verb is Verb.READ]
+    return [frame.function or "" for frame in explanation.frames]
+
+
+def identified(port: str) -> tuple[str, str | None]:
+    ports: tuple[PortInfo, ...] = imgtool.list_ports()
+    with closing(imgtool.open_wire(port or ports[0].path)) as wire:
+        result: IdResult = imgtool.identify(wire, IdRequest())
+    chip: ChipIdentity | None = result.chip
+    flash: FlashChip = result.flash
+    told(result)
+    return chip.mac if chip else "", flash.part
+
+
+def flashed(path: Path, wire: Wire) -> str:
+    losses: list[Loss] = []
+
+    def listen(event: Event) -> None:
+        if not isinstance(event, PlannedEvent):
+            return
+        plan: FlashPlan | None = event.result.plan
+        if plan is None:
+            return
+        kept: list[Kept] = [each for each in plan.kept if each.fate is Fate.UNTOUCHED]
+        losses.extend(plan.losses)
+        if losses and kept:
+            raise InterruptedRunError("not today")
+
+    listener: Listener = listen
+    options = ConnectOptions(baud=460_800, stub="auto")
+    try:
+        result: FlashResult = imgtool.flash(
+            wire, FlashRequest(files=(as_input(path),), connect=options), listener
+        )
+    except VerifyError as error:
+        return ", ".join(hex(sector) for sector in error.sectors) + error.cause
+    except InterruptedRunError as error:
+        return str(error)
+    done: Transfer | None = result.transfer
+    told(result)
+    return done.verified if done else result.boot_note
+
+
+def serviced(wire: Wire, path: Path) -> bytes:
+    verified = imgtool.verify(wire, VerifyRequest(files=(as_input(path),)))
+    addresses: list[int] = [each.address for each in verified.differences]
+    backup = imgtool.read(wire, ReadRequest(output="backups", backup=datetime.now(UTC)))
+    kept: list[Output] = []
+    proof = imgtool.prove(wire, ProveRequest(moment=datetime.now(UTC), keep=kept.append)).proof
+    whole = imgtool.erase(wire, EraseRequest("all"))
+    part = imgtool.erase(wire, EraseRequest(EraseRange("", 0x1000, 0x1000)))
+    for result in (verified, backup, whole, part):
+        told(result)
+    return backup.data if proof.ok and not addresses else b""
+
+
+def watched(wire: Wire, symbols: tuple[ElfSymbols, ...]) -> list[str]:
+    lines: list[str] = []
+    monitor = Monitor(
+        wire, MonitorRequest(symbols=symbols, seconds=5, until=re.compile("> $")), lambda _: None
+    )
+    while not monitor.over:
+        events: list[MonitorEvent] = monitor.step()
+        for event in events:
+            if isinstance(event, WatchLine | WatchText | WatchNote):
+                lines.append(event.text)
+            elif isinstance(event, WatchSpeed):
+                lines.append(f"{event.baud} baud")
+            elif isinstance(event, PortChange):
+                lines.append("back" if event.there else "lost")
+            else:
+                end: MonitorEnd = event
+                lines.append("found" if end.how is Ended.UNTIL else end.how.value)
+    result: MonitorResult = monitor.result()
+    told(result)
+    return lines
+
+
+class Own:
+    """A port that is derived from nothing, and has all that the protocol lists."""
+
+    def __init__(self, port: SimPort) -> None:
+        self.name = "own"
+        self.clock: imgtool.Clock = port.clock
+        self.traits = WireTraits(lines=Lines.NONE)
+        self._port = port
+
+    def read(self, size: int, timeout: float) -> bytes:
+        self._port.timeout = timeout
+        return self._port.read(size)
+
+    def write(self, data: bytes) -> None:
+        self._port.write(data)
+
+    def set_baud(self, baud: int) -> None:
+        self._port.baudrate = baud
+
+    def set_lines(self, dtr: bool, rts: bool) -> None:
+        self._port.dtr, self._port.rts = dtr, rts
+
+    def close(self) -> None:
+        self._port.close()
+
+    def drain(self) -> None:
+        self._port.flush()
+
+    def discard(self) -> None:
+        self._port.reset_input_buffer()
+
+    def reopen(self) -> None:
+        self._port.open()
+
+
+def own() -> Wire:
+    return Own(imgtool.open_port("sim:4MB", baudrate=115200))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.errors import FormatError, UsageError
+from imgtool.engine.choices import STUBS
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = [
     "ports_of",
 ]
 
-_STUBS: Final = ("auto", "imgtool", "espressif", "none")
 _VARIABLES: Final = ("IMGTOOL", "ESPTOOL")
 _PORT_HELP: Final = "Port, socket://, rfc2217:// or sim:4MB."
 _PORT_DEFAULT: Final = "$IMGTOOL_PORT, or the one adapter"
@@ -54,9 +54,7 @@ BaudOption = Annotated[
     int | None,
     typer.Option("-b", "--baud", metavar="BAUD", help="Highest speed.", show_default=_BAUD_DEFAULT),
 ]
-StubOption = Annotated[
-    str, typer.Option("--stub", metavar="STUB", help=f"Flasher stub: {', '.join(_STUBS)}.")
-]
+StubOption = Annotated[str, typer.Option("--stub", metavar="STUB", help=f"Flasher stub: {', '.join(STUBS)}.")]
 NoStubOption = Annotated[bool, typer.Option("--no-stub", hidden=True, help="As --stub none.")]
 ResetOption = Annotated[
     str,
@@ -75,22 +73,10 @@ def connect_options(baud: int | None, stub: str, reset: str, *, no_stub: bool = 
     Raises:
         UsageError: One of them makes no sense.
     """
-    from imgtool.device.reset import parse_sequence
-    from imgtool.device.session import ConnectOptions
+    from imgtool.engine import connecting
 
-    if stub not in _STUBS:
-        raise UsageError("not a flasher stub", expected=", ".join(_STUBS), found=stub)
-    if no_stub and stub not in ("auto", "none"):
-        raise UsageError("two flasher stubs are asked for", expected="one", found=f"--stub {stub} --no-stub")
-    if reset not in ("auto", "none"):
-        try:
-            parse_sequence(reset)
-        except FormatError as error:
-            raise UsageError(error.message, expected=error.expected, found=error.found) from None
     speed = _baud_here() if baud is None else baud
-    if speed is not None and speed <= 0:
-        raise UsageError("not a speed", expected="baud, such as 460800", found=str(speed))
-    return ConnectOptions(speed, "none" if no_stub else stub, reset)
+    return connecting.connect_options(speed, stub, reset, no_stub=no_stub)
 
 
 def _baud_here() -> int | None:
@@ -122,9 +108,9 @@ def port_names(given: list[str] | None) -> list[str]:
     found = _variable("PORT")[1]
     if found:
         return [found]
-    from imgtool.device.port_list import find_port
+    from imgtool.engine.ports import found_port
 
-    return [find_port().path]
+    return [found_port()]
 
 
 def port_name(given: list[str] | None) -> str:
@@ -151,10 +137,9 @@ def ports_of(given: list[str] | None, *, all_ports: bool) -> list[str]:
     if all_ports:
         if given:
             raise UsageError("--port and --all-ports are both given", expected="one", found="both")
-        from imgtool.device.port_list import find_port, list_ports
+        from imgtool.engine.ports import likely_ports
 
-        likely = [info.path for info in list_ports() if info.likely]
-        return likely or [find_port().path]
+        return list(likely_ports())
     ports = port_names(given)
     twice = next((name for name in ports if ports.count(name) > 1), None)
     if twice is not None:

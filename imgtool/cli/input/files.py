@@ -12,20 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
-from imgtool.errors import FormatError, UsageError
+from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from imgtool.formats.elf.symbols import ElfSymbols
 
 __all__ = [
     "check_output",
     "open_lines",
     "open_recording",
     "read_file",
-    "read_symbols",
     "unusable",
     "write_file",
     "write_files",
@@ -71,24 +68,6 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise unusable(path, "read", error) from None
-
-
-def read_symbols(paths: Sequence[Path]) -> list[ElfSymbols]:
-    """The names of linked programs.
-
-    Raises:
-        UsageError: A file cannot be read.
-        FormatError: A file is no linked program.
-    """
-    from imgtool.formats.elf.symbols import ElfSymbols
-
-    found = []
-    for path in paths:
-        try:
-            found.append(ElfSymbols.parse(read_file(path)))
-        except FormatError as error:
-            raise error.with_source(str(path)) from None
-    return found
 
 
 def unusable(

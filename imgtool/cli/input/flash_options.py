@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from imgtool.operations.flashing.waivers import CHECKS, PROTECTION
+from imgtool.engine.choices import WAIVERS
 
 __all__ = ["DetectSizeOption", "ForceOption", "OldDetectSizeOption"]
 
@@ -15,7 +15,7 @@ ForceOption = Annotated[
     typer.Option(
         "--force",
         metavar="CHECK",
-        help=f"Go on in spite of a check: {', '.join((*CHECKS, PROTECTION))}.",
+        help=f"Go on in spite of a check: {', '.join(WAIVERS)}.",
         show_default=False,
     ),
 ]

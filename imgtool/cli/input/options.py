@@ -14,9 +14,14 @@ import typer
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
 from imgtool.cli.input.arguments import NAMED_PLACES
 from imgtool.engine.numbers import number, number_in
-from imgtool.engine.placing import INIT_DATA_CHOICES, MANIFEST, check_places, form_by_name
+from imgtool.engine.placing import (
+    INIT_DATA_CHOICES,
+    MANIFEST,
+    address_in_name,
+    check_places,
+    form_by_name,
+)
 from imgtool.errors import UsageError
-from imgtool.operations.assemble.pieces import address_in_name
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:

@@ -17,15 +17,24 @@ from imgtool.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
 __all__ = [
     "changes_of",
+    "file_as_it_is",
     "filesystem_file",
     "found_here",
     "init_file",
     "input_file",
     "input_files",
 ]
+
+
+def file_as_it_is(path: Path) -> InputFile:
+    """A file, read, whatever its name.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    return InputFile(str(path), read_file(path))
 
 
 def input_file(path: Path, place: int | str | None = None) -> InputFile:

@@ -70,9 +70,9 @@ class FlashMap(NamedTuple):
     cell: int
 
 
-def style_of(kind: PartKind) -> str:
-    """The style that a kind of part is shown in."""
-    return _LOOKS[kind].style
+def style_of(kind: str) -> str:
+    """The style that a kind of part is shown in, by its name."""
+    return _LOOKS[PartKind(kind)].style
 
 
 def draw_map(parts: Sequence[Part], size: int, *, unicode: bool = True) -> FlashMap:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from imgtool.cli.show.text import Span, columns, wrapped
-from imgtool.engine.watching import event_fields, harmless
+from imgtool.engine.watching import WatchLine, WatchNote, WatchText, event_fields, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from imgtool.engine.jobs.monitor import MonitorEvent
     from imgtool.engine.watching import Selection
     from imgtool.operations.explain.crash_frames import Frame
-    from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText
 
 __all__ = ["JsonLines", "ScreenView", "Stamp", "View"]
 
@@ -79,8 +78,6 @@ class ScreenView:
 
     def show(self, event: MonitorEvent) -> None:
         """Show a line, the beginning of one, or a note."""
-        from imgtool.operations.watching.stream import WatchLine, WatchNote, WatchText
-
         self._rub_out()
         if isinstance(event, WatchText):
             if self._live:

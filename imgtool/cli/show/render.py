@@ -12,7 +12,7 @@ from imgtool.cli.show import text
 from imgtool.cli.show.flash_map import draw_map, style_of
 from imgtool.cli.show.text import Span
 from imgtool.cli.show.words import line_of, show_table, show_verdict, text_of
-from imgtool.engine.descriptions import errors_of, file_verdict, summary_words
+from imgtool.engine.descriptions import errors_of, file_verdict, summary_words, tone_of
 from imgtool.engine.file_tables import (
     checks_table,
     facts,
@@ -23,7 +23,7 @@ from imgtool.engine.file_tables import (
     parts_table,
     segments_table,
 )
-from imgtool.formats.reading import PartKind, Severity
+from imgtool.engine.results import Toned
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import bytes_and_units
 
@@ -48,7 +48,6 @@ __all__ = [
     "show_words",
 ]
 
-_SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 _LEAST_FIRMWARE: Final = 10  # columns
 _KIND: Final = 2  # the column of the parts that has their kinds
 _INDENT: Final = "            "  # of a map row: two columns, the address, two columns
@@ -89,7 +88,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
     """Print findings, one paragraph each."""
     rows = [
         (
-            Span(str(finding.severity), _SEVERITY_STYLE[finding.severity]),
+            line_of(Toned(str(finding.severity), tone_of(finding))),
             "" if finding.offset is None else f"0x{finding.offset:06x}",
             finding.message,
         )
@@ -188,7 +187,7 @@ def show_layout(parts: Sequence[Part], size: int) -> None:
 
 def _coloured(kind: Cell) -> Line:
     """A kind of part in the style that it has on the map."""
-    return Span(kind, style_of(PartKind(kind))) if isinstance(kind, str) else line_of(kind)
+    return Span(kind, style_of(kind)) if isinstance(kind, str) else line_of(kind)
 
 
 def _show_legend(screen: Screen, legend: Sequence[tuple[str, str, str]]) -> None:

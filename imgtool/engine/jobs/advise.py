@@ -16,7 +16,7 @@ from imgtool.engine.cures import filled
 from imgtool.engine.descriptions import firmware_words
 from imgtool.engine.documents import cure_fields, document, firmware_fields
 from imgtool.engine.placing import placed, size_name
-from imgtool.engine.plans import loss_fields
+from imgtool.engine.plans import plan_fields
 from imgtool.engine.results import Row, Table, Tone, Toned, Words
 from imgtool.engine.spelling import Names
 from imgtool.engine.stopping import stoppable
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from imgtool.engine.documents import Document
     from imgtool.engine.inputs import InputFile
     from imgtool.engine.results import Output
+    from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.upgrade.values import AdvicePoint, FirmwareAdvice
 
 __all__ = ["AdviseRequest", "AdviseResult", "advise"]
@@ -76,11 +77,13 @@ class AdviseResult:
 
     Attributes:
         advice: Topic by topic, with what is lost and what can be done.
+        plan: The write that it is about, as ``flash`` would plan it; None where it would be refused.
         old_name: What the flash before is called.
         new_names: How the new firmware is spelled.
     """
 
     advice: FirmwareAdvice
+    plan: FlashPlan | None = field(repr=False)
     old_name: str
     new_names: tuple[str, ...] = field(repr=False)
 
@@ -97,7 +100,7 @@ class AdviseResult:
     @property
     def document(self) -> Document:
         """What ``imgtool advise --json`` prints."""
-        fields = _fields(self.old_name, self.new_names, self.advice)
+        fields = _fields(self)
         return document("advise", ok=self.ok, results=[fields], warnings=self.advice.notes)
 
     @property
@@ -151,14 +154,18 @@ def advise(request: AdviseRequest, wire: Wire | None = None, on_event: Listener 
             on_event(Event("advise", 0, _STEPS, name))
             old = _of_files(request, name)
             on_event(Event("advise", 1, _STEPS, name))
-            advice = _advice(old, new, _names(words, None))
+            found = judgement.judge(old, new)
             on_event(Event("advise", _STEPS, _STEPS, name))
         else:
             name = wire.name
             if request.old or request.size is not None:
                 raise UsageError("a board tells all of that itself", expected="a board alone", found="more")
-            advice = _of_board(wire, request, new, words, on_event)
-        return AdviseResult(advice=advice, old_name=name, new_names=words)
+            found = _of_board(wire, request, new, on_event)
+        names = _names(words, None if wire is None else name)
+        cures = tuple(filled(cure, names) for cure in found.advice.cures)
+        return AdviseResult(
+            advice=replace(found.advice, cures=cures), plan=found.plan, old_name=name, new_names=words
+        )
 
 
 def _planned(request: AdviseRequest) -> PlanRequest:
@@ -169,11 +176,6 @@ def _planned(request: AdviseRequest) -> PlanRequest:
 def _names(words: Sequence[str], port: str | None) -> Names:
     board = "" if port is None else f"-p {shlex.quote(port)} "
     return Names(shlex.join(words) if words else ".", port=board)
-
-
-def _advice(old: OldFlash, new: PlanRequest, names: Names) -> FirmwareAdvice:
-    advice = judgement.advise_request(old, new)
-    return replace(advice, cures=tuple(filled(cure, names) for cure in advice.cures))
 
 
 def _of_files(request: AdviseRequest, name: str) -> OldFlash:
@@ -207,8 +209,8 @@ def _of_files(request: AdviseRequest, name: str) -> OldFlash:
 
 
 def _of_board(
-    wire: Wire, request: AdviseRequest, new: PlanRequest, words: Sequence[str], on_event: Listener
-) -> FirmwareAdvice:
+    wire: Wire, request: AdviseRequest, new: PlanRequest, on_event: Listener
+) -> judgement.Judgement:
     """Ask a board; its firmware is started again afterwards."""
     with connected(wire, request.connect, on_event) as session:
         size = session.flash.bytes
@@ -220,7 +222,7 @@ def _of_board(
                 found=session.flash.id.hex(),
             )
         old = OldFlash(reader_of(session, on_event), size, size, "device", embedded=session.chip.embedded)
-        return _advice(old, new, _names(words, wire.name))
+        return judgement.judge(old, new)
 
 
 # Words and documents.
@@ -244,15 +246,20 @@ def _rows(old: str, result: FirmwareAdvice) -> tuple[Row, ...]:
     )
 
 
-def _fields(old: str, new: Sequence[str], result: FirmwareAdvice) -> dict[str, Any]:
+def _fields(made: AdviseResult) -> dict[str, Any]:
+    result = made.advice
     return {
-        "old": {"path": old, "kind": result.old_kind, "firmware": firmware_fields(result.old)},
-        "new": {"paths": list(new), "kind": result.new_kind, "firmware": firmware_fields(result.new)},
+        "old": {"path": made.old_name, "kind": result.old_kind, "firmware": firmware_fields(result.old)},
+        "new": {
+            "paths": list(made.new_names),
+            "kind": result.new_kind,
+            "firmware": firmware_fields(result.new),
+        },
         "flash": {"bytes": result.flash_bytes, "size": result.flash_size},
         "sentence": result.sentence,
         "points": [_point(point) for point in result.points],
         "elsewhere": {"sentence": result.elsewhere, "points": [_point(point) for point in result.other]},
-        "losses": [loss_fields(loss) for loss in result.losses],
+        "plan": None if made.plan is None else plan_fields(made.plan),
         "cures": [cure_fields(cure) for cure in result.cures],
         "notes": list(result.notes),
     }

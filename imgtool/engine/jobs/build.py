@@ -53,12 +53,12 @@ class BuildRequest:
         mode: Flash mode for the header.
         freq: Flash frequency.
         size: Flash size; ``keep`` for 1MB, or that of ``fullimage``.
-        old_size: The same as old tools spell it, see :func:`imgtool.engine.placing.header_change`.
+        old_size: The same as old tools spell it, in megabits too: ``32m`` is 4MB.
         slot: For version 2 the slot number that the SDK's own tool writes.
         use_segments: Whether program headers are read instead of sections.
         merge: Whether the pair becomes one file.
         fullimage: The size of a whole flash to make the image of.
-        init_data: Init data for it, one of :data:`imgtool.engine.placing.INIT_DATA_CHOICES`.
+        init_data: Init data for it: ``auto``, ``keep``, ``none``, ``v05`` or ``v08``.
         init_file: A file with init data, which takes the place of ``init_data``.
         init_fields: Fields of the init data to set, by name, as texts.
         dry_run: Whether nothing is to be written.

@@ -93,7 +93,7 @@ class CompareResult:
 
     @property
     def words(self) -> Words:
-        """What a person is told: both files, then regions, fields of each that differs, marks of damage."""
+        """What a person is told of both files, then of regions, fields that differ, marks of damage."""
         found = self.comparison
         files = Table(rows=(_file("A", self.names[0], found.a), _file("B", self.names[1], found.b)))
         return Words(

@@ -6,11 +6,12 @@ Not the erasing itself (imgtool.operations.flashing.transfer).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgtool.chip import SECTOR
 from imgtool.device.events import ignore
 from imgtool.engine.chips import work_fields
+from imgtool.engine.choices import ERASE_ALL, ERASE_CHOICES, ERASE_REGIONS
 from imgtool.engine.connecting import connected, reader_of
 from imgtool.engine.documents import document
 from imgtool.engine.results import Table, Tone, Words
@@ -28,13 +29,7 @@ if TYPE_CHECKING:
     from imgtool.engine.documents import Document
     from imgtool.engine.results import Output
 
-__all__ = ["ALL", "CHOICES", "NAMES", "EraseRange", "EraseRequest", "EraseResult", "erase", "whole_sectors"]
-
-ALL: Final = "all"
-NAMES: Final = ("rf-cal", "init-data", "system-param", "filesystem")
-"""Regions with a name, which the flash itself tells the places of."""
-
-CHOICES: Final = f"{ALL}, ADDR SIZE, {', '.join(NAMES[:-1])} or {NAMES[-1]}"
+__all__ = ["EraseRange", "EraseRequest", "EraseResult", "erase", "whole_sectors"]
 
 
 class EraseRange(NamedTuple):
@@ -50,7 +45,8 @@ class EraseRequest:
     """What is to be erased.
 
     Attributes:
-        what: :data:`ALL`, one of :data:`NAMES`, or a range of whole sectors.
+        what: ``all``, a name (``rf-cal``, ``init-data``, ``system-param`` or ``filesystem``), or a range of
+            whole sectors.
         connect: How to connect; None for the usual way.
 
     Raises:
@@ -63,8 +59,8 @@ class EraseRequest:
     def __post_init__(self) -> None:
         if isinstance(self.what, EraseRange):
             whole_sectors(self.what.address, self.what.size)
-        elif self.what not in (ALL, *NAMES):
-            raise UsageError("not something to erase", expected=CHOICES, found=self.what)
+        elif self.what not in (ERASE_ALL, *ERASE_REGIONS):
+            raise UsageError("not something to erase", expected=ERASE_CHOICES, found=self.what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +142,7 @@ def erase(wire: Wire, request: EraseRequest, on_event: Listener = ignore) -> Era
         start = clock.monotonic()
         ranges = _ranges(request.what, session, on_event)
         left.words = "the flash may be erased in part"
-        if request.what == ALL:
+        if request.what == ERASE_ALL:
             transfer.erase_chip(session, on_event)
         else:
             for each in ranges:
@@ -166,7 +162,7 @@ def _ranges(what: str | EraseRange, session: Session, on_event: Listener) -> tup
                 found=f"0x{what.address + what.size:06x}",
             )
         return (what,)
-    if what == ALL:
+    if what == ERASE_ALL:
         return (EraseRange("the whole flash", 0, capacity or 0),)
     if capacity is None:
         raise LayoutError(

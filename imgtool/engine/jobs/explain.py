@@ -31,12 +31,12 @@ class ExplainRequest:
     """A boot log to explain.
 
     Attributes:
-        log: The log as it was recorded.
+        log: The log as it was recorded, or as text.
         name: What to call it: its path, ``-`` for one that has none.
         elfs: The linked programs that are on the chip, which name the functions of a crash.
     """
 
-    log: bytes = field(repr=False)
+    log: bytes | str = field(repr=False)
     name: str = "-"
     elfs: tuple[InputFile, ...] = ()
 

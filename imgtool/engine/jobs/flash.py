@@ -13,6 +13,7 @@ from imgtool.chip import flash_size
 from imgtool.device.events import Event, ignore
 from imgtool.engine.boot_logs import explain
 from imgtool.engine.chips import chip_fields, flash_words
+from imgtool.engine.choices import WAIVERS
 from imgtool.engine.connecting import connected, reader_of, target_of
 from imgtool.engine.documents import document, error_fields, warnings_of
 from imgtool.engine.hints import hint_for
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from imgtool.engine.documents import Document
     from imgtool.engine.inputs import InputFile
     from imgtool.engine.results import Cell, Output
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.explain.log import Explanation
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.flashing.transfer import Transfer
@@ -72,7 +74,7 @@ __all__ = [
 VERIFY: Final = ("auto", "readback", "none")
 """How what was written is verified: by digest where the device can, by reading it back, not at all."""
 
-CHECKS: Final = (*waivers.CHECKS, waivers.PROTECTION)
+CHECKS: Final = WAIVERS
 """The checks that can be waived, by name."""
 
 SILENT_BOOT: Final = "the chip said nothing after the reset: whether the firmware starts is not known"
@@ -109,14 +111,15 @@ class FlashRequest:
         freq: Flash frequency, or ``keep``.
         size: Flash size in the header: ``detect``, ``keep``, or the name of one.
         old_size: The same as esptool's ``-fs`` has it, in megabits too; None for ``size`` alone.
-        init_data: One of :data:`imgtool.engine.placing.INIT_DATA_CHOICES`.
+        init_data: ``auto``, ``keep``, ``none``, ``v05`` or ``v08``.
         init_file: A file with init data, in place of a choice.
         init_fields: Fields of the init data to set, by name, as texts.
         fresh_settings: Whether NodeMCU's record page comes from the image, not from the device.
         erase_all: Whether the whole flash is erased first.
         diff: Whether what the flash holds already is left alone.
-        verify: One of :data:`VERIFY`.
-        force: Which of :data:`CHECKS` are waived.
+        verify: ``auto`` for by digest where the device can, ``readback``, or ``none``.
+        force: Which checks are waived: ``chip``, ``damaged``, ``fit``, ``mode``, ``place``, ``sector``,
+            ``size``, ``protection``.
         boot_check: Whether to look at how the firmware starts.
         dry_run: Whether only to plan.
         connect: How to connect; None for the usual way.
@@ -413,6 +416,7 @@ class _BoardRun:
         self.note: str | None = None
         self.error: ImgtoolError | None = None
         self.left = _UNTOUCHED
+        self.comparing = 0.0
 
     def go(self, files: JudgedFiles) -> None:
         """Plan, write, verify, start."""
@@ -424,7 +428,7 @@ class _BoardRun:
                 files.plan,
                 target_of(session),
                 reader_of(session, self.listen),
-                (lambda pieces: transfer.compared(session, pieces, self.listen)) if request.diff else None,
+                (lambda pieces: self._compared(session, pieces)) if request.diff else None,
             )
             job = transfer.Job(
                 plan.pieces,
@@ -442,8 +446,16 @@ class _BoardRun:
                 return
             # An erase may be under way before the first event tells of it.
             self.left = _MAYBE
-            self.done = transfer.transfer(session, job, self._hear)
+            done = transfer.transfer(session, job, self._hear)
+            self.done = replace(done, seconds=done.seconds + self.comparing)
             self._start(session)
+
+    def _compared(self, session: Session, pieces: tuple[Piece, ...]) -> frozenset[int] | None:
+        """What is there already; the time for it counts as that of the write, which it saves."""
+        start = session.wire.clock.monotonic()
+        right = transfer.compared(session, pieces, self.listen)
+        self.comparing = session.wire.clock.monotonic() - start
+        return right
 
     def _hear(self, event: Event) -> None:
         if event.stage in ("erase", "write"):

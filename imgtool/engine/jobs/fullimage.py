@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event, ignore
 from imgtool.engine.documents import description_fields, document, finding_fields, warnings_of
-from imgtool.engine.pieces import piece_fields, pieces_table
 from imgtool.engine.placing import (
     KEEP,
     content_piece,
     filesystem_piece,
     header_change,
     init_source,
+    piece_fields,
+    pieces_table,
     placed,
     size_name,
 )
@@ -54,7 +55,7 @@ class FullImageRequest:
         files: The firmware, and what goes to named places.
         size: Name of the flash size.
         output: Name of the image; None for one made of the firmware's name and the size.
-        init_data: One of :data:`imgtool.engine.placing.INIT_DATA_CHOICES`; None for ``auto``, or for what an
+        init_data: ``auto``, ``keep``, ``none``, ``v05`` or ``v08``; None for ``auto``, or for what an
             extracted flash image has.
         init_file: A file with init data, in place of a choice.
         init_fields: Fields of the init data to set, by name, as texts.

@@ -78,7 +78,7 @@ class InspectResult(NamedTuple):
 
     @property
     def code(self) -> int:
-        """The exit code: the highest of all files."""
+        """The exit code, the highest of all files."""
         return code_of_descriptions(self.descriptions)
 
     @property
@@ -101,7 +101,7 @@ class InspectResult(NamedTuple):
 
     @property
     def words(self) -> Words:
-        """What a person is told: all of one file, or a table of several and what is wrong with which."""
+        """What a person is told of one file, or a table of several and what is wrong with which."""
         from imgtool.engine.file_tables import words_of, words_of_several  # noqa: PLC0415 - not for JSON
 
         if len(self.files) == 1:

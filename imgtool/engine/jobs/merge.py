@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.device.events import Event, ignore
 from imgtool.engine.documents import document, finding_fields, warnings_of
 from imgtool.engine.numbers import number
-from imgtool.engine.pieces import piece_fields, pieces_table
-from imgtool.engine.placing import KEEP, form_by_name, header_change, placed
+from imgtool.engine.placing import KEEP, form_by_name, header_change, piece_fields, pieces_table, placed
 from imgtool.engine.results import Output, Words
 from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE
@@ -46,15 +45,15 @@ class MergeRequest:
         output: Name of the image.
         fill: Value between the parts, as a number or as a user writes one; None for that of erased flash.
         pad_to: Length to fill up to, bytes, likewise; None for no more than is needed.
-        form: One of :data:`FORMATS`; None goes by the name of the image.
+        form: ``bin``, ``hex``, ``srec`` or ``uf2``; None goes by the name of the image.
         mode: Flash mode in the header, or ``keep``.
         freq: Flash frequency, or ``keep``.
         size: Flash size, or ``keep``.
-        old_size: The same in a spelling of old tools, see :func:`imgtool.engine.placing.header_change`.
+        old_size: The same as old tools spell it, in megabits too: ``32m`` is 4MB.
     """
 
     files: tuple[InputFile, ...]
-    output: str
+    output: str = "merged.bin"
     fill: int | str | None = None
     pad_to: int | str | None = None
     form: str | None = None
@@ -84,7 +83,7 @@ class MergeResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the image is made: always."""
+        """Always true, as what cannot be merged is an error."""
         return True
 
     @property

@@ -233,7 +233,7 @@ class Monitor:
 
     @property
     def opening(self) -> Phrase:
-        """What a person is told before the first step: which port, at which speed."""
+        """Which port, at which speed, for a person before the first step."""
         if not self.wire.traits.baud:
             speed = "at its server's speed"
         elif self._request.baud is None:

@@ -26,9 +26,9 @@ from imgtool.engine.verdicts import DONE, NO
 from imgtool.errors import ImgtoolError, UsageError
 from imgtool.formats.regions.init_data import FIELDS
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.patch.steps import LOAD_ADDRESSES, Changes
+from imgtool.operations.patch.steps import LOAD_ADDRESSES, Changes, Write
 from imgtool.operations.patch.steps import patch as make
-from imgtool.operations.patch.table import TableChange
+from imgtool.operations.patch.table import REST, TableChange
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
@@ -40,14 +40,24 @@ if TYPE_CHECKING:
     from imgtool.engine.placing import FileContent
     from imgtool.formats.regions.init_data import Field
     from imgtool.operations.patch.edits import Difference
-    from imgtool.operations.patch.steps import Patched, Write
+    from imgtool.operations.patch.steps import Patched
 
-__all__ = ["INIT_DATA_SOURCES", "PatchRequest", "PatchResult", "SettableResult", "patch", "settable"]
+__all__ = [
+    "INIT_DATA_SOURCES",
+    "PatchRequest",
+    "PatchResult",
+    "SettableResult",
+    "Write",
+    "patch",
+    "settable",
+    "table_change",
+]
 
 INIT_DATA_SOURCES: Final = tuple(choice for choice in INIT_DATA_CHOICES if choice != "none")
 """Where init data can come from, beside a file."""
 
 _RAW: Final = "bin"
+_REST: Final = "rest"
 _MOST_RUNS: Final = 24
 _MOST_BYTES: Final = 8  # of a run
 
@@ -62,9 +72,9 @@ class PatchRequest:
         mode: Flash mode for the header; ``keep`` leaves it, as for all words here.
         freq: Flash frequency.
         size: Flash size.
-        old_size: The same as old tools spell it, see :func:`imgtool.engine.placing.header_change`.
+        old_size: The same as old tools spell it, in megabits too: ``32m`` is 4MB.
         entry: Entry point.
-        init_data: Init data to put in, one of :data:`INIT_DATA_SOURCES`.
+        init_data: Init data to put in: ``auto``, ``keep``, ``v05`` or ``v08``.
         init_file: A file with init data, which takes the place of ``init_data``.
         init_fields: Fields of the init data to set, by name, as texts.
         table: Entries of NodeMCU's partition table.
@@ -202,6 +212,23 @@ class SettableResult:
 def settable() -> SettableResult:
     """The fields of init data that can be set."""
     return SettableResult(fields=tuple(each for each in FIELDS if each.settable))
+
+
+def table_change(
+    lfs_address: str | None, lfs_size: str | None, spiffs_address: str | None, spiffs_size: str | None
+) -> TableChange:
+    """A change of NodeMCU's partition table, from words; None keeps a value, ``rest`` is what is left.
+
+    Raises:
+        UsageError: A word is no number of 32 bits.
+    """
+    rest = spiffs_size is not None and spiffs_size.lower() == _REST
+    size = REST if rest else _number(spiffs_size)
+    return TableChange(_number(lfs_address), _number(lfs_size), _number(spiffs_address), size)
+
+
+def _number(word: str | None) -> int | None:
+    return None if word is None else number_of_32_bits(word)
 
 
 def patch(request: PatchRequest, on_event: Listener = ignore) -> PatchResult:

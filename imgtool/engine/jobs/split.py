@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event, ignore
 from imgtool.engine.documents import document, finding_fields
-from imgtool.engine.pieces import piece_fields, pieces_table
-from imgtool.engine.placing import content_of
+from imgtool.engine.placing import content_of, piece_fields, pieces_table
 from imgtool.engine.results import Output, Words
 from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE
@@ -60,7 +59,7 @@ class SplitResult:
 
     @property
     def ok(self) -> bool:
-        """Whether it is split: always."""
+        """Always true, as what cannot be split is an error."""
         return True
 
     @property

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR, flash_size
 from imgtool.errors import ImgtoolError
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.upgrade.side import FlashSide
 
-__all__ = ["advise", "advise_request"]
+__all__ = ["Judgement", "advise", "advise_request", "judge"]
 
 _ASSUMED: Final = (
     "OLD is an image, not a dump: its chip is taken for one that OLD was flashed to and that booted once; "
@@ -78,6 +78,13 @@ def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | N
     return advise_request(old, PlanRequest(pieces, init_data=InitDataSource()))
 
 
+class Judgement(NamedTuple):
+    """An advice, and the plan of the write that it is about; None where that is refused."""
+
+    advice: FirmwareAdvice
+    plan: FlashPlan | None
+
+
 def advise_request(old: OldFlash, request: PlanRequest) -> FirmwareAdvice:
     """The same about a request as ``imgtool flash`` makes it of a command line.
 
@@ -88,9 +95,23 @@ def advise_request(old: OldFlash, request: PlanRequest) -> FirmwareAdvice:
     Raises:
         LayoutError: Pieces overlap.
     """
+    return judge(old, request).advice
+
+
+def judge(old: OldFlash, request: PlanRequest) -> Judgement:
+    """The same, with the plan that ``imgtool flash`` would make.
+
+    Args:
+        old: The flash before.
+        request: What is to be written.
+
+    Raises:
+        LayoutError: Pieces overlap.
+    """
     if old.data is None:
         old = replace(old, read=cache(old.read))
-    return _Advice(old, request).advice()
+    upgrade = _Advice(old, request)
+    return Judgement(upgrade.advice(), upgrade.plan)
 
 
 class _Advice:

@@ -93,7 +93,7 @@ class Built:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """The files as pieces for :func:`imgtool.merge`, :func:`imgtool.fullimage` or a transfer."""
+        """The files as pieces, to merge them, or to make the image of a whole flash or a plan of them."""
         return tuple(Piece(file.address, file.data, file.suffix) for file in self.files)
 
 

@@ -1,7 +1,8 @@
 """Take an image or a dump apart: its parts by name, the segments of its images, a manifest of all of it.
 
-Parts are those of :func:`imgtool.describe`, and nothing is left out: what is no part with contents of its own
-is fill, and the manifest says so.  Not split.py, which gives back the files that an image was merged from.
+Parts are those of :func:`imgtool.operations.inspect.describe.describe`, and nothing is left out: what is no
+part with contents of its own is fill, and the manifest says so.  Not split.py, which gives back the files
+that an image was merged from.
 """
 
 from __future__ import annotations

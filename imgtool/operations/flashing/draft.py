@@ -74,6 +74,7 @@ class Fate(Enum):
 
     UNTOUCHED = "untouched"  # nothing is written there
     FORMATTED = "formatted"  # nothing is written there, and the first boot of the firmware formats it
+    LOST = "lost"  # nothing is written there, and the firmware makes nothing of what is in it
     WRITTEN_BACK = "written back"  # it is written with what the device has there
 
 
@@ -103,6 +104,7 @@ class Kept(NamedTuple):
 _WHY: Final = {
     Fate.UNTOUCHED: "not written",
     Fate.FORMATTED: "not written; the first boot formats it",
+    Fate.LOST: "not written; the files in it are lost",
 }
 
 

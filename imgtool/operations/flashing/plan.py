@@ -66,7 +66,7 @@ from imgtool.operations.inspect.device_settings import (
     keep_page,
     region_by_name,
 )
-from imgtool.operations.upgrade.values import Topic
+from imgtool.operations.upgrade.values import LossKind, Topic
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -215,7 +215,9 @@ def plan_flash(
     stakes = what_is_lost(pieces, draft, content, device, right) if weigh else Stakes()
     draft.findings += stakes.findings
     if place is not None and any(point.topic is Topic.FIRST_BOOT for point in stakes.points):
-        _note_formatted(draft, place)
+        _note_fate(draft, place, Fate.FORMATTED)
+    elif place is not None and any(loss.kind is LossKind.FILES for loss in stakes.losses):
+        _note_fate(draft, place, Fate.LOST)
     return FlashPlan(
         target=target,
         pieces=pieces,
@@ -467,11 +469,11 @@ def _note_kept(draft: Draft, place: Place, content: FlashContent, device: Device
         draft.kept.append(Kept("beyond the size in the header", end, capacity - end))
 
 
-def _note_formatted(draft: Draft, place: Place) -> None:
+def _note_fate(draft: Draft, place: Place, fate: Fate) -> None:
     """Say of the partition of files that its contents do not stay."""
     region = place.layout.find(PartKind.SPIFFS)
     start = None if region is None else region.start
-    draft.kept = [kept._replace(fate=Fate.FORMATTED) if kept.start == start else kept for kept in draft.kept]
+    draft.kept = [kept._replace(fate=fate) if kept.start == start else kept for kept in draft.kept]
 
 
 def _files(place: Place, content: FlashContent, device: Device) -> tuple[Region, ...]:

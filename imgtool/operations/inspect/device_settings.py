@@ -60,7 +60,7 @@ _STEP_8K: Final = 0x2000
 _NEAR: Final = 0x10_0000  # below this NodeMCU's file systems may begin at any 8 KB
 _PROBE: Final = 0x100  # holds both LittleFS's magic and that of the first SPIFFS block
 # Where the file systems of the Arduino core begin that no 64 KB step finds (its linker scripts).
-_ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xD_B000, 0xE_B000)
+_ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xC_B000, 0xD_3000, 0xD_7000, 0xD_B000, 0xE_B000)
 _SPIFFS_MAGICS: Final = (0x0000, 0x1000, 0x2000, 0x4000)  # of the first three blocks of either size
 _NAMES: Final = {
     "rf-cal": PartKind.RF_CAL,

@@ -27,7 +27,7 @@ def file_systems(data: bytes, description: Description | None = None) -> tuple[F
     Args:
         data: The whole file: an image of a file system, a dump, a full image.  Of a file that only wraps
             another one (gzip, Intel HEX, S-record, UF2) what is inside is read, and offsets are in there.
-        description: What :func:`imgtool.describe` said of it, if that was asked already.
+        description: What the file is, if that was asked already.
     """
     if description is None:
         from imgtool.operations.inspect.describe import describe  # noqa: PLC0415 - mostly it was asked already

@@ -114,7 +114,7 @@ class Observation:
     """An assumption, and what was seen of it.
 
     Attributes:
-        name: One of :data:`ASSUMPTIONS`.
+        name: What is assumed, by the names of docs/stub.md.
         assumed: The assumption as a sentence.
         seen: What was seen; empty if nothing was.
         holds: Whether it holds; None if it was not observed.

@@ -18,20 +18,17 @@ from imgtool.formats.regions.rtos_partitions import MAGIC as TABLE_MAGIC
 from imgtool.layout.file_places import places_before_tables
 from imgtool.layout.generations import GENERATIONS, generation_of
 from imgtool.layout.regions import align_up
-from imgtool.layout.traits import FilePlace
+from imgtool.layout.traits import FilePlace, LfsPlace
 from imgtool.operations.inspect.device_settings import (
     device_header,
     find_filesystems,
     spiffs_blocks_left,
-    spiffs_on,
     starts_eboot,
 )
-from imgtool.operations.upgrade.look import plain_on, with_layout
+from imgtool.operations.upgrade.look import plain_on, with_geometry, with_layout
 from imgtool.operations.upgrade.side import LFS_MARKS, FlashSide, FoundFileSystem, LfsRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from imgtool.layout.traits import Generation
     from imgtool.operations.inspect.device_settings import Reader
 
@@ -43,9 +40,11 @@ _RTOS_TABLE: Final = 0x8000
 _COARSE: Final = 0x1_0000
 _FINE: Final = 0x2000
 _NEAR: Final = 0x10_0000  # file systems of NodeMCU may begin at any 8 KB below it, and no code lies behind it
-_ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xD_B000, 0xE_B000)
+# Where the file systems of the Arduino core begin that no other step finds (its linker scripts).
+_ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xC_B000, 0xD_3000, 0xD_7000, 0xD_B000, 0xE_B000)
 _LITTLEFS: Final = b"litt"
 _ERASED: Final = b"\xff\xff"
+_END_OF_CODE: Final = 4  # erased sectors in a row, as no firmware has them inside
 _MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
 _OLD_FIRMWARE: Final = "the old firmware"
 
@@ -75,7 +74,8 @@ def glance(read: Reader, capacity: int) -> FlashSide:
     )
     side = with_layout(side, arduino=starts_eboot(read)) if page or not _has_rtos_table(read) else side
     side = replace(side, filesystems=_filesystems(side))
-    return replace(side, era=_era(side), lfs_in_irom=_lfs_in_irom(side))
+    era = _era(side)
+    return replace(side, era=era, lfs_in_irom=_lfs_in_irom(side, era))
 
 
 def _page(read: Reader) -> nodemcu_page.RecordPage | None:
@@ -102,9 +102,9 @@ def _has_rtos_table(read: Reader) -> bool:
 
 def _filesystems(side: FlashSide) -> tuple[FoundFileSystem, ...]:
     """The file systems that begin where firmware puts them, none inside another."""
-    starts = [start for start in _starts(side) if _may_begin(side.read, start)]
+    starts = [start for start in _starts(side) if _may_begin(side, start)]
     found = [
-        _with_geometry(side.read, region.start, region.kind, region.size)
+        with_geometry(side.read, region.start, region.kind, region.size)
         for region in find_filesystems(side.read, side.capacity, starts)
     ]
     if not found and side.header is not None and side.page is None:
@@ -124,26 +124,20 @@ def _starts(side: FlashSide) -> list[int]:
     return sorted(starts)
 
 
-def _may_begin(read: Reader, start: int) -> bool:
+def _may_begin(side: FlashSide, start: int) -> bool:
     """Whether a file system may begin at an address: a word or two tell of most that none does.
 
-    Without a stub each word that is read takes as long as ninety bytes do.
+    Each look takes a millisecond and a half of the line, and without a stub nine.
     """
+    read = side.read
     left = spiffs_blocks_left(read, start)
     if left is not None and left <= _MOST_BLOCKS:
         return True
-    if read(start + 8, 4) == _LITTLEFS:
+    if side.header is not None and read(start + 8, 4) == _LITTLEFS:
         return True
     if left is not None or read(start, 2) == _ERASED:
         return False
     return spiffs_blocks_left(read, start + SECTOR) is not None  # the magic of one block may be erased
-
-
-def _with_geometry(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
-    signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
-    if signature is None:
-        return FoundFileSystem(kind, start, size)
-    return FoundFileSystem(kind, start, signature.size, signature.block_size, signature.formula)
 
 
 # Which firmware.
@@ -159,14 +153,19 @@ def _era(side: FlashSide) -> Generation | None:
     return fitting[-1] if fitting and side.header is not None else None
 
 
-def _lfs_in_irom(side: FlashSide) -> LfsRegion | None:
+def _lfs_in_irom(side: FlashSide, era: Generation | None) -> LfsRegion | None:
     """LFS in the last pages of irom, as NodeMCU 2.2 has it: it begins at a page, with a signature."""
     if side.header is None or side.page is not None:
         return None
-    files: Iterable[int] = (each.start for each in side.filesystems)
-    end = min((*files, side.capacity, _NEAR))
+    if era is not None and era.lfs is not LfsPlace.IN_IROM:
+        return None
+    end = min((*(each.start for each in side.filesystems), side.capacity, _NEAR))
+    erased = 0
     for start in range(PAGE_ADDRESS, end, SECTOR):
         word = side.read(start, 4)
         if word[1:] in LFS_MARKS:
             return LfsRegion(start, end - start, int.from_bytes(word, "little"))
+        erased = erased + 1 if word == 2 * _ERASED else 0
+        if erased == _END_OF_CODE:
+            break
     return None

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.device_settings import Reader
     from imgtool.operations.upgrade.side import OldFlash
 
-__all__ = ["overlaid", "plain_on", "side_after", "side_before", "with_layout"]
+__all__ = ["overlaid", "plain_on", "side_after", "side_before", "with_geometry", "with_layout"]
 
 _CHUNK: Final = 0x2000
 _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
@@ -190,7 +190,7 @@ def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
     """Everything in the flash that begins like a file system, none inside another."""
     if old.data is None:
         found = [
-            _with_geometry(old.read, region.start, region.kind, region.size)
+            with_geometry(old.read, region.start, region.kind, region.size)
             for region in _looked_for(old, side)
         ]
     else:
@@ -221,7 +221,8 @@ def _looked_for(old: OldFlash, side: FlashSide) -> list[FoundFileSystem]:
     return [FoundFileSystem(region.kind, region.start, region.size) for region in found]
 
 
-def _with_geometry(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
+def with_geometry(read: Reader, start: int, kind: PartKind, size: int) -> FoundFileSystem:
+    """A file system that begins at an address, with what the magics of a SPIFFS say of it."""
     signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
     if signature is None:
         return FoundFileSystem(kind, start, size)

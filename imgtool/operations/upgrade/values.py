@@ -99,9 +99,9 @@ class LossKind(StrEnum):
     """What is lost, by what can be done about it."""
 
     FILES = "files"
-    """A file system: written over, formatted, or not looked for any more."""
+    """A file system, written over, formatted, or not looked for any more."""
     LFS = "lfs"
-    """Lua's flash store: it has to be loaded again."""
+    """Lua's flash store, which has to be loaded again."""
     SETTINGS = "settings"
     """NodeMCU's partition table and start-up settings, or the SDK's parameters with the network in them."""
 

@@ -31,7 +31,7 @@ class SimPort(serial.SerialBase):
         wire: The open port, as imgtool itself uses one.
 
     Attributes:
-        wire: The port as :meth:`imgtool.Session.connect` takes one; it has a speed of its own to set.
+        wire: The port as the jobs take one; it has a speed of its own to set.
     """
 
     def __init__(self, wire: SimWire) -> None:

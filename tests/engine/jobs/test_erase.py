@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from imgtool.engine.jobs.erase import ALL, EraseRange, EraseRequest, erase, whole_sectors
+from imgtool.engine.choices import ERASE_ALL
+from imgtool.engine.jobs.erase import EraseRange, EraseRequest, erase, whole_sectors
 from imgtool.errors import InterruptedRunError, LayoutError, ProtectedError, UsageError
 from tests.engine.jobs.boards import ROM, STOPS, Stopping, board, flash, is_open
 from tests.support import Command, Put, flash_512k
@@ -44,7 +45,7 @@ def test_a_range() -> None:
 
 def test_all_of_it() -> None:
     wire = board(CONTENT)
-    result = erase(wire, EraseRequest(ALL, ROM))
+    result = erase(wire, EraseRequest(ERASE_ALL, ROM))
 
     assert flash(wire).strip(b"\xff") == b""
     assert result.erased == (EraseRange("the whole flash", 0, 0x80000),)
@@ -77,7 +78,7 @@ def test_what_is_not_there() -> None:
     with pytest.raises(LayoutError, match="no image stands at 0"):
         erase(wire, EraseRequest("rf-cal", ROM))
     with pytest.raises(ProtectedError):
-        erase(board(b"", "512KB", "fault=protect"), EraseRequest(ALL, ROM))
+        erase(board(b"", "512KB", "fault=protect"), EraseRequest(ERASE_ALL, ROM))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from imgtool.cli.input.connection import (
     ResetOption,
     StubOption,
 )
+from imgtool.engine.choices import ERASE_ALL, ERASE_CHOICES
 from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["erase"]
 
-# As imgtool.engine.jobs.erase has it; that is not imported for a page of help.
-_CHOICES: Final = "all, ADDR SIZE, rf-cal, init-data, system-param or filesystem"
 _REGION: Final = 2
 _ERASE_ALL: Final = "erase-flash"
 
@@ -32,7 +31,7 @@ def erase(
     context: typer.Context,
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WHAT", help=f"{_CHOICES}.", show_default=False),
+        typer.Argument(metavar="WHAT", help=f"{ERASE_CHOICES}.", show_default=False),
     ] = None,
     port: PortOption = None,
     baud: BaudOption = None,
@@ -55,7 +54,7 @@ def erase(
     from imgtool.engine.jobs import erase as job
 
     # esptool's name for it says what is to be erased.
-    wanted = _wanted(what or ([job.ALL] if context.info_name == _ERASE_ALL else []))
+    wanted = _wanted(what or ([ERASE_ALL] if context.info_name == _ERASE_ALL else []))
     request = job.EraseRequest(wanted, connect_options(baud, stub, reset, no_stub=no_stub))
     name = port_name(port)
     with Progress([name], events=events, silent=json) as progress, opened(name, progress) as wire:
@@ -72,10 +71,10 @@ def erase(
 def _wanted(words: list[str]) -> str | EraseRange:
     """What the words ask for: a name, or a range of whole sectors."""
     from imgtool.cli.input.options import number
-    from imgtool.engine.jobs.erase import CHOICES, whole_sectors
+    from imgtool.engine.jobs.erase import whole_sectors
 
     if not words:
-        raise UsageError("nothing is named that is to be erased", expected=CHOICES, found="nothing")
+        raise UsageError("nothing is named that is to be erased", expected=ERASE_CHOICES, found="nothing")
     if len(words) != _REGION:
         return " ".join(words)
     address, size = number(words[0], "address"), number(words[1], "size")

@@ -56,10 +56,9 @@ def explain(
 
 
 def _programs(paths: list[Path]) -> tuple[InputFile, ...]:
-    from imgtool.cli.input.files import read_file
-    from imgtool.engine.inputs import InputFile
+    from imgtool.cli.input.placing import file_as_it_is
 
-    return tuple(InputFile(str(path), read_file(path)) for path in paths)
+    return tuple(map(file_as_it_is, paths))
 
 
 def _read(log: str | None) -> bytes:

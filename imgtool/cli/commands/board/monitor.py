@@ -85,8 +85,10 @@ def monitor(
     Example: imgtool monitor --log boot.log
     """
     from imgtool.cli.input.connection import port_name
-    from imgtool.cli.input.files import open_recording, read_symbols
+    from imgtool.cli.input.files import open_recording
+    from imgtool.cli.input.placing import file_as_it_is
     from imgtool.cli.show.document import print_document
+    from imgtool.engine.boot_logs import symbols_of
     from imgtool.engine.jobs.monitor import EOLS, MonitorRequest
     from imgtool.engine.ports import is_virtual, open_wire
     from imgtool.engine.watching import Selection, pattern_of
@@ -104,7 +106,7 @@ def monitor(
         baud=_speed(baud),
         reset=reset,
         notes=notes,
-        symbols=tuple(read_symbols(elf or ())),
+        symbols=tuple(symbols_of(file_as_it_is(path)) for path in elf or ()),
         seconds=seconds,
         until=None if until is None else pattern_of(until),
         reconnect=reconnect,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from imgtool.engine.jobs.simulate import ServedResult
     from imgtool.virtual.chip.machine import Setup
     from imgtool.virtual.line.servers import Channel, Server
     from imgtool.virtual.line.spec import Spec
@@ -180,6 +181,7 @@ def _setup(spec: Spec, resources: ExitStack) -> Setup:
 def _serve(spec: Spec, way: Way, output: SimulationOutput) -> int:
     from imgtool.cli.input.files import open_lines, write_file
     from imgtool.cli.show.text import stderr
+    from imgtool.engine.jobs.simulate import ServedResult
     from imgtool.virtual.chip.machine import VirtualChip
     from imgtool.virtual.line.record import Recorder
     from imgtool.virtual.line.report import report
@@ -205,12 +207,13 @@ def _serve(spec: Spec, way: Way, output: SimulationOutput) -> int:
                 write_file(output.report, _dump(report(server.link)))
 
         _on_signals(server, write_report, resources)
-        _announce(channel.address, way, as_json=output.as_json)
+        served = ServedResult(channel.address)
+        _announce(served, way, as_json=output.as_json)
         try:
             server.serve()
         finally:
             write_report()
-    return 0
+    return served.code
 
 
 def _on_signals(server: Server, write_report: Callable[[], None], resources: ExitStack) -> None:
@@ -230,17 +233,16 @@ def _on_signals(server: Server, write_report: Callable[[], None], resources: Exi
     resources.callback(signal.set_wakeup_fd, -1)
 
 
-def _announce(address: str, way: Way, *, as_json: bool) -> None:
+def _announce(served: ServedResult, way: Way, *, as_json: bool) -> None:
     from imgtool.cli.show.text import stderr
 
     if as_json:
         from imgtool.cli.show.document import print_document
-        from imgtool.engine.documents import document
 
         # On one line, for who waits for it: nothing else comes before the end.
-        print_document(document("simulate", ok=True, results=[{"address": address}]), line=True)
+        print_document(served.document, line=True)
     else:
-        typer.echo(address)
+        typer.echo(served.words.verdict)
     import sys
 
     sys.stdout.flush()
@@ -255,27 +257,22 @@ def _dump(fields: dict[str, object]) -> bytes:
 
 
 def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
-    from imgtool.cli.input.files import read_file
+    from imgtool.cli.input.placing import file_as_it_is
+    from imgtool.engine.jobs.simulate import replay
     from imgtool.virtual.chip.machine import VirtualChip
-    from imgtool.virtual.line.link import VirtualLine
-    from imgtool.virtual.line.replay import replay
 
-    lines = read_file(path).decode("utf-8", "replace").splitlines()
+    record = file_as_it_is(path)
     with ExitStack() as resources:
-        difference = replay(lines, VirtualLine(VirtualChip(_setup(spec, resources))))
+        result = replay(VirtualChip(_setup(spec, resources)), record)
     if as_json:
         from imgtool.cli.show.document import print_document
-        from imgtool.engine.documents import document, replay_fields
 
-        fields = replay_fields(str(path), len(lines), difference)
-        print_document(document("simulate", ok=difference is None, results=[fields]))
-    elif difference is None:
-        typer.echo(f"{path}: {len(lines)} lines, all answers as recorded")
+        print_document(result.document)
     else:
-        typer.echo(f"{path}: line {difference.line}: the chip answers otherwise")
-        typer.echo(f"  recorded  {difference.expected.hex(' ')}")
-        typer.echo(f"  now       {difference.found.hex(' ')}")
-    return 0 if difference is None else 1
+        typer.echo(result.words.verdict)
+        for row in result.words.rows:
+            typer.echo(f"  {row.name:<8}  {row.text}")
+    return result.code
 
 
 def _show_parts() -> None:

@@ -80,9 +80,7 @@ def build(
 
     Example: imgtool build app.elf -o bin/
     """
-    from imgtool.cli.input.files import read_file
-    from imgtool.cli.input.placing import changes_of, init_file
-    from imgtool.engine.inputs import InputFile
+    from imgtool.cli.input.placing import changes_of, file_as_it_is, init_file
     from imgtool.engine.jobs.build import BuildRequest
     from imgtool.engine.jobs.build import build as make
 
@@ -103,7 +101,7 @@ def build(
         init_file=init_file(init_data),
         init_fields=changes_of(changes or []),
         dry_run=dry_run,
-        elf=InputFile(str(elf), read_file(elf)),
+        elf=file_as_it_is(elf),
     )
     result = make(request)
     _write(result.outputs, elf, output if into_folder else None)

@@ -24,13 +24,11 @@ def compare(
 
     Example: imgtool compare nodemcu-full.bin read-back.bin
     """
-    from imgtool.cli.input.files import read_file
-    from imgtool.engine.inputs import InputFile
+    from imgtool.cli.input.placing import file_as_it_is
     from imgtool.engine.jobs.compare import CompareRequest
     from imgtool.engine.jobs.compare import compare as compared
 
-    older, newer = (InputFile(str(path), read_file(path)) for path in (a, b))
-    result = compared(CompareRequest(older, newer, exact))
+    result = compared(CompareRequest(file_as_it_is(a), file_as_it_is(b), exact))
     if json:
         from imgtool.cli.show.document import print_document
 

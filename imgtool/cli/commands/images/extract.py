@@ -52,14 +52,13 @@ def extract(
 
     Example: imgtool extract nodemcu.bin -o parts
     """
-    from imgtool.cli.input.files import read_file
-    from imgtool.engine.inputs import InputFile
+    from imgtool.cli.input.placing import file_as_it_is
     from imgtool.engine.jobs.extract import ExtractRequest
     from imgtool.engine.jobs.extract import extract as take_apart
 
     _check_words(output, files=files, part=part, segment=segment, to_elf=to_elf, irom_address=irom_address)
     request = ExtractRequest(
-        file=InputFile(str(file), read_file(file)),
+        file=file_as_it_is(file),
         output=None if output is None else str(output),
         part=part,
         segment=segment,

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgtool.engine.jobs.inspect import InspectResult
-    from imgtool.operations.inspect.describe import Description
 
 __all__ = ["inspect"]
 
@@ -112,11 +111,7 @@ def _show(result: InspectResult) -> None:
         file = result.files[0]
         show_description(Name(file.name), file.description)
     else:
-        show_overview(_described(result))
-
-
-def _described(result: InspectResult) -> list[tuple[str, Description]]:
-    return [(file.name, file.description) for file in result.files]
+        show_overview([(file.name, file.description) for file in result.files])
 
 
 def _show_networks(result: InspectResult) -> None:
@@ -134,7 +129,7 @@ def _show_networks(result: InspectResult) -> None:
 def _write_page(path: Path, result: InspectResult) -> None:
     from imgtool.cli.show.html.page import html_page
 
-    page = html_page(_described(result)).encode()
+    page = html_page([(file.name, file.description) for file in result.files]).encode()
     if path == _STDOUT:
         typer.echo(page, nl=False)
         return

@@ -23,15 +23,12 @@ from imgtool.errors import UsageError
 from imgtool.phrase import Name
 
 if TYPE_CHECKING:
-    from imgtool.engine.jobs.patch import PatchRequest
-    from imgtool.operations.patch.steps import Write
-    from imgtool.operations.patch.table import TableChange
+    from imgtool.engine.jobs.patch import PatchRequest, Write
 
 __all__ = ["patch"]
 
 _KEEP: Final = "keep"
 _SOURCES: Final = tuple(choice for choice in INIT_DATA_CHOICES if choice != "none")
-_REST: Final = "rest"
 _LIST: Final = "list"
 _HEX: Final = re.compile(r"(?:0x)?((?:[0-9a-f]{2}[ :_]?)+)\Z", re.IGNORECASE)
 
@@ -93,7 +90,7 @@ def patch(
     spiffs_size: Annotated[
         str | None,
         typer.Option(
-            "--spiffs-size", metavar="SIZE", help=f"Size of SPIFFS, or {_REST}.", rich_help_panel=_TABLE
+            "--spiffs-size", metavar="SIZE", help="Size of SPIFFS, or rest.", rich_help_panel=_TABLE
         ),
     ] = None,
     spiffs_addr: Annotated[
@@ -138,10 +135,9 @@ def patch(
         return
     if file is None:
         raise UsageError("no file is given", expected="FILE", found="none")
-    from imgtool.cli.input.files import read_file, write_file
-    from imgtool.cli.input.placing import changes_of, filesystem_file, init_file
-    from imgtool.engine.inputs import InputFile
-    from imgtool.engine.jobs.patch import PatchRequest
+    from imgtool.cli.input.files import write_file
+    from imgtool.cli.input.placing import changes_of, file_as_it_is, filesystem_file, init_file
+    from imgtool.engine.jobs.patch import PatchRequest, table_change
     from imgtool.engine.jobs.patch import patch as make
 
     _check_output(output, in_place=in_place, dry_run=dry_run)
@@ -156,12 +152,12 @@ def patch(
         init_data=init_data,
         init_file=init_file(init_data),
         init_fields=changes_of(changes or []),
-        table=_table(lfs_addr, lfs_size, spiffs_addr, spiffs_size),
-        lfs=None if lfs is None else InputFile(str(lfs), read_file(lfs)),
+        table=table_change(lfs_addr, lfs_size, spiffs_addr, spiffs_size),
+        lfs=None if lfs is None else file_as_it_is(lfs),
         filesystem=None if filesystem is None else filesystem_file(filesystem),
         writes=tuple(_write(word) for word in writes or []),
         repair=repair,
-        file=InputFile(str(file), read_file(file)),
+        file=file_as_it_is(file),
     )
     result = make(request)
     inputs = [] if in_place else _inputs(request)
@@ -187,23 +183,10 @@ def _check_output(output: Path | None, *, in_place: bool, dry_run: bool) -> None
         )
 
 
-def _table(*words: str | None) -> TableChange:
-    from imgtool.operations.patch.table import REST, TableChange
-
-    lfs_addr, lfs_size, spiffs_addr, spiffs_size = words
-    rest = spiffs_size is not None and spiffs_size.lower() == _REST
-    return TableChange(
-        None if lfs_addr is None else number_of_32_bits(lfs_addr),
-        None if lfs_size is None else number_of_32_bits(lfs_size),
-        None if spiffs_addr is None else number_of_32_bits(spiffs_addr),
-        REST if rest else None if spiffs_size is None else number_of_32_bits(spiffs_size),
-    )
-
-
 def _write(word: str) -> Write:
     """``ADDR=HEX`` or ``ADDR=FILE``; what reads as hex is hex, ``./cafe`` is a file."""
     from imgtool.cli.input.files import read_file
-    from imgtool.operations.patch.steps import Write
+    from imgtool.engine.jobs.patch import Write
 
     address, equals, value = word.partition("=")
     if not equals or not value:

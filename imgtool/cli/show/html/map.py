@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.cli.show.flash_map import style_of
 from imgtool.cli.show.html.values import address, definitions, escaped, link
-from imgtool.formats.reading import PartKind
 from imgtool.quantities import bytes_and_units
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _CAPTION: Final = (
 
 def sort_of(kind: str) -> str:
     """The class of a kind of part: the colour that the terminal shows it in."""
-    return "c-" + style_of(PartKind(kind)).split()[-1]
+    return "c-" + style_of(kind).split()[-1]
 
 
 def basics(part: Mapping[str, Any], whole: int) -> list[tuple[str, str]]:

@@ -18,7 +18,6 @@ from imgtool.cli.show.html.sections import (
     block,
     checks,
     file_lists,
-    has_files,
     partitions,
     segments,
 )
@@ -34,12 +33,12 @@ from imgtool.cli.show.html.values import (
 )
 from imgtool.engine.descriptions import image_words, summary_words, verdict_words
 from imgtool.engine.documents import description_fields
-from imgtool.engine.file_tables import app_details
-from imgtool.formats.reading import PartKind
+from imgtool.engine.file_tables import app_details, has_files, init_data_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imgtool.engine.file_tables import InitDataField
     from imgtool.operations.inspect.describe import Description
 
 __all__ = ["html_page"]
@@ -208,16 +207,13 @@ def _details(file: PageFile) -> str:
 
 
 def _part(file: PageFile, number: int) -> str:
-    part, value = file.parts[number], file.description.parts[number].value
+    part, described = file.parts[number], file.description.parts[number]
     # Their files have a section of their own.
-    elsewhere = OF_ANY_PART | ({"files"} if has_files(value) else set())
+    elsewhere = OF_ANY_PART | ({"files"} if has_files(described) else set())
     facts = {name: value for name, value in part.items() if name not in elsewhere}
     note = f" <span>{escaped(part['note'])}</span>" if part.get("note") else ""
-    shown = (
-        ""
-        if not facts
-        else _init_data(part, value) or fact_list(facts, f"{part['kind']} at {address(part['offset'])}")
-    )
+    label = f"{part['kind']} at {address(part['offset'])}"
+    shown = (_init_data(part, init_data_fields(described)) or fact_list(facts, label)) if facts else ""
     return (
         f'<details class="{sort_of(part["kind"])}">'
         f"<summary><code>{address(part['offset'])}</code> <b>{escaped(part['kind'])}</b>{note}</summary>"
@@ -227,28 +223,17 @@ def _part(file: PageFile, number: int) -> str:
     )
 
 
-def _init_data(part: dict[str, Any], init: object) -> str:
+def _init_data(part: dict[str, Any], fields: Sequence[InitDataField]) -> str:
     """Init data by its documented fields; those that differ from set v05 say so."""
-    if part["kind"] != PartKind.INIT_DATA:
-        return ""
-    from imgtool.formats.regions.init_data import FIELDS, SETS, InitData
-
-    if not isinstance(init, InitData):
-        return ""
-    rows = []
-    for field in FIELDS:
-        value = init.values[field.name]
-        if not field.settable or not isinstance(value, int):
-            continue
-        usual = value & 0xFF == SETS["v05"][field.offset]
-        rows.append(
-            [
-                Cell(escaped(field.name)),
-                Cell(escaped(field.show(value)), "num"),
-                Cell("" if usual else '<b class="odd">differs</b>'),
-                Cell(escaped(field.meaning)),
-            ]
-        )
+    rows = [
+        [
+            Cell(escaped(each.name)),
+            Cell(escaped(each.text), "num"),
+            Cell("" if each.usual else '<b class="odd">differs</b>'),
+            Cell(escaped(each.meaning)),
+        ]
+        for each in fields
+    ]
     if not rows:
         return ""
     others = {name: value for name, value in part.items() if name not in OF_ANY_PART | {"fields"}}

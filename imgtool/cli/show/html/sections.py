@@ -9,17 +9,9 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.cli.show.html.values import Cell, address, escaped, link, rows_of, table
-from imgtool.formats.filesystems.espfs import EspFs
-from imgtool.formats.filesystems.stored_files import FileListing
-from imgtool.formats.kinds import KINDS
-from imgtool.formats.regions.nodemcu_page import EAGLEROM, END_MARKER, TAKE_REST, PartitionTable
-from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
-from imgtool.quantities import bytes_and_units
+from imgtool.engine.file_tables import listed_files, partition_entries, starts_flash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from imgtool.formats.regions.nodemcu_page import Entry
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
@@ -29,7 +21,6 @@ __all__ = [
     "block",
     "checks",
     "file_lists",
-    "has_files",
     "partitions",
     "segments",
 ]
@@ -90,45 +81,18 @@ def block(file: PageFile, title: str, content: str, style: str = "") -> str:
 def partitions(file: PageFile) -> str:
     """The entries of partition tables, with what lies there."""
     tables = []
-    linked = KINDS[file.description.kind].at_start
+    linked = starts_flash(file.description)
     for part, fields in zip(file.description.parts, file.parts, strict=True):
-        name, records, starts = _records(part.value, fields)
-        if not records:
+        entries = partition_entries(part, fields)
+        if entries is None:
             continue
-        head, rows = rows_of(records)
+        head, rows = rows_of(entries.records)
         if linked:
             head.append("begins with")
-            for start, row in zip(starts, rows, strict=True):
+            for start, row in zip(entries.starts, rows, strict=True):
                 row.append(Cell("" if start is None else _holds(file, start)))
-        tables.append(table(f"{name} at {address(part.offset)}", head, rows))
+        tables.append(table(f"{entries.name} at {address(part.offset)}", head, rows))
     return block(file, "Partition table", "".join(tables))
-
-
-def _records(
-    value: object, fields: dict[str, Any]
-) -> tuple[str, Sequence[dict[str, Any]], Sequence[int | None]]:
-    """What the entries of a partition table are called, their fields, and where each begins if known."""
-    if isinstance(value, RtosPartitionTable):
-        return "partitions", fields["partitions"], [row.offset for row in value.partitions]
-    if not isinstance(value, PartitionTable):
-        return "", (), ()
-    if value.resolved:
-        return "entries", fields["entries"], [entry.address for entry in value.entries]
-    pairs = list(zip(fields["entries"], value.entries, strict=True))
-    known = [entry.address if entry.address or entry.type == EAGLEROM else None for entry in value.entries]
-    return "entries", [_as_it_stands(record, entry) for record, entry in pairs], known
-
-
-def _as_it_stands(record: dict[str, Any], entry: Entry) -> dict[str, Any]:
-    """An entry of a NodeMCU table before its first boot, with words for what that will fill in."""
-    row = dict(record)
-    if entry.address == 0 and entry.type != EAGLEROM:
-        row["address"] = "by the first boot"
-    if entry.size == TAKE_REST:
-        row["size"] = "the rest"
-    elif entry.size == 0 and entry.type != END_MARKER:
-        row["size"] = "by the first boot"
-    return row
 
 
 def _holds(file: PageFile, offset: int) -> str:
@@ -137,30 +101,19 @@ def _holds(file: PageFile, offset: int) -> str:
     return "" if number is None else link(f"{file.anchor}-p{number}", escaped(file.parts[number]["kind"]))
 
 
-def has_files(value: object) -> bool:
-    """Whether what a part holds has files, for :func:`file_lists`."""
-    return isinstance(value, EspFs | FileListing) and bool(value.files)
-
-
 def file_lists(file: PageFile) -> str:
     """The files of each file system, with how full it is."""
     shown = []
     for number, (part, fields) in enumerate(zip(file.description.parts, file.parts, strict=True)):
-        if not has_files(part.value):
+        listed = listed_files(part, fields)
+        if listed is None:
             continue
-        listed = fields["files"]
         where = f"{part.kind} at {address(part.offset)}"
-        known = [f"{len(listed):,} file{'' if len(listed) == 1 else 's'}"]
-        if isinstance(part.value, FileListing):
-            counts = ((part.value.used, "used"), (part.value.free, "free"))
-            known += [f"{bytes_and_units(count)} {name}" for count, name in counts if count is not None]
-            if all(each.whole for each in part.value.files):
-                listed = [{name: each[name] for name in each if name != "whole"} for each in listed]
         place = link(f"{file.anchor}-p{number}", escaped(where))
-        rows = table(f"Files of {where}", *rows_of(listed))
-        if len(listed) > _FEW_ROWS:
+        rows = table(f"Files of {where}", *rows_of(listed.records))
+        if len(listed.records) > _FEW_ROWS:
             rows = f"<details><summary>all files</summary>{rows}</details>"
-        shown.append(f"<p>{place}: {escaped(', '.join(known))}</p>{rows}")
+        shown.append(f"<p>{place}: {escaped(listed.words)}</p>{rows}")
     return block(file, "Files", "".join(shown))
 
 

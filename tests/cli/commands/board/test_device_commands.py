@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imgtool.device.stub import espressif_stubs
-from imgtool.engine.jobs.erase import CHOICES
+from imgtool.engine.choices import ERASE_CHOICES
 from imgtool.operations.flashing import transfer as transfers
 from tests.support import IMAGES, Command, Put, flash_512k
 
@@ -210,7 +210,7 @@ def test_erase_names_its_choices(imgtool: Command) -> None:
 
     words = " ".join(run.err.split())
     assert (run.code, "all, ADDR SIZE, rf-cal, init-data, system-param or filesystem" in words) == (2, True)
-    assert CHOICES in " ".join(imgtool("erase", "--help").out.replace("│", " ").split())
+    assert ERASE_CHOICES in " ".join(imgtool("erase", "--help").out.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("name", ["erase", "erase-region"])
