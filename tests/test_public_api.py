@@ -14,8 +14,8 @@ import pytest
 
 import imgtool
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES
-from imgtool.engine import placing
-from imgtool.engine.jobs import erase, flash, merge, patch
+from imgtool.engine import choices, placing
+from imgtool.engine.jobs import flash, merge, patch
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def test_what_is_described_is_public() -> None:
         (imgtool.BuildRequest, placing.INIT_DATA_CHOICES),
         (imgtool.PatchRequest, patch.INIT_DATA_SOURCES),
         (imgtool.FlashRequest, (*placing.INIT_DATA_CHOICES, *flash.VERIFY, *flash.CHECKS)),
-        (imgtool.EraseRequest, (erase.ALL, *erase.NAMES)),
+        (imgtool.EraseRequest, (choices.ERASE_ALL, *choices.ERASE_REGIONS)),
     ],
 )
 def test_a_request_says_which_words_it_takes(request_type: type, words: tuple[str, ...]) -> None:

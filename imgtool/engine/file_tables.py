@@ -6,7 +6,7 @@ Not their verdicts (descriptions.py), not JSON (documents.py), and no map: who d
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.engine.descriptions import errors_of, file_verdict, summary_words, verdict_words
 from imgtool.engine.results import Row, Table, Tone, Toned, Words
@@ -27,15 +27,12 @@ if TYPE_CHECKING:
     from imgtool.operations.inspect.sdk_sectors import StoredNetwork
 
 __all__ = [
-    "Entries",
-    "InitDataField",
-    "ListedFiles",
     "app_details",
     "checks_table",
     "facts",
     "file_system_tables",
     "has_files",
-    "init_data_fields",
+    "init_data_file",
     "init_data_table",
     "listed_files",
     "overview_table",
@@ -186,42 +183,32 @@ def _partitions(table: object) -> Table | None:
     return None
 
 
-class Entries(NamedTuple):
-    """The entries of a partition table, for who shows all of their fields.
-
-    Attributes:
-        name: What they are called.
-        records: Their fields; where the first boot fills one in, words say so.
-        starts: Where each begins; None where that is not known.
-    """
-
-    name: str
-    records: tuple[dict[str, Any], ...]
-    starts: tuple[int | None, ...]
-
-
-def partition_entries(part: Part, fields: dict[str, Any]) -> Entries | None:
+def partition_entries(
+    part: Part, fields: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[int | None]] | None:
     """The entries of a part that is a partition table; None for all other parts, and for an empty table.
 
     Args:
         part: The part.
         fields: The same as JSON.
+
+    Returns:
+        The fields of each, with words for what the first boot fills in; and where each begins, None where
+        that is not known.
     """
     from imgtool.formats.regions.nodemcu_page import EAGLEROM, PartitionTable  # noqa: PLC0415 - few files have one
     from imgtool.formats.regions.rtos_partitions import RtosPartitionTable  # noqa: PLC0415 - likewise
 
     table = part.value
     if isinstance(table, RtosPartitionTable) and table.partitions:
-        offsets = tuple(each.offset for each in table.partitions)
-        return Entries("partitions", tuple(fields["partitions"]), offsets)
+        return list(fields["partitions"]), [each.offset for each in table.partitions]
     if not isinstance(table, PartitionTable) or not table.entries:
         return None
-    records, entries = tuple(fields["entries"]), table.entries
+    records, entries = list(fields["entries"]), table.entries
     if table.resolved:
-        return Entries("entries", records, tuple(each.address for each in entries))
-    starts = tuple(each.address if each.address or each.type == EAGLEROM else None for each in entries)
-    pairs = zip(records, entries, strict=True)
-    return Entries("entries", tuple(_before_first_boot(*pair) for pair in pairs), starts)
+        return records, [each.address for each in entries]
+    starts = [each.address if each.address or each.type == EAGLEROM else None for each in entries]
+    return [_before_first_boot(*pair) for pair in zip(records, entries, strict=True)], starts
 
 
 def _before_first_boot(record: dict[str, Any], entry: Entry) -> dict[str, Any]:
@@ -247,18 +234,6 @@ def starts_flash(description: Description) -> bool:
     return KINDS[description.kind].at_start
 
 
-class ListedFiles(NamedTuple):
-    """The files in a part, for who shows all of their fields.
-
-    Attributes:
-        words: How many there are, and how full their file system is.
-        records: Their fields.
-    """
-
-    words: str
-    records: tuple[dict[str, Any], ...]
-
-
 def has_files(part: Part) -> bool:
     """Whether a part has files, for :func:`listed_files`."""
     from imgtool.formats.filesystems.espfs import EspFs  # noqa: PLC0415 - few files have one
@@ -267,25 +242,28 @@ def has_files(part: Part) -> bool:
     return isinstance(part.value, EspFs | FileListing) and bool(part.value.files)
 
 
-def listed_files(part: Part, fields: dict[str, Any]) -> ListedFiles | None:
+def listed_files(part: Part, fields: dict[str, Any]) -> tuple[str, list[dict[str, Any]]] | None:
     """The files of the file system that a part is; None where it is none, or has no file.
 
     Args:
         part: The part.
         fields: The same as JSON.
+
+    Returns:
+        How many there are and how full their file system is, in words; and the fields of each.
     """
     if not has_files(part):
         return None
     from imgtool.formats.filesystems.stored_files import FileListing  # noqa: PLC0415 - few files have one
 
-    listed, value = tuple(fields["files"]), part.value
+    listed, value = list(fields["files"]), part.value
     words = [f"{len(listed):,} file{'' if len(listed) == 1 else 's'}"]
     if isinstance(value, FileListing):
         counts = ((value.used, "used"), (value.free, "free"))
         words += [f"{bytes_and_units(count)} {name}" for count, name in counts if count is not None]
         if all(each.whole for each in value.files):
-            listed = tuple({name: each[name] for name in each if name != "whole"} for each in listed)
-    return ListedFiles(", ".join(words), listed)
+            listed = [{name: each[name] for name in each if name != "whole"} for each in listed]
+    return ", ".join(words), listed
 
 
 def file_system_tables(parts: Iterable[Part]) -> tuple[Table, ...]:
@@ -346,48 +324,32 @@ def _fullness(part: Part, listing: FileListing) -> str:
     return "; ".join(words)
 
 
-class InitDataField(NamedTuple):
-    """A documented field of init data.
+def init_data_table(part: Part) -> Table | None:
+    """The documented fields of a part that is init data; those that differ from set v05 stand out.
 
-    Attributes:
-        name: Its name.
-        text: Its value.
-        usual: Whether set v05 has the same.
-        meaning: What it is for.
+    Returns:
+        None for all other parts.
     """
-
-    name: str
-    text: str
-    usual: bool
-    meaning: str
-
-
-def init_data_fields(part: Part) -> tuple[InitDataField, ...]:
-    """The documented fields of a part that is init data; none for all other parts."""
     if part.kind is not PartKind.INIT_DATA:
-        return ()
+        return None
     from imgtool.formats.regions.init_data import FIELDS, SETS, InitData  # noqa: PLC0415 - few files are some
 
     init = part.value
     if not isinstance(init, InitData):
-        return ()
-    known = ((field, init.values[field.name]) for field in FIELDS if field.settable)
-    return tuple(
-        InitDataField(field.name, field.show(value), value & 0xFF == SETS["v05"][field.offset], field.meaning)
-        for field, value in known
-        if isinstance(value, int)
-    )
-
-
-def init_data_table(description: Description) -> Table | None:
-    """The documented fields of a file that is init data; those that differ from set v05 stand out."""
-    fields = init_data_fields(description.parts[0]) if description.kind is FileKind.INIT_DATA else ()
-    if not fields:
         return None
-    rows = tuple(
-        (each.name, each.text if each.usual else Toned(each.text, Tone.CARE), each.meaning) for each in fields
-    )
-    return Table(rows=rows, head=("field", "value", "meaning"), title="init data")
+    rows: list[tuple[Cell, ...]] = []
+    for field in FIELDS:
+        value = init.values[field.name]
+        if field.settable and isinstance(value, int):
+            changed = value & 0xFF != SETS["v05"][field.offset]
+            shown = field.show(value)
+            rows.append((field.name, Toned(shown, Tone.CARE) if changed else shown, field.meaning))
+    return Table(rows=tuple(rows), head=("field", "value", "meaning"), title="init data")
+
+
+def init_data_file(description: Description) -> Table | None:
+    """The same of a file that is init data and nothing else; None for all other files."""
+    return init_data_table(description.parts[0]) if description.kind is FileKind.INIT_DATA else None
 
 
 def overview_table(files: Iterable[tuple[str, Description]]) -> Table:
@@ -415,7 +377,7 @@ def tables_of(description: Description) -> tuple[Table, ...]:
         checks_table(description),
         *partition_tables(description.parts),
         *file_system_tables(description.parts),
-        init_data_table(description),
+        init_data_file(description),
     ]
     tables = tuple(table for table in own if table is not None and (table.rows or table.lead))
     content = description.content

@@ -6,14 +6,13 @@ is imported for those alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
 from imgtool.errors import FormatError, ImgtoolError, UsageError
 from imgtool.operations.assemble.pieces import HeaderChange, Piece, address_in_name
-from imgtool.operations.assemble.records import form_of, pieces_of_records
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
@@ -69,9 +68,8 @@ _FORMS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedFiles:
-    """Files as pieces of a flash.
+class PlacedFiles(NamedTuple):
+    """Files as pieces of a flash; a tuple, as a page of help makes the class.
 
     Attributes:
         pieces: What has an address, in the order of the files.
@@ -156,6 +154,8 @@ def form_by_name(name: str) -> str:
 
 
 def _addressed(file: InputFile) -> tuple[Piece, ...]:
+    from imgtool.operations.assemble.records import form_of, pieces_of_records  # noqa: PLC0415 - not for help
+
     name, form = Name(file.name), form_of(file.data)
     place = address_in_name(PurePath(file.name).name) if file.place is None else file.place
     if form == _RAW:
@@ -268,6 +268,8 @@ def content_of(file: InputFile) -> FileContent:
         FormatError: A record is damaged.
         LayoutError: It holds addresses that are not those of flash.
     """
+    from imgtool.operations.assemble.records import form_of, pieces_of_records  # noqa: PLC0415 - not for help
+
     form = form_of(file.data)
     if form == _RAW:
         return FileContent(file.data)

@@ -6,7 +6,6 @@ Not the listening (imgtool.device.events), and no threads: who listens decides w
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import InterruptedRunError
@@ -20,15 +19,17 @@ NOTHING_MADE: Final = "nothing was written"
 """What a job over files has done when it is stopped: its outputs come with its result, or not at all."""
 
 
-@dataclass(slots=True)
 class Left:
-    """What a job that is stopped now has done, and what not.
+    """What a job that is stopped now has done, and what not; no dataclass, as every start makes it.
 
     Attributes:
         words: In words; a job that changes a board sets them anew as it goes on.
     """
 
-    words: str
+    __slots__ = ("words",)
+
+    def __init__(self, words: str) -> None:
+        self.words = words
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from imgtool.engine.file_tables import (
     checks_table,
     facts,
     file_system_tables,
-    init_data_table,
+    init_data_file,
     overview_table,
     partition_tables,
     parts_table,
@@ -226,7 +226,7 @@ def _show_file_system(screen: Screen, table: Table) -> None:
 
 def _show_init_data(screen: Screen, description: Description) -> None:
     """The documented fields, for a file that is init data; those that differ from v05 stand out."""
-    table = init_data_table(description)
+    table = init_data_file(description)
     if table is not None:
         rows = [
             [cell if isinstance(cell, str) else Span(cell.text, "bold yellow") for cell in row]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from imgtool.device.events import Event, ignore
 from imgtool.engine.descriptions import code_of_descriptions, described
 from imgtool.engine.stopping import stoppable
 from imgtool.errors import UsageError
@@ -111,12 +110,12 @@ class InspectResult(NamedTuple):
 
 
 @stoppable("no file was changed, and what was found out is not kept")
-def inspect(request: InspectRequest, on_event: Listener = ignore) -> InspectResult:
+def inspect(request: InspectRequest, on_event: Listener | None = None) -> InspectResult:
     """Say what files are; works on any bytes.
 
     Args:
         request: The files.
-        on_event: Told the name of each file when its turn comes.
+        on_event: Told the name of each file when its turn comes; None for nobody.
 
     Raises:
         UsageError: There is no file.
@@ -127,10 +126,18 @@ def inspect(request: InspectRequest, on_event: Listener = ignore) -> InspectResu
     count = len(request.files)
     found: list[InspectedFile] = []
     for done, file in enumerate(request.files):
-        on_event(Event("inspect", done, count, file.name))
+        _tell(on_event, done, count, file.name)
         found.append(_inspected(file, networks=request.show_credentials))
-    on_event(Event("inspect", count, count))
+    _tell(on_event, count, count)
     return InspectResult(tuple(found))
+
+
+def _tell(on_event: Listener | None, done: int, total: int, name: str = "") -> None:
+    if on_event is None:
+        return
+    from imgtool.device.events import Event  # noqa: PLC0415 - the command has no listener
+
+    on_event(Event("inspect", done, total, name))
 
 
 def _inspected(file: InputFile, *, networks: bool) -> InspectedFile:

@@ -31,14 +31,15 @@ from imgtool.cli.show.html.values import (
     link,
     table,
 )
+from imgtool.cli.show.words import text_of
 from imgtool.engine.descriptions import image_words, summary_words, verdict_words
 from imgtool.engine.documents import description_fields
-from imgtool.engine.file_tables import app_details, has_files, init_data_fields
+from imgtool.engine.file_tables import app_details, has_files, init_data_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.engine.file_tables import InitDataField
+    from imgtool.engine.results import Table
     from imgtool.operations.inspect.describe import Description
 
 __all__ = ["html_page"]
@@ -213,7 +214,7 @@ def _part(file: PageFile, number: int) -> str:
     facts = {name: value for name, value in part.items() if name not in elsewhere}
     note = f" <span>{escaped(part['note'])}</span>" if part.get("note") else ""
     label = f"{part['kind']} at {address(part['offset'])}"
-    shown = (_init_data(part, init_data_fields(described)) or fact_list(facts, label)) if facts else ""
+    shown = (_init_data(part, init_data_table(described)) or fact_list(facts, label)) if facts else ""
     return (
         f'<details class="{sort_of(part["kind"])}">'
         f"<summary><code>{address(part['offset'])}</code> <b>{escaped(part['kind'])}</b>{note}</summary>"
@@ -223,19 +224,19 @@ def _part(file: PageFile, number: int) -> str:
     )
 
 
-def _init_data(part: dict[str, Any], fields: Sequence[InitDataField]) -> str:
+def _init_data(part: dict[str, Any], fields: Table | None) -> str:
     """Init data by its documented fields; those that differ from set v05 say so."""
+    if fields is None or not fields.rows:
+        return ""
     rows = [
         [
-            Cell(escaped(each.name)),
-            Cell(escaped(each.text), "num"),
-            Cell("" if each.usual else '<b class="odd">differs</b>'),
-            Cell(escaped(each.meaning)),
+            Cell(escaped(text_of(name))),
+            Cell(escaped(text_of(value)), "num"),
+            Cell("" if isinstance(value, str) else '<b class="odd">differs</b>'),
+            Cell(escaped(text_of(meaning))),
         ]
-        for each in fields
+        for name, value, meaning in fields.rows
     ]
-    if not rows:
-        return ""
     others = {name: value for name, value in part.items() if name not in OF_ANY_PART | {"fields"}}
     label = f"Fields of init data at {address(part['offset'])}"
     return fact_list(others, label) + table(label, ("field", "value", "from v05", "meaning"), rows)

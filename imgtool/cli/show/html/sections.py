@@ -86,12 +86,14 @@ def partitions(file: PageFile) -> str:
         entries = partition_entries(part, fields)
         if entries is None:
             continue
-        head, rows = rows_of(entries.records)
+        records, starts = entries
+        head, rows = rows_of(records)
         if linked:
             head.append("begins with")
-            for start, row in zip(entries.starts, rows, strict=True):
+            for start, row in zip(starts, rows, strict=True):
                 row.append(Cell("" if start is None else _holds(file, start)))
-        tables.append(table(f"{entries.name} at {address(part.offset)}", head, rows))
+        name = "entries" if "entries" in fields else "partitions"
+        tables.append(table(f"{name} at {address(part.offset)}", head, rows))
     return block(file, "Partition table", "".join(tables))
 
 
@@ -108,12 +110,13 @@ def file_lists(file: PageFile) -> str:
         listed = listed_files(part, fields)
         if listed is None:
             continue
+        words, records = listed
         where = f"{part.kind} at {address(part.offset)}"
         place = link(f"{file.anchor}-p{number}", escaped(where))
-        rows = table(f"Files of {where}", *rows_of(listed.records))
-        if len(listed.records) > _FEW_ROWS:
+        rows = table(f"Files of {where}", *rows_of(records))
+        if len(records) > _FEW_ROWS:
             rows = f"<details><summary>all files</summary>{rows}</details>"
-        shown.append(f"<p>{place}: {escaped(listed.words)}</p>{rows}")
+        shown.append(f"<p>{place}: {escaped(words)}</p>{rows}")
     return block(file, "Files", "".join(shown))
 
 
