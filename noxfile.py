@@ -98,7 +98,7 @@ def dist(session: nox.Session) -> None:
     (wheel,) = Path("dist").glob("*.whl")
     session.run("python", "-m", "pip", "install", "--quiet", "--force-reinstall", str(wheel))
     session.run("imgtool", "--version")
-    # Finds each public name by the stub file, which the wheel has to hold; -P: not by the one here.
+    # By the stub file, which the wheel has to hold; -P for the wheel's package and not this folder's.
     session.run("python", "-P", "-c", "from imgtool import *")
     # Reads the style sheet, a data file of the package.
     session.run("imgtool", "inspect", str(wheel), "--html", "-", silent=True, success_codes=[3])
