@@ -61,11 +61,12 @@ LOADABLE_IMAGES: Final = st.builds(
     size_freq_code=st.sampled_from([0x00, 0x20, 0x30, 0x4F, 0x91]),
     entry=IRAM_ADDRESS,
     segments=st.lists(st.builds(Segment, IRAM_ADDRESS, _CODE), min_size=1, max_size=4).map(tuple),
+    stored_checksum=st.none(),
 )
 """Images that the boot ROM would load, with the right checksum."""
 
 
-CHECKED_IMAGES: Final = LOADABLE_IMAGES.map(lambda image: replace(image, stored_checksum=image.checksum))
+CHECKED_IMAGES: Final = LOADABLE_IMAGES.map(lambda image: image._replace(stored_checksum=image.checksum))
 """The same with that checksum stated, as it is parsed."""
 
 
@@ -73,8 +74,8 @@ def images_with(address: int, data: bytes) -> st.SearchStrategy[BootImage]:
     """Images that the boot ROM would load, with one segment more before the others."""
 
     def with_segment(image: BootImage) -> BootImage:
-        longer = replace(image, segments=(Segment(address, data), *image.segments), stored_checksum=None)
-        return replace(longer, stored_checksum=longer.checksum)
+        longer = image._replace(segments=(Segment(address, data), *image.segments), stored_checksum=None)
+        return longer._replace(stored_checksum=longer.checksum)
 
     return LOADABLE_IMAGES.map(with_segment)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 __all__ = ["Event", "Listener", "ignore"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # every start of inspect makes it: with slots a class is made twice
 class Event:
     """A step of a device operation, or of a job over files.
 

@@ -5,7 +5,6 @@ Not their verdicts (descriptions.py), not JSON (documents.py), and no map: who d
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -417,7 +416,7 @@ def words_of_several(
         tone=Tone.GOOD if all(description.ok for description in descriptions) else Tone.WRONG,
         tables=(overview_table(named), *networks),
         findings=tuple(
-            replace(finding, message=Phrase(Name(name), ": ", finding.message))
+            finding._replace(message=Phrase(Name(name), ": ", finding.message))
             for name, description in named
             for finding in errors_of(description)
         ),

@@ -1,7 +1,8 @@
 """What reading a file yields: its kind, its parts, its checks and what is to be said about it.
 
 The common vocabulary of all formats and of everything above them.  Not a format, and no rendering: these are
-values.  No slots: a class with them is made twice, and these are made at every start of ``inspect``.
+values.  These classes are made at every start of ``inspect``: named tuples, and where a default or a replaced
+field asks for a dataclass, one without slots, for which a class is made twice.
 """
 
 from __future__ import annotations
@@ -107,8 +108,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing worth saying about a file.
 
     Attributes:
@@ -156,8 +156,7 @@ _ALGORITHMS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Checksum:
+class Checksum(NamedTuple):
     """A stored check value beside the computed one.
 
     Attributes:
@@ -186,7 +185,7 @@ class Checksum:
 
     def moved(self, by: int) -> Checksum:
         """The same in a longer file, ``by`` bytes further on."""
-        return self if self.cover is None else replace(self, cover=self.cover.moved(by))
+        return self if self.cover is None else self._replace(cover=self.cover.moved(by))
 
 
 class SegmentInfo(NamedTuple):
@@ -209,8 +208,7 @@ class SegmentInfo(NamedTuple):
         return None if region is None else region.name
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """The image header fields that the boot ROM and the SDK read.
 
     Attributes:
@@ -323,8 +321,7 @@ class Firmware:
         return tuple(int(n) for n in numbers) if all(n.isdigit() for n in numbers) else ()
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What a file is, by one format's rules.
 
     Attributes:
@@ -355,7 +352,7 @@ class Reading:
             for part in self.parts
         )
         findings = tuple(
-            finding if finding.offset is None else replace(finding, offset=finding.offset + by)
+            finding if finding.offset is None else finding._replace(offset=finding.offset + by)
             for finding in self.findings
         )
-        return replace(self, parts=parts, findings=findings)
+        return self._replace(parts=parts, findings=findings)

@@ -6,7 +6,6 @@ format is one module with a ``read(data)`` function, one row in :data:`FORMATS`,
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
@@ -142,7 +141,7 @@ def _with_magic(data: bytes) -> Reading | None:
         if checks and all(finding.severity is not Severity.ERROR for finding in reading.findings):
             message = f"the first byte is 0x{data[0]:02x} and should be 0x{magic[0]:02x}"
             finding = Finding(Severity.ERROR, "magic", message, 0)
-            return replace(reading, findings=(finding, *reading.findings))
+            return reading._replace(findings=(finding, *reading.findings))
     return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Bytes, Const, Int32ub, Struct
@@ -174,7 +174,7 @@ def read(data: bytes) -> Reading | None:
         if reading is None:
             continue
         parts += [*_between(position, place.offset, version), *reading.parts]
-        findings += [replace(f, message=f"image {number}: {f.message}") for f in reading.findings]
+        findings += [f._replace(message=f"image {number}: {f.message}") for f in reading.findings]
         header = header or reading.header
         position = parts[-1].end
     parts += _between(position, len(data), version)

@@ -151,7 +151,7 @@ def inside(data: bytes, offset: int, stop: int) -> tuple[Reading | None, int]:
     found = replace(found, blocks=blocks)
     if not any(_numbered(data, offset, found, some) for some in (_FIRST_BLOCKS, _MORE_BLOCKS, blocks)):
         return None, end
-    note = replace(_no_magic(found), offset=offset)
+    note = _no_magic(found)._replace(offset=offset)
     return Reading(FileKind.SPIFFS, (_part(found, offset),), findings=(note,)), end
 
 

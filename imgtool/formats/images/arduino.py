@@ -226,7 +226,7 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
         return None
     parts = tuple(part for part in reading.parts if part.end <= ends[-1])
     findings = tuple(each for each in reading.findings if (each.offset or 0) < ends[-1])
-    return replace(reading, parts=parts, findings=findings).moved(offset)
+    return reading._replace(parts=parts, findings=findings).moved(offset)
 
 
 def _eboot(data: bytes) -> tuple[Part, Header | None, list[Finding]]:
@@ -364,7 +364,7 @@ def _with_words_zeroed(data: bytes, app: ImageScan, words: Words) -> ImageScan:
     cover = app.checksum.cover
     if cover is not None:
         cover = cover._replace(zeroed=(words.offset, words.end))
-    return app._replace(checksum=replace(app.checksum, computed=computed, cover=cover))
+    return app._replace(checksum=app.checksum._replace(computed=computed, cover=cover))
 
 
 def _find_words(data: bytes, app: ImageScan | None) -> Words | None:

@@ -10,7 +10,6 @@ https://docs.espressif.com/projects/esptool/en/latest/esp8266/advanced-topics/fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -80,8 +79,7 @@ class Segment(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True)
-class BootImage:
+class BootImage(NamedTuple):
     """A version-1 image as values.
 
     Attributes:
@@ -353,7 +351,7 @@ def without_trailing(reading: Reading) -> Reading:
     while len(parts) > 1 and parts[-1].kind in (PartKind.GAP, PartKind.UNKNOWN):
         parts = parts[:-1]
     findings = tuple(finding for finding in reading.findings if finding.code not in ("trailing", "padding"))
-    return replace(reading, parts=parts, findings=findings)
+    return reading._replace(parts=parts, findings=findings)
 
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:

@@ -197,7 +197,7 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     if reading is None:
         return None
     whole = version1.without_trailing(reading)
-    return replace(whole, parts=tuple(with_address(part) for part in whole.parts))
+    return whole._replace(parts=tuple(with_address(part) for part in whole.parts))
 
 
 def with_address(part: Part) -> Part:

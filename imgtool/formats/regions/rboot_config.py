@@ -8,7 +8,7 @@ Source: rboot.h and readme.txt of https://github.com/raburton/rboot; see docs/fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from construct import Bytes, Const, Int8ul, Int32ul, Struct
@@ -171,7 +171,7 @@ def part_at(data: bytes, offset: int) -> tuple[Part, RbootConfig | None, tuple[F
     check = config.checksum
     if check is not None:
         place = offset + len(config.build()) - _CHECK.sizeof()
-        check = replace(check, cover=Cover(place, ((offset, place),)))
+        check = check._replace(cover=Cover(place, ((offset, place),)))
     note = f"starts ROM {config.current_rom} of {config.count}"
     part = Part(PartKind.RBOOT_CONFIG, offset, size, checksum=check, note=note, value=config)
     return part, config, _findings(config, offset)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from construct import Bytes, Const, Int8ul, Int32ul, Struct
@@ -243,7 +243,7 @@ def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, .
     check = table.checksum
     if check is not None:
         digest = offset + table.end - 16
-        check = replace(check, cover=Cover(digest, ((offset, offset + table.end - _ROW_SIZE),)))
+        check = check._replace(cover=Cover(digest, ((offset, offset + table.end - _ROW_SIZE),)))
     count = len(table.partitions)
     note = f"{count} partition{'' if count == 1 else 's'}"
     part = Part(PartKind.PARTITION_TABLE, offset, size, checksum=check, note=note, value=table)

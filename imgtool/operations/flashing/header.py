@@ -5,7 +5,7 @@ Only two bytes of a header are decided here.  Not the rest of the plan: that is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import flash_size
@@ -105,7 +105,7 @@ def decide_header(
             changes = _in_words(change, header, why, automatic=automatic)
         else:
             findings += _unchangeable(content, change, asked, chip, force)
-    after = replace(header, mode_code=first.data[2], size_freq_code=first.data[3])
+    after = header._replace(mode_code=first.data[2], size_freq_code=first.data[3])
     if not chip.embedded and after.flash_size is not None and KINDS[content.main.kind].sdk_start:
         findings += mode_advice(after, after.flash_size)
     return HeaderPlan(first, after.flash_size, after, tuple(changes), tuple(findings))

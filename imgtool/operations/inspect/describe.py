@@ -7,8 +7,7 @@ it). Not rendering: the command line and other programs do that.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
 from imgtool.formats import fill
@@ -28,9 +27,8 @@ _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """What a file is.
+class Description(NamedTuple):
+    """What a file is; always made with keywords.
 
     Attributes:
         kind: What the whole file is.
@@ -185,4 +183,4 @@ def _surveyed(
 
     state = flash_state(data, kind, reading, regions, firmware)
     firmware = firmware_of_slot(data, reading, state.active_slot) or firmware
-    return replace(reading, findings=(*reading.findings, *state_findings(state))), firmware, state
+    return reading._replace(findings=(*reading.findings, *state_findings(state))), firmware, state

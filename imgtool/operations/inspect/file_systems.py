@@ -50,7 +50,7 @@ def with_files(data: bytes, description: Description) -> Description:
         inner = _inside(data) if _has_any(description.content) else None
         if inner is None:
             return description
-        return replace(description, content=with_files(inner, description.content))
+        return description._replace(content=with_files(inner, description.content))
     if not _has_any(description):
         return description
     found = {system.offset: system for system in file_systems(data, description)}
@@ -58,7 +58,7 @@ def with_files(data: bytes, description: Description) -> Description:
     findings = (*description.findings, *(finding for system in found.values() for finding in system.findings))
     rank = list(Severity)
     findings = tuple(sorted(findings, key=lambda finding: rank.index(finding.severity)))
-    return replace(description, parts=parts, findings=findings)
+    return description._replace(parts=parts, findings=findings)
 
 
 def _with_listing(part: Part, system: FileSystem | None) -> Part:

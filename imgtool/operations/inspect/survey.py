@@ -99,10 +99,10 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
         kept = (Finding(Severity.WARNING, "no-image", "no image stands at 0: the chip would not start", 0),)
     missing = _missing(data, plan, firmware) if plan.is_flash or plan.used else ()
     findings = (*kept, *plan.findings, *_few(found), *missing, *_init_findings(data, parts))
-    surveyed = replace(reading, parts=tuple(parts), findings=findings)
+    surveyed = reading._replace(parts=tuple(parts), findings=findings)
     if plan.is_flash:
         named = _application(data, parts) if KINDS[reading.kind].brings is Starter.RTOS else reading.firmware
-        surveyed = replace(surveyed, kind=FileKind.FLASH_DUMP, firmware=named)
+        surveyed = surveyed._replace(kind=FileKind.FLASH_DUMP, firmware=named)
     fresh = [region for region in plan.regions if region.kind in (PartKind.LFS, PartKind.SPIFFS)]
     return Survey(surveyed, plan.regions if plan.is_flash or plan.used else tuple(fresh), surveyed=True)
 
@@ -174,7 +174,7 @@ def _of_remnant(finding: Finding, first: Part, region: Region) -> Finding:
     own = first.kind is region.kind and first.offset == region.start
     if finding.severity is not Severity.ERROR or (own and (finding.offset or 0) <= first.end):
         return finding
-    return replace(finding, severity=Severity.WARNING, message=f"a remnant: {finding.message}")
+    return finding._replace(severity=Severity.WARNING, message=f"a remnant: {finding.message}")
 
 
 def _used_part(data: bytes, region: Region, stop: int) -> Part:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -89,7 +89,7 @@ def rebuilt(change: str) -> bytes:
         "added": (one, *rest, Segment(0x3FFEC000, b"12345678")),
         "removed": (one, *rest[:-1]),
     }[change]
-    boot_half = replace(image, segments=segments, stored_checksum=None).build()
+    boot_half = image._replace(segments=segments, stored_checksum=None).build()
     return boot_half.ljust(0x10000, b"\xff") + whole[0x10000:]
 
 

@@ -480,7 +480,7 @@ def test_files_of_a_file_system_are_a_table(count: int) -> None:
     listed = tuple(ListedFile(f"f{number}.lua", 10 * number, whole=True) for number in range(count))
     part = replace(described.parts[number], value=replace(found, files=listed, used=65536, free=12))
     parts = (*described.parts[:number], part, *described.parts[number + 1 :])
-    page = html_page([("file.bin", replace(described, parts=parts))])
+    page = html_page([("file.bin", described._replace(parts=parts))])
     text = Page(page).text
 
     words = "1 file" if count == 1 else f"{count} files"
