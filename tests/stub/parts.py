@@ -67,8 +67,9 @@ def build(part: tuple[str, Sequence[str]], folder: Path) -> Part:
         "-I",
         stub_build.FIRMWARE,
     ]
-    script = f"-Wl,-T,{SOURCES / 'part.ld'}"
-    for_c = [stub_build.COMPILER, *map(str, flags), script, *map(str, files[1:])]
+    # Not by -Wl, which cuts at the commas that the name of a folder may have.
+    script = ("-T", str(SOURCES / "part.ld"))
+    for_c = [stub_build.COMPILER, *map(str, flags), *script, *map(str, files[1:])]
     start = folder / "start.o"
     subprocess.run([stub_build.COMPILER, "-c", str(files[0]), "-o", str(start)], check=True)
     # Called from outside: link-time optimisation must leave it a function.
