@@ -55,10 +55,6 @@ nitpick_ignore = [
     ("py:class", "imgtool.formats.elf.file.Executable"),
     ("py:class", "imgtool.operations.actions.Remark"),
     ("py:class", "imgtool.operations.extract.manifest.Manifest"),
-    (
-        "py:class",
-        "imgtool.engine.jobs.flash.JudgedFiles",
-    ),  # for the command, which looks before it opens a port
     ("py:class", "imgtool.virtual.line.spec.Spec"),  # the virtual chip's own modules are not on the page
     ("py:class", "imgtool.device.host_ports.Group"),  # made by Machine's own default
     ("py:class", "PortProblem"),  # named by its words on the page on commands

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["connect_options", "connected", "reader_of", "target_of"]
 
 _USUAL_BAUD: Final = 115_200
+_NEWS: Final = 0.1  # s between two events of a look at the flash
 
 
 def connect_options(baud: int | None, stub: str, reset: str, *, no_stub: bool = False) -> ConnectOptions:
@@ -90,8 +91,15 @@ def reader_of(session: Session, on_event: Listener) -> Reader:
     """Reads the flash for whoever plans; says that it does, as it takes its time without a stub."""
     from imgtool.operations.flashing.transfer import read_flash  # noqa: PLC0415 - jobs on files need no chip
 
+    clock = session.wire.clock
+    told = clock.monotonic() - _NEWS
+
     def read(address: int, size: int) -> bytes:
-        on_event(Event("read", message=f"what is at 0x{address:06x}"))
+        nonlocal told
+        # Of some hundred reads of a few bytes nobody wants to hear one by one.
+        if clock.monotonic() - told >= _NEWS:
+            told = clock.monotonic()
+            on_event(Event("read", message=f"what is at 0x{address:06x}"))
         return read_flash(session, address, size)
 
     return read

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.flashing.transfer import Mismatch
 
-__all__ = ["SectorDifference", "VerifyRequest", "VerifyResult", "judged_for_verify", "verify"]
+__all__ = ["SectorDifference", "VerifyRequest", "VerifyResult", "judged_for_verify", "verify", "verify_board"]
 
 _HEADER_FIELDS = (2, 3)  # flash mode; flash size and frequency
 _HEADER_END = 4
@@ -160,20 +160,13 @@ def judged_for_verify(request: VerifyRequest) -> JudgedFiles:
     )
 
 
-def verify(
-    wire: Wire,
-    request: VerifyRequest,
-    on_event: Listener = ignore,
-    *,
-    files: JudgedFiles | None = None,
-) -> VerifyResult:
+def verify(wire: Wire, request: VerifyRequest, on_event: Listener = ignore) -> VerifyResult:
     """Compare the flash of a board with what ``flash`` would write.
 
     Args:
         wire: An open port, which stays open.
         request: What should be there.
         on_event: Told what happens; what it raises stops the job.
-        files: The files of the request, where they were looked at already.
 
     Raises:
         UsageError: A word of the request has no meaning.
@@ -182,7 +175,13 @@ def verify(
         PortError: The port is lost and does not come back.
         InterruptedRunError: It was stopped.
     """
-    files = judged_for_verify(request) if files is None else files
+    return verify_board(wire, request, judged_for_verify(request), on_event)
+
+
+def verify_board(
+    wire: Wire, request: VerifyRequest, files: JudgedFiles, on_event: Listener = ignore
+) -> VerifyResult:
+    """The same, with the files looked at already, as :func:`judged_for_verify` does it."""
     with (
         stoppable("the flash is as it was"),
         connected(wire, request.connect, on_event) as session,

@@ -67,7 +67,7 @@ def verify(
         if files.note:
             progress.note(files.note)
         with opened(name, progress) as wire:
-            result = job.verify(wire, request, progress.listener(name), files=files)
+            result = job.verify_board(wire, request, files, progress.listener(name))
     if json:
         print_document(result.document)
     else:
