@@ -36,6 +36,7 @@ __all__ = [
     "device_header",
     "device_page",
     "find_filesystems",
+    "from_its_start",
     "init_data_name",
     "init_data_state",
     "keep_page",
@@ -207,11 +208,12 @@ def find_filesystems(read: Reader, end: int, starts: Iterable[int] | None = None
         return _found(read, starts, end)
     coarse = sorted({*range(_STEP_64K, end, _STEP_64K), *(start for start in _ARDUINO_STARTS if start < end)})
     # Each block of a SPIFFS looks like the first of a shorter one: what a 64 KB step hits is followed back.
-    found = tuple(_from_its_start(read, region) for region in _found(read, coarse, end))
+    found = tuple(from_its_start(read, region) for region in _found(read, coarse, end))
     return found or _found(read, range(_STEP_64K, min(end, _NEAR), _STEP_8K), end)
 
 
-def _from_its_start(read: Reader, region: Region) -> Region:
+def from_its_start(read: Reader, region: Region) -> Region:
+    """The file system that an address is in the middle of; one that begins there as it is."""
     left = spiffs_blocks_left(read, region.start) if region.kind is PartKind.SPIFFS else None
     if not left:
         return region

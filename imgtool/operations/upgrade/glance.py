@@ -22,6 +22,7 @@ from imgtool.layout.traits import FilePlace, LfsPlace
 from imgtool.operations.inspect.device_settings import (
     device_header,
     find_filesystems,
+    from_its_start,
     spiffs_blocks_left,
     starts_eboot,
 )
@@ -29,6 +30,8 @@ from imgtool.operations.upgrade.look import plain_on, with_geometry, with_layout
 from imgtool.operations.upgrade.side import LFS_MARKS, FlashSide, FoundFileSystem, LfsRegion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imgtool.layout.traits import Generation
     from imgtool.operations.inspect.device_settings import Reader
 
@@ -102,25 +105,29 @@ def _has_rtos_table(read: Reader) -> bool:
 
 def _filesystems(side: FlashSide) -> tuple[FoundFileSystem, ...]:
     """The file systems that begin where firmware puts them, none inside another."""
-    starts = [start for start in _starts(side) if _may_begin(side, start)]
-    found = [
-        with_geometry(side.read, region.start, region.kind, region.size)
-        for region in find_filesystems(side.read, side.capacity, starts)
-    ]
-    if not found and side.header is not None and side.page is None:
-        found += plain_on(side)
-    return tuple(found)
+    found = _at(side, _coarse(side))
+    if found or side.header is None or side.page is not None or starts_eboot(side.read):
+        return tuple(found)
+    # Nothing but NodeMCU before 3.0 has any at other places.
+    found = _at(side, range(_COARSE, min(side.capacity, _NEAR), _FINE))
+    return tuple(found or plain_on(side))
 
 
-def _starts(side: FlashSide) -> list[int]:
+def _at(side: FlashSide, starts: Iterable[int]) -> list[FoundFileSystem]:
+    likely = [start for start in starts if _may_begin(side, start)]
+    regions = find_filesystems(side.read, side.capacity, likely)
+    # Each block of a SPIFFS looks like the first of a shorter one.
+    whole = (from_its_start(side.read, region) for region in regions)
+    return [with_geometry(side.read, region.start, region.kind, region.size) for region in whole]
+
+
+def _coarse(side: FlashSide) -> list[int]:
     starts = {*range(_COARSE, side.capacity, _COARSE), *(s for s in _ARDUINO_STARTS if s < side.capacity)}
     region = None if side.layout is None else side.layout.find(PartKind.SPIFFS)
     if side.page is not None and side.layout is not None:
         # What an older firmware has left may stand where that one looked.
         starts |= set(places_before_tables(side.layout, align_up(side.irom_end, SECTOR)))
         starts |= set() if region is None else {region.start}
-    elif side.header is not None:
-        starts |= set(range(_COARSE, min(side.capacity, _NEAR), _FINE))
     return sorted(starts)
 
 
@@ -155,7 +162,7 @@ def _era(side: FlashSide) -> Generation | None:
 
 def _lfs_in_irom(side: FlashSide, era: Generation | None) -> LfsRegion | None:
     """LFS in the last pages of irom, as NodeMCU 2.2 has it: it begins at a page, with a signature."""
-    if side.header is None or side.page is not None:
+    if side.header is None or side.page is not None or starts_eboot(side.read):
         return None
     if era is not None and era.lfs is not LfsPlace.IN_IROM:
         return None
