@@ -8,15 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from imgtool.chip import flash_size
 from imgtool.engine.cures import filled
-from imgtool.operations.advise import judgement
+from imgtool.operations.advise.judgement import judge
+from imgtool.operations.advise.old_flash import old_flash
+from imgtool.operations.assemble.extras import InitDataSource
+from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.flashing.draft import PlanRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.engine.spelling import Names
-    from imgtool.operations.assemble.pieces import Piece
-    from imgtool.operations.flashing.draft import PlanRequest
     from imgtool.operations.upgrade.side import OldFlash
     from imgtool.operations.upgrade.values import FirmwareAdvice
 
@@ -33,7 +36,10 @@ def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | N
         FormatError: ``old`` is neither a dump nor an image.
         LayoutError: ``old`` does not tell the capacity, or pieces overlap.
     """
-    return _filled(judgement.advise(old, new, size=size), None)
+    if isinstance(old, bytes):
+        old = old_flash(old, None if size is None else flash_size(size).bytes)
+    pieces = (Piece(0, new, "NEW"),) if isinstance(new, bytes) else tuple(new)
+    return _filled(old, PlanRequest(pieces, init_data=InitDataSource()), None)
 
 
 def advise_request(old: OldFlash, request: PlanRequest, names: Names) -> FirmwareAdvice:
@@ -47,8 +53,9 @@ def advise_request(old: OldFlash, request: PlanRequest, names: Names) -> Firmwar
     Raises:
         LayoutError: Pieces overlap.
     """
-    return _filled(judgement.advise_request(old, request), names)
+    return _filled(old, request, names)
 
 
-def _filled(advice: FirmwareAdvice, names: Names | None) -> FirmwareAdvice:
+def _filled(old: OldFlash, request: PlanRequest, names: Names | None) -> FirmwareAdvice:
+    advice = judge(old, request).advice
     return replace(advice, cures=tuple(filled(cure, names) for cure in advice.cures))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import SECTOR, flash_size
+from imgtool.chip import SECTOR
 from imgtool.errors import ImgtoolError
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import PartKind, Severity
@@ -21,12 +21,10 @@ from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.layout.regions import align_up
 from imgtool.operations import actions
 from imgtool.operations.actions import Cure, FileRole, Stretch, cure
-from imgtool.operations.advise.old_flash import old_flash
-from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.joining import lay_out
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.checks import content_of
-from imgtool.operations.flashing.draft import PlanRequest, Target
+from imgtool.operations.flashing.draft import Target
 from imgtool.operations.flashing.losses import brings_files
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.upgrade.look import side_after, side_before
@@ -42,10 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.operations.actions import Cure
+    from imgtool.operations.flashing.draft import PlanRequest
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.upgrade.side import FlashSide
 
-__all__ = ["Judgement", "advise", "advise_request", "judge"]
+__all__ = ["Judgement", "judge"]
 
 _ASSUMED: Final = (
     "OLD is an image, not a dump: its chip is taken for one that OLD was flashed to and that booted once; "
@@ -60,24 +59,6 @@ _FIXED: Final = 0x10_0000
 _TABLE_END: Final = 0x3000
 
 
-def advise(old: OldFlash | bytes, new: bytes | Sequence[Piece], *, size: str | None = None) -> FirmwareAdvice:
-    """Say what an upgrade will do to what is in a flash.
-
-    Args:
-        old: The flash before: a dump, an image, or what :func:`old_flash` made of one.
-        new: The new image: bytes for 0, or pieces with their addresses.
-        size: Name of the flash's size, where ``old`` does not tell it.
-
-    Raises:
-        FormatError: ``old`` is neither a dump nor an image.
-        LayoutError: ``old`` does not tell the capacity, or pieces overlap.
-    """
-    if isinstance(old, bytes):
-        old = old_flash(old, None if size is None else flash_size(size).bytes)
-    pieces = (Piece(0, new, "NEW"),) if isinstance(new, bytes) else tuple(new)
-    return advise_request(old, PlanRequest(pieces, init_data=InitDataSource()))
-
-
 class Judgement(NamedTuple):
     """An advice, and the plan of the write that it is about; None where that is refused."""
 
@@ -85,21 +66,8 @@ class Judgement(NamedTuple):
     plan: FlashPlan | None
 
 
-def advise_request(old: OldFlash, request: PlanRequest) -> FirmwareAdvice:
-    """The same about a request as ``imgtool flash`` makes it of a command line.
-
-    Args:
-        old: The flash before.
-        request: What is to be written.
-
-    Raises:
-        LayoutError: Pieces overlap.
-    """
-    return judge(old, request).advice
-
-
 def judge(old: OldFlash, request: PlanRequest) -> Judgement:
-    """The same, with the plan that ``imgtool flash`` would make.
+    """Say what an upgrade will do to what is in a flash, with the plan that ``imgtool flash`` would make.
 
     Args:
         old: The flash before.
