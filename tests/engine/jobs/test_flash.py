@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from imgtool.device.session import ConnectOptions
+from imgtool.device.session import ConnectOptions, Session
 from imgtool.engine.inputs import InputFile
 from imgtool.engine.jobs.flash import (
     FlashRequest,
@@ -244,6 +244,40 @@ def test_how_the_firmware_starts() -> None:
     commands = [command for cure in result.words.cures for command in cure.commands]
     assert commands
     assert all(command.startswith("imgtool ") for command in commands)
+
+
+def nothing_heard(_session: Session, _seconds: float) -> bytes:
+    return b"\r\n"
+
+
+def no_reset_line(_session: Session) -> bool:
+    return False
+
+
+def unplugged(_session: Session, _seconds: float) -> bytes:
+    raise PortError("the port is gone", source="never")
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "note"),
+    [
+        ("read_boot_log", nothing_heard, "the chip said nothing after the reset"),
+        ("run_firmware", no_reset_line, "reset the board to start the firmware"),
+        ("read_boot_log", unplugged, "the port is gone"),
+    ],
+)
+def test_why_it_is_not_known_how_the_firmware_starts(
+    name: str, answer: Callable[..., object], note: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, name, answer)
+
+    result = flash(board(spec="1MB"), request(InputFile("data.bin", DATA, 0x40000), boot_check=True))
+
+    assert result.boot is None
+    assert result.transfer is not None
+    assert result.transfer.written == len(DATA)
+    assert note in str(result.boot_note)
+    assert any(note in str(sentence) for sentence in result.words.notes)
 
 
 # Several boards.
