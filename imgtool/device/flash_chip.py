@@ -13,14 +13,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
-from imgtool.device.protocol import RegisterWrite, flash_begin, write_registers
+from imgtool.device.flash_pins import PINS_TO_FLASH
+from imgtool.device.protocol import RegisterWrite, flash_begin, pause, write_registers
 from imgtool.errors import FlashError, LineError, NoFlashError
 from imgtool.flash_parts import FLASH_PARTS
 
 if TYPE_CHECKING:
     from imgtool.device.link import Link
 
-__all__ = ["BLOCK", "MANUFACTURERS", "FlashChip", "FlashRegisters", "capacity_of", "identify_flash"]
+__all__ = [
+    "BLOCK",
+    "MANUFACTURERS",
+    "FlashChip",
+    "FlashRegisters",
+    "KeptStatus",
+    "capacity_of",
+    "identify_flash",
+]
 
 BLOCK: Final = 0x1_0000
 """Bytes of the large erase unit."""
@@ -45,8 +54,15 @@ _EIGHT_BITS: Final = 7 << 28
 
 _RDID, _READ, _RDSFDP, _WRSR, _RDSR2, _PROGRAM = 0x9F, 0x03, 0x5A, 0x01, 0x35, 0x02
 _BUSY, _WRITE_ENABLED = 1, 2
+_KEPT_BITS: Final = 0xFC  # of register 1: all but those two
+_NO_REGISTER: Final = 0xFF
+# To Macronix and ISSI the opcode that reads register 2 of others switches to four lines.
+_QUAD_BY_RDSR2: Final = (0xC2, 0x9D)
 _BP: Final = 0x1C  # BP0 to BP2, where every part has them
 _STATUS_S: Final = 0.03
+_STATUS_POLLS: Final = 25
+_STATUS_READS: Final = 6
+_STATUS_WRITES: Final = 3
 _ADDRESS_BITS: Final = 24
 _TRANSFER_US: Final = 100  # 64 bytes at 10 MHz take half of it
 _TICK_US: Final = 10
@@ -156,10 +172,23 @@ class FlashRegisters:
         self._took: dict[int, float] = {}
 
     def attach(self) -> None:
-        """Switch the pins to the flash: the ROM does so when it is to write nothing."""
-        if not self._attached:
-            self._link.request(flash_begin(0, 0, 0, 0x400, erase=0, stub=False))
-            self._attached = True
+        """Switch the pins to the flash, by registers: that changes nothing in it.
+
+        Where it then gives no ID, the ROM does it, with a FLASH_BEGIN of 0 bytes.  That clears the flash's
+        status registers, and with no flash at all the ROM waits for ever.
+
+        Raises:
+            NoFlashError: The ROM hangs: there is no flash.
+        """
+        if self._attached:
+            return
+        self._write(*PINS_TO_FLASH)
+        if self._transfer(_RDID, 3) in _NO_FLASH:
+            try:
+                self._link.request(flash_begin(0, 0, 0, 0x400, erase=0, stub=False))
+            except LineError:
+                raise _no_flash("no answer") from None
+        self._attached = True
 
     def _write(self, *writes: RegisterWrite) -> None:
         self._link.request(write_registers(writes))
@@ -167,10 +196,18 @@ class FlashRegisters:
     def _user(self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0) -> bytes:
         """A user command that answers ``receive`` bytes, 64 at most."""
         self.attach()
-        link = self._link
+        return self._transfer(opcode, receive, address, dummy_bits)
+
+    def _idle(self) -> tuple[int, int]:
+        """USER and USER2 as they were found: the ROM's own routines use them, so they get that back."""
         if self._saved is None:
-            # The ROM's own routines use these registers, so they get back what they had.
-            self._saved = (link.read_register(_USER), link.read_register(_USER2))
+            self._saved = (self._link.read_register(_USER), self._link.read_register(_USER2))
+        return self._saved
+
+    def _transfer(
+        self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0
+    ) -> bytes:
+        link, saved = self._link, self._idle()
         user = _USER_COMMAND | _USER_MISO
         user1 = (receive * 8 - 1) << 8
         writes: list[RegisterWrite] = []
@@ -187,9 +224,10 @@ class FlashRegisters:
             RegisterWrite(_USER1, user1),
             RegisterWrite(_USER2, _EIGHT_BITS | opcode),
             RegisterWrite(_W0, 0),
+            # Between these two the transfer goes on.
             RegisterWrite(_CMD, _CMD_USR, wait_us=_TRANSFER_US),
-            RegisterWrite(_USER, self._saved[0]),
-            RegisterWrite(_USER2, self._saved[1]),
+            RegisterWrite(_USER, saved[0], wait_us=_TRANSFER_US),
+            RegisterWrite(_USER2, saved[1]),
         )
         words = [link.read_register(_W0 + 4 * index) for index in range(-(-receive // 4))]
         return b"".join(word.to_bytes(4, "little") for word in words)[:receive]
@@ -206,7 +244,7 @@ class FlashRegisters:
             if seen.count(seen[-1]) > 1 or FlashChip(seen[-1]).part is not None:
                 break
         if seen[-1] in _NO_FLASH:
-            raise NoFlashError("the flash does not answer", expected="a flash ID", found=seen[-1].hex())
+            raise _no_flash(seen[-1].hex())
         return seen[-1]
 
     def sfdp_bytes(self) -> int | None:
@@ -232,12 +270,43 @@ class FlashRegisters:
 
     def status(self) -> int:
         """Status register 1."""
-        self._write(RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US))
+        self.attach()
+        # The answer is asked for after what the line takes for two packets.  The ROM begins with 0, too.
+        self._write(RegisterWrite(_RD_STATUS, 0), RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US))
         return self._link.read_register(_RD_STATUS) & 0xFF
 
-    def status_2(self) -> int:
+    def status_2(self, flash: FlashChip) -> int:
         """Status register 2; 0xFF where a flash has none."""
-        return self._user(_RDSR2, 1)[0]
+        return self._user(_RDSR2, 1)[0] if _may_have_second_status(flash) else _NO_REGISTER
+
+    def kept_status(self, flash: FlashChip) -> bytes:
+        """What the status registers hold for good: of register 1, and of register 2 where there is one."""
+        first, second = self.status() & _KEPT_BITS, self.status_2(flash)
+        return bytes([first]) if second == _NO_REGISTER else bytes([first, second])
+
+    def write_status(self, value: bytes) -> None:
+        """Write the status registers, and wait until the flash has done so.
+
+        Args:
+            value: Of register 1, and of register 2 where there is one.
+        """
+        self.attach()
+        saved = self._idle()
+        self._write(
+            RegisterWrite(_CMD, _CMD_WREN, wait_us=_TICK_US),
+            RegisterWrite(_USER, _USER_COMMAND | _USER_MOSI, wait_us=_TICK_US),
+            RegisterWrite(_USER1, (8 * len(value) - 1) << 17),
+            RegisterWrite(_USER2, _EIGHT_BITS | _WRSR),
+            RegisterWrite(_W0, int.from_bytes(value, "little")),
+            RegisterWrite(_CMD, _CMD_USR, wait_us=_TRANSFER_US),
+            RegisterWrite(_USER, saved[0], wait_us=_TRANSFER_US),
+            RegisterWrite(_USER2, saved[1]),
+        )
+        self._link.wire.clock.sleep(_STATUS_S)
+        for _ in range(_STATUS_POLLS):
+            if not self.status() & _BUSY:
+                return
+            self._link.wire.clock.sleep(_POLL)
 
     def busy_after_program(self, address: int, data: bytes, wait_us: int) -> bool:
         """Program bytes of one page, and say whether the flash is busy with it some time later.
@@ -248,17 +317,18 @@ class FlashRegisters:
             wait_us: Microseconds until the flash is asked; the chip counts them, not the host.
         """
         self.attach()
-        link = self._link
-        saved = (link.read_register(_USER), link.read_register(_USER2))
+        link, saved = self._link, self._idle()
         words = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
         self._write(*(RegisterWrite(_W0 + 4 * index, word) for index, word in enumerate(words)))
         self._write(
             RegisterWrite(_CMD, _CMD_WREN, wait_us=_TICK_US),
-            RegisterWrite(_ADDR, address << (32 - _ADDRESS_BITS)),
+            RegisterWrite(_ADDR, address << (32 - _ADDRESS_BITS), wait_us=_TICK_US),
             RegisterWrite(_USER, _USER_COMMAND | _USER_ADDR | _USER_MOSI),
             RegisterWrite(_USER1, (_ADDRESS_BITS - 1) << 26 | (8 * len(data) - 1) << 17),
             RegisterWrite(_USER2, _EIGHT_BITS | _PROGRAM),
-            RegisterWrite(_CMD, _CMD_USR, wait_us=wait_us),
+            RegisterWrite(_CMD, _CMD_USR),
+            # This wait is what is measured, so it must pass once.
+            pause(wait_us),
             RegisterWrite(_USER, saved[0]),
             RegisterWrite(_USER2, saved[1]),
             RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US),
@@ -270,8 +340,7 @@ class FlashRegisters:
 
     def protection(self, flash: FlashChip) -> int:
         """The bits of status register 1 that protect content from being written; 0 for none."""
-        part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
-        return self.status() & (_BP if part is None else part.protection)
+        return self.status() & _protecting(flash)
 
     def unprotect(self, flash: FlashChip) -> None:
         """Clear the bits that protect content; a second status register keeps what it has.
@@ -279,22 +348,8 @@ class FlashRegisters:
         Raises:
             ChipError: They stay: the WP pin holds them, or they are fixed for good.
         """
-        part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
-        value = bytes([self.status() & ~(_BP if part is None else part.protection) & 0xFC])
-        if part is None or part.status_registers > 1:
-            value += self._user(_RDSR2, 1)
-        saved = self._saved or (self._link.read_register(_USER), self._link.read_register(_USER2))
-        self._write(
-            RegisterWrite(_CMD, _CMD_WREN, wait_us=_TICK_US),
-            RegisterWrite(_USER, _USER_COMMAND | _USER_MOSI),
-            RegisterWrite(_USER1, (8 * len(value) - 1) << 17),
-            RegisterWrite(_USER2, _EIGHT_BITS | _WRSR),
-            RegisterWrite(_W0, int.from_bytes(value, "little")),
-            RegisterWrite(_CMD, _CMD_USR, wait_us=_TRANSFER_US),
-            RegisterWrite(_USER, saved[0]),
-            RegisterWrite(_USER2, saved[1]),
-        )
-        self._link.wire.clock.sleep(_STATUS_S)
+        first, *second = self.kept_status(flash)
+        self.write_status(bytes([first & ~_protecting(flash), *second]))
         if self.protection(flash):
             raise FlashError("the write protection of the flash cannot be removed")
 
@@ -353,6 +408,70 @@ class FlashRegisters:
             raise LineError("the line disturbs what is written to registers", offset=address)
         if not self.status() & _WRITE_ENABLED:
             raise FlashError("the flash does not let itself be written", offset=address)
+
+
+class KeptStatus:
+    """The status registers of a flash over what the ROM does to them: its FLASH_BEGIN clears both.
+
+    They hold the protection of the content, and QE.  It outlives a connection, as a write may.
+    """
+
+    def __init__(self) -> None:
+        self._before: bytes | None = None
+
+    def keep(self, registers: FlashRegisters, flash: FlashChip) -> None:
+        """Remember what they hold, unless that is done already."""
+        if self._before is None:
+            self._before = _read_twice(registers, flash)
+
+    def put_back(self, registers: FlashRegisters, flash: FlashChip) -> None:
+        """Write them, if they do not hold it: that wears the flash.
+
+        Raises:
+            FlashError: They do not take it.
+        """
+        before = self._before
+        if not before or not any(before):
+            return
+        for _ in range(_STATUS_WRITES):
+            if registers.kept_status(flash)[: len(before)] == before:
+                return
+            registers.write_status(before)
+        raise FlashError(
+            "the flash does not take back its status registers",
+            expected=before.hex(),
+            found=registers.kept_status(flash).hex(),
+        )
+
+    def forget(self) -> None:
+        """What they hold is as it should be, after they were written on purpose."""
+        self._before = None
+
+
+def _read_twice(registers: FlashRegisters, flash: FlashChip) -> bytes:
+    """The status registers; nothing checks the line, so they are read until they come twice the same."""
+    seen: list[bytes] = []
+    while len(seen) < _STATUS_READS:
+        seen.append(registers.kept_status(flash))
+        if seen.count(seen[-1]) > 1:
+            return seen[-1]
+    raise LineError("the status of the flash comes out differently every time")
+
+
+def _protecting(flash: FlashChip) -> int:
+    """Bits of status register 1 that protect content."""
+    part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
+    return _BP if part is None else part.protection
+
+
+def _may_have_second_status(flash: FlashChip) -> bool:
+    """Whether a flash has a second status register; where its part is not known, whether it may be asked."""
+    part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
+    return flash.id[0] not in _QUAD_BY_RDSR2 if part is None else part.status_registers > 1
+
+
+def _no_flash(found: str) -> NoFlashError:
+    return NoFlashError("the flash does not answer", expected="a flash ID", found=found)
 
 
 def identify_flash(registers: FlashRegisters) -> FlashChip:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from imgtool.chip import SECTOR
 from imgtool.device import protocol
-from imgtool.device.protocol import ROM_FLASH_PACKET, STUB_FLASH_PACKET, Command
-from imgtool.errors import LineError, RefusedError
+from imgtool.device.protocol import KNOWN_TO_ROM, ROM_FLASH_PACKET, STUB_FLASH_PACKET, Command
+from imgtool.errors import ChipError, LayoutError, LineError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from imgtool.device.flash_chip import FlashRegisters
+    from imgtool.device.flash_chip import FlashChip, FlashRegisters, KeptStatus
     from imgtool.device.link import Link
 
-__all__ = ["Flasher", "RomFlasher", "StubFlasher"]
+__all__ = ["Flasher", "RomFlasher", "StubFlasher", "tell_capacity"]
 
 _READ_PACKET: Final = 0x1000  # the stub sends no more at a time
 _READ_STRETCH: Final = 0x1_0000  # what is asked for again when a part of it is broken
@@ -73,6 +73,22 @@ class Flasher(Protocol):
 
     def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
         """Flash content."""
+
+
+def tell_capacity(link: Link, size: int) -> None:
+    """Tell the ROM, or a stub of Espressif's, how large the flash is.
+
+    One that does not know the request goes on as it is where its own idea of the flash reaches far enough.
+
+    Raises:
+        ChipError: It does not take it, and the flash has more than it believes.
+        PortError: The port is lost.
+    """
+    try:
+        link.request(protocol.flash_parameters(size))
+    except ChipError:
+        if size > KNOWN_TO_ROM:
+            raise
 
 
 class StubFlasher:
@@ -201,19 +217,27 @@ def _by_quarters(
 class RomFlasher:
     """Works through the ROM loader alone, which can write and nothing else.
 
-    Erasing and reading go through the SPI registers.
+    Erasing and reading go through the SPI registers.  To begin a write the ROM clears the flash's status
+    registers, whatever is asked for; after each write they get back what they held.
 
     Args:
         link: The line to it.
         registers: The flash.
+        flash: Which flash it is.
+        status: What its status registers held before the first write.
     """
 
     name = "rom"
     digests = False
 
-    def __init__(self, link: Link, registers: FlashRegisters) -> None:
+    def __init__(
+        self, link: Link, registers: FlashRegisters, flash: FlashChip, status: KeptStatus
+    ) -> None:
         self._link = link
         self._registers = registers
+        self._flash = flash
+        self._status = status
+        self._told = False
 
     def erase(self, address: int, size: int) -> None:
         """Erase exactly these sectors."""
@@ -224,17 +248,40 @@ class RomFlasher:
         self._registers.erase_chip()
 
     def write(self, address: int, data: bytes, on_bytes: Callable[[int], None], *, erased: bool) -> None:
-        """Erase and write whole sectors; stretches that are blank are only erased."""
+        """Erase and write whole sectors; stretches that are blank are only erased.
+
+        Raises:
+            LayoutError: It goes beyond what the ROM loader writes of a flash of which the capacity is not known.
+        """
+        self._tell_capacity(address + len(data))
+        self._status.keep(self._registers, self._flash)
         if not erased:
             self.erase(address, len(data))
-        for start, end in _written(data):
+        stretches = _written(data)
+        for start, end in stretches:
             self._write_erased(address + start, data[start:end], on_bytes, start)
+        if stretches:
+            self._status.put_back(self._registers, self._flash)
         on_bytes(len(data))
+
+    def _tell_capacity(self, end: int) -> None:
+        size = self._flash.bytes
+        if size is None and end > KNOWN_TO_ROM:
+            # It would answer that it has written them.
+            raise LayoutError(
+                "the ROM loader does not write beyond 4 MB of a flash of which the capacity is not known",
+                expected=f"an end at or below 0x{KNOWN_TO_ROM:06x}, or a flasher stub",
+                found=f"0x{end:06x}",
+            )
+        if size is not None and not self._told:
+            tell_capacity(self._link, size)
+            self._told = True
 
     def _write_erased(self, address: int, data: bytes, on_bytes: Callable[[int], None], before: int) -> None:
         link = self._link
         packets = len(data) // ROM_FLASH_PACKET
-        # With nothing to erase, the ROM's known fault in counting sectors has nothing to work on.
+        # With nothing to erase, the ROM's known fault in counting sectors has nothing to work on.  A packet of
+        # which the checksum is wrong has its number taken all the same, so none is sent again: that begins anew.
         link.request(protocol.flash_begin(address, len(data), packets, ROM_FLASH_PACKET, erase=0, stub=False))
         for number in range(packets):
             start = number * ROM_FLASH_PACKET

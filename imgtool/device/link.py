@@ -26,6 +26,7 @@ _SYNC_PAUSE: Final = 0.05
 _SYNC_TIMEOUT: Final = 0.1
 _STRAY: Final = 100  # frames that answer something else, before the answer must come
 _QUIET: Final = 0.05
+_NOT_UNDERSTOOD: Final = 0.5  # that it was is still to be hoped for so long
 _MOST_NOISE: Final = 1 << 16
 _LISTEN: Final = 256
 _BITS_OF_BYTE: Final = 10
@@ -180,7 +181,12 @@ class Link:
         for _ in range(_STRAY):
             left = deadline - self._clock.monotonic()
             reply = protocol.parse_reply(self.receive(max(left, 0.001), _SHORTEST_REPLY + request.answer))
-            if reply is None or reply.command != request.command:
+            if reply is None:
+                continue
+            if reply.command != request.command:
+                if protocol.is_misunderstood(reply):
+                    # To a ROM it was another request, or noise came before it: then the answer is near.
+                    deadline = min(deadline, self._clock.monotonic() + _NOT_UNDERSTOOD)
                 continue
             if reply.ok and len(reply.data) != request.answer:
                 continue
@@ -212,14 +218,17 @@ class Link:
                 self._clock.sleep(_SYNC_PAUSE)
                 continue
             if not reply.ok:
+                # The line has made another request of it; a ROM may say so eight times.
+                self.settle()
                 continue
-            # The same answer comes eight times; a ROM says something in its value, a stub 0.
+            # The same answer comes eight times; a ROM repeats what it was sent in its value, a stub says 0.
+            values = {reply.value}
             for _ in range(protocol.SYNC_REPLIES - 1):
                 try:
-                    self._answer(request)
+                    values.add(self._answer(request).value)
                 except LineError:
                     break
-            return reply.value != 0
+            return values != {0}
         raise SyncError("the chip does not answer", expected="an answer to SYNC", found="none")
 
     def read_register(self, address: int) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "KNOWN_TO_ROM",
     "MEMORY_PACKET",
     "ROM_FLASH_PACKET",
     "STUB_FLASH_PACKET",
@@ -36,11 +37,14 @@ __all__ = [
     "erase_region",
     "flash_begin",
     "flash_end",
+    "flash_parameters",
     "is_disturbed",
+    "is_misunderstood",
     "md5",
     "mem_begin",
     "mem_end",
     "parse_reply",
+    "pause",
     "read_flash",
     "read_register",
     "reason_of",
@@ -61,6 +65,7 @@ class Command(IntEnum):
     SYNC = 0x08
     WRITE_REG = 0x09
     READ_REG = 0x0A
+    SPI_SET_PARAMS = 0x0B
     CHANGE_BAUD = 0x0F
     DEFLATE_BEGIN = 0x10
     DEFLATE_DATA = 0x11
@@ -90,11 +95,19 @@ STUB_FLASH_PACKET: Final = 0x4000
 
 SYNC_REPLIES: Final = 8
 
+KNOWN_TO_ROM: Final = 0x40_0000
+"""Bytes of flash that the ROM believes in until SPI_SET_PARAMS tells it more or less.
+
+Beyond them its routines do nothing, and FLASH_DATA answers all the same that it has written.
+"""
+
 _HEADER: Final = struct.Struct("<BBHI")
 _STATUS: Final = 2
 _CRC: Final = 4
 _SEED: Final = 0xEF
 _MEGABYTE: Final = 1_000_000
+_PIN_CONFIGURATION: Final = 0x6000_0800
+_LONGEST_WAIT: Final = 0xFFFF  # the ROM takes no more of it than the low 16 bits
 
 # Seconds.  Times per megabyte are generous multiples of what flash data sheets state: 40 s for an erase of
 # 1 MB in sectors of 160 ms, 20 s for a digest at 0.05 MB/s.  To wait is cheap, and a chip may be
@@ -218,6 +231,15 @@ def is_disturbed(reply: Reply) -> bool:
     return _code_of(reply) in _DISTURBED
 
 
+def is_misunderstood(reply: Reply) -> bool:
+    """Whether it is what the ROM answers to an opcode that it does not know.
+
+    The reply then has the opcode of the command before, and comes as often as the answer to that did: eight
+    times after a SYNC.
+    """
+    return reply.status == b"\x01\x05"
+
+
 def checksum(data: bytes) -> int:
     """The 8-bit check of a data packet: all bytes and 0xEF, exclusive-or."""
     return reduce(xor, data, _SEED)
@@ -242,7 +264,18 @@ def read_register(address: int) -> Request:
 
 
 class RegisterWrite(NamedTuple):
-    """A write of a register: address, value, which bits, and microseconds to wait after it."""
+    """A write of a register.
+
+    The ROM reads it first, whatever the mask is, so it must be none that reading changes.
+
+    Attributes:
+        address: Of the register.
+        value: What it gets.
+        mask: Which of its bits.
+        wait_us: Microseconds to wait, 65535 at most.  The ROM waits before the write, stubs wait after it:
+            nothing may depend on which.  What is to pass between two writes is asked for in both, or by a
+            :func:`pause` between them.
+    """
 
     address: int
     value: int
@@ -250,8 +283,23 @@ class RegisterWrite(NamedTuple):
     wait_us: int = 0
 
 
+def pause(microseconds: int) -> RegisterWrite:
+    """A wait between the writes before and behind it, for a ROM as for a stub: it changes no bit.
+
+    The register is the configuration of the pins, which the ROM's routines write in the same way.
+    """
+    return RegisterWrite(_PIN_CONFIGURATION, 0, 0, microseconds)
+
+
 def write_registers(writes: Iterable[RegisterWrite]) -> Request:
-    """Write registers, in this order, in one packet; may be done twice, so the order must bear that."""
+    """Write registers, in this order, in one packet; may be done twice, so the order must bear that.
+
+    Raises:
+        ValueError: A wait is longer than the ROM can count.
+    """
+    writes = tuple(writes)
+    if any(write.wait_us > _LONGEST_WAIT for write in writes):
+        raise ValueError(f"a wait of more than {_LONGEST_WAIT} us")
     data = b"".join(_words(*write) for write in writes)
     return Request(Command.WRITE_REG, data, timeout=_REGISTER, attempts=3)
 
@@ -264,12 +312,25 @@ def flash_begin(offset: int, size: int, packets: int, packet: int, *, erase: int
         size: Bytes that will be written.
         packets: Packets that will come.
         packet: Bytes of each.
-        erase: Bytes that the ROM is to erase; the stub erases what is written.
+        erase: Bytes that the ROM is to erase; the stub erases what is written.  The ROM clears the flash's
+            status registers also where it is to erase nothing.
         stub: Whether a stub is asked, which wants one word more.
     """
     words = (size if stub else erase, packets, packet, offset)
     timeout = _ANSWER if stub else _per_megabyte(erase, _ERASE_PER_MB)
     return Request(Command.FLASH_BEGIN, _words(*words, *([0] if stub else [])), timeout=timeout)
+
+
+def flash_parameters(size: int) -> Request:
+    """Tell the ROM, or a stub, how large the flash is.
+
+    Args:
+        size: Bytes.
+    """
+    # A number of the flash, which nothing looks at; its bytes; those of block, sector and page; and which bits
+    # of the status register count.
+    words = _words(0, size, 0x1_0000, 0x1000, 0x100, 0xFFFF)
+    return Request(Command.SPI_SET_PARAMS, words, timeout=_REGISTER, attempts=3)
 
 
 def deflate_begin(offset: int, size: int, packets: int) -> Request:

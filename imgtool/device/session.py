@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from imgtool.device import reset
 from imgtool.device.events import Event, Listener, ignore
-from imgtool.device.flash_chip import FlashChip, FlashRegisters, identify_flash
-from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher
+from imgtool.device.flash_chip import FlashChip, FlashRegisters, KeptStatus, identify_flash
+from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher, tell_capacity
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
 from imgtool.device.link import SYNC_ATTEMPTS, Link
 from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub
@@ -125,6 +125,7 @@ class Session:
         self._on_event = on_event
         self._flasher: Flasher | None = None
         self._registers = FlashRegisters(self.link, stub=False)
+        self._status = KeptStatus()
         self._target = options.baud or min(wire.traits.highest_baud, BAUDS[-1])
         self._resident = False
         self._stub_name = "a stub that was there"
@@ -200,6 +201,7 @@ class Session:
         bits = self._registers.protection(self.flash)
         if bits and remove:
             self._registers.unprotect(self.flash)
+            self._status.forget()
             self._on_event(Event("note", message="the write protection of the flash was removed"))
         elif bits:
             raise ProtectedError("the flash is write-protected", bits=bits)
@@ -301,7 +303,7 @@ class Session:
             self._on_event(Event("note", message="no flasher stub works; going on with the ROM loader alone"))
         self._raise_rom()
         self._registers.attach()
-        return RomFlasher(self.link, self._registers)
+        return RomFlasher(self.link, self._registers, self.flash, self._status)
 
     def _leave_stub(self, problem: ChipError) -> None:
         """Back into the ROM loader after a stub that is of no use."""
@@ -342,6 +344,8 @@ class Session:
     def _flasher_over_stub(self) -> Flasher:
         """The way to work through the stub that runs; imgtool's own has to pass its self-check."""
         if self._stub_name != OWN:
+            if self.flash.bytes is not None:
+                tell_capacity(self.link, self.flash.bytes)
             return StubFlasher(self.link, self._stub_name)
         info = check_own_stub(self.link, self.flash.id, self.flash.bytes)
         return OwnFlasher(self.link, OWN, info.ring)

@@ -51,7 +51,7 @@ ASSUMPTIONS: Final = {
     "requests": "the stub answers every request at the highest speed",
     "read-by-rom": "SPIRead in the stub and the registers in the ROM loader read the same 1 KB",
     "digest": "the ROM's MD5 functions are where Espressif's linker script has them: the digest of that KB",
-    "status-registers": "the stub and the ROM loader read the same status registers, without protection",
+    "status-registers": "the stub and the ROM loader read the same status register 1, without protection",
     "digest-speed": f"at least {DIGEST_RATE:,} bytes a second are digested",
     "blank-check": f"a blank block is known as one, at {BLANK_RATE:,} bytes a second at least",
     "page-program": f"a page is programmed within {1000 * PAGE_S:.1f} ms",

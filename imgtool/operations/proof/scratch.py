@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
 from imgtool.device.events import Event
-from imgtool.device.flash_chip import BLOCK, FlashRegisters
+from imgtool.device.flash_chip import BLOCK, FlashRegisters, KeptStatus
 from imgtool.device.flasher import RomFlasher
 from imgtool.device.own_stub import OwnFlasher, check_own_stub
 from imgtool.device.stub import OWN, own_stub, start_stub
@@ -112,7 +112,7 @@ class Scratch:
     ) -> tuple[int, ...]:
         """Sector by sector, each erased, written and read by what the ROM has; those that stay wrong."""
         registers = FlashRegisters(session.link, stub=False)
-        rom = RomFlasher(session.link, registers)
+        rom = RomFlasher(session.link, registers, session.flash, KeptStatus())
         wrong: list[int] = []
         for address in sectors:
             content = self.content[address - self.address :][:SECTOR]
