@@ -188,7 +188,19 @@ class FlashRegisters:
                 self._link.request(flash_begin(0, 0, 0, 0x400, erase=0, stub=False))
             except LineError:
                 raise _no_flash("no answer") from None
+            self.wait_ready()
         self._attached = True
+
+    def wait_ready(self) -> None:
+        """Wait until the flash has written its status registers, for half a second at most.
+
+        The ROM's routine that attaches the flash, which stubs call when they start, has it do so and does not
+        wait; until then it answers nothing but its status.
+        """
+        for _ in range(_STATUS_POLLS):
+            if not self._status() & _BUSY:
+                return
+            self._link.wire.clock.sleep(_POLL)
 
     def _write(self, *writes: RegisterWrite) -> None:
         self._link.request(write_registers(writes))
@@ -271,6 +283,9 @@ class FlashRegisters:
     def status(self) -> int:
         """Status register 1."""
         self.attach()
+        return self._status()
+
+    def _status(self) -> int:
         # The answer is asked for after what the line takes for two packets.  The ROM begins with 0, too.
         self._write(RegisterWrite(_RD_STATUS, 0), RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US))
         return self._link.read_register(_RD_STATUS) & 0xFF
@@ -303,10 +318,7 @@ class FlashRegisters:
             RegisterWrite(_USER2, saved[1]),
         )
         self._link.wire.clock.sleep(_STATUS_S)
-        for _ in range(_STATUS_POLLS):
-            if not self.status() & _BUSY:
-                return
-            self._link.wire.clock.sleep(_POLL)
+        self.wait_ready()
 
     def busy_after_program(self, address: int, data: bytes, wait_us: int) -> bool:
         """Program bytes of one page, and say whether the flash is busy with it some time later.

@@ -17,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from imgtool.device.flash_chip import FlashRegisters
 from imgtool.device.protocol import MEMORY_PACKET, Command, data_packet, mem_begin, mem_end
 from imgtool.errors import FormatError, LineError, StubError, StubLineError
 
@@ -128,3 +129,4 @@ def start_stub(link: Link, stub: Stub, on_bytes: Callable[[int], None]) -> None:
         raise StubError(
             "the flasher stub starts wrong", source=stub.name, expected="OHAI", found=greeting[:16].hex()
         )
+    FlashRegisters(link, stub=True).wait_ready()
