@@ -216,9 +216,7 @@ class FlashRegisters:
             self._saved = (self._link.read_register(_USER), self._link.read_register(_USER2))
         return self._saved
 
-    def _transfer(
-        self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0
-    ) -> bytes:
+    def _transfer(self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0) -> bytes:
         link, saved = self._link, self._idle()
         user = _USER_COMMAND | _USER_MISO
         user1 = (receive * 8 - 1) << 8

@@ -1,9 +1,9 @@
-"""Switch the chip's pins to the flash by writing registers: what the boot ROM does, but for the flash's status.
+"""Switch the chip's pins to the flash by registers: what the boot ROM does, but for the flash's status.
 
 Not what is then said to the flash (imgtool.device.flash_chip).  The ROM's own way is spi_flash_attach
 (0x40004644), which FLASH_BEGIN calls first.  That is SelectSpiFunction, SPIFlashCnfig(5, 4) and
-SPIReadModeCnfig(5), as Espressif's linker scripts name them.  They were read in the ROM's code, and the writes
-here are theirs, in their order, with two left out:
+SPIReadModeCnfig(5), as Espressif's linker scripts name them.  They were read in the ROM's code, and executed;
+the writes here are theirs, in their order, with two left out:
 
 * The last of the three has the flash write its status register: what register 1 holds, and 0 to register 2.
   That clears QE where it is bit 1 of register 2.

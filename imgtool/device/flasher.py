@@ -230,9 +230,7 @@ class RomFlasher:
     name = "rom"
     digests = False
 
-    def __init__(
-        self, link: Link, registers: FlashRegisters, flash: FlashChip, status: KeptStatus
-    ) -> None:
+    def __init__(self, link: Link, registers: FlashRegisters, flash: FlashChip, status: KeptStatus) -> None:
         self._link = link
         self._registers = registers
         self._flash = flash
@@ -251,7 +249,7 @@ class RomFlasher:
         """Erase and write whole sectors; stretches that are blank are only erased.
 
         Raises:
-            LayoutError: It goes beyond what the ROM loader writes of a flash of which the capacity is not known.
+            LayoutError: It goes beyond what the ROM loader writes of a flash of unknown capacity.
         """
         self._tell_capacity(address + len(data))
         self._status.keep(self._registers, self._flash)
@@ -280,8 +278,8 @@ class RomFlasher:
     def _write_erased(self, address: int, data: bytes, on_bytes: Callable[[int], None], before: int) -> None:
         link = self._link
         packets = len(data) // ROM_FLASH_PACKET
-        # With nothing to erase, the ROM's known fault in counting sectors has nothing to work on.  A packet of
-        # which the checksum is wrong has its number taken all the same, so none is sent again: that begins anew.
+        # With nothing to erase, the ROM's known fault in counting sectors has nothing to work on.  It counts
+        # a packet of which the checksum is wrong, so none is sent again: that begins anew.
         link.request(protocol.flash_begin(address, len(data), packets, ROM_FLASH_PACKET, erase=0, stub=False))
         for number in range(packets):
             start = number * ROM_FLASH_PACKET

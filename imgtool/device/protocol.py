@@ -327,8 +327,8 @@ def flash_parameters(size: int) -> Request:
     Args:
         size: Bytes.
     """
-    # A number of the flash, which nothing looks at; its bytes; those of block, sector and page; and which bits
-    # of the status register count.
+    # A number of the flash, which nothing looks at; its bytes; those of block, sector and page; and which
+    # bits of the status register count.
     words = _words(0, size, 0x1_0000, 0x1000, 0x100, 0xFFFF)
     return Request(Command.SPI_SET_PARAMS, words, timeout=_REGISTER, attempts=3)
 

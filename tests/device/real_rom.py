@@ -1,11 +1,11 @@
 """A small model of the boot ROM's loader as its code is, and of the flash behind it: a port for the host.
 
 Independent of imgtool.virtual, and of imgtool's encoders.  What it does otherwise than the published protocol
-says was read in the ROM's code: it waits before a register write and reads the register first; a transfer over
-SPI takes its time, and what is written to its registers meanwhile spoils it; FLASH_BEGIN clears the status
-registers of the flash and hangs without one; sizes are those of SPI_SET_PARAMS, 4 MB before; a packet of which
-the checksum is wrong is counted; an opcode that it does not know is answered with the one before, eight times
-after SYNC.  A stub's order of waits can be had, too.
+says was read in the ROM's code: it waits before a register write and reads the register first; a transfer
+over SPI takes its time, and what is written to its registers meanwhile spoils it; FLASH_BEGIN clears the
+status registers of the flash and hangs without one; sizes are those of SPI_SET_PARAMS, 4 MB before; a packet
+of which the checksum is wrong is counted; an opcode that it does not know is answered with the one before,
+eight times after SYNC.  A stub's order of waits can be had, too.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Flash:
         status: Its status registers, as many as it has; BUSY and WEL stand apart.
         status_writes: How often they were written.
         stuck: Whether they keep what they hold.
+        busy: How many times it still says that it is busy, as after a write of its status.
+        ignored: Opcodes that came while it was busy.
     """
 
     size: int
@@ -47,6 +49,8 @@ class Flash:
     status: bytearray = field(default_factory=lambda: bytearray(2))
     status_writes: list[bytes] = field(default_factory=list)
     stuck: bool = False
+    busy: int = 0
+    ignored: list[int] = field(default_factory=list)
     enabled: bool = False
     opcodes: list[int] = field(default_factory=list)
 
@@ -57,6 +61,7 @@ class Flash:
         if self.enabled:
             self.status_writes.append(value)
             self.enabled = False
+            self.busy = 2
             if not self.stuck:
                 # One byte alone clears the second register, as it does on older parts of Winbond.
                 self.status[:] = value.ljust(len(self.status), b"\x00")[: len(self.status)]
@@ -77,16 +82,17 @@ class Flash:
         if self.id is None:
             return b"\xff" * receive
         opcode, address = sent[0], int.from_bytes(sent[1:4], "big")
+        if self.busy and opcode != 0x05:
+            self.ignored.append(opcode)
+            return b"\xff" * receive
         self.opcodes.append(opcode)
         answer = b""
-        if opcode == 0x9F:
-            answer = self.id
-        elif opcode == 0x05:
-            answer = bytes([self.status[0] | 2 * self.enabled]) * receive
-        elif opcode == 0x35 and len(self.status) > 1:
-            answer = self.status[1:2] * receive
-        elif opcode == 0x03:
-            answer = bytes(self.content[(address + at) % self.size] for at in range(receive))
+        if opcode == 0x05:
+            answer = bytes([self.status[0] | 2 * self.enabled | bool(self.busy)]) * receive
+            self.busy = max(0, self.busy - 1)
+        elif opcode in (0x9F, 0x35, 0x03):
+            content = (self.content[(address + at) % self.size] for at in range(receive))
+            answer = {0x9F: self.id, 0x35: bytes(self.status[1:2]), 0x03: bytes(content)}[opcode]
         elif opcode == 0x06:
             self.enabled = True
         elif opcode == 0x01:
@@ -260,7 +266,7 @@ class RealRom(Wire):
             self._hung = True  # it waits for the write enable
             return
         self.flash.enabled = True
-        self.flash.write_status(value)
+        self.flash.write_status(value)  # and does not wait for it
 
     def _flash_begin(self, payload: bytes) -> bytes:
         self._attached = True
@@ -283,6 +289,7 @@ class RealRom(Wire):
         if length % 4 or length > self._file["packet"] or number != self._file["next"]:
             return _REFUSED
         self._file["next"] += 1
+        self.flash.busy = 0  # the ROM waits for it
         own = 0xEF
         for byte in data:
             own ^= byte

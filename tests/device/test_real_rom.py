@@ -121,6 +121,8 @@ def test_where_the_pins_do_not_do_it_the_rom_attaches_the_flash() -> None:
     session = connect(rom)
     assert session.flash.id == W25Q32
     assert rom.requests.count(Command.FLASH_BEGIN) == 1
+    # It leaves the flash busy, which then answers nothing but its status.
+    assert rom.flash.ignored == []
 
 
 def test_without_a_flash_the_rom_hangs_and_that_is_told() -> None:
@@ -207,6 +209,7 @@ def test_status_registers_hold_after_a_write_what_they_held(chip: bytes, status:
     assert rom.flash.content[:SECTOR] == bytes(SECTOR)
     assert rom.flash.status == status
     assert rom.flash.status_writes.count(status) == 1
+    assert rom.flash.ignored == []
     assert (0x35 in rom.flash.opcodes) == (len(status) > 1)
 
 
@@ -233,14 +236,15 @@ def test_a_protection_that_was_removed_on_purpose_does_not_come_back() -> None:
 
 
 def test_status_registers_are_put_back_after_a_connection_was_lost() -> None:
-    def disturb(number: int, request: bytes) -> bytes:
+    lost = False
+
+    def disturb(_: int, request: bytes) -> bytes:
         nonlocal lost
         if request[1] == Command.FLASH_DATA and not lost:
             lost = True
             return request[:-1] + bytes([request[-1] ^ 1])
         return request
 
-    lost = False
     rom = RealRom(Flash(4 * MEGABYTE, W25Q32, bytearray([0, QE])), disturb=disturb)
     data = random.Random(4).randbytes(2 * SECTOR)
     done = transfer(connect(rom), Job((Piece(0, data, "noise"),)))
@@ -255,7 +259,7 @@ def test_status_registers_that_stay_cleared_are_told() -> None:
     rom = RealRom(Flash(4 * MEGABYTE, W25Q32, bytearray([0, QE])))
     session = connect(rom)
     write_status = rom.flash.write_status
-    rom.flash.write_status = lambda _: write_status(b"")  # type: ignore[method-assign]
+    rom.flash.write_status = lambda value: write_status(bytes(len(value)))  # type: ignore[method-assign]
     with pytest.raises(FlashError, match=r"does not take back its status registers .*0002"):
         session.flasher.write(0, bytes(SECTOR), nothing, erased=False)
 
