@@ -225,6 +225,9 @@ class RealRom(Wire):
             0x02: self._flash_begin,
             0x03: lambda data: self._flash_data(data, check),
             0x04: self._flash_end,
+            0x05: lambda _: b"\x00\x00",
+            0x06: lambda _: b"\x00\x00",
+            0x07: lambda _: b"\x00\x00",
             0x08: self._sync,
             0x09: self._write_registers,
             0x0A: self._read_register,
@@ -237,6 +240,8 @@ class RealRom(Wire):
         self.last = opcode
         if not self._hung:
             self._reply(status)
+        if opcode == 0x06:
+            self._start_stub()
 
     def _sync(self, payload: bytes) -> bytes:
         (self.value,) = struct.unpack_from("<I", payload)
@@ -267,6 +272,13 @@ class RealRom(Wire):
             return
         self.flash.enabled = True
         self.flash.write_status(value)  # and does not wait for it
+
+    def _start_stub(self) -> None:
+        """One that attaches the flash by the ROM's routine, and greets before its status is written."""
+        self._attached = True
+        self._write_status(bytes([self.flash.status[0], 0]))
+        self._time += 6 * 10 / 115_200
+        self._replies.append((self._time, 115_200.0, frame(b"OHAI")))
 
     def _flash_begin(self, payload: bytes) -> bytes:
         self._attached = True

@@ -18,6 +18,7 @@ from imgtool.device.protocol import (
     write_registers,
 )
 from imgtool.device.session import ConnectOptions, Session
+from imgtool.device.stub import own_stub, start_stub
 from imgtool.errors import FlashError, LayoutError, LineError, NoFlashError
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.transfer import Job, transfer
@@ -122,6 +123,15 @@ def test_where_the_pins_do_not_do_it_the_rom_attaches_the_flash() -> None:
     assert session.flash.id == W25Q32
     assert rom.requests.count(Command.FLASH_BEGIN) == 1
     # It leaves the flash busy, which then answers nothing but its status.
+    assert rom.flash.ignored == []
+
+
+def test_a_stub_that_has_just_started_is_asked_when_the_flash_is_ready() -> None:
+    rom = RealRom(flash_with(b""), stub_order=True)
+    link = Link(rom)
+    start_stub(link, own_stub(), nothing)
+    assert FlashRegisters(link, stub=True).read_id() == W25Q32
+    assert len(rom.flash.status_writes) == 1
     assert rom.flash.ignored == []
 
 

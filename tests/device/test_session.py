@@ -188,22 +188,6 @@ def test_without_esptool_there_is_no_stub_of_espressif(monkeypatch: pytest.Monke
         _ = connect(wire_to("sim:1MB"), "espressif").flasher
 
 
-def test_a_stub_has_the_flash_write_its_status_when_it_starts_and_that_is_waited_for() -> None:
-    wire = wire_to("sim:1MB")
-    chip = chip_of(wire).chip
-    attach = chip.attach_flash
-
-    def busy_then() -> None:
-        attach()
-        chip.flash.busy_until = chip.now + 15_000_000
-
-    chip.attach_flash = busy_then  # type: ignore[method-assign]
-    session = connect(wire, "imgtool", 921_600)
-    assert session.flasher.name == "imgtool"
-    assert session.baud == 921_600
-    assert not chip.traps
-
-
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("part", ["W25Q32", "MX25L3233F", "GD25Q32"])
 def test_a_write_protection_is_told_and_can_be_removed(way: str, part: str) -> None:
