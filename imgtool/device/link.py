@@ -194,8 +194,8 @@ class Link:
         raise LineError("the chip answers something else all the time")
 
     def settle(self) -> None:
-        """Let a late answer come in, and drop it."""
-        self._clock.sleep(_QUIET)
+        """Let a late answer come in, or eight of them, and drop it."""
+        self._clock.sleep(max(_QUIET, self._line_time(protocol.SYNC_REPLIES * _SHORTEST_REPLY)))
         self.forget()
 
     def sync(self, attempts: int = SYNC_ATTEMPTS, timeout: float = _SYNC_TIMEOUT) -> bool:

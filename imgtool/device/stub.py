@@ -100,13 +100,16 @@ def own_stub() -> Stub:
     return parse_stub(text, OWN)
 
 
-def start_stub(link: Link, stub: Stub, on_bytes: Callable[[int], None]) -> None:
-    """Load a stub and start it.
+def start_stub(link: Link, stub: Stub, on_bytes: Callable[[int], None]) -> float:
+    """Load a stub, start it, and wait until the flash is ready for it.
 
     Args:
         link: The line to the ROM loader.
         stub: The stub.
         on_bytes: Told how many bytes have been loaded.
+
+    Returns:
+        Seconds from its start to its greeting.
 
     Raises:
         ChipError: It does not start.
@@ -120,6 +123,7 @@ def start_stub(link: Link, stub: Stub, on_bytes: Callable[[int], None]) -> None:
             link.request(data_packet(Command.MEM_DATA, packet, number))
             loaded += len(packet)
             on_bytes(loaded)
+    started = link.wire.clock.monotonic()
     link.request(mem_end(stub.entry))
     try:
         greeting = link.receive(_START, len(_GREETING) + 2)
@@ -129,4 +133,6 @@ def start_stub(link: Link, stub: Stub, on_bytes: Callable[[int], None]) -> None:
         raise StubError(
             "the flasher stub starts wrong", source=stub.name, expected="OHAI", found=greeting[:16].hex()
         )
+    took = link.wire.clock.monotonic() - started
     FlashRegisters(link, stub=True).wait_ready()
+    return took

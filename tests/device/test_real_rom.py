@@ -298,9 +298,12 @@ def test_a_request_that_was_disturbed_right_after_a_sync_is_asked_again() -> Non
     assert link.request(read_register(0x3FF0_005C)).value == 0x0084_0D8E
 
 
-def test_a_sync_that_was_disturbed_after_another_leaves_no_answers_behind() -> None:
-    rom = RealRom(flash_with(b""))
+@pytest.mark.parametrize("divider", [0x1C4, 0x1522])
+def test_a_sync_that_was_disturbed_after_another_leaves_no_answers_behind(divider: int) -> None:
+    rom = RealRom(flash_with(b""), baud=True)
+    rom._registers[0x6000_0014] = divider
     link = Link(rom)
+    link.set_baud(52_000_000 // divider)
     link.sync()
     rom._disturb = misread(Command.SYNC)
     # The first is refused eight times, and none of that is taken for the answer to the second.

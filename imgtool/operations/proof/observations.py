@@ -258,16 +258,13 @@ class _Prover:
 
     def _start(self) -> None:
         """Load and start the stub; it goes on only if it says that all is well with it."""
-        link, loaded = self._link, 0.0
+        link = self._link
 
         def on_bytes(done: int) -> None:
-            nonlocal loaded
-            loaded = self._clock.monotonic()
             self._on_event(Event("upload", done, self._stub.size))
 
         try:
-            start_stub(link, self._stub, on_bytes)
-            took = self._clock.monotonic() - loaded
+            took = start_stub(link, self._stub, on_bytes)
             self._note("stub-start", _ms([took]), holds=took <= GREETING_S, times=[took])
             info = ask_info(self._link)
             self._self_check(info)
