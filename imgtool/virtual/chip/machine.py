@@ -21,7 +21,7 @@ from imgtool.virtual.chip.nor import TYPICAL, NorFlash, PowerCut
 from imgtool.virtual.chip.rom import INTERRUPT_RETURN, LOADER_RETURN, Rom
 from imgtool.virtual.chip.spi import SpiController
 from imgtool.virtual.chip.store import MemoryStore
-from imgtool.virtual.chip.uart import FIFO_SIZE, STATUS, Uart
+from imgtool.virtual.chip.uart import FIFO, FIFO_SIZE, STATUS, Uart
 from imgtool.virtual.cpu.core import Core, Trap
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ _WORD_SIZE: Final = 4
 _PASSING_NS: Final = 1000 * _MS
 _SLICE: Final = 4_000  # instructions between two looks at the interrupt line
 _TIGHT_POLL: Final = 400  # instructions; a loop round a status read is shorter
-_MUCH_OUTPUT: Final = 4096
+_AT_ONCE: Final = 4096  # bytes that nobody takes are lost so many at a time
+_CROWDED_FIFO: Final = FIFO_SIZE - 2 << 16  # in the status: no room for a byte
+_FOREVER: Final = 1 << 62
 _STACK: Final = 0x3FFF_FF80
 _INTERRUPT_FRAME: Final = 0x100
 _INTERRUPT_COST: Final = 80  # instructions that the ROM's dispatcher takes (assumed)
@@ -166,8 +168,12 @@ class VirtualChip:
         self._counted = 0
         self.core = Core(self)
         self.core.cycles = lambda: self.now * 52 // 1000
-        self.uart = Uart(lambda: self.now)
+        self.uart = Uart(self._clock)
         self.uart.on_side_effect = self._mark_side_effect
+        # What programs use for each byte goes past the memory map.
+        self.core.readers[_UART0 + FIFO] = self.uart.read_fifo
+        self.core.readers[_UART0 + STATUS] = self._read_uart_status
+        self.core.writers[_UART0 + FIFO] = self._write_uart_fifo
         store = setup.store or MemoryStore(setup.part.bytes)
         self.ledger = Ledger(setup.part.bytes)
         part = setup.part if setup.plan.jedec_id is None else replace(setup.part, id=setup.plan.jedec_id)
@@ -198,6 +204,7 @@ class VirtualChip:
         self._returned = False
         self._poll_until: int | None = None
         self._last_poll = self._last_look = -_TIGHT_POLL
+        self._until = _FOREVER
         self._violations = 0
         self._pause_until: int | None = None
         self._boot: list[tuple[int, BootEvent]] = []
@@ -205,6 +212,9 @@ class VirtualChip:
         self._registers: dict[int, int] = {}
 
     # Time.
+
+    def _clock(self) -> int:
+        return self._skipped + self.core.instructions * INSTRUCTION_NS
 
     @property
     def now(self) -> int:
@@ -258,6 +268,9 @@ class VirtualChip:
             if self._interrupt_due():
                 self._interrupt()
                 continue
+            if self.uart.quiet:
+                self._skip_to(moment)
+                return
             change = self.uart.next_change()
             self._skip_to(moment if change is None else min(moment, max(change, now + 1)))
 
@@ -352,6 +365,7 @@ class VirtualChip:
 
     def run(self, until: int | None = None) -> Stop:
         """Compute until a moment, until a host may have reacted, or until nothing is left to do."""
+        self._until = _FOREVER if until is None else until
         while True:
             if until is not None and self.now >= until:
                 return Stop.DUE
@@ -363,9 +377,7 @@ class VirtualChip:
 
     def _host_may_react(self) -> bool:
         count, last = self.uart.pending
-        if not count:
-            return False
-        return count >= _MUCH_OUTPUT or self.now >= last + self.setup.latency_ns
+        return count > 0 and (self.uart.crowded or self.now >= last + self.setup.latency_ns)
 
     def _step(self, until: int | None) -> Stop | None:  # noqa: PLR0911 - one for each thing it may do
         if self._strap_at is not None:
@@ -381,7 +393,7 @@ class VirtualChip:
             return self._step_boot(until)
         # Nobody listens: what arrives is lost.
         self.uart.take()
-        arrival = self.uart.arrival_of(_MUCH_OUTPUT)
+        arrival = self.uart.arrival_of(_AT_ONCE)
         if arrival is not None:
             self._skip_to(arrival)
             self.uart.deliver()
@@ -503,6 +515,32 @@ class VirtualChip:
         if self._interrupt_due():
             self._guarded(self._interrupt)
         return None
+
+    # UART0 as programs use it for each byte.
+
+    def _write_uart_fifo(self, value: int) -> None:
+        # A host cannot react before the byte has reached it, and run() looks at that.
+        self.uart.put(value)
+        if self.uart.crowded:
+            self.core.stop = True
+
+    def _read_uart_status(self) -> int:
+        value = self.uart.read_status()
+        if value >= _CROWDED_FIFO:
+            # The transmit FIFO is full.  In a tight loop nothing else is done until a byte has left.
+            done = self.core.instructions
+            if done - self._last_look < _TIGHT_POLL // 8 and self.activity is Activity.PROGRAM:
+                self._wait_in_poll(self.uart.departs_at)
+            self._last_look = done
+        return value
+
+    def _wait_in_poll(self, moment: int) -> None:
+        """The program does nothing until a moment: skip to it, at once where nobody else has a say in it."""
+        if moment < self._until and self.uart.quiet and not self.uart.interrupt and not self._in_interrupt:
+            self._skip_to(moment)
+        else:
+            self._poll_until = moment
+            self.core.stop = True
 
     def _guarded(self, action: Callable[[], None]) -> None:
         try:
