@@ -248,15 +248,24 @@ class Uart:
     def _timeout_at(self) -> int:
         return self._last_arrival + self._timeout_units * self._step * 8 // 10
 
+    def _times_out_within(self, burst: _Burst) -> bool:
+        """Whether bytes that come back to back are so slow that each is followed by the time-out."""
+        return 0 < self._timeout_units * self._step * 8 // 10 < burst.step
+
     def next_change(self) -> int | None:
         """When a register or an interrupt bit changes next by itself; None if nothing is due."""
         now = self._now()
         next_change = _NEVER
         past = False
+        timeout = _NEVER
+        if self._timeout_due and self._fifo and self._timeout_units:
+            timeout = self._timeout_at
         if self._line:
             burst = self._line[0]
             wanted = burst.taken + 1
-            if self._enabled & RX_FULL:
+            if burst.start + wanted * burst.step <= timeout:
+                timeout = _NEVER  # it begins anew with that byte
+            if self._enabled & RX_FULL and not self._times_out_within(burst):
                 # A program that waits for the interrupt sees nothing before the FIFO is that full.
                 wanted = burst.taken + max(1, self._threshold - len(self._fifo))
             moment = burst.start + min(wanted, len(burst.data)) * burst.step
@@ -264,12 +273,10 @@ class Uart:
                 next_change = moment
             else:
                 past = True
-        if self._timeout_due and self._fifo and self._timeout_units:
-            moment = self._timeout_at
-            if moment <= now:
-                past = True
-            elif moment < next_change:
-                next_change = moment
+        if timeout <= now:
+            past = True
+        elif timeout < next_change:
+            next_change = timeout
         if self._line_free > now:
             next_change = min(next_change, now + (self._line_free - now - 1) % self._step + 1)
         if next_change < _NEVER:

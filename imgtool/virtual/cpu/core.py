@@ -364,25 +364,28 @@ class Core:
 
     def _comes_back(self, end: int) -> bool:
         self.side_effect = False
+        steps, journal, registers = self._steps, self._journal, self.a
         seen: dict[tuple[int, ...], int] = {}  # registers to length of the journal
         visits: dict[int, int] = {}
+        pc = self.pc
+        state = (pc, self.sar, self.ps, *registers)
         for _ in range(_IDLE_BLOCKS):
-            pc = self.pc
-            if pc not in self._steps:
-                self._steps[pc] = self._step(pc)
-            step = self._steps[pc]
-            visits[pc] = visits.get(pc, 0) + 1
-            if step is None or visits[pc] > _IDLE_VISITS or self.instructions >= end:
+            if pc not in steps:
+                steps[pc] = self._step(pc)
+            step = steps[pc]
+            visits[pc] = count = visits.get(pc, 0) + 1
+            if step is None or count > _IDLE_VISITS or self.instructions >= end:
                 return False
-            seen[pc, self.sar, self.ps, *self.a] = len(self._journal)
+            seen[state] = len(journal)
             try:
-                self.pc, self.instructions = step(self.instructions, 0)
+                self.pc, self.instructions = pc, _ = step(self.instructions, 0)
             except _Leave as leave:
                 self._leave(leave)
                 return False
             if self.side_effect:
                 return False
-            before = seen.get((self.pc, self.sar, self.ps, *self.a))
+            state = (pc, self.sar, self.ps, *registers)
+            before = seen.get(state)
             if before is not None and self._unchanged(before):
                 return True
         return False
@@ -412,16 +415,17 @@ class Core:
     def _noted_store(self, size: int, address: int, value: int, pc: int, n: int) -> None:
         """A store while looking for an idle loop: notes what was there."""
         address &= _WORD
-        for memory, base, length in (
-            (self._dram32, DRAM_BASE, DRAM_SIZE),
-            (self._iram32, IRAM_BASE, IRAM_SIZE),
-        ):
-            if 0 <= (offset := address - base) < length:
-                self._journal.append((memory, offset >> 2, memory[offset >> 2]))
-                if memory is self._dram32:
-                    self.dram[offset : offset + size] = value.to_bytes(size, "little")
-                    return
-        self.side_effect = self.side_effect or address not in _IRAM
+        if 0 <= (offset := address - DRAM_BASE) < DRAM_SIZE:
+            self._journal.append((self._dram32, offset >> 2, self._dram32[offset >> 2]))
+            if size == 4:  # noqa: PLR2004 (bytes of a word)
+                self._dram32[offset >> 2] = value
+            else:
+                self.dram[offset : offset + size] = value.to_bytes(size, "little")
+            return
+        if 0 <= (offset := address - IRAM_BASE) < IRAM_SIZE:
+            self._journal.append((self._iram32, offset >> 2, self._iram32[offset >> 2]))
+        else:
+            self.side_effect = True
         self._store(size, address, value, pc, n)
 
     # What the functions call -------------------------------------------------------------------------------
