@@ -46,6 +46,8 @@ _AT_ONCE: Final = 4096  # bytes that nobody takes are lost so many at a time
 _CROWDED_FIFO: Final = FIFO_SIZE - 2 << 16  # in the status: no room for a byte
 _FOREVER: Final = 1 << 62
 _STACK: Final = 0x3FFF_FF80
+_SPI_READ: Final = 0x4000_4B1C  # the ROM function; its third argument is the number of bytes
+_SHORT_READ: Final = 4096  # bytes; such a read takes 0.8 ms
 _INTERRUPT_FRAME: Final = 0x100
 _INTERRUPT_COST: Final = 80  # instructions that the ROM's dispatcher takes (assumed)
 _LONGEST_HANDLER: Final = 2_000_000
@@ -135,6 +137,10 @@ class Stop(Enum):
     """The moment that was asked for is reached."""
     OUTPUT = auto()
     """There is output, and a host could have reacted to it by now."""
+    SENT = auto()
+    """Output has left :attr:`VirtualChip.linger_ns` ago, and more of it may follow at once."""
+    STARTED = auto()
+    """The loader has started a program, which has not run yet; the loader's answer is on its way."""
     IDLE = auto()
     """Nothing will happen without the host."""
     TIMED = auto()
@@ -157,6 +163,9 @@ class VirtualChip:
         blank_pages: Pages programmed whose data was all 0xFF.
         wake: When the next thing happens, after ``Stop.TIMED``.
         listen: Called while time passes; takes what a host has sent meanwhile.
+        linger_ns: How long output that has left may wait until it is taken, for a caller whose own time
+            goes on meanwhile: :meth:`run` comes back then, and also before a program that was just started
+            says its first word.
         timed: Whether pauses of the chip's own making end :meth:`run`, so that the caller can wait them out.
         slow_lines: Whether the host's changes of DTR and RTS come far apart, as they do over a network.
     """
@@ -194,6 +203,7 @@ class VirtualChip:
         self.resets: dict[str, int] = {}
         self.blank_pages = 0
         self.wake = 0
+        self.linger_ns = _FOREVER
         self.timed = False
         self.slow_lines = False
         self.listen: Callable[[], None] = lambda: None
@@ -202,6 +212,7 @@ class VirtualChip:
         self._strap_at: int | None = None
         self._in_interrupt = False
         self._returned = False
+        self._starting = False
         self._poll_until: int | None = None
         self._last_poll = self._last_look = -_TIGHT_POLL
         self._until = _FOREVER
@@ -270,9 +281,11 @@ class VirtualChip:
                 continue
             if self.uart.quiet:
                 self._skip_to(moment)
-                return
+                break
             change = self.uart.next_change()
             self._skip_to(moment if change is None else min(moment, max(change, now + 1)))
+        if self.now >= self._break_at():
+            self.core.stop = True
 
     # The host's view.
 
@@ -329,7 +342,7 @@ class VirtualChip:
         self._registers.clear()
         self.flash.attached = False
         self._poll_until = self._pause_until = self._strap_at = None
-        self._in_interrupt = False
+        self._in_interrupt = self._starting = False
         self._boot.clear()
         self._boot_run = None
         self.core.stop = True
@@ -360,6 +373,7 @@ class VirtualChip:
         core.a[0], core.a[1], core.pc = LOADER_RETURN, _STACK, entry
         core.ps = 0
         self.activity = Activity.PROGRAM
+        self._starting = True
 
     # Running.
 
@@ -371,13 +385,25 @@ class VirtualChip:
                 return Stop.DUE
             if self._host_may_react():
                 return Stop.OUTPUT
+            if self.output_due <= self.now:
+                return Stop.SENT
             pause = self._step(until)
             if pause is not None:
                 return pause
 
     def _host_may_react(self) -> bool:
-        count, last = self.uart.pending
-        return count > 0 and (self.uart.crowded or self.now >= last + self.setup.latency_ns)
+        last = self.uart.pending
+        return last is not None and (self.uart.crowded or self.now >= last + self.setup.latency_ns)
+
+    @property
+    def output_due(self) -> int:
+        """When output has to be taken that has left or is about to: far away where there is none."""
+        oldest = self.uart.oldest
+        return _FOREVER if oldest is None else oldest + self.linger_ns
+
+    def _break_at(self) -> int:
+        """When a program that does not pause should be left, so that :meth:`run` can come back."""
+        return min(self._until, self.output_due)
 
     def _step(self, until: int | None) -> Stop | None:  # noqa: PLR0911 - one for each thing it may do
         if self._strap_at is not None:
@@ -401,18 +427,21 @@ class VirtualChip:
         return self._idle()
 
     def _idle(self) -> Stop:
-        count, last = self.uart.pending
-        if count:
-            self._skip_to(last)
-            return Stop.OUTPUT
-        return Stop.IDLE
+        last = self.uart.pending
+        if last is None:
+            return Stop.IDLE
+        if self.output_due < last:
+            self._skip_to(self.output_due)
+            return Stop.SENT
+        self._skip_to(last)
+        return Stop.OUTPUT
 
     def _wait_until(self, moment: int, until: int | None) -> Stop | None:
-        count, last = self.uart.pending
-        limits = [moment]
+        last = self.uart.pending
+        limits = [moment, self.output_due]
         if until is not None:
             limits.append(until)
-        if count:
+        if last is not None:
             limits.append(last + self.setup.latency_ns)
         elif self.timed:
             self.wake = moment
@@ -447,14 +476,22 @@ class VirtualChip:
 
     # Programs in RAM.
 
-    def _step_program(self, until: int | None) -> Stop | None:  # noqa: PLR0911 - likewise
-        core = self.core
+    def _step_program(self, until: int | None) -> Stop | None:
+        if self._starting:
+            self._starting = False
+            if self.uart.sending and self.linger_ns < _FOREVER:
+                # The host gets the loader's answer before what the program has to say.
+                return Stop.STARTED
         if self._pause_until is not None:
             if self.now < self._pause_until:
                 return self._step_pause(self._pause_until, until)
             self._pause_until = None
         if self._poll_until is not None:
             return self._step_poll()
+        return self._step_slice(until)
+
+    def _step_slice(self, until: int | None) -> Stop | None:
+        core = self.core
         try:
             core.stop = False
             idle = core.run(self._slice())
@@ -475,10 +512,15 @@ class VirtualChip:
         if self._held:
             self._held = False
             self._pause_until = self.uart.quiet_at
-            return Stop.OUTPUT
+            return Stop.SENT if self._ends_at_once() else Stop.OUTPUT
         return self._program_idle(until) if idle else None
 
     _held = False
+
+    def _ends_at_once(self) -> bool:
+        """Whether the ROM function that comes next ends before a host can have reacted to the output."""
+        reads = self.core.pc == _SPI_READ and self.core.a[4] <= _SHORT_READ
+        return reads and self.flash.busy_until <= self.now
 
     def _step_pause(self, moment: int, until: int | None) -> Stop | None:
         self.listen()
@@ -488,6 +530,9 @@ class VirtualChip:
             return None
         change = self.uart.next_change()
         if change is not None and self.uart.can_interrupt:
+            if self.uart.quiet:
+                # Bytes that leave change nothing.
+                change = max(change, self._break_at())
             self._skip_to(min(change, moment))
             return None
         return self._wait_until(moment, until)
@@ -502,11 +547,11 @@ class VirtualChip:
         """The program polls the flash: skip to its end, or to what comes first."""
         moment = self._poll_until or 0
         change = self.uart.next_change()
-        count, last = self.uart.pending
-        limits = [moment]
+        last = self.uart.pending
+        limits = [moment, max(self.output_due, self.now + 1)]
         if change is not None and self.uart.can_interrupt:
             limits.append(max(change, self.now + 1))
-        if count:
+        if last is not None:
             limits.append(max(last + self.setup.latency_ns, self.now + 1))
         self._skip_to(min(limits))
         self._poll_until = None
@@ -536,7 +581,8 @@ class VirtualChip:
 
     def _wait_in_poll(self, moment: int) -> None:
         """The program does nothing until a moment: skip to it, at once where nobody else has a say in it."""
-        if moment < self._until and self.uart.quiet and not self.uart.interrupt and not self._in_interrupt:
+        alone = self.uart.quiet and not self.uart.interrupt and not self._in_interrupt
+        if alone and moment < self._break_at():
             self._skip_to(moment)
         else:
             self._poll_until = moment
@@ -559,8 +605,8 @@ class VirtualChip:
         moment = min(moments)
         if until is not None:
             moment = min(moment, until)
-        count, last = self.uart.pending
-        if count and self.uart.on_the_line == 0:
+        last = self.uart.pending
+        if last is not None and self.uart.on_the_line == 0:
             moment = min(moment, max(last + self.setup.latency_ns, self.now + 1))
         self._counted = self.core.instructions  # rounds without effect are no work
         if moment == self.spi.ready_at:

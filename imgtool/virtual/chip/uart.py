@@ -86,6 +86,7 @@ class Uart:
         self._now = now
         self._line: deque[_Burst] = deque()
         self._sent: deque[tuple[int, int, int]] = deque()
+        self._unanswered: int | None = None
         self._line_free = 0
         self._event = 0  # when something can come in; 0 where that has to be looked up
         self.overflows = 0
@@ -99,6 +100,7 @@ class Uart:
         now = self._now()
         while self._sent and self._sent[-1][1] > now:
             self._sent.pop()
+        self._unanswered = None
         self._line_free = now
         self._plain = dict.fromkeys(_PLAIN, 0)
         self._set_divider(round(APB_HZ / 115200))
@@ -161,16 +163,34 @@ class Uart:
         """Bytes that have not arrived yet."""
         return sum(len(burst.data) - burst.taken for burst in self._line)
 
-    def drain(self) -> list[tuple[int, int, int]]:
-        """What has been sent since the last call: (byte, time when its stop bit ends, speed), in order."""
-        sent = list(self._sent)
-        self._sent.clear()
+    def drain(self, until: int | None = None) -> list[tuple[int, int, int]]:
+        """What has been sent since the last call: (byte, time when its stop bit ends, speed), in order.
+
+        Args:
+            until: Only what has left by then; that it has been drained is no reaction yet, see
+                :attr:`pending`.  None for all.
+        """
+        if until is None:
+            sent = list(self._sent)
+            self._sent.clear()
+            self._unanswered = None
+            return sent
+        sent = []
+        while self._sent and self._sent[0][1] <= until:
+            sent.append(self._sent.popleft())
+        if sent:
+            self._unanswered = sent[-1][1]
         return sent
 
     @property
-    def pending(self) -> tuple[int, int]:
-        """Bytes that nobody has drained, and when the last of them has left (0 if there is none)."""
-        return (len(self._sent), self._sent[-1][1]) if self._sent else (0, 0)
+    def pending(self) -> int | None:
+        """When the last byte has left to which the host has not had its chance to react; None for none."""
+        return self._sent[-1][1] if self._sent else self._unanswered
+
+    @property
+    def oldest(self) -> int | None:
+        """When the first byte that nobody has drained has left, or will have; None for none."""
+        return self._sent[0][1] if self._sent else None
 
     @property
     def step(self) -> int:

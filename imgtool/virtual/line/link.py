@@ -91,6 +91,7 @@ class VirtualLine:
         self._gone = False
         self._kept = False
         self._tail = b""
+        self._frames_before = 0  # from the chip, when the host last sent something
         self._on_its_way: deque[tuple[int, int, int]] = deque()
 
     # Connections.
@@ -106,14 +107,15 @@ class VirtualLine:
         """A host opens the line: the chip is reset, unless it runs a program that was started last.
 
         A host that loads a program into RAM closes the line when it has started it; the next one sees what
-        the program says.
+        the program says.  Not so a flasher stub that has greeted the host which started it: that host was
+        there to go on with it, and another one expects the loader.
         """
         if self._recorder is not None:
             self._recorder.event(self.chip.now, "connect", download=download)
         chip = self.chip
         chip.injector.connect()
         started_last = chip.activity is Activity.PROGRAM and _STARTS.search(self._tail) is not None
-        if started_last and not self._kept:
+        if started_last and not self._greeted and not self._kept:
             self._kept = True
         else:
             self._kept = False
@@ -121,6 +123,11 @@ class VirtualLine:
             # What the last host has put on the line is gone with the reset.
             self.line_free = chip.now
         self._turned = False
+
+    @property
+    def _greeted(self) -> bool:
+        """Whether the chip has said more in frames, since the host last spoke, than the answer to that."""
+        return self.from_chip.frames - self._frames_before > 1
 
     def disconnect(self) -> None:
         """The host closes the line."""
@@ -158,6 +165,7 @@ class VirtualLine:
         chip = self.chip
         self.host_baud = baud
         self.to_chip.add(data)
+        self._frames_before = self.from_chip.frames
         self._tail = (self._tail + data)[-_TAIL:]
         if baud is not None and chip.activity is Activity.LOADER and not chip.loader.synced:
             chip.uart.baud = baud  # the ROM measures the host's speed
@@ -197,7 +205,14 @@ class VirtualLine:
             until: Leave on the line what the chip sends after this time: the host may change its speed by
                 then.  None for all that the chip has put out.
         """
-        drained = self.chip.uart.drain()
+        return self._pass_on(self.chip.uart.drain(), until)
+
+    def take_sent(self) -> list[tuple[int, int]]:
+        """As :meth:`take`, but only what has left by the chip's clock; the host may still react to it."""
+        now = self.chip.now
+        return self._pass_on(self.chip.uart.drain(now), now)
+
+    def _pass_on(self, drained: list[tuple[int, int, int]], until: int | None) -> list[tuple[int, int]]:
         for baud, group in groupby(drained, key=lambda item: item[2]):
             self._book([(byte, at) for byte, at, _ in group], baud)
         waiting = self._on_its_way
