@@ -398,6 +398,8 @@ class Server:
         self._waker.setblocking(False)
         self._wake_read = self._wake.fileno()
         self._start = 0.0
+        self._heard = False
+        self._heard_ns = 0
         self._wrote = time.monotonic()
         chip.timed = True
         chip.linger_ns = _LINGER_NS
@@ -478,15 +480,33 @@ class Server:
     def _session(self) -> None:
         while not self._stopping:
             pause = self.chip.run(self.chip.now + (_LINGER_NS if self._realtime else _STRETCH_NS))
-            # The host's chance to react comes when the chip says so: until then the chip's output is open.
-            part = pause in {Stop.SENT, Stop.DUE}
-            self._give(self.link.take_sent() if part else self.link.take())
+            self._give(self._taken(pause))
             self._attend()
             if self.link.gone(self.chip.now):
                 raise Closed
-            self._hear(self._patience(pause))
+            if not self._speaking():
+                self._hear(self._patience(pause))
             if pause is Stop.TIMED and not self._heard:
                 self.chip.pass_time(self.chip.wake)
+
+    def _taken(self, pause: Stop) -> list[tuple[int, int]]:
+        """What the client gets: what has left, or all where the client may react to it now."""
+        if pause is Stop.STARTED:
+            return self.link.take_sent(self.chip.uart.quiet_at)
+        if pause in {Stop.SENT, Stop.DUE}:
+            return self.link.take_sent(self.chip.now)
+        return self.link.take()
+
+    def _speaking(self) -> bool:
+        """Whether the chip is in the middle of an answer: no host can have reacted to it by its clock.
+
+        What the client sends meanwhile is taken when the answer has ended, or has gone on for long: taken as
+        soon as it has come, it would be a matter of the machine's speed when the chip gets it.
+        """
+        last, now = self.chip.uart.pending, self.chip.now
+        if self._realtime or last is None or now >= self._heard_ns + _STRETCH_NS:
+            return False
+        return now < last + self.chip.setup.latency_ns
 
     def _patience(self, pause: Stop) -> float | None:
         """How long to wait for the client: None for ever."""
@@ -505,6 +525,7 @@ class Server:
     def _hear(self, patience: float | None) -> None:
         """Wait for the client, or until something wakes us up."""
         self._heard = False
+        self._heard_ns = self.chip.now
         ready, _, _ = select.select([self._channel.client(), self._wake_read], [], [], patience)
         if self._channel.client() in ready:
             self._heard = self._receive()
@@ -524,12 +545,12 @@ class Server:
     def _listen(self) -> None:
         """Take what the client has sent while the chip is busy."""
         with contextlib.suppress(Closed):
-            if select.select([self._channel.client()], [], [], 0)[0]:
+            if not self._speaking() and select.select([self._channel.client()], [], [], 0)[0]:
                 self._receive()
             if self.chip.output_due <= self.chip.now:
                 # In the middle of what the chip does: what the client does not take now waits.
                 self._channel.tune(self.link)
-                items = self.link.take_sent()
+                items = self.link.take_sent(self.chip.now)
                 self._channel.write(bytes(byte for byte, _ in items))
                 self._flush(items)
 
