@@ -60,6 +60,7 @@ def stub_upload() -> Host:
 def printing(text: bytes, first_us: int, then_us: int) -> Host:
     """A program that waits, prints, waits, and prints again."""
     program = Program(ETS_PRINTF, ETS_DELAY_US, first_us, then_us, DRAM)
+    loop = program.here
     for wait in (2, 3):
         loop = program.here
         if program.literals[wait]:
