@@ -825,8 +825,6 @@ class VirtualChip:
         try:
             if address - offset == _UART0:
                 self.uart.write(offset, value)
-                if offset == 0:
-                    self.core.stop = True  # the host may answer
                 return
             if address - offset == _SPI0:
                 self._spi_write(offset, value)
@@ -841,15 +839,7 @@ class VirtualChip:
         self.core.side_effect = True
 
     def _uart_read(self, offset: int) -> int:
-        value = self.uart.read(offset)
-        if offset == STATUS and value >> 16 >= FIFO_SIZE - 2:
-            # The transmit FIFO is full.  In a tight loop nothing else is done until a byte has left.
-            done = self.core.instructions
-            if done - self._last_look < _TIGHT_POLL // 8 and self.activity is Activity.PROGRAM:
-                self._poll_until = self.uart.departs_at
-                self.core.stop = True
-            self._last_look = done
-        return value
+        return self.uart.read(offset)
 
     def _spi_read(self, offset: int) -> int:
         return self.spi.read(offset, self.now)
