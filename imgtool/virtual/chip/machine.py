@@ -21,7 +21,7 @@ from imgtool.virtual.chip.nor import TYPICAL, NorFlash, PowerCut
 from imgtool.virtual.chip.rom import INTERRUPT_RETURN, LOADER_RETURN, Rom
 from imgtool.virtual.chip.spi import SpiController
 from imgtool.virtual.chip.store import MemoryStore
-from imgtool.virtual.chip.uart import FIFO_SIZE, STATUS, Uart
+from imgtool.virtual.chip.uart import FIFO, FIFO_SIZE, STATUS, Uart
 from imgtool.virtual.cpu.core import Core, Trap
 
 if TYPE_CHECKING:
@@ -42,8 +42,12 @@ _WORD_SIZE: Final = 4
 _PASSING_NS: Final = 1000 * _MS
 _SLICE: Final = 4_000  # instructions between two looks at the interrupt line
 _TIGHT_POLL: Final = 400  # instructions; a loop round a status read is shorter
-_MUCH_OUTPUT: Final = 4096
+_AT_ONCE: Final = 4096  # bytes that nobody takes are lost so many at a time
+_CROWDED_FIFO: Final = FIFO_SIZE - 2 << 16  # in the status: no room for a byte
+_FOREVER: Final = 1 << 62
 _STACK: Final = 0x3FFF_FF80
+_SPI_READ: Final = 0x4000_4B1C  # the ROM function; its third argument is the number of bytes
+_SHORT_READ: Final = 4096  # bytes; such a read takes 0.8 ms
 _INTERRUPT_FRAME: Final = 0x100
 _INTERRUPT_COST: Final = 80  # instructions that the ROM's dispatcher takes (assumed)
 _LONGEST_HANDLER: Final = 2_000_000
@@ -133,6 +137,10 @@ class Stop(Enum):
     """The moment that was asked for is reached."""
     OUTPUT = auto()
     """There is output, and a host could have reacted to it by now."""
+    SENT = auto()
+    """Output has left :attr:`VirtualChip.linger_ns` ago, and more of it may follow at once."""
+    STARTED = auto()
+    """The loader has started a program, which has not run yet; the loader's answer is on its way."""
     IDLE = auto()
     """Nothing will happen without the host."""
     TIMED = auto()
@@ -155,6 +163,9 @@ class VirtualChip:
         blank_pages: Pages programmed whose data was all 0xFF.
         wake: When the next thing happens, after ``Stop.TIMED``.
         listen: Called while time passes; takes what a host has sent meanwhile.
+        linger_ns: How long output that has left may wait until it is taken, for a caller whose own time
+            goes on meanwhile: :meth:`run` comes back then, and also before a program that was just started
+            says its first word.
         timed: Whether pauses of the chip's own making end :meth:`run`, so that the caller can wait them out.
         slow_lines: Whether the host's changes of DTR and RTS come far apart, as they do over a network.
     """
@@ -166,8 +177,12 @@ class VirtualChip:
         self._counted = 0
         self.core = Core(self)
         self.core.cycles = lambda: self.now * 52 // 1000
-        self.uart = Uart(lambda: self.now)
+        self.uart = Uart(self._clock)
         self.uart.on_side_effect = self._mark_side_effect
+        # What programs use for each byte goes past the memory map.
+        self.core.readers[_UART0 + FIFO] = self.uart.read_fifo
+        self.core.readers[_UART0 + STATUS] = self._read_uart_status
+        self.core.writers[_UART0 + FIFO] = self._write_uart_fifo
         store = setup.store or MemoryStore(setup.part.bytes)
         self.ledger = Ledger(setup.part.bytes)
         part = setup.part if setup.plan.jedec_id is None else replace(setup.part, id=setup.plan.jedec_id)
@@ -188,6 +203,7 @@ class VirtualChip:
         self.resets: dict[str, int] = {}
         self.blank_pages = 0
         self.wake = 0
+        self.linger_ns = _FOREVER
         self.timed = False
         self.slow_lines = False
         self.listen: Callable[[], None] = lambda: None
@@ -196,8 +212,10 @@ class VirtualChip:
         self._strap_at: int | None = None
         self._in_interrupt = False
         self._returned = False
+        self._starting = False
         self._poll_until: int | None = None
         self._last_poll = self._last_look = -_TIGHT_POLL
+        self._until = _FOREVER
         self._violations = 0
         self._pause_until: int | None = None
         self._boot: list[tuple[int, BootEvent]] = []
@@ -205,6 +223,9 @@ class VirtualChip:
         self._registers: dict[int, int] = {}
 
     # Time.
+
+    def _clock(self) -> int:
+        return self._skipped + self.core.instructions * INSTRUCTION_NS
 
     @property
     def now(self) -> int:
@@ -258,8 +279,13 @@ class VirtualChip:
             if self._interrupt_due():
                 self._interrupt()
                 continue
+            if self.uart.quiet:
+                self._skip_to(moment)
+                break
             change = self.uart.next_change()
             self._skip_to(moment if change is None else min(moment, max(change, now + 1)))
+        if self.now >= self._break_at():
+            self.core.stop = True
 
     # The host's view.
 
@@ -316,7 +342,7 @@ class VirtualChip:
         self._registers.clear()
         self.flash.attached = False
         self._poll_until = self._pause_until = self._strap_at = None
-        self._in_interrupt = False
+        self._in_interrupt = self._starting = False
         self._boot.clear()
         self._boot_run = None
         self.core.stop = True
@@ -347,25 +373,37 @@ class VirtualChip:
         core.a[0], core.a[1], core.pc = LOADER_RETURN, _STACK, entry
         core.ps = 0
         self.activity = Activity.PROGRAM
+        self._starting = True
 
     # Running.
 
     def run(self, until: int | None = None) -> Stop:
         """Compute until a moment, until a host may have reacted, or until nothing is left to do."""
+        self._until = _FOREVER if until is None else until
         while True:
             if until is not None and self.now >= until:
                 return Stop.DUE
             if self._host_may_react():
                 return Stop.OUTPUT
+            if self.output_due <= self.now:
+                return Stop.SENT
             pause = self._step(until)
             if pause is not None:
                 return pause
 
     def _host_may_react(self) -> bool:
-        count, last = self.uart.pending
-        if not count:
-            return False
-        return count >= _MUCH_OUTPUT or self.now >= last + self.setup.latency_ns
+        last = self.uart.pending
+        return last is not None and (self.uart.crowded or self.now >= last + self.setup.latency_ns)
+
+    @property
+    def output_due(self) -> int:
+        """When output has to be taken that has left or is about to: far away where there is none."""
+        oldest = self.uart.oldest
+        return _FOREVER if oldest is None else oldest + self.linger_ns
+
+    def _break_at(self) -> int:
+        """When a program that does not pause should be left, so that :meth:`run` can come back."""
+        return min(self._until, self.output_due)
 
     def _step(self, until: int | None) -> Stop | None:  # noqa: PLR0911 - one for each thing it may do
         if self._strap_at is not None:
@@ -381,7 +419,7 @@ class VirtualChip:
             return self._step_boot(until)
         # Nobody listens: what arrives is lost.
         self.uart.take()
-        arrival = self.uart.arrival_of(_MUCH_OUTPUT)
+        arrival = self.uart.arrival_of(_AT_ONCE)
         if arrival is not None:
             self._skip_to(arrival)
             self.uart.deliver()
@@ -389,18 +427,21 @@ class VirtualChip:
         return self._idle()
 
     def _idle(self) -> Stop:
-        count, last = self.uart.pending
-        if count:
-            self._skip_to(last)
-            return Stop.OUTPUT
-        return Stop.IDLE
+        last = self.uart.pending
+        if last is None:
+            return Stop.IDLE
+        if self.output_due < last:
+            self._skip_to(self.output_due)
+            return Stop.SENT
+        self._skip_to(last)
+        return Stop.OUTPUT
 
     def _wait_until(self, moment: int, until: int | None) -> Stop | None:
-        count, last = self.uart.pending
-        limits = [moment]
+        last = self.uart.pending
+        limits = [moment, self.output_due]
         if until is not None:
             limits.append(until)
-        if count:
+        if last is not None:
             limits.append(last + self.setup.latency_ns)
         elif self.timed:
             self.wake = moment
@@ -435,14 +476,22 @@ class VirtualChip:
 
     # Programs in RAM.
 
-    def _step_program(self, until: int | None) -> Stop | None:  # noqa: PLR0911 - likewise
-        core = self.core
+    def _step_program(self, until: int | None) -> Stop | None:
+        if self._starting:
+            self._starting = False
+            if self.uart.sending and self.linger_ns < _FOREVER:
+                # The host gets the loader's answer before what the program has to say.
+                return Stop.STARTED
         if self._pause_until is not None:
             if self.now < self._pause_until:
                 return self._step_pause(self._pause_until, until)
             self._pause_until = None
         if self._poll_until is not None:
             return self._step_poll()
+        return self._step_slice(until)
+
+    def _step_slice(self, until: int | None) -> Stop | None:
+        core = self.core
         try:
             core.stop = False
             idle = core.run(self._slice())
@@ -463,10 +512,15 @@ class VirtualChip:
         if self._held:
             self._held = False
             self._pause_until = self.uart.quiet_at
-            return Stop.OUTPUT
+            return Stop.SENT if self._ends_at_once() else Stop.OUTPUT
         return self._program_idle(until) if idle else None
 
     _held = False
+
+    def _ends_at_once(self) -> bool:
+        """Whether the ROM function that comes next ends before a host can have reacted to the output."""
+        reads = self.core.pc == _SPI_READ and self.core.a[4] <= _SHORT_READ
+        return reads and self.flash.busy_until <= self.now
 
     def _step_pause(self, moment: int, until: int | None) -> Stop | None:
         self.listen()
@@ -476,6 +530,9 @@ class VirtualChip:
             return None
         change = self.uart.next_change()
         if change is not None and self.uart.can_interrupt:
+            if self.uart.quiet:
+                # Bytes that leave change nothing.
+                change = max(change, self._break_at())
             self._skip_to(min(change, moment))
             return None
         return self._wait_until(moment, until)
@@ -490,11 +547,11 @@ class VirtualChip:
         """The program polls the flash: skip to its end, or to what comes first."""
         moment = self._poll_until or 0
         change = self.uart.next_change()
-        count, last = self.uart.pending
-        limits = [moment]
+        last = self.uart.pending
+        limits = [moment, max(self.output_due, self.now + 1)]
         if change is not None and self.uart.can_interrupt:
             limits.append(max(change, self.now + 1))
-        if count:
+        if last is not None:
             limits.append(max(last + self.setup.latency_ns, self.now + 1))
         self._skip_to(min(limits))
         self._poll_until = None
@@ -503,6 +560,33 @@ class VirtualChip:
         if self._interrupt_due():
             self._guarded(self._interrupt)
         return None
+
+    # UART0 as programs use it for each byte.
+
+    def _write_uart_fifo(self, value: int) -> None:
+        # A host cannot react before the byte has reached it, and run() looks at that.
+        self.uart.put(value)
+        if self.uart.crowded:
+            self.core.stop = True
+
+    def _read_uart_status(self) -> int:
+        value = self.uart.read_status()
+        if value >= _CROWDED_FIFO:
+            # The transmit FIFO is full.  In a tight loop nothing else is done until a byte has left.
+            done = self.core.instructions
+            if done - self._last_look < _TIGHT_POLL // 8 and self.activity is Activity.PROGRAM:
+                self._wait_in_poll(self.uart.departs_at)
+            self._last_look = done
+        return value
+
+    def _wait_in_poll(self, moment: int) -> None:
+        """The program does nothing until a moment: skip to it, at once where nobody else has a say in it."""
+        alone = self.uart.quiet and not self.uart.interrupt and not self._in_interrupt
+        if alone and moment < self._break_at():
+            self._skip_to(moment)
+        else:
+            self._poll_until = moment
+            self.core.stop = True
 
     def _guarded(self, action: Callable[[], None]) -> None:
         try:
@@ -521,8 +605,8 @@ class VirtualChip:
         moment = min(moments)
         if until is not None:
             moment = min(moment, until)
-        count, last = self.uart.pending
-        if count and self.uart.on_the_line == 0:
+        last = self.uart.pending
+        if last is not None and self.uart.on_the_line == 0:
             moment = min(moment, max(last + self.setup.latency_ns, self.now + 1))
         self._counted = self.core.instructions  # rounds without effect are no work
         if moment == self.spi.ready_at:
@@ -741,8 +825,6 @@ class VirtualChip:
         try:
             if address - offset == _UART0:
                 self.uart.write(offset, value)
-                if offset == 0:
-                    self.core.stop = True  # the host may answer
                 return
             if address - offset == _SPI0:
                 self._spi_write(offset, value)
@@ -757,15 +839,7 @@ class VirtualChip:
         self.core.side_effect = True
 
     def _uart_read(self, offset: int) -> int:
-        value = self.uart.read(offset)
-        if offset == STATUS and value >> 16 >= FIFO_SIZE - 2:
-            # The transmit FIFO is full.  In a tight loop nothing else is done until a byte has left.
-            done = self.core.instructions
-            if done - self._last_look < _TIGHT_POLL // 8 and self.activity is Activity.PROGRAM:
-                self._poll_until = self.uart.departs_at
-                self.core.stop = True
-            self._last_look = done
-        return value
+        return self.uart.read(offset)
 
     def _spi_read(self, offset: int) -> int:
         return self.spi.read(offset, self.now)

@@ -111,7 +111,8 @@ class Rom:
         for byte in data:
             self._chip.advance(uart.space_at())
             uart.send(bytes([byte]))
-        self._core.stop = True  # the host may answer
+        if uart.crowded:
+            self._core.stop = True  # the host gets it before there is more
 
     def uart_tx_one_char(self) -> int:
         self._send(bytes([self._arg(0) & 0xFF]))

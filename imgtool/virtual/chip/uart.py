@@ -23,6 +23,9 @@ APB_HZ: Final = 52_000_000
 
 FIFO_SIZE: Final = 128
 
+_MUCH_OUTPUT: Final = 4096
+_NEVER: Final = 1 << 62
+
 FIFO: Final = 0x00
 INT_RAW: Final = 0x04
 INT_ST: Final = 0x08
@@ -83,7 +86,9 @@ class Uart:
         self._now = now
         self._line: deque[_Burst] = deque()
         self._sent: deque[tuple[int, int, int]] = deque()
+        self._unanswered: int | None = None
         self._line_free = 0
+        self._event = 0  # when something can come in; 0 where that has to be looked up
         self.overflows = 0
         self.on_side_effect: Callable[[], None] = lambda: None
         self.reset()
@@ -95,6 +100,7 @@ class Uart:
         now = self._now()
         while self._sent and self._sent[-1][1] > now:
             self._sent.pop()
+        self._unanswered = None
         self._line_free = now
         self._plain = dict.fromkeys(_PLAIN, 0)
         self._set_divider(round(APB_HZ / 115200))
@@ -103,6 +109,7 @@ class Uart:
         self._enabled = 0
         self._last_arrival = 0
         self._timeout_due = False
+        self._event = 0
 
     def set_up_by_rom(self) -> None:
         """As the ROM's loader leaves it: a program that it starts may rely on these thresholds (assumed)."""
@@ -112,12 +119,14 @@ class Uart:
         self._divider = max(1, value & _DIVIDER)
         self._baud = round(APB_HZ / self._divider)
         self._step = byte_time(self._baud)
+        self._event = 0
 
     def _set_conf1(self, value: int) -> None:
         self._conf1 = value
         self._threshold = max(1, value & 0x7F)
         # Of the time-out, in units of eight bits (technical reference, rx_tout_thrhd).
         self._timeout_units = value >> 24 & 0x7F if value & _TIMEOUT_ON else 0
+        self._event = 0
 
     @property
     def baud(self) -> int:
@@ -146,6 +155,7 @@ class Uart:
         step = byte_time(baud or self.baud)
         if data:
             self._line.append(_Burst(data, start, step, baud))
+            self._event = 0
         return start + len(data) * step
 
     @property
@@ -153,16 +163,34 @@ class Uart:
         """Bytes that have not arrived yet."""
         return sum(len(burst.data) - burst.taken for burst in self._line)
 
-    def drain(self) -> list[tuple[int, int, int]]:
-        """What has been sent since the last call: (byte, time when its stop bit ends, speed), in order."""
-        sent = list(self._sent)
-        self._sent.clear()
+    def drain(self, until: int | None = None) -> list[tuple[int, int, int]]:
+        """What has been sent since the last call: (byte, time when its stop bit ends, speed), in order.
+
+        Args:
+            until: Only what has left by then; that it has been drained is no reaction yet, see
+                :attr:`pending`.  None for all.
+        """
+        if until is None:
+            sent = list(self._sent)
+            self._sent.clear()
+            self._unanswered = None
+            return sent
+        sent = []
+        while self._sent and self._sent[0][1] <= until:
+            sent.append(self._sent.popleft())
+        if sent:
+            self._unanswered = sent[-1][1]
         return sent
 
     @property
-    def pending(self) -> tuple[int, int]:
-        """Bytes that nobody has drained, and when the last of them has left (0 if there is none)."""
-        return (len(self._sent), self._sent[-1][1]) if self._sent else (0, 0)
+    def pending(self) -> int | None:
+        """When the last byte has left to which the host has not had its chance to react; None for none."""
+        return self._sent[-1][1] if self._sent else self._unanswered
+
+    @property
+    def oldest(self) -> int | None:
+        """When the first byte that nobody has drained has left, or will have; None for none."""
+        return self._sent[0][1] if self._sent else None
 
     @property
     def step(self) -> int:
@@ -175,6 +203,16 @@ class Uart:
         return bool(self._enabled)
 
     @property
+    def crowded(self) -> bool:
+        """Whether so much output waits that it should be drained before there is more."""
+        return len(self._sent) >= _MUCH_OUTPUT
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is under way to the chip, and no time-out is: only the host can change that."""
+        return self._event == _NEVER
+
+    @property
     def sending(self) -> bool:
         """Whether there is output that nobody has drained."""
         return bool(self._sent)
@@ -183,9 +221,12 @@ class Uart:
 
     def deliver(self) -> None:
         """Move what has arrived by now into the FIFO, and set the interrupt bits that follow."""
-        if not self._line and not self._timeout_due:
-            return
         now = self._now()
+        if now < self._event:
+            return
+        if not self._line and not self._timeout_due:
+            self._event = _NEVER
+            return
         while self._line and self._arrived_from(self._line[0], now):
             self._line.popleft()
         if len(self._fifo) >= self._threshold:
@@ -193,6 +234,17 @@ class Uart:
         if self._timeout_due and self._fifo and self._timeout_units and now >= self._timeout_at:
             self._timeout_due = False
             self._raw |= RX_TIMEOUT
+        self._event = self._next_event()
+
+    def _next_event(self) -> int:
+        """When the next byte arrives, or the time-out after the last one does; what is past counts too."""
+        event = _NEVER
+        if self._line:
+            burst = self._line[0]
+            event = burst.start + (burst.taken + 1) * burst.step
+        if self._timeout_due and self._fifo and self._timeout_units:
+            event = min(event, self._timeout_at)
+        return event
 
     def _arrived_from(self, burst: _Burst, now: int) -> bool:
         """Take what has arrived of a burst; whether that is all of it."""
@@ -216,23 +268,40 @@ class Uart:
     def _timeout_at(self) -> int:
         return self._last_arrival + self._timeout_units * self._step * 8 // 10
 
+    def _times_out_within(self, burst: _Burst) -> bool:
+        """Whether bytes that come back to back are so slow that each is followed by the time-out."""
+        return 0 < self._timeout_units * self._step * 8 // 10 < burst.step
+
     def next_change(self) -> int | None:
         """When a register or an interrupt bit changes next by itself; None if nothing is due."""
         now = self._now()
-        moments: list[int] = []
+        next_change = _NEVER
+        past = False
+        timeout = _NEVER
+        if self._timeout_due and self._fifo and self._timeout_units:
+            timeout = self._timeout_at
         if self._line:
             burst = self._line[0]
             wanted = burst.taken + 1
-            if self._enabled & RX_FULL:
+            if burst.start + wanted * burst.step <= timeout:
+                timeout = _NEVER  # it begins anew with that byte
+            if self._enabled & RX_FULL and not self._times_out_within(burst):
                 # A program that waits for the interrupt sees nothing before the FIFO is that full.
                 wanted = burst.taken + max(1, self._threshold - len(self._fifo))
-            moments.append(burst.start + min(wanted, len(burst.data)) * burst.step)
-        if self._timeout_due and self._fifo and self._timeout_units:
-            moments.append(self._timeout_at)
+            moment = burst.start + min(wanted, len(burst.data)) * burst.step
+            if moment > now:
+                next_change = moment
+            else:
+                past = True
+        if timeout <= now:
+            past = True
+        elif timeout < next_change:
+            next_change = timeout
         if self._line_free > now:
-            moments.append(self.departs_at)
-        later = [moment for moment in moments if moment > now]
-        return min(later) if later else (now + 1 if moments else None)
+            next_change = min(next_change, now + (self._line_free - now - 1) % self._step + 1)
+        if next_change < _NEVER:
+            return next_change
+        return now + 1 if past else None
 
     def arrival_of(self, count: int) -> int | None:
         """When that many more bytes of the first burst, or its rest, have arrived; None if there are none."""
@@ -277,6 +346,12 @@ class Uart:
         self._line_free = free
         return free
 
+    def put(self, value: int) -> None:
+        """Store a byte to the FIFO, as a program does."""
+        free = max(self._line_free, self._now()) + self._step
+        self._sent.append((value & 0xFF, free, self._baud))
+        self._line_free = free
+
     @property
     def unsent(self) -> int:
         """Bytes in the transmit FIFO, the one on the line not counted."""
@@ -298,18 +373,33 @@ class Uart:
         """When all output has left."""
         return max(self._now(), self._line_free)
 
+    def read_fifo(self) -> int:
+        """Take the oldest received byte, 0 if there is none: the register at 0."""
+        self.deliver()
+        self.on_side_effect()
+        return self.pop() or 0
+
+    def read_status(self) -> int:
+        """How full both FIFOs are: the register at 0x1C."""
+        now = self._now()
+        if now >= self._event:
+            self.deliver()
+        received = len(self._fifo)
+        if now >= self._line_free:
+            return received
+        return received | min(FIFO_SIZE - 1, (self._line_free - now - 1) // self._step) << 16
+
     def read(self, offset: int) -> int:  # noqa: PLR0911 - one for each register
         """Read a register.
 
         Raises:
             KeyError: There is none at that offset.
         """
-        self.deliver()
         if offset == FIFO:
-            self.on_side_effect()
-            return self.pop() or 0
+            return self.read_fifo()
         if offset == STATUS:
-            return len(self._fifo) | min(FIFO_SIZE - 1, self.unsent) << 16
+            return self.read_status()
+        self.deliver()
         if offset == INT_RAW:
             return self._pending
         if offset == INT_ST:
@@ -335,11 +425,12 @@ class Uart:
             KeyError: There is none at that offset.
         """
         if offset == FIFO:
-            self.send(bytes([value & 0xFF]))
+            self.put(value)
         elif offset == INT_ENA:
             self._enabled = value
         elif offset == INT_CLR:
             self._raw &= ~value
+            self._event = 0
             self.deliver()  # a condition that still holds comes back at once
         elif offset == CLKDIV:
             self._set_divider(value)

@@ -13,9 +13,8 @@ https://arduino-esp8266.readthedocs.io/en/latest/mmu.html.
 from __future__ import annotations
 
 import functools
-import re
 import sys
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from imgtool.virtual.cpu import isa
 from imgtool.virtual.cpu.memory import DRAM_BASE, DRAM_SIZE, IRAM_BASE, IRAM_SIZE, ROM, Trap
@@ -79,6 +78,20 @@ class _Leave(BaseException):
         self.result = result
 
 
+class _Left(NamedTuple):
+    """What is still to be done for an instruction at which a block was left.
+
+    Attributes:
+        following: Address of the next instruction.
+        register: Which one the result goes to; None for a store.
+        signed: Whether 16 bits of the result are signed.
+    """
+
+    following: int
+    register: int | None
+    signed: bool
+
+
 class Core:
     """An lx106 with its RAM.
 
@@ -98,6 +111,8 @@ class Core:
         waiting: Set by ``waiti``.  Who delivers an interrupt clears it; until then :meth:`run` returns at
             once.
         side_effect: Set by the bus when a read changed something, so that a loop around it is not idle.
+        readers: Addresses outside RAM that are read as words by a function of their own, not by the bus.
+        writers: Likewise, what takes words that are stored there.
         cycles: Gives the cycle counter, for CCOUNT; by default 1.3 cycles an instruction.
     """
 
@@ -117,6 +132,8 @@ class Core:
         self.stop = False
         self.waiting = False
         self.side_effect = False
+        self.readers: Final[dict[int, Callable[[], int]]] = {}
+        self.writers: Final[dict[int, Callable[[int], None]]] = {}
         self.cycles: Callable[[], int] = lambda: self.instructions * 13 // 10
         self._cycles_offset = 0
         self._journal: list[tuple[memoryview, int, int]] = []
@@ -126,6 +143,7 @@ class Core:
         self._blocks: dict[int, Block] = {}
         self._steps: dict[int, Block | None] = {}
         self._singles: dict[int, Block] = {}
+        self._left: dict[int, _Left] = {}
         self._translated = bytearray(IRAM_SIZE // 4)
         self._changing: set[int] = set()
         self._code = Code(self._code_at, self._literal_at)
@@ -269,15 +287,21 @@ class Core:
         """Finish the instruction at pc after a block was left because of it."""
         if leave.result is None:
             return
-        instruction = isa.decode(self._code_at(self.pc), self.pc)
-        assert instruction is not None  # noqa: S101 (it was executed)
-        if not instruction.mnemonic.startswith("s"):
+        left = self._left.get(self.pc)
+        if left is None:
+            left = self._left[self.pc] = self._left_at(self.pc)
+        if left.register is not None:
             value = leave.result
-            if instruction.mnemonic == "l16si" and value & 0x8000:
-                value |= 0xFFFF_0000
-            self.a[instruction.operands[0]] = value
-        self.pc += instruction.size
+            self.a[left.register] = value | 0xFFFF_0000 if left.signed and value & 0x8000 else value
+        self.pc = left.following
         self.instructions += 1
+
+    def _left_at(self, pc: int) -> _Left:
+        instruction = isa.decode(self._code_at(pc), pc)
+        assert instruction is not None  # noqa: S101 (it was executed)
+        store = instruction.mnemonic.startswith("s")
+        register = None if store else instruction.operands[0]
+        return _Left(pc + instruction.size, register, instruction.mnemonic == "l16si")
 
     # Translated code ---------------------------------------------------------------------------------------
 
@@ -316,15 +340,17 @@ class Core:
         self._blocks.clear()
         self._steps.clear()
         self._singles.clear()
+        self._left.clear()
         self._translated[:] = bytes(len(self._translated))
 
     def _recover(self, names: Mapping[str, int]) -> None:
         """Take the registers out of the locals of a block that is left by an exception."""
         for name, value in names.items():
-            if name == "sar":
+            register = _REGISTERS.get(name)
+            if register is not None:
+                self.a[register] = value
+            elif name == "sar":
                 self.sar = value
-            elif _REGISTER.fullmatch(name):
-                self.a[int(name[1:])] = value
 
     # Idle loops --------------------------------------------------------------------------------------------
 
@@ -338,25 +364,28 @@ class Core:
 
     def _comes_back(self, end: int) -> bool:
         self.side_effect = False
+        steps, journal, registers = self._steps, self._journal, self.a
         seen: dict[tuple[int, ...], int] = {}  # registers to length of the journal
         visits: dict[int, int] = {}
+        pc = self.pc
+        state = (pc, self.sar, self.ps, *registers)
         for _ in range(_IDLE_BLOCKS):
-            pc = self.pc
-            if pc not in self._steps:
-                self._steps[pc] = self._step(pc)
-            step = self._steps[pc]
-            visits[pc] = visits.get(pc, 0) + 1
-            if step is None or visits[pc] > _IDLE_VISITS or self.instructions >= end:
+            if pc not in steps:
+                steps[pc] = self._step(pc)
+            step = steps[pc]
+            visits[pc] = count = visits.get(pc, 0) + 1
+            if step is None or count > _IDLE_VISITS or self.instructions >= end:
                 return False
-            seen[pc, self.sar, self.ps, *self.a] = len(self._journal)
+            seen[state] = len(journal)
             try:
-                self.pc, self.instructions = step(self.instructions, 0)
+                self.pc, self.instructions = pc, _ = step(self.instructions, 0)
             except _Leave as leave:
                 self._leave(leave)
                 return False
             if self.side_effect:
                 return False
-            before = seen.get((self.pc, self.sar, self.ps, *self.a))
+            state = (pc, self.sar, self.ps, *registers)
+            before = seen.get(state)
             if before is not None and self._unchanged(before):
                 return True
         return False
@@ -386,16 +415,17 @@ class Core:
     def _noted_store(self, size: int, address: int, value: int, pc: int, n: int) -> None:
         """A store while looking for an idle loop: notes what was there."""
         address &= _WORD
-        for memory, base, length in (
-            (self._dram32, DRAM_BASE, DRAM_SIZE),
-            (self._iram32, IRAM_BASE, IRAM_SIZE),
-        ):
-            if 0 <= (offset := address - base) < length:
-                self._journal.append((memory, offset >> 2, memory[offset >> 2]))
-                if memory is self._dram32:
-                    self.dram[offset : offset + size] = value.to_bytes(size, "little")
-                    return
-        self.side_effect = self.side_effect or address not in _IRAM
+        if 0 <= (offset := address - DRAM_BASE) < DRAM_SIZE:
+            self._journal.append((self._dram32, offset >> 2, self._dram32[offset >> 2]))
+            if size == 4:  # noqa: PLR2004 (bytes of a word)
+                self._dram32[offset >> 2] = value
+            else:
+                self.dram[offset : offset + size] = value.to_bytes(size, "little")
+            return
+        if 0 <= (offset := address - IRAM_BASE) < IRAM_SIZE:
+            self._journal.append((self._iram32, offset >> 2, self._iram32[offset >> 2]))
+        else:
+            self.side_effect = True
         self._store(size, address, value, pc, n)
 
     # What the functions call -------------------------------------------------------------------------------
@@ -407,7 +437,8 @@ class Core:
             if size != 4:  # noqa: PLR2004 (bytes of a word)
                 raise Trap(f"{size * 8}-bit load from instruction RAM", address=address)
             return self._iram32[offset >> 2]
-        value = self.bus.read(address, size)
+        reader = self.readers.get(address)
+        value = reader() if reader is not None and size == 4 else self.bus.read(address, size)  # noqa: PLR2004
         if self.stop:
             raise _Leave(value)
         return value
@@ -424,7 +455,11 @@ class Core:
                 self._forget()
                 raise _Leave(0)
             return
-        self.bus.write(address, value, size)
+        writer = self.writers.get(address)
+        if writer is not None and size == 4:  # noqa: PLR2004
+            writer(value)
+        else:
+            self.bus.write(address, value, size)
         if self.stop:
             raise _Leave(0)
 
@@ -485,7 +520,7 @@ class Core:
         raise _Leave(None)
 
 
-_REGISTER: Final = re.compile("a[0-9]+")
+_REGISTERS: Final = {f"a{number}": number for number in range(16)}
 _IRAM: Final = range(IRAM_BASE, IRAM_BASE + IRAM_SIZE)
 
 

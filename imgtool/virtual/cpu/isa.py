@@ -10,6 +10,7 @@ compared in the tests with GNU as and objdump for xtensa-lx106-elf.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -279,6 +280,7 @@ _BY_LOW_NIBBLE: Final = tuple(
 )
 
 
+@functools.lru_cache(maxsize=1 << 14)  # translations go over the same code again and again
 def decode(code: bytes, address: int) -> Instruction | None:
     """The instruction that some bytes begin with.
 

@@ -373,11 +373,12 @@ class _Translation:
         text, value = self.address(path, pc, register, offset, size)
         name = _name(destination)
         slow = f"{name} = load{size * 8}({text}, {pc}, n + {path.executed})"
-        if value is None or value in _DRAM:
-            self.emit(f"try: {name} = dram{size * 8}[{_index(text, value, size)}]")
+        fast = f"{name} = dram{size * 8}[{_index(text, value, size)}]"
+        if value is None:
+            self.emit(f"try: {fast}")
             self.emit(f"except IndexError: {slow}")
         else:
-            self.emit(slow)
+            self.emit(fast if value in _DRAM else slow)
         path.written.add(destination)
         if mnemonic == "l16si":
             self.emit(f"if {name} > 32767: {name} |= 0xffff0000")
@@ -392,11 +393,12 @@ class _Translation:
         if path.facts.get(source, _UNKNOWN).top > mask:
             stored = f"{stored} & {mask}"
         slow = f"store{size * 8}({text}, {stored}, {pc}, n + {path.executed})"
-        if not self.single and (value is None or value in _DRAM):
-            self.emit(f"try: dram{size * 8}[{_index(text, value, size)}] = {stored}")
+        fast = f"dram{size * 8}[{_index(text, value, size)}] = {stored}"
+        if value is None and not self.single:
+            self.emit(f"try: {fast}")
             self.emit(f"except IndexError: {slow}")
         else:
-            self.emit(slow)
+            self.emit(fast if value in _DRAM and not self.single else slow)
 
     def special(self, path: _Path, mnemonic: str, operands: tuple[int, ...]) -> None:
         register, number = operands

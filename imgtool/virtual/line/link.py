@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Count", "PortGoneError", "VirtualLine"]
 
 _TAIL: Final = 64
+_MUCH: Final = 4096  # bytes that are an answer of their own
 # The last frame of a host that loads a program and goes: MEM_END (06) with eight bytes, of which the first
 # four are 0 for "execute".  The checksum and the entry point may have escapes in them.
 _STARTS: Final = re.compile(rb"\xc0\x00\x06\x08\x00[^\xc0]{4,8}\x00{4}[^\xc0]{4,8}\xc0\Z", re.DOTALL)
@@ -91,6 +92,8 @@ class VirtualLine:
         self._gone = False
         self._kept = False
         self._tail = b""
+        self._frames_before = 0  # from the chip, when the host last sent something
+        self._uncharged: list[tuple[int, int]] = []  # bytes and nanoseconds a byte
         self._on_its_way: deque[tuple[int, int, int]] = deque()
 
     # Connections.
@@ -106,14 +109,15 @@ class VirtualLine:
         """A host opens the line: the chip is reset, unless it runs a program that was started last.
 
         A host that loads a program into RAM closes the line when it has started it; the next one sees what
-        the program says.
+        the program says.  Not so a flasher stub that has greeted the host which started it: that host was
+        there to go on with it, and another one expects the loader.
         """
         if self._recorder is not None:
             self._recorder.event(self.chip.now, "connect", download=download)
         chip = self.chip
         chip.injector.connect()
         started_last = chip.activity is Activity.PROGRAM and _STARTS.search(self._tail) is not None
-        if started_last and not self._kept:
+        if started_last and not self._greeted and not self._kept:
             self._kept = True
         else:
             self._kept = False
@@ -121,6 +125,11 @@ class VirtualLine:
             # What the last host has put on the line is gone with the reset.
             self.line_free = chip.now
         self._turned = False
+
+    @property
+    def _greeted(self) -> bool:
+        """Whether the chip has said more in frames, since the host last spoke, than the answer to that."""
+        return self.from_chip.frames - self._frames_before > 1
 
     def disconnect(self) -> None:
         """The host closes the line."""
@@ -156,8 +165,10 @@ class VirtualLine:
         if not data:
             return
         chip = self.chip
+        self.charge()
         self.host_baud = baud
         self.to_chip.add(data)
+        self._frames_before = self.from_chip.frames
         self._tail = (self._tail + data)[-_TAIL:]
         if baud is not None and chip.activity is Activity.LOADER and not chip.loader.synced:
             chip.uart.baud = baud  # the ROM measures the host's speed
@@ -197,7 +208,25 @@ class VirtualLine:
             until: Leave on the line what the chip sends after this time: the host may change its speed by
                 then.  None for all that the chip has put out.
         """
-        drained = self.chip.uart.drain()
+        passed = self._pass_on(self.chip.uart.drain(), until)
+        self.charge()
+        return passed
+
+    def take_sent(self, until: int) -> list[tuple[int, int]]:
+        """As :meth:`take`, but more may follow at once: the host has its chance to react after that."""
+        passed = self._pass_on(self.chip.uart.drain(until), until)
+        if sum(size for size, _ in self._uncharged) >= _MUCH:
+            self.charge()
+        return passed
+
+    def charge(self) -> None:
+        """Book the chip's answer as a whole, in however many pieces it was passed on."""
+        if self._uncharged:
+            for size, step in self._uncharged:
+                self.chip.ledger.answered(size, step)
+            self._uncharged.clear()
+
+    def _pass_on(self, drained: list[tuple[int, int, int]], until: int | None) -> list[tuple[int, int]]:
         for baud, group in groupby(drained, key=lambda item: item[2]):
             self._book([(byte, at) for byte, at, _ in group], baud)
         waiting = self._on_its_way
@@ -216,7 +245,7 @@ class VirtualLine:
         data = bytes(byte for byte, _ in sent)
         self.from_chip.add(data)
         self.chip.settle()
-        self.chip.ledger.answered(len(data), byte_time(baud))
+        self._uncharged.append((len(data), byte_time(baud)))
         if self._recorder is not None:
             self._recorder.from_chip(sent[0][1], data, baud)
         self._turned = True

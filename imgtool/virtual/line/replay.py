@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.errors import FormatError
-from imgtool.virtual.chip.machine import Stop
+from imgtool.virtual.chip.machine import Activity, Stop
 from imgtool.virtual.line.link import PortGoneError
 from imgtool.virtual.line.record import VERSION
 
@@ -103,14 +103,18 @@ class _Player:
         name, link = record["event"], self._link
         if name == "connect":
             link.connect(download=record["download"])
+            if link.chip.activity is not Activity.PROGRAM:
+                self._output.clear()  # of a chip that was reset before it had said that
         elif name == "power":
             link.power_on(download=record["download"])
         elif name == "lines":
             link.lines(dtr=record["dtr"], rts=record["rts"])
         elif name == "disconnect":
             link.disconnect()
-            unheard = bytes(byte for byte, at in self._output if at <= record.get("t", 0))
-            self._output.clear()
+            end = record.get("t", 0)
+            unheard = bytes(byte for byte, at in self._output if at <= end)
+            # A program that goes on says the rest over the next connection.
+            self._output = [item for item in self._output if item[1] > end]
             return ReplayDifference(number, b"", unheard) if unheard else None
         else:
             raise ValueError(name)

@@ -15,6 +15,7 @@ __all__ = ["report"]
 
 def report(link: VirtualLine) -> dict[str, Any]:
     """The counts and modelled times of a chip since it was made."""
+    link.charge()
     chip = link.chip
     boot = chip.last_boot
     return {

@@ -2,7 +2,8 @@
 
 Not a port in the same process (imgtool.virtual.line.port).  A server waits in real time for its client, and
 the chip computes in virtual time; where the chip could answer a client that has not spoken yet, the client
-gets a moment to do so, so that both see the order of things that a wire would give.
+gets a moment to do so, so that both see the order of things that a wire would give.  What the chip sends is
+passed on while it sends, as an adapter does, and not when it has ended.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ _PAUSE: Final = 0.02
 
 _AT_ONCE: Final = 1 << 16
 _LOOK: Final = 0.02  # seconds between two looks whether somebody has opened a pty
+_LINGER_NS: Final = 10_000_000
+"""How long what has left the chip waits for more, in its time: adapters have such a timer, of 1 to 16 ms."""
+
 _STRETCH_NS: Final = 200_000_000  # how long a program that never pauses runs between two looks at the client
 _AFTER_NS: Final = 3_000_000_000
 """What the chip still does when a client has gone: the boot after a last reset, for one."""
@@ -394,8 +398,11 @@ class Server:
         self._waker.setblocking(False)
         self._wake_read = self._wake.fileno()
         self._start = 0.0
+        self._heard = False
+        self._heard_ns = 0
         self._wrote = time.monotonic()
         chip.timed = True
+        chip.linger_ns = _LINGER_NS
         chip.listen = self._listen
         if self._wired:
             chip.slow_lines = True
@@ -464,7 +471,7 @@ class Server:
         self.chip.timed = False
         self.chip.listen = lambda: None
         end = self.chip.now + _AFTER_NS
-        while self.chip.run(end) is Stop.OUTPUT:
+        while self.chip.run(end) not in {Stop.DUE, Stop.IDLE}:
             self.link.take()
         self.link.take()
         self.chip.timed = True
@@ -472,28 +479,53 @@ class Server:
 
     def _session(self) -> None:
         while not self._stopping:
-            pause = self.chip.run(self.chip.now + _STRETCH_NS)
-            self._give()
+            pause = self.chip.run(self.chip.now + (_LINGER_NS if self._realtime else _STRETCH_NS))
+            self._give(self._taken(pause))
             self._attend()
             if self.link.gone(self.chip.now):
                 raise Closed
-            self._hear(self._patience(pause))
+            if not self._speaking():
+                self._hear(self._patience(pause))
             if pause is Stop.TIMED and not self._heard:
                 self.chip.pass_time(self.chip.wake)
+
+    def _taken(self, pause: Stop) -> list[tuple[int, int]]:
+        """What the client gets: what has left, or all where the client may react to it now."""
+        if pause is Stop.STARTED:
+            return self.link.take_sent(self.chip.uart.quiet_at)
+        if pause in {Stop.SENT, Stop.DUE}:
+            return self.link.take_sent(self.chip.now)
+        return self.link.take()
+
+    def _speaking(self) -> bool:
+        """Whether the chip is in the middle of an answer: no host can have reacted to it by its clock.
+
+        What the client sends meanwhile is taken when the answer has ended, or has gone on for long: taken as
+        soon as it has come, it would be a matter of the machine's speed when the chip gets it.
+        """
+        last, now = self.chip.uart.pending, self.chip.now
+        if self._realtime or last is None or now >= self._heard_ns + _STRETCH_NS:
+            return False
+        return now < last + self.chip.setup.latency_ns
 
     def _patience(self, pause: Stop) -> float | None:
         """How long to wait for the client: None for ever."""
         if pause is Stop.IDLE:
             return None
-        if pause is Stop.OUTPUT:
+        if pause is Stop.STARTED or (pause is Stop.OUTPUT and not self._realtime):
             return _GRACE
         if pause is Stop.TIMED:
             return max(0.0, (self.chip.wake - self.chip.now) / 1e9)
-        return 0.0
+        return self._ahead()
+
+    def _ahead(self) -> float:
+        """Seconds by which the chip's clock is ahead of real time, where that counts."""
+        return max(0.0, self.chip.now / 1e9 + self._start - time.monotonic()) if self._realtime else 0.0
 
     def _hear(self, patience: float | None) -> None:
         """Wait for the client, or until something wakes us up."""
         self._heard = False
+        self._heard_ns = self.chip.now
         ready, _, _ = select.select([self._channel.client(), self._wake_read], [], [], patience)
         if self._channel.client() in ready:
             self._heard = self._receive()
@@ -513,14 +545,26 @@ class Server:
     def _listen(self) -> None:
         """Take what the client has sent while the chip is busy."""
         with contextlib.suppress(Closed):
-            if select.select([self._channel.client()], [], [], 0)[0]:
+            if not self._speaking() and select.select([self._channel.client()], [], [], 0)[0]:
                 self._receive()
+            if self.chip.output_due <= self.chip.now:
+                # In the middle of what the chip does: what the client does not take now waits.
+                self._channel.tune(self.link)
+                items = self.link.take_sent(self.chip.now)
+                self._channel.write(bytes(byte for byte, _ in items))
+                self._flush(items)
 
-    def _give(self) -> None:
+    def _give(self, items: list[tuple[int, int]]) -> None:
         self._channel.tune(self.link)
-        items = self.link.take()
-        if items and self._realtime:
-            self._wait_for(items[-1][1] / 1e9 + self._start)
+        while self._realtime and items and not self._stopping:
+            end = items[0][1] + _LINGER_NS
+            piece = [item for item in items if item[1] <= end]
+            items = [item for item in items if item[1] > end]
+            self._wait_for(piece[-1][1] / 1e9 + self._start)
+            self._send(piece)
+        self._send(items)
+
+    def _send(self, items: list[tuple[int, int]]) -> None:
         self._channel.write(bytes(byte for byte, _ in items))
         while not self._flush(items) and not self._stopping:
             # The client does not read.  What it sends meanwhile is taken all the same.
