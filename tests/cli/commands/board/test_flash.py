@@ -332,6 +332,15 @@ def test_time_that_is_told(pair: Path, imgtool: Command, options: tuple[str, ...
     assert fields["plan"]["seconds"] == pytest.approx(fields["seconds"], rel=0.5)
 
 
+def test_of_an_erase_of_the_whole_flash_no_one_time_is_told(pair: Path, imgtool: Command) -> None:
+    assert pair.is_dir()
+    run = imgtool("flash", "-p", PORT, *ROM, "--erase-all", "--dry-run")
+
+    assert re.search(
+        r"time +about [\d:.]+ (s|min), but erasing the whole flash alone takes 2 s to over 2 min", run.out
+    )
+
+
 def test_events(small: Path, imgtool: Command) -> None:
     assert small.is_dir()
     run = imgtool("flash", "-p", PORT, *ROM, "--events", "--no-boot-check")
