@@ -3,8 +3,8 @@
 The lines of real boards are quotations: sizes and seconds as a tool printed them in a public thread.  Nobody
 has repeated them for this project.  ``modelled`` is computed here from the constants of
 imgtool/virtual/chip, so that it moves with them; ``ran`` was taken by ``silicon_runs.py`` from unmodified
-esptool on the virtual chip.  ``python docs/silicon_lines.py`` writes the tables, ``--check`` says whether they
-are as they should be.
+esptool on the virtual chip.  ``python docs/silicon_lines.py`` writes the tables, ``--check`` says whether
+they are as they should be.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ BEGIN: Final = 26
 REPLY: Final = 12  # delimiters, header, two status bytes
 ASK, ASKED = 14, 14  # the last request, which is answered when everything is written, and its reply
 GITHUB: Final = "https://github.com/"
+SLOW: Final = 115200
+"""At this speed the line is nearly all of a write."""
 
 
 class Line(NamedTuple):
@@ -66,39 +68,40 @@ class Line(NamedTuple):
 MICROPYTHON: Final = "https://forum.micropython.org/viewtopic.php?t="
 ESP8266_COM: Final = "https://www.esp8266.com/viewtopic.php?t=12271"
 WLED: Final = "https://wled.discourse.group/t/7482"
+ESPTOOL: Final = GITHUB + "espressif/esptool/issues/"
+ARDUINO: Final = GITHUB + "esp8266/Arduino/issues/"
+PLATFORMIO: Final = GITHUB + "platformio/platform-espressif8266/issues/"
+SMARTTHINGS: Final = GITHUB + "SmartThingsCommunity/st-device-sdk-c-ref/issues/45"
+ADAFRUIT: Final = GITHUB + "adafruit/Adafruit_WebSerial_ESPTool/issues/12"
 ESPRUINO: Final = "https://forum.espruino.com/"
 LINES: Final = (
-    Line("2.0.1", 921600, 472_084, 305_673, 4.5, 4.18, GITHUB + "espressif/esptool/issues/255", "D1 mini"),
+    Line("2.0.1", 921600, 472_084, 305_673, 4.5, 4.18, ESPTOOL + "255", "D1 mini"),
     Line("2.6", 460800, 278_944, 201_352, 5.0, 4.54, "https://forum.arduino.cc/t/618840"),
     Line(
         "3.1", 460800, 633_688, 416_262, 9.4, 9.35, "https://newscrewdriver.com/2022/02/10/", "D1 mini clone"
     ),
     Line("4.7.0", 460800, 513_408, 359_547, 8.4, 8.19, "https://community.home-assistant.io/t/820182"),
-    Line("2.5.0", 3000000, 295_024, 212_380, 1.8, 1.94, GITHUB + "esp8266/Arduino/issues/4973"),
-    Line("2.8", 3000000, 304_240, 222_882, 2.0, 2.10, GITHUB + "esp8266/Arduino/issues/7426"),
-    Line("2.8", 115200, 1_048_576, 319_796, 34.6, 28.22, GITHUB + "espressif/esptool/issues/533"),
+    Line("2.5.0", 3000000, 295_024, 212_380, 1.8, 1.94, ARDUINO + "4973"),
+    Line("2.8", 3000000, 304_240, 222_882, 2.0, 2.10, ARDUINO + "7426"),
+    Line("2.8", 115200, 1_048_576, 319_796, 34.6, 28.22, ESPTOOL + "533"),
     Line("2.8", 115200, 272_800, 200_778, 17.7, 17.70, MICROPYTHON + "8915", "ESP8285"),
-    Line("4.5", 115200, 802_528, 573_124, 53.2, None, WLED, "ESP8285"),
-    Line("4.5", 115200, 802_528, 573_124, 71.3, None, WLED, "the same, another adapter"),
-    Line("4.5.1", 115200, 597_664, 398_357, 48.1, None, GITHUB + "espressif/esptool/issues/890"),
-    Line("3.0", 115200, 601_072, 429_021, 37.7, None, "https://community.home-assistant.io/t/165466"),
-    Line("2.8", 115200, 350_592, 251_120, 27.9, None, GITHUB + "esp8266/Arduino/issues/6612"),
-    Line(
-        "2.8", 115200, 350_592, 251_120, 28.6, None, GITHUB + "esp8266/Arduino/issues/6612", "a second line"
-    ),
-    Line(
-        "2.6", 115200, 405_728, 294_493, 28.6, None, GITHUB + "platformio/platform-espressif8266/issues/153"
-    ),
-    Line("2.3.1", 115200, 600_888, 392_073, 34.9, None, MICROPYTHON + "4519"),
-    Line("3.2", 115200, 267_600, 195_141, 17.8, None, GITHUB + "esp8266/Arduino/issues/8629"),
+    Line("4.5", 115200, 802_528, 573_124, 53.2, 50.54, WLED, "ESP8285"),
+    Line("4.5", 115200, 802_528, 573_124, 71.3, 50.54, WLED, "the same, another adapter"),
+    Line("4.5.1", 115200, 597_664, 398_357, 48.1, 35.06, ESPTOOL + "890"),
+    Line("3.0", 115200, 601_072, 429_021, 37.7, 37.76, "https://community.home-assistant.io/t/165466"),
+    Line("2.8", 115200, 350_592, 251_120, 27.9, 22.15, ARDUINO + "6612"),
+    Line("2.8", 115200, 350_592, 251_120, 28.6, 22.15, ARDUINO + "6612", "a second line"),
+    Line("2.6", 115200, 405_728, 294_493, 28.6, 26.03, PLATFORMIO + "153"),
+    Line("2.3.1", 115200, 600_888, 392_073, 34.9, 34.61, MICROPYTHON + "4519"),
+    Line("3.2", 115200, 267_600, 195_141, 17.8, 17.28, ARDUINO + "8629"),
     Line(
         "2.4.0",
         115200,
         634_832,
         413_663,
         43.8,
-        None,
-        GITHUB + "SmartThingsCommunity/st-device-sdk-c-ref/issues/45",
+        36.42,
+        SMARTTHINGS,
     ),
     Line(
         "2.0.1",
@@ -106,15 +109,13 @@ LINES: Final = (
         228_304,
         165_547,
         41.2,
-        None,
-        GITHUB + "esp8266/Arduino/issues/3512",
+        14.65,
+        ARDUINO + "3512",
         "far from all others",
     ),
-    Line(
-        "2.6", 115200, 261_824, 191_229, 16.9, None, GITHUB + "platformio/platform-espressif8266/issues/179"
-    ),
-    Line("2.2-dev", 115200, 524_288, 326_299, 29.2, None, ESPRUINO + "comments/13917405"),
-    Line("2.3.2-dev", 115200, 484_400, 332_821, 29.6, None, GITHUB + "espressif/esptool/issues/291"),
+    Line("2.6", 115200, 261_824, 191_229, 16.9, 16.92, PLATFORMIO + "179"),
+    Line("2.2-dev", 115200, 524_288, 326_299, 29.2, 28.80, ESPRUINO + "comments/13917405"),
+    Line("2.3.2-dev", 115200, 484_400, 332_821, 29.6, 29.35, ESPTOOL + "291"),
     Line("1.2-dev", 115200, 421_888, None, 36.5, None, ESP8266_COM, "Cesanta's stub"),
     Line("1.2-dev", 115200, 413_696, None, 35.7, None, ESP8266_COM, "the same"),
     Line("1.x", 115200, 450_560, None, 39.2, None, GITHUB + "marcelstoer/nodemcu-pyflasher/issues/14"),
@@ -126,7 +127,7 @@ LINES: Final = (
         None,
         55.2,
         None,
-        GITHUB + "adafruit/Adafruit_WebSerial_ESPTool/issues/12",
+        ADAFRUIT,
     ),
 )
 
@@ -134,8 +135,8 @@ ERASES: Final = (
     (11.7, 4, "https://stackoverflow.com/questions/70998539"),
     (8.8, 4, ESP8266_COM),
     (7.1, None, GITHUB + "arendst/Tasmota/issues/3838"),
-    (22.4, None, GITHUB + "espressif/esptool/issues/128"),  # an ESP-WROOM-02
-    (27.6, None, GITHUB + "espressif/esptool/issues/265"),  # a D1 mini pro
+    (22.4, None, ESPTOOL + "128"),  # an ESP-WROOM-02
+    (27.6, None, ESPTOOL + "265"),  # a D1 mini pro
     (2.5, 1, GITHUB + "loboris/ESP8266_AT_LoBo/issues/11"),
     (1.6, None, GITHUB + "marcelstoer/nodemcu-pyflasher/issues/14"),
 )
@@ -210,15 +211,17 @@ def lines() -> str:
         for line in LINES
     )
     near = ", ".join(f"{near_to(LINES, share)} within {share} %" for share in (10, 25, 50))
-    quick = [line for line in LINES if line.baud > 115200]
+    quick = [line for line in LINES if line.baud > SLOW]
     near_quick = " and ".join(f"{near_to(quick, share)} within {share} %" for share in (10, 25))
     below = sum(line.modelled <= line.seconds * 1.005 for line in LINES)
     ran = [line.ran / line.seconds for line in quick if line.ran is not None]
     return (
-        "| esptool | baud | bytes | deflated | real s | modelled s | modelled by real | on the virtual chip s | seen in |\n"
+        "| esptool | baud | bytes | deflated | real s | modelled s | modelled by real | on the virtual chip s"
+        " | seen in |\n"
         f"|---|---|---|---|---|---|---|---|---|\n{rows}\n"
-        f"Of {len(LINES)} lines {near}. In {below} the model is not above the real time. Of the {len(quick)} at more than"
-        f" 115200 baud {near_quick}. Those {len(ran)} by esptool on the virtual chip, by real: {min(ran):.2f} to {max(ran):.2f}.\n"
+        f"Of {len(LINES)} lines {near}. In {below} the model is not above the real time."
+        f" Of the {len(quick)} at more than {SLOW} baud {near_quick}. Those {len(ran)} by esptool on the"
+        f" virtual chip, by real: {min(ran):.2f} to {max(ran):.2f}.\n"
     )
 
 

@@ -1,8 +1,8 @@
-"""Take the column "on the virtual chip" of docs/virtual/timing.md: esptool's stub of before 5.0 on dirty flash.
+"""Take the column "on the virtual chip" of docs/virtual/timing.md: esptool's stub of old on dirty flash.
 
 Run by hand, ``python docs/silicon_runs.py [LINE ...]``; needs esptool 5, of which it takes version 1 of the
-stub, as the boards of ``silicon_lines.py`` had.  The data is made: as many bytes, and as many deflated.  What it
-prints goes into ``silicon_lines.py``.  No figure of a real chip.
+stub, as the boards of ``silicon_lines.py`` had.  The data is made: as many bytes, and as many deflated.
+What it prints goes into ``silicon_lines.py``.  No figure of a real chip.
 """
 
 from __future__ import annotations
@@ -13,32 +13,33 @@ import random
 import sys
 import tempfile
 import zlib
+from itertools import pairwise
 from pathlib import Path
-
-from silicon_lines import LINES, Line
 
 from esptool import loader
 from esptool.cmds import attach_flash, write_flash
 from esptool.targets.esp8266 import ESP8266ROM
+from silicon_lines import LINES, SLOW, Line
+
 from imgtool import open_port
 
 KB = 1024
+NEAR = 4
+"""Bytes; the deflated size is as near."""
 
 
 def made(size: int, share: int) -> bytes:
     """Bytes of which so many are random, spread over all of them."""
     source = random.Random(size)  # noqa: S311 - a sample
     ends = [share * at // size for at in (*range(0, size, KB), size)]
-    parts = (
-        source.randbytes(end - begin) + b"imgtool!" * KB for begin, end in zip(ends, ends[1:], strict=False)
-    )
+    parts = (source.randbytes(end - begin) + b"imgtool!" * KB for begin, end in pairwise(ends))
     return b"".join(part[:KB] for part in parts)[:size]
 
 
 def sample(size: int, deflated: int) -> bytes:
     """Data that deflates to about so many bytes."""
     low, high = 0, size
-    while high - low > 4:
+    while high - low > NEAR:
         middle = (low + high) // 2
         if len(zlib.compress(made(size, middle), 9)) < deflated:
             low = middle
@@ -57,7 +58,7 @@ def seconds(line: Line, folder: Path) -> float:
     esp = ESP8266ROM(port)
     esp.connect("no-reset")
     esp = esp.run_stub()
-    if line.baud != 115200:
+    if line.baud != SLOW:
         esp.change_baud(line.baud)
     attach_flash(esp)
     begin, digest = esp.flash_defl_begin, esp.flash_md5sum

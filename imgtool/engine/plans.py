@@ -26,7 +26,7 @@ __all__ = ["plan_fields", "plan_words"]
 
 _VERBS: Final = {Fate.FORMATTED: Toned("format", Tone.CARE), Fate.LOST: Toned("lost", Tone.WRONG)}
 _CHIP_ERASE: Final = "erasing the whole flash alone takes 2 s to over 2 min"
-"""What boards of others took, docs/virtual/timing.md; the plan's seconds have one guess in the middle of it."""
+"""What boards of others took, docs/virtual/timing.md; the plan's seconds have a guess in the middle of it."""
 _MORE: Final = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
 
 
