@@ -20,6 +20,7 @@ from typing import Any, Final
 import pytest
 
 from tests.simulated import Device
+from tests.support import PATIENCE
 
 pytestmark = [
     pytest.mark.long,
@@ -29,7 +30,6 @@ pytestmark = [
 SIZE: Final = 0x10_0000
 AT: Final = 0x2_0000
 SECTOR: Final = 0x1000
-PATIENCE: Final = 120
 MAC: Final = "18:fe:34:01:02:03"
 PART: Final = ("--part", "W25Q80", "--mac", MAC)
 DATA: Final = (
