@@ -61,6 +61,13 @@ def pyodide(session: nox.Session) -> None:
 
 
 @nox.session
+def clients(session: nox.Session) -> None:
+    """Old and new esptool, and esptool-js, on the virtual chip; fetches them from PyPI and npm."""
+    session.install(".", *_group("test"))
+    session.run("pytest", "-m", "long", "tests/oracle/test_clients.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and formatting."""
     session.install(*_group("lint"))

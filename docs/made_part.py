@@ -1,7 +1,7 @@
 """A part of a page that a script makes: put between two lines of the page, or checked to be as it should be.
 
-No script itself: module_map.py, kind_table.py, generations.py and program_parts.py make the parts.  Each of
-several parts of a page is named behind the script.
+No script itself: module_map.py, kind_table.py, generations.py, program_parts.py and silicon_lines.py make the
+parts.  Each of several parts of a page is named behind the script.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["plan_fields", "plan_words"]
 
 _VERBS: Final = {Fate.FORMATTED: Toned("format", Tone.CARE), Fate.LOST: Toned("lost", Tone.WRONG)}
+_CHIP_ERASE: Final = "erasing the whole flash alone takes 2 s to over 2 min"
+"""What boards of others took, docs/virtual/timing.md; the plan's seconds have a guess in the middle of it."""
 _MORE: Final = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
 
 
@@ -88,6 +90,8 @@ def plan_words(plan: FlashPlan, *, before: Sequence[Row] = ()) -> Words:
 
 def _time_words(plan: FlashPlan) -> str:
     took = duration(plan.seconds or 0)
+    if plan.erase_all:
+        return f"about {took}, but {_CHIP_ERASE}"
     if not plan.right:
         return f"about {took}, if nothing of it is there already"
     sectors = sum(-(-len(piece.data) // SECTOR) for piece in plan.pieces)

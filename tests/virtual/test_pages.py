@@ -100,3 +100,10 @@ def test_the_tests_of_the_how_to_page_pass(tmp_path: Path) -> None:
     assert len(snippets) == len(own) + 1
     assert done.returncode == 0, done.stdout
     assert "5 passed" in done.stdout
+
+
+def test_the_lines_of_real_boards_stand_beside_the_model_as_its_constants_have_it() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "silicon_lines.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")

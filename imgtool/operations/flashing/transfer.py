@@ -60,7 +60,7 @@ _READS_BACK_WRONG: Final = bytes.fromhex("0108")  # the ROM's status
 # For estimates; the typical times of data sheets, and the digest's speed that docs/virtual/timing.md names.
 _PAGE_S, _SECTOR_S, _BLOCK_S, _DIGEST_RATE = 0.0007, 0.045, 0.15, 650_000
 _TURN_S: Final = 0.002
-_CHIP_S: Final = 2.5  # an erase of the chip, for each megabyte
+_CHIP_S: Final = 2.5  # an erase of the chip, for each megabyte: a guess, boards took 0.2 to 12 times as long
 _MEGABYTE: Final = 1 << 20
 _STUB_BYTES: Final = 12_400
 _START_S: Final = 0.3
@@ -677,6 +677,9 @@ def read_flash(session: Session, start: int, size: int, on_event: Listener = ign
 
 def estimate(job: Job, session: Session, *, stub: bool) -> float:
     """Seconds that a transfer will take if no sector is right yet; by typical times, modelled.
+
+    With an erase of the whole flash it is no better than that erase is known: within 0.2 to 12 times
+    (docs/virtual/timing.md).
 
     Args:
         job: What.

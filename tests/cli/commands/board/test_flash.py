@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -330,6 +331,14 @@ def test_time_that_is_told(pair: Path, imgtool: Command, options: tuple[str, ...
     fields = result(imgtool("flash", "-p", PORT, *ROM, *options, "--no-boot-check", "--json").out)
 
     assert fields["plan"]["seconds"] == pytest.approx(fields["seconds"], rel=0.5)
+
+
+def test_of_an_erase_of_the_whole_flash_no_one_time_is_told(pair: Path, imgtool: Command) -> None:
+    assert pair.is_dir()
+    run = imgtool("flash", "-p", PORT, *ROM, "--erase-all", "--dry-run")
+
+    words = " ".join(run.out.split())
+    assert re.search(r"time about [\d:.]+ (s|min), but erasing the whole flash alone takes 2 s to", words)
 
 
 def test_events(small: Path, imgtool: Command) -> None:
