@@ -33,6 +33,7 @@ def loaded(spec: str = "sim:4MB", baud: int = 115_200) -> Host:
     read = json.loads(STUB_FILE.read_text())
     # What RAM holds where nothing is loaded is anything.
     chip.core.load(read["bss_start"], b"\xa5" * (0x3FFFAC00 - read["bss_start"]))
+    chip.core.load(0x4010_0000, b"\xa5" * 0x8000)
     for address, data in stub().blocks:
         chip.core.load(address, data)
     chip.uart.baud = baud

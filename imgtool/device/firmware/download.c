@@ -29,8 +29,7 @@ static enum error receive(void)
         return BAD_DATA_LENGTH;
     write_forget(); /* packets share the window */
     uint8_t *to = packet_buffer;
-    transfer.packet = to;
-    transfer.packet_end = to + size;
+    transfer.packet = (struct stretch){to, to + size};
     int32_t byte;
     while (size-- != 0 && (byte = frame_byte()) >= 0) {
         *to++ = byte;
@@ -93,9 +92,9 @@ void download_plain(const uint32_t *arguments)
 }
 
 /* The stream goes on in the next packet.  One that comes broken may come again; any other command ends it. */
-static int32_t next_byte(void)
+static bool next_packet(struct stretch *input)
 {
-    while (transfer.packet == transfer.packet_end) {
+    while (transfer.packet.at == transfer.packet.end) {
         request_wait();
         if (request.command != FLASH_DEFL_DATA) {
             request.pending = true;
@@ -104,11 +103,13 @@ static int32_t next_byte(void)
         }
         enum error error = receive();
         if (error)
-            transfer.packet = transfer.packet_end;
+            transfer.packet.at = transfer.packet.end;
         request.value = request.failed_at = transfer.next;
         reply(frame_error(error));
     }
-    return *transfer.packet++;
+    *input = transfer.packet;
+    transfer.packet.at = transfer.packet.end;
+    return true;
 }
 
 static void store_inflated(void)
@@ -130,10 +131,9 @@ void download_deflated(const uint32_t *)
     accept();
     if (transfer.mode == INFLATED)
         return;
-    stream.next = next_byte;
+    inflate_begin(next_packet, 0);
     stream.out = window;
     stream.window_end = window + ZLIB_WINDOW;
-    stream.made = stream.bits = stream.bit_count = 0;
     stream.limit = SECTOR;
     stream.full = store_inflated;
     if (ZLIB_METHOD(inflate_bits(8)) != ZLIB_DEFLATE || inflate_bits(8) & ZLIB_DICTIONARY)

@@ -17,7 +17,7 @@
 #define RAM_PATTERN 0x9E3779B9u /* times its index: every bit of an address shows */
 
 /* RAM that is not loaded, and so has to be cleared.  From the linker script. */
-extern uint32_t bss_start[], bss_end[];
+extern uint32_t bss_start[], bss_end[], tables_start[], tables_end[];
 
 static uint32_t failed_checks;
 static void *command_loop[5];
@@ -33,6 +33,8 @@ void leave(void)
 
 void fail(enum error error)
 {
+    write_failed(error);
+    write_finish();
     if (request.replied) {
         request.deferred = error;
         request.deferred_at = request.failed_at;
@@ -83,18 +85,19 @@ static void take(uint32_t address, uint32_t size, bool send)
 }
 
 /* The self-check, as far as it is not the host's: it compares the flash ID, the CRCs and the digests. */
-static uint32_t check_ram(void)
+static void check_ram(uint32_t *from, const uint32_t *end)
 {
     uint32_t pattern = 0;
-    for (uint32_t *word = bss_start; word != bss_end; word++)
+    for (uint32_t *word = from; word != end; word++)
         *word = pattern += RAM_PATTERN;
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* all of it, before any is looked at */
     uint32_t wrong = pattern = 0;
-    for (uint32_t *word = bss_start; word != bss_end; word++) {
+    for (uint32_t *word = from; word != end; word++) {
         wrong |= *word ^ (pattern += RAM_PATTERN);
         *word = 0;
     }
-    return wrong ? CHECK_RAM : 0;
+    if (wrong)
+        failed_checks = CHECK_RAM;
 }
 
 /* Commands. */
@@ -290,6 +293,11 @@ static void run_request(void)
 {
     uint32_t *arguments = request.arguments;
     uint32_t size = request.received - REQUEST_HEADER, index = 0;
+    if (size > DATA_HEADER)
+        size = DATA_HEADER;
+    /* Only a write goes on with those before it under way. */
+    if (request.command != WRITE)
+        write_finish();
     request.failed_at = request.value = 0;
     while (command_codes[index] != request.command)
         if (++index == sizeof command_codes) {
@@ -336,15 +344,15 @@ void start(void)
 {
     /* It would reset the chip in the middle of an erase. */
     ets_wdt_disable();
-    failed_checks = check_ram();
+    check_ram(bss_start, bss_end);
+    check_ram(tables_start, tables_end);
     crc32_start();
     write_forget();
     flash_start(0);
-    uart_start();
+    frame_start();
     frame_delimit();
     frame_send("OHAI", 4);
     frame_delimit();
-    request.ended = true;
     __builtin_setjmp(command_loop);
     serve();
 }

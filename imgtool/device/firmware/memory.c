@@ -10,7 +10,7 @@
 #include "write.h"
 
 /* From the linker script. */
-extern uint8_t text_end[], bss_end[], iram_end[], dram_end[];
+extern uint8_t tables_end[], bss_end[], iram_end[], dram_end[];
 
 static bool is_between(uint32_t address, uint32_t end, const uint8_t *from, const uint8_t *to)
 {
@@ -23,7 +23,7 @@ void memory_begin(const uint32_t *arguments)
     uint32_t address = arguments[3], size = arguments[0], end = address + size;
     transfer.mode = IDLE;
     if (address % 4 || end < address ||
-        !(is_between(address, end, text_end, iram_end) || is_between(address, end, bss_end, dram_end)))
+        !(is_between(address, end, tables_end, iram_end) || is_between(address, end, bss_end, dram_end)))
         refuse();
     transfer_begin(MEMORY, address, size);
 }
@@ -47,5 +47,5 @@ void memory_end(const uint32_t *arguments)
         return;
     uart_stop();
     ((void (*)(void))arguments[1])();
-    uart_start();
+    frame_start();
 }

@@ -1,8 +1,11 @@
-/* Programs that are loaded into RAM and run. */
+/* RAM: what is where, and programs that are loaded into it and run. */
 #ifndef MEMORY_H
 #define MEMORY_H
 
 #include <stdint.h>
+
+/* Cleared variables in the RAM of the code, where there is more of it: words, which are all that it takes. */
+#define IN_IRAM [[gnu::section(".bss.tables")]]
 
 void memory_begin(const uint32_t *arguments);
 void memory_data(const uint32_t *arguments);
