@@ -57,6 +57,7 @@ _INFO: Final = struct.Struct("<6I")
 _RAM: Final = 1  # of its failures
 
 _FRAME: Final = 0x1000  # plain bytes of a frame, and of a block that is read: several fit into the ring
+_EASY: Final = 0x8000  # of a block: so far the stub has made up for the time of its erase
 _WINDOW: Final = 0x8000
 _UNIT: Final = 0x100  # of a dictionary's length
 _MOST_DIGESTS: Final = 256
@@ -389,15 +390,42 @@ def _reads(start: int, end: int) -> Iterator[tuple[int, Request]]:
 
 def _frames(address: int, data: bytes, *, erased: bool) -> Iterator[_Frame]:
     """Frames of a sector each."""
-    for start in range(0, len(data), _FRAME):
+    done = 0
+    written: set[int] = set()
+    for start in _order(address, len(data), erased=erased):
         at = address + start
         plain = data[start : start + _FRAME]
         block = at // BLOCK * BLOCK
         whole = block >= address and block + BLOCK <= address + len(data)
         flags = ERASED if erased else _WHOLE_BLOCK if whole else 0
         # What is in the flash right before it, from this very write.
-        history = data[max(0, start - _WINDOW) : start]
-        yield _Frame(at, plain, erased, start + len(plain), write_request(at, plain, flags, history))
+        before = start
+        while before > max(0, start - _WINDOW) and before - _FRAME in written:
+            before -= _FRAME
+        written.add(start)
+        done += len(plain)
+        yield _Frame(at, plain, erased, done, write_request(at, plain, flags, data[before:start]))
+
+
+def _order(address: int, size: int, *, erased: bool) -> list[int]:
+    """Where frames begin, in the order in which they are sent.
+
+    Sectors behind the last whole block are erased one by one, which takes longer than they do on the line. So
+    they are spread among those blocks, of which the line takes longer than the flash.
+    """
+    starts = list(range(0, size, _FRAME))
+    head = -address % BLOCK
+    blocks = max(0, size - head) // BLOCK
+    if erased or not blocks:
+        return starts
+    tail = range(head + blocks * BLOCK, size, _FRAME)
+    order = list(range(0, head, _FRAME))
+    for number in range(blocks):
+        first = head + number * BLOCK
+        order += range(first, first + _EASY, _FRAME)
+        order += tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
+        order += range(first + _EASY, first + BLOCK, _FRAME)
+    return order
 
 
 def _runs(numbers: set[int]) -> Iterator[tuple[int, int]]:

@@ -96,8 +96,7 @@ static void check_ram(uint32_t *from, const uint32_t *end)
         wrong |= *word ^ (pattern += RAM_PATTERN);
         *word = 0;
     }
-    if (wrong)
-        failed_checks = CHECK_RAM;
+    failed_checks |= wrong ? CHECK_RAM : 0;
 }
 
 /* Commands. */
