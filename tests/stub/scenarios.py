@@ -358,6 +358,18 @@ def round_the_window(host: Host) -> None:
     assert host.flash(0x3000, len(image)) == image
 
 
+def match_round_the_window(host: Host) -> None:
+    """A match alone, whose bytes lie on both sides of the window's end."""
+    image = random.Random(10).randbytes(0xC000)
+    for packet in image_requests(image, 0, 0x1000):
+        assert host.ask(WRITE, packet[8:]).code == 0
+    again = (image[-100:] * 3)[:0x100]
+    packet = write_request(0xC000, again, 0, image[-0x8000:])
+    assert len(packet) < 40
+    assert host.ask(WRITE, packet[8:]).code == 0
+    assert host.flash(0, 0xC100) == image + again
+
+
 def whole_blocks(host: Host) -> None:
     dirty(host, 0, 0x30000)
     counts = host.port.chip.flash.counts
@@ -629,6 +641,7 @@ def late_failures(host: Host) -> None:
     erase, latch, program = flash._erase, flash._set_latch, flash._page_program
 
     def not_taken(now: int, sent: bytes) -> None:
+        assert (sent[0] in {0x20, 0xD8}, now >= flash.busy_until) == (True, True)
         flash._erase = erase  # type: ignore[method-assign]
 
     flash._erase = not_taken  # type: ignore[method-assign]
@@ -704,7 +717,7 @@ def failing_rom(host: Host) -> None:
 SCENARIOS: Final[tuple[Callable[[Host], None], ...]] = (
     registers, sync, unknown, attach, speed, memory, plain_download, short_download, refused_download,
     deflated_download, refused_deflated_download, erases, read_flash, info, digests, blank, erase_if_dirty,
-    write, dictionary, round_the_window, whole_blocks, refused_writes, read, setup, disturbed_frames, overrun,
+    write, dictionary, round_the_window, match_round_the_window, whole_blocks, refused_writes, read, setup, disturbed_frames, overrun,
     fifo_overflow, protected, one_status_register, stuck_flash, writes_under_way,
     answers_in_order, many_small_writes, late_failures, damaged_streams, failing_rom,
 )  # fmt: skip
