@@ -18,6 +18,7 @@ from imgtool.device import protocol
 from imgtool.device.flash_chip import BLOCK
 from imgtool.device.flasher import StubFlasher
 from imgtool.device.protocol import Command, Request
+from imgtool.device.stub import own_late_code
 from imgtool.errors import LineError, RefusedError, StubError
 
 if TYPE_CHECKING:
@@ -68,7 +69,11 @@ _BLANK: Final = b"\xff" * SECTOR
 _ATTEMPTS: Final = 5
 _ANSWER: Final = 5.0
 _MOST_WAITING: Final = 60  # writes under way: one that is lost makes all of them come again
-_SLOWEST_FRAME: Final = 0.5  # seconds for a sector, by the longest times of data sheets
+_SLOWEST_FRAME: Final = 1.0  # seconds for two sectors, by the longest times of data sheets
+_WORTH_INFLATING: Final = 0x3000  # bytes: with more of them, deflate saves more than the code for it takes
+_SLOW_LINE: Final = (
+    460_800  # baud: up to here the next frames take longer than the flash, also of two sectors
+)
 # Codes that are no work of the line: beyond the flash, not done by the flash, not to be unlocked.
 _MEANT: Final = (0xC2, 0xC4, 0xC5)
 _CHECKED: Final = 16  # bytes of data that the check word covers; the rest of a write has a CRC of its own
@@ -121,17 +126,20 @@ def own_request(
     return Request(command, data, check, timeout=timeout, attempts=attempts, answer=answer)
 
 
-def write_request(address: int, plain: bytes, flags: int = 0, history: bytes = b"") -> Request:
-    """A write, compressed where that is less.
+def write_request(
+    address: int, plain: bytes, flags: int = 0, history: bytes = b"", *, deflated: bool = False
+) -> Request:
+    """A write, compressed where that is less and may be.
 
     Args:
         address: Of its first byte: that of a sector.
         plain: Bytes; a multiple of 256.
         flags: Of the method.
         history: What the flash holds right before it, as far as it is to be referred to.
+        deflated: Whether the stub can inflate: its late code is loaded.
     """
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, history)
-    packed = packer.compress(plain) + packer.flush()
+    packed = packer.compress(plain) + packer.flush() if deflated else plain
     if len(packed) < len(plain):
         flags |= DEFLATED | len(history) // _UNIT << 16
     else:
@@ -199,13 +207,14 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """A write of a sector.
+    """A write of a sector or two.
 
     Attributes:
         address: Of its first byte.
         plain: What is to be there.
-        erased: Whether the sector is known to be erased.
+        erased: Whether it is known to be erased.
         end: Bytes of the whole write that are done with it.
+        deflated: Whether it may be compressed.
         request: As it is sent among others.
     """
 
@@ -213,6 +222,7 @@ class _Frame:
     plain: bytes
     erased: bool
     end: int
+    deflated: bool
     request: Request
 
     @property
@@ -223,7 +233,7 @@ class _Frame:
 
     def alone(self) -> Request:
         """As it is sent again: it needs no other frame, and does not erase others, which may be written."""
-        return write_request(self.address, self.plain, ERASED if self.erased else 0)
+        return write_request(self.address, self.plain, ERASED if self.erased else 0, deflated=self.deflated)
 
 
 class OwnFlasher(StubFlasher):
@@ -238,6 +248,8 @@ class OwnFlasher(StubFlasher):
     def __init__(self, link: Link, name: str, ring: int) -> None:
         super().__init__(link, name)
         self._ring = ring
+        self._plain = 0  # bytes that were to be written so far
+        self._inflates = False
 
     def erase(self, address: int, size: int) -> None:
         """Erase what is not blank of these sectors, in blocks of 64 KB where that is quicker."""
@@ -293,14 +305,36 @@ class OwnFlasher(StubFlasher):
             LineError: A frame comes broken every time.
             RefusedError: The flash does not do what it is told.
         """
+        self._plain += len(data)
+        if self._plain > _WORTH_INFLATING and not self._inflates:
+            self._load_late_code()
         waiting: deque[_Frame] = deque()
-        for frame in _frames(address, data, erased=erased):
+        size = _FRAME if self._link.baud > _SLOW_LINE else 2 * _FRAME
+        for frame in _frames(address, data, size, erased=erased, deflated=self._inflates):
             while waiting and not self._has_room(waiting, frame):
                 self._finish(waiting, on_bytes)
             self._link.send(frame.request.build())
             waiting.append(frame)
         while waiting:
             self._finish(waiting, on_bytes)
+
+    def _load_late_code(self) -> None:
+        """Load what the stub inflates with; it takes as long on the line as it saves with a few sectors."""
+        address, code = own_late_code()
+        for _ in range(_ATTEMPTS):
+            try:
+                self._link.request(protocol.mem_begin(address, len(code)))
+                for number, start in enumerate(range(0, len(code), protocol.MEMORY_PACKET)):
+                    packet = code[start : start + protocol.MEMORY_PACKET]
+                    self._link.request(protocol.data_packet(Command.MEM_DATA, packet, number))
+                self._link.request(own_request(Command.SETUP, _words(zlib.crc32(code), 0)))
+            except (LineError, RefusedError):
+                # A packet that came and whose answer did not is one too many when it comes again.
+                self._link.settle()
+                continue
+            self._inflates = True
+            return
+        raise LineError("the stub's code comes broken every time")
 
     def _has_room(self, waiting: deque[_Frame], frame: _Frame) -> bool:
         return len(waiting) < _MOST_WAITING and sum(other.size for other in (*waiting, frame)) <= self._ring
@@ -388,44 +422,49 @@ def _reads(start: int, end: int) -> Iterator[tuple[int, Request]]:
         yield at, own_request(Command.READ_BLOCK, _words(at, count), answer=count)
 
 
-def _frames(address: int, data: bytes, *, erased: bool) -> Iterator[_Frame]:
-    """Frames of a sector each."""
+def _frames(address: int, data: bytes, most: int, *, erased: bool, deflated: bool) -> Iterator[_Frame]:
+    """Frames of so many bytes at most, one or more sectors each."""
     done = 0
-    written: set[int] = set()
-    for start in _order(address, len(data), erased=erased):
+    starts: dict[int, int] = {}  # of what is written by then, by its end
+    for start, end in _order(address, len(data), most, erased=erased):
         at = address + start
-        plain = data[start : start + _FRAME]
+        plain = data[start:end]
         block = at // BLOCK * BLOCK
         whole = block >= address and block + BLOCK <= address + len(data)
         flags = ERASED if erased else _WHOLE_BLOCK if whole else 0
         # What is in the flash right before it, from this very write.
         before = start
-        while before > max(0, start - _WINDOW) and before - _FRAME in written:
-            before -= _FRAME
-        written.add(start)
+        while before in starts and before > start - _WINDOW:
+            before = starts[before]
+        history = data[max(before, start - _WINDOW) : start]
+        starts[end] = start
         done += len(plain)
-        yield _Frame(at, plain, erased, done, write_request(at, plain, flags, data[before:start]))
+        request = write_request(at, plain, flags, history, deflated=deflated)
+        yield _Frame(at, plain, erased, done, deflated, request)
 
 
-def _order(address: int, size: int, *, erased: bool) -> list[int]:
-    """Where frames begin, in the order in which they are sent.
+def _order(address: int, size: int, most: int, *, erased: bool) -> Iterator[tuple[int, int]]:
+    """Where frames begin and end, in the order in which they are sent.
 
     Sectors behind the last whole block are erased one by one, which takes longer than they do on the line. So
     they are spread among those blocks, of which the line takes longer than the flash.
     """
-    starts = list(range(0, size, _FRAME))
-    head = -address % BLOCK
-    blocks = max(0, size - head) // BLOCK
-    if erased or not blocks:
-        return starts
-    tail = range(head + blocks * BLOCK, size, _FRAME)
-    order = list(range(0, head, _FRAME))
+
+    def pieces(first: int, end: int) -> Iterator[tuple[int, int]]:
+        return ((at, min(at + most, end)) for at in range(first, end, most))
+
+    head = min(size, -address % BLOCK)
+    blocks = (size - head) // BLOCK
+    yield from pieces(0, head)
+    tail = list(pieces(head + blocks * BLOCK, size))
     for number in range(blocks):
         first = head + number * BLOCK
-        order += range(first, first + _EASY, _FRAME)
-        order += tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
-        order += range(first + _EASY, first + BLOCK, _FRAME)
-    return order
+        yield from pieces(first, first + _EASY)
+        if not erased:
+            yield from tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
+        yield from pieces(first + _EASY, first + BLOCK)
+    if erased or not blocks:
+        yield from tail
 
 
 def _runs(numbers: set[int]) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.slip import encode
+from imgtool.device.stub import own_late_code
 from tests.stub.host import (
     BLANK,
     DEFLATED,
@@ -25,6 +26,7 @@ from tests.stub.host import (
     WRITE,
     deflate,
     image_requests,
+    load_late,
     loaded,
     request,
     write_request,
@@ -128,6 +130,37 @@ def memory(host: Host) -> None:
     assert host.ask(0x07, head + b"abcd", 0).code == CHECK
     assert host.ask(0x07, head + b"abc").code == LENGTH
     assert host.ask(0x07, head[:12]).code == LENGTH
+
+
+def late_code(host: Host) -> None:
+    """What is not loaded is not run, and what came broken is not either."""
+    host = loaded("sim:4MB", 921_600, late=False)
+    data = sample(0x1000)
+    packet = write_request(0x1000, data)
+
+    def inflates() -> bool:
+        answer = host.ask(WRITE, packet[8:])
+        assert (answer.code, answer.value) in {(0, 0x1000), (UNKNOWN, 0x1000)}
+        return answer.code == 0
+
+    assert not inflates()
+    assert host.words(0x02, 4, 1, 0x4000, 0).code == UNKNOWN
+    assert host.packet(0x11, b"abcd").code == UNKNOWN
+    assert host.ask(WRITE, write_request(0, data, plain=True)[8:]).code == 0
+    address, code = own_late_code()
+    assert host.words(0x05, len(code), 1, 0x1800, address).code == 0
+    assert host.packet(0x07, code[:-1] + b"!").code == 0
+    assert host.words(SETUP, zlib.crc32(code), 0).code == CHECK
+    assert not inflates()
+    load_late(host)
+    assert inflates()
+    assert host.flash(0, 0x2000) == data * 2
+    # Other programs may go elsewhere; in its place they end it.
+    assert host.words(0x05, 4, 1, 0x1800, 0x4010_8000).code == 0
+    assert inflates()
+    assert host.words(0x05, 4, 1, 0x1800, address).code == 0
+    assert not inflates()
+    host.clean()
 
 
 def plain_download(host: Host) -> None:
@@ -715,11 +748,11 @@ def failing_rom(host: Host) -> None:
 
 
 SCENARIOS: Final[tuple[Callable[[Host], None], ...]] = (
-    registers, sync, unknown, attach, speed, memory, plain_download, short_download, refused_download,
-    deflated_download, refused_deflated_download, erases, read_flash, info, digests, blank, erase_if_dirty,
-    write, dictionary, round_the_window, match_round_the_window, whole_blocks, refused_writes, read, setup, disturbed_frames, overrun,
-    fifo_overflow, protected, one_status_register, stuck_flash, writes_under_way,
-    answers_in_order, many_small_writes, late_failures, damaged_streams, failing_rom,
+    registers, sync, unknown, attach, speed, memory, late_code, plain_download, short_download,
+    refused_download, deflated_download, refused_deflated_download, erases, read_flash, info, digests, blank,
+    erase_if_dirty, write, dictionary, round_the_window, match_round_the_window, whole_blocks, refused_writes,
+    read, setup, disturbed_frames, overrun, fifo_overflow, protected, one_status_register, stuck_flash,
+    writes_under_way, answers_in_order, many_small_writes, late_failures, damaged_streams, failing_rom,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@
 #include "flash.h"
 #include "frame.h"
 #include "inflate.h"
+#include "memory.h"
 #include "window.h"
 #include "write.h"
 
@@ -40,7 +41,7 @@ static enum error receive(void)
     return sum & 0xFF ? BAD_CHECKSUM : OK;
 }
 
-void download_begin(const uint32_t *arguments)
+LATE void download_begin(const uint32_t *arguments)
 {
     uint32_t address = arguments[3], size = arguments[0];
     transfer.mode = IDLE;
@@ -53,7 +54,7 @@ void download_begin(const uint32_t *arguments)
 }
 
 /* Into the flash, whose sectors are erased just before. */
-static void store(uint8_t *data, uint32_t size)
+[[gnu::section(".late.text")]] static void store(uint8_t *data, uint32_t size)
 {
     uint32_t address = transfer.next, end = transfer.end;
     if (size > end - address)
@@ -74,14 +75,14 @@ void packet_receive(void)
 }
 
 /* Receive a packet, and acknowledge it before it is in the flash. */
-static void accept(void)
+[[gnu::section(".late.text")]] static void accept(void)
 {
     packet_receive();
     request.value = request.failed_at = transfer.next;
     reply(OK);
 }
 
-void download_plain(const uint32_t *arguments)
+LATE void download_plain(const uint32_t *arguments)
 {
     if (transfer.mode != PLAIN)
         fail(NOT_IN_FLASH_MODE);
@@ -92,7 +93,7 @@ void download_plain(const uint32_t *arguments)
 }
 
 /* The stream goes on in the next packet.  One that comes broken may come again; any other command ends it. */
-static bool next_packet(struct stretch *input)
+[[gnu::section(".late.text")]] static bool next_packet(struct stretch *input)
 {
     while (transfer.packet.at == transfer.packet.end) {
         request_wait();
@@ -112,7 +113,7 @@ static bool next_packet(struct stretch *input)
     return true;
 }
 
-static void store_inflated(void)
+[[gnu::section(".late.text")]] static void store_inflated(void)
 {
     uint32_t from = stream.limit - SECTOR, size = stream.made - from;
     if (size > SECTOR)
@@ -124,7 +125,7 @@ static void store_inflated(void)
 }
 
 /* The first packet of a stream; the others are fetched as it is inflated. */
-void download_deflated(const uint32_t *)
+LATE void download_deflated(const uint32_t *)
 {
     if (transfer.mode != DEFLATED && transfer.mode != INFLATED)
         fail(NOT_IN_FLASH_MODE);
@@ -143,7 +144,7 @@ void download_deflated(const uint32_t *)
     transfer.mode = INFLATED;
 }
 
-void download_end(const uint32_t *)
+LATE void download_end(const uint32_t *)
 {
     uint32_t mode = transfer.mode;
     transfer.mode = IDLE;

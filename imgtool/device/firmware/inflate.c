@@ -77,7 +77,7 @@ static bool has_input(void)
 }
 
 /* Have as many bits as anything takes, unless the input has ended. */
-[[gnu::noinline]] static void fill(void)
+LATE static void fill(void)
 {
     if (stream.bit_count >= ENOUGH_BITS)
         return;
@@ -93,7 +93,7 @@ static bool has_input(void)
 }
 
 /* Up to 16 bits. */
-uint32_t inflate_bits(uint32_t count)
+LATE uint32_t inflate_bits(uint32_t count)
 {
     fill();
     uint32_t value = stream.bits & ((1u << count) - 1);
@@ -128,7 +128,7 @@ static uint8_t *find_stop(void)
 }
 
 /* Lengths and distances come in groups of 1 << `group` symbols, each group with one more bit to follow. */
-static uint32_t in_groups(uint32_t symbol, uint32_t group, uint32_t first)
+[[gnu::section(".late.text")]] static uint32_t in_groups(uint32_t symbol, uint32_t group, uint32_t first)
 {
     uint32_t size = 1 << group;
     if (symbol < 2 * size)
@@ -137,7 +137,7 @@ static uint32_t in_groups(uint32_t symbol, uint32_t group, uint32_t first)
     return ENTRY(first + ((size + (symbol & (size - 1))) << extra), extra);
 }
 
-static uint32_t literal_or_length(uint32_t symbol)
+[[gnu::section(".late.text")]] static uint32_t literal_or_length(uint32_t symbol)
 {
     if (symbol < END_OF_BLOCK)
         return IS_LITERAL | ENTRY(symbol, 0);
@@ -146,19 +146,19 @@ static uint32_t literal_or_length(uint32_t symbol)
     return symbol == LONGEST_MATCH_SYMBOL ? IS_LENGTH | ENTRY(LONGEST_MATCH, 0) : 0;
 }
 
-static uint32_t distance_of(uint32_t symbol)
+[[gnu::section(".late.text")]] static uint32_t distance_of(uint32_t symbol)
 {
     return symbol < MOST_DISTANCES ? in_groups(symbol, 1, 1) : 0;
 }
 
-static uint32_t length_of(uint32_t symbol)
+[[gnu::section(".late.text")]] static uint32_t length_of(uint32_t symbol)
 {
     return IS_LITERAL | ENTRY(symbol, 0);
 }
 
 /* What all short codes mean.  Codes are in the order of their bits, the first of which is the highest there and
  * the lowest here. */
-static void make_table(const struct code *code)
+[[gnu::section(".late.text")]] static void make_table(const struct code *code)
 {
     const uint16_t *symbols = code->symbols;
     uint32_t *table = code->table;
@@ -181,7 +181,7 @@ static void make_table(const struct code *code)
 
 /* Make the canonical code of these lengths.  As zlib has it, a code has to be complete; only a single code of
  * one bit, or none at all, may stand for a set of distances. */
-static void make_code(struct code *code, const uint8_t *length, uint32_t symbols, bool may_be_single)
+[[gnu::section(".late.text")]] static void make_code(struct code *code, const uint8_t *length, uint32_t symbols, bool may_be_single)
 {
     uint16_t place[LONGEST_CODE + 2];
     for (uint32_t bits = 0; bits <= LONGEST_CODE; bits++)
@@ -206,7 +206,7 @@ static void make_code(struct code *code, const uint8_t *length, uint32_t symbols
     make_table(code);
 }
 
-static void make_literals(uint32_t symbols, bool may_be_single)
+[[gnu::section(".late.text")]] static void make_literals(uint32_t symbols, bool may_be_single)
 {
     literal_code.table = literal_table;
     literal_code.bits = LITERAL_BITS;
@@ -214,7 +214,7 @@ static void make_literals(uint32_t symbols, bool may_be_single)
     make_code(&literal_code, lengths, symbols, may_be_single);
 }
 
-static void make_distances(uint32_t literals, uint32_t symbols)
+[[gnu::section(".late.text")]] static void make_distances(uint32_t literals, uint32_t symbols)
 {
     distance_code.table = distance_table;
     distance_code.bits = DISTANCE_BITS;
@@ -223,7 +223,7 @@ static void make_distances(uint32_t literals, uint32_t symbols)
 }
 
 /* A long code, bit by bit: among the codes of each length, `index` is that of the bits so far. */
-static uint32_t find_long(const struct code *code)
+[[gnu::section(".late.text")]] static uint32_t find_long(const struct code *code)
 {
     const uint16_t *symbols = code->symbols;
     uint32_t bits = stream.bits, index = 0;
@@ -244,7 +244,7 @@ static uint32_t find_long(const struct code *code)
 }
 
 /* What the next code means. */
-static uint32_t next_entry(const struct code *code)
+[[gnu::section(".late.text")]] static uint32_t next_entry(const struct code *code)
 {
     fill();
     uint32_t entry = code->table[stream.bits & ((1u << code->bits) - 1)];
@@ -254,13 +254,13 @@ static uint32_t next_entry(const struct code *code)
     return entry;
 }
 
-static uint32_t with_extra_bits(uint32_t entry)
+[[gnu::section(".late.text")]] static uint32_t with_extra_bits(uint32_t entry)
 {
     return VALUE(entry) + inflate_bits(EXTRA_BITS(entry));
 }
 
 /* Not further than to the window's end and what lies behind that. */
-static void copy_match(uint32_t length, uint32_t distance)
+[[gnu::section(".late.text")]] static void copy_match(uint32_t length, uint32_t distance)
 {
     if (distance > stream.made)
         damaged();
@@ -278,7 +278,7 @@ static void copy_match(uint32_t length, uint32_t distance)
 
 /* As long as there are input and room, and short codes: all that is done often, without a call.  Returns the
  * length of a match whose distance is still to come, or 0. */
-[[gnu::noinline]] static uint32_t decode(void)
+LATE static uint32_t decode(void)
 {
     const uint8_t *in = stream.input.at, *in_end = stream.input.end;
     uint32_t bits = stream.bits, length = 0;
@@ -336,7 +336,7 @@ done:
     return length;
 }
 
-static void compressed_block(void)
+[[gnu::section(".late.text")]] static void compressed_block(void)
 {
     for (;;) {
         uint32_t length = decode();
@@ -383,7 +383,7 @@ void inflate_stored(uint32_t size)
     }
 }
 
-static void stored_block(void)
+[[gnu::section(".late.text")]] static void stored_block(void)
 {
     drop(stream.bit_count % 8);
     uint32_t size = inflate_bits(16);
@@ -392,14 +392,14 @@ static void stored_block(void)
     inflate_stored(size);
 }
 
-[[gnu::noinline]] static uint8_t *repeat(uint8_t *at, uint32_t length, uint32_t times)
+LATE static uint8_t *repeat(uint8_t *at, uint32_t length, uint32_t times)
 {
     while (times-- != 0)
         *at++ = length;
     return at;
 }
 
-static void fixed_codes(void)
+[[gnu::section(".late.text")]] static void fixed_codes(void)
 {
     uint8_t *at = repeat(lengths, 8, 144);
     at = repeat(at, 9, 112);
@@ -410,7 +410,7 @@ static void fixed_codes(void)
     make_distances(LITERALS, DISTANCES);
 }
 
-static void dynamic_codes(void)
+[[gnu::section(".late.text")]] static void dynamic_codes(void)
 {
     /* RFC 1951, 3.2.7 */
     static const uint8_t order[LENGTH_CODES] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
@@ -454,7 +454,7 @@ static void dynamic_codes(void)
     make_distances(literals, distances);
 }
 
-void inflate(void)
+LATE void inflate(void)
 {
     uint32_t last;
     do {

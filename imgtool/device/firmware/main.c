@@ -135,6 +135,15 @@ static void run_set_size(const uint32_t *arguments)
     flash_set_size(arguments[1]);
 }
 
+/* The size of the flash, or the CRC of the late code that has been loaded. */
+static void run_setup(const uint32_t *arguments)
+{
+    if (arguments[0])
+        memory_late(arguments[0]);
+    else
+        flash_set_size(arguments[1]);
+}
+
 static void run_change_baudrate(const uint32_t *arguments)
 {
     if (arguments[0] == 0)
@@ -179,7 +188,7 @@ static void run_erase(const uint32_t *arguments)
 }
 
 /* In blocks, so many of which may wait to be acknowledged. */
-static void run_read_flash(const uint32_t *arguments)
+LATE static void run_read_flash(const uint32_t *arguments)
 {
     uint32_t address = arguments[0], left = arguments[1], block = arguments[2], most = arguments[3];
     if (block - 1 >= LARGEST_DATA || most == 0)
@@ -250,14 +259,15 @@ static void run_blank(const uint32_t *arguments)
 #define STREAMED 0x08 /* takes what is behind the header of its data itself, as it arrives */
 #define REGION 0x10   /* address and size, in the flash */
 #define ALIGNED 0x20  /* both in whole sectors */
+#define LATER 0x40    /* of the late code */
 #define DATA (DATA_HEADER / 4 | STREAMED)
 
 #define COMMANDS(command)                                                                                    \
-    command(FLASH_BEGIN, 4, download_begin)                                                                  \
-    command(FLASH_DATA, DATA, download_plain)                                                                \
-    command(FLASH_END, 1, download_end)                                                                      \
+    command(FLASH_BEGIN, 4 | LATER, download_begin)                                                                  \
+    command(FLASH_DATA, DATA | LATER, download_plain)                                                                \
+    command(FLASH_END, 1 | LATER, download_end)                                                                      \
     command(MEM_BEGIN, 4, memory_begin)                                                                      \
-    command(MEM_END, 2, memory_end)                                                                          \
+    command(MEM_END, 2 | LATER, memory_end)                                                                          \
     command(MEM_DATA, DATA, memory_data)                                                                     \
     command(SYNC, 0, run_sync)                                                                               \
     command(WRITE_REG, 4, run_write_reg)                                                                     \
@@ -265,20 +275,20 @@ static void run_blank(const uint32_t *arguments)
     command(SPI_SET_PARAMS, 6, run_set_size)                                                                 \
     command(SPI_ATTACH, 0, flash_start)                                                                      \
     command(CHANGE_BAUDRATE, 2, run_change_baudrate)                                                         \
-    command(FLASH_DEFL_BEGIN, 4, download_begin)                                                             \
-    command(FLASH_DEFL_DATA, DATA, download_deflated)                                                        \
-    command(FLASH_DEFL_END, 1, download_end)                                                                 \
+    command(FLASH_DEFL_BEGIN, 4 | LATER, download_begin)                                                             \
+    command(FLASH_DEFL_DATA, DATA | LATER, download_deflated)                                                        \
+    command(FLASH_DEFL_END, 1 | LATER, download_end)                                                                 \
     command(SPI_FLASH_MD5, 2 | REGION, run_digests)                                                          \
     command(ERASE_FLASH, 0, run_erase_flash)                                                                 \
     command(ERASE_REGION, 2 | REGION | ALIGNED, run_erase)                                                   \
-    command(READ_FLASH, 4 | REGION, run_read_flash)                                                          \
+    command(READ_FLASH, 4 | REGION | LATER, run_read_flash)                                                          \
     command(INFO, 0, run_info)                                                                               \
     command(DIGESTS, 2 | REGION | ALIGNED, run_digests)                                                      \
     command(BLANK, 2 | REGION | ALIGNED, run_blank)                                                          \
     command(ERASE, 2 | REGION | ALIGNED, run_erase)                                                          \
     command(WRITE, DATA | REGION, write_frame)                                                               \
     command(READ, 2 | REGION, run_read)                                                                      \
-    command(SETUP, 2, run_set_size)
+    command(SETUP, 2, run_setup)
 
 /* Three tables, which have no gaps. */
 #define CODE(code, needs, run) code,
@@ -304,6 +314,8 @@ static void run_request(void)
             fail(NOT_IMPLEMENTED);
         }
     uint32_t needs = command_needs[index];
+    if (needs & LATER && !late)
+        fail(NOT_IMPLEMENTED);
     request.failed_at = arguments[0];
     if (request.command >= INFO && crc32(crc32(0, &request.direction, 4), arguments, size) != request.check)
         fail(BAD_CHECKSUM);

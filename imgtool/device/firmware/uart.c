@@ -68,18 +68,20 @@ static void receive(void *unused)
 }
 
 /* Waits for bytes from a place in the ring on, and returns the end of those that have arrived and lie in a
- * row.  What was before that place is done with.  A write that goes on meanwhile is looked after.  The handler
+ * row.  What was before that place is done with.  While nothing comes, what was written before goes on.  The handler
  * runs between two instructions of this: only their order counts. */
 uint8_t *uart_arrived(uint8_t *from)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     receiver.read = from;
     uint8_t *write;
-    do {
-        write_go_on();
+    for (;;) {
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         write = receiver.write;
-    } while (write == from);
+        if (write != from)
+            break;
+        write_go_on();
+    }
     return write > from ? write : receiver.ring + RING_SIZE;
 }
 

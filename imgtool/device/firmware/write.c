@@ -5,12 +5,13 @@
 #include "flash.h"
 #include "frame.h"
 #include "inflate.h"
+#include "memory.h"
 #include "window.h"
 
 [[gnu::aligned(4)]] uint8_t window[WINDOW_BYTES + SLACK];
 
 #define WINDOW_END (window + WINDOW_BYTES)
-#define MOST_JOBS 8
+#define MOST_JOBS 5 /* as many as come in the time of a block's erase */
 
 /* A frame that is proved whole, and is not in the flash yet. */
 struct job {
@@ -187,6 +188,8 @@ void write_frame(const uint32_t *arguments)
     stream.limit = dictionary + size;
     stream.full = too_much;
     request.failed_at = address;
+    if (METHOD(method) == METHOD_DEFLATE && !late)
+        fail(NOT_IMPLEMENTED);
     if (METHOD(method) == METHOD_DEFLATE)
         inflate();
     else
