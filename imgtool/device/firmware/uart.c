@@ -80,7 +80,8 @@ uint8_t *uart_arrived(uint8_t *from)
         write = receiver.write;
         if (write != from)
             break;
-        write_go_on();
+        if (write_jobs != 0)
+            write_go_on();
     }
     return write > from ? write : receiver.ring + RING_SIZE;
 }

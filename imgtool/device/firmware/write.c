@@ -27,10 +27,12 @@ static struct {
     uint32_t clean, clean_end;
 } state = {.out = window};
 
+uint32_t write_jobs;
+
 /* Those that wait, in their order; the flash works for the first. */
 static struct {
     struct job job[MOST_JOBS];
-    uint32_t count, bytes;
+    uint32_t bytes;
     uint32_t begun;              /* the first */
     uint32_t erase, erase_end; /* what of its sectors has still to be looked at */
     uint32_t working;            /* in these lines, and in what they call */
@@ -105,8 +107,8 @@ static void answer(enum error error)
         state.clean_end = 0; /* it may not be clean */
     jobs.begun = false;
     jobs.bytes -= jobs.job[0].size;
-    jobs.count--;
-    for (uint32_t index = 0; index < jobs.count; index++)
+    write_jobs--;
+    for (uint32_t index = 0; index < write_jobs; index++)
         jobs.job[index] = jobs.job[index + 1];
 }
 
@@ -127,11 +129,9 @@ void write_failed(enum error error)
     __builtin_longjmp(jobs.failed, 1);
 }
 
-/* Do what the flash is ready for.  In the middle of another request, of which nothing is lost. */
+/* Do what the flash is ready for, where frames wait.  In the middle of another request, of which nothing is lost. */
 void write_go_on(void)
 {
-    if (jobs.count == 0)
-        return;
     static struct answer other;
     static uint8_t command;
     other = request.answer;
@@ -148,7 +148,7 @@ void write_go_on(void)
 /* Answers come in the order of the requests, and what else uses the flash or the window waits. */
 [[gnu::noinline]] void write_finish(void)
 {
-    while (jobs.count != 0)
+    while (write_jobs != 0)
         write_go_on();
 }
 
@@ -179,7 +179,7 @@ void write_frame(const uint32_t *arguments)
     uint32_t known = find_dictionary(address, dictionary);
     state.known = 0;
     /* What waits must not be overwritten. */
-    while (jobs.count == MOST_JOBS || jobs.bytes + size + LONGEST_MATCH > WINDOW_BYTES)
+    while (write_jobs == MOST_JOBS || jobs.bytes + size + LONGEST_MATCH > WINDOW_BYTES)
         write_go_on();
     uint8_t *content = state.out;
     inflate_begin(frame_stretch, dictionary);
@@ -204,7 +204,7 @@ void write_frame(const uint32_t *arguments)
     state.out = stream.out;
     state.known = known + size < LARGEST_DICTIONARY ? known + size : LARGEST_DICTIONARY;
     state.known_end = address + size;
-    jobs.job[jobs.count++] = (struct job){address, size, method, content};
+    jobs.job[write_jobs++] = (struct job){address, size, method, content};
     jobs.bytes += size;
     request.replied = true;
     write_go_on();
