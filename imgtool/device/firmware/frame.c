@@ -2,7 +2,6 @@
 
 #include "crc32.h"
 #include "inflate.h"
-#include "memory.h"
 #include "uart.h"
 
 /* Added to the length of a frame with a bad escape, so that it is none that can be. */
@@ -128,7 +127,7 @@ void request_wait(void)
 }
 
 /* Wait for a frame that is no request, but acknowledges a block that has been read. */
-LATE bool frame_acknowledged(void)
+bool frame_acknowledged(void)
 {
     uint32_t taken;
     frame_begin();
