@@ -443,28 +443,34 @@ def _frames(address: int, data: bytes, most: int, *, erased: bool, deflated: boo
         yield _Frame(at, plain, erased, done, deflated, request)
 
 
-def _order(address: int, size: int, most: int, *, erased: bool) -> Iterator[tuple[int, int]]:
+def _order(address: int, size: int, most: int, *, erased: bool) -> list[tuple[int, int]]:
     """Where frames begin and end, in the order in which they are sent.
 
-    Sectors behind the last whole block are erased one by one, which takes longer than they do on the line. So
+    Sectors behind the last whole block are erased one by one. Where that takes longer than the line does,
     they are spread among those blocks, of which the line takes longer than the flash.
     """
 
-    def pieces(first: int, end: int) -> Iterator[tuple[int, int]]:
-        return ((at, min(at + most, end)) for at in range(first, end, most))
+    def pieces(first: int, end: int) -> list[tuple[int, int]]:
+        return [(at, min(at + most, end)) for at in range(first, end, most)]
 
     head = min(size, -address % BLOCK)
     blocks = (size - head) // BLOCK
-    yield from pieces(0, head)
-    tail = list(pieces(head + blocks * BLOCK, size))
+    order = pieces(0, head)
+    tail = pieces(head + blocks * BLOCK, size)
+    spread = blocks and most == _FRAME and not erased
     for number in range(blocks):
         first = head + number * BLOCK
-        yield from pieces(first, first + _EASY)
-        if not erased:
-            yield from tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
-        yield from pieces(first + _EASY, first + BLOCK)
-    if erased or not blocks:
-        yield from tail
+        order += pieces(first, first + _EASY)
+        if spread:
+            order += tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
+        order += pieces(first + _EASY, first + BLOCK)
+    if not spread:
+        order += tail
+    # Nothing goes on beside what is done for the last one: it is a short one.
+    start, end = order[-1]
+    if end - start > _FRAME:
+        order[-1:] = [(start, end - _FRAME), (end - _FRAME, end)]
+    return order
 
 
 def _runs(numbers: set[int]) -> Iterator[tuple[int, int]]:

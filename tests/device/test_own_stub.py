@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgtool.device.own_stub import OwnFlasher, StubInfo, check_own_stub
+from imgtool.device.own_stub import DEFLATED, OwnFlasher, StubInfo, check_own_stub
 from imgtool.device.protocol import Command
 from imgtool.device.session import ConnectOptions, Session
 from imgtool.errors import ChipError, ImgtoolError, LineError, RefusedError, VerifyError
@@ -344,6 +344,113 @@ def test_a_sector_is_not_blank_because_a_bit_of_the_answer_was_disturbed() -> No
     assert flasher.matching(0, [BLANK] * 17) == {*range(17)} - {8}
 
 
+# The code that it inflates with.
+
+
+def late_packets(session: Session) -> list[int]:
+    """Bytes of each packet that is loaded into RAM from now on."""
+    found: list[int] = []
+    send = session.link.send
+
+    def noted(payload: bytes) -> None:
+        if payload[1] == Command.MEM_DATA:
+            found.append(len(payload))
+        send(payload)
+
+    session.link.send = noted  # type: ignore[method-assign]
+    return found
+
+
+def test_what_it_inflates_with_is_loaded_when_it_pays() -> None:
+    wire = wire_to("sim:1MB", noise(SIZE))
+    session = connect(wire, "imgtool")
+    flasher = session.flasher
+    tampering, packets = Tampering(session.link), late_packets(session)
+    flasher.write(0, code(2 * SECTOR), nothing, erased=False)
+    flasher.write(0x5000, code(SECTOR, 2), nothing, erased=False)
+    assert (packets, {flags & DEFLATED for _, flags in tampering.sent}) == ([], {0})
+    flasher.write(0x8000, code(SECTOR, 3), nothing, erased=False)
+    flasher.write(0x9000, code(SECTOR, 4), nothing, erased=False)
+    assert len(packets) == 1
+    assert [flags & DEFLATED for _, flags in tampering.sent[-2:]] == [DEFLATED] * 2
+    assert flash_of(wire, 0, 2 * SECTOR) == code(2 * SECTOR)
+    assert [flash_of(wire, at, SECTOR) for at in (0x5000, 0x8000, 0x9000)] == [
+        code(SECTOR, seed) for seed in (2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["lost", "cut off"])
+@pytest.mark.parametrize("command", [Command.MEM_BEGIN, Command.MEM_DATA, Command.SETUP])
+def test_what_it_inflates_with_is_loaded_again_when_an_answer_is_disturbed(
+    command: Command, kind: str
+) -> None:
+    wire = wire_to("sim:1MB", noise(SIZE))
+    session = connect(wire, "imgtool")
+    flasher = session.flasher
+    Tampering(session.link).hearing(command, (1,), IN_ANSWERS[kind])
+    flasher.write(0, code(5 * SECTOR), nothing, erased=False)
+    assert flash_of(wire, 0, 5 * SECTOR) == code(5 * SECTOR)
+
+
+@pytest.mark.parametrize("breaks", [1, pytest.param(1000, id="always")])
+def test_code_that_came_broken_is_not_run(breaks: int) -> None:
+    """Two bits that the packet's own checksum does not see."""
+    wire = wire_to("sim:1MB", noise(SIZE))
+    session = connect(wire, "imgtool")
+    flasher = session.flasher
+    write, left = wire.write, breaks
+
+    def disturb(data: bytes) -> None:
+        nonlocal left
+        if data[2] == Command.MEM_DATA and left:
+            left -= 1
+            data = flipped(900, 3)(data)
+            data = flipped(1900, 3)(data)
+        write(data)
+
+    wire.write = disturb  # type: ignore[method-assign]
+    if breaks > 1:
+        with pytest.raises(LineError, match="the stub's code comes broken every time"):
+            flasher.write(0, code(5 * SECTOR), nothing, erased=False)
+        assert flash_of(wire, 0, SIZE) == noise(SIZE)
+    else:
+        flasher.write(0, code(5 * SECTOR), nothing, erased=False)
+        assert flash_of(wire, 0, 5 * SECTOR) == code(5 * SECTOR)
+    assert not chip_of(wire).chip.traps
+
+
+# The order of frames.
+
+
+@pytest.mark.parametrize("baud", [460_800, 921_600])
+@pytest.mark.parametrize(
+    ("address", "size"), [(0xE000, 0x2_7000), (0x1_0000, 0x1_0000), (0x1_1000, 0x4000), (0xF000, 0x1_1000)]
+)
+def test_each_sector_is_sent_once_and_refers_to_what_is_written(address: int, size: int, baud: int) -> None:
+    data = code(size)
+    wire = wire_to("sim:1MB", noise(SIZE))
+    session = connect(wire, "imgtool", baud)
+    flasher = session.flasher
+    tampering = Tampering(session.link)
+    flasher.write(address, data, nothing, erased=False)
+
+    assert flash_of(wire, address, size) == data
+    assert flash_of(wire, 0, address) == noise(SIZE)[:address]
+    written: set[int] = set()
+    for (start, flags), length in zip(tampering.sent, tampering.lengths, strict=True):
+        dictionary = range(start - (flags >> 16 << 8), start, SECTOR)
+        assert {*dictionary} <= written
+        sectors = {*range(start, start + length, SECTOR)}
+        assert not sectors & written
+        written |= sectors
+    assert written == {*range(address, address + size, SECTOR)}
+    longest = max(tampering.lengths)
+    assert longest == (SECTOR if baud == 921_600 else 2 * SECTOR)
+    assert tampering.lengths[-1] == SECTOR
+    ends = tampering.sent[-1][0] + SECTOR == address + size
+    assert ends == (baud == 460_800 or (address + size) % BLOCK == 0 or size < BLOCK)
+
+
 # Frames that come broken, or do not come.
 
 
@@ -354,18 +461,21 @@ class Tampering:
     Attributes:
         link: The host's side of the line.
         sent: Frames of WRITE_FRAME that were sent: address and flags.
+        lengths: Their plain bytes.
     """
 
     link: Link
     sent: list[tuple[int, int]] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         send = self.link.send
 
         def note(payload: bytes) -> None:
             if payload[1] == Command.WRITE_FRAME:
-                address, _, _, flags = struct.unpack_from("<4I", payload, 8)
+                address, size, _, flags = struct.unpack_from("<4I", payload, 8)
                 self.sent.append((address, flags))
+                self.lengths.append(size)
             send(payload)
 
         self.link.send = note  # type: ignore[method-assign]
