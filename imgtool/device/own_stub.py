@@ -10,6 +10,7 @@ import hashlib
 import struct
 import zlib
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -71,9 +72,7 @@ _ANSWER: Final = 5.0
 _MOST_WAITING: Final = 60  # writes under way: one that is lost makes all of them come again
 _SLOWEST_FRAME: Final = 1.0  # seconds for two sectors, by the longest times of data sheets
 _WORTH_INFLATING: Final = 0x3000  # bytes: with more of them, deflate saves more than the code for it takes
-_SLOW_LINE: Final = (
-    460_800  # baud: up to here the next frames take longer than the flash, also of two sectors
-)
+_SLOW_LINE: Final = 460_800  # baud: up to here the next frames take longer than an erase, whatever they have
 # Codes that are no work of the line: beyond the flash, not done by the flash, not to be unlocked.
 _MEANT: Final = (0xC2, 0xC4, 0xC5)
 _CHECKED: Final = 16  # bytes of data that the check word covers; the rest of a write has a CRC of its own
@@ -306,10 +305,10 @@ class OwnFlasher(StubFlasher):
             RefusedError: The flash does not do what it is told.
         """
         self._plain += len(data)
-        if self._plain > _WORTH_INFLATING and not self._inflates:
-            self._load_late_code()
+        if self._plain > _WORTH_INFLATING:
+            self.learn_to_inflate()
         waiting: deque[_Frame] = deque()
-        size = _FRAME if self._link.baud > _SLOW_LINE else 2 * _FRAME
+        size = _FRAME if self._waits_for_erases(address, len(data), erased=erased) else 2 * _FRAME
         for frame in _frames(address, data, size, erased=erased, deflated=self._inflates):
             while waiting and not self._has_room(waiting, frame):
                 self._finish(waiting, on_bytes)
@@ -318,22 +317,39 @@ class OwnFlasher(StubFlasher):
         while waiting:
             self._finish(waiting, on_bytes)
 
-    def _load_late_code(self) -> None:
-        """Load what the stub inflates with; it takes as long on the line as it saves with a few sectors."""
-        address, code = own_late_code()
-        for _ in range(_ATTEMPTS):
-            try:
-                self._link.request(protocol.mem_begin(address, len(code)))
-                for number, start in enumerate(range(0, len(code), protocol.MEMORY_PACKET)):
-                    packet = code[start : start + protocol.MEMORY_PACKET]
-                    self._link.request(protocol.data_packet(Command.MEM_DATA, packet, number))
-                self._link.request(own_request(Command.SETUP, _words(zlib.crc32(code), 0)))
-            except (LineError, RefusedError):
-                # A packet that came and whose answer did not is one too many when it comes again.
-                self._link.settle()
-                continue
-            self._inflates = True
+    def _waits_for_erases(self, address: int, size: int, *, erased: bool) -> bool:
+        """Whether an erase takes longer than the frames behind the first, as many of two sectors as go ahead.
+
+        A flash whose last sector is blank is probably blank before that, too.
+        """
+        if erased or self._link.baud <= _SLOW_LINE:
+            return False
+        last = (size - 1) // SECTOR
+        return size < 2 * BLOCK or not self._blanks(address, range(last, last + 1))
+
+    def learn_to_inflate(self) -> None:
+        """Load what the stub inflates with, if that has not been done.
+
+        Raises:
+            LineError: It comes broken every time.
+        """
+        if self._inflates:
             return
+        address, code = own_late_code()
+        requests = [protocol.mem_begin(address, len(code))]
+        for number, start in enumerate(range(0, len(code), protocol.MEMORY_PACKET)):
+            packet = code[start : start + protocol.MEMORY_PACKET]
+            requests.append(protocol.data_packet(Command.MEM_DATA, packet, number))
+        requests.append(own_request(Command.SETUP, _words(zlib.crc32(code), 0)))
+        for _ in range(_ATTEMPTS):
+            for request in requests:
+                self._link.send(request.build())
+            with suppress(LineError):
+                replies = [self._link.reply_to(request) for request in requests]
+                self._inflates = all(reply.ok for reply in replies)
+            if self._inflates:
+                return
+            self._link.settle()
         raise LineError("the stub's code comes broken every time")
 
     def _has_room(self, waiting: deque[_Frame], frame: _Frame) -> bool:

@@ -214,7 +214,10 @@ def test_write_changes_its_sectors_and_no_others(address: int, sectors: int, *, 
 
     before[address : address + len(data)] = data
     assert flash_of(wire, 0, SIZE) == bytes(before)
-    assert done == [SECTOR * number for number in range(1, sectors + 1)]
+    # Two sectors a frame where nothing has to be erased, but for the last one.
+    steps = [after - at for at, after in zip([0, *done], done, strict=False)]
+    assert (sum(steps), steps[-1]) == (sectors * SECTOR, SECTOR)
+    assert {*steps} <= ({SECTOR, 2 * SECTOR} if erased else {SECTOR})
     info = info_of(session)
     assert info.overruns == 0
     chip = chip_of(wire).chip
@@ -449,6 +452,22 @@ def test_each_sector_is_sent_once_and_refers_to_what_is_written(address: int, si
     assert tampering.lengths[-1] == SECTOR
     ends = tampering.sent[-1][0] + SECTOR == address + size
     assert ends == (baud == 460_800 or (address + size) % BLOCK == 0 or size < BLOCK)
+
+
+def test_a_flash_that_seems_blank_gets_larger_frames_and_is_erased_where_it_is_not() -> None:
+    before = bytearray(b"\xff" * SIZE)
+    before[0x1_3000:0x1_3004] = before[0x2_5000:0x2_5004] = b"held"
+    wire = wire_to("sim:1MB", bytes(before))
+    session = connect(wire, "imgtool", 921_600)
+    flasher = session.flasher
+    tampering = Tampering(session.link)
+    data = code(0x2_3000)
+    flasher.write(0x1_0000, data, nothing, erased=False)
+
+    assert max(tampering.lengths) == 2 * SECTOR
+    assert [address for address, _ in tampering.sent] == sorted(address for address, _ in tampering.sent)
+    assert flash_of(wire, 0, SIZE) == bytes(before[:0x1_0000]) + data + bytes(before[0x3_3000:])
+    assert chip_of(wire).chip.flash.counts["sector"] == 2
 
 
 # Frames that come broken, or do not come.
