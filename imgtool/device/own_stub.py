@@ -20,6 +20,7 @@ from imgtool.device.flash_chip import BLOCK
 from imgtool.device.flasher import StubFlasher
 from imgtool.device.protocol import Command, Request
 from imgtool.device.stub import own_late_code
+from imgtool.device.wire import Lines
 from imgtool.errors import LineError, RefusedError, StubError
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
         flash_bytes: The capacity; None if that is not known.
 
     Raises:
-        ChipError: It does not pass.
+        ChipError: It does not pass, or its late code comes broken every time.
         PortError: The port is lost.
     """
     info = ask_info(link)
@@ -201,7 +202,40 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
         )
     if flash_bytes is not None:
         link.request(own_request(Command.SETUP, _words(0, flash_bytes)))
+    if _is_met_again(link):
+        _load_late_code(link)
     return info
+
+
+def _is_met_again(link: Link) -> bool:
+    """Whether who connects next may find the stub still running, and then work with it as with any other.
+
+    That is so where a chip is asked before it is reset, or cannot be reset: imgtool.device.reset.
+    """
+    return link.wire.traits.lines in {Lines.APART, Lines.NONE}
+
+
+def _load_late_code(link: Link) -> None:
+    """Load what the stub inflates with, and what others need of it.
+
+    Raises:
+        LineError: It comes broken every time.
+    """
+    address, code = own_late_code()
+    requests = [protocol.mem_begin(address, len(code))]
+    for number, start in enumerate(range(0, len(code), protocol.MEMORY_PACKET)):
+        packet = code[start : start + protocol.MEMORY_PACKET]
+        requests.append(protocol.data_packet(Command.MEM_DATA, packet, number))
+    requests.append(own_request(Command.SETUP, _words(zlib.crc32(code), 0)))
+    for _ in range(_ATTEMPTS):
+        for request in requests:
+            link.send(request.build())
+        with suppress(LineError):
+            replies = [link.reply_to(request) for request in requests]
+            if all(reply.ok for reply in replies):
+                return
+        link.settle()
+    raise LineError("the stub's code comes broken every time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +282,7 @@ class OwnFlasher(StubFlasher):
         super().__init__(link, name)
         self._ring = ring
         self._plain = 0  # bytes that were to be written so far
-        self._inflates = False
+        self._inflates = _is_met_again(link)
 
     def erase(self, address: int, size: int) -> None:
         """Erase what is not blank of these sectors, in blocks of 64 KB where that is quicker."""
@@ -333,24 +367,9 @@ class OwnFlasher(StubFlasher):
         Raises:
             LineError: It comes broken every time.
         """
-        if self._inflates:
-            return
-        address, code = own_late_code()
-        requests = [protocol.mem_begin(address, len(code))]
-        for number, start in enumerate(range(0, len(code), protocol.MEMORY_PACKET)):
-            packet = code[start : start + protocol.MEMORY_PACKET]
-            requests.append(protocol.data_packet(Command.MEM_DATA, packet, number))
-        requests.append(own_request(Command.SETUP, _words(zlib.crc32(code), 0)))
-        for _ in range(_ATTEMPTS):
-            for request in requests:
-                self._link.send(request.build())
-            with suppress(LineError):
-                replies = [self._link.reply_to(request) for request in requests]
-                self._inflates = all(reply.ok for reply in replies)
-            if self._inflates:
-                return
-            self._link.settle()
-        raise LineError("the stub's code comes broken every time")
+        if not self._inflates:
+            _load_late_code(self._link)
+            self._inflates = True
 
     def _has_room(self, waiting: deque[_Frame], frame: _Frame) -> bool:
         return len(waiting) < _MOST_WAITING and sum(other.size for other in (*waiting, frame)) <= self._ring

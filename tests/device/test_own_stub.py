@@ -11,14 +11,16 @@ import random
 import re
 import struct
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imgtool.device.flasher import StubFlasher
 from imgtool.device.own_stub import DEFLATED, OwnFlasher, StubInfo, check_own_stub
 from imgtool.device.protocol import Command
 from imgtool.device.session import ConnectOptions, Session
+from imgtool.device.wire import Lines
 from imgtool.errors import ChipError, ImgtoolError, LineError, RefusedError, VerifyError
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.transfer import Job, transfer, verify
@@ -380,6 +382,20 @@ def test_what_it_inflates_with_is_loaded_when_it_pays() -> None:
     assert [flash_of(wire, at, SECTOR) for at in (0x5000, 0x8000, 0x9000)] == [
         code(SECTOR, seed) for seed in (2, 3, 4)
     ]
+
+
+@pytest.mark.parametrize("lines", [Lines.NONE, Lines.APART])
+def test_one_that_may_be_met_again_has_all_of_its_code(lines: Lines) -> None:
+    """Who meets it does not know that it is ours, and works with it as with Espressif's."""
+    wire = wire_to("sim:1MB", noise(SIZE))
+    wire.traits = replace(wire.traits, lines=lines)
+    assert connect(wire, "imgtool", 115_200).flasher.name == "imgtool"
+    session = connect(wire, "imgtool", 115_200)
+    flasher = session.flasher
+    assert (session.reset_used, type(flasher)) == ("none", StubFlasher)
+    flasher.write(0x3000, code(5 * SECTOR), nothing, erased=False)
+    assert flasher.read(0x3000, 5 * SECTOR, nothing) == code(5 * SECTOR)
+    assert flash_of(wire, 0, 0x9000) == noise(SIZE)[:0x3000] + code(5 * SECTOR) + noise(SIZE)[0x8000:0x9000]
 
 
 @pytest.mark.parametrize("kind", ["lost", "cut off"])

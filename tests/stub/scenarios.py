@@ -146,6 +146,7 @@ def late_code(host: Host) -> None:
     assert not inflates()
     assert host.words(0x02, 4, 1, 0x4000, 0).code == UNKNOWN
     assert host.packet(0x11, b"abcd").code == UNKNOWN
+    assert host.words(0x06, 1, 0x4010_8000).code == UNKNOWN
     assert host.ask(WRITE, write_request(0, data, plain=True)[8:]).code == 0
     address, code = own_late_code()
     assert host.words(0x05, len(code), 1, 0x1800, address).code == 0

@@ -196,7 +196,7 @@ static void run_erase(const uint32_t *arguments)
 }
 
 /* In blocks, so many of which may wait to be acknowledged. */
-LATE static void run_read_flash(const uint32_t *arguments)
+static void run_read_flash(const uint32_t *arguments)
 {
     uint32_t address = arguments[0], left = arguments[1], block = arguments[2], most = arguments[3];
     if (block - 1 >= LARGEST_DATA || most == 0)
@@ -289,7 +289,7 @@ static void run_blank(const uint32_t *arguments)
     command(SPI_FLASH_MD5, 2 | REGION, run_digests)                                                          \
     command(ERASE_FLASH, 0, run_erase_flash)                                                                 \
     command(ERASE_REGION, 2 | REGION | ALIGNED, run_erase)                                                   \
-    command(READ_FLASH, 4 | REGION | LATER, run_read_flash)                                                          \
+    command(READ_FLASH, 4 | REGION, run_read_flash)                                                          \
     command(INFO, 0, run_info)                                                                               \
     command(DIGESTS, 2 | REGION | ALIGNED, run_digests)                                                      \
     command(BLANK, 2 | REGION | ALIGNED, run_blank)                                                          \
