@@ -10,6 +10,7 @@ import hashlib
 import struct
 import zlib
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,6 +19,8 @@ from imgtool.device import protocol
 from imgtool.device.flash_chip import BLOCK
 from imgtool.device.flasher import StubFlasher
 from imgtool.device.protocol import Command, Request
+from imgtool.device.stub import own_late_code
+from imgtool.device.wire import Lines
 from imgtool.errors import LineError, RefusedError, StubError
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ _INFO: Final = struct.Struct("<6I")
 _RAM: Final = 1  # of its failures
 
 _FRAME: Final = 0x1000  # plain bytes of a frame, and of a block that is read: several fit into the ring
+_EASY: Final = 0x8000  # of a block: so far the stub has made up for the time of its erase
 _WINDOW: Final = 0x8000
 _UNIT: Final = 0x100  # of a dictionary's length
 _MOST_DIGESTS: Final = 256
@@ -67,7 +71,9 @@ _BLANK: Final = b"\xff" * SECTOR
 _ATTEMPTS: Final = 5
 _ANSWER: Final = 5.0
 _MOST_WAITING: Final = 60  # writes under way: one that is lost makes all of them come again
-_SLOWEST_FRAME: Final = 0.5  # seconds for a sector, by the longest times of data sheets
+_SLOWEST_FRAME: Final = 1.0  # seconds for two sectors, by the longest times of data sheets
+_WORTH_INFLATING: Final = 0x3000  # bytes: with more of them, deflate saves more than the code for it takes
+_SLOW_LINE: Final = 460_800  # baud: up to here the next frames take longer than an erase, whatever they have
 # Codes that are no work of the line: beyond the flash, not done by the flash, not to be unlocked.
 _MEANT: Final = (0xC2, 0xC4, 0xC5)
 _CHECKED: Final = 16  # bytes of data that the check word covers; the rest of a write has a CRC of its own
@@ -120,17 +126,20 @@ def own_request(
     return Request(command, data, check, timeout=timeout, attempts=attempts, answer=answer)
 
 
-def write_request(address: int, plain: bytes, flags: int = 0, history: bytes = b"") -> Request:
-    """A write, compressed where that is less.
+def write_request(
+    address: int, plain: bytes, flags: int = 0, history: bytes = b"", *, deflated: bool = False
+) -> Request:
+    """A write, compressed where that is less and may be.
 
     Args:
         address: Of its first byte: that of a sector.
         plain: Bytes; a multiple of 256.
         flags: Of the method.
         history: What the flash holds right before it, as far as it is to be referred to.
+        deflated: Whether the stub can inflate: its late code is loaded.
     """
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, history)
-    packed = packer.compress(plain) + packer.flush()
+    packed = packer.compress(plain) + packer.flush() if deflated else plain
     if len(packed) < len(plain):
         flags |= DEFLATED | len(history) // _UNIT << 16
     else:
@@ -174,7 +183,7 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
         flash_bytes: The capacity; None if that is not known.
 
     Raises:
-        ChipError: It does not pass.
+        ChipError: It does not pass, or its late code comes broken every time.
         PortError: The port is lost.
     """
     info = ask_info(link)
@@ -193,18 +202,52 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
         )
     if flash_bytes is not None:
         link.request(own_request(Command.SETUP, _words(0, flash_bytes)))
+    if _is_met_again(link):
+        _load_late_code(link)
     return info
+
+
+def _is_met_again(link: Link) -> bool:
+    """Whether who connects next may find the stub still running, and then work with it as with any other.
+
+    That is so where a chip is asked before it is reset, or cannot be reset: imgtool.device.reset.
+    """
+    return link.wire.traits.lines in {Lines.APART, Lines.NONE}
+
+
+def _load_late_code(link: Link) -> None:
+    """Load what the stub inflates with, and what others need of it.
+
+    Raises:
+        LineError: It comes broken every time.
+    """
+    address, code = own_late_code()
+    requests = [protocol.mem_begin(address, len(code))]
+    for number, start in enumerate(range(0, len(code), protocol.MEMORY_PACKET)):
+        packet = code[start : start + protocol.MEMORY_PACKET]
+        requests.append(protocol.data_packet(Command.MEM_DATA, packet, number))
+    requests.append(own_request(Command.SETUP, _words(zlib.crc32(code), 0)))
+    for _ in range(_ATTEMPTS):
+        for request in requests:
+            link.send(request.build())
+        with suppress(LineError):
+            replies = [link.reply_to(request) for request in requests]
+            if all(reply.ok for reply in replies):
+                return
+        link.settle()
+    raise LineError("the stub's code comes broken every time")
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """A write of a sector.
+    """A write of a sector or two.
 
     Attributes:
         address: Of its first byte.
         plain: What is to be there.
-        erased: Whether the sector is known to be erased.
+        erased: Whether it is known to be erased.
         end: Bytes of the whole write that are done with it.
+        deflated: Whether it may be compressed.
         request: As it is sent among others.
     """
 
@@ -212,6 +255,7 @@ class _Frame:
     plain: bytes
     erased: bool
     end: int
+    deflated: bool
     request: Request
 
     @property
@@ -222,7 +266,7 @@ class _Frame:
 
     def alone(self) -> Request:
         """As it is sent again: it needs no other frame, and does not erase others, which may be written."""
-        return write_request(self.address, self.plain, ERASED if self.erased else 0)
+        return write_request(self.address, self.plain, ERASED if self.erased else 0, deflated=self.deflated)
 
 
 class OwnFlasher(StubFlasher):
@@ -237,6 +281,8 @@ class OwnFlasher(StubFlasher):
     def __init__(self, link: Link, name: str, ring: int) -> None:
         super().__init__(link, name)
         self._ring = ring
+        self._plain = 0  # bytes that were to be written so far
+        self._inflates = _is_met_again(link)
 
     def erase(self, address: int, size: int) -> None:
         """Erase what is not blank of these sectors, in blocks of 64 KB where that is quicker."""
@@ -292,14 +338,38 @@ class OwnFlasher(StubFlasher):
             LineError: A frame comes broken every time.
             RefusedError: The flash does not do what it is told.
         """
+        self._plain += len(data)
+        if self._plain > _WORTH_INFLATING:
+            self.learn_to_inflate()
         waiting: deque[_Frame] = deque()
-        for frame in _frames(address, data, erased=erased):
+        size = _FRAME if self._waits_for_erases(address, len(data), erased=erased) else 2 * _FRAME
+        for frame in _frames(address, data, size, erased=erased, deflated=self._inflates):
             while waiting and not self._has_room(waiting, frame):
                 self._finish(waiting, on_bytes)
             self._link.send(frame.request.build())
             waiting.append(frame)
         while waiting:
             self._finish(waiting, on_bytes)
+
+    def _waits_for_erases(self, address: int, size: int, *, erased: bool) -> bool:
+        """Whether an erase takes longer than the frames behind the first, as many of two sectors as go ahead.
+
+        A flash whose last sector is blank is probably blank before that, too.
+        """
+        if erased or self._link.baud <= _SLOW_LINE:
+            return False
+        last = (size - 1) // SECTOR
+        return size < 2 * BLOCK or not self._blanks(address, range(last, last + 1))
+
+    def learn_to_inflate(self) -> None:
+        """Load what the stub inflates with, if that has not been done.
+
+        Raises:
+            LineError: It comes broken every time.
+        """
+        if not self._inflates:
+            _load_late_code(self._link)
+            self._inflates = True
 
     def _has_room(self, waiting: deque[_Frame], frame: _Frame) -> bool:
         return len(waiting) < _MOST_WAITING and sum(other.size for other in (*waiting, frame)) <= self._ring
@@ -387,17 +457,55 @@ def _reads(start: int, end: int) -> Iterator[tuple[int, Request]]:
         yield at, own_request(Command.READ_BLOCK, _words(at, count), answer=count)
 
 
-def _frames(address: int, data: bytes, *, erased: bool) -> Iterator[_Frame]:
-    """Frames of a sector each."""
-    for start in range(0, len(data), _FRAME):
+def _frames(address: int, data: bytes, most: int, *, erased: bool, deflated: bool) -> Iterator[_Frame]:
+    """Frames of so many bytes at most, one or more sectors each."""
+    done = 0
+    starts: dict[int, int] = {}  # of what is written by then, by its end
+    for start, end in _order(address, len(data), most, erased=erased):
         at = address + start
-        plain = data[start : start + _FRAME]
+        plain = data[start:end]
         block = at // BLOCK * BLOCK
         whole = block >= address and block + BLOCK <= address + len(data)
         flags = ERASED if erased else _WHOLE_BLOCK if whole else 0
         # What is in the flash right before it, from this very write.
-        history = data[max(0, start - _WINDOW) : start]
-        yield _Frame(at, plain, erased, start + len(plain), write_request(at, plain, flags, history))
+        before = start
+        while before in starts and before > start - _WINDOW:
+            before = starts[before]
+        history = data[max(before, start - _WINDOW) : start]
+        starts[end] = start
+        done += len(plain)
+        request = write_request(at, plain, flags, history, deflated=deflated)
+        yield _Frame(at, plain, erased, done, deflated, request)
+
+
+def _order(address: int, size: int, most: int, *, erased: bool) -> list[tuple[int, int]]:
+    """Where frames begin and end, in the order in which they are sent.
+
+    Sectors behind the last whole block are erased one by one. Where that takes longer than the line does,
+    they are spread among those blocks, of which the line takes longer than the flash.
+    """
+
+    def pieces(first: int, end: int) -> list[tuple[int, int]]:
+        return [(at, min(at + most, end)) for at in range(first, end, most)]
+
+    head = min(size, -address % BLOCK)
+    blocks = (size - head) // BLOCK
+    order = pieces(0, head)
+    tail = pieces(head + blocks * BLOCK, size)
+    spread = blocks and most == _FRAME and not erased
+    for number in range(blocks):
+        first = head + number * BLOCK
+        order += pieces(first, first + _EASY)
+        if spread:
+            order += tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
+        order += pieces(first + _EASY, first + BLOCK)
+    if not spread:
+        order += tail
+    # Nothing goes on beside what is done for the last one: it is a short one.
+    start, end = order[-1]
+    if end - start > _FRAME:
+        order[-1:] = [(start, end - _FRAME), (end - _FRAME, end)]
+    return order
 
 
 def _runs(numbers: set[int]) -> Iterator[tuple[int, int]]:

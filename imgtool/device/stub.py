@@ -100,6 +100,12 @@ def own_stub() -> Stub:
     return parse_stub(text, OWN)
 
 
+def own_late_code() -> tuple[int, bytes]:
+    """Where the code goes that our own stub can do without at first, and its bytes."""
+    fields = json.loads(files("imgtool.device").joinpath("firmware", "stub.json").read_text(encoding="utf-8"))
+    return int(fields["late_start"]), base64.b64decode(fields["late"])
+
+
 def start_stub(link: Link, stub: Stub, on_bytes: Callable[[int], None]) -> float:
     """Load a stub, start it, and wait until the flash is ready for it.
 

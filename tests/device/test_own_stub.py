@@ -11,14 +11,16 @@ import random
 import re
 import struct
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgtool.device.own_stub import OwnFlasher, StubInfo, check_own_stub
+from imgtool.device.flasher import StubFlasher
+from imgtool.device.own_stub import DEFLATED, OwnFlasher, StubInfo, check_own_stub
 from imgtool.device.protocol import Command
 from imgtool.device.session import ConnectOptions, Session
+from imgtool.device.wire import Lines
 from imgtool.errors import ChipError, ImgtoolError, LineError, RefusedError, VerifyError
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.transfer import Job, transfer, verify
@@ -214,7 +216,10 @@ def test_write_changes_its_sectors_and_no_others(address: int, sectors: int, *, 
 
     before[address : address + len(data)] = data
     assert flash_of(wire, 0, SIZE) == bytes(before)
-    assert done == [SECTOR * number for number in range(1, sectors + 1)]
+    # Two sectors a frame where nothing has to be erased, but for the last one.
+    steps = [after - at for at, after in zip([0, *done], done, strict=False)]
+    assert (sum(steps), steps[-1]) == (sectors * SECTOR, SECTOR)
+    assert {*steps} <= ({SECTOR, 2 * SECTOR} if erased else {SECTOR})
     info = info_of(session)
     assert info.overruns == 0
     chip = chip_of(wire).chip
@@ -344,6 +349,143 @@ def test_a_sector_is_not_blank_because_a_bit_of_the_answer_was_disturbed() -> No
     assert flasher.matching(0, [BLANK] * 17) == {*range(17)} - {8}
 
 
+# The code that it inflates with.
+
+
+def late_packets(session: Session) -> list[int]:
+    """Bytes of each packet that is loaded into RAM from now on."""
+    found: list[int] = []
+    send = session.link.send
+
+    def noted(payload: bytes) -> None:
+        if payload[1] == Command.MEM_DATA:
+            found.append(len(payload))
+        send(payload)
+
+    session.link.send = noted  # type: ignore[method-assign]
+    return found
+
+
+def test_what_it_inflates_with_is_loaded_when_it_pays() -> None:
+    wire = wire_to("sim:1MB", noise(SIZE))
+    session = connect(wire, "imgtool")
+    flasher = session.flasher
+    tampering, packets = Tampering(session.link), late_packets(session)
+    flasher.write(0, code(2 * SECTOR), nothing, erased=False)
+    flasher.write(0x5000, code(SECTOR, 2), nothing, erased=False)
+    assert (packets, {flags & DEFLATED for _, flags in tampering.sent}) == ([], {0})
+    flasher.write(0x8000, code(SECTOR, 3), nothing, erased=False)
+    flasher.write(0x9000, code(SECTOR, 4), nothing, erased=False)
+    assert len(packets) == 1
+    assert [flags & DEFLATED for _, flags in tampering.sent[-2:]] == [DEFLATED] * 2
+    assert flash_of(wire, 0, 2 * SECTOR) == code(2 * SECTOR)
+    assert [flash_of(wire, at, SECTOR) for at in (0x5000, 0x8000, 0x9000)] == [
+        code(SECTOR, seed) for seed in (2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize("lines", [Lines.NONE, Lines.APART])
+def test_one_that_may_be_met_again_has_all_of_its_code(lines: Lines) -> None:
+    """Who meets it does not know that it is ours, and works with it as with Espressif's."""
+    wire = wire_to("sim:1MB", noise(SIZE))
+    wire.traits = replace(wire.traits, lines=lines)
+    assert connect(wire, "imgtool", 115_200).flasher.name == "imgtool"
+    session = connect(wire, "imgtool", 115_200)
+    flasher = session.flasher
+    assert (session.reset_used, type(flasher)) == ("none", StubFlasher)
+    flasher.write(0x3000, code(5 * SECTOR), nothing, erased=False)
+    assert flasher.read(0x3000, 5 * SECTOR, nothing) == code(5 * SECTOR)
+    assert flash_of(wire, 0, 0x9000) == noise(SIZE)[:0x3000] + code(5 * SECTOR) + noise(SIZE)[0x8000:0x9000]
+
+
+@pytest.mark.parametrize("kind", ["lost", "cut off"])
+@pytest.mark.parametrize("command", [Command.MEM_BEGIN, Command.MEM_DATA, Command.SETUP])
+def test_what_it_inflates_with_is_loaded_again_when_an_answer_is_disturbed(
+    command: Command, kind: str
+) -> None:
+    wire = wire_to("sim:1MB", noise(SIZE))
+    session = connect(wire, "imgtool")
+    flasher = session.flasher
+    Tampering(session.link).hearing(command, (1,), IN_ANSWERS[kind])
+    flasher.write(0, code(5 * SECTOR), nothing, erased=False)
+    assert flash_of(wire, 0, 5 * SECTOR) == code(5 * SECTOR)
+
+
+@pytest.mark.parametrize("breaks", [1, pytest.param(1000, id="always")])
+def test_code_that_came_broken_is_not_run(breaks: int) -> None:
+    """Two bits that the packet's own checksum does not see."""
+    wire = wire_to("sim:1MB", noise(SIZE))
+    session = connect(wire, "imgtool")
+    flasher = session.flasher
+    write, left = wire.write, breaks
+
+    def disturb(data: bytes) -> None:
+        nonlocal left
+        if data[2] == Command.MEM_DATA and left:
+            left -= 1
+            data = flipped(900, 3)(data)
+            data = flipped(1900, 3)(data)
+        write(data)
+
+    wire.write = disturb  # type: ignore[method-assign]
+    if breaks > 1:
+        with pytest.raises(LineError, match="the stub's code comes broken every time"):
+            flasher.write(0, code(5 * SECTOR), nothing, erased=False)
+        assert flash_of(wire, 0, SIZE) == noise(SIZE)
+    else:
+        flasher.write(0, code(5 * SECTOR), nothing, erased=False)
+        assert flash_of(wire, 0, 5 * SECTOR) == code(5 * SECTOR)
+    assert not chip_of(wire).chip.traps
+
+
+# The order of frames.
+
+
+@pytest.mark.parametrize("baud", [460_800, 921_600])
+@pytest.mark.parametrize(
+    ("address", "size"), [(0xE000, 0x2_7000), (0x1_0000, 0x1_0000), (0x1_1000, 0x4000), (0xF000, 0x1_1000)]
+)
+def test_each_sector_is_sent_once_and_refers_to_what_is_written(address: int, size: int, baud: int) -> None:
+    data = code(size)
+    wire = wire_to("sim:1MB", noise(SIZE))
+    session = connect(wire, "imgtool", baud)
+    flasher = session.flasher
+    tampering = Tampering(session.link)
+    flasher.write(address, data, nothing, erased=False)
+
+    assert flash_of(wire, address, size) == data
+    assert flash_of(wire, 0, address) == noise(SIZE)[:address]
+    written: set[int] = set()
+    for (start, flags), length in zip(tampering.sent, tampering.lengths, strict=True):
+        dictionary = range(start - (flags >> 16 << 8), start, SECTOR)
+        assert {*dictionary} <= written
+        sectors = {*range(start, start + length, SECTOR)}
+        assert not sectors & written
+        written |= sectors
+    assert written == {*range(address, address + size, SECTOR)}
+    longest = max(tampering.lengths)
+    assert longest == (SECTOR if baud == 921_600 else 2 * SECTOR)
+    assert tampering.lengths[-1] == SECTOR
+    ends = tampering.sent[-1][0] + SECTOR == address + size
+    assert ends == (baud == 460_800 or (address + size) % BLOCK == 0 or size < BLOCK)
+
+
+def test_a_flash_that_seems_blank_gets_larger_frames_and_is_erased_where_it_is_not() -> None:
+    before = bytearray(b"\xff" * SIZE)
+    before[0x1_3000:0x1_3004] = before[0x2_5000:0x2_5004] = b"held"
+    wire = wire_to("sim:1MB", bytes(before))
+    session = connect(wire, "imgtool", 921_600)
+    flasher = session.flasher
+    tampering = Tampering(session.link)
+    data = code(0x2_3000)
+    flasher.write(0x1_0000, data, nothing, erased=False)
+
+    assert max(tampering.lengths) == 2 * SECTOR
+    assert [address for address, _ in tampering.sent] == sorted(address for address, _ in tampering.sent)
+    assert flash_of(wire, 0, SIZE) == bytes(before[:0x1_0000]) + data + bytes(before[0x3_3000:])
+    assert chip_of(wire).chip.flash.counts["sector"] == 2
+
+
 # Frames that come broken, or do not come.
 
 
@@ -354,18 +496,21 @@ class Tampering:
     Attributes:
         link: The host's side of the line.
         sent: Frames of WRITE_FRAME that were sent: address and flags.
+        lengths: Their plain bytes.
     """
 
     link: Link
     sent: list[tuple[int, int]] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         send = self.link.send
 
         def note(payload: bytes) -> None:
             if payload[1] == Command.WRITE_FRAME:
-                address, _, _, flags = struct.unpack_from("<4I", payload, 8)
+                address, size, _, flags = struct.unpack_from("<4I", payload, 8)
                 self.sent.append((address, flags))
+                self.lengths.append(size)
             send(payload)
 
         self.link.send = note  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from typing import Final
 
 from imgtool.device.protocol import checksum
 from imgtool.device.slip import Decoder, encode
-from imgtool.device.stub import Stub, parse_stub
+from imgtool.device.stub import Stub, own_late_code, parse_stub
 from imgtool.virtual.line.port import SimPort, open_port
 
 STUB_FILE: Final = Path(__file__).parents[2] / "imgtool" / "device" / "firmware" / "stub.json"
@@ -25,7 +25,7 @@ def stub() -> Stub:
     return parse_stub(STUB_FILE.read_text(), "imgtool")
 
 
-def loaded(spec: str = "sim:4MB", baud: int = 115_200) -> Host:
+def loaded(spec: str = "sim:4MB", baud: int = 115_200, *, late: bool = True) -> Host:
     """A chip on which the stub has just been started, as MEM_END does."""
     port = open_port(spec)
     chip = port.chip
@@ -33,6 +33,7 @@ def loaded(spec: str = "sim:4MB", baud: int = 115_200) -> Host:
     read = json.loads(STUB_FILE.read_text())
     # What RAM holds where nothing is loaded is anything.
     chip.core.load(read["bss_start"], b"\xa5" * (0x3FFFAC00 - read["bss_start"]))
+    chip.core.load(0x4010_0000, b"\xa5" * 0x8000)
     for address, data in stub().blocks:
         chip.core.load(address, data)
     chip.uart.baud = baud
@@ -41,7 +42,17 @@ def loaded(spec: str = "sim:4MB", baud: int = 115_200) -> Host:
     chip.start(stub().entry)
     host = Host(port)
     assert host.frame() == b"OHAI"
+    if late:
+        load_late(host)
     return host
+
+
+def load_late(host: Host) -> None:
+    """What it inflates with, and what else it needs for esptool."""
+    address, code = own_late_code()
+    assert host.words(0x05, len(code), 1, 0x1800, address).code == 0
+    assert host.packet(0x07, code).code == 0
+    assert host.words(SETUP, zlib.crc32(code), 0).code == 0
 
 
 @dataclass

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.slip import encode
+from imgtool.device.stub import own_late_code
 from tests.stub.host import (
     BLANK,
     DEFLATED,
@@ -25,6 +26,7 @@ from tests.stub.host import (
     WRITE,
     deflate,
     image_requests,
+    load_late,
     loaded,
     request,
     write_request,
@@ -128,6 +130,38 @@ def memory(host: Host) -> None:
     assert host.ask(0x07, head + b"abcd", 0).code == CHECK
     assert host.ask(0x07, head + b"abc").code == LENGTH
     assert host.ask(0x07, head[:12]).code == LENGTH
+
+
+def late_code(host: Host) -> None:
+    """What is not loaded is not run, and what came broken is not either."""
+    host = loaded("sim:4MB", 921_600, late=False)
+    data = sample(0x1000)
+    packet = write_request(0x1000, data)
+
+    def inflates() -> bool:
+        answer = host.ask(WRITE, packet[8:])
+        assert (answer.code, answer.value) in {(0, 0x1000), (UNKNOWN, 0x1000)}
+        return answer.code == 0
+
+    assert not inflates()
+    assert host.words(0x02, 4, 1, 0x4000, 0).code == UNKNOWN
+    assert host.packet(0x11, b"abcd").code == UNKNOWN
+    assert host.words(0x06, 1, 0x4010_8000).code == UNKNOWN
+    assert host.ask(WRITE, write_request(0, data, plain=True)[8:]).code == 0
+    address, code = own_late_code()
+    assert host.words(0x05, len(code), 1, 0x1800, address).code == 0
+    assert host.packet(0x07, code[:-1] + b"!").code == 0
+    assert host.words(SETUP, zlib.crc32(code), 0).code == CHECK
+    assert not inflates()
+    load_late(host)
+    assert inflates()
+    assert host.flash(0, 0x2000) == data * 2
+    # Other programs may go elsewhere; in its place they end it.
+    assert host.words(0x05, 4, 1, 0x1800, 0x4010_8000).code == 0
+    assert inflates()
+    assert host.words(0x05, 4, 1, 0x1800, address).code == 0
+    assert not inflates()
+    host.clean()
 
 
 def plain_download(host: Host) -> None:
@@ -358,6 +392,18 @@ def round_the_window(host: Host) -> None:
     assert host.flash(0x3000, len(image)) == image
 
 
+def match_round_the_window(host: Host) -> None:
+    """A match alone, whose bytes lie on both sides of the window's end."""
+    image = random.Random(10).randbytes(0xC000)
+    for packet in image_requests(image, 0, 0x1000):
+        assert host.ask(WRITE, packet[8:]).code == 0
+    again = (image[-100:] * 3)[:0x100]
+    packet = write_request(0xC000, again, 0, image[-0x8000:])
+    assert len(packet) < 40
+    assert host.ask(WRITE, packet[8:]).code == 0
+    assert host.flash(0, 0xC100) == image + again
+
+
 def whole_blocks(host: Host) -> None:
     dirty(host, 0, 0x30000)
     counts = host.port.chip.flash.counts
@@ -560,6 +606,122 @@ def stuck_flash(host: Host) -> None:
     flash._set_latch = latch  # type: ignore[method-assign]
 
 
+def writes_under_way(host: Host) -> None:
+    """While the flash erases for one frame, those behind it are received, inflated and proved."""
+    image = sample(0x5000, 11)
+    dirty(host, 0, 0x10000)
+    flash = host.port.chip.flash
+    program, there = flash._page_program, list[bool]()
+
+    def noted(now: int, sent: bytes) -> None:
+        if not there:
+            memory = bytes(host.port.chip.core.dram)
+            there.extend(image[at : at + 0x1000] in memory for at in range(0, 0x5000, 0x1000))
+        program(now, sent)
+
+    flash._page_program = noted  # type: ignore[method-assign]
+    flash.timing = replace(flash.timing, sector=400_000_000)
+    frames = [write_request(at, image[at : at + 0x1000]) for at in range(0, 0x5000, 0x1000)]
+    assert [(one.code, one.value) for one in host.pipelined(frames)] == [
+        (0, at) for at in range(0, 0x5000, 0x1000)
+    ]
+    assert there == [True] * 5
+    assert host.flash(0, 0x6000) == image + b"\x5a" * 0x1000
+
+
+def answers_in_order(host: Host) -> None:
+    """What comes while the flash erases is answered in its turn, and a frame that comes broken harms none."""
+    image = sample(0x4000, 12)
+    dirty(host, 0, 0x10000)
+    host.port.chip.flash.timing = replace(host.port.chip.flash.timing, sector=300_000_000)
+    frames = [write_request(at, image[at : at + 0x1000]) for at in range(0, 0x4000, 0x1000)]
+    broken = bytearray(frames[1])
+    broken[-9] ^= 0x10
+    for packet in (frames[0], bytes(broken), frames[2][:-40], request(0x14), frames[3]):
+        host.send(packet)
+    host.send(request(READ, struct.pack("<2I", 0x3000, 0x40)))
+    found = [host.answer() for _ in range(6)]
+    assert [one.command for one in found] == [WRITE, WRITE, WRITE, 0x14, WRITE, READ]
+    assert [one.value for one in found] == [0, 0x1000, 0x2000, 0, 0x3000, 0x3000]
+    codes = [one.code for one in found]
+    assert codes[1] in {CHECK, DAMAGED, LITTLE, MUCH}
+    assert codes[2] in {LENGTH, DAMAGED}
+    assert [codes[0], *codes[3:]] == [0, UNKNOWN, 0, 0]
+    assert found[5].data == image[0x3000:0x3040]
+    assert host.flash(0, 0x4000) == image[:0x1000] + b"\x5a" * 0x2000 + image[0x3000:]
+
+
+def many_small_writes(host: Host) -> None:
+    """More frames than are kept waiting, and more bytes than the window has."""
+    dirty(host, 0, 0x40000)
+    host.port.chip.flash.timing = replace(host.port.chip.flash.timing, sector=200_000_000)
+    frames = [write_request(at, bytes([at >> 12]) * 0x100) for at in range(0, 0x14000, 0x1000)]
+    assert {one.code for one in host.pipelined(frames)} == {0}
+    for at in range(0, 0x14000, 0x1000):
+        assert host.flash(at, 0x1000) == bytes([at >> 12]) * 0x100 + b"\xff" * 0xF00
+    frames = [write_request(at, bytes([at >> 12]) * 0x4000) for at in range(0x20000, 0x38000, 0x4000)]
+    assert {one.code for one in host.pipelined(frames)} == {0}
+    for at in range(0x20000, 0x38000, 0x4000):
+        assert host.flash(at, 0x4000) == bytes([at >> 12]) * 0x4000
+
+
+def late_failures(host: Host) -> None:
+    """A frame that the flash fails is told so, whatever is received by then; those behind it are written."""
+    image = sample(0x3000, 13)
+    dirty(host, 0, 0x10000)
+    flash = host.port.chip.flash
+    flash.timing = replace(flash.timing, sector=200_000_000)
+    frames = [write_request(at, image[at : at + 0x1000]) for at in range(0, 0x3000, 0x1000)]
+    erase, latch, program = flash._erase, flash._set_latch, flash._page_program
+
+    def not_taken(now: int, sent: bytes) -> None:
+        assert (sent[0] in {0x20, 0xD8}, now >= flash.busy_until) == (True, True)
+        flash._erase = erase  # type: ignore[method-assign]
+
+    flash._erase = not_taken  # type: ignore[method-assign]
+    found = host.pipelined(frames)
+    assert [(one.code, one.value) for one in found] == [(FLASH, 0), (0, 0x1000), (0, 0x2000)]
+    assert host.flash(0, 0x3000) == b"\x5a" * 0x1000 + image[0x1000:]
+    # The second is refused its write enable.
+    dirty(host, 0, 0x10000)
+
+    def begun(now: int, sent: bytes) -> None:
+        program(now, sent)
+        flash._page_program = program  # type: ignore[method-assign]
+        flash._set_latch = unset  # type: ignore[method-assign]
+
+    def unset(opcode: int, now: int, sent: bytes) -> None:
+        if flash.counts["page"] == pages + 15:
+            flash._set_latch = latch  # type: ignore[method-assign]
+            return
+        latch(opcode, now, sent)
+
+    pages = flash.counts["page"]
+    flash._page_program = begun  # type: ignore[method-assign]
+    found = host.pipelined(frames)
+    assert [(one.code, one.value) for one in found] == [(0, 0), (FLASH, 0x1000), (0, 0x2000)]
+    assert host.flash(0, 0x3000) == image[:0x1000] + b"\x5a" * 0x1000 + image[0x2000:]
+    # A block that was not erased is not taken for clean.
+    dirty(host, 0x10000, 0x10000)
+    flash._erase = not_taken  # type: ignore[method-assign]
+    frames = [
+        write_request(at, image[at % 0x1000 :][:0x1000], WHOLE_BLOCK)
+        for at in range(0x10000, 0x20000, 0x1000)
+    ]
+    found = host.pipelined(frames)
+    assert [one.code for one in found] == [FLASH] + 15 * [0]
+    assert host.ask(WRITE, write_request(0x10000, image[:0x1000])[8:]).code == 0
+    assert host.flash(0x10000, 0x10000) == image[:0x1000] * 16
+    # An erase that does not end, while nothing comes.
+    busy = flash.timing
+    dirty(host, 0, 0x10000)
+    flash.timing = replace(busy, sector=12_000_000_000)
+    assert host.ask(WRITE, write_request(0, image[:0x1000])[8:]).code == FLASH
+    flash.timing = busy
+    flash.busy_until = 0
+    assert host.ask(WRITE, write_request(0, image[:0x1000])[8:]).code == 0
+
+
 def damaged_streams(host: Host) -> None:
     """Whatever zlib says of a stream, it is not as long as announced."""
     dirty(host, 0x1000, 0x1000)
@@ -587,10 +749,11 @@ def failing_rom(host: Host) -> None:
 
 
 SCENARIOS: Final[tuple[Callable[[Host], None], ...]] = (
-    registers, sync, unknown, attach, speed, memory, plain_download, short_download, refused_download,
-    deflated_download, refused_deflated_download, erases, read_flash, info, digests, blank, erase_if_dirty,
-    write, dictionary, round_the_window, whole_blocks, refused_writes, read, setup, disturbed_frames, overrun,
-    fifo_overflow, protected, one_status_register, stuck_flash, damaged_streams, failing_rom,
+    registers, sync, unknown, attach, speed, memory, late_code, plain_download, short_download,
+    refused_download, deflated_download, refused_deflated_download, erases, read_flash, info, digests, blank,
+    erase_if_dirty, write, dictionary, round_the_window, match_round_the_window, whole_blocks, refused_writes,
+    read, setup, disturbed_frames, overrun, fifo_overflow, protected, one_status_register, stuck_flash,
+    writes_under_way, answers_in_order, many_small_writes, late_failures, damaged_streams, failing_rom,
 )  # fmt: skip
 
 

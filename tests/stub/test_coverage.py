@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 
 from fixtures import stub_build
+from imgtool.device.stub import own_late_code
 from imgtool.virtual.cpu import translate
 from imgtool.virtual.cpu.core import Core
 from tests.stub import parts
@@ -37,7 +38,7 @@ class Line(NamedTuple):
 
 
 def disassembly(elf: Path) -> dict[int, Line]:
-    command = [f"{stub_build.PREFIX}objdump", "-d", "-j", ".text", str(elf)]
+    command = [f"{stub_build.PREFIX}objdump", "-d", "-j", ".text", "-j", ".late", str(elf)]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = {}
     for match in filter(None, map(LINE.match, text.splitlines())):
@@ -52,7 +53,7 @@ def functions(elf: Path) -> dict[int, str]:
     """Names of functions by address."""
     command = [f"{stub_build.PREFIX}objdump", "-t", str(elf)]
     rows = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    return {int(row.split()[0], 16): row.split()[-1] for row in rows if " F .text" in row}
+    return {int(row.split()[0], 16): row.split()[-1] for row in rows if re.search(r" F \.(text|late)\b", row)}
 
 
 def basic_blocks(lines: dict[int, Line], names: dict[int, str]) -> set[int]:
@@ -105,6 +106,7 @@ def test_basic_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elf = tmp_path / "stub.elf"
     stub_build.build_elf(elf)
     assert stub_build.section(elf, ".text") == stub().blocks[0]
+    assert stub_build.section(elf, ".late") == own_late_code()
     names = functions(elf)
     leaders = basic_blocks(disassembly(elf), names)
     ran = ran_blocks(leaders, monkeypatch)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 import serial
 
+from imgtool.device.own_stub import own_request
 from imgtool.device.protocol import MEMORY_PACKET, Command, data_packet, mem_begin, mem_end
 from imgtool.device.slip import encode
+from imgtool.device.stub import own_late_code
 from tests.rom_host import SYNC, SYNC_REPLY
 from tests.simulated import Device
 from tests.stub.host import stub
@@ -32,6 +36,11 @@ def start(line: serial.Serial) -> None:
             line.read(12)
     line.write(encode(mem_end(stub().entry).build()))
     assert b"\xc0OHAI\xc0" in line.read(18)
+    address, code = own_late_code()
+    checked = own_request(Command.SETUP, struct.pack("<2I", zlib.crc32(code), 0))
+    for request in (mem_begin(address, len(code)), data_packet(Command.MEM_DATA, code, 0), checked):
+        line.write(encode(request.build()))
+        assert line.read_until(b"\xc0") + line.read_until(b"\xc0")
 
 
 LEAST = pytest.param(False, id="writes and verifies")

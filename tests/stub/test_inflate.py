@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WINDOW = 0xC000
 GUARD = 0x100
+SLACK = 260  # behind the window, for a match that begins before its end
 MUCH = 0x10_0000
 LONGEST_MATCH = 258
 PIECES = (1, 7, 64, 4096)
@@ -50,7 +51,7 @@ class Unpacked:
         before = bytearray(b"\xee" * WINDOW)
         for index, byte in enumerate(dictionary):
             before[(place - len(dictionary) + index) % window] = byte
-        unpack.core.load(area, b"\xa5" * GUARD + before + b"\xa5" * GUARD)
+        unpack.core.load(area, b"\xa5" * GUARD + before + b"\xa5" * (SLACK + GUARD))
         job = parts.inflate_job(
             stream,
             place=place,
@@ -63,13 +64,14 @@ class Unpacked:
         self.end: int
         self.end, self.crc, self.total = struct.unpack_from("<3I", answer)
         self.output = answer[12:]
-        # Nothing else has changed: not the rest of the window, not what is beside it, not the input.
-        whole = unpack.core.fetch(area, WINDOW + 2 * GUARD)
+        # Nothing else has changed: not the rest of the window, not what is beside it and its slack, not the
+        # input.
+        whole = unpack.core.fetch(area, WINDOW + SLACK + 2 * GUARD)
         assert whole[:GUARD] == whole[-GUARD:] == b"\xa5" * GUARD
-        assert whole[GUARD + window : -GUARD] == before[window:]
+        assert whole[GUARD + window + SLACK : -GUARD - SLACK] == before[window + SLACK :]
         kept = min(self.total, window)
         fresh = (place + self.total) % window
-        now, was = (area[fresh:window] + area[:fresh] for area in (whole[GUARD:-GUARD], before))
+        now, was = (area[fresh:window] + area[:fresh] for area in (whole[GUARD:], before))
         assert now == was[: window - kept] + self.output
         assert unpack.core.fetch(unpack.part.names["job"], len(job)) == job
         assert self.total <= room + LONGEST_MATCH

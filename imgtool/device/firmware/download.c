@@ -4,6 +4,7 @@
 #include "flash.h"
 #include "frame.h"
 #include "inflate.h"
+#include "memory.h"
 #include "window.h"
 #include "write.h"
 
@@ -29,8 +30,7 @@ static enum error receive(void)
         return BAD_DATA_LENGTH;
     write_forget(); /* packets share the window */
     uint8_t *to = packet_buffer;
-    transfer.packet = to;
-    transfer.packet_end = to + size;
+    transfer.packet = (struct stretch){to, to + size};
     int32_t byte;
     while (size-- != 0 && (byte = frame_byte()) >= 0) {
         *to++ = byte;
@@ -41,7 +41,7 @@ static enum error receive(void)
     return sum & 0xFF ? BAD_CHECKSUM : OK;
 }
 
-void download_begin(const uint32_t *arguments)
+LATE void download_begin(const uint32_t *arguments)
 {
     uint32_t address = arguments[3], size = arguments[0];
     transfer.mode = IDLE;
@@ -54,7 +54,7 @@ void download_begin(const uint32_t *arguments)
 }
 
 /* Into the flash, whose sectors are erased just before. */
-static void store(uint8_t *data, uint32_t size)
+[[gnu::section(".late.text")]] static void store(uint8_t *data, uint32_t size)
 {
     uint32_t address = transfer.next, end = transfer.end;
     if (size > end - address)
@@ -75,14 +75,14 @@ void packet_receive(void)
 }
 
 /* Receive a packet, and acknowledge it before it is in the flash. */
-static void accept(void)
+[[gnu::section(".late.text")]] static void accept(void)
 {
     packet_receive();
     request.value = request.failed_at = transfer.next;
     reply(OK);
 }
 
-void download_plain(const uint32_t *arguments)
+LATE void download_plain(const uint32_t *arguments)
 {
     if (transfer.mode != PLAIN)
         fail(NOT_IN_FLASH_MODE);
@@ -93,9 +93,9 @@ void download_plain(const uint32_t *arguments)
 }
 
 /* The stream goes on in the next packet.  One that comes broken may come again; any other command ends it. */
-static int32_t next_byte(void)
+[[gnu::section(".late.text")]] static bool next_packet(struct stretch *input)
 {
-    while (transfer.packet == transfer.packet_end) {
+    while (transfer.packet.at == transfer.packet.end) {
         request_wait();
         if (request.command != FLASH_DEFL_DATA) {
             request.pending = true;
@@ -104,14 +104,16 @@ static int32_t next_byte(void)
         }
         enum error error = receive();
         if (error)
-            transfer.packet = transfer.packet_end;
+            transfer.packet.at = transfer.packet.end;
         request.value = request.failed_at = transfer.next;
         reply(frame_error(error));
     }
-    return *transfer.packet++;
+    *input = transfer.packet;
+    transfer.packet.at = transfer.packet.end;
+    return true;
 }
 
-static void store_inflated(void)
+[[gnu::section(".late.text")]] static void store_inflated(void)
 {
     uint32_t from = stream.limit - SECTOR, size = stream.made - from;
     if (size > SECTOR)
@@ -123,17 +125,16 @@ static void store_inflated(void)
 }
 
 /* The first packet of a stream; the others are fetched as it is inflated. */
-void download_deflated(const uint32_t *)
+LATE void download_deflated(const uint32_t *)
 {
     if (transfer.mode != DEFLATED && transfer.mode != INFLATED)
         fail(NOT_IN_FLASH_MODE);
     accept();
     if (transfer.mode == INFLATED)
         return;
-    stream.next = next_byte;
+    inflate_begin(next_packet, 0);
     stream.out = window;
     stream.window_end = window + ZLIB_WINDOW;
-    stream.made = stream.bits = stream.bit_count = 0;
     stream.limit = SECTOR;
     stream.full = store_inflated;
     if (ZLIB_METHOD(inflate_bits(8)) != ZLIB_DEFLATE || inflate_bits(8) & ZLIB_DICTIONARY)
@@ -143,7 +144,7 @@ void download_deflated(const uint32_t *)
     transfer.mode = INFLATED;
 }
 
-void download_end(const uint32_t *)
+LATE void download_end(const uint32_t *)
 {
     uint32_t mode = transfer.mode;
     transfer.mode = IDLE;

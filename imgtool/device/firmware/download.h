@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frame.h"
+
 #include "protocol.h"
 
 /* What FLASH_BEGIN, FLASH_DEFL_BEGIN or MEM_BEGIN has begun. */
@@ -13,7 +15,7 @@ struct transfer {
     enum { IDLE, PLAIN, DEFLATED, INFLATED, MEMORY } mode;
     uint32_t next, end, erased_to;
     /* What is left of the packet that is being inflated. */
-    const uint8_t *packet, *packet_end;
+    struct stretch packet;
 };
 
 extern struct transfer transfer;

@@ -72,13 +72,42 @@ static uint32_t cycles(void)
     return count;
 }
 
+/* How long what the flash does may take, from when, and whether it is an erase. */
+static struct {
+    uint32_t start, ticks, erases;
+} patience;
+
+static void be_patient(uint32_t ticks)
+{
+    patience.start = cycles();
+    patience.ticks = ticks;
+}
+
+/* Whether the flash is still at work; fails where that takes too long, or where it has not taken an erase, which
+ * leaves it writable. */
+bool flash_is_busy(void)
+{
+    uint32_t now = status();
+    if (now & STATUS_BUSY) {
+        for (; cycles() - patience.start >= TICK; patience.start += TICK)
+            if (patience.ticks-- == 0) {
+                be_patient(PATIENCE);
+                give_up();
+            }
+        return true;
+    }
+    uint32_t erased = patience.erases;
+    patience.erases = false;
+    if (erased && now & STATUS_WRITABLE)
+        give_up();
+    return false;
+}
+
 static void wait_ready(uint32_t ticks)
 {
-    uint32_t start = cycles();
-    while (status() & STATUS_BUSY)
-        for (; cycles() - start >= TICK; start += TICK)
-            if (ticks-- == 0)
-                give_up();
+    be_patient(ticks);
+    while (flash_is_busy())
+        ;
 }
 
 static void enable_write(void)
@@ -164,42 +193,44 @@ void flash_unprotect(void)
 
 static void erase(uint32_t opcode, uint32_t address)
 {
-    bool whole = opcode == ERASE_WHOLE;
     request.failed_at = address;
     enable_write();
     spi0.addr = address << 8;
-    command(opcode, whole ? 0 : SPI_USR_ADDR, 8);
-    wait_ready(whole ? PATIENCE_CHIP : PATIENCE);
-    /* An erase that the flash has not taken leaves it writable. */
-    if (status() & STATUS_WRITABLE)
-        give_up();
+    command(opcode, opcode == ERASE_WHOLE ? 0 : SPI_USR_ADDR, 8);
+    be_patient(PATIENCE);
+    patience.erases = true;
 }
 
 void flash_erase_chip(void)
 {
     erase(ERASE_WHOLE, 0);
+    wait_ready(PATIENCE_CHIP);
 }
 
-/* A whole block where that fits, else a sector: what of it is not blank.  Returns its size. */
+/* Begin to erase a whole block where that fits, else a sector: if it is not blank.  Returns how much is done as
+ * soon as the flash is ready. */
+uint32_t flash_erase_begin(uint32_t address, uint32_t size)
+{
+    if (address % BLOCK == 0 && size >= BLOCK) {
+        uint32_t dirty = 0;
+        for (uint32_t sector = 0; sector != BLOCK && dirty != SECTORS_WORTH_A_BLOCK; sector += SECTOR)
+            dirty += !flash_is_blank(address + sector);
+        if (dirty == SECTORS_WORTH_A_BLOCK)
+            erase(ERASE_BLOCK, address);
+        if (dirty == 0 || dirty == SECTORS_WORTH_A_BLOCK)
+            return BLOCK;
+    }
+    if (!flash_is_blank(address))
+        erase(ERASE_SECTOR, address);
+    return SECTOR;
+}
+
+/* The same, and wait for it. */
 uint32_t flash_erase_next(uint32_t address, uint32_t size)
 {
-    uint32_t step = address % BLOCK == 0 && size >= BLOCK ? BLOCK : SECTOR, end = address + step;
-    uint32_t dirty = 0, bits = 0;
-    for (uint32_t sector = end; sector != address;) {
-        sector -= SECTOR;
-        bits <<= 1;
-        if (!flash_is_blank(sector)) {
-            bits |= 1;
-            dirty++;
-        }
-    }
-    if (dirty >= SECTORS_WORTH_A_BLOCK) {
-        erase(ERASE_BLOCK, address);
-        return step;
-    }
-    for (; bits != 0; bits >>= 1, address += SECTOR)
-        if (bits & 1)
-            erase(ERASE_SECTOR, address);
+    uint32_t step = flash_erase_begin(address, size);
+    while (flash_is_busy())
+        ;
     return step;
 }
 

@@ -24,6 +24,8 @@ bool flash_has(uint32_t address, uint32_t size);
 void flash_read(uint32_t address, void *target, uint32_t size);
 bool flash_is_blank(uint32_t sector);
 void flash_unprotect(void);
+bool flash_is_busy(void);
+uint32_t flash_erase_begin(uint32_t address, uint32_t size);
 uint32_t flash_erase_next(uint32_t address, uint32_t size);
 void flash_erase(uint32_t address, uint32_t size);
 void flash_erase_chip(void);

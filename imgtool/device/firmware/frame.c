@@ -12,30 +12,70 @@ struct request request;
 /* Of the frame that is being sent. */
 static uint32_t crc;
 
+/* What has arrived of the frame and is not read yet, and the place in the ring behind it. */
+static struct stretch arrived;
+static uint8_t *place;
+/* Whether the last byte before that place was the first half of an escape. */
+static uint32_t escaped;
+
+/* Listen to the line: nothing has been received yet. */
+void frame_start(void)
+{
+    arrived.at = arrived.end = place = receiver.ring;
+    request.ended = true;
+    uart_start();
+}
+
+/* Wait for more of the frame, as it lies in the ring: an escaped byte is put where its second half was. */
+static bool arrive(void)
+{
+    while (!request.ended) {
+        uint8_t *from = place, *end = uart_arrived(from), *to = from;
+        if (escaped) {
+            escaped = false;
+            if (*to == SLIP_ESC_END) {
+                *to++ = SLIP_END;
+            } else if (*to == SLIP_ESC_ESC) {
+                *to++ = SLIP_ESC;
+            } else if (*to != SLIP_END) {
+                request.received += DAMAGED;
+                to++;
+            }
+        }
+        while (to != end && *to != SLIP_END && *to != SLIP_ESC)
+            to++;
+        arrived.at = from;
+        arrived.end = to;
+        request.received += to - from;
+        if (to != end) {
+            /* Frames are delimited on both sides: an empty one is none. */
+            if (*to == SLIP_END)
+                request.ended = request.received != 0;
+            else
+                escaped = true;
+            to++;
+        }
+        place = to == receiver.ring + RING_SIZE ? receiver.ring : to;
+        if (arrived.end != from)
+            return true;
+    }
+    return false;
+}
+
+/* What there is of the frame; waits for some.  It may be looked at until more is asked for. */
+bool frame_stretch(struct stretch *stretch)
+{
+    if (arrived.at == arrived.end && !arrive())
+        return false;
+    *stretch = arrived;
+    arrived.at = arrived.end;
+    return true;
+}
+
 /* The next byte of the frame, which is waited for, or END_OF_INPUT. */
 int32_t frame_byte(void)
 {
-    while (!request.ended) {
-        uint32_t byte = uart_receive();
-        request.received++;
-        if (byte == SLIP_ESC) {
-            byte = uart_receive();
-            if (byte == SLIP_ESC_END)
-                return SLIP_END;
-            if (byte == SLIP_ESC_ESC)
-                return SLIP_ESC;
-            if (byte != SLIP_END) {
-                request.received += DAMAGED;
-                return byte;
-            }
-        }
-        if (byte != SLIP_END)
-            return byte;
-        /* Frames are delimited on both sides: an empty one is none. */
-        request.received--;
-        request.ended = request.received != 0;
-    }
-    return END_OF_INPUT;
+    return arrived.at != arrived.end || arrive() ? *arrived.at++ : END_OF_INPUT;
 }
 
 /* As many bytes as there are, `size` at most. */
@@ -50,8 +90,9 @@ void frame_read(void *target, uint32_t size)
 /* The rest of the frame. */
 void frame_drop(void)
 {
-    while (frame_byte() >= 0)
-        ;
+    do
+        arrived.at = arrived.end;
+    while (arrive());
 }
 
 /* What is left of the frame before is of no use. */

@@ -10,13 +10,22 @@
 #define MOST_ARGUMENTS 64
 
 /* The request that is being carried out.  Flags are words, which are shorter to get at than bytes. */
-struct request {
+struct answer {
     uint32_t value;     /* of the reply */
     uint32_t failed_at; /* its value where the command fails */
-    uint32_t replied;
+    uint32_t replied;   /* or somebody else will */
+};
+
+struct request {
+    union {
+        struct answer answer;
+        struct {
+            uint32_t value, failed_at, replied;
+        };
+    };
     uint32_t pending;  /* received before its turn */
     uint32_t ended;    /* the frame */
-    uint32_t received; /* of the frame's bytes */
+    uint32_t received; /* of the frame's bytes, those included that are still to be read */
 
     /* What failed behind a reply: the next command is told. */
     enum error deferred;
@@ -32,7 +41,14 @@ struct request {
 
 extern struct request request;
 
+/* Bytes that lie in a row. */
+struct stretch {
+    const uint8_t *at, *end;
+};
+
+void frame_start(void);
 int32_t frame_byte(void);
+bool frame_stretch(struct stretch *stretch);
 void frame_read(void *target, uint32_t size);
 void frame_drop(void);
 bool frame_is_whole(void);

@@ -17,7 +17,7 @@
 #define RAM_PATTERN 0x9E3779B9u /* times its index: every bit of an address shows */
 
 /* RAM that is not loaded, and so has to be cleared.  From the linker script. */
-extern uint32_t bss_start[], bss_end[];
+extern uint32_t bss_start[], bss_end[], tables_start[], tables_end[];
 
 static uint32_t failed_checks;
 static void *command_loop[5];
@@ -33,6 +33,8 @@ void leave(void)
 
 void fail(enum error error)
 {
+    write_failed(error);
+    write_finish();
     if (request.replied) {
         request.deferred = error;
         request.deferred_at = request.failed_at;
@@ -83,18 +85,26 @@ static void take(uint32_t address, uint32_t size, bool send)
 }
 
 /* The self-check, as far as it is not the host's: it compares the flash ID, the CRCs and the digests. */
-static uint32_t check_ram(void)
+static void check_ram(uint32_t *from, const uint32_t *end)
 {
+    /* Four words at a time: a host waits for this. */
     uint32_t pattern = 0;
-    for (uint32_t *word = bss_start; word != bss_end; word++)
-        *word = pattern += RAM_PATTERN;
+    for (uint32_t *word = from; word != end; word += 4) {
+        word[0] = pattern += RAM_PATTERN;
+        word[1] = pattern += RAM_PATTERN;
+        word[2] = pattern += RAM_PATTERN;
+        word[3] = pattern += RAM_PATTERN;
+    }
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* all of it, before any is looked at */
     uint32_t wrong = pattern = 0;
-    for (uint32_t *word = bss_start; word != bss_end; word++) {
-        wrong |= *word ^ (pattern += RAM_PATTERN);
-        *word = 0;
+    for (uint32_t *word = from; word != end; word += 4) {
+        wrong |= word[0] ^ (pattern += RAM_PATTERN);
+        wrong |= word[1] ^ (pattern += RAM_PATTERN);
+        wrong |= word[2] ^ (pattern += RAM_PATTERN);
+        wrong |= word[3] ^ (pattern += RAM_PATTERN);
+        word[0] = word[1] = word[2] = word[3] = 0;
     }
-    return wrong ? CHECK_RAM : 0;
+    failed_checks |= wrong ? CHECK_RAM : 0;
 }
 
 /* Commands. */
@@ -131,6 +141,15 @@ static void run_read_reg(const uint32_t *arguments)
 static void run_set_size(const uint32_t *arguments)
 {
     flash_set_size(arguments[1]);
+}
+
+/* The size of the flash, or the CRC of the late code that has been loaded. */
+static void run_setup(const uint32_t *arguments)
+{
+    if (arguments[0])
+        memory_late(arguments[0]);
+    else
+        flash_set_size(arguments[1]);
 }
 
 static void run_change_baudrate(const uint32_t *arguments)
@@ -248,14 +267,15 @@ static void run_blank(const uint32_t *arguments)
 #define STREAMED 0x08 /* takes what is behind the header of its data itself, as it arrives */
 #define REGION 0x10   /* address and size, in the flash */
 #define ALIGNED 0x20  /* both in whole sectors */
+#define LATER 0x40    /* of the late code */
 #define DATA (DATA_HEADER / 4 | STREAMED)
 
 #define COMMANDS(command)                                                                                    \
-    command(FLASH_BEGIN, 4, download_begin)                                                                  \
-    command(FLASH_DATA, DATA, download_plain)                                                                \
-    command(FLASH_END, 1, download_end)                                                                      \
+    command(FLASH_BEGIN, 4 | LATER, download_begin)                                                                  \
+    command(FLASH_DATA, DATA | LATER, download_plain)                                                                \
+    command(FLASH_END, 1 | LATER, download_end)                                                                      \
     command(MEM_BEGIN, 4, memory_begin)                                                                      \
-    command(MEM_END, 2, memory_end)                                                                          \
+    command(MEM_END, 2 | LATER, memory_end)                                                                          \
     command(MEM_DATA, DATA, memory_data)                                                                     \
     command(SYNC, 0, run_sync)                                                                               \
     command(WRITE_REG, 4, run_write_reg)                                                                     \
@@ -263,9 +283,9 @@ static void run_blank(const uint32_t *arguments)
     command(SPI_SET_PARAMS, 6, run_set_size)                                                                 \
     command(SPI_ATTACH, 0, flash_start)                                                                      \
     command(CHANGE_BAUDRATE, 2, run_change_baudrate)                                                         \
-    command(FLASH_DEFL_BEGIN, 4, download_begin)                                                             \
-    command(FLASH_DEFL_DATA, DATA, download_deflated)                                                        \
-    command(FLASH_DEFL_END, 1, download_end)                                                                 \
+    command(FLASH_DEFL_BEGIN, 4 | LATER, download_begin)                                                             \
+    command(FLASH_DEFL_DATA, DATA | LATER, download_deflated)                                                        \
+    command(FLASH_DEFL_END, 1 | LATER, download_end)                                                                 \
     command(SPI_FLASH_MD5, 2 | REGION, run_digests)                                                          \
     command(ERASE_FLASH, 0, run_erase_flash)                                                                 \
     command(ERASE_REGION, 2 | REGION | ALIGNED, run_erase)                                                   \
@@ -276,7 +296,7 @@ static void run_blank(const uint32_t *arguments)
     command(ERASE, 2 | REGION | ALIGNED, run_erase)                                                          \
     command(WRITE, DATA | REGION, write_frame)                                                               \
     command(READ, 2 | REGION, run_read)                                                                      \
-    command(SETUP, 2, run_set_size)
+    command(SETUP, 2, run_setup)
 
 /* Three tables, which have no gaps. */
 #define CODE(code, needs, run) code,
@@ -290,6 +310,11 @@ static void run_request(void)
 {
     uint32_t *arguments = request.arguments;
     uint32_t size = request.received - REQUEST_HEADER, index = 0;
+    if (size > DATA_HEADER)
+        size = DATA_HEADER;
+    /* Only a write goes on with those before it under way. */
+    if (request.command != WRITE)
+        write_finish();
     request.failed_at = request.value = 0;
     while (command_codes[index] != request.command)
         if (++index == sizeof command_codes) {
@@ -297,6 +322,8 @@ static void run_request(void)
             fail(NOT_IMPLEMENTED);
         }
     uint32_t needs = command_needs[index];
+    if (needs & LATER && !late)
+        fail(NOT_IMPLEMENTED);
     request.failed_at = arguments[0];
     if (request.command >= INFO && crc32(crc32(0, &request.direction, 4), arguments, size) != request.check)
         fail(BAD_CHECKSUM);
@@ -336,15 +363,15 @@ void start(void)
 {
     /* It would reset the chip in the middle of an erase. */
     ets_wdt_disable();
-    failed_checks = check_ram();
+    check_ram(bss_start, bss_end);
+    check_ram(tables_start, tables_end);
     crc32_start();
     write_forget();
     flash_start(0);
-    uart_start();
+    frame_start();
     frame_delimit();
     frame_send("OHAI", 4);
     frame_delimit();
-    request.ended = true;
     __builtin_setjmp(command_loop);
     serve();
 }

@@ -2,6 +2,7 @@
 
 #include "registers.h"
 #include "rom.h"
+#include "write.h"
 
 #define ETS_UART_INUM 5
 
@@ -17,28 +18,46 @@
 
 struct receiver receiver;
 
-static uint8_t *behind(uint8_t *place)
+/* One byte.  Where bytes are lost, the rest of their frame is dropped: it is too short then, which its reader
+ * sees. */
+[[gnu::noinline]] static void receive_byte(void)
 {
-    return place + 1 == receiver.ring + RING_SIZE ? receiver.ring : place + 1;
+    uint8_t byte = uart0.fifo;
+    if (receiver.lost && byte != SLIP_END)
+        return;
+    uint8_t *write = receiver.write, *next = write + 1;
+    if (next == receiver.ring + RING_SIZE)
+        next = receiver.ring;
+    receiver.lost = next == receiver.read;
+    if (receiver.lost) {
+        receiver.overruns++;
+        return;
+    }
+    *write = byte;
+    receiver.write = next;
 }
 
-/* Where bytes are lost, the rest of their frame is dropped: it is too short then, which its reader sees. */
 static void receive(void *unused)
 {
     (void)unused;
-    uint32_t raised = uart0.int_st;
-    while (UART_RXFIFO_CNT(uart0.status) != 0) {
-        uint8_t byte = uart0.fifo;
-        if (receiver.lost && byte != SLIP_END)
-            continue;
-        uint8_t *write = receiver.write, *next = behind(write);
-        receiver.lost = next == receiver.read;
-        if (receiver.lost) {
-            receiver.overruns++;
+    uint32_t raised = uart0.int_st, count;
+    while ((count = UART_RXFIFO_CNT(uart0.status)) != 0) {
+        uint8_t *write = receiver.write;
+        const uint8_t *full = receiver.read > write ? receiver.read : receiver.ring + RING_SIZE;
+        if (receiver.lost || count >= (uint32_t)(full - write)) {
+            receive_byte();
             continue;
         }
-        *write = byte;
-        receiver.write = next;
+        /* All that is there fits: nothing is asked of single bytes. */
+        for (; count % 4; count--)
+            *write++ = uart0.fifo;
+        for (const uint8_t *end = write + count; write != end; write += 4) {
+            write[0] = uart0.fifo;
+            write[1] = uart0.fifo;
+            write[2] = uart0.fifo;
+            write[3] = uart0.fifo;
+        }
+        receiver.write = write;
     }
     if (raised & UART_RXFIFO_OVF_INT) {
         /* What the FIFO held was whole: bytes behind it are lost. */
@@ -48,17 +67,23 @@ static void receive(void *unused)
     uart0.int_clr = raised;
 }
 
-/* Waits for a byte.  The handler runs between two instructions of this: only their order counts. */
-uint32_t uart_receive(void)
+/* Waits for bytes from a place in the ring on, and returns the end of those that have arrived and lie in a
+ * row.  What was before that place is done with.  While nothing comes, what was written before goes on.  The handler
+ * runs between two instructions of this: only their order counts. */
+uint8_t *uart_arrived(uint8_t *from)
 {
-    uint8_t *read = receiver.read;
-    do
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    while (receiver.write == read);
-    uint32_t byte = *read;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    receiver.read = behind(read);
-    return byte;
+    receiver.read = from;
+    uint8_t *write;
+    for (;;) {
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        write = receiver.write;
+        if (write != from)
+            break;
+        if (write_jobs != 0)
+            write_go_on();
+    }
+    return write > from ? write : receiver.ring + RING_SIZE;
 }
 
 void uart_start(void)

@@ -16,7 +16,7 @@
 
 struct receiver {
     uint8_t *write; /* the interrupt handler's */
-    uint8_t *read;  /* the reader's */
+    uint8_t *read;  /* the reader's: from here on it still looks at bytes, and changes them */
     uint32_t overruns; /* bytes or frames that were lost */
     uint32_t lost; /* whether the rest of the frame is to be dropped */
     uint8_t ring[RING_SIZE];
@@ -26,7 +26,7 @@ extern struct receiver receiver;
 
 void uart_start(void);
 void uart_stop(void);
-uint32_t uart_receive(void);
+uint8_t *uart_arrived(uint8_t *from);
 void uart_send(uint32_t byte);
 void uart_change_speed(uint32_t baud, uint32_t baud_before);
 

@@ -429,6 +429,7 @@ class _Prover:
 
     def _program_pages(self) -> None:
         """Sectors of 0x00 and of 0xFF: in frames of a few bytes each, so they differ by the flash's time."""
+        self._flasher.learn_to_inflate()
         full, empty = (
             [self._timed(partial(self._write_sector, address, plain)) for address in self._sectors()]
             for plain in (bytes(SECTOR), b"\xff" * SECTOR)
@@ -446,7 +447,8 @@ class _Prover:
         return range(self._at, self._at + self._amounts.sectors * SECTOR, SECTOR)
 
     def _write_sector(self, address: int, plain: bytes) -> None:
-        self._link.request(write_request(address, plain, ERASED))
+        self._flasher.learn_to_inflate()
+        self._link.request(write_request(address, plain, ERASED, deflated=True))
 
     def _program_blank_page(self) -> None:
         """In the last sector, by registers: the chip itself waits, so that the host's delays do not count."""

@@ -5,7 +5,8 @@
 
 enum { RECEIVE, SEND };
 
-#define RESULT_BYTES 0xA000
+#define RESULT_BYTES 0x8000
+#define MOST_AT_ONCE 64
 #define LAST_COMMAND 0xFE
 #define LAST_CHECK 0x5AFE5AFE
 
@@ -13,17 +14,27 @@ struct receiver receiver;
 
 static uint32_t result[RESULT_BYTES / 4];
 static uint8_t *written;
-static const uint8_t *arrived, *arrived_end;
+static const uint8_t *line, *line_end;
 
-/* What has arrived, and then a request behind which nothing follows. */
-uint32_t uart_receive(void)
+/* What has arrived, in pieces, and then a request behind which nothing follows. */
+uint8_t *uart_arrived(uint8_t *from)
 {
     static const uint8_t last[] = {SLIP_END, 0, LAST_COMMAND, 0, 0, 0xFE, 0x5A, 0xFE, 0x5A, SLIP_END};
-    if (arrived == arrived_end) {
-        arrived = last;
-        arrived_end = last + sizeof last;
+    static uint32_t pieces;
+    if (receiver.write != from)
+        return receiver.write;
+    if (line == line_end) {
+        line = last;
+        line_end = last + sizeof last;
     }
-    return *arrived++;
+    for (uint32_t count = ++pieces % MOST_AT_ONCE + 1; count != 0 && line != line_end; count--)
+        *receiver.write++ = *line++;
+    return receiver.write;
+}
+
+void uart_start(void)
+{
+    receiver.write = receiver.ring;
 }
 
 void uart_send(uint32_t byte)
@@ -70,11 +81,10 @@ void do_job(uint32_t size)
 {
     const uint8_t *data = (const uint8_t *)&job[1];
     written = (uint8_t *)result;
-    arrived = data;
-    arrived_end = data + size - 4;
+    line = data;
+    line_end = data + size - 4;
     if (job[0] == RECEIVE) {
-        /* As at the stub's start: there was no frame before. */
-        request.ended = true;
+        frame_start();
         take_frames();
     } else {
         frame_delimit();

@@ -8,9 +8,11 @@
 enum { LOAD, INFLATE, CRC };
 
 /* Where nothing may be written on either side: see part.ld. */
-__attribute__((used, section(".bss.window"))) uint8_t window[WINDOW_BYTES];
+__attribute__((used, section(".bss.window"))) uint8_t window[WINDOW_BYTES + SLACK];
 
-static uint32_t piece, room, counted, answer[3];
+#define PIECES 128 /* bytes, at most */
+
+static uint32_t piece, pieces, room, counted, answer[3];
 static const uint8_t *input, *input_end;
 
 static uint32_t least(uint32_t one, uint32_t other)
@@ -18,9 +20,15 @@ static uint32_t least(uint32_t one, uint32_t other)
     return one < other ? one : other;
 }
 
-static int32_t next_byte(void)
+/* In pieces, the first of which are small. */
+static bool more(struct stretch *stretch)
 {
-    return input == input_end ? END_OF_INPUT : *input++;
+    if (input == input_end)
+        return false;
+    stretch->at = input;
+    input += least(++pieces % PIECES, input_end - input - 1) + 1;
+    stretch->end = input;
+    return true;
 }
 
 /* Add to the digest what has been made since the last time. */
@@ -49,12 +57,12 @@ static void run_inflate(const uint32_t *arguments)
 {
     room = arguments[3];
     piece = arguments[4];
-    stream.next = next_byte;
+    inflate_begin(more, arguments[1]);
     stream.full = make_room;
     stream.window_end = window + arguments[2];
     stream.out = window + arguments[0];
-    stream.bits = stream.bit_count = 0;
-    stream.made = stream.limit = counted = arguments[1];
+    stream.limit = counted = arguments[1];
+    pieces = 0;
     answer[0] = guard(inflate);
     count();
     /* What has come last, the oldest of it first. */
