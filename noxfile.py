@@ -47,6 +47,13 @@ def qemu(session: nox.Session) -> None:
 
 
 @nox.session
+def rom(session: nox.Session) -> None:
+    """The chip's own boot ROM as judge of the loader and the boot; IMGTOOL_BOOT_ROM names a dump of it."""
+    session.install(".", *_group("test"))
+    session.run("pytest", "-m", "long", "tests/oracle/test_boot_rom.py", *session.posargs)
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """The page of inspect --html in Chromium; needs Debian's chromium."""
     session.install(".", *_group("test"), *_group("oracle"))

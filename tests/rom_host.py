@@ -18,7 +18,7 @@ SYNC_REPLY: Final = bytes.fromhex("c0 01 08 02 00 07 07 12 20 00 00 c0")
 
 FLASH_BEGIN, FLASH_DATA, FLASH_END = 0x02, 0x03, 0x04
 MEM_BEGIN, MEM_END, MEM_DATA = 0x05, 0x06, 0x07
-WRITE_REG, READ_REG = 0x09, 0x0A
+WRITE_REG, READ_REG, SPI_SET_PARAMS = 0x09, 0x0A, 0x0B
 
 
 def frame(payload: bytes) -> bytes:

@@ -24,31 +24,12 @@ WAYS = [*STUBS, "none"]
 def wire_to(spec: str, content: bytes = b"", *, lines: bool = True, baud: bool = True) -> Wire:
     """A port to a new virtual chip whose flash begins with ``content``."""
     wire = open_sim(spec)
-    attach_by_pins(wire)
     if content:
         put(wire, 0, content)
     if not lines:
         wire.traits = replace(wire.traits, lines=Lines.NONE)
     wire.traits = replace(wire.traits, baud=baud)
     return wire
-
-
-# The pins of the flash, and the bits of each that say what it is for; 0x10 is the flash.
-_PINS = tuple(0x6000_0800 + offset for offset in (0x1C, 0x20, 0x24, 0x28, 0x2C, 0x30))
-_PIN_BITS = 0x130
-
-
-def attach_by_pins(port: SimWire) -> None:
-    """Have the chip reach its flash once all its pins are switched to it, whoever does so."""
-    chip = port.chip
-    write = chip.write
-
-    def watched(address: int, value: int, size: int) -> None:
-        write(address, value, size)
-        if address in _PINS:
-            chip.flash.attached = all(chip.read(pin, 4) & _PIN_BITS == 0x10 for pin in _PINS)
-
-    chip.write = watched  # type: ignore[method-assign]
 
 
 def chip_of(wire: Wire) -> SimWire:

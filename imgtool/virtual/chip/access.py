@@ -67,8 +67,8 @@ class ChipAccess(Protocol):
         """Jump to a program in RAM, as MEM_END does."""
         ...
 
-    def boot_flash(self) -> None:
-        """Do as the ROM does with the flash at hand."""
+    def boot_flash(self, *, continued: bool = False) -> None:
+        """Do as the ROM does with the flash at hand, after a reset or when the loader was left for it."""
         ...
 
     def reset_by_software(self) -> None:
@@ -87,20 +87,12 @@ class ChipAccess(Protocol):
         """Wait as the ROM does before each of its SPI functions."""
         ...
 
-    def erase_area(self, first: int, sectors: int) -> None:
-        """Erase sectors as the ROM does, in blocks where they fill one."""
-        ...
-
     def erase(self, kind: str, address: int) -> None:
         """Erase a unit and wait until it is done."""
         ...
 
     def program(self, address: int, data: bytes) -> None:
         """Program bytes, a page at a time, and wait until each is done."""
-        ...
-
-    def unprotect(self) -> None:
-        """Clear the block protection, as SPIUnlock does."""
         ...
 
     def is_ram(self, address: int, size: int) -> bool:

@@ -48,7 +48,13 @@ _LOADER_NS: Final = 20_000_000
 _WATCHDOG_NS: Final = 1_600_000_000
 _HEADER: Final = 8
 _LINE: Final = 16  # the ROM reads the flash in pieces of this size
-_READABLE: Final = 0x40_0000  # the ROM takes any flash for a W25Q32; assumed
+_READABLE: Final = 0x40_0000  # the ROM takes any flash for one of 4 MB
+_WORD: Final = 4
+_REGISTERS: Final = (0x6000_0100, 0x6000_2000)
+_UART: Final = range(0x6000_0000, 0x6000_0100)
+_SWALLOWED: Final = 0x7000_0000  # see imgtool.virtual.chip.addresses
+# The name of the ROM's source file.  A line number is meant to follow; the ROM takes it for an address.
+_FAILED: Final = "ets_main.c "
 _HEAD: Final = 0x20_0000  # nothing that runs lies further on
 _RAM: Final = ((0x3FFE_8000, 0x4000_0000), (0x4010_0000, 0x4011_0000))
 _EBOOT: Final = 0x4010_F000
@@ -189,46 +195,87 @@ def _load(chip: BootFlash) -> _Loaded:
     """Load the version-1 image at flash 0 as the ROM does, line by line."""
     header = chip.read(0, _HEADER)
     if header[0] != version1.MAGIC:
-        return _Loaded(printed("ets_main.c \n"), _LINE, f"flash 0 begins with 0x{header[0]:02x}, not 0xe9")
+        return _Loaded(printed(_FAILED), _LINE, f"flash 0 begins with 0x{header[0]:02x}, not 0xe9")
     text: list[str] = []
     position, check = _HEADER, XOR_SEED
-    rest_at = tail = 0  # what is left of the last piece: its offset there, or the bytes of a new one
+    rest_at = tail = 0  # what is left of the last piece: its offset there, and its bytes
+    lost: str | None = None
     for index in range(header[1]):
         left = -position % _LINE
         if 0 < left < _HEADER:
             text.append(f"ho {rest_at} tail {tail} room {left}\n")
         fields = chip.read(position, _HEADER)
-        address, size = (
-            int.from_bytes(fields[:4], "little"),
-            int.from_bytes(fields[4:], "little", signed=True),
-        )
+        address, size = (int.from_bytes(field, "little") for field in (fields[:4], fields[4:]))
         position += _HEADER
         left = -position % _LINE
         room = left if index else _LINE
-        text.append(f"load 0x{address:08x}, len {size}, room {room} \n")
-        if size < 0 or position + size > _READABLE:
-            text.append("flash read err, ets_unpack_flash_code\nets_main.c \n")
-            why = f"segment {index} has {size} bytes, more than the ROM can read"
+        text.append(f"load 0x{address:08x}, len {size - (size >> 31 << 32)}, room {room} \n")
+        # Whole pieces are copied first, and the rest of a line after it is told.
+        rest_at, tail = (0, (size - left) % _LINE) if size >= left else (_LINE - left, size)
+        bytewise = position % _WORD != 0 and size > tail
+        problem = _copy_problem(address, position, size - tail, bytewise=bytewise)
+        if problem is None and position + size > _READABLE:
+            text.append("flash read err, ets_unpack_flash_code\n" + _FAILED)
+            problem = "and the ROM can read no more than 4 MB of"
+        if problem is None:
+            text.append(f"tail {tail}\n")
+            problem = _copy_problem(address + size - tail, position + size - tail, tail, bytewise=bytewise)
+        if problem is not None:
+            why = f"segment {index} loads at 0x{address:08x}, {problem} its {size} bytes"
             return _Loaded(printed("".join(text)), position, why)
-        rest_at, tail = (0, (size - left) % _LINE) if size >= left else (_LINE - left + size, 0)
-        text.append(f"tail {tail}\n")
-        if size and not any(start <= address and address + size <= end for start, end in _RAM):
-            why = f"segment {index} loads at 0x{address:08x}, where there is no RAM for its {size} bytes"
-            return _Loaded(printed("".join(text)), position, why)
+        if size and address >= _SWALLOWED:
+            lost = f"segment {index} loads at 0x{address:08x}, where there is no RAM for its {size} bytes"
         check = xor8([chip.read(position, size)], check)
         text.append(f"chksum 0x{check:02x}\n")
         position += size
-    stored = chip.read(position | (_LINE - 1), 1)[0]
-    text.append(f"csum 0x{check:02x}\n")  # the computed one also where they differ, by every log of it
-    if stored != check:
-        text.append("csum err\nets_main.c \n")
-        why = f"the checksum of the image at 0 is 0x{stored:02x}, but its segments give 0x{check:02x}"
-        return _Loaded(printed("".join(text)), position, why)
+    ending, problem = _end_of_image(chip, header, position, check)
+    return _Loaded(printed("".join(text) + ending), position, problem or lost)
+
+
+def _end_of_image(chip: BootFlash, header: bytes, position: int, check: int) -> tuple[str, str | None]:
+    """What the ROM says when all segments are loaded, and why it stops there if it does."""
+    if header[1]:  # without a segment nothing is checked
+        stored = chip.read(position | (_LINE - 1), 1)[0]
+        text = f"csum 0x{check:02x}\n"  # the computed one also where they differ
+        if stored != check:
+            why = f"the checksum of the image at 0 is 0x{stored:02x}, but its segments give 0x{check:02x}"
+            return text + "csum err\n" + _FAILED, why
+    else:
+        text = ""
     entry = int.from_bytes(header[4:], "little")
-    if memory_at(entry) is None:
-        why = f"the entry point 0x{entry:08x} is where the chip has no memory"
-        return _Loaded(printed("".join(text)), position, why)
-    return _Loaded(printed("".join(text)), position)
+    if not entry:
+        text += "user code done\n"
+    where = f"the entry point 0x{entry:08x} is where the chip has no memory"
+    return text, where if memory_at(entry) is None else None
+
+
+def _copy_problem(address: int, source: int, size: int, *, bytewise: bool) -> str | None:
+    """Why the ROM cannot copy bytes of the flash there: it stops without a word then.
+
+    Args:
+        address: Where they go.
+        source: Where they are in the flash.
+        size: How many.
+        bytewise: Whether it copies byte by byte, and not words with one to three bytes at the end.
+    """
+    if not size:
+        return None
+    if size >= _WORD and not bytewise and (address % _WORD or source % _WORD):
+        return "and addresses that are no multiples of 4 stop the copy of"
+    if address >= _SWALLOWED:
+        return None
+    if (bytewise or size % _WORD) and address >= _RAM[1][0]:
+        return "and instruction RAM takes no parts of words, as there are at the end of"
+    return _no_room(address, size)
+
+
+def _no_room(address: int, size: int) -> str | None:
+    """Why nothing can be copied there, whichever way; None if it can."""
+    if address in _UART:
+        return "and nothing can be read after the serial port is changed by"
+    if any(start <= address and address + size <= end for start, end in (*_RAM, _REGISTERS)):
+        return None
+    return "where there is no RAM for"
 
 
 def _behind_rom(chip: BootFlash, cause: ResetCause) -> Stage:

@@ -106,6 +106,12 @@ class Ledger:
             one.chip = max(one.chip, one.flash)
             one.flash = one.chip + timing.duration(operation.kind, size=self._size, blank=operation.blank)
 
+    def status_written(self) -> None:
+        """The flash begins to write its status register, once it has ended what it did before."""
+        for one in self._lines:
+            one.chip = max(one.chip, one.flash)
+            one.flash = one.chip + one.timing.status
+
     def waited(self) -> None:
         """The chip waits until the flash is ready."""
         for one in self._lines:

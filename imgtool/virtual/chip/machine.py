@@ -7,18 +7,21 @@ power-on.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import SECTOR
 from imgtool.flash_parts import default_part
+from imgtool.virtual.chip.addresses import answer_at, is_plain_register, swallows
 from imgtool.virtual.chip.boot import BootOutcome, ResetCause, boot, download_banner
 from imgtool.virtual.chip.faults import FaultInjector, FaultPlan
 from imgtool.virtual.chip.ledger import INSTRUCTION_NS, Ledger
 from imgtool.virtual.chip.loader import RomLoader
 from imgtool.virtual.chip.nor import TYPICAL, NorFlash, PowerCut
 from imgtool.virtual.chip.rom import INTERRUPT_RETURN, LOADER_RETURN, Rom
+from imgtool.virtual.chip.rom_flash import RomFlash
 from imgtool.virtual.chip.spi import SpiController
 from imgtool.virtual.chip.store import MemoryStore
 from imgtool.virtual.chip.uart import FIFO, FIFO_SIZE, STATUS, Uart
@@ -55,7 +58,10 @@ _INTERRUPT_LEVEL: Final = 0xF
 _UART_INTERRUPT: Final = 5
 _DATE: Final = (0x4000_1000, 0xFFF0_C101)
 
+# A flash that is busy ignores what it is told; that is harmless where only an answer is missed, as after the
+# write of a status register that comes with the ROM's spi_flash_attach.
 _FATAL_VIOLATIONS: Final = ("no write enable", "busy")
+_HARMLESS_WHILE_BUSY: Final = (0x9F, 0xAB, 0x5A, 0x06, 0x04)
 
 _UART0: Final = 0x6000_0000
 _SPI0: Final = 0x6000_0200
@@ -63,13 +69,23 @@ _READ_STATUS: Final = 1 << 27
 _USER_COMMAND: Final = 1 << 18
 _USER2: Final = 0x24
 _STATUS_OPCODE: Final = 0x05
-# Registers that keep what is written and do nothing else here: HSPI, GPIO, timers, RTC, IO MUX, watchdog,
-# UART1.
-_PLAIN_BLOCKS: Final = frozenset(
-    (0x600001, 0x600003, 0x600004, *range(0x600006, 0x60000B), 0x60000F, *range(0x600010, 0x600014))
-)
-_DPORT: Final = 0x3FF000
+_DPORT: Final = 0x3FF0_0000
 _BLOCK: Final = 0x100
+
+# The ROM sets the first bit to stop the cache of the flash, and waits for the second.
+_CACHE: Final = 0x3FF0_000C
+_STOP_CACHE: Final = 1 << 0
+_CACHE_STOPPED: Final = 1 << 1
+
+# IO MUX: SD_CLK, SD_DATA0 to 3, SD_CMD; function 1 of each is the flash's SPI.  Names and bits: eagle_soc.h
+# of https://github.com/espressif/ESP8266_NONOS_SDK; the ROM's SelectSpiFunction writes these six.
+_FLASH_PINS: Final = range(0x6000_081C, 0x6000_0834, 4)
+_PIN_FUNCTION: Final = 0x130
+_PIN_SPI: Final = 0x10
+
+# Bits that real chips have set beside those of the MAC address, which hosts do not ask for (a trace in
+# https://github.com/espressif/esptool/issues/620); an SDK refuses to run where bit 15 of the third is 0.
+_EFUSES: Final = {0x54: 0x0200_0000, 0x58: 0xF200_B000, 0x5C: 0}
 
 _OUI_18FE34: Final = bytes.fromhex("18fe34")
 _OUI_ACD074: Final = bytes.fromhex("acd074")
@@ -170,14 +186,17 @@ class VirtualChip:
         slow_lines: Whether the host's changes of DTR and RTS come far apart, as they do over a network.
     """
 
+    core_type: type[Core] = Core
+    uart_type: type[Uart] = Uart
+
     def __init__(self, setup: Setup | None = None) -> None:
         self.setup = setup = setup or Setup()
         self.injector = FaultInjector(setup.plan)
         self._skipped = 0
         self._counted = 0
-        self.core = Core(self)
+        self.core = self.core_type(self)
         self.core.cycles = lambda: self.now * 52 // 1000
-        self.uart = Uart(self._clock)
+        self.uart = self.uart_type(self._clock)
         self.uart.on_side_effect = self._mark_side_effect
         # What programs use for each byte goes past the memory map.
         self.core.readers[_UART0 + FIFO] = self.uart.read_fifo
@@ -193,11 +212,13 @@ class VirtualChip:
             on_operation=self._operated,
             disturb=self.injector.disturb,
         )
+        self.flash.on_status_write = self._status_written
         if setup.plan.protect:
             self.flash.protect()
         self.spi = SpiController(self.flash)
-        self.rom = Rom(self)
-        self.loader = RomLoader(self)
+        self._rom_flash = RomFlash(self)
+        self.rom = Rom(self, self._rom_flash)
+        self.loader = RomLoader(self, self._rom_flash)
         self.activity = Activity.OFF
         self.traps: list[Trap] = []
         self.resets: dict[str, int] = {}
@@ -338,6 +359,7 @@ class VirtualChip:
         # The flash keeps what it was doing: only its power resets it.
         self.uart.reset()
         self.rom.reset()
+        self._rom_flash.reset()
         self.spi.reset()
         self._registers.clear()
         self.flash.attached = False
@@ -353,16 +375,26 @@ class VirtualChip:
         """As ``software_reset`` of the ROM does; GPIO0 is read again.  The cause stays what it was."""
         self._reset(self.reset_cause, download=self._strapped_for_download())
 
-    def boot_flash(self) -> None:
-        """Do as the ROM does with the flash at hand."""
+    def boot_flash(self, *, continued: bool = False) -> None:
+        """Do as the ROM does with the flash at hand.
+
+        Args:
+            continued: Whether the loader was left for it, rather than the chip reset: then the ROM has said
+                who it is, and goes on at the speed that it has measured.
+        """
+        if continued and not self.flash.attached:
+            raise Trap("the boot ROM waits for ever for a flash that its pins are not switched to")
         self.activity = Activity.BOOT
         self.flash.attached = True
         run = boot(self._flash_content(), self.reset_cause, writes=self.setup.boot_writes)
         self._boot_run = run
         at = self.now
-        for event in run.events:
+        for number, event in enumerate(run.events):
+            if continued and number == 0:
+                continue  # the banner
             at += event.after_ns
-            self._boot.append((at, event))
+            later = replace(event, baud=self.uart.baud) if continued and event.baud == BOOT_BAUD else event
+            self._boot.append((at, later))
 
     def _flash_content(self) -> bytes:
         return self.flash.read(0, self.flash.length)
@@ -492,6 +524,7 @@ class VirtualChip:
 
     def _step_slice(self, until: int | None) -> Stop | None:
         core = self.core
+        start = self.now
         try:
             core.stop = False
             idle = core.run(self._slice())
@@ -513,7 +546,7 @@ class VirtualChip:
             self._held = False
             self._pause_until = self.uart.quiet_at
             return Stop.SENT if self._ends_at_once() else Stop.OUTPUT
-        return self._program_idle(until) if idle else None
+        return self._program_idle(start, until) if idle else None
 
     _held = False
 
@@ -596,12 +629,13 @@ class VirtualChip:
         except PowerCut:
             self._power_cut()
 
-    def _program_idle(self, until: int | None) -> Stop | None:
-        """The program goes round without effect until something outside it changes."""
+    def _program_idle(self, since: int, until: int | None) -> Stop | None:
+        """The program has gone round without effect, and does until something outside it changes."""
         change = self.uart.next_change()
         moments = [m for m in (change, self.spi.ready_at) if m is not None and m > self.now]
         if not moments:
-            return self._idle()
+            # A transfer that has ended while it went round has not been looked at yet.
+            return None if self.spi.ready_at > since else self._idle()
         moment = min(moments)
         if until is not None:
             moment = min(moment, until)
@@ -619,7 +653,9 @@ class VirtualChip:
             entry, self.rom.user_start = self.rom.user_start, None
             self.core.a[0], self.core.a[1], self.core.pc = LOADER_RETURN, _STACK, entry
             return
-        self.activity = Activity.LOADER
+        # ets_main says so, and waits for interrupts: it does not go back to the loader.
+        self.uart.send(b"user code done\r\n")
+        self.activity = Activity.APPLICATION
 
     def _interrupt_due(self) -> bool:
         return (
@@ -708,8 +744,9 @@ class VirtualChip:
     # The flash, for the ROM's functions.
 
     def attach_flash(self) -> None:
-        """Switch the SPI pins to the flash."""
-        self.flash.attached = True
+        """Switch the SPI pins to the flash, and set up its controller as the ROM does."""
+        for pin in _FLASH_PINS:
+            self.write(pin, self.read(pin, _WORD_SIZE) & ~_PIN_FUNCTION | _PIN_SPI, _WORD_SIZE)
 
     def flash_status(self) -> int:
         """Its first status register."""
@@ -720,10 +757,6 @@ class VirtualChip:
         self.settle()
         self.ledger.waited()
         self.advance(self.flash.busy_until)
-
-    def erase_area(self, first: int, sectors: int) -> None:
-        """Erase sectors as the ROM does, in blocks where they fill one."""
-        self.rom.erase_area(first, sectors)
 
     def erase(self, kind: str, address: int) -> None:
         """Erase a unit and wait until it is done."""
@@ -742,12 +775,9 @@ class VirtualChip:
             at += step
         self.wait_for_flash()
 
-    def unprotect(self) -> None:
-        """Clear the block protection, as SPIUnlock does."""
-        self.wait_for_flash()
-        self.flash.transact(self.now, b"\x06", 0)
-        self.flash.transact(self.now, b"\x01\x00", 0)
-        self.wait_for_flash()
+    def _status_written(self) -> None:
+        self.settle()
+        self.ledger.status_written()
 
     def _operated(self, operation: Operation) -> None:
         self.settle()
@@ -797,21 +827,21 @@ class VirtualChip:
         """
         if size != _WORD_SIZE or address % _WORD_SIZE:
             raise Trap(f"a register was read as {size} bytes at 0x{address:08x}", address=address)
-        block, offset = address // _BLOCK, address % _BLOCK
-        try:
+        offset = address % _BLOCK
+        with suppress(KeyError):
             if address - offset == _UART0:
                 return self._uart_read(offset)
             if address - offset == _SPI0:
                 return self._spi_read(offset)
-        except KeyError:
-            raise Trap(f"no register at 0x{address:08x}", address=address) from None
-        if block == _DPORT:
-            return self._efuses().get(offset, self._registers.get(address, 0))
-        if block in _PLAIN_BLOCKS:
-            return self._registers.get(address, 0)
-        if address == _DATE[0]:
-            return _DATE[1]
-        raise Trap(f"nothing can be read at 0x{address:08x}", address=address)
+            if address - offset == _DPORT:
+                return self._efuses()[offset]
+        if is_plain_register(address):
+            value = self._registers.get(address, 0)
+            return value | _CACHE_STOPPED if address == _CACHE and value & _STOP_CACHE else value
+        answer = _DATE[1] if address == _DATE[0] else answer_at(address)
+        if answer is None:
+            raise Trap(f"nothing can be read at 0x{address:08x}", address=address)
+        return answer
 
     def write(self, address: int, value: int, size: int) -> None:
         """Write what lies outside RAM, for the core.
@@ -821,19 +851,23 @@ class VirtualChip:
         """
         if size != _WORD_SIZE or address % _WORD_SIZE:
             raise Trap(f"a register was written as {size} bytes at 0x{address:08x}", address=address)
-        block, offset = address // _BLOCK, address % _BLOCK
-        try:
+        offset = address % _BLOCK
+        with suppress(KeyError):
             if address - offset == _UART0:
                 self.uart.write(offset, value)
                 return
             if address - offset == _SPI0:
                 self._spi_write(offset, value)
                 return
-        except KeyError:
-            raise Trap(f"no register at 0x{address:08x}", address=address) from None
-        if block != _DPORT and block not in _PLAIN_BLOCKS:
+        if swallows(address):
+            return
+        if not is_plain_register(address):
             raise Trap(f"nothing can be written at 0x{address:08x}", address=address)
         self._registers[address] = value
+        if address in _FLASH_PINS:
+            self.flash.attached = all(
+                self._registers.get(pin, 0) & _PIN_FUNCTION == _PIN_SPI for pin in _FLASH_PINS
+            )
 
     def _mark_side_effect(self) -> None:
         self.core.side_effect = True
@@ -866,7 +900,8 @@ class VirtualChip:
         self._violations += len(fresh)
         if self.activity is Activity.PROGRAM:
             for violation in fresh:
-                if violation.kind in _FATAL_VIOLATIONS:
+                harmless = violation.kind == "busy" and violation.opcode in _HARMLESS_WHILE_BUSY
+                if violation.kind in _FATAL_VIOLATIONS and not harmless:
                     raise Trap(
                         f"flash command 0x{violation.opcode:02x}: {violation.kind}", address=violation.address
                     )
@@ -891,7 +926,8 @@ class VirtualChip:
 
     def _efuses(self) -> dict[int, int]:
         mac = self.setup.mac
-        words = {0x50: mac[5] << 24, 0x54: mac[3] << 8 | mac[4], 0x58: 0, 0x5C: 0}
+        words = {**_EFUSES, 0x50: mac[5] << 24}
+        words[0x54] |= mac[3] << 8 | mac[4]
         oui = mac[:3]
         embedded = self.setup.model is ChipModel.ESP8285
         if oui == _OUI_ACD074 and not embedded:

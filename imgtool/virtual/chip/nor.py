@@ -240,6 +240,7 @@ _SMALLEST_SHARE: Final = 64  # BP=1 protects this share of the array, but no les
 _MOST_SECTORS: Final = 4  # SEC: 4, 8, 16, 32, 32, 32 KiB
 
 _ADDRESS_END: Final = 4  # opcode and three bytes
+_ADDRESSES: Final = 0xFF_FFFF
 _FILL: Final = 0xFF
 _MOST_VIOLATIONS: Final = 1000
 _ERASED: Final = {row.size: b"\xff" * row.size for row in _ERASE_ROWS if row.size}
@@ -308,6 +309,7 @@ class NorFlash:
             0xFF.  It is for the owner to set.
         busy_until: When the present operation is over, in ns.
         counts: How many programs and erases it has begun, by kind.
+        on_status_write: Called when bits of a status register are written that outlive the power.
         violations: What it has ignored, in order; the first thousand, for a driver may poll for ever.
         violation_counts: How much of each kind it has ignored.
 
@@ -334,6 +336,7 @@ class NorFlash:
         self.timing = timing
         self.on_operation = on_operation
         self.disturb = disturb
+        self.on_status_write: Callable[[], None] = lambda: None
         self.attached = True
         self.counts: Counter[str] = Counter()
         self.violations: list[Violation] = []
@@ -516,6 +519,7 @@ class NorFlash:
                 self._kept[register] = self._status[register]
         if kept:
             self.busy_until = now + self.timing.status
+            self.on_status_write()
         self._write_enabled = self._volatile_enabled = False
 
     def _page_program(self, now: int, sent: bytes) -> None:
@@ -622,7 +626,7 @@ class NorFlash:
         opcode = ERASES[kind]
         start = max(now, self.busy_until)
         self.transact(start, bytes([_WRITE_ENABLE]), 0)
-        self.transact(start, bytes([opcode]) + (address % self.length).to_bytes(3, "big"), 0)
+        self.transact(start, bytes([opcode]) + (address & _ADDRESSES).to_bytes(3, "big"), 0)
         return max(start, self.busy_until)
 
     def program(self, now: int, address: int, data: bytes) -> int:
@@ -637,7 +641,7 @@ class NorFlash:
         time = max(now, self.busy_until)
         position = 0
         while position < len(data):
-            place = (address + position) % self.length
+            place = address + position & _ADDRESSES
             piece = data[position : position + PAGE - place % PAGE]
             self.transact(time, bytes([_WRITE_ENABLE]), 0)
             self.transact(time, bytes([_PROGRAM]) + place.to_bytes(3, "big") + piece, 0)

@@ -1,7 +1,7 @@
 """Functions of the boot ROM, emulated at their published addresses.
 
-Not the ROM's code: nobody here has it, so what a function costs and its faults are assumed, but for those
-that are documented.  The addresses are those of Espressif's linker script
+Not the ROM's code, and what a function costs is assumed.  Those for the flash are in
+:mod:`imgtool.virtual.chip.rom_flash`.  The addresses are those of Espressif's linker script
 (https://github.com/espressif/ESP8266_NONOS_SDK/blob/master/ld/eagle.rom.addr.v6.ld).  Arguments come in a2 to
 a7, a result goes into a2 (CALL0 ABI).  An address without a row here is a trap.
 """
@@ -11,14 +11,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from imgtool.chip import SECTOR
 from imgtool.virtual.chip.ledger import digest_ns
+from imgtool.virtual.chip.rom_flash import FlashParameters
 from imgtool.virtual.cpu.core import Trap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imgtool.virtual.chip.access import ChipAccess
+    from imgtool.virtual.chip.rom_flash import RomFlash
 
     Handler = Callable[["Rom"], int | None]
 
@@ -34,8 +35,6 @@ LOADER_RETURN: Final = 0x4000_10A8
 """Where a program that MEM_END started returns to (the stubs of esptool know this address of ``main``)."""
 
 _WORD: Final = 0xFFFF_FFFF
-_BLOCK: Final = 0x1_0000
-_SECTORS_PER_BLOCK: Final = 16
 _OK: Final = 0
 _FAILED: Final = 1
 _SPI_BYTE_NS: Final = 200  # 40 MHz, one line
@@ -58,8 +57,9 @@ class Rom:
         user_start: What a program asked to be called when it has returned; None if nothing.
     """
 
-    def __init__(self, chip: ChipAccess) -> None:
+    def __init__(self, chip: ChipAccess, flash: RomFlash) -> None:
         self._chip = chip
+        self._flash = flash
         self._core = chip.core
         self.reset()
 
@@ -195,83 +195,70 @@ class Rom:
     # The SPI flash.
 
     def select_spi_function(self) -> None:
-        """Nothing to do: the pins are switched with the flash itself."""
+        self._chip.attach_flash()
 
     def spi_flash_attach(self) -> None:
-        self._chip.attach_flash()
+        self._flash.attach()
 
     def spi_read(self) -> int:
         address, target, size = self._arg(0), self._arg(1), self._arg(2)
-        if size == 0:
-            return _OK
-        self._chip.wait_for_flash()
-        flash = self._chip.flash
-        data = flash.read(address, size) if flash.attached else b"\xff" * size
-        self._core.load(target, data)
-        self._chip.spend(size * _SPI_BYTE_NS)
+        data = self._flash.read(address, size)
+        if data is None:
+            return _FAILED
+        if data:
+            self._core.load(target, data)
         return _OK
 
     def spi_write(self) -> int:
         address, source, size = self._arg(0), self._arg(1), self._arg(2)
         if address % 4 or source % 4:
             raise Trap("SPIWrite from or to an unaligned address", address=source)
-        self._chip.program(address, self._core.fetch(source, -(-size // 4) * 4)[:size])
-        return _OK
+        done = self._flash.write(address, self._core.fetch(source, -(-size // 4) * 4)[:size])
+        return _OK if done else _FAILED
 
     def spi_erase_sector(self) -> int:
-        self._chip.erase("sector", self._arg(0) * SECTOR)
-        return _OK
+        return _OK if self._flash.erase_sector(self._arg(0)) else _FAILED
 
     def spi_erase_block(self) -> int:
-        self._chip.erase("block64", self._arg(0) * _BLOCK)
-        return _OK
+        return _OK if self._flash.erase_block(self._arg(0)) else _FAILED
 
     def spi_erase_chip(self) -> int:
         self._chip.erase("chip", 0)
         return _OK
 
     def spi_erase_area(self) -> int:
-        start, size = self._arg(0), self._arg(1)
-        self.erase_area(start // SECTOR, -(-size // SECTOR))
-        return _OK
-
-    def erase_area(self, first: int, sectors: int) -> None:
-        """Erase as the ROM does for FLASH_BEGIN, with its fault: sectors up to the first block count twice.
-
-        For N sectors from one that is h sectors before a 64 KiB block it erases N + min(h, N)
-        (https://github.com/espressif/esptool/issues/33; not measured by anyone here).
-        """
-        head = min(_SECTORS_PER_BLOCK - first % _SECTORS_PER_BLOCK, sectors)
-        todo = sectors + head
-        at = first
-        while todo > 0 and at * SECTOR < self._chip.flash.length:
-            if at % _SECTORS_PER_BLOCK == 0 and todo >= _SECTORS_PER_BLOCK:
-                self._chip.erase("block64", at * SECTOR)
-                step = _SECTORS_PER_BLOCK
-            else:
-                self._chip.erase("sector", at * SECTOR)
-                step = 1
-            at += step
-            todo -= step
+        return _OK if self._flash.erase_area(self._arg(0), self._arg(1)) else _FAILED
 
     def spi_unlock(self) -> int:
-        self._chip.unprotect()
+        self._flash.unlock()
+        return _OK
+
+    def spi_lock(self) -> int:
+        self._flash.lock()
         return _OK
 
     def spi_param_cfg(self) -> int:
-        """The ROM's own bounds are not modelled: the flash wraps round at its end."""
+        _, size, block, sector, page = (self._arg(number) for number in range(5))
+        if not (block and sector and block % sector == 0):
+            raise Trap("SPIParamCfg with blocks that are no whole number of sectors")
+        self._flash.configure(FlashParameters(size, block, sector, page))
+        return _OK
+
+    def spi_read_mode(self) -> int:
+        self._flash.configure_reads()
         return _OK
 
     def spi_read_status(self) -> int:
+        self._flash.wait()
         self._core.load(self._arg(1), self._chip.flash_status().to_bytes(4, "little"))
         return _OK
 
     def wait_spi_idle(self) -> int:
-        self._chip.wait_for_flash()
+        self._flash.wait()
         return _OK
 
     def spi_write_enable(self) -> int:
-        """Espressif's sources say that it does not work on this chip, so it does nothing here."""
+        self._flash.enable_write()
         return _OK
 
     # Interrupts, time, reset.
@@ -445,13 +432,14 @@ FUNCTIONS: Final[dict[int, RomFunction]] = {
     0x40003B8C: RomFunction("uart_rx_one_char", Rom.uart_rx_one_char),
     0x40003F58: RomFunction("SelectSpiFunction", Rom.select_spi_function),
     0x400043C8: RomFunction("SPI_read_status", Rom.spi_read_status),
-    0x4000443C: RomFunction("SPI_write_enable", Rom.spi_write_enable),
+    0x4000443C: RomFunction("SPI_write_enable", Rom.spi_write_enable, waits=True),
     0x4000448C: RomFunction("Wait_SPI_Idle", Rom.wait_spi_idle, waits=True),
-    0x40004644: RomFunction("spi_flash_attach", Rom.spi_flash_attach),
+    0x40004644: RomFunction("spi_flash_attach", Rom.spi_flash_attach, waits=True),
     0x40004678: RomFunction("Cache_Read_Enable", Rom.nothing),
     0x400047F0: RomFunction("Cache_Read_Disable", Rom.nothing),
     0x40004878: RomFunction("SPIUnlock", Rom.spi_unlock, waits=True),
-    0x400048EC: RomFunction("SPIReadModeCnfig", Rom.zero),
+    0x400048A8: RomFunction("SPILock", Rom.spi_lock, waits=True),
+    0x400048EC: RomFunction("SPIReadModeCnfig", Rom.spi_read_mode, waits=True),
     0x40004984: RomFunction("SPIEraseChip", Rom.spi_erase_chip, waits=True),
     0x400049B4: RomFunction("SPIEraseBlock", Rom.spi_erase_block, waits=True),
     0x40004A00: RomFunction("SPIEraseSector", Rom.spi_erase_sector, waits=True),

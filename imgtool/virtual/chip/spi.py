@@ -8,7 +8,7 @@ commands take their addresses and data from: ``SPI_sector_erase``, ``SPI_page_pr
 ``SPI_write_status`` in the C source of the ROM's routines that Espressif's older flash drivers carry; user
 commands: ``spi_user_cmd_raw`` in that SDK's components/spi_flash/src/spi_flash_raw.c.
 
-Assumed, not confirmed on silicon: all registers are 0 after a reset; a transfer is clocked at 40 MHz
+Assumed, not confirmed on silicon: most registers are 0 after a reset; a transfer is clocked at 40 MHz
 whatever CLOCK says; the bit of a ready-made command clears when it has been sent, without waiting for the
 flash, so that the driver polls its status; a command that is written while another runs starts after it;
 BE sends the 64 KiB erase D8, as the ROM uses it, though a comment in the SDK says 32 KiB; the answer to RES
@@ -64,6 +64,8 @@ REGISTERS: Final = {
 """Offset of each register from :data:`BASE`."""
 
 _KNOWN: Final = frozenset(REGISTERS.values())
+# As a chip shows them before a host has written to them: https://github.com/espressif/esptool/issues/397
+_AT_RESET: Final = {_USER: 0x8000_0040, _USER2: 0x7000_0000}
 _WORD: Final = 0xFFFF_FFFF
 _MIDDLE: Final = 0xFF_FFFF  # the 24 bits of a flash address
 
@@ -151,7 +153,7 @@ class SpiController:
         """What a reset of the chip does."""
         self.ready_at = 0
         self._pending = 0
-        self._registers = dict.fromkeys(_KNOWN, 0)
+        self._registers = dict.fromkeys(_KNOWN, 0) | _AT_RESET
         self._buffer = bytearray(_BUFFER)
 
     def read(self, offset: int, now: int) -> int:

@@ -306,9 +306,10 @@ class Core:
     # Translated code ---------------------------------------------------------------------------------------
 
     def _block(self, pc: int, *, single: bool = False, most: int = LONGEST) -> Block:
-        if pc in ROM:
+        code = self._code_at(pc)
+        if pc in ROM and not code:
             return functools.partial(self._rom, pc)
-        if not self._code_at(pc):
+        if not code:
             raise Trap("fetch from memory that holds no code", address=pc, pc=pc)
         made = translated(self._code, pc, single=single, most=most)
         for address in made.words:

@@ -171,7 +171,7 @@ class VirtualLine:
         self._frames_before = self.from_chip.frames
         self._tail = (self._tail + data)[-_TAIL:]
         if baud is not None and chip.activity is Activity.LOADER and not chip.loader.synced:
-            chip.uart.baud = baud  # the ROM measures the host's speed
+            chip.uart.measure(baud)
         step = byte_time(baud or chip.uart.baud)
         ready = at
         if self.wall_ns is not None:

@@ -206,12 +206,12 @@ def test_erased_flash() -> None:
     # https://github.com/esp8266/Arduino/issues/2521
     run = start(b"\xff" * MB)
 
-    assert run.text() == BANNER + b"ets_main.c \r\n"
+    assert run.text() == BANNER + b"ets_main.c "
     assert (run.outcome, run.next_cause, run.application) == (BootOutcome.HANGS, None, None)
 
 
 def test_no_flash_reads_as_erased() -> None:
-    assert start(b"").text() == BANNER + b"ets_main.c \r\n"
+    assert start(b"").text() == BANNER + b"ets_main.c "
 
 
 @pytest.mark.parametrize(
@@ -262,12 +262,21 @@ def test_a_flipped_checksum_is_a_csum_err(name: str) -> None:
 
     assert start(flash(IMAGES[name])).text().count(b"csum err") == 0
     # The line before names the computed value: https://github.com/esp8266/Arduino/issues/435
-    end = f"csum 0x{image.checksum:02x}\r\ncsum err\r\nets_main.c \r\n"
+    end = f"csum 0x{image.checksum:02x}\r\ncsum err\r\nets_main.c "
     assert run.text().endswith(end.encode())
     assert run.outcome is BootOutcome.HANGS
 
 
-@given(LOADABLE_IMAGES, st.data())
+def in_words(image: BootImage) -> BootImage:
+    """The image with whole words alone: parts of them the ROM cannot copy into instruction RAM."""
+    segments = tuple(
+        Segment(segment.address & ~3, segment.data.ljust(-(-len(segment.data) // 4) * 4, b"\0"))
+        for segment in image.segments
+    )
+    return image._replace(segments=segments)
+
+
+@given(LOADABLE_IMAGES.map(in_words), st.data())
 def test_any_flipped_bit_in_a_segment_is_a_csum_err(image: BootImage, data: st.DataObject) -> None:
     built = image.build()
     places: list[int] = []
@@ -290,7 +299,7 @@ def test_a_length_that_no_flash_has() -> None:
     text = (
         "load 0x40100000, len 31364, room 16 \r\ntail 4\r\nchksum 0xef\r\n"
         "load 0x88888888, len -2004318072, room 4 \r\n"
-        "flash read err, ets_unpack_flash_code\r\nets_main.c \r\n"
+        "flash read err, ets_unpack_flash_code\r\nets_main.c "
     )
     assert run.text() == BANNER + text.encode()
     assert run.outcome is BootOutcome.HANGS
@@ -300,7 +309,8 @@ def test_a_length_beyond_4_mb() -> None:
     header = struct.pack("<BBBBIII", 0xE9, 1, 0, 0x20, 0x40100000, 0x40100000, 0x40_0000)
     run = start(flash(header))
 
-    assert run.text().endswith(b"room 16 \r\nflash read err, ets_unpack_flash_code\r\nets_main.c \r\n")
+    # It runs over the end of the RAM before the flash ends.
+    assert run.text().endswith(b"len 4194304, room 16 \r\n")
 
 
 def test_a_load_address_that_is_no_ram() -> None:
@@ -726,7 +736,9 @@ def test_the_page_has_examples() -> None:
 
 @pytest.mark.parametrize(("name", "text"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_examples_of_the_page(name: str, text: str) -> None:
-    assert start(flash(IMAGES[name])).text() == text.encode().replace(b"\n", b"\r\n")
+    said = start(flash(IMAGES[name])).text()
+    # The page ends its last line; the ROM does not end the one that it stops at.
+    assert said.removesuffix(b"\r\n") == text.removesuffix("\n").encode().replace(b"\n", b"\r\n")
 
 
 # --- laws -----------------------------------------------------------------------------------------
@@ -788,4 +800,5 @@ def test_a_mapped_flash_is_read_in_place(tmp_path: Path) -> None:
 def test_words_of_the_header_are_read_little_endian() -> None:
     content = struct.pack("<BBBBI", 0xE9, 0, 0, 0x20, 0x40100000).ljust(15, b"\0") + b"\xef"
 
-    assert start(flash(content)).text() == BANNER + b"csum 0xef\r\n"
+    # Without a segment the ROM checks nothing.
+    assert start(flash(content)).text() == BANNER

@@ -35,7 +35,7 @@ PACKET: Final = 0x1800
 SIZE: Final = 0x4000
 CONTENT: Final = bytes(range(1, 252)) * 70
 GREETING: Final = b"\xc0OHAI\xc0"
-STARTED: Final = bytes.fromhex("c0 01 06 02 00 00000000 00 00 c0")
+STARTED: Final = bytes.fromhex("c0 01 06 02 00 07071220 00 00 c0")
 
 Host = Generator[bytes, bytes, None]
 

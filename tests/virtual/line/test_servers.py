@@ -6,6 +6,7 @@ Clients here are raw sockets and pyserial; esptool is in tests/oracle.
 from __future__ import annotations
 
 import json
+import re
 import select
 import signal
 import socket
@@ -189,12 +190,12 @@ def test_what_is_on_the_line_when_a_client_goes_does_not_delay_the_next(tmp_path
 def test_a_trap_is_told(tmp_path: Path) -> None:
     with Device(tmp_path) as device, Line(device) as line:
         line.sync()
-        line.socket.sendall(request(READ_REG, words(0x5000_0000)))
+        line.socket.sendall(request(READ_REG, words(0x1000_0000)))
         # It is told at once, and not when somebody asks or at the end.
         assert device.process.stderr is not None
         assert select.select([device.process.stderr], [], [], PATIENCE)[0]
-    assert "the chip has stopped: nothing can be read at 0x50000000" in " ".join(device.said.split())
-    assert device.report["traps"][0]["address"] == 0x5000_0000
+    assert "the chip has stopped: nothing can be read at 0x10000000" in " ".join(device.said.split())
+    assert device.report["traps"][0]["address"] == 0x1000_0000
     assert device.report["activity"] == "trapped"
 
 
@@ -370,7 +371,7 @@ def test_a_record_is_played_again(tmp_path: Path, imgtool: Callable[..., Run]) -
     assert ran.out.endswith("all answers as recorded\n")
 
     record = (tmp_path / "record.jsonl").read_text()
-    changed = record.replace("c00103020000000000", "c00103020000000001", 1)
+    changed = re.sub("(c0010302[0-9a-f]{10})0000", r"\g<1>0001", record, count=1)
     assert changed != record
     (tmp_path / "changed.jsonl").write_text(changed)
     ran = imgtool(*play, tmp_path / "changed.jsonl", "--json")

@@ -95,7 +95,7 @@ def test_an_answer_too_many_is_found() -> None:
     without = [*lines[:-1], json.dumps({"t": NEVER, "event": "disconnect"})]
     difference = replay(without, VirtualLine(chip_of(json.loads(lines[0]))))
     assert difference is not None
-    assert (difference.expected, difference.found[1:3]) == (b"", b"\x01\x14")
+    assert (difference.expected, difference.found[1:3]) == (b"", b"\x01\x08")
 
 
 class Lines(list[str]):
