@@ -1,4 +1,4 @@
-"""The boot ROM itself, executed, and what imgtool has in its place: asked the same, they answer the same.
+"""The boot ROM itself, executed: imgtool's stand-in answers the same, and its host gets on with it.
 
 Needs a dump of the ROM, ``IMGTOOL_BOOT_ROM``; ``nox -s rom`` runs all of it, minutes.  What is not compared,
 and why, is said in docs/virtual/boot-rom.md.
@@ -12,7 +12,13 @@ from itertools import chain
 
 import pytest
 
-from imgtool.virtual.chip.machine import VirtualChip
+from imgtool.device.session import ConnectOptions, Session
+from imgtool.flash_parts import default_part
+from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.flashing.transfer import Job, erase, read_flash, transfer, verify
+from imgtool.virtual.chip.machine import Setup, VirtualChip
+from imgtool.virtual.line.wire import SimWire
+from tests.device.boards import needs_stub
 from tests.oracle.boot_images import BootBench, chosen
 from tests.oracle.boot_images import at_random as random_images
 from tests.oracle.boot_rom import VARIABLE, RomChip, boot_rom
@@ -76,3 +82,25 @@ def test_boots() -> None:
         if (said := rom.says(image)) != (modelled := model.says(image))
     ]
     assert different == []
+
+
+STUBS = ["imgtool", pytest.param("espressif", marks=needs_stub), "none"]
+
+
+@pytest.mark.parametrize(("size", "at"), [(0x10_0000, 0x3000), (0x100_0000, 0x3F_F000)])
+@pytest.mark.parametrize("stub", STUBS)
+def test_the_host_on_the_rom(stub: str, size: int, at: int) -> None:
+    """Identify, upload a stub, write across 4 MB, verify, read and erase: what a user does with a board."""
+    chip = RomChip(Setup(part=default_part(size)))
+    data = random.Random(1).randbytes(0x1800)
+    piece = Piece(at, data, "random")
+    with Session.connect(SimWire(chip), ConnectOptions(stub=stub, baud=460_800)) as session:
+        done = transfer(session, Job((piece,), verify="readback"))
+        assert session.flash.bytes == size
+        assert chip.flash.read(at, 0x2000) == data.ljust(0x2000, b"\xff")
+        assert (done.retries, done.baud) == (0, 460_800)
+        assert verify(session, (piece,)) == ()
+        assert read_flash(session, at, 0x400) == data[:0x400]
+        erase(session, at, 0x1000)
+        assert chip.flash.read(at, 0x2000) == b"\xff" * 0x1000 + data[0x1000:].ljust(0x1000, b"\xff")
+    assert not chip.traps
