@@ -21,6 +21,7 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.reading import Firmware
 from imgtool.formats.regions import rtos_partitions
+from imgtool.virtual.chip.addresses import swallows
 from imgtool.virtual.chip.boot_sdk import (
     ROM_BAUD,
     BootEvent,
@@ -52,7 +53,6 @@ _READABLE: Final = 0x40_0000  # the ROM takes any flash for one of 4 MB
 _WORD: Final = 4
 _REGISTERS: Final = (0x6000_0100, 0x6000_2000)
 _UART: Final = range(0x6000_0000, 0x6000_0100)
-_SWALLOWED: Final = 0x7000_0000  # see imgtool.virtual.chip.addresses
 # The name of the ROM's source file.  A line number is meant to follow; the ROM takes it for an address.
 _FAILED: Final = "ets_main.c "
 _HEAD: Final = 0x20_0000  # nothing that runs lies further on
@@ -223,7 +223,7 @@ def _load(chip: BootFlash) -> _Loaded:
         if problem is not None:
             why = f"segment {index} loads at 0x{address:08x}, {problem} its {size} bytes"
             return _Loaded(printed("".join(text)), position, why)
-        if size and address >= _SWALLOWED:
+        if size and swallows(address):
             lost = f"segment {index} loads at 0x{address:08x}, where there is no RAM for its {size} bytes"
         check = xor8([chip.read(position, size)], check)
         text.append(f"chksum 0x{check:02x}\n")
@@ -262,7 +262,7 @@ def _copy_problem(address: int, source: int, size: int, *, bytewise: bool) -> st
         return None
     if size >= _WORD and not bytewise and (address % _WORD or source % _WORD):
         return "and addresses that are no multiples of 4 stop the copy of"
-    if address >= _SWALLOWED:
+    if swallows(address):
         return None
     if (bytewise or size % _WORD) and address >= _RAM[1][0]:
         return "and instruction RAM takes no parts of words, as there are at the end of"
