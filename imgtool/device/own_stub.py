@@ -20,8 +20,7 @@ from imgtool.device.flash_chip import BLOCK
 from imgtool.device.flasher import StubFlasher
 from imgtool.device.protocol import Command, Request
 from imgtool.device.stub import own_late_code
-from imgtool.device.wire import Lines
-from imgtool.errors import LineError, RefusedError, StubError
+from imgtool.errors import ChipError, LineError, RefusedError, StubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +38,7 @@ __all__ = [
     "check_own_stub",
     "info_request",
     "own_request",
+    "runs_own_stub",
     "write_request",
 ]
 
@@ -70,6 +70,7 @@ _MD5: Final = 16
 _BLANK: Final = b"\xff" * SECTOR
 _ATTEMPTS: Final = 5
 _ANSWER: Final = 5.0
+_ACQUAINTANCE: Final = 0.5  # seconds for the answer of a stub that may be another one
 _MOST_WAITING: Final = 60  # writes under way: one that is lost makes all of them come again
 _SLOWEST_FRAME: Final = 1.0  # seconds for two sectors, by the longest times of data sheets
 _WORTH_INFLATING: Final = 0x3000  # bytes: with more of them, deflate saves more than the code for it takes
@@ -183,7 +184,7 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
         flash_bytes: The capacity; None if that is not known.
 
     Raises:
-        ChipError: It does not pass, or its late code comes broken every time.
+        ChipError: It does not pass.
         PortError: The port is lost.
     """
     info = ask_info(link)
@@ -202,17 +203,19 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
         )
     if flash_bytes is not None:
         link.request(own_request(Command.SETUP, _words(0, flash_bytes)))
-    if _is_met_again(link):
-        _load_late_code(link)
     return info
 
 
-def _is_met_again(link: Link) -> bool:
-    """Whether who connects next may find the stub still running, and then work with it as with any other.
+def runs_own_stub(link: Link) -> bool:
+    """Whether the stub that was met is imgtool's own; another refuses the question, or does not answer it.
 
-    That is so where a chip is asked before it is reset, or cannot be reset: imgtool.device.reset.
+    Raises:
+        PortError: The port is lost.
     """
-    return link.wire.traits.lines in {Lines.APART, Lines.NONE}
+    try:
+        return ask_info(link, timeout=_ACQUAINTANCE).magic == _MAGIC
+    except ChipError:
+        return False
 
 
 def _load_late_code(link: Link) -> None:
@@ -282,7 +285,7 @@ class OwnFlasher(StubFlasher):
         super().__init__(link, name)
         self._ring = ring
         self._plain = 0  # bytes that were to be written so far
-        self._inflates = _is_met_again(link)
+        self._inflates = False
 
     def erase(self, address: int, size: int) -> None:
         """Erase what is not blank of these sectors, in blocks of 64 KB where that is quicker."""

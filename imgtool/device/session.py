@@ -15,7 +15,7 @@ from imgtool.device.flash_chip import FlashChip, FlashRegisters, KeptStatus, ide
 from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher, tell_capacity
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
 from imgtool.device.link import SYNC_ATTEMPTS, Link
-from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub
+from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub, runs_own_stub
 from imgtool.device.port_errors import OneTimePortError
 from imgtool.device.protocol import RegisterWrite, change_baud, write_registers
 from imgtool.device.stub import OWN, espressif_stubs, own_stub, start_stub
@@ -282,6 +282,8 @@ class Session:
     def _start_flasher(self) -> Flasher:
         stubs = self._stubs()
         if self._resident:
+            if runs_own_stub(self.link):
+                self._stub_name = OWN
             return self._flasher_over_stub()
         problem: ChipError | None = None
         for stub in stubs:

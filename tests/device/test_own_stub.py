@@ -384,17 +384,34 @@ def test_what_it_inflates_with_is_loaded_when_it_pays() -> None:
     ]
 
 
+@pytest.mark.parametrize("disturbed", [False, True])
 @pytest.mark.parametrize("lines", [Lines.NONE, Lines.APART])
-def test_one_that_may_be_met_again_has_all_of_its_code(lines: Lines) -> None:
-    """Who meets it does not know that it is ours, and works with it as with Espressif's."""
+def test_one_that_is_met_is_known_again(lines: Lines, *, disturbed: bool) -> None:
     wire = wire_to("sim:1MB", noise(SIZE))
     wire.traits = replace(wire.traits, lines=lines)
     assert connect(wire, "imgtool", 115_200).flasher.name == "imgtool"
     session = connect(wire, "imgtool", 115_200)
+    if disturbed:
+        Tampering(session.link).hearing(Command.INFO, (1,), IN_ANSWERS["lost"])
+    packets = late_packets(session)
     flasher = session.flasher
-    assert (session.reset_used, type(flasher)) == ("none", StubFlasher)
+    assert (session.reset_used, type(flasher)) == ("none", OwnFlasher)
     flasher.write(0x3000, code(5 * SECTOR), nothing, erased=False)
     assert flasher.read(0x3000, 5 * SECTOR, nothing) == code(5 * SECTOR)
+    assert flash_of(wire, 0, 0x9000) == noise(SIZE)[:0x3000] + code(5 * SECTOR) + noise(SIZE)[0x8000:0x9000]
+    assert len(packets) == 1
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_one_of_others_that_is_met_is_not_taken_for_ours(*, silent: bool) -> None:
+    """Espressif's refuse INFO; whoever says nothing to it is asked what all of them know."""
+    wire = wire_to("sim:1MB", noise(SIZE), lines=False)
+    assert connect(wire, "espressif", 115_200).flasher.name.startswith("espressif")
+    session = connect(wire, "imgtool", 115_200)
+    if silent:
+        Tampering(session.link).hearing(Command.INFO, (1, 2, 3), IN_ANSWERS["lost"])
+    assert type(session.flasher) is StubFlasher
+    session.flasher.write(0x3000, code(5 * SECTOR), nothing, erased=False)
     assert flash_of(wire, 0, 0x9000) == noise(SIZE)[:0x3000] + code(5 * SECTOR) + noise(SIZE)[0x8000:0x9000]
 
 
