@@ -38,11 +38,14 @@ class Flasher(Protocol):
     Attributes:
         name: What to call it.
         digests: Whether the device can digest its flash.
+        reads_at_once: Whether it takes several requests without a wait, so that many short reads are quicker
+            together.
         speed: Bytes of flash content that it reads a second at 115200 baud, about.
     """
 
     name: str
     digests: bool
+    reads_at_once: bool
 
     def erase(self, address: int, size: int) -> None:
         """Erase exactly these sectors."""
@@ -74,6 +77,9 @@ class Flasher(Protocol):
     def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
         """Flash content."""
 
+    def read_each(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Short stretches of flash content: address and bytes, of a sector at most."""
+
 
 def tell_capacity(link: Link, size: int) -> None:
     """Tell the ROM, or a stub of Espressif's, how large the flash is.
@@ -100,6 +106,7 @@ class StubFlasher:
     """
 
     digests = True
+    reads_at_once = False
 
     def __init__(self, link: Link, name: str) -> None:
         self._link = link
@@ -160,6 +167,10 @@ class StubFlasher:
             count = min(_READ_STRETCH, size - len(content))
             content += self._stretch(address + len(content), count, on_bytes, len(content))
         return bytes(content)
+
+    def read_each(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Short stretches of flash content, one after the other."""
+        return [self.read(address, size, _unheard) for address, size in stretches]
 
     def _stretch(self, address: int, size: int, on_bytes: Callable[[int], None], before: int) -> bytes:
         for attempt in range(_READ_ATTEMPTS):
@@ -229,6 +240,7 @@ class RomFlasher:
 
     name = "rom"
     digests = False
+    reads_at_once = False
 
     def __init__(self, link: Link, registers: FlashRegisters, flash: FlashChip, status: KeptStatus) -> None:
         self._link = link
@@ -293,14 +305,14 @@ class RomFlasher:
 
     def digest(self, address: int, size: int) -> bytes:
         """The MD5 of a stretch of flash, after reading all of it."""
-        return hashlib.md5(self.read(address, size, lambda _: None), usedforsecurity=False).digest()
+        return hashlib.md5(self.read(address, size, _unheard), usedforsecurity=False).digest()
 
     def matching(self, address: int, contents: Sequence[bytes]) -> set[int]:
         """Which sectors hold what they should, each read."""
         return {
             number
             for number, content in enumerate(contents)
-            if self.read(address + number * SECTOR, len(content), lambda _: None) == content
+            if self.read(address + number * SECTOR, len(content), _unheard) == content
         }
 
     def read(self, address: int, size: int, on_bytes: Callable[[int], None]) -> bytes:
@@ -312,6 +324,10 @@ class RomFlasher:
             on_bytes(len(content))
         return bytes(content)
 
+    def read_each(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Short stretches of flash content, one after the other."""
+        return [self.read(address, size, _unheard) for address, size in stretches]
+
     def _read_twice(self, address: int, size: int) -> bytes:
         seen: list[bytes] = []
         while len(seen) < _READ_ATTEMPTS:
@@ -319,6 +335,10 @@ class RomFlasher:
             if seen.count(seen[-1]) > 1:
                 return seen[-1]
         raise LineError("the flash content comes out differently every time", offset=address)
+
+
+def _unheard(_: int) -> None:
+    """Nobody wants to know how far it is."""
 
 
 def _written(data: bytes) -> list[tuple[int, int]]:

@@ -23,7 +23,7 @@ from imgtool.device.stub import own_late_code
 from imgtool.errors import ChipError, LineError, RefusedError, StubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imgtool.device.link import Link
     from imgtool.device.protocol import Reply
@@ -65,6 +65,7 @@ _WINDOW: Final = 0x8000
 _UNIT: Final = 0x100  # of a dictionary's length
 _MOST_DIGESTS: Final = 256
 _READS: Final = 4  # under way: the line is busy while a request is on its way
+_SHORT_READS: Final = 16  # under way
 _WORD: Final = 4  # reads are of whole ones
 _MD5: Final = 16
 _BLANK: Final = b"\xff" * SECTOR
@@ -281,6 +282,8 @@ class OwnFlasher(StubFlasher):
         ring: Bytes that may be under way to it.
     """
 
+    reads_at_once = True
+
     def __init__(self, link: Link, name: str, ring: int) -> None:
         super().__init__(link, name)
         self._ring = ring
@@ -424,40 +427,81 @@ class OwnFlasher(StubFlasher):
             LineError: A block comes broken every time.
             RefusedError: It goes beyond the end of the flash.
         """
-        start = address // _WORD * _WORD
-        end = -(-(address + size) // _WORD) * _WORD
         content = bytearray()
-        waiting: deque[tuple[int, Request]] = deque()
-        for block in _reads(start, end):
-            if len(waiting) == _READS:
-                self._take(waiting, content)
-                on_bytes(start + len(content) - address)
-            self._link.send(block[1].build())
-            waiting.append(block)
-        while waiting:
-            self._take(waiting, content)
-            on_bytes(min(size, start + len(content) - address))
-        return bytes(content[address - start :][:size])
+        for block in self._blocks(_pieces(address, size), _READS):
+            content += block
+            on_bytes(len(content))
+        return bytes(content)
 
-    def _take(self, waiting: deque[tuple[int, Request]], content: bytearray) -> None:
-        """Append the first block that waits; if it does not come whole, all of them, asked for one by one."""
-        address, request = waiting[0]
-        reply = self._answer(request, address)
+    def read_each(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Short stretches of flash content, of a sector at most, one after the other without a wait.
+
+        Raises:
+            LineError: One comes broken every time.
+            RefusedError: One goes beyond the end of the flash.
+        """
+        return list(self._blocks(stretches, _SHORT_READS))
+
+    def _blocks(self, stretches: Iterable[tuple[int, int]], most: int) -> Iterator[bytes]:
+        """Flash content in the order in which it is asked for, with so many requests under way."""
+        waiting: deque[_Read] = deque()
+        for stretch in stretches:
+            if len(waiting) == most:
+                yield from self._take(waiting)
+            asked = _Read(*stretch)
+            self._link.send(asked.request().build())
+            waiting.append(asked)
+        while waiting:
+            yield from self._take(waiting)
+
+    def _take(self, waiting: deque[_Read]) -> Iterator[bytes]:
+        """The first block that waits; if it does not come whole, all of them, asked for one by one."""
+        first = waiting[0]
+        reply = self._answer(first.request(), first.start)
         if reply is not None:
             waiting.popleft()
-            content += reply.data
+            yield first.part_of(reply)
             return
         self._wait_until_done(len(waiting))
         while waiting:
-            address, request = waiting.popleft()
-            content += self._insist(request, address, "the flash content comes broken every time").data
+            asked = waiting.popleft()
+            problem = "the flash content comes broken every time"
+            yield asked.part_of(self._insist(asked.request(), asked.start, problem))
 
 
-def _reads(start: int, end: int) -> Iterator[tuple[int, Request]]:
-    """Reads of a sector's size each, and their addresses."""
-    for at in range(start, end, _FRAME):
-        count = min(_FRAME, end - at)
-        yield at, own_request(Command.READ_BLOCK, _words(at, count), answer=count)
+class _Read(NamedTuple):
+    """Bytes of the flash that are asked for; the stub gives whole words.
+
+    Attributes:
+        address: Of the first byte.
+        size: Bytes.
+    """
+
+    address: int
+    size: int
+
+    @property
+    def start(self) -> int:
+        """Where the words begin."""
+        return self.address // _WORD * _WORD
+
+    def request(self) -> Request:
+        """Asks for the words."""
+        count = -(-(self.address + self.size) // _WORD) * _WORD - self.start
+        return own_request(Command.READ_BLOCK, _words(self.start, count), answer=count)
+
+    def part_of(self, reply: Reply) -> bytes:
+        """The bytes out of the words."""
+        return reply.data[self.address - self.start :][: self.size]
+
+
+def _pieces(address: int, size: int) -> Iterator[tuple[int, int]]:
+    """Addresses and sizes of a block each; all but the first begin at a word."""
+    end = address + size
+    while address < end:
+        count = min(_FRAME - address % _WORD, end - address)
+        yield address, count
+        address += count
 
 
 def _frames(address: int, data: bytes, most: int, *, erased: bool, deflated: bool) -> Iterator[_Frame]:

@@ -13,15 +13,14 @@ from imgtool.engine.choices import STUBS
 from imgtool.errors import ChipError, FormatError, PortError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from imgtool.device.events import Listener
     from imgtool.device.session import ConnectOptions, Session
     from imgtool.device.wire import Wire
     from imgtool.operations.flashing.draft import Target
-    from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["connect_options", "connected", "reader_of", "target_of"]
+__all__ = ["DeviceReader", "connect_options", "connected", "target_of"]
 
 _USUAL_BAUD: Final = 115_200
 _NEWS: Final = 0.1  # s between two events of a look at the flash
@@ -87,22 +86,41 @@ def connected(
             session.run_firmware()
 
 
-def reader_of(session: Session, on_event: Listener) -> Reader:
-    """Reads the flash for whoever plans; says that it does, as it takes its time without a stub."""
-    from imgtool.operations.flashing.transfer import read_flash  # noqa: PLC0415 - jobs on files need no chip
+class DeviceReader:
+    """Reads the flash for whoever plans; says that it does, as it takes its time without a stub.
 
-    clock = session.wire.clock
-    told = clock.monotonic() - _NEWS
+    Args:
+        session: The device.
+        on_event: Told what happens.
+    """
 
-    def read(address: int, size: int) -> bytes:
-        nonlocal told
+    def __init__(self, session: Session, on_event: Listener) -> None:
+        self._session = session
+        self._on_event = on_event
+        self._clock = session.wire.clock
+        self._told = self._clock.monotonic() - _NEWS
+
+    def __call__(self, address: int, size: int) -> bytes:
+        """The bytes from an address on."""
+        from imgtool.operations.flashing.transfer import read_flash  # noqa: PLC0415 - jobs on files need no chip
+
+        self._tell(address)
+        return read_flash(self._session, address, size)
+
+    def several(self, stretches: Sequence[tuple[int, int]]) -> list[bytes] | None:
+        """Short stretches; None where that is no quicker than each by itself, when it must be read."""
+        from imgtool.operations.flashing.transfer import read_each  # noqa: PLC0415 - jobs on files need no chip
+
+        if not self._session.flasher.reads_at_once:
+            return None
+        self._tell(stretches[0][0])
+        return read_each(self._session, stretches)
+
+    def _tell(self, address: int) -> None:
         # Of some hundred reads of a few bytes nobody wants to hear one by one.
-        if clock.monotonic() - told >= _NEWS:
-            told = clock.monotonic()
-            on_event(Event("read", message=f"what is at 0x{address:06x}"))
-        return read_flash(session, address, size)
-
-    return read
+        if self._clock.monotonic() - self._told >= _NEWS:
+            self._told = self._clock.monotonic()
+            self._on_event(Event("read", message=f"what is at 0x{address:06x}"))
 
 
 def target_of(session: Session) -> Target:

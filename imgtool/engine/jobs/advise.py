@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import flash_size
 from imgtool.device.events import Event, ignore
-from imgtool.engine.connecting import connected, reader_of
+from imgtool.engine.connecting import DeviceReader, connected
 from imgtool.engine.cures import filled
 from imgtool.engine.descriptions import firmware_words
 from imgtool.engine.documents import cure_fields, document, firmware_fields
@@ -221,7 +221,7 @@ def _of_board(
                 expected="a flash ID that tells it",
                 found=session.flash.id.hex(),
             )
-        old = OldFlash(reader_of(session, on_event), size, size, "device", embedded=session.chip.embedded)
+        old = OldFlash(DeviceReader(session, on_event), size, size, "device", embedded=session.chip.embedded)
         return judgement.judge(old, new)
 
 

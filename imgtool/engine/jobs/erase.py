@@ -12,7 +12,7 @@ from imgtool.chip import SECTOR
 from imgtool.device.events import ignore
 from imgtool.engine.chips import work_fields
 from imgtool.engine.choices import ERASE_ALL, ERASE_CHOICES, ERASE_REGIONS
-from imgtool.engine.connecting import connected, reader_of
+from imgtool.engine.connecting import DeviceReader, connected
 from imgtool.engine.documents import document
 from imgtool.engine.results import Table, Tone, Words
 from imgtool.engine.stopping import stoppable
@@ -169,7 +169,7 @@ def _ranges(what: str | EraseRange, session: Session, on_event: Listener) -> tup
             "the capacity of the flash is not known, so nothing tells where it is",
             found=session.flash.id.hex(),
         )
-    found = region_by_name(what, reader_of(session, on_event), capacity)
+    found = region_by_name(what, DeviceReader(session, on_event), capacity)
     return tuple(EraseRange(region.name or what, region.start, region.size) for region in found)
 
 

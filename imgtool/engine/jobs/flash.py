@@ -14,7 +14,7 @@ from imgtool.device.events import Event, ignore
 from imgtool.engine.boot_logs import explain
 from imgtool.engine.chips import chip_fields, flash_words
 from imgtool.engine.choices import WAIVERS
-from imgtool.engine.connecting import connected, reader_of, target_of
+from imgtool.engine.connecting import DeviceReader, connected, target_of
 from imgtool.engine.documents import document, error_fields, warnings_of
 from imgtool.engine.hints import hint_for
 from imgtool.engine.placing import KEEP, header_change, init_source, placed, size_name
@@ -427,7 +427,7 @@ class _BoardRun:
             plan = plan_flash(
                 files.plan,
                 target_of(session),
-                reader_of(session, self.listen),
+                DeviceReader(session, self.listen),
                 (lambda pieces: self._compared(session, pieces)) if request.diff else None,
             )
             job = transfer.Job(

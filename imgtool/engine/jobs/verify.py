@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imgtool.chip import SECTOR
 from imgtool.device.events import ignore
 from imgtool.engine.chips import work_fields
-from imgtool.engine.connecting import connected, reader_of, target_of
+from imgtool.engine.connecting import DeviceReader, connected, target_of
 from imgtool.engine.documents import document
 from imgtool.engine.jobs.flash import DETECT, FlashRequest, judged
 from imgtool.engine.placing import KEEP
@@ -215,7 +215,7 @@ def _plan(files: JudgedFiles, session: Session, on_event: Listener) -> FlashPlan
     if plan.size_choice == KEEP and not plan.named and not plan.header.any:
         check_room(plan.pieces, session.flash.bytes, frozenset())
         return None
-    return plan_flash(plan, target_of(session), reader_of(session, on_event), weigh=False)
+    return plan_flash(plan, target_of(session), DeviceReader(session, on_event), weigh=False)
 
 
 def _judged(mismatch: Mismatch, pieces: tuple[Piece, ...], session: Session) -> SectorDifference:

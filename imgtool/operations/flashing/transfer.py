@@ -34,6 +34,7 @@ __all__ = [
     "erase",
     "erase_chip",
     "estimate",
+    "read_each",
     "read_flash",
     "transfer",
     "verify",
@@ -673,6 +674,21 @@ def read_flash(session: Session, start: int, size: int, on_event: Listener = ign
 
     run.persist(step)
     return bytes(content)
+
+
+def read_each(session: Session, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Short stretches of flash content.
+
+    Args:
+        session: The device.
+        stretches: Address and bytes of each, a sector at most.
+
+    Raises:
+        ChipError: The chip is silent, or the content comes broken every time.
+        PortError: The port is lost and does not come back.
+    """
+    run = _TransferRun(session, Job(()), ignore, _Sectors(()))
+    return run.persist(lambda: session.flasher.read_each(stretches))
 
 
 def estimate(job: Job, session: Session, *, stub: bool) -> float:

@@ -7,9 +7,8 @@ flashing/plan.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
@@ -48,9 +47,6 @@ __all__ = [
     "starts_eboot",
 ]
 
-Reader = Callable[[int, int], bytes]
-"""Reads the flash of a device: address and number of bytes to these bytes."""
-
 _HEADER_SIZE: Final = 8
 _FIRST_SEGMENT: Final = slice(8, 12)
 _EBOOT: Final = 0x4010_F000  # load address of the Arduino core's boot loader
@@ -75,6 +71,13 @@ _RECORD_NAMES: Final = {
     nodemcu_page.START_COMMAND: "start-up command",
     nodemcu_page.START_OPTION: "start-up options",
 }
+
+
+class Reader(Protocol):
+    """Reads the flash of a device: address and number of bytes to these bytes."""
+
+    def __call__(self, address: int, size: int, /) -> bytes:
+        """The bytes from an address on."""
 
 
 def device_header(read: Reader) -> Header | None:
