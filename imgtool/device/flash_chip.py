@@ -169,6 +169,7 @@ class FlashRegisters:
         self._stub = stub
         self._saved: tuple[int, int] | None = None
         self._attached = stub
+        self._first_id: bytes | None = None
         self._took: dict[int, float] = {}
 
     def attach(self) -> None:
@@ -183,7 +184,9 @@ class FlashRegisters:
         if self._attached:
             return
         self._write(*PINS_TO_FLASH)
-        if self._transfer(_RDID, 3) in _NO_FLASH:
+        self._first_id = self._transfer(_RDID, 3)
+        if self._first_id in _NO_FLASH:
+            self._first_id = None
             try:
                 self._link.request(flash_begin(0, 0, 0, 0x400, erase=0, stub=False))
             except LineError:
@@ -194,8 +197,8 @@ class FlashRegisters:
     def wait_ready(self) -> None:
         """Wait until the flash has written its status registers, for half a second at most.
 
-        The ROM's routine that attaches the flash, which stubs call when they start, has it do so and does not
-        wait; until then it answers nothing but its status.
+        The ROM's routine that attaches the flash, which Espressif's stubs call when they start, has it do so
+        and does not wait; until then it answers nothing but its status.
         """
         for _ in range(_STATUS_POLLS):
             if not self._status() & _BUSY:
@@ -248,9 +251,11 @@ class FlashRegisters:
         Raises:
             ChipError: The flash gives no ID.
         """
+        self.attach()
         seen: list[bytes] = []
         while len(seen) < 6:  # noqa: PLR2004
-            seen.append(self._user(_RDID, 3))
+            answer, self._first_id = self._first_id, None
+            seen.append(answer or self._transfer(_RDID, 3))
             if seen.count(seen[-1]) > 1 or FlashChip(seen[-1]).part is not None:
                 break
         if seen[-1] in _NO_FLASH:

@@ -337,8 +337,10 @@ class Session:
         total = stub.size
         start_stub(self.link, stub, lambda done: self._on_event(Event("upload", done, total)))
         self._registers = FlashRegisters(self.link, stub=True)
+        if stub.name != OWN:
+            self._registers.wait_ready()
         self._raise_stub()
-        if self._registers.read_id() != self.flash.id:
+        if stub.name != OWN and self._registers.read_id() != self.flash.id:
             raise StubLineError("the flasher stub sees another flash than the ROM does", source=stub.name)
         self._stub_name = stub.name
         return self._flasher_over_stub()

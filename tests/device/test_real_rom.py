@@ -130,7 +130,9 @@ def test_a_stub_that_has_just_started_is_asked_when_the_flash_is_ready() -> None
     rom = RealRom(flash_with(b""), stub_order=True)
     link = Link(rom)
     start_stub(link, own_stub(), nothing)
-    assert FlashRegisters(link, stub=True).read_id() == W25Q32
+    registers = FlashRegisters(link, stub=True)
+    registers.wait_ready()
+    assert registers.read_id() == W25Q32
     assert len(rom.flash.status_writes) == 1
     assert rom.flash.ignored == []
 

@@ -134,8 +134,12 @@ void flash_set_size(uint32_t bytes)
 
 void flash_start(const uint32_t *)
 {
-    SelectSpiFunction();
-    spi_flash_attach();
+    /* Whoever has attached it has kept its status; the ROM clears a part of that. */
+    if ((REGISTER(PERIPHS_IO_MUX_SD_CLK_U) & PERIPHS_IO_MUX_FUNC) != FUNC_SPICLK) {
+        SelectSpiFunction();
+        spi_flash_attach();
+        wait_ready(PATIENCE);
+    }
     if (!flash_bytes)
         flash_set_size(LARGEST_FLASH);
 }

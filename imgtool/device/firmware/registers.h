@@ -1,6 +1,6 @@
-/* Registers of the ESP8266 that the stub uses: UART0 and SPI0.
+/* Registers of the ESP8266 that the stub uses: UART0, SPI0 and one of the IO MUX.
  *
- * Names and bits are those of Espressif's uart_register.h and spi_register.h:
+ * Names and bits are those of Espressif's uart_register.h, spi_register.h and pin_mux_register.h:
  * https://github.com/espressif/ESP8266_RTOS_SDK/tree/master/components/esp8266/include/esp8266
  */
 #ifndef REGISTERS_H
@@ -32,6 +32,11 @@ extern volatile struct spi spi0;
 #define UART_RX_TOUT_EN (1u << 31)
 #define UART_RX_TOUT_THRHD_S 24
 #define UART_FIFO_BYTES 128
+
+/* The pin that the flash's clock is on, and what it is switched to. */
+#define PERIPHS_IO_MUX_SD_CLK_U 0x6000081Cu
+#define PERIPHS_IO_MUX_FUNC 0x130u
+#define FUNC_SPICLK 0x10u
 
 #define SPI_USR (1u << 18)
 #define SPI_USR_COMMAND (1u << 31)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR
@@ -65,6 +64,7 @@ from imgtool.operations.inspect.device_settings import (
     find_filesystems,
     keep_page,
     region_by_name,
+    remembered,
 )
 from imgtool.operations.upgrade.values import LossKind, Topic
 from imgtool.phrase import Phrase
@@ -180,7 +180,7 @@ def plan_flash(
             name of the check that could be waived, where there is one.
     """
     # Several steps look at the same places, and each look takes its time on the line.
-    device = Device(None if read is None else cache(read), target, request.erase_all)
+    device = Device(None if read is None else remembered(read), target, request.erase_all)
     force = request.force
     asked = lay_out(request.pieces) if request.pieces or not request.named else ()
     findings = check_room(asked, target.flash_bytes, force)

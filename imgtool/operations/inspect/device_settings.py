@@ -8,7 +8,7 @@ flashing/plan.py.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
@@ -25,13 +25,16 @@ from imgtool.layout.nodemcu import PARTITION_STEP, lowest_protected, resolve, ta
 from imgtool.layout.regions import Region, align_up, sdk_regions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from imgtool.chip import FlashSize
 
 __all__ = [
     "KeptPage",
     "Reader",
+    "ReadsAhead",
+    "ReadsSeveral",
+    "Remembered",
     "device_header",
     "device_page",
     "find_filesystems",
@@ -39,8 +42,10 @@ __all__ = [
     "init_data_name",
     "init_data_state",
     "keep_page",
+    "read_ahead",
     "record_names",
     "region_by_name",
+    "remembered",
     "spiffs_blocks_left",
     "spiffs_on",
     "spiffs_start",
@@ -58,7 +63,7 @@ _NEAR: Final = 0x10_0000  # below this NodeMCU's file systems may begin at any 8
 _PROBE: Final = 0x100  # holds both LittleFS's magic and that of the first SPIFFS block
 # Where the file systems of the Arduino core begin that no 64 KB step finds (its linker scripts).
 _ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xC_B000, 0xD_3000, 0xD_7000, 0xD_B000, 0xE_B000)
-_SPIFFS_MAGICS: Final = (0x0000, 0x1000, 0x2000, 0x4000)  # of the first three blocks of either size
+_SPIFFS_MAGICS: Final = (0x00FC, 0x10FC, 0x20FC, 0x40FC)  # of the first three blocks of either size
 _NAMES: Final = {
     "rf-cal": PartKind.RF_CAL,
     "init-data": PartKind.INIT_DATA,
@@ -78,6 +83,64 @@ class Reader(Protocol):
 
     def __call__(self, address: int, size: int, /) -> bytes:
         """The bytes from an address on."""
+
+
+@runtime_checkable
+class ReadsSeveral(Protocol):
+    """A reader that may be quicker with several short stretches at once; None where it is not."""
+
+    def several(self, stretches: Sequence[tuple[int, int]]) -> list[bytes] | None:
+        """The bytes of each stretch, which is an address and a number of bytes."""
+
+
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """A reader that can be told what will probably be asked."""
+
+    def ahead(self, stretches: Iterable[tuple[int, int]]) -> None:
+        """Read these stretches, addresses and numbers of bytes, where that is quicker at once."""
+
+
+def read_ahead(read: Reader, stretches: Iterable[tuple[int, int]], end: int) -> None:
+    """Tell a reader what will probably be asked; most do nothing about it.
+
+    Args:
+        read: The reader.
+        stretches: Addresses and numbers of bytes; few ones of each.
+        end: Address behind the flash: what lies beyond is left out.
+    """
+    if isinstance(read, ReadsAhead):
+        read.ahead((start, size) for start, size in stretches if start + size <= end)
+
+
+class Remembered:
+    """A reader that asks for nothing twice, as several questions are about the same bytes.
+
+    Args:
+        read: Reads the device.
+    """
+
+    def __init__(self, read: Reader) -> None:
+        self._read = read
+        self._known: dict[tuple[int, int], bytes] = {}
+
+    def __call__(self, address: int, size: int, /) -> bytes:
+        """The bytes from an address on."""
+        asked = (address, size)
+        if asked not in self._known:
+            self._known[asked] = self._read(address, size)
+        return self._known[asked]
+
+    def ahead(self, stretches: Iterable[tuple[int, int]]) -> None:
+        """Read what is not known of these stretches, where that is quicker at once."""
+        wanted = [asked for asked in dict.fromkeys(stretches) if asked not in self._known]
+        if wanted and isinstance(self._read, ReadsSeveral):
+            self._known.update(zip(wanted, self._read.several(wanted) or (), strict=False))
+
+
+def remembered(read: Reader) -> Remembered:
+    """The reader, so that it asks for nothing twice."""
+    return read if isinstance(read, Remembered) else Remembered(read)
 
 
 def device_header(read: Reader) -> Header | None:
@@ -255,12 +318,13 @@ def _found(read: Reader, starts: Iterable[int], end: int) -> tuple[Region, ...]:
 
 
 def _filesystem_at(read: Reader, start: int, end: int) -> Region | None:
+    read_ahead(read, [(start, _PROBE), *((start + place, 4) for place in _SPIFFS_MAGICS)], end)
     block = read(start, _PROBE)
     if block[8:16] == b"littlefs":
         found = superblock_at(read(start, SECTOR))
         if found is not None and start + found.size <= end:
             return Region(PartKind.LITTLEFS, start, found.size, "LittleFS")
-    if fill.is_fill(block, 0, len(block)) or start + _SPIFFS_MAGICS[-1] + _PROBE > end:
+    if fill.is_fill(block, 0, len(block)) or start + _SPIFFS_MAGICS[-1] + 4 > end:
         return None
     signature = spiffs_on(read, start)
     if signature is None or start + signature.size > end:
@@ -271,9 +335,9 @@ def _filesystem_at(read: Reader, start: int, end: int) -> Region | None:
 def spiffs_on(read: Reader, start: int) -> SpiffsSignature | None:
     """The SPIFFS that begins at an address of a device, by the magics of its first blocks."""
     # Only the magics are read; what lies between them does not matter to the signature.
-    sparse = bytearray([fill.ERASED]) * (_SPIFFS_MAGICS[-1] + _PROBE)
+    sparse = bytearray([fill.ERASED]) * (_SPIFFS_MAGICS[-1] + 4)
     for place in _SPIFFS_MAGICS:
-        sparse[place + _PROBE - 4 : place + _PROBE] = read(start + place + _PROBE - 4, 4)
+        sparse[place : place + 4] = read(start + place, 4)
     return signature_at(bytes(sparse))
 
 

@@ -7,7 +7,7 @@ line carries ninety a second: what it has left shows how it works.  For the whol
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET
@@ -23,6 +23,8 @@ from imgtool.operations.inspect.device_settings import (
     device_header,
     find_filesystems,
     from_its_start,
+    read_ahead,
+    remembered,
     spiffs_blocks_left,
     starts_eboot,
 )
@@ -30,7 +32,7 @@ from imgtool.operations.upgrade.look import plain_on, with_geometry, with_layout
 from imgtool.operations.upgrade.side import LFS_MARKS, FlashSide, FoundFileSystem, LfsRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from imgtool.layout.traits import Generation
     from imgtool.operations.inspect.device_settings import Reader
@@ -52,43 +54,6 @@ _MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
 _OLD_FIRMWARE: Final = "the old firmware"
 
 
-@runtime_checkable
-class _ReadsSeveral(Protocol):
-    """A reader that may be quicker with several short stretches at once; None where it is not."""
-
-    def several(self, stretches: Sequence[tuple[int, int]]) -> list[bytes] | None: ...
-
-
-class _Remembered:
-    """A reader that asks for nothing twice, as several questions are about the same bytes.
-
-    Args:
-        read: Reads the device.
-    """
-
-    def __init__(self, read: Reader) -> None:
-        self._read = read
-        self._known: dict[tuple[int, int], bytes] = {}
-
-    def __call__(self, address: int, size: int) -> bytes:
-        asked = (address, size)
-        if asked not in self._known:
-            self._known[asked] = self._read(address, size)
-        return self._known[asked]
-
-    def ahead(self, stretches: Iterable[tuple[int, int]]) -> None:
-        """Ask for what will probably be asked, if that is quicker at once."""
-        wanted = [asked for asked in dict.fromkeys(stretches) if asked not in self._known]
-        if wanted and isinstance(self._read, _ReadsSeveral):
-            self._known.update(zip(wanted, self._read.several(wanted) or (), strict=False))
-
-
-def _ahead(read: Reader, stretches: Iterable[tuple[int, int]]) -> None:
-    """What :func:`glance` will probably ask."""
-    if isinstance(read, _Remembered):
-        read.ahead(stretches)
-
-
 def glance(read: Reader, capacity: int) -> FlashSide:
     """What is in the flash of a device, as far as it can be lost by a write.
 
@@ -96,7 +61,7 @@ def glance(read: Reader, capacity: int) -> FlashSide:
         read: Reads it.
         capacity: Bytes of the flash.
     """
-    read = _Remembered(read)
+    read = remembered(read)
     header = device_header(read)
     page = _page(read)
     side = FlashSide(
@@ -152,8 +117,10 @@ def _filesystems(side: FlashSide) -> tuple[FoundFileSystem, ...]:
 
 def _at(side: FlashSide, starts: Iterable[int]) -> list[FoundFileSystem]:
     places = list(starts)
-    _ahead(side.read, [asked for start in places for asked in ((start + MAGIC_OFFSET, 2), (start, 2))])
-    _ahead(side.read, [(start + SECTOR + MAGIC_OFFSET, 2) for start in places if _is_unmarked(side, start)])
+    looks = [(start + at, 2) for start in places for at in (MAGIC_OFFSET, 0)]
+    read_ahead(side.read, looks, side.capacity)
+    looks = [(start + SECTOR + MAGIC_OFFSET, 2) for start in places if _is_unmarked(side, start)]
+    read_ahead(side.read, looks, side.capacity)
     likely = [start for start in places if _may_begin(side, start)]
     regions = find_filesystems(side.read, side.capacity, likely)
     # Each block of a SPIFFS looks like the first of a shorter one.
@@ -214,7 +181,7 @@ def _lfs_in_irom(side: FlashSide, era: Generation | None) -> LfsRegion | None:
     erased = 0
     for start in range(PAGE_ADDRESS, end, SECTOR):
         if start % _COARSE == 0:
-            _ahead(side.read, [(at, 4) for at in range(start, min(start + _COARSE, end), SECTOR)])
+            read_ahead(side.read, [(at, 4) for at in range(start, start + _COARSE, SECTOR)], end)
         word = side.read(start, 4)
         if word[1:] in LFS_MARKS:
             return LfsRegion(start, end - start, int.from_bytes(word, "little"))

@@ -30,12 +30,13 @@ from imgtool.operations.inspect.device_settings import (
     device_header,
     device_page,
     find_filesystems,
+    read_ahead,
     spiffs_on,
 )
 from imgtool.operations.upgrade.side import FlashSide, FoundFileSystem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.inspect.describe import Description
@@ -55,24 +56,38 @@ _PAGE: Final = 0x100
 _SDK_SECTORS: Final = 4
 
 
-def overlaid(read: Reader, pieces: Sequence[Piece]) -> Reader:
-    """Reads a flash as it is with pieces written over it; they are in address order, none overlapping."""
+class _Overlaid:
+    def __init__(self, read: Reader, pieces: Sequence[Piece]) -> None:
+        self._read = read
+        self._pieces = pieces
 
-    def over(address: int, size: int) -> bytes:
+    def __call__(self, address: int, size: int, /) -> bytes:
         # Mostly one piece covers it all, and then the flash beneath is not asked: it may be a device.
-        for piece in pieces:
+        for piece in self._pieces:
             if piece.address <= address and address + size <= piece.end:
                 return piece.data[address - piece.address : address - piece.address + size]
         block, at = b"", address
-        for piece in pieces:
+        for piece in self._pieces:
             start, stop = max(at, piece.address), min(address + size, piece.end)
             if start < stop:
-                block += read(at, start - at) if at < start else b""
+                block += self._read(at, start - at) if at < start else b""
                 block += piece.data[start - piece.address : stop - piece.address]
                 at = stop
-        return block + (read(at, address + size - at) if at < address + size else b"")
+        return block + (self._read(at, address + size - at) if at < address + size else b"")
 
-    return over
+    def ahead(self, stretches: Iterable[tuple[int, int]]) -> None:
+        """What no piece touches is asked of the flash beneath."""
+        beneath = [
+            (start, size)
+            for start, size in stretches
+            if all(start + size <= piece.address or piece.end <= start for piece in self._pieces)
+        ]
+        read_ahead(self._read, beneath, max((start + size for start, size in beneath), default=0))
+
+
+def overlaid(read: Reader, pieces: Sequence[Piece]) -> Reader:
+    """Reads a flash as it is with pieces written over it; they are in address order, none overlapping."""
+    return _Overlaid(read, pieces)
 
 
 # Before.

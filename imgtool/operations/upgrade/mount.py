@@ -16,7 +16,7 @@ from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, ma
 from imgtool.formats.reading import PartKind
 from imgtool.layout.file_places import filesystem_places, spiffs_block, spiffs_room
 from imgtool.layout.regions import align_up
-from imgtool.operations.inspect.device_settings import spiffs_blocks_left
+from imgtool.operations.inspect.device_settings import read_ahead, spiffs_blocks_left
 from imgtool.operations.upgrade.side import FoundFileSystem
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["mounted", "probed", "room_at"]
 
 _LOOKED_AT: Final = 5  # blocks
 _BLOCKS: Final = (0x2000, 0x1000)
+_FIRST_BLOCKS: Final = (0, 0x1000, 0x2000, 0x4000)  # where the first three of either size begin
 _ERASED_MAGIC: Final = b"\xff\xff"
 
 
@@ -58,6 +59,8 @@ def probed(side: FlashSide, formula: str | None) -> FoundFileSystem | None:
         else filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR))
     )
     formulas = ("linear", "old") if formula is None else (formula,)
+    magics = [(place + at + MAGIC_OFFSET, 2) for place in places for at in _FIRST_BLOCKS]
+    read_ahead(side.read, magics, side.size)
     for place in places:
         # Two bytes tell most places that hold none.
         if all(side.read(place + at + MAGIC_OFFSET, 2) == _ERASED_MAGIC for at in (0, _BLOCKS[0])):

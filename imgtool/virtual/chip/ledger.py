@@ -67,12 +67,12 @@ def digest_ns(size: int) -> int:
 class _LineCount:
     """The timelines of one column, ns."""
 
-    __slots__ = ("chip", "column", "flash", "host", "line", "out", "timing")
+    __slots__ = ("chip", "column", "flash", "host", "line", "out", "speaking", "timing")
 
     def __init__(self, column: Column) -> None:
         self.column = column
         self.timing = column.timing
-        self.host = self.line = self.chip = self.flash = self.out = 0
+        self.host = self.line = self.chip = self.flash = self.out = self.speaking = 0
 
 
 class Ledger:
@@ -122,10 +122,15 @@ class Ledger:
         for one in self._lines:
             one.chip += equal_ns if one.column.digest == "equal" else counted_ns
 
-    def answered(self, size: int, step: int) -> None:
-        """The chip sends bytes."""
+    def speaks(self) -> None:
+        """The chip begins to send; it may go on with its work meanwhile."""
         for one in self._lines:
-            one.out = max(one.out, one.chip) + size * step
+            one.speaking = one.chip
+
+    def answered(self, ns: int) -> None:
+        """The chip has sent, since it began, what takes so long on the line."""
+        for one in self._lines:
+            one.out = max(one.out, one.speaking) + ns
             one.host = max(one.host, one.out)
 
     def seconds(self) -> list[float]:

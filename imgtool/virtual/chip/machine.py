@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     from imgtool.virtual.chip.nor import FlashTiming, Operation
     from imgtool.virtual.chip.store import Store
 
-__all__ = ["BOOT_BAUD", "EMBEDDED_SIZES", "Activity", "ChipModel", "Setup", "Stop", "VirtualChip"]
+__all__ = [
+    "BOOT_BAUD",
+    "EMBEDDED_SIZES",
+    "HARMLESS_WHILE_BUSY",
+    "Activity",
+    "ChipModel",
+    "Setup",
+    "Stop",
+    "VirtualChip",
+]
 
 BOOT_BAUD: Final = 74_880
 """What the ROM prints at: 115200 meant for a 40 MHz crystal, made by one of 26 MHz."""
@@ -58,10 +67,12 @@ _INTERRUPT_LEVEL: Final = 0xF
 _UART_INTERRUPT: Final = 5
 _DATE: Final = (0x4000_1000, 0xFFF0_C101)
 
-# A flash that is busy ignores what it is told; that is harmless where only an answer is missed, as after the
-# write of a status register that comes with the ROM's spi_flash_attach.
 _FATAL_VIOLATIONS: Final = ("no write enable", "busy")
-_HARMLESS_WHILE_BUSY: Final = (0x9F, 0xAB, 0x5A, 0x06, 0x04)
+HARMLESS_WHILE_BUSY: Final = (0x9F, 0xAB, 0x5A, 0x06, 0x04)
+"""Opcodes that a flash may be told while it is busy, and ignores: only an answer is missed.
+
+So do stubs after the write of a status register that comes with the ROM's spi_flash_attach.
+"""
 
 _UART0: Final = 0x6000_0000
 _SPI0: Final = 0x6000_0200
@@ -198,6 +209,7 @@ class VirtualChip:
         self.core.cycles = lambda: self.now * 52 // 1000
         self.uart = self.uart_type(self._clock)
         self.uart.on_side_effect = self._mark_side_effect
+        self.uart.on_speaking = self._speaks
         # What programs use for each byte goes past the memory map.
         self.core.readers[_UART0 + FIFO] = self.uart.read_fifo
         self.core.readers[_UART0 + STATUS] = self._read_uart_status
@@ -264,6 +276,17 @@ class VirtualChip:
         self.ledger.worked((done - self._counted) * INSTRUCTION_NS)
         self._counted = done
 
+    def book_output(self) -> None:
+        """Book what was sent since the last call: before whatever makes one column differ from another."""
+        ns = self.uart.book()
+        if ns:
+            self.ledger.answered(ns)
+
+    def _speaks(self) -> None:
+        self.book_output()
+        self.settle()
+        self.ledger.speaks()
+
     def work(self, instructions: int) -> None:
         """Charge work that is not interpreted, such as a ROM function over so many bytes."""
         self._skipped += instructions * INSTRUCTION_NS
@@ -277,6 +300,7 @@ class VirtualChip:
 
     def digest(self, ns: int) -> None:
         """Charge a digest of flash content by the ROM."""
+        self.book_output()
         self.settle()
         self.ledger.digested(ns, ns)
         self.advance(self.now + ns)
@@ -488,11 +512,15 @@ class VirtualChip:
 
     # The ROM loader.
 
+    def _received(self) -> None:
+        self.book_output()
+        self.ledger.received(self.uart.on_the_line, self.uart.step)
+
     def _step_loader(self, until: int | None) -> Stop | None:
         self.uart.deliver()
         data = self.uart.take()
         if data:
-            self.ledger.received(self.uart.on_the_line, self.uart.step)
+            self._received()
             try:
                 self.loader.feed(data)
             except Trap as trap:
@@ -672,7 +700,7 @@ class VirtualChip:
         core = self.core
         handler, argument = self.rom.handlers[_UART_INTERRUPT]
         saved = (list(core.a), core.pc, core.sar, core.ps, core.stop)
-        self.ledger.received(self.uart.on_the_line, self.uart.step)
+        self._received()
         self.work(_INTERRUPT_COST)
         core.a[0] = INTERRUPT_RETURN
         core.a[1] -= _INTERRUPT_FRAME
@@ -754,6 +782,7 @@ class VirtualChip:
 
     def wait_for_flash(self) -> None:
         """Wait as the ROM does before each of its SPI functions."""
+        self.book_output()
         self.settle()
         self.ledger.waited()
         self.advance(self.flash.busy_until)
@@ -776,10 +805,12 @@ class VirtualChip:
         self.wait_for_flash()
 
     def _status_written(self) -> None:
+        self.book_output()
         self.settle()
         self.ledger.status_written()
 
     def _operated(self, operation: Operation) -> None:
+        self.book_output()
         self.settle()
         fault = self.injector.disturb(operation)
         self.ledger.operated(operation, slow=fault is not None and fault.slow)
@@ -894,13 +925,14 @@ class VirtualChip:
                 self.core.stop = True
             self._last_poll = done
         elif asks:
+            self.book_output()
             self.settle()
             self.ledger.waited()
         fresh = self.flash.violations[self._violations :]
         self._violations += len(fresh)
         if self.activity is Activity.PROGRAM:
             for violation in fresh:
-                harmless = violation.kind == "busy" and violation.opcode in _HARMLESS_WHILE_BUSY
+                harmless = violation.kind == "busy" and violation.opcode in HARMLESS_WHILE_BUSY
                 if violation.kind in _FATAL_VIOLATIONS and not harmless:
                     raise Trap(
                         f"flash command 0x{violation.opcode:02x}: {violation.kind}", address=violation.address

@@ -84,6 +84,7 @@ class Uart:
         baud: What its divider makes, bits a second.
         overflows: Received bytes that found the FIFO full and were lost.
         on_side_effect: Called when a read changes something, so that a loop around it is not taken for idle.
+        on_speaking: Called when output begins: after silence, or after what there was has been booked.
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
@@ -92,9 +93,11 @@ class Uart:
         self._sent: deque[tuple[int, int, int]] = deque()
         self._unanswered: int | None = None
         self._line_free = 0
+        self._unbooked_ns = 0
         self._event = 0  # when something can come in; 0 where that has to be looked up
         self.overflows = 0
         self.on_side_effect: Callable[[], None] = lambda: None
+        self.on_speaking: Callable[[], None] = lambda: None
         self.reset()
 
     def reset(self) -> None:
@@ -103,7 +106,8 @@ class Uart:
         self._line.clear()
         now = self._now()
         while self._sent and self._sent[-1][1] > now:
-            self._sent.pop()
+            _, _, speed = self._sent.pop()
+            self._unbooked_ns = max(0, self._unbooked_ns - byte_time(speed))
         self._unanswered = None
         self._line_free = now
         self._plain = dict.fromkeys(_PLAIN, 0) | {_DATE: _DATE_VALUE}
@@ -353,7 +357,11 @@ class Uart:
         """Send bytes as the chip; returns when the last one has left."""
         speed = baud or self.baud
         step = byte_time(speed)
-        free = max(self._line_free, self._now() if now is None else now)
+        start = self._now() if now is None else now
+        if start >= self._line_free or not self._unbooked_ns:
+            self.on_speaking()
+        free = max(self._line_free, start)
+        self._unbooked_ns += len(data) * step
         for byte in data:
             free += step
             self._sent.append((byte, free, speed))
@@ -362,9 +370,18 @@ class Uart:
 
     def put(self, value: int) -> None:
         """Store a byte to the FIFO, as a program does."""
-        free = max(self._line_free, self._now()) + self._step
+        start = self._now()
+        if start >= self._line_free or not self._unbooked_ns:
+            self.on_speaking()
+        free = max(self._line_free, start) + self._step
+        self._unbooked_ns += self._step
         self._sent.append((value & 0xFF, free, self._baud))
         self._line_free = free
+
+    def book(self) -> int:
+        """Nanoseconds on the line of what was sent since the last call."""
+        ns, self._unbooked_ns = self._unbooked_ns, 0
+        return ns
 
     @property
     def unsent(self) -> int:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Count", "PortGoneError", "VirtualLine"]
 
 _TAIL: Final = 64
-_MUCH: Final = 4096  # bytes that are an answer of their own
 # The last frame of a host that loads a program and goes: MEM_END (06) with eight bytes, of which the first
 # four are 0 for "execute".  The checksum and the entry point may have escapes in them.
 _STARTS: Final = re.compile(rb"\xc0\x00\x06\x08\x00[^\xc0]{4,8}\x00{4}[^\xc0]{4,8}\xc0\Z", re.DOTALL)
@@ -93,7 +92,6 @@ class VirtualLine:
         self._kept = False
         self._tail = b""
         self._frames_before = 0  # from the chip, when the host last sent something
-        self._uncharged: list[tuple[int, int]] = []  # bytes and nanoseconds a byte
         self._on_its_way: deque[tuple[int, int, int]] = deque()
 
     # Connections.
@@ -165,7 +163,7 @@ class VirtualLine:
         if not data:
             return
         chip = self.chip
-        self.charge()
+        chip.book_output()
         self.host_baud = baud
         self.to_chip.add(data)
         self._frames_before = self.from_chip.frames
@@ -208,23 +206,11 @@ class VirtualLine:
             until: Leave on the line what the chip sends after this time: the host may change its speed by
                 then.  None for all that the chip has put out.
         """
-        passed = self._pass_on(self.chip.uart.drain(), until)
-        self.charge()
-        return passed
+        return self._pass_on(self.chip.uart.drain(), until)
 
     def take_sent(self, until: int) -> list[tuple[int, int]]:
         """As :meth:`take`, but more may follow at once: the host has its chance to react after that."""
-        passed = self._pass_on(self.chip.uart.drain(until), until)
-        if sum(size for size, _ in self._uncharged) >= _MUCH:
-            self.charge()
-        return passed
-
-    def charge(self) -> None:
-        """Book the chip's answer as a whole, in however many pieces it was passed on."""
-        if self._uncharged:
-            for size, step in self._uncharged:
-                self.chip.ledger.answered(size, step)
-            self._uncharged.clear()
+        return self._pass_on(self.chip.uart.drain(until), until)
 
     def _pass_on(self, drained: list[tuple[int, int, int]], until: int | None) -> list[tuple[int, int]]:
         for baud, group in groupby(drained, key=lambda item: item[2]):
@@ -244,8 +230,6 @@ class VirtualLine:
     def _book(self, sent: list[tuple[int, int]], baud: int) -> None:
         data = bytes(byte for byte, _ in sent)
         self.from_chip.add(data)
-        self.chip.settle()
-        self._uncharged.append((len(data), byte_time(baud)))
         if self._recorder is not None:
             self._recorder.from_chip(sent[0][1], data, baud)
         self._turned = True

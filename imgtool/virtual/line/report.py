@@ -15,8 +15,8 @@ __all__ = ["report"]
 
 def report(link: VirtualLine) -> dict[str, Any]:
     """The counts and modelled times of a chip since it was made."""
-    link.charge()
     chip = link.chip
+    chip.book_output()
     boot = chip.last_boot
     return {
         "schema": 1,

@@ -206,7 +206,8 @@ def test_the_columns_by_hand() -> None:
     ledger.operated(Operation("sector", 0, 0x1000, 1, blank=False), slow=False)
     ledger.operated(Operation("page", 0, 256, 1, blank=True), slow=False)
     ledger.waited()
-    ledger.answered(12, step)
+    ledger.speaks()
+    ledger.answered(12 * step)
     ledger.sent(12, step, turned=True)
     line = 1000 * step
     expected = {}
@@ -247,12 +248,37 @@ def ledger_seconds(chip: VirtualChip) -> float:
     return chip.ledger.seconds()[0] - HOST_FIXED_NS / 1e9
 
 
+def test_what_the_chip_does_while_it_sends_is_no_time_of_its_own() -> None:
+    ledger = Ledger(0x40_0000)
+    ledger.worked(5 * MS)
+    ledger.speaks()
+    ledger.worked(3 * MS)
+    ledger.answered(10 * MS)
+    assert ledger.seconds()[0] == pytest.approx((15 * MS + HOST_FIXED_NS) / 1e9)
+
+
+def test_output_is_booked_from_when_it_began() -> None:
+    """A reply; 1 ms of work, of which the line needs a part; a second reply behind a pause."""
+    chip = VirtualChip(Setup())
+    start, step = ledger_seconds(chip), chip.uart.step
+    chip.uart.send(b"\xc0" * 4)
+    chip.work(40_000)
+    chip.uart.send(b"\xc0" * 4)
+    chip.book_output()
+    assert ledger_seconds(chip) - start == pytest.approx((1 * MS + 4 * step) / 1e9)
+    chip.work(400)
+    chip.uart.send(b"\xc0" * 4)
+    chip.book_output()
+    assert ledger_seconds(chip) - start == pytest.approx((1 * MS + 8 * step) / 1e9)
+
+
 def test_the_line_goes_on_while_the_flash_is_busy() -> None:
     ledger = Ledger(0x40_0000)
     step = 10_000
     ledger.sent(100, step, turned=False)
     ledger.received(0, step)
-    ledger.answered(1, step)
+    ledger.speaks()
+    ledger.answered(step)
     ledger.operated(Operation("sector", 0, 0x1000, 1, blank=False), slow=False)
     ledger.sent(1000, step, turned=True)  # 10 ms of line within 45 ms of erase
     ledger.received(0, step)
