@@ -220,7 +220,15 @@ class FlashRegisters:
         return self._saved
 
     def _transfer(self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0) -> bytes:
-        link, saved = self._link, self._idle()
+        self._start_transfer(opcode, receive, address, dummy_bits)
+        words = [self._link.read_register(_W0 + 4 * index) for index in range(-(-receive // 4))]
+        return b"".join(word.to_bytes(4, "little") for word in words)[:receive]
+
+    def _start_transfer(
+        self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0
+    ) -> None:
+        """Have the controller ask the flash; the answer is then in its buffer."""
+        saved = self._idle()
         user = _USER_COMMAND | _USER_MISO
         user1 = (receive * 8 - 1) << 8
         writes: list[RegisterWrite] = []
@@ -242,8 +250,6 @@ class FlashRegisters:
             RegisterWrite(_USER, saved[0], wait_us=_TRANSFER_US),
             RegisterWrite(_USER2, saved[1]),
         )
-        words = [link.read_register(_W0 + 4 * index) for index in range(-(-receive // 4))]
-        return b"".join(word.to_bytes(4, "little") for word in words)[:receive]
 
     def read_id(self) -> bytes:
         """The answer to RDID, 3 bytes: a known one, or one that comes twice, as nothing checks the line.
@@ -264,10 +270,12 @@ class FlashRegisters:
 
     def sfdp_bytes(self) -> int | None:
         """The capacity by the SFDP table (JESD216), None if there is none."""
-        head = self._user(_RDSFDP, 16, 0, dummy_bits=8)
-        if head[:4] != _SFDP_MARK:
+        # The signature, and the pointer to the first table; what is between them has its time on the line.
+        self._start_transfer(_RDSFDP, 16, 0, dummy_bits=8)
+        mark, pointer = (self._link.read_register(_W0 + at) for at in (0, 12))
+        if mark.to_bytes(4, "little") != _SFDP_MARK:
             return None
-        table = int.from_bytes(head[12:15], "little")
+        table = pointer & 0xFF_FFFF
         density = int.from_bytes(self._user(_RDSFDP, 4, table + 4, dummy_bits=8), "little")
         # Bits less one, or with the top bit set their exponent.
         bits = 1 << (density & 0x3F) if density >> 31 else density + 1

@@ -60,10 +60,12 @@ _INIT_DATA_MARK: Final = 5
 _STEP_64K: Final = 0x1_0000
 _STEP_8K: Final = 0x2000
 _NEAR: Final = 0x10_0000  # below this NodeMCU's file systems may begin at any 8 KB
-_PROBE: Final = 0x100  # holds both LittleFS's magic and that of the first SPIFFS block
+_HEAD: Final = 16  # LittleFS's magic, or the first entries of a SPIFFS block, which are used in order
+_LITTLEFS: Final = b"littlefs"
 # Where the file systems of the Arduino core begin that no 64 KB step finds (its linker scripts).
 _ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xC_B000, 0xD_3000, 0xD_7000, 0xD_B000, 0xE_B000)
 _SPIFFS_MAGICS: Final = (0x00FC, 0x10FC, 0x20FC, 0x40FC)  # of the first three blocks of either size
+_BEGINNINGS: Final = ((0, _HEAD), *((place, 4) for place in _SPIFFS_MAGICS))
 _NAMES: Final = {
     "rf-cal": PartKind.RF_CAL,
     "init-data": PartKind.INIT_DATA,
@@ -307,8 +309,10 @@ def spiffs_blocks_left(read: Reader, start: int) -> int | None:
 
 
 def _found(read: Reader, starts: Iterable[int], end: int) -> tuple[Region, ...]:
+    places = list(starts)
+    read_ahead(read, [(start + at, size) for start in places for at, size in _BEGINNINGS], end)
     regions: list[Region] = []
-    for start in starts:
+    for start in places:
         if regions and start < regions[-1].end:
             continue
         region = _filesystem_at(read, start, end)
@@ -318,13 +322,16 @@ def _found(read: Reader, starts: Iterable[int], end: int) -> tuple[Region, ...]:
 
 
 def _filesystem_at(read: Reader, start: int, end: int) -> Region | None:
-    read_ahead(read, [(start, _PROBE), *((start + place, 4) for place in _SPIFFS_MAGICS)], end)
-    block = read(start, _PROBE)
-    if block[8:16] == b"littlefs":
+    head = read(start, _HEAD)
+    if head.endswith(_LITTLEFS):
         found = superblock_at(read(start, SECTOR))
         if found is not None and start + found.size <= end:
             return Region(PartKind.LITTLEFS, start, found.size, "LittleFS")
-    if fill.is_fill(block, 0, len(block)) or start + _SPIFFS_MAGICS[-1] + 4 > end:
+    if start + _SPIFFS_MAGICS[-1] + 4 > end:
+        return None
+    # An erased block in front of a file system looks like its first one.
+    first = head + read(start + _SPIFFS_MAGICS[0], 4)
+    if fill.is_fill(first, 0, len(first)):
         return None
     signature = spiffs_on(read, start)
     if signature is None or start + signature.size > end:
