@@ -6,6 +6,7 @@ goes by the clock of the wire, which a virtual chip supplies itself.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device import protocol, slip
@@ -13,6 +14,8 @@ from imgtool.device.wire import READ_TIMEOUT, losses
 from imgtool.errors import LineError, RefusedError, SyncError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imgtool.device.protocol import Reply, Request
     from imgtool.device.wire import Wire
 
@@ -156,6 +159,25 @@ class Link:
                     raise LineError(message, offset=place, found=reply.status.hex())
                 raise RefusedError(message, offset=place, status=reply.status)
         raise AssertionError("a request has one attempt at least")
+
+    def request_all(self, requests: Sequence[Request]) -> list[Reply]:
+        """Send requests without a wait and take the answers; where one is not good, each again by itself.
+
+        For a stub of imgtool alone: no other keeps what comes while it works.
+
+        Raises:
+            LineError: An answer did not come.
+            RefusedError: The chip refuses.
+            PortError: The port is lost.
+        """
+        for request in requests:
+            self.send(request.build())
+        with suppress(LineError):
+            replies = [self._answer(request) for request in requests]
+            if all(reply.ok for reply in replies):
+                return replies
+        self.settle()
+        return [self.request(request) for request in requests]
 
     def exchange(self, request: Request) -> Reply:
         """Send a request once; its answer, whatever it says.

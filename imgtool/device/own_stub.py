@@ -173,7 +173,11 @@ def ask_info(link: Link, *, timeout: float = _ANSWER) -> StubInfo:
         ChipError: It does not say it.
         PortError: The port is lost.
     """
-    return StubInfo(*_INFO.unpack(link.request(info_request(timeout=timeout)).data))
+    return _info_of(link.request(info_request(timeout=timeout)))
+
+
+def _info_of(reply: Reply) -> StubInfo:
+    return StubInfo(*_INFO.unpack(reply.data))
 
 
 def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> StubInfo:
@@ -188,7 +192,8 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
         ChipError: It does not pass.
         PortError: The port is lost.
     """
-    info = ask_info(link)
+    told = () if flash_bytes is None else (own_request(Command.SETUP, _words(0, flash_bytes)),)
+    info = _info_of(link.request_all((info_request(), *told))[0])
     if info.magic != _MAGIC:
         raise StubError(
             "the flasher stub is another one", expected=f"0x{_MAGIC:08x}", found=f"0x{info.magic:08x}"
@@ -202,8 +207,6 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
             expected=flash_id.hex(),
             found=info.flash_bytes.hex(),
         )
-    if flash_bytes is not None:
-        link.request(own_request(Command.SETUP, _words(0, flash_bytes)))
     return info
 
 
@@ -532,7 +535,7 @@ def _order(address: int, size: int, most: int, *, erased: bool) -> list[tuple[in
     they are spread among those blocks, of which the line takes longer than the flash.
     """
 
-    def pieces(first: int, end: int) -> list[tuple[int, int]]:
+    def pieces(first: int, end: int, most: int = most) -> list[tuple[int, int]]:
         return [(at, min(at + most, end)) for at in range(first, end, most)]
 
     head = min(size, -address % BLOCK)
@@ -545,7 +548,7 @@ def _order(address: int, size: int, most: int, *, erased: bool) -> list[tuple[in
         order += pieces(first, first + _EASY)
         if spread:
             order += tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
-        order += pieces(first + _EASY, first + BLOCK)
+        order += pieces(first + _EASY, first + BLOCK, 2 * _FRAME)
     if not spread:
         order += tail
     # Nothing goes on beside what is done for the last one: it is a short one.

@@ -28,7 +28,7 @@ from imgtool.virtual.chip.faults import FaultInjector, parse_plan
 from tests.device.boards import chip_of, connect, flash_of, needs_stub, put, wire_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from imgtool.device.events import Event
     from imgtool.device.link import Link
@@ -77,12 +77,11 @@ def nobody_has_esptool(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def change_info(link: Link, word: int, change: Callable[[int], int], times: int = 1000) -> None:
     """Change what the stub says of itself, so often."""
-    ask = link.request
+    ask_all = link.request_all
     left = times
 
-    def changed(request: Request) -> Reply:
+    def changed(request: Request, reply: Reply) -> Reply:
         nonlocal left
-        reply = ask(request)
         if request.command != Command.INFO or not left:
             return reply
         left -= 1
@@ -90,7 +89,10 @@ def change_info(link: Link, word: int, change: Callable[[int], int], times: int 
         words[word] = change(words[word])
         return reply._replace(data=struct.pack("<6I", *words))
 
-    link.request = changed  # type: ignore[method-assign]
+    def all_changed(requests: Sequence[Request]) -> list[Reply]:
+        return [changed(*pair) for pair in zip(requests, ask_all(requests), strict=True)]
+
+    link.request_all = all_changed  # type: ignore[method-assign]
 
 
 # Which stub is used, and whether it is trusted.
@@ -480,8 +482,14 @@ def test_each_sector_is_sent_once_and_refers_to_what_is_written(address: int, si
         assert not sectors & written
         written |= sectors
     assert written == {*range(address, address + size, SECTOR)}
-    longest = max(tampering.lengths)
-    assert longest == (SECTOR if baud == 921_600 else 2 * SECTOR)
+    # Where erases take longer than the line, only the second half of a block has longer frames.
+    short = [
+        length == SECTOR
+        for (start, _), length in zip(tampering.sent, tampering.lengths, strict=True)
+        if start % BLOCK < BLOCK // 2 or not address <= start // BLOCK * BLOCK <= address + size - BLOCK
+    ]
+    assert all(short) == (baud == 921_600 or len(short) < 2)
+    assert max(tampering.lengths) == (SECTOR if all(short) and size < BLOCK else 2 * SECTOR)
     assert tampering.lengths[-1] == SECTOR
     ends = tampering.sent[-1][0] + SECTOR == address + size
     assert ends == (baud == 460_800 or (address + size) % BLOCK == 0 or size < BLOCK)
