@@ -63,6 +63,10 @@ class ChipAccess(Protocol):
         """A delay that a program asks for."""
         ...
 
+    def wait_for_input(self) -> None:
+        """The program goes round in the ROM until a byte has come on the line."""
+        ...
+
     def start(self, entry: int) -> None:
         """Jump to a program in RAM, as MEM_END does."""
         ...

@@ -574,9 +574,12 @@ class VirtualChip:
             self._held = False
             self._pause_until = self.uart.quiet_at
             return Stop.SENT if self._ends_at_once() else Stop.OUTPUT
+        if self._waits_in_rom:
+            self._waits_in_rom, idle = False, True
         return self._program_idle(start, until) if idle else None
 
     _held = False
+    _waits_in_rom = False
 
     def _ends_at_once(self) -> bool:
         """Whether the ROM function that comes next ends before a host can have reacted to the output."""
@@ -621,6 +624,11 @@ class VirtualChip:
         if self._interrupt_due():
             self._guarded(self._interrupt)
         return None
+
+    def wait_for_input(self) -> None:
+        """The program goes round in the ROM until a byte has come on the line."""
+        self._waits_in_rom = True
+        self.core.stop = True
 
     # UART0 as programs use it for each byte.
 

@@ -37,6 +37,7 @@ LOADER_RETURN: Final = 0x4000_10A8
 _WORD: Final = 0xFFFF_FFFF
 _OK: Final = 0
 _FAILED: Final = 1
+_RX_ONE_CHAR_BLOCK: Final = 0x4000_3B64
 _SPI_BYTE_NS: Final = 200  # 40 MHz, one line
 
 
@@ -186,6 +187,15 @@ class Rom:
             return _FAILED
         self._core.load(self._arg(0), bytes([byte]))
         return _OK
+
+    def uart_rx_one_char_block(self) -> int | None:
+        self._chip.uart.deliver()
+        byte = self._chip.uart.pop()
+        if byte is None:
+            # It goes round until there is one: it is called again then.
+            self._core.pc = _RX_ONE_CHAR_BLOCK
+            self._chip.wait_for_input()
+        return byte
 
     def uart_div_modify(self) -> None:
         # The ROM waits until the transmitter is empty before it changes the speed (assumed).
@@ -429,6 +439,7 @@ FUNCTIONS: Final[dict[int, RomFunction]] = {
     0x400039D8: RomFunction("uart_div_modify", Rom.uart_div_modify, waits=True),
     0x40003A14: RomFunction("Uart_Init", Rom.nothing),
     0x40003B30: RomFunction("uart_tx_one_char", Rom.uart_tx_one_char),
+    _RX_ONE_CHAR_BLOCK: RomFunction("uart_rx_one_char_block", Rom.uart_rx_one_char_block),
     0x40003B8C: RomFunction("uart_rx_one_char", Rom.uart_rx_one_char),
     0x40003F58: RomFunction("SelectSpiFunction", Rom.select_spi_function),
     0x400043C8: RomFunction("SPI_read_status", Rom.spi_read_status),

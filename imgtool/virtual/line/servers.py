@@ -400,7 +400,8 @@ class Server:
         self._start = 0.0
         self._heard = False
         self._heard_ns = 0
-        self._wrote = time.monotonic()
+        self._wrote = self._silent_until = time.monotonic()
+        self._wrote_cpu = 0.0  # seconds that this thread has computed until then
         chip.timed = True
         chip.linger_ns = _LINGER_NS
         chip.listen = self._listen
@@ -526,13 +527,29 @@ class Server:
         """Wait for the client, or until something wakes us up."""
         self._heard = False
         self._heard_ns = self.chip.now
-        ready, _, _ = select.select([self._channel.client(), self._wake_read], [], [], patience)
-        if self._channel.client() in ready:
+        if self._speaks(patience):
             self._heard = self._receive()
+
+    def _speaks(self, patience: float | None) -> bool:
+        """Whether the client has sent something, after a wait for it; notes until when it was silent.
+
+        What is there at once may have come while the chip computed: that was no silence of the client, and
+        taken for one it would make the chip compute for as long again.
+        """
+        client = self._channel.client()
+        waits: tuple[float | None, ...] = (0,) if patience == 0 else (0, patience)
+        for wait in waits:
+            ready, _, _ = select.select([client, self._wake_read], [], [], wait)
+            self._silent_until = time.monotonic()
+            if ready and wait == 0:
+                self._silent_until -= time.thread_time() - self._wrote_cpu
+            if ready:
+                return client in ready
+        return False
 
     def _receive(self) -> bool:
         self.link.wall_ns = self._wall()
-        silent = time.monotonic() - self._wrote
+        silent = self._silent_until - self._wrote
         self.link.slept_ns = int(silent * 1e9) if silent >= _PAUSE else 0
         try:
             return self._channel.read(self.link)
@@ -545,7 +562,7 @@ class Server:
     def _listen(self) -> None:
         """Take what the client has sent while the chip is busy."""
         with contextlib.suppress(Closed):
-            if not self._speaking() and select.select([self._channel.client()], [], [], 0)[0]:
+            if not self._speaking() and self._speaks(0):
                 self._receive()
             if self.chip.output_due <= self.chip.now:
                 # In the middle of what the chip does: what the client does not take now waits.
@@ -575,7 +592,7 @@ class Server:
         if items:
             # Before the write: on a busy machine the client may hear, sleep and speak before this goes on,
             # and would seem to have spoken at once.
-            self._wrote = time.monotonic()
+            self._wrote, self._wrote_cpu = time.monotonic(), time.thread_time()
         return self._channel.flush()
 
     def _wait_for(self, moment: float) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtool.virtual.chip.ledger import digest_ns
-from imgtool.virtual.chip.machine import Setup, VirtualChip
+from imgtool.virtual.chip.machine import Activity, Setup, Stop, VirtualChip
 from imgtool.virtual.chip.rom import FUNCTIONS, LOADER_RETURN
 from imgtool.virtual.cpu.core import Trap
 
@@ -38,6 +38,19 @@ def call(chip: VirtualChip, name: str, *arguments: int) -> int:
     chip.rom.call(chip.rom.function(ADDRESS[name]))
     assert core.pc == LOADER_RETURN
     return core.a[2]
+
+
+def test_a_program_that_waits_for_a_byte_costs_nothing_and_gets_it(chip: VirtualChip) -> None:
+    chip.start(ADDRESS["uart_rx_one_char_block"])
+    waiting = [chip.run() for _ in range(3)]
+    before, done = chip.now, chip.core.instructions
+    assert waiting[-1] is Stop.IDLE
+    chip.pass_time(before + 500_000_000)
+    chip.uart.arrive(b"\xa5", chip.now, 115_200)
+    while chip.activity is Activity.PROGRAM:
+        chip.run()
+    assert chip.core.a[2] == 0xA5
+    assert chip.core.instructions - done < 10
 
 
 def said(chip: VirtualChip) -> bytes:

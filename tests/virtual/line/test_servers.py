@@ -236,6 +236,46 @@ def test_a_client_that_sleeps_is_seen_to_on_a_busy_machine() -> None:
     assert channel.slept[0] >= 0.1
 
 
+class Computing(Tcp):
+    """A TCP port of a process that computes behind each write until the client has spoken, and on."""
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1", 0)
+        self.slept: list[float] = []
+        self.stopped: list[float] = []
+
+    def flush(self) -> bool:
+        wrote = bool(self._unsent)
+        done = super().flush()
+        if wrote:
+            began, computed = time.monotonic(), time.thread_time()
+            while not select.select([self.client()], [], [], 0)[0] or time.thread_time() < computed + 0.3:
+                pass
+            # On a busy machine others have had their turns, too.
+            self.stopped.append(time.monotonic() - began - (time.thread_time() - computed))
+        return done
+
+    def read(self, link: VirtualLine) -> bool:
+        self.slept.append(link.slept_ns / 1e9)
+        return super().read(link)
+
+
+def test_what_the_chip_computes_is_no_sleep_of_its_client() -> None:
+    channel = Computing()
+    server = Server(VirtualChip(), channel)
+    thread = threading.Thread(target=server.serve, args=(1,), daemon=True)
+    thread.start()
+    host, port = channel.address.removeprefix("socket://").split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+        assert line.recv(1)
+        line.sendall(SYNC)
+        assert line.recv(1)
+    thread.join(PATIENCE)
+    server.close()
+
+    assert channel.slept[0] < channel.stopped[0] + 0.15
+
+
 # Signals and reports.
 
 
