@@ -66,9 +66,9 @@ def test_every_way_erases_writes_and_reads_exactly(way: str, baud: int) -> None:
     assert flasher.digest(0x1_1000, 0x80) == hashlib.md5(data[:0x80], usedforsecurity=False).digest()
     flasher.erase_chip()
     assert flash_of(wire, 0, 0x10_0000) == b"\xff" * 0x10_0000
-    # Espressif's stub asks for the ID while the status write of its own attach goes on.
-    violations = chip_of(wire).chip.flash.violations
-    assert [violation for violation in violations if violation[0::3] != ("busy", 0x9F)] == []
+    assert chip_of(wire).chip.flash.violations == []
+    # Espressif's stub asks for the ID while the status write of its own attach goes on; we do not.
+    assert len(chip_of(wire).chip.flash.ignored) <= 1
     assert not chip_of(wire).chip.traps
 
 

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOT_BAUD",
     "EMBEDDED_SIZES",
-    "HARMLESS_WHILE_BUSY",
     "Activity",
     "ChipModel",
     "Setup",
@@ -68,12 +67,6 @@ _UART_INTERRUPT: Final = 5
 _DATE: Final = (0x4000_1000, 0xFFF0_C101)
 
 _FATAL_VIOLATIONS: Final = ("no write enable", "busy")
-HARMLESS_WHILE_BUSY: Final = (0x9F, 0xAB, 0x5A, 0x06, 0x04)
-"""Opcodes that a flash may be told while it is busy, and ignores: only an answer is missed.
-
-So do stubs after the write of a status register that comes with the ROM's spi_flash_attach.
-"""
-
 _UART0: Final = 0x6000_0000
 _SPI0: Final = 0x6000_0200
 _READ_STATUS: Final = 1 << 27
@@ -940,8 +933,7 @@ class VirtualChip:
         self._violations += len(fresh)
         if self.activity is Activity.PROGRAM:
             for violation in fresh:
-                harmless = violation.kind == "busy" and violation.opcode in HARMLESS_WHILE_BUSY
-                if violation.kind in _FATAL_VIOLATIONS and not harmless:
+                if violation.kind in _FATAL_VIOLATIONS:
                     raise Trap(
                         f"flash command 0x{violation.opcode:02x}: {violation.kind}", address=violation.address
                     )

@@ -227,6 +227,7 @@ _JEDEC_ID: Final = 0x9F
 _DEVICE_ID: Final = 0x90
 
 _STATUS_READS: Final = {0x05: 0, 0x35: 1, 0x15: 2}
+_HARMLESS_WHILE_BUSY: Final = {0x9F, 0xAB, 0x5A, 0x06, 0x04}  # RDID, RES, SFDP, WREN, WRDI
 _STATUS_WRITES: Final = {0x01: 0, 0x31: 1, 0x11: 2}
 _WRITABLE: Final = (0xFC, 0x7F, 0xFF)  # BUSY, WEL and SUS are read-only
 _BUSY: Final = 0x01
@@ -312,6 +313,8 @@ class NorFlash:
         on_status_write: Called when bits of a status register are written that outlive the power.
         violations: What it has ignored, in order; the first thousand, for a driver may poll for ever.
         violation_counts: How much of each kind it has ignored.
+        ignored: Those of the same that found it busy and have only missed an answer.  Espressif's stubs do
+            so when they start: the ROM's spi_flash_attach has a status register written and does not wait.
 
     Raises:
         LayoutError: The store has another size than the part.
@@ -341,6 +344,7 @@ class NorFlash:
         self.counts: Counter[str] = Counter()
         self.violations: list[Violation] = []
         self.violation_counts: Counter[str] = Counter()
+        self.ignored: list[Violation] = []
         self._store = store
         self._kept = [0, 0, 0]  # status bits that outlive the power
         self._tables = self._make_tables()
@@ -429,9 +433,12 @@ class NorFlash:
         opcode = sent[0]
         addressed = opcode in _READ_ROWS or opcode == _PROGRAM or opcode in _ERASE_BY_OPCODE
         address = _address(sent) if addressed and len(sent) >= _ADDRESS_END else None
-        self.violation_counts[kind] += 1
-        if len(self.violations) < _MOST_VIOLATIONS:
-            self.violations.append(Violation(kind, address, now, opcode))
+        harmless = kind == "busy" and opcode in _HARMLESS_WHILE_BUSY
+        if not harmless:
+            self.violation_counts[kind] += 1
+        kept = self.ignored if harmless else self.violations
+        if len(kept) < _MOST_VIOLATIONS:
+            kept.append(Violation(kind, address, now, opcode))
 
     def _set_latch(self, opcode: int, now: int, sent: bytes) -> None:
         if opcode == _WRITE_ENABLE:

@@ -42,6 +42,7 @@ def report(link: VirtualLine) -> dict[str, Any]:
         "instructions": chip.core.instructions,
         "boot": None if boot is None else {"outcome": str(boot.outcome), "reason": boot.reason},
         "violations": [violation._asdict() for violation in chip.flash.violations],
+        "ignored": [violation._asdict() for violation in chip.flash.ignored],
         "traps": [_trap(trap) for trap in chip.traps],
     }
 

@@ -356,7 +356,10 @@ def test_busy_flash_answers_only_status_reads(sent: str) -> None:
     end = flash.erase(0, "sector", 0)
 
     assert flash.transact(end - 1, bytes.fromhex(sent), 3) == b"\xff\xff\xff"
-    assert kinds(flash) == ["busy"]
+    # What only misses an answer is no fault of a driver.
+    kept = flash.ignored if sent[:2] in ("9f", "5a", "ab", "06") else flash.violations
+    assert [violation.kind for violation in kept] == ["busy"]
+    assert len(flash.ignored) + len(flash.violations) == 1
     assert flash.transact(end - 1, b"\x35", 1) == b"\x00"
     assert flash.transact(end - 1, b"\x15", 1) == b"\x00"
     assert flash.status(1, end) == 0
