@@ -16,6 +16,7 @@ from imgtool.device.session import ConnectOptions, Session
 from imgtool.flash_parts import default_part
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.transfer import Job, erase, read_flash, transfer, verify
+from imgtool.operations.proof.observations import prove_stub
 from imgtool.virtual.chip.machine import Setup, VirtualChip
 from imgtool.virtual.line.wire import SimWire
 from tests.device.boards import needs_stub
@@ -103,4 +104,14 @@ def test_the_host_on_the_rom(stub: str, size: int, at: int) -> None:
         assert read_flash(session, at, 0x400) == data[:0x400]
         erase(session, at, 0x1000)
         assert chip.flash.read(at, 0x2000) == b"\xff" * 0x1000 + data[0x1000:].ljust(0x1000, b"\xff")
+    assert not chip.traps
+
+
+def test_what_is_assumed_of_our_stub_on_the_rom() -> None:
+    """All of it holds but the time of a page, as the model knows none for the ROM's pieces of 32 bytes."""
+    chip = RomChip(Setup(part=default_part(0x10_0000)))
+    with Session.connect(SimWire(chip), ConnectOptions(stub="none")) as session:
+        proof = prove_stub(session)
+    assert {found.name for found in proof.observations if not found.holds} == {"page-program"}
+    assert len(proof.observations) > 30
     assert not chip.traps

@@ -309,9 +309,7 @@ class _Prover:
             seen += "; by the ROM 0x{:02x}, 0x{:02x}".format(*by_rom)
         if bits:
             seen += f"; write-protected by bits 0x{bits:02x}, which imgtool does not remove here"
-        # The ROM's routine that a stub attaches the flash with clears register 2.
-        same = now[0] == by_rom[0] and now[1] in (by_rom[1], 0)
-        self._note("status-registers", seen, holds=same and not bits)
+        self._note("status-registers", seen, holds=now == by_rom and not bits)
         if bits:
             # The stub's own writes would remove them.
             raise _HopelessError
