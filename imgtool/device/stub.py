@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imgtool.device.link import Link
 
-__all__ = ["OWN", "Stub", "espressif_stubs", "own_stub", "parse_stub", "start_stub"]
+__all__ = ["OWN", "Stub", "espressif_stubs", "own_late_code", "own_stub", "parse_stub", "start_stub"]
 
 OWN: Final = "imgtool"
 """Name of imgtool's own stub."""

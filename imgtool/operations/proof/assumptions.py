@@ -144,7 +144,7 @@ class Proof:
 
     Attributes:
         observations: One for each assumption, in their order.
-        stub_sha256: Digest of the stub that was loaded: its code, then its data.
+        stub_sha256: Digest of the stub that was loaded: its code, its data, then its late code.
         stub_bytes: Bytes of it.
         baud: The highest speed at which the ROM loader went on.
         scratch: Address of the block that was written; None if none was.

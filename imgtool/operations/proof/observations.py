@@ -37,7 +37,7 @@ from imgtool.device.protocol import (
     write_registers,
 )
 from imgtool.device.session import BAUDS
-from imgtool.device.stub import OWN, own_stub, start_stub
+from imgtool.device.stub import OWN, own_late_code, own_stub, start_stub
 from imgtool.errors import ChipError, InterruptedRunError, LayoutError, LineError, PortError, VerifyError
 from imgtool.operations.proof.assumptions import (
     ASSUMPTIONS,
@@ -153,12 +153,13 @@ class _Prover:
             self._work_on(block)
         except _HopelessError:
             pass
+        loaded = b"".join(data for _, data in (*self._stub.blocks, own_late_code()))
         return Proof(
             observations=tuple(
                 self._found.get(name, Observation(name, words)) for name, words in ASSUMPTIONS.items()
             ),
-            stub_sha256=hashlib.sha256(b"".join(data for _, data in self._stub.blocks)).hexdigest(),
-            stub_bytes=self._stub.size,
+            stub_sha256=hashlib.sha256(loaded).hexdigest(),
+            stub_bytes=len(loaded),
             baud=self._best,
             scratch=None if block is None else block.address,
             restored=block is None or bool(self._found["restored"].holds),

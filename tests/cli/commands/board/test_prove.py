@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from imgtool.device.own_stub import OwnFlasher
-from imgtool.device.stub import own_stub
+from imgtool.device.stub import own_late_code, own_stub
 from imgtool.operations.proof import observations
 from imgtool.operations.proof.assumptions import ASSUMPTIONS, Amounts
 from tests.support import Command, Put
@@ -67,7 +67,7 @@ def test_all_holds_and_a_block_with_content_is_put_back(board: Path, imgtool: Co
     assert set(verdicts(fields).values()) == {"yes"}
     assert (fields["ok"], fields["silicon"], fields["board"]) == (True, False, "none at all")
     assert (fields["scratch"], fields["restored"], fields["baud"]) == (BLOCK, True, 921_600)
-    stub = b"".join(data for _, data in own_stub().blocks)
+    stub = b"".join(data for _, data in (*own_stub().blocks, own_late_code()))
     assert fields["stub_sha256"] == hashlib.sha256(stub).hexdigest()
     for each in fields["observations"]:
         assert each["assumed"] == ASSUMPTIONS[each["name"]]
