@@ -17,7 +17,7 @@ from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
 from imgtool.device.link import SYNC_ATTEMPTS, Link
 from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub, runs_own_stub
 from imgtool.device.port_errors import OneTimePortError
-from imgtool.device.protocol import RegisterWrite, change_baud, write_registers
+from imgtool.device.protocol import KNOWN_TO_ROM, RegisterWrite, change_baud, write_registers
 from imgtool.device.stub import OWN, espressif_stubs, own_stub, start_stub
 from imgtool.device.wire import Lines
 from imgtool.errors import (
@@ -334,6 +334,9 @@ class Session:
 
     def _start(self, stub: Stub) -> Flasher:
         self._raise_rom()
+        if self.flash.bytes is not None and self.flash.bytes > KNOWN_TO_ROM:
+            # Stubs read and write by the ROM's routines, and Espressif's stub 2 tells them no size.
+            tell_capacity(self.link, self.flash.bytes)
         total = stub.size
         start_stub(self.link, stub, lambda done: self._on_event(Event("upload", done, total)))
         self._registers = FlashRegisters(self.link, stub=True)

@@ -229,3 +229,18 @@ def test_the_put_helper_reaches_the_flash() -> None:
     wire = wire_to("sim:1MB")
     put(chip_of(wire), 0x100, b"abc")
     assert flash_of(wire, 0xFF, 5) == b"\xffabc\xff"
+
+
+@needs_stub
+def test_espressifs_stub_reaches_what_lies_beyond_4_mb() -> None:
+    """It works by the ROM's routines, which believe in 4 MB until the ROM is told another size."""
+    wire = wire_to("sim:16MB")
+    session = connect(wire, "espressif")
+    data = random.Random(3).randbytes(2 * SECTOR)
+    session.flasher.write(0x3F_F000, data, nothing, erased=False)
+    assert flash_of(wire, 0x3F_F000, len(data)) == data
+    assert (
+        session.flasher.digest(0x40_0000, SECTOR)
+        == hashlib.md5(data[SECTOR:], usedforsecurity=False).digest()
+    )
+    assert session.flasher.read(0xFF_F000, 16, nothing) == b"\xff" * 16

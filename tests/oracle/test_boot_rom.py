@@ -24,6 +24,7 @@ from tests.oracle.boot_images import BootBench, chosen
 from tests.oracle.boot_images import at_random as random_images
 from tests.oracle.boot_rom import VARIABLE, RomChip, boot_rom
 from tests.oracle.loader_requests import Answer, Bench, at_random, endings, leaves, systematic
+from tests.oracle.rom_functions import NAMES, calls, in_the_model, in_the_rom
 
 pytestmark = [
     pytest.mark.long,
@@ -81,6 +82,19 @@ def test_boots() -> None:
         (image.hex(), said, modelled)
         for image in images
         if (said := rom.says(image)) != (modelled := model.says(image))
+    ]
+    assert different == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_functions(name: str) -> None:
+    rom, model = RomChip(Setup()), VirtualChip(Setup())
+    rom.power_on(download=True)
+    rom.run()
+    different = [
+        (call, found, modelled)
+        for call in calls(name, random.Random(name), 200)
+        if (found := in_the_rom(rom, call)) != (modelled := in_the_model(model, call))
     ]
     assert different == []
 

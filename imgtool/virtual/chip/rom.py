@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.virtual.chip.ledger import digest_ns
 from imgtool.virtual.chip.rom_flash import FlashParameters
+from imgtool.virtual.chip.uart import CLKDIV, CONF0, FIFO_RESETS
 from imgtool.virtual.cpu.core import Trap
 
 if TYPE_CHECKING:
@@ -198,9 +199,13 @@ class Rom:
         return byte
 
     def uart_div_modify(self) -> None:
-        # The ROM waits until the transmitter is empty before it changes the speed (assumed).
-        self._chip.advance(self._chip.uart.quiet_at)
-        self._chip.uart.write(0x14, self._arg(1))
+        """It waits for nothing, and empties both FIFOs: what has not left is lost."""
+        if self._arg(0) == 0:
+            uart = self._chip.uart
+            uart.write(CLKDIV, self._arg(1))
+            conf0 = uart.read(CONF0)
+            uart.write(CONF0, conf0 | FIFO_RESETS)
+            uart.write(CONF0, conf0)
 
     # The SPI flash.
 
@@ -339,18 +344,18 @@ class Rom:
     def memcmp(self) -> int:
         one, other = (self._core.fetch(self._arg(n), self._arg(2)) for n in (0, 1))
         self._chip.work(2 * len(one))
-        return (one > other) - (one < other)
+        return _difference(one, other)
 
     def strlen(self) -> int:
         return len(self._text(self._arg(0)))
 
     def strcmp(self) -> int:
-        one, other = self._text(self._arg(0)), self._text(self._arg(1))
-        return (one > other) - (one < other)
+        one, other = (self._text(self._arg(n)) + b"\0" for n in (0, 1))
+        return _difference(one, other)
 
     def strncmp(self) -> int:
-        one, other = (self._text(self._arg(n))[: self._arg(2)] for n in (0, 1))
-        return (one > other) - (one < other)
+        one, other = ((self._text(self._arg(n)) + b"\0")[: self._arg(2)] for n in (0, 1))
+        return _difference(one, other)
 
     def strcpy(self) -> None:
         self._core.load(self._arg(0), self._text(self._arg(1)) + b"\0")
@@ -400,6 +405,11 @@ class Rom:
         self._core.load(self._arg(0), digest.digest())
 
 
+def _difference(one: bytes, other: bytes) -> int:
+    """That of the first two bytes that differ; 0 for none."""
+    return next((a - b for a, b in zip(one, other, strict=False) if a != b), 0)
+
+
 FUNCTIONS: Final[dict[int, RomFunction]] = {
     0x40000600: RomFunction("rand", Rom.rand),
     0x40000F74: RomFunction("ets_intr_lock", Rom.ets_intr_lock),
@@ -436,7 +446,7 @@ FUNCTIONS: Final[dict[int, RomFunction]] = {
     0x40003170: RomFunction("ets_wdt_init", Rom.nothing),
     0x4000383C: RomFunction("uartAttach", Rom.nothing),
     0x400038A4: RomFunction("uart_buff_switch", Rom.nothing),
-    0x400039D8: RomFunction("uart_div_modify", Rom.uart_div_modify, waits=True),
+    0x400039D8: RomFunction("uart_div_modify", Rom.uart_div_modify),
     0x40003A14: RomFunction("Uart_Init", Rom.nothing),
     0x40003B30: RomFunction("uart_tx_one_char", Rom.uart_tx_one_char),
     _RX_ONE_CHAR_BLOCK: RomFunction("uart_rx_one_char_block", Rom.uart_rx_one_char_block),

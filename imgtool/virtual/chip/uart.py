@@ -16,7 +16,7 @@ from imgtool.formats.logs.serial_line import byte_time, heard_at
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["APB_HZ", "FIFO_SIZE", "Uart"]
+__all__ = ["APB_HZ", "CLKDIV", "CONF0", "FIFO_RESETS", "FIFO_SIZE", "Uart"]
 
 APB_HZ: Final = 52_000_000
 """The peripheral clock in download mode: twice the crystal's 26 MHz; the divider shows it to hosts."""
@@ -49,6 +49,8 @@ _DIVIDER: Final = 0xFFFFF
 _EIGHT_BITS: Final = 0b11 << 2
 _RX_RESET: Final = 1 << 17
 _TX_RESET: Final = 1 << 18
+FIFO_RESETS: Final = _RX_RESET | _TX_RESET
+"""Bits of CONF0."""
 _TIMEOUT_ON: Final = 1 << 31
 
 
@@ -105,9 +107,7 @@ class Uart:
         self._fifo: deque[int] = deque()
         self._line.clear()
         now = self._now()
-        while self._sent and self._sent[-1][1] > now:
-            _, _, speed = self._sent.pop()
-            self._unbooked_ns = max(0, self._unbooked_ns - byte_time(speed))
+        self._drop_sent(now)
         self._unanswered = None
         self._line_free = now
         self._plain = dict.fromkeys(_PLAIN, 0) | {_DATE: _DATE_VALUE}
@@ -234,6 +234,19 @@ class Uart:
     def sending(self) -> bool:
         """Whether there is output that nobody has drained."""
         return bool(self._sent)
+
+    def _empty_sender(self) -> None:
+        """Forget what waits in the FIFO; the byte that is on its way leaves."""
+        now = self._now()
+        if self._sent:
+            self._drop_sent(now + byte_time(self._sent[0][2]))
+        self._line_free = max(now, self._sent[-1][1]) if self._sent else now
+
+    def _drop_sent(self, moment: int) -> None:
+        """Forget what would leave after a moment."""
+        while self._sent and self._sent[-1][1] > moment:
+            _, _, speed = self._sent.pop()
+            self._unbooked_ns = max(0, self._unbooked_ns - byte_time(speed))
 
     # The chip's side.
 
@@ -475,4 +488,4 @@ class Uart:
                 self._fifo.clear()
                 self._raw &= ~RX_FULL
             if offset == CONF0 and value & _TX_RESET:
-                self._line_free = self._now()
+                self._empty_sender()

@@ -96,18 +96,35 @@ def test_division_by_zero_is_a_trap(chip: VirtualChip, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "one", "other", "sign"),
+    ("name", "one", "other", "difference"),
     [
         ("strcmp", b"abc\0", b"abc\0", 0),
         ("strcmp", b"abc\0", b"abd\0", -1),
         ("strcmp", b"b\0", b"abc\0", 1),
-        ("ets_strcmp", b"\xff\0", b"a\0", 1),
+        ("strcmp", b"ab\0", b"a\0", 0x62),
+        ("ets_strcmp", b"\xff\0", b"a\0", 0x9E),
     ],
 )
-def test_strings_compare(chip: VirtualChip, name: str, one: bytes, other: bytes, sign: int) -> None:
+def test_strings_compare(chip: VirtualChip, name: str, one: bytes, other: bytes, difference: int) -> None:
+    """The ROM gives the difference of the bytes."""
     chip.core.load(BUFFER, one)
     chip.core.load(OTHER, other)
-    assert call(chip, name, BUFFER, OTHER) == sign & 0xFFFF_FFFF
+    assert call(chip, name, BUFFER, OTHER) == difference & 0xFFFF_FFFF
+
+
+def test_another_speed_waits_for_nothing_and_empties_the_fifos(chip: VirtualChip) -> None:
+    uart = chip.uart
+    chip.pass_time(uart.quiet_at)
+    uart.arrive(b"in", chip.now, 115_200)
+    for byte in b"out":
+        uart.put(byte)
+    begun = chip.now
+    call(chip, "uart_div_modify", 0, 56)
+    assert chip.now == begun
+    assert said(chip) == b"o"
+    assert uart.waiting == 0
+    call(chip, "uart_div_modify", 1, 100)
+    assert uart.read(0x14) == 56
 
 
 def test_strings(chip: VirtualChip) -> None:
