@@ -3,7 +3,7 @@
 Not the registers that are emulated, and no RAM.  The answers are those that somebody has noted who has read
 the whole address space of a chip: https://www.esp8266.com/wiki/doku.php?id=esp8266_memory_map.  Addresses
 that fault there have no row here: a program that reads them is wrong on any chip.  What a store does in these
-places is known of the last of them alone, so it is a trap everywhere else.
+places is known of two of them alone, so it is a trap everywhere else.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ANSWERS: Final = (
     _Answer(0x4030_0000, 0x6000_0000, _REPEATED),
     _Answer(0x7000_0000, 0x1_0000_0000, _REPEATED),
 )
-_SWALLOWING: Final = 0x7000_0000
+_SWALLOWING: Final = (range(0x4001_0000, 0x4010_0000), range(0x7000_0000, 0x1_0000_0000))
 
 # Registers, most of which are not emulated: they keep what is written.  The first has those of the processor
 # and its surroundings, the second those of the radio, the third all peripherals and the memory of the RTC.
@@ -66,6 +66,7 @@ def swallows(address: int) -> bool:
     """Whether a store there is without effect.
 
     The ROM has been seen to copy an image to 0x88888888 until the flash ended, and to print so:
-    https://github.com/pfalcon/esp-open-sdk/issues/368.
+    https://github.com/pfalcon/esp-open-sdk/issues/368.  To 0x400C0000 esptool's tests on boards write by its
+    stub, and go on: https://github.com/espressif/esptool/blob/master/test/test_esptool.py.
     """
-    return address >= _SWALLOWING
+    return any(address in row for row in _SWALLOWING)

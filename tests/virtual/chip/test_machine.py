@@ -12,6 +12,7 @@ from imgtool.virtual.chip.ledger import COLUMNS, HOST_FIXED_NS, Ledger
 from imgtool.virtual.chip.machine import Activity, Setup, Stop, VirtualChip
 from imgtool.virtual.chip.nor import Operation
 from imgtool.virtual.chip.store import MemoryStore
+from imgtool.virtual.cpu.core import Trap
 from imgtool.virtual.line.link import VirtualLine
 from tests.support import IMAGES
 
@@ -315,3 +316,11 @@ def test_a_power_cut_leaves_half_and_the_chip_off() -> None:
     assert chip.flash.read(0x1F00, 0x100) == bytes(256)
     link.connect(download=True)
     assert chip.resets == {"power_on": 2}
+
+
+def test_a_store_where_boards_swallow_it_is_no_fault_and_elsewhere_it_is() -> None:
+    chip = VirtualChip(Setup())
+    for address in (0x400C_0000, 0x8888_8888):
+        chip.write(address, 0xABAD_1DEA, 4)
+    with pytest.raises(Trap, match="nothing can be written"):
+        chip.write(0x4FF0_0000, 0, 4)
