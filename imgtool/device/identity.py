@@ -49,6 +49,7 @@ class ChipIdentity:
         embedded_bytes: Its capacity; None where there is none or the efuses do not tell.
         high_temperature: Whether it is made for 105 degrees rather than 85.
         crystal_mhz: 26 or 40, by the UART divider.
+        uart_hz: Clock of the UART by its divider, which the ROM has measured: within 1 %.
     """
 
     model: str
@@ -58,6 +59,7 @@ class ChipIdentity:
     embedded_bytes: int | None
     high_temperature: bool
     crystal_mhz: int
+    uart_hz: int
 
     @property
     def mac(self) -> str:
@@ -115,6 +117,7 @@ def identity_of(words: list[int], uart_hz: int) -> ChipIdentity:
         embedded_bytes=size,
         high_temperature=hot,
         crystal_mhz=crystal,
+        uart_hz=uart_hz,
     )
 
 

@@ -1,24 +1,36 @@
-"""imgtool's own stub as the host sees it: the requests that only it knows, and a flasher over them.
+"""imgtool's own stub as the host sees it: how it is met, and a flasher over it.
 
-Not the stub (imgtool/device/firmware), and not its loading (imgtool.device.stub).  docs/stub.md has the
-protocol; what it shares with Espressif's stubs is in imgtool.device.protocol.
+Not the stub (imgtool/device/firmware), not its loading (imgtool.device.stub), and not its requests as bytes
+(imgtool.device.own_requests).
 """
 
 from __future__ import annotations
 
 import hashlib
-import struct
 import zlib
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
 from imgtool.device import protocol
 from imgtool.device.flash_chip import BLOCK
 from imgtool.device.flasher import StubFlasher
-from imgtool.device.protocol import Command, Request
+from imgtool.device.own_requests import (
+    ANSWER,
+    ERASED,
+    FRAME,
+    WHOLE_BLOCK,
+    info_of,
+    info_request,
+    own_request,
+    reads_of,
+    rows_of,
+    words_of,
+    write_request,
+)
+from imgtool.device.protocol import Command
 from imgtool.device.stub import own_late_code
 from imgtool.errors import ChipError, LineError, RefusedError, StubError
 
@@ -26,21 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imgtool.device.link import Link
-    from imgtool.device.protocol import Reply
+    from imgtool.device.own_requests import StubInfo, StubRead
+    from imgtool.device.protocol import Reply, Request
 
-__all__ = [
-    "DEFLATED",
-    "ERASED",
-    "PROVEN_ON_SILICON",
-    "OwnFlasher",
-    "StubInfo",
-    "ask_info",
-    "check_own_stub",
-    "info_request",
-    "own_request",
-    "runs_own_stub",
-    "write_request",
-]
+__all__ = ["PROVEN_ON_SILICON", "OwnFlasher", "ask_info", "check_own_stub", "runs_own_stub"]
 
 PROVEN_ON_SILICON: Final = False
 """Whether this stub has been seen to work on a chip; then it comes first where nothing else is asked for.
@@ -48,29 +49,17 @@ PROVEN_ON_SILICON: Final = False
 The evidence so far is the virtual chip alone.  docs/stub.md says what has to be seen, and how to file it.
 """
 
-DEFLATED: Final = 1
-"""WRITE: what follows is a raw deflate stream."""
-
-ERASED: Final = 1 << 8
-"""WRITE: the sectors are erased already."""
-
-_WHOLE_BLOCK: Final = 1 << 9
-_MAGIC: Final = 0x31474D49  # "IMG1"
-_INFO: Final = struct.Struct("<6I")
+_MAGIC: Final = 0x32474D49  # "IMG2"
 _RAM: Final = 1  # of its failures
 
-_FRAME: Final = 0x1000  # plain bytes of a frame, and of a block that is read: several fit into the ring
 _EASY: Final = 0x8000  # of a block: so far the stub has made up for the time of its erase
 _WINDOW: Final = 0x8000
-_UNIT: Final = 0x100  # of a dictionary's length
 _MOST_DIGESTS: Final = 256
 _READS: Final = 4  # under way: the line is busy while a request is on its way
 _SHORT_READS: Final = 16  # under way
-_WORD: Final = 4  # reads are of whole ones
 _MD5: Final = 16
 _BLANK: Final = b"\xff" * SECTOR
 _ATTEMPTS: Final = 5
-_ANSWER: Final = 5.0
 _ACQUAINTANCE: Final = 0.5  # seconds for the answer of a stub that may be another one
 _MOST_WAITING: Final = 60  # writes under way: one that is lost makes all of them come again
 _SLOWEST_FRAME: Final = 1.0  # seconds for two sectors, by the longest times of data sheets
@@ -78,77 +67,7 @@ _WORTH_INFLATING: Final = 0x3000  # bytes: with more of them, deflate saves more
 _SLOW_LINE: Final = 460_800  # baud: up to here the next frames take longer than an erase, whatever they have
 # Codes that are no work of the line: beyond the flash, not done by the flash, not to be unlocked.
 _MEANT: Final = (0xC2, 0xC4, 0xC5)
-_CHECKED: Final = 16  # bytes of data that the check word covers; the rest of a write has a CRC of its own
 _HEADERS: Final = 64  # bytes of a frame on the line beside its data and what SLIP adds
-
-
-class StubInfo(NamedTuple):
-    """What the stub says of itself.
-
-    Attributes:
-        magic: ``IMG1``; its last character is the version of the protocol.
-        ring: Bytes that may be under way to it.
-        largest: Bytes of data in a frame, at most.
-        flash_id: The flash's ID as it reads it; byte 0 is the manufacturer, byte 3 anything.
-        failures: Bits of its self-check, 0 if all is good.
-        overruns: How often bytes were lost since its start.
-    """
-
-    magic: int
-    ring: int
-    largest: int
-    flash_id: int
-    failures: int
-    overruns: int
-
-    @property
-    def flash_bytes(self) -> bytes:
-        """The flash's ID as it comes from the flash: three bytes."""
-        return self.flash_id.to_bytes(4, "little")[:3]
-
-
-def _words(*values: int) -> bytes:
-    return struct.pack(f"<{len(values)}I", *values)
-
-
-def own_request(
-    command: Command, data: bytes = b"", *, timeout: float = _ANSWER, attempts: int = 3, answer: int = 0
-) -> Request:
-    """A request with the check word that the stub wants: over its header and its arguments.
-
-    Args:
-        command: From INFO on.
-        data: Its data.
-        timeout: Seconds until the answer must be there.
-        attempts: How often it may be sent.
-        answer: Bytes of the answer's data.
-    """
-    head = struct.pack("<BBH", 0, command, len(data))
-    check = zlib.crc32(head + data[:_CHECKED])
-    return Request(command, data, check, timeout=timeout, attempts=attempts, answer=answer)
-
-
-def write_request(
-    address: int, plain: bytes, flags: int = 0, history: bytes = b"", *, deflated: bool = False
-) -> Request:
-    """A write, compressed where that is less and may be.
-
-    Args:
-        address: Of its first byte: that of a sector.
-        plain: Bytes; a multiple of 256.
-        flags: Of the method.
-        history: What the flash holds right before it, as far as it is to be referred to.
-        deflated: Whether the stub can inflate: its late code is loaded.
-    """
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, history)
-    packed = packer.compress(plain) + packer.flush() if deflated else plain
-    if len(packed) < len(plain):
-        flags |= DEFLATED | len(history) // _UNIT << 16
-    else:
-        packed = plain
-    timeout = protocol.erase_region(0, BLOCK if flags & _WHOLE_BLOCK else _FRAME).timeout
-    head = _words(address, len(plain), zlib.crc32(plain), flags)
-    return own_request(Command.WRITE_FRAME, head + packed, timeout=timeout)
 
 
 def _check_refusal(request: Request, reply: Reply) -> None:
@@ -161,23 +80,14 @@ def _check_refusal(request: Request, reply: Reply) -> None:
         )
 
 
-def info_request(*, timeout: float = _ANSWER) -> Request:
-    """Asks the stub for what it says of itself."""
-    return own_request(Command.INFO, timeout=timeout, answer=_INFO.size)
-
-
-def ask_info(link: Link, *, timeout: float = _ANSWER) -> StubInfo:
+def ask_info(link: Link, *, timeout: float = ANSWER) -> StubInfo:
     """What the stub says of itself.
 
     Raises:
         ChipError: It does not say it.
         PortError: The port is lost.
     """
-    return _info_of(link.request(info_request(timeout=timeout)))
-
-
-def _info_of(reply: Reply) -> StubInfo:
-    return StubInfo(*_INFO.unpack(reply.data))
+    return info_of(link.request(info_request(timeout=timeout)))
 
 
 def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> StubInfo:
@@ -192,8 +102,8 @@ def check_own_stub(link: Link, flash_id: bytes, flash_bytes: int | None) -> Stub
         ChipError: It does not pass.
         PortError: The port is lost.
     """
-    told = () if flash_bytes is None else (own_request(Command.SETUP, _words(0, flash_bytes)),)
-    info = _info_of(link.request_all((info_request(), *told))[0])
+    told = () if flash_bytes is None else (own_request(Command.SETUP, words_of(0, flash_bytes)),)
+    info = info_of(link.request_all((info_request(), *told))[0])
     if info.magic != _MAGIC:
         raise StubError(
             "the flasher stub is another one", expected=f"0x{_MAGIC:08x}", found=f"0x{info.magic:08x}"
@@ -233,7 +143,7 @@ def _load_late_code(link: Link) -> None:
     for number, start in enumerate(range(0, len(code), protocol.MEMORY_PACKET)):
         packet = code[start : start + protocol.MEMORY_PACKET]
         requests.append(protocol.data_packet(Command.MEM_DATA, packet, number))
-    requests.append(own_request(Command.SETUP, _words(zlib.crc32(code), 0)))
+    requests.append(own_request(Command.SETUP, words_of(zlib.crc32(code), 0)))
     for _ in range(_ATTEMPTS):
         for request in requests:
             link.send(request.build())
@@ -296,7 +206,7 @@ class OwnFlasher(StubFlasher):
     def erase(self, address: int, size: int) -> None:
         """Erase what is not blank of these sectors, in blocks of 64 KB where that is quicker."""
         timeout = protocol.erase_region(address, size).timeout
-        words = _words(address, size)
+        words = words_of(address, size)
         self._link.request(own_request(Command.ERASE_DIRTY, words, timeout=timeout, attempts=2))
 
     def matching(self, address: int, contents: Sequence[bytes]) -> set[int]:
@@ -321,7 +231,7 @@ class OwnFlasher(StubFlasher):
     def _blanks(self, address: int, numbers: range) -> set[int]:
         """Which of these sectors are blank."""
         count = len(numbers)
-        words = _words(address + numbers.start * SECTOR, count * SECTOR)
+        words = words_of(address + numbers.start * SECTOR, count * SECTOR)
         timeout = protocol.md5(0, count * SECTOR).timeout
         request = own_request(Command.BLANK, words, timeout=timeout, answer=-(-count // 8))
         bits = int.from_bytes(self._link.request(request).data, "little")
@@ -331,7 +241,7 @@ class OwnFlasher(StubFlasher):
         found: list[bytes] = []
         for first in range(0, sectors, _MOST_DIGESTS):
             count = min(_MOST_DIGESTS, sectors - first)
-            words = _words(address + first * SECTOR, count * SECTOR)
+            words = words_of(address + first * SECTOR, count * SECTOR)
             timeout = protocol.md5(0, count * SECTOR).timeout
             request = own_request(Command.DIGESTS, words, timeout=timeout, answer=_MD5 * count)
             data = self._link.request(request).data
@@ -351,7 +261,7 @@ class OwnFlasher(StubFlasher):
         if self._plain > _WORTH_INFLATING:
             self.learn_to_inflate()
         waiting: deque[_Frame] = deque()
-        size = _FRAME if self._waits_for_erases(address, len(data), erased=erased) else 2 * _FRAME
+        size = FRAME if self._waits_for_erases(address, len(data), erased=erased) else 2 * FRAME
         for frame in _frames(address, data, size, erased=erased, deflated=self._inflates):
             while waiting and not self._has_room(waiting, frame):
                 self._finish(waiting, on_bytes)
@@ -406,7 +316,7 @@ class OwnFlasher(StubFlasher):
 
     def _wait_until_done(self, requests: int) -> None:
         """Pass over the answers to requests that are under way: the one to this comes after them."""
-        ask_info(self._link, timeout=_ANSWER + requests * _SLOWEST_FRAME)
+        ask_info(self._link, timeout=ANSWER + requests * _SLOWEST_FRAME)
 
     def _insist(self, request: Request, address: int, problem: str) -> Reply:
         """The answer to a request that is sent alone, and again where it does not come or comes broken."""
@@ -431,33 +341,38 @@ class OwnFlasher(StubFlasher):
             RefusedError: It goes beyond the end of the flash.
         """
         content = bytearray()
-        for block in self._blocks(_pieces(address, size), _READS):
+        for block in self._blocks(reads_of(address, size), _READS):
             content += block
             on_bytes(len(content))
         return bytes(content)
 
     def read_each(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Short stretches of flash content, of a sector at most, one after the other without a wait.
+        """Short stretches of flash content, of a sector at most; one request for those equally far apart.
 
         Raises:
             LineError: One comes broken every time.
             RefusedError: One goes beyond the end of the flash.
         """
-        return list(self._blocks(stretches, _SHORT_READS))
+        rows = rows_of(stretches)
+        found: dict[tuple[int, int], bytes] = {}
+        for row, content in zip(rows, self._blocks(rows, _SHORT_READS), strict=True):
+            for number in range(row.pieces):
+                stretch = (row.address + number * row.step, row.size)
+                found[stretch] = content[number * row.size :][: row.size]
+        return [found[stretch] for stretch in stretches]
 
-    def _blocks(self, stretches: Iterable[tuple[int, int]], most: int) -> Iterator[bytes]:
+    def _blocks(self, asked_for: Iterable[StubRead], most: int) -> Iterator[bytes]:
         """Flash content in the order in which it is asked for, with so many requests under way."""
-        waiting: deque[_Read] = deque()
-        for stretch in stretches:
+        waiting: deque[StubRead] = deque()
+        for asked in asked_for:
             if len(waiting) == most:
                 yield from self._take(waiting)
-            asked = _Read(*stretch)
             self._link.send(asked.request().build())
             waiting.append(asked)
         while waiting:
             yield from self._take(waiting)
 
-    def _take(self, waiting: deque[_Read]) -> Iterator[bytes]:
+    def _take(self, waiting: deque[StubRead]) -> Iterator[bytes]:
         """The first block that waits; if it does not come whole, all of them, asked for one by one."""
         first = waiting[0]
         reply = self._answer(first.request(), first.start)
@@ -472,41 +387,6 @@ class OwnFlasher(StubFlasher):
             yield asked.part_of(self._insist(asked.request(), asked.start, problem))
 
 
-class _Read(NamedTuple):
-    """Bytes of the flash that are asked for; the stub gives whole words.
-
-    Attributes:
-        address: Of the first byte.
-        size: Bytes.
-    """
-
-    address: int
-    size: int
-
-    @property
-    def start(self) -> int:
-        """Where the words begin."""
-        return self.address // _WORD * _WORD
-
-    def request(self) -> Request:
-        """Asks for the words."""
-        count = -(-(self.address + self.size) // _WORD) * _WORD - self.start
-        return own_request(Command.READ_BLOCK, _words(self.start, count), answer=count)
-
-    def part_of(self, reply: Reply) -> bytes:
-        """The bytes out of the words."""
-        return reply.data[self.address - self.start :][: self.size]
-
-
-def _pieces(address: int, size: int) -> Iterator[tuple[int, int]]:
-    """Addresses and sizes of a block each; all but the first begin at a word."""
-    end = address + size
-    while address < end:
-        count = min(_FRAME - address % _WORD, end - address)
-        yield address, count
-        address += count
-
-
 def _frames(address: int, data: bytes, most: int, *, erased: bool, deflated: bool) -> Iterator[_Frame]:
     """Frames of so many bytes at most, one or more sectors each."""
     done = 0
@@ -516,7 +396,7 @@ def _frames(address: int, data: bytes, most: int, *, erased: bool, deflated: boo
         plain = data[start:end]
         block = at // BLOCK * BLOCK
         whole = block >= address and block + BLOCK <= address + len(data)
-        flags = ERASED if erased else _WHOLE_BLOCK if whole else 0
+        flags = ERASED if erased else WHOLE_BLOCK if whole else 0
         # What is in the flash right before it, from this very write.
         before = start
         while before in starts and before > start - _WINDOW:
@@ -542,19 +422,19 @@ def _order(address: int, size: int, most: int, *, erased: bool) -> list[tuple[in
     blocks = (size - head) // BLOCK
     order = pieces(0, head)
     tail = pieces(head + blocks * BLOCK, size)
-    spread = blocks and most == _FRAME and not erased
+    spread = blocks and most == FRAME and not erased
     for number in range(blocks):
         first = head + number * BLOCK
         order += pieces(first, first + _EASY)
         if spread:
             order += tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
-        order += pieces(first + _EASY, first + BLOCK, 2 * _FRAME)
+        order += pieces(first + _EASY, first + BLOCK, 2 * FRAME)
     if not spread:
         order += tail
     # Nothing goes on beside what is done for the last one: it is a short one.
     start, end = order[-1]
-    if end - start > _FRAME:
-        order[-1:] = [(start, end - _FRAME), (end - _FRAME, end)]
+    if end - start > FRAME:
+        order[-1:] = [(start, end - FRAME), (end - FRAME, end)]
     return order
 
 

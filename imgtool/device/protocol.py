@@ -74,7 +74,7 @@ class Command(IntEnum):
     ERASE_FLASH = 0xD0
     ERASE_REGION = 0xD1
     READ_FLASH = 0xD2
-    # imgtool's own stub: imgtool.device.own_stub
+    # imgtool's own stub: imgtool.device.own_requests
     INFO = 0xE0
     DIGESTS = 0xE1
     BLANK = 0xE2

@@ -366,7 +366,8 @@ class Session:
         link = self.link
         if not self.wire.traits.baud or self._target <= link.baud:
             return
-        divider = link.read_register(UART_DIVIDER) & _DIVIDER_BITS
+        # What it was when the chip was identified; after another reset the ROM may have found one beside it.
+        divider = round(self.chip.uart_hz / link.baud)
         wanted = max(1, round(divider * link.baud / self._target))
         was = link.baud
         try:

@@ -15,9 +15,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imgtool.device.flasher import StubFlasher
-from imgtool.device.own_stub import DEFLATED, OwnFlasher, StubInfo, check_own_stub
+from imgtool.device.own_requests import DEFLATED, StubInfo, StubRead, rows_of
+from imgtool.device.own_stub import OwnFlasher, check_own_stub
 from imgtool.device.protocol import Command
 from imgtool.device.session import ConnectOptions, Session
 from imgtool.device.wire import Lines
@@ -124,7 +127,7 @@ WRONG = [
     (FAILURES, lambda _: 1, "does not pass its self-check: its RAM"),
     (FAILURES, lambda _: 0x100, "does not pass its self-check: 0x100"),
     (FLASH_ID, lambda _: 0x1640EF, r"another flash than the ROM does \(expected c84014, found ef4016\)"),
-    (MAGIC, lambda _: 0x3247_4D49, "another one .expected 0x31474d49, found 0x32474d49"),
+    (MAGIC, lambda _: 0x3147_4D49, "another one .expected 0x32474d49, found 0x31474d49"),
 ]
 
 
@@ -321,6 +324,42 @@ def test_read_and_digest_give_what_is_there(address: int, size: int) -> None:
     assert done[-1] == size
     wanted = hashlib.md5(content[address : address + size], usedforsecurity=False).digest()
     assert flasher.digest(address, size) == wanted
+
+
+STRETCHES = st.lists(st.tuples(st.integers(0, 0x3000), st.integers(1, SECTOR)), max_size=40)
+
+
+@given(STRETCHES, st.lists(st.builds(StubRead, *[st.integers(0, 64)] * 2, st.just(64), st.integers(1, 9))))
+def test_rows_are_of_all_stretches_and_of_no_other(
+    stretches: list[tuple[int, int]], rows: list[StubRead]
+) -> None:
+    asked = [*stretches, *((r.address + n * r.step, r.size + 1) for r in rows for n in range(r.pieces))]
+    found = [(r.address + n * r.step, r.size) for r in rows_of(asked) for n in range(r.pieces)]
+    assert len(found) == len({*found})
+    assert {*found} == {*asked}
+    assert all(row.whole * row.pieces <= SECTOR or row.pieces == 1 for row in rows_of(asked))
+
+
+def test_places_in_steps_are_one_request() -> None:
+    steps = [(at, 2) for at in range(0x1_0000, 0x40_0000, 0x1_0000)]
+    beside = [(0x7_B000, 2), (0xC_B000, 2), (0x1_0000, 4)]
+    assert rows_of([*steps, *beside]) == [
+        StubRead(0x1_0000, 2, 0x1_0000, 63),
+        StubRead(0x7_B000, 2, 0x5_0000, 2),
+        StubRead(0x1_0000, 4),
+    ]
+
+
+def test_short_stretches_are_what_is_there() -> None:
+    content = noise(SIZE)
+    flasher = started(wire_to("sim:1MB", content))
+    stretches = [(at, 3) for at in range(0x1_0001, SIZE, 0x1_0000)]
+    stretches += [(0x40, 2), (0x7_B000, SECTOR), (0x7_C001, SECTOR), (0x40, 2), (0x41, 2), (SIZE - 1, 1)]
+    assert flasher.read_each(stretches) == [content[at : at + size] for at, size in stretches]
+    assert flasher.read_each([]) == []
+    with pytest.raises(RefusedError, match="refuses READ_BLOCK") as caught:
+        flasher.read_each([(at, 2) for at in range(SIZE - 0x2_0000, SIZE + 1, 0x1_0000)])
+    assert caught.value.offset == SIZE
 
 
 def test_matching_finds_the_sectors_that_are_right() -> None:

@@ -290,7 +290,7 @@ def read_flash(host: Host) -> None:
 
 def info(host: Host) -> None:
     words = struct.unpack("<6I", host.ask(INFO).data)
-    assert words[:3] == (0x31474D49, RING, 0x4010)
+    assert words[:3] == (0x32474D49, RING, 0x4010)
     assert words[3] & 0xFFFFFF == 0x1640C8
     assert words[4:] == (0, 0)
 
@@ -477,14 +477,44 @@ def refused_writes(host: Host) -> None:
 def read(host: Host) -> None:
     data = sample(0x1304)
     host.put(0x1004, data)
-    assert host.words(READ, 0x1004, len(data)).data == data
+    assert host.words(READ, 0x1004, len(data), 0, 1).data == data
     # Several under way.
     for at in range(0, 0x1300, 0x100):
-        host.send(request(READ, struct.pack("<2I", 0x1004 + at, 0x100)))
+        host.send(request(READ, struct.pack("<4I", 0x1004 + at, 0x100, 0, 1)))
     assert b"".join(host.answer().data for _ in range(0x13)) == data[:0x1300]
-    assert host.words(READ, 0, 0).data == b""
-    for words in ((0, 0x4004), (0xFFFFF0, 20), (2, 16), (0, 18)):
-        assert host.words(READ, *words).code == RANGE
+    for nothing in ((0, 0, 0, 1), (0, 4, 4, 0), (4, 0, 4, 0x4000)):
+        assert host.words(READ, *nothing).data == b""
+    refused = (
+        ((0, 0x4004, 0, 1), 0),
+        ((0xFFFFF0, 20, 0, 1), 0xFFFFF0),
+        ((2, 16, 0, 1), 2),
+        ((0, 18, 0, 1), 0),
+    )
+    for words, place in refused:
+        answer = host.words(READ, *words)
+        assert (answer.code, answer.value) == (RANGE, place)
+
+
+def read_in_steps(host: Host) -> None:
+    """Several pieces that lie equally far apart, also towards the beginning, and as one that overlap."""
+    data = sample(0x4000)
+    host.put(0x10000, data)
+    for at, size, step, count in ((0, 4, 0x100, 64), (4, 0x1000, 0x1000, 3), (8, 12, 4, 1000), (0, 8, 0, 5)):
+        answer = host.words(READ, 0x10000 + at, size, step, count)
+        assert answer.data == b"".join(data[at + n * step :][:size] for n in range(count))
+        assert answer.value == 0x10000 + at
+    back = host.words(READ, 0x10000 + 0x3000, 16, -0x1000 & 0xFFFF_FFFF, 4)
+    assert back.data == b"".join(data[at:][:16] for at in (0x3000, 0x2000, 0x1000, 0))
+    assert len(host.words(READ, 0, 0x1000, 0x1000, 4).data) == 0x4000
+    refused = (
+        ((0, 4, 2, 2), 0),  # no words
+        ((0, 0x1000, 0x1000, 5), 0x4000),  # too much for an answer
+        ((0xFF0000, 4, 0x8000, 3), 0x100_0000),  # the last piece lies beyond the flash
+        ((0, 0, 4, 0x4001), 0),
+    )
+    for words, place in refused:
+        answer = host.words(READ, *words)
+        assert (answer.code, answer.value) == (RANGE, place)
 
 
 def setup(host: Host) -> None:
@@ -639,7 +669,7 @@ def answers_in_order(host: Host) -> None:
     broken[-9] ^= 0x10
     for packet in (frames[0], bytes(broken), frames[2][:-40], request(0x14), frames[3]):
         host.send(packet)
-    host.send(request(READ, struct.pack("<2I", 0x3000, 0x40)))
+    host.send(request(READ, struct.pack("<4I", 0x3000, 0x40, 0, 1)))
     found = [host.answer() for _ in range(6)]
     assert [one.command for one in found] == [WRITE, WRITE, WRITE, 0x14, WRITE, READ]
     assert [one.value for one in found] == [0, 0x1000, 0x2000, 0, 0x3000, 0x3000]
@@ -752,8 +782,9 @@ SCENARIOS: Final[tuple[Callable[[Host], None], ...]] = (
     registers, sync, unknown, attach, speed, memory, late_code, plain_download, short_download,
     refused_download, deflated_download, refused_deflated_download, erases, read_flash, info, digests, blank,
     erase_if_dirty, write, dictionary, round_the_window, match_round_the_window, whole_blocks, refused_writes,
-    read, setup, disturbed_frames, overrun, fifo_overflow, protected, one_status_register, stuck_flash,
-    writes_under_way, answers_in_order, many_small_writes, late_failures, damaged_streams, failing_rom,
+    read, read_in_steps, setup, disturbed_frames, overrun, fifo_overflow, protected, one_status_register,
+    stuck_flash, writes_under_way, answers_in_order, many_small_writes, late_failures, damaged_streams,
+    failing_rom,
 )  # fmt: skip
 
 

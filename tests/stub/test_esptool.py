@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from imgtool.device.own_stub import own_request
+from imgtool.device.own_requests import own_request
 from imgtool.device.protocol import MEMORY_PACKET, Command, data_packet, mem_begin, mem_end
 from imgtool.device.slip import encode
 from imgtool.device.stub import own_late_code

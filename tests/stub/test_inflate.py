@@ -490,7 +490,7 @@ def test_stub_is_not_led_astray_by_an_empty_packet(chip: Host) -> None:
 def test_stub_sends_frames(chip: Host, data: bytes) -> None:
     data += b"\xff" * (-len(data) % 4)
     chip.put(0x30000, data)
-    assert chip.words(READ, 0x30000, len(data)).data == data
+    assert chip.words(READ, 0x30000, len(data), 0, 1).data == data
 
 
 def test_stub_is_sound_after_all(chip: Host) -> None:

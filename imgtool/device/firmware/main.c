@@ -220,17 +220,22 @@ static void run_read_flash(const uint32_t *arguments)
     frame_delimit();
 }
 
-/* All in one reply. */
+/* One piece, or several that lie equally far apart; all in one reply. */
 static void run_read(const uint32_t *arguments)
 {
-    uint32_t address = arguments[0], size = arguments[1];
-    if ((address | size) % 4 || size > LARGEST_DATA)
+    uint32_t at = arguments[0], size = arguments[1], step = arguments[2], count = arguments[3], total = 0;
+    if ((at | size | step) % 4 || count > LARGEST_DATA)
         refuse();
     write_forget(); /* this uses the window */
-    flash_read(address, window, size);
-    request.value = address;
-    reply_begin(size);
-    frame_send(window, size);
+    for (; count != 0; count--, at += step, total += size) {
+        request.failed_at = at;
+        if (size > LARGEST_DATA - total || !flash_has(at, size))
+            refuse();
+        flash_read(at, window + total, size);
+    }
+    request.value = arguments[0];
+    reply_begin(total);
+    frame_send(window, total);
     reply_end(OK);
 }
 
@@ -295,7 +300,7 @@ static void run_blank(const uint32_t *arguments)
     command(BLANK, 2 | REGION | ALIGNED, run_blank)                                                          \
     command(ERASE, 2 | REGION | ALIGNED, run_erase)                                                          \
     command(WRITE, DATA | REGION, write_frame)                                                               \
-    command(READ, 2 | REGION, run_read)                                                                      \
+    command(READ, 4, run_read)                                                                               \
     command(SETUP, 2, run_setup)
 
 /* Three tables, which have no gaps. */

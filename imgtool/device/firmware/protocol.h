@@ -62,7 +62,7 @@ enum error {
 #define CHECKSUM_SEED 0xEF
 #define SYNC_REPLIES 8
 
-#define INFO_MAGIC 0x31474D49 /* "IMG1", whose last character is the version */
+#define INFO_MAGIC 0x32474D49 /* "IMG2", whose last character is the version */
 #define MOST_DIGESTS 256
 
 /* INFO's self-check: what has failed. */

@@ -18,16 +18,8 @@ from imgtool.chip import SECTOR
 from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import BLOCK, FlashRegisters
 from imgtool.device.identity import UART_DIVIDER, identify_chip
-from imgtool.device.own_stub import (
-    ERASED,
-    OwnFlasher,
-    StubInfo,
-    ask_info,
-    check_own_stub,
-    info_request,
-    own_request,
-    write_request,
-)
+from imgtool.device.own_requests import ERASED, StubInfo, info_request, own_request, write_request
+from imgtool.device.own_stub import OwnFlasher, ask_info, check_own_stub
 from imgtool.device.protocol import (
     Command,
     RegisterWrite,
