@@ -9,6 +9,7 @@ on; nobody has been seen to erase with the ready-made commands (SE, BE, CE) from
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,8 @@ from imgtool.errors import FlashError, LineError, NoFlashError
 from imgtool.flash_parts import FLASH_PARTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from imgtool.device.link import Link
 
 __all__ = [
@@ -26,9 +29,7 @@ __all__ = [
     "MANUFACTURERS",
     "FlashChip",
     "FlashRegisters",
-    "KeptStatus",
     "capacity_of",
-    "identify_flash",
 ]
 
 BLOCK: Final = 0x1_0000
@@ -61,8 +62,6 @@ _QUAD_BY_RDSR2: Final = (0xC2, 0x9D)
 _BP: Final = 0x1C  # BP0 to BP2, where every part has them
 _STATUS_S: Final = 0.03
 _STATUS_POLLS: Final = 25
-_STATUS_READS: Final = 6
-_STATUS_WRITES: Final = 3
 _ADDRESS_BITS: Final = 24
 _TRANSFER_US: Final = 100  # 64 bytes at 10 MHz take half of it
 _TICK_US: Final = 10
@@ -168,6 +167,9 @@ class FlashRegisters:
         self._link = link
         self._stub = stub
         self._saved: tuple[int, int] | None = None
+        self._in_a_row = False
+        # What the controller holds of ours, by register: None where it holds what it was found with.
+        self._ours: dict[int, int] | None = None
         self._attached = stub
         self._first_id: bytes | None = None
         self._took: dict[int, float] = {}
@@ -187,6 +189,7 @@ class FlashRegisters:
         self._first_id = self._transfer(_RDID, 3)
         if self._first_id in _NO_FLASH:
             self._first_id = None
+            self._give_back()
             try:
                 self._link.request(flash_begin(0, 0, 0, 0x400, erase=0, stub=False))
             except LineError:
@@ -219,6 +222,31 @@ class FlashRegisters:
             self._saved = (self._link.read_register(_USER), self._link.read_register(_USER2))
         return self._saved
 
+    @contextmanager
+    def _row(self) -> Iterator[None]:
+        """Inside, nothing but user commands that read: what they have alike is written once.
+
+        Nothing checks what is written there.  So a second look is worth something in another row alone.
+        """
+        if self._in_a_row:
+            yield
+            return
+        self._in_a_row = True
+        try:
+            yield
+        finally:
+            self._in_a_row = False
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._ours is not None:
+            self._write(*self._restoring())
+            self._ours = None
+
+    def _restoring(self) -> tuple[RegisterWrite, ...]:
+        user, user2 = self._idle()
+        return RegisterWrite(_USER, user, wait_us=_TRANSFER_US), RegisterWrite(_USER2, user2)
+
     def _transfer(self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0) -> bytes:
         self._start_transfer(opcode, receive, address, dummy_bits)
         words = [self._link.read_register(_W0 + 4 * index) for index in range(-(-receive // 4))]
@@ -228,7 +256,7 @@ class FlashRegisters:
         self, opcode: int, receive: int, address: int | None = None, dummy_bits: int = 0
     ) -> None:
         """Have the controller ask the flash; the answer is then in its buffer."""
-        saved = self._idle()
+        restoring = self._restoring()
         user = _USER_COMMAND | _USER_MISO
         user1 = (receive * 8 - 1) << 8
         writes: list[RegisterWrite] = []
@@ -239,17 +267,17 @@ class FlashRegisters:
         if dummy_bits:
             user |= _USER_DUMMY
             user1 |= dummy_bits - 1
-        self._write(
-            *writes,
-            RegisterWrite(_USER, user),
-            RegisterWrite(_USER1, user1),
-            RegisterWrite(_USER2, _EIGHT_BITS | opcode),
-            RegisterWrite(_W0, 0),
-            # Between these two the transfer goes on.
-            RegisterWrite(_CMD, _CMD_USR, wait_us=_TRANSFER_US),
-            RegisterWrite(_USER, saved[0], wait_us=_TRANSFER_US),
-            RegisterWrite(_USER2, saved[1]),
-        )
+        wanted = {_USER: user, _USER1: user1, _USER2: _EIGHT_BITS | opcode}
+        there = self._ours or {}
+        writes += [RegisterWrite(at, value) for at, value in wanted.items() if there.get(at) != value]
+        # Behind these the transfer goes on; in a row, while the line carries the next two packets.
+        writes += [RegisterWrite(_W0, 0), RegisterWrite(_CMD, _CMD_USR, wait_us=_TRANSFER_US)]
+        if not self._in_a_row:
+            self._write(*writes, *restoring)
+            return
+        self._ours = {}  # until it is known that they have arrived
+        self._write(*writes)
+        self._ours = wanted
 
     def read_id(self) -> bytes:
         """The answer to RDID, 3 bytes: a known one, or one that comes twice, as nothing checks the line.
@@ -285,11 +313,28 @@ class FlashRegisters:
 
     def read(self, address: int, size: int) -> bytes:
         """Flash content, 64 bytes a command; slow: some 100 bytes of line for four of flash."""
+        self.attach()
         blocks: list[bytes] = []
-        for at in range(address, address + size, _BUFFER):
-            count = min(_BUFFER, address + size - at)
-            blocks.append(self._user(_READ, count, at))
+        with self._row():
+            for at in range(address, address + size, _BUFFER):
+                count = min(_BUFFER, address + size - at)
+                blocks.append(self._transfer(_READ, count, at))
         return b"".join(blocks)
+
+    def read_each(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Stretches of flash content, each an address and bytes."""
+        self.attach()
+        with self._row():
+            return [self.read(address, size) for address, size in stretches]
+
+    def identify(self) -> FlashChip:
+        """Which flash it is, by its ID and by SFDP: an ID alone may tell of more than there is.
+
+        Raises:
+            ChipError: The flash gives no ID.
+        """
+        with self._row():
+            return FlashChip(self.read_id(), self.sfdp_bytes())
 
     def status(self) -> int:
         """Status register 1."""
@@ -433,54 +478,6 @@ class FlashRegisters:
             raise FlashError("the flash does not let itself be written", offset=address)
 
 
-class KeptStatus:
-    """The status registers of a flash over what the ROM does to them: its FLASH_BEGIN clears both.
-
-    They hold the protection of the content, and QE.  It outlives a connection, as a write may.
-    """
-
-    def __init__(self) -> None:
-        self._before: bytes | None = None
-
-    def keep(self, registers: FlashRegisters, flash: FlashChip) -> None:
-        """Remember what they hold, unless that is done already."""
-        if self._before is None:
-            self._before = _read_twice(registers, flash)
-
-    def put_back(self, registers: FlashRegisters, flash: FlashChip) -> None:
-        """Write them, if they do not hold it: that wears the flash.
-
-        Raises:
-            FlashError: They do not take it.
-        """
-        before = self._before
-        if not before or not any(before):
-            return
-        for _ in range(_STATUS_WRITES):
-            if registers.kept_status(flash)[: len(before)] == before:
-                return
-            registers.write_status(before)
-        raise FlashError(
-            "the flash does not take back its status registers",
-            expected=before.hex(),
-            found=registers.kept_status(flash).hex(),
-        )
-
-    def forget(self) -> None:
-        """What they hold is as it should be, after they were written on purpose."""
-        self._before = None
-
-
-def _read_twice(registers: FlashRegisters, flash: FlashChip) -> bytes:
-    """The status registers; nothing checks the line, so they are read until they come twice the same."""
-    seen: list[bytes] = []
-    while len(seen) < _STATUS_READS:
-        seen.append(registers.kept_status(flash))
-        if seen.count(seen[-1]) > 1:
-            return seen[-1]
-    raise LineError("the status of the flash comes out differently every time")
-
-
 def _protecting(flash: FlashChip) -> int:
     """Bits of status register 1 that protect content."""
     part = next((part for part in FLASH_PARTS if part.id == flash.id), None)
@@ -495,12 +492,3 @@ def _may_have_second_status(flash: FlashChip) -> bool:
 
 def _no_flash(found: str) -> NoFlashError:
     return NoFlashError("the flash does not answer", expected="a flash ID", found=found)
-
-
-def identify_flash(registers: FlashRegisters) -> FlashChip:
-    """Which flash it is, by its ID and by SFDP: an ID alone may tell of more than there is.
-
-    Raises:
-        ChipError: The flash gives no ID.
-    """
-    return FlashChip(registers.read_id(), registers.sfdp_bytes())

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from imgtool.device import reset
 from imgtool.device.events import Event, Listener, ignore
-from imgtool.device.flash_chip import FlashChip, FlashRegisters, KeptStatus, identify_flash
+from imgtool.device.flash_chip import FlashChip, FlashRegisters
 from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher, tell_capacity
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
+from imgtool.device.kept_status import KeptStatus
 from imgtool.device.link import SYNC_ATTEMPTS, Link
 from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub, runs_own_stub
 from imgtool.device.port_errors import OneTimePortError
@@ -155,7 +156,7 @@ class Session:
             session._enter_loader()
             try:
                 session.chip = identify_chip(session.link)
-                session.flash = identify_flash(session._registers)
+                session.flash = session._registers.identify()
             except ChipError as error:
                 # A disturbed line makes another chip of this one, too.
                 problem = error

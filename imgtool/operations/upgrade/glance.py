@@ -48,6 +48,7 @@ _NEAR: Final = 0x10_0000  # file systems of NodeMCU may begin at any 8 KB below 
 # Where the file systems of the Arduino core begin that no other step finds (its linker scripts).
 _ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xC_B000, 0xD_3000, 0xD_7000, 0xD_B000, 0xE_B000)
 _LITTLEFS: Final = b"litt"
+_LITTLEFS_AT: Final = 8
 _ERASED: Final = b"\xff\xff"
 _END_OF_CODE: Final = 4  # erased sectors in a row, as no firmware has them inside
 _MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
@@ -118,6 +119,8 @@ def _filesystems(side: FlashSide) -> tuple[FoundFileSystem, ...]:
 def _at(side: FlashSide, starts: Iterable[int]) -> list[FoundFileSystem]:
     places = list(starts)
     looks = [(start + at, 2) for start in places for at in (MAGIC_OFFSET, 0)]
+    if side.header is not None:
+        looks += [(start + _LITTLEFS_AT, 4) for start in places]
     read_ahead(side.read, looks, side.capacity)
     looks = [(start + SECTOR + MAGIC_OFFSET, 2) for start in places if _is_unmarked(side, start)]
     read_ahead(side.read, looks, side.capacity)
@@ -147,7 +150,7 @@ def _may_begin(side: FlashSide, start: int) -> bool:
     left = spiffs_blocks_left(read, start)
     if left is not None and left <= _MOST_BLOCKS:
         return True
-    if side.header is not None and read(start + 8, 4) == _LITTLEFS:
+    if side.header is not None and read(start + _LITTLEFS_AT, 4) == _LITTLEFS:
         return True
     # The magic of one block may be erased.
     return _is_unmarked(side, start) and spiffs_blocks_left(read, start + SECTOR) is not None
