@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
 from imgtool.device.flash_pins import PINS_TO_FLASH
-from imgtool.device.protocol import RegisterWrite, flash_begin, pause, write_registers
+from imgtool.device.protocol import RegisterWrite, flash_begin, pause, read_register, write_registers
 from imgtool.errors import FlashError, LineError, NoFlashError
 from imgtool.flash_parts import FLASH_PARTS
 
@@ -343,8 +343,9 @@ class FlashRegisters:
 
     def _status(self) -> int:
         # The answer is asked for after what the line takes for two packets.  The ROM begins with 0, too.
-        self._write(RegisterWrite(_RD_STATUS, 0), RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US))
-        return self._link.read_register(_RD_STATUS) & 0xFF
+        writes = (RegisterWrite(_RD_STATUS, 0), RegisterWrite(_CMD, _CMD_RDSR, wait_us=_TICK_US))
+        replies = self._link.request_all((write_registers(writes), read_register(_RD_STATUS)))
+        return replies[-1].value & 0xFF
 
     def status_2(self, flash: FlashChip) -> int:
         """Status register 2; 0xFF where a flash has none."""

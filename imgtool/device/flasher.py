@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 from imgtool.chip import SECTOR
 from imgtool.device import protocol
 from imgtool.device.protocol import KNOWN_TO_ROM, ROM_FLASH_PACKET, STUB_FLASH_PACKET, Command
-from imgtool.errors import ChipError, LayoutError, LineError, RefusedError
+from imgtool.errors import ChipError, FlashError, LayoutError, LineError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imgtool.device.flash_chip import FlashChip, FlashRegisters
-    from imgtool.device.kept_status import KeptStatus
     from imgtool.device.link import Link
 
-__all__ = ["Flasher", "RomFlasher", "StubFlasher", "tell_capacity"]
+__all__ = ["Flasher", "KeptStatus", "RomFlasher", "StubFlasher", "tell_capacity"]
 
 _READ_PACKET: Final = 0x1000  # the stub sends no more at a time
 _READ_STRETCH: Final = 0x1_0000  # what is asked for again when a part of it is broken
@@ -31,6 +30,8 @@ _READ_ATTEMPTS: Final = 5
 _MD5: Final = 16
 # An inflated packet may be far longer than it is on the line; the stub has to write all of it.
 _INFLATE_STEP: Final = 0x8000
+_STATUS_READS: Final = 6
+_STATUS_WRITES: Final = 3
 
 
 class Flasher(Protocol):
@@ -223,6 +224,54 @@ def _by_quarters(
         part = contents[start : start + step]
         found |= _by_quarters(digest, address + start * SECTOR, part, first + start)
     return found
+
+
+class KeptStatus:
+    """The status registers of a flash over what the ROM does to them: its FLASH_BEGIN clears both.
+
+    They hold the protection of the content, and QE.  It outlives a connection, as a write may.
+    """
+
+    def __init__(self) -> None:
+        self._before: bytes | None = None
+
+    def keep(self, registers: FlashRegisters, flash: FlashChip) -> None:
+        """Remember what they hold, unless that is done already."""
+        if self._before is None:
+            self._before = _read_twice(registers, flash)
+
+    def put_back(self, registers: FlashRegisters, flash: FlashChip) -> None:
+        """Write them, if they do not hold it: that wears the flash.
+
+        Raises:
+            FlashError: They do not take it.
+        """
+        before = self._before
+        if not before or not any(before):
+            return
+        for _ in range(_STATUS_WRITES):
+            if registers.kept_status(flash)[: len(before)] == before:
+                return
+            registers.write_status(before)
+        raise FlashError(
+            "the flash does not take back its status registers",
+            expected=before.hex(),
+            found=registers.kept_status(flash).hex(),
+        )
+
+    def forget(self) -> None:
+        """What they hold is as it should be, after they were written on purpose."""
+        self._before = None
+
+
+def _read_twice(registers: FlashRegisters, flash: FlashChip) -> bytes:
+    """The status registers; nothing checks the line, so they are read until they come twice the same."""
+    seen: list[bytes] = []
+    while len(seen) < _STATUS_READS:
+        seen.append(registers.kept_status(flash))
+        if seen.count(seen[-1]) > 1:
+            return seen[-1]
+    raise LineError("the status of the flash comes out differently every time")
 
 
 class RomFlasher:

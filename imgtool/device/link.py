@@ -44,6 +44,7 @@ class Link:
     Attributes:
         wire: The port.
         baud: The speed of the line, as far as the host's side goes.
+        takes_more: Whether the chip keeps what comes while it works, as imgtool's own stub alone does.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -52,6 +53,7 @@ class Link:
         self._decoder = slip.Decoder(_LONGEST)
         self._frames: list[bytes] = []
         self.baud = 115_200
+        self.takes_more = False
 
     def set_baud(self, baud: int) -> None:
         """Change the host's side of the line.
@@ -161,22 +163,21 @@ class Link:
         raise AssertionError("a request has one attempt at least")
 
     def request_all(self, requests: Sequence[Request]) -> list[Reply]:
-        """Send requests without a wait and take the answers; where one is not good, each again by itself.
-
-        For a stub of imgtool alone: no other keeps what comes while it works.
+        """Send requests, without a wait where that may be; where an answer is not good, each by itself.
 
         Raises:
             LineError: An answer did not come.
             RefusedError: The chip refuses.
             PortError: The port is lost.
         """
-        for request in requests:
-            self.send(request.build())
-        with suppress(LineError):
-            replies = [self._answer(request) for request in requests]
-            if all(reply.ok for reply in replies):
-                return replies
-        self.settle()
+        if self.takes_more:
+            for request in requests:
+                self.send(request.build())
+            with suppress(LineError):
+                replies = [self._answer(request) for request in requests]
+                if all(reply.ok for reply in replies):
+                    return replies
+            self.settle()
         return [self.request(request) for request in requests]
 
     def exchange(self, request: Request) -> Reply:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from imgtool.device import reset
 from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import FlashChip, FlashRegisters
-from imgtool.device.flasher import Flasher, RomFlasher, StubFlasher, tell_capacity
+from imgtool.device.flasher import Flasher, KeptStatus, RomFlasher, StubFlasher, tell_capacity
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
-from imgtool.device.kept_status import KeptStatus
 from imgtool.device.link import SYNC_ATTEMPTS, Link
 from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub, runs_own_stub
 from imgtool.device.port_errors import OneTimePortError
@@ -241,6 +240,7 @@ class Session:
         # Without a reset the chip goes on at the speed that it has.
         bauds = tuple(dict.fromkeys((self.link.baud, min(_FIRST_BAUD, self._target))))
         self._flasher = None
+        self.link.takes_more = False
         tried: list[str] = []
         for attempt in self._attempts(asks=asks):
             tried.append(attempt.name)
@@ -355,6 +355,7 @@ class Session:
             if self.flash.bytes is not None:
                 tell_capacity(self.link, self.flash.bytes)
             return StubFlasher(self.link, self._stub_name)
+        self.link.takes_more = True
         info = check_own_stub(self.link, self.flash.id, self.flash.bytes)
         return OwnFlasher(self.link, OWN, info.ring)
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.device.events import Event
 from imgtool.device.flash_chip import BLOCK, FlashRegisters
-from imgtool.device.flasher import RomFlasher
-from imgtool.device.kept_status import KeptStatus
+from imgtool.device.flasher import KeptStatus, RomFlasher
 from imgtool.device.own_stub import OwnFlasher, check_own_stub
 from imgtool.device.stub import OWN, own_stub, start_stub
 from imgtool.errors import ChipError, LayoutError, PortError

@@ -118,11 +118,13 @@ def _filesystems(side: FlashSide) -> tuple[FoundFileSystem, ...]:
 
 def _at(side: FlashSide, starts: Iterable[int]) -> list[FoundFileSystem]:
     places = list(starts)
-    looks = [(start + at, 2) for start in places for at in (MAGIC_OFFSET, 0)]
-    if side.header is not None:
-        looks += [(start + _LITTLEFS_AT, 4) for start in places]
+    # In the order of _may_begin, each time for those places of which it has yet to be told.
+    read_ahead(side.read, [(start + MAGIC_OFFSET, 2) for start in places], side.capacity)
+    open_ones = [start for start in places if not _is_marked(side, start)]
+    looks = [(start + _LITTLEFS_AT, 4) for start in open_ones] if side.header is not None else []
+    looks += [(start, 2) for start in open_ones if spiffs_blocks_left(side.read, start) is None]
     read_ahead(side.read, looks, side.capacity)
-    looks = [(start + SECTOR + MAGIC_OFFSET, 2) for start in places if _is_unmarked(side, start)]
+    looks = [(start + SECTOR + MAGIC_OFFSET, 2) for start in open_ones if _is_unmarked(side, start)]
     read_ahead(side.read, looks, side.capacity)
     likely = [start for start in places if _may_begin(side, start)]
     regions = find_filesystems(side.read, side.capacity, likely)
@@ -147,13 +149,18 @@ def _may_begin(side: FlashSide, start: int) -> bool:
     Each look by itself takes a millisecond and a half of the line, and without a stub nine.
     """
     read = side.read
-    left = spiffs_blocks_left(read, start)
-    if left is not None and left <= _MOST_BLOCKS:
+    if _is_marked(side, start):
         return True
     if side.header is not None and read(start + _LITTLEFS_AT, 4) == _LITTLEFS:
         return True
     # The magic of one block may be erased.
     return _is_unmarked(side, start) and spiffs_blocks_left(read, start + SECTOR) is not None
+
+
+def _is_marked(side: FlashSide, start: int) -> bool:
+    """Whether the magic of a SPIFFS stands at a place, as long as one may be."""
+    left = spiffs_blocks_left(side.read, start)
+    return left is not None and left <= _MOST_BLOCKS
 
 
 def _is_unmarked(side: FlashSide, start: int) -> bool:

@@ -50,7 +50,8 @@ _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
 _PLAIN_STEP: Final = 0x4000
 _MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
 _ERASED_ENTRY: Final = b"\xff\xff"
-_DELETED_ENTRY: Final = b"\0\0"
+_UNUSED: Final = (_ERASED_ENTRY, b"\0\0")  # or deleted
+_ENTRY: Final = 2
 _LOOKUP: Final = 30  # bytes of the entries of a block of 4 KB, of which the lookup page takes one page
 _PAGE: Final = 0x100
 _SDK_SECTORS: Final = 4
@@ -271,7 +272,11 @@ def plain_on(side: FlashSide) -> list[FoundFileSystem]:
     """The file system without magics of an old NodeMCU, which goes on to the end of the flash."""
     size = side.capacity if side.flash is None else min(side.flash.bytes, side.capacity)
     end = size - _SDK_SECTORS * SECTOR
-    for start in range(PAGE_ADDRESS + _PLAIN_STEP, min(end, _CODE_END), _PLAIN_STEP):
+    starts = range(PAGE_ADDRESS + _PLAIN_STEP, min(end, _CODE_END), _PLAIN_STEP)
+    read_ahead(side.read, [(start, _ENTRY) for start in starts], end)
+    used = [start for start in starts if side.read(start, _ENTRY) not in _UNUSED]
+    read_ahead(side.read, [(start + _PAGE, _ENTRY) for start in used], end)
+    for start in starts:
         if _begins_plain(side.read, start):
             return [FoundFileSystem(PartKind.SPIFFS, start, end - start, SECTOR, Magics.NONE.value)]
     return []
@@ -279,12 +284,15 @@ def plain_on(side: FlashSide) -> list[FoundFileSystem]:
 
 def _begins_plain(read: Reader, start: int) -> bool:
     """Whether pages behind a lookup page begin with the numbers that it has for them."""
+    first = read(start, _ENTRY)
+    if first not in _UNUSED and read(start + _PAGE, _ENTRY) != first:
+        return False  # as nearly everywhere, and nearly nothing was read for that
     head = read(start, _LOOKUP)
-    entries = [head[at : at + 2] for at in range(0, _LOOKUP, 2)]
-    used = [number for number, entry in enumerate(entries) if entry not in (_ERASED_ENTRY, _DELETED_ENTRY)]
+    entries = [head[at : at + _ENTRY] for at in range(0, _LOOKUP, _ENTRY)]
+    used = [number for number, entry in enumerate(entries) if entry not in _UNUSED]
     looked_at = (used[0], used[len(used) // 2], used[-1]) if used else ()
     return bool(used) and all(
-        read(start + (number + 1) * _PAGE, 2) == entries[number] for number in dict.fromkeys(looked_at)
+        read(start + (number + 1) * _PAGE, _ENTRY) == entries[number] for number in dict.fromkeys(looked_at)
     )
 
 
