@@ -64,7 +64,7 @@ _ACQUAINTANCE: Final = 0.5  # seconds for the answer of a stub that may be anoth
 _MOST_WAITING: Final = 60  # writes under way: one that is lost makes all of them come again
 _SLOWEST_FRAME: Final = 1.0  # seconds for two sectors, by the longest times of data sheets
 _WORTH_INFLATING: Final = 0x3000  # bytes: with more of them, deflate saves more than the code for it takes
-_SLOW_LINE: Final = 460_800  # baud: up to here the next frames take longer than an erase, whatever they have
+_SLOW_LINE: Final = 460_800  # baud: up to here three frames of two sectors take longer than an erase
 # Codes that are no work of the line: beyond the flash, not done by the flash, not to be unlocked.
 _MEANT: Final = (0xC2, 0xC4, 0xC5)
 _HEADERS: Final = 64  # bytes of a frame on the line beside its data and what SLIP adds
@@ -261,8 +261,10 @@ class OwnFlasher(StubFlasher):
         if self._plain > _WORTH_INFLATING:
             self.learn_to_inflate()
         waiting: deque[_Frame] = deque()
-        size = FRAME if self._waits_for_erases(address, len(data), erased=erased) else 2 * FRAME
-        for frame in _frames(address, data, size, erased=erased, deflated=self._inflates):
+        erases = not erased and self._waits_for_erases(address, len(data))
+        most = FRAME if erases and self._link.baud > _SLOW_LINE else 2 * FRAME
+        order = _order(address, len(data), most, erases=erases)
+        for frame in _frames(address, data, order, erased=erased, deflated=self._inflates):
             while waiting and not self._has_room(waiting, frame):
                 self._finish(waiting, on_bytes)
             self._link.send(frame.request.build())
@@ -270,13 +272,11 @@ class OwnFlasher(StubFlasher):
         while waiting:
             self._finish(waiting, on_bytes)
 
-    def _waits_for_erases(self, address: int, size: int, *, erased: bool) -> bool:
-        """Whether an erase takes longer than the frames behind the first, as many of two sectors as go ahead.
+    def _waits_for_erases(self, address: int, size: int) -> bool:
+        """Whether a write has erases to wait for.
 
         A flash whose last sector is blank is probably blank before that, too.
         """
-        if erased or self._link.baud <= _SLOW_LINE:
-            return False
         last = (size - 1) // SECTOR
         return size < 2 * BLOCK or not self._blanks(address, range(last, last + 1))
 
@@ -387,11 +387,13 @@ class OwnFlasher(StubFlasher):
             yield asked.part_of(self._insist(asked.request(), asked.start, problem))
 
 
-def _frames(address: int, data: bytes, most: int, *, erased: bool, deflated: bool) -> Iterator[_Frame]:
-    """Frames of so many bytes at most, one or more sectors each."""
+def _frames(
+    address: int, data: bytes, order: Iterable[tuple[int, int]], *, erased: bool, deflated: bool
+) -> Iterator[_Frame]:
+    """Frames from where to where in the data, one or more sectors each."""
     done = 0
     starts: dict[int, int] = {}  # of what is written by then, by its end
-    for start, end in _order(address, len(data), most, erased=erased):
+    for start, end in order:
         at = address + start
         plain = data[start:end]
         block = at // BLOCK * BLOCK
@@ -408,11 +410,13 @@ def _frames(address: int, data: bytes, most: int, *, erased: bool, deflated: boo
         yield _Frame(at, plain, erased, done, deflated, request)
 
 
-def _order(address: int, size: int, most: int, *, erased: bool) -> list[tuple[int, int]]:
-    """Where frames begin and end, in the order in which they are sent.
+def _order(address: int, size: int, most: int, *, erases: bool) -> list[tuple[int, int]]:
+    """Where frames of so many bytes at most begin and end, in the order in which they are sent.
 
-    Sectors behind the last whole block are erased one by one. Where that takes longer than the line does,
-    they are spread among those blocks, of which the line takes longer than the flash.
+    The first of a block begins its erase. It is a short one, so that more of the next are under way
+    meanwhile. Sectors behind the last whole block are erased one by one. Where that takes longer than the
+    line does, they are spread among those blocks, of which the line takes longer than the flash. There they
+    cannot refer to what comes before them, so on a slow line they stay behind.
     """
 
     def pieces(first: int, end: int, most: int = most) -> list[tuple[int, int]]:
@@ -421,11 +425,13 @@ def _order(address: int, size: int, most: int, *, erased: bool) -> list[tuple[in
     head = min(size, -address % BLOCK)
     blocks = (size - head) // BLOCK
     order = pieces(0, head)
-    tail = pieces(head + blocks * BLOCK, size)
-    spread = blocks and most == FRAME and not erased
+    tail = pieces(head + blocks * BLOCK, size, FRAME if erases else most)
+    spread = blocks and erases and most == FRAME
+    short = FRAME if erases else 0
     for number in range(blocks):
         first = head + number * BLOCK
-        order += pieces(first, first + _EASY)
+        order += pieces(first, first + short)
+        order += pieces(first + short, first + _EASY)
         if spread:
             order += tail[len(tail) * number // blocks : len(tail) * (number + 1) // blocks]
         order += pieces(first + _EASY, first + BLOCK, 2 * FRAME)
