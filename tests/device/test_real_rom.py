@@ -33,6 +33,7 @@ W25Q128 = b"\xef\x40\x18"
 W25Q32 = b"\xef\x40\x16"
 MX25L3233F = b"\xc2\x20\x16"
 QE = 2  # of register 2
+USER, USER2 = 0x6000_021C, 0x6000_0224  # registers of SPI0
 
 
 def nothing(_: int) -> None:
@@ -67,6 +68,18 @@ def test_no_transfer_is_disturbed_in_either_order(stub_order: bool) -> None:
     registers.erase(0x1000, SECTOR)
     registers.busy_after_program(0x1F00, b"\xa5" * 64, 100)
     assert rom.flash.content[0x1F00:0x1F41] == b"\xa5" * 64 + b"\xff"
+    assert rom.spoiled == 0
+
+
+@pytest.mark.parametrize("stub_order", [False, True])
+def test_reads_in_a_row_are_right_and_give_the_registers_back(stub_order: bool) -> None:
+    content = random.Random(2).randbytes(3 * SECTOR)
+    rom = RealRom(flash_with(content), stub_order=stub_order)
+    link = connect(rom).link
+    before = [link.read_register(at) for at in (USER, USER2)]
+    pieces = [(0x10, 2), (SECTOR - 3, 130), (2 * SECTOR, 64), (0x11, 1)]
+    assert FlashRegisters(link, stub=False).read_each(pieces) == [content[at:][:size] for at, size in pieces]
+    assert [link.read_register(at) for at in (USER, USER2)] == before
     assert rom.spoiled == 0
 
 

@@ -225,6 +225,27 @@ def test_an_erase_of_which_the_address_was_disturbed_is_asked_for_again() -> Non
     assert content == b"\x00" * 0x1_1000 + b"\xff" * SECTOR + b"\x00" * 0xE000
 
 
+def test_a_disturbed_opcode_of_reads_in_a_row_is_found_out() -> None:
+    content = random.Random(4).randbytes(8 * SECTOR)
+    wire = wire_to("sim:1MB", content)
+    session = connect(wire, "none")
+    flasher = session.flasher
+    send, count = session.link.send, 0
+
+    def disturb(payload: bytes) -> None:
+        nonlocal count
+        read = b"\x24\x02\x00\x60" + b"\x03\x00\x00\x70"  # USER2: eight bits of opcode, and READ
+        if read in payload and count == 0:
+            count += 1
+            payload = payload.replace(read, read[:4] + b"\x0b" + read[5:])  # which reads a byte further on
+        send(payload)
+
+    session.link.send = disturb  # type: ignore[method-assign]
+    pieces = [(at, 4) for at in range(0, 8 * SECTOR, SECTOR)]
+    assert flasher.read_each(pieces) == [content[at:][:size] for at, size in pieces]
+    assert count == 1
+
+
 def test_the_put_helper_reaches_the_flash() -> None:
     wire = wire_to("sim:1MB")
     put(chip_of(wire), 0x100, b"abc")
