@@ -398,7 +398,7 @@ class _Translation:
             self.emit(f"try: {fast}")
             self.emit(f"except IndexError: {slow}")
         else:
-            self.emit(fast if value in _DRAM and not self.single else slow)
+            self.emit(slow if self.single or value not in _DRAM else fast)
 
     def special(self, path: _Path, mnemonic: str, operands: tuple[int, ...]) -> None:
         register, number = operands
