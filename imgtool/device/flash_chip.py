@@ -240,6 +240,7 @@ class FlashRegisters:
 
     def _give_back(self) -> None:
         if self._ours is not None:
+            self._ours = {}  # until it is known that it is done
             self._write(*self._restoring())
             self._ours = None
 

@@ -144,10 +144,7 @@ def _coarse(side: FlashSide) -> list[int]:
 
 
 def _may_begin(side: FlashSide, start: int) -> bool:
-    """Whether a file system may begin at an address: a word or two tell of most that none does.
-
-    Each look by itself takes a millisecond and a half of the line, and without a stub nine.
-    """
+    """Whether a file system may begin at an address: a word or two tell of most that none does."""
     read = side.read
     if _is_marked(side, start):
         return True
