@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 CORPUS_VARIABLE: Final = "IMGTOOL_CORPUS"
 IROM: Final = 0x10000
 
+# A dump of the boot ROM is for the tests that ask for one: to all others a boot is what imgtool models.
+# Under another name it still reaches the processes that run tests.
+BOOT_ROM: Final = os.environ.setdefault("IMGTOOL_TESTS_BOOT_ROM", os.environ.pop("IMGTOOL_BOOT_ROM", ""))
+"""Path of the dump; empty where there is none."""
+
 PATIENCE: Final = 300.0
 """Seconds until what has not come by then is taken never to come.
 

@@ -3,8 +3,7 @@
 The code is Espressif's and not here.  Who has a dump of it (docs/virtual/boot-rom.md names a public one) sets
 ``IMGTOOL_BOOT_ROM`` to its path.  It is executed from the reset vector on, over imgtool's UART, SPI
 controller and flash.  Emulated are interrupts (who attaches one, and the dispatcher), the delay in
-microseconds, and the counters with which the UART measures a speed.  Three instructions that set up the
-translation of addresses do nothing.  The rest is as the chip has it.
+microseconds, and the counters with which the UART measures a speed.  The rest is as the chip has it.
 
 Not for tests without that file: those have its observations, in ``fixtures/boot_rom``.
 """
@@ -12,7 +11,6 @@ Not for tests without that file: those have its observations, in ``fixtures/boot
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +19,7 @@ from imgtool.virtual.chip.machine import Activity, VirtualChip
 from imgtool.virtual.chip.rom import INTERRUPT_RETURN
 from imgtool.virtual.chip.uart import APB_HZ, AUTOBAUD, Uart
 from imgtool.virtual.cpu.core import DRAM_BASE, ROM, Core, Trap
+from tests.support import BOOT_ROM
 
 if TYPE_CHECKING:
     from imgtool.virtual.chip.boot import ResetCause
@@ -36,10 +35,6 @@ RESET_VECTOR: Final = 0x4000_0080
 _EMULATED: Final = frozenset(
     (0x4000_0F74, 0x4000_0F80, 0x4000_0F88, 0x4000_0F98, 0x4000_0FA8, 0x4000_2ECC, INTERRUPT_RETURN)
 )
-# witlb and wdtlb of the reset code: there is nothing to translate.
-_TRANSLATION: Final = (0x4000_00E0, 0x4000_00F9, 0x4000_0110)
-_NOP: Final = bytes.fromhex("f02000")
-
 _WORD: Final = 4
 _STRAPS: Final = 0x6000_0318
 _RESET_CAUSE: Final = 0x6000_0714
@@ -58,21 +53,13 @@ def boot_rom() -> bytes:
     Raises:
         ValueError: The file is another one.
     """
-    name = os.environ.get(VARIABLE)
+    name = BOOT_ROM
     if not name:
         return b""
     rom = Path(name).read_bytes()
     if hashlib.sha256(rom).hexdigest() != DIGEST:
         raise ValueError(f"{VARIABLE} names a file that is no dump of the ESP8266's boot ROM")
     return rom
-
-
-@lru_cache(maxsize=1)
-def _executed() -> bytes:
-    code = bytearray(boot_rom())
-    for address in _TRANSLATION:
-        code[address - ROM.start : address - ROM.start + len(_NOP)] = _NOP
-    return bytes(code)
 
 
 class RomCore(Core):
@@ -82,7 +69,7 @@ class RomCore(Core):
         if address not in ROM:
             return super()._code_at(address)
         offset = address - ROM.start
-        return b"" if address in _EMULATED else _executed()[offset : offset + 3]
+        return b"" if address in _EMULATED else boot_rom()[offset : offset + 3]
 
     def _literal_at(self, address: int) -> int | None:
         return _rom_word(address) if address in ROM else super()._literal_at(address)

@@ -146,6 +146,7 @@ class Activity(Enum):
     LOADER = "ROM loader"
     PROGRAM = "program in RAM"
     BOOT = "boot from flash"
+    FIRMWARE = "firmware"
     APPLICATION = "application"
     TRAPPED = "trapped"
 

@@ -46,6 +46,7 @@ TX_EMPTY: Final = 1 << 1
 RX_OVERFLOW: Final = 1 << 4
 RX_TIMEOUT: Final = 1 << 8
 _DIVIDER: Final = 0xFFFFF
+_DIVIDER_AT_RESET: Final = 0x2B6  # some firmware divides by it before it sets it
 _EIGHT_BITS: Final = 0b11 << 2
 _RX_RESET: Final = 1 << 17
 _TX_RESET: Final = 1 << 18
@@ -91,6 +92,7 @@ class Uart:
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
+        self._hz = APB_HZ
         self._line: deque[_Burst] = deque()
         self._sent: deque[tuple[int, int, int]] = deque()
         self._unanswered: int | None = None
@@ -135,9 +137,19 @@ class Uart:
 
     def _set_divider(self, value: int) -> None:
         self._divider = max(1, value & _DIVIDER)
-        self._baud = round(APB_HZ / self._divider)
+        self._baud = round(self._hz / self._divider)
         self._step = byte_time(self._baud)
         self._event = 0
+
+    def set_clock(self, hz: int) -> None:
+        """The peripheral clock changes, and with it the speed."""
+        self._hz = hz
+        self._set_divider(self._divider)
+
+    def set_clock_at_reset(self) -> None:
+        """As a reset leaves it, the divider included."""
+        self._hz = APB_HZ
+        self._set_divider(_DIVIDER_AT_RESET)
 
     def _set_conf1(self, value: int) -> None:
         self._conf1 = value
@@ -345,6 +357,22 @@ class Uart:
     def interrupt(self) -> bool:
         """Whether the interrupt line is up."""
         return bool(self._raw & self._enabled)
+
+    @property
+    def interrupts(self) -> int:
+        """The conditions that are switched on and hold, as bits of the interrupt registers."""
+        return self._pending & self._enabled
+
+    def next_interrupt(self) -> int | None:
+        """When a condition that is switched on can come up next by itself; None if none can."""
+        moments = []
+        if self._enabled & (RX_FULL | RX_TIMEOUT):
+            change = self.next_change()
+            if change is not None:
+                moments.append(change)
+        if self._enabled & TX_EMPTY and self._line_free > self._now():
+            moments.append(max(self._now() + 1, self._line_free - self._step))
+        return min(moments, default=None)
 
     @property
     def waiting(self) -> int:

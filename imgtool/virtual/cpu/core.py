@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Block = Callable[[int, int], tuple[int, int]]
 
-__all__ = ["DRAM_BASE", "DRAM_SIZE", "IRAM_BASE", "IRAM_SIZE", "ROM", "Bus", "Core", "Trap"]
+__all__ = ["DRAM_BASE", "DRAM_SIZE", "IRAM_BASE", "IRAM_SIZE", "ROM", "Bus", "Core", "Leave", "Trap"]
 
 _WORD: Final = 0xFFFF_FFFF
 _IDLE_BLOCKS: Final = 64  # an idle loop has at most as many basic blocks
@@ -70,7 +70,7 @@ class Bus(Protocol):
         ...
 
 
-class _Leave(BaseException):
+class Leave(BaseException):
     """Ends a block after the current instruction, which has had its effect but for its result."""
 
     def __init__(self, result: int | None) -> None:
@@ -252,7 +252,7 @@ class Core:
             if self.pc not in self._singles:
                 self._singles[self.pc] = self._block(self.pc, most=1)
             self.pc, self.instructions = self._singles[self.pc](self.instructions, 0)
-        except _Leave as leave:
+        except Leave as leave:
             self._leave(leave)
         except Trap as trap:
             self._complete(trap)
@@ -276,14 +276,14 @@ class Core:
                 block = blocks[pc] = self._block(pc)
             try:
                 pc, n = block(n, end)
-            except _Leave as leave:
+            except Leave as leave:
                 self._leave(leave)
                 if self.stop or self.waiting:
                     return
                 pc, n = self.pc, self.instructions
         self.pc, self.instructions = pc, n
 
-    def _leave(self, leave: _Leave) -> None:
+    def _leave(self, leave: Leave) -> None:
         """Finish the instruction at pc after a block was left because of it."""
         if leave.result is None:
             return
@@ -299,8 +299,8 @@ class Core:
     def _left_at(self, pc: int) -> _Left:
         instruction = isa.decode(self._code_at(pc), pc)
         assert instruction is not None  # noqa: S101 (it was executed)
-        store = instruction.mnemonic.startswith("s")
-        register = None if store else instruction.operands[0]
+        nothing = instruction.mnemonic.startswith("s") or instruction.mnemonic == "wsr"
+        register = None if nothing else instruction.operands[0]
         return _Left(pc + instruction.size, register, instruction.mnemonic == "l16si")
 
     # Translated code ---------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ class Core:
         self.pc, self.instructions = address, n
         self.bus.enter_rom(self, address)
         if self.stop:
-            raise _Leave(None)  # perhaps before the routine: it is entered again
+            raise Leave(None)  # perhaps before the routine: it is entered again
         if self.pc == address:
             raise Trap("the ROM routine did not return", pc=address)
         return self.pc, self.instructions
@@ -380,7 +380,7 @@ class Core:
             seen[state] = len(journal)
             try:
                 self.pc, self.instructions = pc, _ = step(self.instructions, 0)
-            except _Leave as leave:
+            except Leave as leave:
                 self._leave(leave)
                 return False
             if self.side_effect:
@@ -441,7 +441,7 @@ class Core:
         reader = self.readers.get(address)
         value = reader() if reader is not None and size == 4 else self.bus.read(address, size)  # noqa: PLR2004
         if self.stop:
-            raise _Leave(value)
+            raise Leave(value)
         return value
 
     def _store(self, size: int, address: int, value: int, pc: int, n: int) -> None:
@@ -454,7 +454,7 @@ class Core:
             if self._translated[offset >> 2]:
                 self._changing.add(offset >> 2)
                 self._forget()
-                raise _Leave(0)
+                raise Leave(0)
             return
         writer = self.writers.get(address)
         if writer is not None and size == 4:  # noqa: PLR2004
@@ -462,7 +462,7 @@ class Core:
         else:
             self.bus.write(address, value, size)
         if self.stop:
-            raise _Leave(0)
+            raise Leave(0)
 
     def _misaligned(self, address: int, pc: int, n: int) -> None:
         self.pc, self.instructions = pc, n
@@ -484,7 +484,7 @@ class Core:
             return self.cycles() + self._cycles_offset & _WORD
         return self.special.get(number, 0)
 
-    def _write_special(self, number: int, value: int, n: int) -> None:
+    def _write_special(self, number: int, value: int, _pc: int, n: int) -> None:
         self.instructions = n
         if number == _PS:
             self.ps = value & _PS_FIELDS
@@ -497,7 +497,7 @@ class Core:
         else:
             self.special[number] = value
 
-    def _rsil(self, level: int) -> int:
+    def _rsil(self, level: int, _pc: int, _n: int) -> int:
         old, self.ps = self.ps, self.ps & ~_PS_LEVEL | level
         return old
 
@@ -518,7 +518,7 @@ class Core:
         self.ps = self.ps & ~_PS_LEVEL | level
         self.pc, self.instructions = pc + 3, n + 1
         self.waiting = True
-        raise _Leave(None)
+        raise Leave(None)
 
 
 _REGISTERS: Final = {f"a{number}": number for number in range(16)}

@@ -172,6 +172,8 @@ _TABLE: Final = """
     syscall   005000 ffffff
     simcall   005100 ffffff
     rsil      006000 fff00f t level
+    witlb     506000 fff00f t s
+    wdtlb     50e000 fff00f t s
     waiti     007000 fff0ff level
     and       100000 ff000f r s t
     or        200000 ff000f r s t

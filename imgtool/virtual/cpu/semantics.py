@@ -117,7 +117,8 @@ CONDITIONS: Final = {
     "bbsi": "{0} & {1}",
 }
 
-NOTHING: Final = frozenset({"dsync", "esync", "rsync", "excw", "extw", "memw", "nop"})
+# witlb and wdtlb: nothing is translated, and the attributes that they set for a region are not modelled.
+NOTHING: Final = frozenset({"dsync", "esync", "rsync", "excw", "extw", "memw", "nop", "wdtlb", "witlb"})
 INDIRECT: Final = frozenset({"jx", "ret", "callx0"})
 # Done by the core, which raises or gives the next program counter.
 BY_CORE: Final = frozenset({"break", "ill", "rfde", "rfe", "rfi", "simcall", "syscall", "waiti"})

@@ -213,7 +213,7 @@ class _Translation:
         elif mnemonic in STORES:
             self.store(path, pc, mnemonic, operands)
         elif mnemonic in {"rsr", "wsr", "xsr", "rsil"}:
-            self.special(path, mnemonic, operands)
+            self.special(path, pc, mnemonic, operands)
         elif mnemonic not in NOTHING:
             self.compute(path, pc, mnemonic, operands)
         path.executed += 1
@@ -400,10 +400,10 @@ class _Translation:
         else:
             self.emit(slow if self.single or value not in _DRAM else fast)
 
-    def special(self, path: _Path, mnemonic: str, operands: tuple[int, ...]) -> None:
+    def special(self, path: _Path, pc: int, mnemonic: str, operands: tuple[int, ...]) -> None:
         register, number = operands
         if mnemonic == "rsil":
-            return self.write(path, register, f"rsil_({number})", _Fact(top=_WORD))
+            return self.write(path, register, f"rsil_({number}, {pc}, n + {path.executed})", _Fact(top=_WORD))
         old = (
             self.read(path, _SAR_LOCAL) if number == _SAR else f"read_special({number}, n + {path.executed})"
         )
@@ -414,7 +414,7 @@ class _Translation:
             if number == _SAR:
                 self.write(path, _SAR_LOCAL, f"{new} & 63")
             else:
-                self.emit(f"write_special({number}, {new}, n + {path.executed})")
+                self.emit(f"write_special({number}, {new}, {pc}, n + {path.executed})")
         if mnemonic != "wsr":
             self.write(path, register, "old")
         return None

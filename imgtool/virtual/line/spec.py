@@ -1,31 +1,35 @@
 """The name of a virtual chip, ``sim:4MB,flash=FILE``: parsing only.
 
-Not the making of the chip (imgtool.virtual.chip.machine).  The file that ``flash=`` names is part of the
-name, so it is opened here and not by a command.
+Not the chip (imgtool.virtual.chip.machine).  The files that ``flash=`` and ``rom=`` name are parts of the
+name, so they are opened here and not by a command.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import FLASH_SIZES
-from imgtool.errors import FormatError
+from imgtool.errors import FormatError, PortError
 from imgtool.flash_parts import default_part, flash_part
 from imgtool.phrase import Name
 from imgtool.virtual.chip.faults import FaultPlan, parse_plan
-from imgtool.virtual.chip.machine import EMBEDDED_SIZES, ChipModel, Setup
+from imgtool.virtual.chip.machine import EMBEDDED_SIZES, ChipModel, Setup, VirtualChip
 from imgtool.virtual.chip.nor import MAXIMUM, TYPICAL
 from imgtool.virtual.chip.store import FileStore, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["SCHEME", "SIZES", "TIMINGS", "Spec", "parse_mac", "parse_spec"]
+__all__ = ["ROM_VARIABLE", "SCHEME", "SIZES", "TIMINGS", "Spec", "parse_mac", "parse_spec"]
 
 SCHEME: Final = "sim:"
+
+ROM_VARIABLE: Final = "IMGTOOL_BOOT_ROM"
+"""Environment variable with the path of a dump of the boot ROM."""
 
 SIZES: Final = {
     size.name: size.bytes for size in FLASH_SIZES if not size.name.endswith("-c1") and size.name != "256KB"
@@ -57,6 +61,8 @@ class Spec:
         timing: How long the flash takes: the ``typical`` times of data sheets, or the ``maximum`` ones.
         report: File for the counts and modelled times when the port is closed; None for none.
         rise: How long EN takes to rise when nothing pulls it any more, ms; None for the board's 3 ms.
+        rom: A dump of the boot ROM, with which a boot runs the firmware's own code; None for the one that the
+            environment names, or a boot as imgtool models it.
     """
 
     size: int | None = None
@@ -70,6 +76,31 @@ class Spec:
     timing: str = "typical"
     report: Path | None = None
     rise: float | None = None
+    rom: Path | None = None
+
+    def chip(self, setup: Setup) -> VirtualChip:
+        """The chip, off: one that runs the firmware's own code if there is a ROM.
+
+        Args:
+            setup: As :meth:`setup` gives it.
+
+        Raises:
+            FormatError: The ROM's file is no dump of it.
+            ImgtoolError: It cannot be read.
+        """
+        path = self.rom or (Path(name) if (name := os.environ.get(ROM_VARIABLE)) else None)
+        if path is None:
+            return VirtualChip(setup)
+        # Most chips do without, and start faster.
+        from imgtool.virtual.board.boot_rom import BootRom  # noqa: PLC0415
+        from imgtool.virtual.board.firmware_chip import FirmwareChip  # noqa: PLC0415
+
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            reason = error.strerror or "unknown error"
+            raise PortError(f"the boot ROM cannot be read: {reason}", source=str(path)) from error
+        return FirmwareChip(setup, BootRom.parse(data, source=str(path)))
 
     def setup(self) -> Setup:
         """Open the flash file if there is one, and say what the chip is made of.
@@ -137,7 +168,8 @@ def parse_spec(text: str) -> Spec:
 
     Words stand between commas behind ``sim:``: a flash size first, then any of ``flash=FILE``, ``part=NAME``,
     ``mac=ADDRESS``, ``chip=esp8266|esp8285``, ``timing=typical|maximum``, ``report=FILE``, ``boot=run``,
-    ``boot-writes``, ``rise=MILLISECONDS``, and ``fault=PLAN``, which takes the rest.
+    ``run`` (the same), ``boot-writes``, ``rise=MILLISECONDS``, ``rom=FILE``, and ``fault=PLAN``, which takes
+    the rest.
 
     Raises:
         FormatError: A word is not understood.
@@ -152,15 +184,15 @@ def parse_spec(text: str) -> Spec:
         name, equals, value = word.partition("=")
         if number == 0 and word.upper() in SIZES:
             values["size"] = SIZES[word.upper()]
-        elif word == "boot-writes":
-            values["boot_writes"] = True
+        elif word in _FLAGS:
+            values[_FLAGS[word]] = True
         elif equals and value and name in _WORDS:
             field_name, parse = _WORDS[name]
             values[field_name] = parse(value)
         else:
             raise FormatError(
                 "not understood in the name of a virtual chip",
-                expected=f"a flash size, {'=, '.join(_WORDS)}=, boot-writes or fault=",
+                expected=f"a flash size, {'=, '.join(_WORDS)}=, {', '.join(_FLAGS)} or fault=",
                 found=Name(word),
             )
     return Spec(**values)
@@ -213,7 +245,9 @@ _WORDS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "timing": ("timing", _timing),
     "report": ("report", Path),
     "rise": ("rise", _rise),
+    "rom": ("rom", Path),
 }
-_PATHS: Final = ("flash=", "report=")
+_FLAGS: Final = {"run": "boot", "boot-writes": "boot_writes"}
+_PATHS: Final = ("flash=", "report=", "rom=")
 _SEPARATOR: Final = re.compile(r"[/\\]")
-_NEXT: Final = re.compile(rf",(?=(?:{'|'.join(_WORDS)})=|boot-writes(?:,|$))")
+_NEXT: Final = re.compile(rf",(?=(?:{'|'.join(_WORDS)})=|(?:{'|'.join(_FLAGS)})(?:,|$))")

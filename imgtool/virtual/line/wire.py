@@ -334,6 +334,6 @@ def open_sim(spec: str | Spec = SCHEME, *, wall: bool = False) -> SimWire:
     file = ReopenedStore(setup.store) if isinstance(setup.store, FileStore) else None
     if file is not None:
         setup = replace(setup, store=file)
-    wire = SimWire(VirtualChip(setup), boot=read.boot, clock=LineClock(wall=wall), file=file, name=name)
+    wire = SimWire(read.chip(setup), boot=read.boot, clock=LineClock(wall=wall), file=file, name=name)
     wire.report_file = read.report
     return wire

@@ -118,6 +118,8 @@ ENCODINGS: list[tuple[str, str, tuple[int, ...]]] = [
     ("subx8 a3, a4, a5", "5034f0", (3, 4, 5)),
     ("syscall", "005000", ()),
     ("waiti 3", "007300", (3,)),
+    ("wdtlb a5, a6", "50e650", (5, 6)),
+    ("witlb a3, a2", "306250", (3, 2)),
     ("wsr a3, intset", "30e213", (3, 226)),
     ("xor a3, a4, a5", "503430", (3, 4, 5)),
     ("xsr a3, excsave1", "30d161", (3, 209)),
@@ -230,7 +232,7 @@ def linked(text: str, folder: Path) -> bytes:
 SPECIAL = {"rsr", "wsr", "xsr"}
 # Mnemonics that GNU's tools know for the lx106 and this decoder leaves undefined: region protection and
 # external registers, whose presence in the chip nobody has shown, and debugging.
-LEFT_OUT = {"rfdd", "rfdo", "rer", "wer", "iitlb", "idtlb", "pitlb", "pdtlb", "witlb", "wdtlb"} | {
+LEFT_OUT = {"rfdd", "rfdo", "rer", "wer", "iitlb", "idtlb", "pitlb", "pdtlb"} | {
     f"r{which}tlb{way}" for which in "id" for way in "01"
 }
 # Of these objdump ignores a field that the manual has as zero.

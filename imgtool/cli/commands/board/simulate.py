@@ -59,6 +59,13 @@ def simulate(
     boot_writes: Annotated[
         bool, typer.Option("--boot-writes", help="Let a boot write the init data that NodeMCU writes.")
     ] = False,
+    rom: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A dump of the boot ROM: a boot runs the firmware's own code.  [default: $IMGTOOL_BOOT_ROM]",
+        ),
+    ] = None,
     fault: Annotated[str, typer.Option(metavar="PLAN", help="Faults, such as drop=in:120,slow=page:7.")] = "",
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Take the time that the chip would, for tests of time-outs.")
@@ -101,6 +108,7 @@ def simulate(
             model=ChipModel(_one_of(chip, models, "chip")),
             boot=_one_of(boot, ["download", "run"], "boot mode") == "run",
             boot_writes=boot_writes,
+            rom=rom,
             faults=parse_plan(fault),
             timing=_one_of(timing, ["typical", "maximum"], "flash timing"),
         )
@@ -182,7 +190,6 @@ def _serve(spec: Spec, way: Way, output: SimulationOutput) -> int:
     from imgtool.cli.input.files import open_lines, write_file
     from imgtool.cli.show.text import stderr
     from imgtool.engine.jobs.simulate import ServedResult
-    from imgtool.virtual.chip.machine import VirtualChip
     from imgtool.virtual.line.record import Recorder
     from imgtool.virtual.line.report import report
     from imgtool.virtual.line.servers import Server
@@ -194,7 +201,7 @@ def _serve(spec: Spec, way: Way, output: SimulationOutput) -> int:
             write_file(output.report, b"{}\n")
         lines = resources.enter_context(open_lines(output.record))
         channel = _channel(way)
-        chip = VirtualChip(setup)
+        chip = spec.chip(setup)
         recorder = None if lines is None else Recorder(lines, chip.facts())
         server = Server(chip, channel, boot=spec.boot, realtime=output.realtime, recorder=recorder)
         resources.callback(server.close)
@@ -259,11 +266,10 @@ def _dump(fields: dict[str, object]) -> bytes:
 def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     from imgtool.cli.input.placing import file_as_it_is
     from imgtool.engine.jobs.simulate import replay
-    from imgtool.virtual.chip.machine import VirtualChip
 
     record = file_as_it_is(path)
     with ExitStack() as resources:
-        result = replay(VirtualChip(_setup(spec, resources)), record)
+        result = replay(spec.chip(_setup(spec, resources)), record)
     if as_json:
         from imgtool.cli.show.document import print_document
 

@@ -1,0 +1,108 @@
+"""A virtual ESP8266 that runs the firmware's own code, from the boot ROM's first instruction on.
+
+Not the chip's parts (peripherals.py), and not the download mode: that is the virtual chip's, as without a
+ROM.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from imgtool.virtual.board.peripherals import Board, Parts
+from imgtool.virtual.chip.boot import ResetCause
+from imgtool.virtual.chip.ledger import INSTRUCTION_NS
+from imgtool.virtual.chip.machine import Activity, Stop, VirtualChip
+from imgtool.virtual.chip.nor import PowerCut
+
+if TYPE_CHECKING:
+    from imgtool.virtual.board.boot_rom import BootRom
+    from imgtool.virtual.chip.machine import Setup
+    from imgtool.virtual.chip.nor import Operation
+
+__all__ = ["FirmwareChip"]
+
+_SLICE: Final = 40_000  # instructions between two looks at the line
+_STRETCH_NS: Final = 1_000_000_000
+_WAKE_FLASH: Final = b"\xab"
+
+
+class FirmwareChip(VirtualChip):
+    """The virtual chip with a boot ROM: a boot from flash runs what is there.
+
+    Args:
+        setup: What it is made of.
+        rom: The boot ROM.
+
+    Attributes:
+        board: What firmware runs on.
+    """
+
+    def __init__(self, setup: Setup | None, rom: BootRom) -> None:
+        self._before_board = True
+        super().__init__(setup)
+        parts = Parts(uart=self.uart, flash=self.flash, spi=self.spi, efuses=self._efuses())
+        self.board = Board(rom, self, parts)
+        self._before_board = False
+
+    def _clock(self) -> int:
+        return self.now
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since power-on."""
+        done = self.core.instructions
+        if not self._before_board:
+            done += self.board.core.instructions
+        return self._skipped + done * INSTRUCTION_NS
+
+    def skip_to(self, moment: int) -> None:
+        """Let time pass in which the processor does nothing."""
+        self._skip_to(moment)
+
+    def _operated(self, operation: Operation) -> None:
+        super()._operated(operation)
+        self.board.window.changed(operation)
+
+    def boot_flash(self, *, continued: bool = False) -> None:
+        """Start at the ROM's reset vector, with the pins set for a boot from flash.
+
+        Args:
+            continued: Whether the loader was left for it, rather than the chip reset.  The ROM's code starts
+                anew all the same, and says who it is.
+        """
+        del continued
+        self.activity = Activity.FIRMWARE
+        self.flash.attached = True
+        self.uart.set_clock_at_reset()
+        if self.reset_cause is ResetCause.DEEP_SLEEP:
+            # SDKs have sent the flash to sleep, too, and the ROM has no word for it: that something wakes it
+            # is inferred from boards that wake.
+            self.flash.transact(self.now, _WAKE_FLASH, 0)
+        self.board.reset(int(self.reset_cause))
+
+    def _step(self, until: int | None) -> Stop | None:
+        if self.activity is not Activity.FIRMWARE or self._strap_at is not None:
+            return super()._step(until)
+        self.listen()
+        board = self.board
+        if board.resets is not None:
+            return self._wait_for_reset(board.resets.at, until)
+        end = min(self._break_at(), self.now + _STRETCH_NS)
+        try:
+            waits = board.run(end, _SLICE)
+        except PowerCut:
+            self._power_cut()
+            return None
+        if not waits:
+            return None
+        event = board.next_event()
+        return self._idle() if event is None else self._wait_until(event, until)
+
+    def _wait_for_reset(self, moment: int | None, until: int | None) -> Stop | None:
+        if moment is None:
+            return self._idle()
+        if self.now < moment:
+            return self._wait_until(moment, until)
+        assert self.board.resets is not None  # noqa: S101 (that is why we are here)
+        self._reset(ResetCause(self.board.resets.cause), download=self._strapped_for_download())
+        return None

@@ -1,0 +1,462 @@
+"""The lx106 core as firmware needs it: exceptions, interrupts, the boot ROM and the window of the flash.
+
+Not the peripherals: they stand behind the :class:`~imgtool.virtual.cpu.core.Bus`, set :attr:`FullCore.lines`
+and :meth:`FullCore.raise_interrupt`, and map the window.  What programs in RAM need is
+:class:`~imgtool.virtual.cpu.core.Core`, which is stricter: what is an exception here ends the run there.
+
+Code runs in two tiers.  A basic block begins as closures (:mod:`imgtool.virtual.cpu.closures`); from its
+hundredth run on, it is the root of a translated function.  Most code of a boot runs a few times only.
+
+Vectors, causes and registers: Xtensa Instruction Set Architecture Reference Manual, chapter 4 (exception,
+interrupt and timer options), and ``xtensa/config/core-isa.h`` for the lx106 in Espressif's
+https://github.com/espressif/ESP8266_RTOS_SDK.  That byte and half-word accesses to IRAM, ROM and the window
+raise cause 3: the handler for it in https://github.com/espressif/ESP8266_NONOS_SDK, and NodeMCU's.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imgtool.virtual.cpu import isa
+from imgtool.virtual.cpu.closures import closures
+from imgtool.virtual.cpu.core import DRAM_BASE, IRAM_BASE, IRAM_SIZE, ROM, Core, Leave, Trap
+from imgtool.virtual.cpu.translate import translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgtool.virtual.cpu.core import Bus
+
+    Block = Callable[[int, int], tuple[int, int]]
+
+__all__ = ["WINDOW", "Cause", "FullCore"]
+
+WINDOW: Final = range(0x4020_0000, 0x4030_0000)
+"""Where the cache shows a megabyte of the flash."""
+
+
+class Cause:
+    """Values of EXCCAUSE."""
+
+    ILLEGAL = 0
+    SYSCALL = 1
+    LOAD_STORE = 3
+    INTERRUPT = 4
+    ALIGNMENT = 9
+    FETCH_PROHIBITED = 20
+    LOAD_PROHIBITED = 28
+    STORE_PROHIBITED = 29
+
+
+_WORD: Final = 0xFFFF_FFFF
+_WARM: Final = 100  # runs after which a basic block is translated
+_PAGE: Final = 0x1000
+
+_EPC1, _EPC2, _EPC3, _DEPC, _EPS2, _EPS3 = 177, 178, 179, 192, 194, 195
+_INTERRUPT, _INTCLEAR, _INTENABLE = 226, 227, 228
+_PS, _VECBASE, _EXCCAUSE, _DEBUGCAUSE, _CCOUNT, _EXCVADDR, _CCOMPARE = 230, 231, 232, 233, 234, 238, 240
+_LEVEL, _EXCM, _UM = 0xF, 0x10, 0x20
+_DEBUG_LEVEL, _NMI_LEVEL = 2, 3
+_DEBUG_VECTOR, _NMI_VECTOR, _KERNEL_VECTOR, _USER_VECTOR, _DOUBLE_VECTOR = 0x10, 0x20, 0x30, 0x50, 0x70
+_RESET_VECTOR: Final = 0x80
+_BREAK: Final = 1 << 3  # in DEBUGCAUSE; break.n is the next one
+_TIMER: Final = 1 << 6  # CCOMPARE's interrupt
+_IRAM_PAGE, _ROM_PAGE, _WINDOW_PAGE = 0x401, 0x400, 0x402
+
+
+class _ProcessorException(BaseException):  # as Leave: no handler of errors is to see it
+    """The instruction at pc raises an exception of the processor."""
+
+    def __init__(self, cause: int, address: int | None = None) -> None:
+        super().__init__()
+        self.cause = cause
+        self.address = address
+
+
+class _World(NamedTuple):
+    """Code as it is with the window in one place, or closed.
+
+    Attributes:
+        blocks: Functions by the address of their first instruction.
+        pages: Pages of the window that they were made from.
+    """
+
+    blocks: dict[int, Block]
+    pages: set[int]
+
+
+class FullCore(Core):
+    """An lx106 with its RAM, the ROM and the window.
+
+    Args:
+        bus: What lies outside of RAM, ROM and window.
+        rom: The boot ROM, 64 KiB.
+
+    Attributes:
+        lines: Interrupts whose level is up, as bits.
+        hooks: Addresses where a function of the owner's runs in place of code: it sets ``pc``.
+        exceptions: How many there were, by EXCCAUSE; interrupts are not counted.
+        warm: Runs after which a basic block is translated, for those that are made from now on.
+        entered: Instructions executed before the basic block that runs as closures.
+    """
+
+    def __init__(self, bus: Bus, rom: bytes) -> None:
+        super().__init__(bus)
+        self.lines = 0
+        self.hooks: dict[int, Callable[[], None]] = {}
+        self.exceptions: dict[int, int] = {}
+        self.entered = 0
+        self.warm = _WARM
+        self._rom_bytes = rom
+        self._rom32 = memoryview(rom).cast("I")
+        self._window: bytearray | None = None
+        self._window32: memoryview | None = None
+        self._worlds: dict[int | None, _World] = {}
+        self._world = self._worlds[None] = _World(self._blocks, set())
+        self._compare_at: int | None = None
+
+    def reset(self) -> None:
+        """As a reset of the chip leaves it; RAM stays as it is."""
+        self.special.clear()
+        self.special[_VECBASE] = ROM.start
+        self.ps = _LEVEL | _EXCM
+        self.pc = ROM.start + _RESET_VECTOR
+        self.sar = 0
+        self.lines = 0
+        self.waiting = False
+        self.stop = True
+
+    # The window --------------------------------------------------------------------------------------------
+
+    def map_window(self, place: int | None, content: bytearray | None) -> None:
+        """Show a part of the flash, or nothing.
+
+        Args:
+            place: What tells one mapping from another: translated code is kept for each.
+            content: The megabyte that is seen, shared with the caller; None for none, which reads as 0.
+        """
+        if place not in self._worlds:
+            self._worlds[place] = _World({}, set())
+        self._world = self._worlds[place]
+        self._blocks = self._world.blocks
+        self._window = content
+        self._window32 = None if content is None else memoryview(content).cast("I")
+        self.stop = True
+
+    def window_changed(self, place: int, start: int, size: int) -> None:
+        """Bytes of a mapping have changed: code that was made from them is made anew."""
+        world = self._worlds.get(place)
+        if world is None:
+            return
+        pages = range(start // _PAGE, (start + size - 1) // _PAGE + 1)
+        if not world.pages.isdisjoint(pages):
+            world.blocks.clear()
+            world.pages.clear()
+            self._left.clear()
+
+    # Interrupts and exceptions -----------------------------------------------------------------------------
+
+    def raise_interrupt(self, bits: int) -> None:
+        """Latch interrupts that are edges."""
+        self.special[_INTERRUPT] = self.special.get(_INTERRUPT, 0) | bits
+
+    def raise_nmi(self) -> None:
+        """Enter the handler of the interrupt that nothing masks; between two calls of :meth:`run`."""
+        self.special[_EPC3], self.special[_EPS3] = self.pc, self.ps
+        self.ps = self.ps & ~_LEVEL | _NMI_LEVEL | _EXCM
+        self.pc = self.special.get(_VECBASE, ROM.start) + _NMI_VECTOR
+        self.waiting = False
+
+    @property
+    def enabled(self) -> int:
+        """The interrupts that are switched on, as bits."""
+        return self.special.get(_INTENABLE, 0)
+
+    @property
+    def compare_in(self) -> int | None:
+        """Cycles until CCOUNT comes to CCOMPARE; None where nobody waits for that."""
+        if not self.enabled & _TIMER:
+            return None
+        return (self.special.get(_CCOMPARE, 0) - self.ccount & _WORD) or 1 << 32
+
+    @property
+    def ccount(self) -> int:
+        """The register CCOUNT."""
+        return self.cycles() + self._cycles_offset & _WORD
+
+    def look_at_timer(self) -> None:
+        """Latch the timer's interrupt if CCOUNT has come to CCOMPARE since the last look."""
+        if not self.enabled & _TIMER:
+            self._compare_at = None
+            return
+        left = self.special.get(_CCOMPARE, 0) - self.ccount & _WORD
+        if self._compare_at is not None and left > self._compare_at:
+            self.raise_interrupt(_TIMER)
+        self._compare_at = left
+
+    @property
+    def idles(self) -> bool:
+        """Whether it waits for any interrupt there is."""
+        return self.waiting and not self.ps & (_LEVEL | _EXCM)
+
+    def _due(self) -> bool:
+        special = self.special
+        pending = (special.get(_INTERRUPT, 0) | self.lines) & special.get(_INTENABLE, 0)
+        return pending != 0 and not self.ps & (_LEVEL | _EXCM)
+
+    def _recheck(self, result: int | None, pc: int, n: int) -> None:
+        """After what may have let an interrupt in: take it before the next instruction."""
+        if self._due():
+            self.pc, self.instructions = pc, n
+            raise Leave(result)
+
+    def _enter(self, cause: int, address: int | None) -> None:
+        special = self.special
+        vecbase = special.get(_VECBASE, ROM.start)
+        if cause != Cause.INTERRUPT:
+            self.exceptions[cause] = self.exceptions.get(cause, 0) + 1
+        special[_EXCCAUSE] = cause
+        if address is not None:
+            special[_EXCVADDR] = address
+        if self.ps & _EXCM:
+            special[_DEPC] = self.pc
+            self.pc = vecbase + _DOUBLE_VECTOR
+            return
+        special[_EPC1] = self.pc
+        self.pc = vecbase + (_USER_VECTOR if self.ps & _UM else _KERNEL_VECTOR)
+        self.ps |= _EXCM
+
+    # Running -----------------------------------------------------------------------------------------------
+
+    def run(self, limit: int) -> bool:
+        """Execute ``limit`` more instructions, or up to one function of translated code more.
+
+        It ends early when :attr:`stop` is set, and at ``waiti``.
+
+        Returns:
+            Whether the program waits for an interrupt.
+        """
+        end = self.instructions + limit
+        self.stop = False
+        while self.instructions < end and not self.stop:
+            if self._due():
+                self.waiting = False
+                self._enter(Cause.INTERRUPT, None)
+            if self.waiting:
+                return True
+            self._slice(end)
+        return self.waiting
+
+    def _slice(self, end: int) -> None:
+        """Run until ``end`` instructions are done in all, or something else needs a look."""
+        pc, n, blocks = self.pc, self.instructions, self._blocks
+        try:
+            while n < end:
+                block = blocks.get(pc)
+                if block is None:
+                    self.pc, self.instructions = pc, n
+                    block = blocks[pc] = self._block(pc)
+                pc, n = block(n, end)
+            self.pc, self.instructions = pc, n
+        except Leave as leave:
+            self._leave(leave)
+        except _ProcessorException as exception:
+            self._enter(exception.cause, exception.address)
+
+    def step(self) -> None:
+        """Execute one instruction, by closures."""
+        raise NotImplementedError
+
+    # Code --------------------------------------------------------------------------------------------------
+
+    def _code_at(self, address: int) -> bytes:
+        if address in WINDOW:
+            offset = address - WINDOW.start
+            return bytes(3) if self._window is None else bytes(self._window[offset : offset + 3])
+        if address in ROM:
+            offset = address - ROM.start
+            return b"" if address in self.hooks else self._rom_bytes[offset : offset + 3]
+        return super()._code_at(address)
+
+    def _literal_at(self, address: int) -> int | None:
+        if address in WINDOW:
+            return None if self._window32 is None else self._window32[address - WINDOW.start >> 2]
+        if address in ROM:
+            return self._rom32[address - ROM.start >> 2]
+        return super()._literal_at(address)
+
+    def _block(self, pc: int, *, single: bool = False, most: int = 0) -> Block:
+        del single, most
+        if pc in self.hooks:
+            return functools.partial(self._hooked, pc, self.hooks[pc])
+        if not self._code_at(pc):
+            return functools.partial(self._no_code, pc)
+        return self._cold(pc)
+
+    def _hooked(self, pc: int, hook: Callable[[], None], n: int, _end: int) -> tuple[int, int]:
+        self.pc, self.instructions = pc, n
+        hook()
+        raise Leave(None)
+
+    def _no_code(self, pc: int, n: int, _end: int) -> tuple[int, int]:
+        self.pc, self.instructions = pc, n
+        raise _ProcessorException(Cause.FETCH_PROHIBITED, pc)
+
+    def _cold(self, pc: int) -> Block:
+        """The basic block there, as closures."""
+        made = closures(self._code, pc, self._names)
+        self._note(made.words)
+        actions, ending = made.actions, made.ending
+        left = self.warm
+
+        def block(n: int, end: int) -> tuple[int, int]:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                return self._warmed(pc, n)(n, end)
+            self.entered = n
+            for action in actions:
+                action()
+            return ending(n)
+
+        return block
+
+    def _warmed(self, pc: int, n: int) -> Block:
+        """The same as the root of a translated function, from now on."""
+        self.pc, self.instructions = pc, n
+        made = translate(self._code, pc)
+        self._note(made.words)
+        names = dict(self._names)
+        exec(compile(made.source, "<lx106>", "exec"), names)  # noqa: S102 (source of our own making)
+        block: Block = names["block"]
+        self._blocks[pc] = block
+        return block
+
+    def _note(self, words: frozenset[int]) -> None:
+        """Remember what code was made from."""
+        translated, pages = self._translated, self._world.pages
+        for address in words:
+            offset = address - IRAM_BASE
+            if 0 <= offset < IRAM_SIZE:
+                translated[offset >> 2] = 1
+            elif address >= WINDOW.start:
+                pages.add(address - WINDOW.start >> 12)
+
+    def _forget(self) -> None:
+        for world in self._worlds.values():
+            world.blocks.clear()
+            world.pages.clear()
+        super()._forget()
+
+    # What the functions call -------------------------------------------------------------------------------
+
+    def _load(self, size: int, address: int, pc: int, n: int) -> int:
+        self.pc, self.instructions = pc, n
+        address &= _WORD
+        page = address >> 20
+        if page in _READ_ONLY_PAGES:
+            if size != 4:  # noqa: PLR2004 (bytes of a word)
+                raise _ProcessorException(Cause.LOAD_STORE, address)
+            if page == _WINDOW_PAGE:
+                return 0 if self._window32 is None else self._window32[address - WINDOW.start >> 2]
+            if page == _IRAM_PAGE:
+                if address - IRAM_BASE < IRAM_SIZE:
+                    return self._iram32[address - IRAM_BASE >> 2]
+            elif address in ROM:
+                return self._rom32[address - ROM.start >> 2]
+        if DRAM_BASE <= address < ROM.start:  # a literal: the ROM's vectors have theirs there
+            return self._dram32[address - DRAM_BASE >> 2]
+        reader = self.readers.get(address)
+        try:
+            value = reader() if reader is not None else self.bus.read(address, size)
+        except Trap:
+            raise _ProcessorException(Cause.LOAD_PROHIBITED, address) from None
+        if self.stop:
+            raise Leave(value)
+        return value
+
+    def _store(self, size: int, address: int, value: int, pc: int, n: int) -> None:
+        self.pc, self.instructions = pc, n
+        address &= _WORD
+        offset = address - IRAM_BASE
+        if 0 <= offset < IRAM_SIZE:
+            if size != 4:  # noqa: PLR2004 (bytes of a word)
+                raise _ProcessorException(Cause.LOAD_STORE, address)
+            index = offset >> 2
+            if self._iram32[index] == value:
+                return
+            self._iram32[index] = value
+            if self._translated[index]:
+                self._changing.add(index)
+                self._forget()
+                raise Leave(0)
+            return
+        try:
+            self.bus.write(address, value, size)
+        except Trap:
+            raise _ProcessorException(Cause.STORE_PROHIBITED, address) from None
+        if self.stop:
+            raise Leave(0)
+
+    def _misaligned(self, address: int, pc: int, n: int) -> None:
+        self.pc, self.instructions = pc, n
+        raise _ProcessorException(Cause.ALIGNMENT, address & _WORD)
+
+    def _undefined(self, pc: int, n: int) -> None:
+        self.pc, self.instructions = pc, n
+        raise _ProcessorException(Cause.ILLEGAL)
+
+    def _stopped(self, what: str, n: int, pc: int, *codes: int) -> tuple[int, int]:
+        self.pc, self.instructions = pc, n
+        del codes
+        if what != "breakpoint":
+            raise _ProcessorException(Cause.SYSCALL if what == "system call" else Cause.ILLEGAL)
+        if self.ps & _LEVEL >= _DEBUG_LEVEL:
+            instruction = isa.decode(self._code_at(pc), pc)
+            return pc + (instruction.size if instruction else 3), n + 1
+        special = self.special
+        special[_EPC2], special[_EPS2], special[_DEBUGCAUSE] = pc, self.ps, _BREAK
+        self.ps = self.ps & ~_LEVEL | _DEBUG_LEVEL | _EXCM
+        return special.get(_VECBASE, ROM.start) + _DEBUG_VECTOR, n + 1
+
+    def _read_special(self, number: int, n: int) -> int:
+        if number == _INTERRUPT:
+            return self.special.get(_INTERRUPT, 0) | self.lines
+        return super()._read_special(number, n)
+
+    def _write_special(self, number: int, value: int, pc: int, n: int) -> None:
+        old = self.special.get(number, 0) if number != _PS else self.ps
+        super()._write_special(number, value, pc, n)
+        if number == _CCOMPARE:
+            self._compare_at = None
+            self.special[_INTERRUPT] = self.special.get(_INTERRUPT, 0) & ~_TIMER
+            self.stop = True
+        elif number == _INTENABLE and (old ^ value) & _TIMER:
+            self.stop = True
+        if self.stop:
+            self.pc = pc
+            raise Leave(old)
+        if number in _LETS_IN:
+            self._recheck(old, pc, n)
+
+    def _rsil(self, level: int, pc: int, n: int) -> int:
+        old = super()._rsil(level, pc, n)
+        self._recheck(old, pc, n)
+        return old
+
+    def _rfe(self, n: int, pc: int) -> tuple[int, int]:
+        return self._returned(*super()._rfe(n, pc))
+
+    def _rfi(self, n: int, pc: int, level: int) -> tuple[int, int]:
+        if level not in {2, 3}:
+            return self._stopped("return from no level", n, pc)
+        return self._returned(*super()._rfi(n, pc, level))
+
+    def _returned(self, pc: int, n: int) -> tuple[int, int]:
+        self._recheck(None, pc, n)
+        return pc, n
+
+
+_READ_ONLY_PAGES: Final = frozenset({_IRAM_PAGE, _ROM_PAGE, _WINDOW_PAGE})
+_LETS_IN: Final = frozenset({_PS, _INTENABLE, _INTERRUPT})
