@@ -5,7 +5,7 @@ and :meth:`FullCore.raise_interrupt`, and map the window.  What programs in RAM 
 :class:`~imgtool.virtual.cpu.core.Core`, which is stricter: what is an exception here ends the run there.
 
 Code runs in two tiers.  A basic block begins as closures (:mod:`imgtool.virtual.cpu.closures`); from its
-hundredth run on, it is the root of a translated function.  Most code of a boot runs a few times only.
+250th run on, it is the root of a translated function.  Most code of a boot runs a few times only.
 
 Vectors, causes and registers: Xtensa Instruction Set Architecture Reference Manual, chapter 4 (exception,
 interrupt and timer options), and ``xtensa/config/core-isa.h`` for the lx106 in Espressif's
@@ -50,7 +50,7 @@ class Cause:
 
 
 _WORD: Final = 0xFFFF_FFFF
-_WARM: Final = 100  # runs after which a basic block is translated
+_WARM: Final = 250  # runs after which a basic block is translated
 _PAGE: Final = 0x1000
 
 _EPC1, _EPC2, _EPC3, _DEPC, _EPS2, _EPS3 = 177, 178, 179, 192, 194, 195

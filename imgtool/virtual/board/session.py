@@ -1,0 +1,142 @@
+"""A boot of firmware with nobody on the line: what it says until it has no more to say.
+
+No verdict: that is explain's, on the text.  Time is the chip's, and repeats with the same flash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imgtool.virtual.chip.machine import Activity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgtool.virtual.board.firmware_chip import FirmwareChip
+
+__all__ = ["Ending", "FirmwareRun", "Said", "run_firmware"]
+
+_SECOND: Final = 1_000_000_000
+_STEP_NS: Final = 50_000_000
+_QUIET_NS: Final = 3 * _SECOND  # of a firmware that waits for interrupts
+_FED_NS: Final = 4 * _SECOND  # of one that computes, and feeds the watchdog
+_BUSY_NS: Final = 10 * _SECOND  # of one that computes, and does not: longer than the watchdog lets it hang
+_ALIKE: Final = 3  # boots with the same words are a loop
+_MOST_BOOTS: Final = 30
+_BANNER: Final = b"\n ets Jan  8 2013,rst cause:"
+
+
+class Ending(StrEnum):
+    """Why a run was ended."""
+
+    QUIET = "it says no more"
+    STOPPED = "the processor waits for ever"
+    ASLEEP = "it sleeps, and nothing wakes it"
+    LOOP = "it starts again and again"
+    TIME = "the time is up"
+
+
+class Said(NamedTuple):
+    """What came at one speed, in one piece.
+
+    Attributes:
+        baud: The speed.
+        text: The bytes.
+    """
+
+    baud: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirmwareRun:
+    """What firmware did.
+
+    Attributes:
+        ending: Why the run was ended.
+        said: What it sent, in order.
+        seconds: How long it ran, by the chip's clock.
+        instructions: How many it took.
+        boots: How often the boot ROM said who it is.
+        exceptions: How many exceptions of the processor there were, by their cause; firmware handles most.
+        unmodelled: Registers that were read and have nothing behind them, with the program counter.
+    """
+
+    ending: Ending
+    said: tuple[Said, ...]
+    seconds: float
+    instructions: int
+    boots: int
+    exceptions: dict[int, int] = field(default_factory=dict)
+    unmodelled: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def log(self) -> bytes:
+        """All that it sent."""
+        return b"".join(piece.text for piece in self.said)
+
+
+def run_firmware(
+    chip: FirmwareChip, seconds: float, on_time: Callable[[float], None] = lambda _: None
+) -> FirmwareRun:
+    """Switch a chip on to boot from flash, and let it run.
+
+    Args:
+        chip: The chip, off.
+        seconds: How long at most, by the chip's clock.
+        on_time: Told the seconds that have passed, again and again.
+    """
+    chip.power_on(download=False)
+    start, active = chip.now, chip.now
+    end = start + round(seconds * _SECOND)
+    heard: list[tuple[int, int]] = []  # byte, speed
+    operations = 0
+    ending = Ending.TIME
+    while chip.now < end:
+        chip.run(min(end, chip.now + _STEP_NS))
+        fresh = [(byte, speed) for byte, _, speed in chip.uart.drain()]
+        heard += fresh
+        done = sum(chip.flash.counts.values())
+        if fresh or done != operations:
+            active, operations = chip.now, done
+        found = _ending(chip, chip.now - active) or (_loop(heard) if fresh else None)
+        if found is not None:
+            ending = found
+            break
+        on_time((chip.now - start) / _SECOND)
+    said = tuple(
+        Said(speed, bytes(byte for byte, _ in group)) for speed, group in groupby(heard, lambda item: item[1])
+    )
+    core = chip.board.core
+    return FirmwareRun(
+        ending=ending,
+        said=said,
+        seconds=(chip.now - start) / _SECOND,
+        instructions=core.instructions,
+        boots=sum(piece.text.count(_BANNER) for piece in said),
+        exceptions=dict(core.exceptions),
+        unmodelled=dict(chip.board.unmodelled),
+    )
+
+
+def _ending(chip: FirmwareChip, silence: int) -> Ending | None:
+    board = chip.board
+    if chip.activity is not Activity.FIRMWARE:
+        return Ending.STOPPED
+    if board.resets is not None:
+        return Ending.ASLEEP if board.resets.at is None else None
+    if board.core.idles:
+        return Ending.QUIET if silence >= _QUIET_NS else None
+    if board.core.waiting:
+        return Ending.STOPPED if silence >= _QUIET_NS else None
+    return Ending.QUIET if silence >= (_FED_NS if board.fed else _BUSY_NS) else None
+
+
+def _loop(heard: list[tuple[int, int]]) -> Ending | None:
+    """Whether the last boots said the same, word by word."""
+    boots = bytes(byte for byte, _ in heard).split(_BANNER)[1:-1]
+    alike = len(boots) >= _ALIKE and len(set(boots[-_ALIKE:])) == 1
+    return Ending.LOOP if alike or len(boots) >= _MOST_BOOTS else None
