@@ -62,6 +62,7 @@ COMMANDS: Final = {
     "monitor": "board.monitor",
     "explain": "board.explain",
     "simulate": "board.simulate",
+    "try": "board.try_",
 }
 """Each command and its module, below :mod:`imgtool.cli.commands`; the function in it has its name."""
 
@@ -83,13 +84,15 @@ ALIASES: Final = {
 With an underscore instead of a dash too, as esptool had them until its version 5.
 """
 
+_OTHER_NAMES: Final = ALIASES | {"boot": "try"}
+
 
 def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
     """The application with the command that the arguments name, or with all of them where they name none.
 
     Making a command costs typer a few milliseconds, and no run needs more than one.
     """
-    known = COMMANDS | {alias: COMMANDS[name] for alias, name in ALIASES.items()}
+    known = COMMANDS | {alias: COMMANDS[name] for alias, name in _OTHER_NAMES.items()}
     first = arguments[0] if arguments else ""
     app = typer.Typer(
         add_completion=first not in known,
@@ -103,7 +106,7 @@ def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
             break
         module = import_module(f"imgtool.cli.commands.{known[name]}")
         function = getattr(module, known[name].rpartition(".")[2])
-        app.command(name, hidden=name in ALIASES)(_interruptible(function))
+        app.command(name, hidden=name in _OTHER_NAMES)(_interruptible(function))
     return app
 
 
@@ -186,7 +189,7 @@ def _run(words: list[str]) -> int:
         raise UsageError(
             "no word can have a null byte in it", expected="names and numbers", found="a null byte"
         )
-    if words and words[0].replace("_", "-") in ALIASES:
+    if words and words[0].replace("_", "-") in _OTHER_NAMES:
         words = [words[0].replace("_", "-"), *words[1:]]
     app = build_app(words)
     if not words:
@@ -210,14 +213,14 @@ def _run(words: list[str]) -> int:
 def _command_of(words: Sequence[str]) -> str:
     """The command that was given, by its own name; empty for none."""
     name = words[0].replace("_", "-") if words else ""
-    return ALIASES.get(name, name)
+    return _OTHER_NAMES.get(name, name)
 
 
 def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:
     """The hint with the name of the command that was given; one of another case speaks of no command."""
     name = words[0].replace("_", "-") if words else ""
     general = isinstance(error, UsageError) and error.hint is None
-    if general and (name in COMMANDS or name in ALIASES):
+    if general and (name in COMMANDS or name in _OTHER_NAMES):
         return hint.replace("COMMAND", words[0])
     return hint
 

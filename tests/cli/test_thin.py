@@ -171,7 +171,8 @@ CASES: Final = {
     "ports": Case((), lambda _: listing.ports([ADAPTER])),
 }
 WITHOUT_A_CASE: Final = {
-    "simulate": "it serves until it is stopped: tests/virtual/line/test_servers.py runs it"
+    "simulate": "it serves until it is stopped: tests/virtual/line/test_servers.py runs it",
+    "try": "it needs a dump of the boot ROM: tests/engine/jobs/test_try_boot.py",
 }
 
 

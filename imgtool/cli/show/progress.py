@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress"]
 
 _WORDS: Final = {
+    "try": "booting",
     "connect": "connecting",
     "upload": "loading stub",
     "compare": "comparing",

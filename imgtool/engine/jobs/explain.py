@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.crash import Crash
     from imgtool.operations.explain.log import Explanation
 
-__all__ = ["ExplainRequest", "ExplainResult", "explain"]
+__all__ = ["ExplainRequest", "ExplainResult", "explain", "explanation_fields"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class ExplainResult:
         """What ``explain`` prints under ``--json``."""
         from imgtool.engine.documents import document  # noqa: PLC0415 - for programs alone
 
-        return document("explain", ok=self.ok, results=[_explanation_fields(self.name, self.explanation)])
+        return document("explain", ok=self.ok, results=[explanation_fields(self.name, self.explanation)])
 
     @property
     def words(self) -> Words:
@@ -115,7 +115,7 @@ def _tables(found: Explanation) -> tuple[Table, ...]:
     return (*crash, *boot_logs.boot_tables(found.boots))
 
 
-def _explanation_fields(path: str, result: Explanation) -> dict[str, Any]:
+def explanation_fields(path: str, result: Explanation) -> dict[str, Any]:
     """The result of ``explain``."""
     from imgtool.engine.documents import cure_fields  # noqa: PLC0415 - for programs alone
 

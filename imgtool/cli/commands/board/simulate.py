@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from imgtool.engine.jobs.simulate import ServedResult
+    from imgtool.engine.jobs.virtual.simulate import ServedResult
     from imgtool.virtual.chip.machine import Setup
     from imgtool.virtual.line.servers import Channel, Server
     from imgtool.virtual.line.spec import Spec
@@ -189,7 +189,7 @@ def _setup(spec: Spec, resources: ExitStack) -> Setup:
 def _serve(spec: Spec, way: Way, output: SimulationOutput) -> int:
     from imgtool.cli.input.files import open_lines, write_file
     from imgtool.cli.show.text import stderr
-    from imgtool.engine.jobs.simulate import ServedResult
+    from imgtool.engine.jobs.virtual.simulate import ServedResult
     from imgtool.virtual.line.record import Recorder
     from imgtool.virtual.line.report import report
     from imgtool.virtual.line.servers import Server
@@ -265,7 +265,7 @@ def _dump(fields: dict[str, object]) -> bytes:
 
 def _replay(spec: Spec, path: Path, *, as_json: bool) -> int:
     from imgtool.cli.input.placing import file_as_it_is
-    from imgtool.engine.jobs.simulate import replay
+    from imgtool.engine.jobs.virtual.simulate import replay
 
     record = file_as_it_is(path)
     with ExitStack() as resources:

@@ -1,0 +1,133 @@
+"""``imgtool try``: boots an image on the virtual board, with its own code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.options import images_of
+from imgtool.errors import UsageError
+
+if TYPE_CHECKING:
+    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.results import Words
+
+__all__ = ["try_"]
+
+_ROM: Final = "IMGTOOL_BOOT_ROM"
+_LONGEST: Final = 86_400.0
+
+
+def try_(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="IMAGE...",
+            help="An image, its halves, a full image, or a dump; as for flash.",
+            show_default=False,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="SIZE",
+            help="The board's flash.  [default: the file's, or 4MB]",
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(metavar="N", min=0.001, max=_LONGEST, help="How long at most, by the chip's clock."),
+    ] = 60.0,
+    rom: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A dump of the boot ROM.  [default: $IMGTOOL_BOOT_ROM]",
+            show_default=False,
+        ),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all that it says here.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write the flash as it is afterwards.", show_default=False
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Boot an image in memory, with its own code: does it start, what does it say and write?
+
+    Exit code 0: it starts. 1: it does not. No board is needed, and the files stay as they are.
+
+    Example: imgtool try nodemcu.bin --rom bootrom.bin
+    """
+    from imgtool.cli.input.files import write_file
+    from imgtool.cli.show.progress import Progress
+    from imgtool.engine.jobs.virtual.try_boot import TryRequest, try_boot
+
+    dump = _rom(rom)
+    request = TryRequest(
+        files=_files(list(words or [])),
+        rom=dump.data,
+        rom_name=dump.name,
+        size=size,
+        seconds=seconds,
+        output=None if output is None else str(output),
+        log=None if log is None else str(log),
+    )
+    with Progress(["try"], events=False, silent=json) as progress:
+        result = try_boot(request, progress.listener("try"))
+    for made in result.outputs:
+        write_file(Path(made.name), made.data)
+    if json:
+        from imgtool.cli.show.document import print_document
+
+        print_document(result.document)
+    else:
+        _show(result.words)
+    raise typer.Exit(result.code)
+
+
+def _files(words: list[str]) -> tuple[InputFile, ...]:
+    from imgtool.cli.input.placing import found_here, input_files
+
+    return input_files(images_of(words) if words else found_here())
+
+
+def _rom(rom: Path | None) -> InputFile:
+    from imgtool.cli.input.placing import file_as_it_is
+
+    path = rom or (Path(name) if (name := os.environ.get(_ROM)) else None)
+    if path is None:
+        raise UsageError(
+            "a boot needs the chip's boot ROM, which imgtool does not have",
+            expected=f"--rom FILE, or {_ROM}",
+            found="neither",
+        )
+    return file_as_it_is(path)
+
+
+def _show(words: Words) -> None:
+    from imgtool.cli.show.cures import show_cures, show_notes
+    from imgtool.cli.show.text import stdout
+    from imgtool.cli.show.words import show_rows, show_table, show_verdict
+
+    screen = stdout()
+    show_verdict(screen, words)
+    screen.line()
+    show_rows(screen, words.rows)
+    show_cures(screen, words.cures)
+    show_notes(screen, words.notes)
+    for table in words.tables:
+        screen.line()
+        show_table(screen, table)
+        if table.below:
+            screen.paragraph(table.below)
