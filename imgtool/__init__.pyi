@@ -71,7 +71,9 @@ from imgtool.engine.jobs.prove import ProveResult as ProveResult
 from imgtool.engine.jobs.prove import prove as prove
 from imgtool.engine.jobs.read import ReadRequest as ReadRequest
 from imgtool.engine.jobs.read import ReadResult as ReadResult
+from imgtool.engine.jobs.read import ReadRomRequest as ReadRomRequest
 from imgtool.engine.jobs.read import read as read
+from imgtool.engine.jobs.read import read_rom as read_rom
 from imgtool.engine.jobs.split import SplitRequest as SplitRequest
 from imgtool.engine.jobs.split import SplitResult as SplitResult
 from imgtool.engine.jobs.split import split as split

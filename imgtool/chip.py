@@ -17,6 +17,9 @@ __all__ = [
     "IROM_WINDOW",
     "MEGABIT_SIZES",
     "MEMORY",
+    "ROM_BASE",
+    "ROM_SHA256",
+    "ROM_SIZE",
     "SDK_SECTORS",
     "SECTOR",
     "FlashSize",
@@ -39,6 +42,16 @@ IROM_WINDOW: Final = 0x10_0000
 IROM_PLACE: Final = 0x1_0000
 """Flash offset of irom behind a version-1 image, whose file is called 0x10000.bin: the SDK's from 2.0 on, and
 NodeMCU's always.  The image for 0 ends before it."""
+
+
+ROM_BASE: Final = 0x4000_0000
+"""Where the boot ROM begins in the address space."""
+
+ROM_SIZE: Final = 0x1_0000
+"""Bytes of the boot ROM."""
+
+ROM_SHA256: Final = "32f199bf10da9a08c6c4e1b556b29c7606656b8a6d04e4f17d5afa74e5d98c68"
+"""Of the one boot ROM that every ESP8266 and ESP8285 has that was read (docs/virtual/boot-rom.md)."""
 
 
 class FlashSize(NamedTuple):
@@ -95,7 +108,7 @@ class MemoryRegion(NamedTuple):
 MEMORY: Final = (
     MemoryRegion("DPORT", 0x3FF0_0000, 0x3FF0_0010),
     MemoryRegion("DRAM", 0x3FFE_8000, 0x4000_0000),
-    MemoryRegion("ROM", 0x4000_0000, 0x4001_0000),
+    MemoryRegion("ROM", ROM_BASE, ROM_BASE + ROM_SIZE),
     MemoryRegion("IRAM", 0x4010_0000, 0x4010_8000),
     MemoryRegion("IRAM (cache)", 0x4010_8000, 0x4011_0000),
     MemoryRegion("IROM", IROM_BASE, IROM_BASE + IROM_WINDOW),

@@ -30,6 +30,8 @@ _READ_ATTEMPTS: Final = 5
 _MD5: Final = 16
 # An inflated packet may be far longer than it is on the line; the stub has to write all of it.
 _INFLATE_STEP: Final = 0x8000
+_FIFO: Final = 128  # bytes that the UART keeps, whatever the loader is doing
+_WORD_REQUEST: Final = 18  # bytes at most: header, address, two delimiters, an escape for each of the address
 _STATUS_READS: Final = 6
 _STATUS_WRITES: Final = 3
 
@@ -41,12 +43,14 @@ class Flasher(Protocol):
         name: What to call it.
         digests: Whether the device can digest its flash.
         reads_at_once: Whether many short reads are quicker together.
+        ahead: How many requests for a word of memory may be under way.
         speed: Bytes of flash content that it reads a second at 115200 baud, about.
     """
 
     name: str
     digests: bool
     reads_at_once: bool
+    ahead: int
 
     def erase(self, address: int, size: int) -> None:
         """Erase exactly these sectors."""
@@ -108,6 +112,7 @@ class StubFlasher:
 
     digests = True
     reads_at_once = False
+    ahead = 1  # of frames that come while it works, Espressif's stub keeps the last alone (stub_flasher.c)
 
     def __init__(self, link: Link, name: str) -> None:
         self._link = link
@@ -290,6 +295,7 @@ class RomFlasher:
     name = "rom"
     digests = False
     reads_at_once = True
+    ahead = _FIFO // _WORD_REQUEST
 
     def __init__(self, link: Link, registers: FlashRegisters, flash: FlashChip, status: KeptStatus) -> None:
         self._link = link

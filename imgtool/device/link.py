@@ -258,6 +258,34 @@ class Link:
         """A 32-bit register."""
         return self.request(protocol.read_register(address)).value
 
+    def read_registers(self, addresses: Sequence[int], ahead: int) -> list[int]:
+        """32-bit registers, of which some are asked for before the first has come.
+
+        An answer does not say which register it is of: one that is lost shifts all behind it, and the last is
+        missing.  Then, or where one is not good, all are asked for again, each by itself.
+
+        Args:
+            addresses: Of the registers.
+            ahead: How many requests may be under way.
+
+        Raises:
+            LineError: An answer does not come.
+            RefusedError: The chip refuses.
+            PortError: The port is lost.
+        """
+        requests = [protocol.read_register(address) for address in addresses]
+        replies: list[Reply] = []
+        with suppress(LineError):
+            for number, request in enumerate(requests):
+                if number >= ahead:
+                    replies.append(self._answer(request))
+                self.send(request.build())
+            replies += [self._answer(request) for request in requests[len(replies) :]]
+            if all(reply.ok for reply in replies):
+                return [reply.value for reply in replies]
+        self.settle()
+        return [self.request(request).value for request in requests]
+
 
 def _amount(count: int) -> str:
     return "silence" if count == 0 else f"{count:,} bytes without meaning"

@@ -57,6 +57,7 @@ _WINDOW: Final = 0x8000
 _MOST_DIGESTS: Final = 256
 _READS: Final = 4  # under way: the line is busy while a request is on its way
 _SHORT_READS: Final = 16  # under way
+_WORD_READS: Final = 64  # under way: a small part of the ring
 _MD5: Final = 16
 _BLANK: Final = b"\xff" * SECTOR
 _ATTEMPTS: Final = 5
@@ -196,6 +197,7 @@ class OwnFlasher(StubFlasher):
     """
 
     reads_at_once = True
+    ahead = _WORD_READS
 
     def __init__(self, link: Link, name: str, ring: int) -> None:
         super().__init__(link, name)

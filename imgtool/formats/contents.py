@@ -5,15 +5,17 @@ A hint for people, by samples; no format, and nothing of the contents is repeate
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from imgtool.chip import ROM_SHA256, ROM_SIZE
 from imgtool.formats import fill, lx106
 
-__all__ = ["Hint", "HintKind", "hint_of"]
+__all__ = ["Hint", "HintKind", "hint_of", "is_boot_rom"]
 
 
 class HintKind(StrEnum):
@@ -72,6 +74,16 @@ class Hint:
     kind: HintKind
     words: str
     entropy: float
+
+
+def is_boot_rom(data: bytes, sha256: str = ROM_SHA256) -> bool:
+    """Whether a file is a dump of the chip's boot ROM, which has no magic: its digest tells.
+
+    Args:
+        data: The file.
+        sha256: Digest of the boot ROM, lower-case hex.
+    """
+    return len(data) == ROM_SIZE and hashlib.sha256(data).hexdigest() == sha256
 
 
 def hint_of(data: bytes, start: int, stop: int) -> Hint:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
-from imgtool.chip import memory_at
+from imgtool.chip import ROM_SIZE, memory_at
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
@@ -117,16 +117,25 @@ def identify(data: bytes) -> Reading:
 
 
 def _first(data: bytes) -> Reading:
+    if len(data) == ROM_SIZE:
+        from imgtool.formats.contents import is_boot_rom  # noqa: PLC0415 - few files are of that size
+
+        if is_boot_rom(data):
+            # It is code, and would pass for irom.
+            return _unknown(data, "this is the boot ROM of the chip: it is no firmware, and in no flash")
     for form in FORMATS:
         reading = form.read(data)
         if reading is not None:
             return reading
-    finding = Finding(Severity.ERROR, "unknown", "no ESP8266 file that imgtool knows begins like this")
+    return _unknown(data, "no ESP8266 file that imgtool knows begins like this")
+
+
+def _unknown(data: bytes, why: str) -> Reading:
     from imgtool.formats.contents import hint_of  # noqa: PLC0415 - what has no name is rare
 
     hint = hint_of(data, 0, len(data))
     part = Part(PartKind.UNKNOWN, 0, len(data), note=hint.words, value=hint)
-    return Reading(FileKind.UNKNOWN, (part,), findings=(finding,))
+    return Reading(FileKind.UNKNOWN, (part,), findings=(Finding(Severity.ERROR, "unknown", why),))
 
 
 def _with_magic(data: bytes) -> Reading | None:

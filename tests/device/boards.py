@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,10 @@ import pytest
 from imgtool.device.session import ConnectOptions, Session
 from imgtool.device.stub import espressif_stubs
 from imgtool.device.wire import Clock, Lines, Wire, WireTraits
+from imgtool.virtual.board.boot_rom import BootRom
+from imgtool.virtual.board.firmware_chip import FirmwareChip
+from imgtool.virtual.chip.faults import parse_plan
+from imgtool.virtual.chip.machine import Setup
 from imgtool.virtual.line.wire import SimWire, open_sim
 
 if TYPE_CHECKING:
@@ -34,6 +39,23 @@ def wire_to(spec: str, content: bytes = b"", *, lines: bool = True, baud: bool =
 
 def chip_of(wire: Wire) -> SimWire:
     assert isinstance(wire, SimWire)
+    return wire
+
+
+def made_up_rom() -> bytes:
+    """64 KB that are no boot ROM, but for the word by which hosts know the chip."""
+    content = bytearray(random.Random(1).randbytes(0x1_0000))
+    content[0x1000:0x1004] = bytes.fromhex("01c1f0ff")
+    return bytes(content)
+
+
+def rom_board(
+    content: bytes, faults: str = "", *, kind: type[FirmwareChip] = FirmwareChip, baud: bool = False
+) -> SimWire:
+    """A port to a new virtual chip with such a ROM."""
+    setup = Setup(plan=parse_plan(faults)) if faults else Setup()
+    wire = SimWire(kind(setup, BootRom(content)))
+    wire.traits = replace(wire.traits, baud=baud)
     return wire
 
 

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import blocks, dumps
-from imgtool.formats.contents import hint_of
-from tests.support import IMAGES
+from imgtool.chip import ROM_SIZE
+from imgtool.formats.contents import hint_of, is_boot_rom
+from imgtool.formats.reading import FileKind
+from imgtool.operations.inspect.describe import describe
+from tests.support import BOOT_ROM, IMAGES
 
 NOISE: bytes = blocks.stream("contents", 0x4000)
 PADDED = b"\xff" * 0x1000
@@ -43,3 +49,21 @@ def test_any_bytes_have_a_hint(data: bytes, start: int, stop: int) -> None:
 
     assert 0 <= hint.entropy <= 8
     assert hint.words
+
+
+def test_a_boot_rom_is_known_by_its_digest() -> None:
+    data = bytes(range(256)) * (ROM_SIZE // 256)
+    digest = hashlib.sha256(data).hexdigest()
+    assert [is_boot_rom(each, digest) for each in (data, data + b"\0", data[:-1] + b"\0")] == [
+        True,
+        False,
+        False,
+    ]
+    assert not is_boot_rom(data)
+
+
+@pytest.mark.skipif(not BOOT_ROM, reason="IMGTOOL_BOOT_ROM names no dump of the boot ROM")
+def test_the_boot_rom_is_named() -> None:
+    description = describe(Path(BOOT_ROM).read_bytes())
+    assert (description.kind, description.foreign) == (FileKind.UNKNOWN, True)
+    assert description.findings[0].message.startswith("this is the boot ROM of the chip")

@@ -12,10 +12,11 @@ from itertools import chain
 
 import pytest
 
+from imgtool.chip import ROM_BASE
 from imgtool.device.session import ConnectOptions, Session
 from imgtool.flash_parts import default_part
 from imgtool.operations.assemble.pieces import Piece
-from imgtool.operations.flashing.transfer import Job, erase, read_flash, transfer, verify
+from imgtool.operations.flashing.transfer import Job, erase, read_flash, read_memory, transfer, verify
 from imgtool.operations.proof.observations import prove_stub
 from imgtool.virtual.chip.machine import Setup, VirtualChip
 from imgtool.virtual.line.wire import SimWire
@@ -129,3 +130,22 @@ def test_what_is_assumed_of_our_stub_on_the_rom() -> None:
     assert {found.name for found in proof.observations if not found.holds} == {"page-program"}
     assert len(proof.observations) > 30
     assert not chip.traps
+
+
+@pytest.mark.parametrize("baud", [115_200, 921_600])
+def test_the_rom_gives_out_itself(baud: int) -> None:
+    """Words are asked for ahead, and it loses none of the requests."""
+    wire = SimWire(RomChip(Setup()))
+    session = Session.connect(wire, ConnectOptions(stub="none", baud=baud))
+    settles: list[None] = []
+    settle = session.link.settle
+
+    def counted() -> None:
+        settles.append(None)
+        settle()
+
+    session.link.settle = counted  # type: ignore[method-assign]
+    for start in (0, 0xC000):
+        words = read_memory(session, ROM_BASE + start, 0x1000)
+        assert words == boot_rom()[start : start + 0x1000]
+    assert (session.baud, settles, wire.chip.uart.overflows) == (baud, [], 0)

@@ -36,6 +36,7 @@ __all__ = [
     "estimate",
     "read_each",
     "read_flash",
+    "read_memory",
     "transfer",
     "verify",
 ]
@@ -44,6 +45,7 @@ _T = TypeVar("_T")
 
 _ERASED: Final = b"\xff" * SECTOR
 _WORD: Final = 4  # bytes; a stub reads flash by words
+_AT_A_TIME: Final = 0x100  # bytes of memory: an answer that is lost costs all of them again
 _SECTORS_OF_BLOCK: Final = BLOCK // SECTOR
 _SAMPLES: Final = 4
 _BLANK_SAMPLES: Final = 3
@@ -671,6 +673,39 @@ def read_flash(session: Session, start: int, size: int, on_event: Listener = ign
                 on_event(Event("read", before + done, size))
 
             content.extend(session.flasher.read(start + before, count, progress))
+
+    run.persist(step)
+    return bytes(content)
+
+
+def read_memory(
+    session: Session, start: int, size: int, on_event: Listener = ignore, *, stage: str = "read"
+) -> bytes:
+    """Memory of the chip, word by word; nothing checks that the line does not change one.
+
+    Args:
+        session: The device.
+        start: Its address: that of a word.
+        size: Bytes; whole words.
+        on_event: Told what happens.
+        stage: What to call it.
+
+    Raises:
+        ChipError: The chip is silent, or refuses.
+        PortError: The port is lost and does not come back.
+    """
+    content = bytearray()
+    run = _TransferRun(session, Job(()), on_event, _Sectors(()))
+
+    def step() -> None:
+        # The flasher first: to start it changes the speed.
+        ahead = session.flasher.ahead
+        while len(content) < size:
+            count = min(_AT_A_TIME, size - len(content))
+            places = range(start + len(content), start + len(content) + count, _WORD)
+            for word in session.link.read_registers(places, ahead):
+                content.extend(word.to_bytes(_WORD, "little"))
+            on_event(Event(stage, len(content), size))
 
     run.persist(step)
     return bytes(content)

@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Final
 
+from imgtool.chip import ROM_SHA256, ROM_SIZE
 from imgtool.errors import FormatError
 
-__all__ = ["ROM_SHA256", "ROM_SIZE", "BootRom"]
-
-ROM_SIZE: Final = 0x1_0000
-"""Bytes, from 0x40000000 on."""
-
-ROM_SHA256: Final = "32f199bf10da9a08c6c4e1b556b29c7606656b8a6d04e4f17d5afa74e5d98c68"
-"""Of the one ROM that every ESP8266 and ESP8285 has that was read."""
+__all__ = ["BootRom"]
 
 
 @dataclass(frozen=True)

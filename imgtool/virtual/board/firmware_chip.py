@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from imgtool.chip import ROM_BASE, ROM_SIZE
 from imgtool.virtual.board.peripherals import Board, Parts
 from imgtool.virtual.chip.boot import ResetCause
 from imgtool.virtual.chip.ledger import INSTRUCTION_NS
@@ -24,6 +25,8 @@ __all__ = ["FirmwareChip"]
 _SLICE: Final = 40_000  # instructions between two looks at the line
 _STRETCH_NS: Final = 1_000_000_000
 _WAKE_FLASH: Final = b"\xab"
+_WORD_SIZE: Final = 4
+_ROM: Final = range(ROM_BASE, ROM_BASE + ROM_SIZE, _WORD_SIZE)
 
 
 class FirmwareChip(VirtualChip):
@@ -42,6 +45,7 @@ class FirmwareChip(VirtualChip):
         super().__init__(setup)
         parts = Parts(uart=self.uart, flash=self.flash, spi=self.spi, efuses=self._efuses())
         self.board = Board(rom, self, parts)
+        self._rom = rom.content
         self._before_board = False
 
     def _clock(self) -> int:
@@ -62,6 +66,17 @@ class FirmwareChip(VirtualChip):
     def _operated(self, operation: Operation) -> None:
         super()._operated(operation)
         self.board.window.changed(operation)
+
+    def read(self, address: int, size: int) -> int:
+        """What lies outside RAM, for the core of the download mode: there a word of the ROM is what it is.
+
+        Raises:
+            Trap: There is nothing, or it is not emulated.
+        """
+        if size == _WORD_SIZE and address in _ROM:
+            offset = address - ROM_BASE
+            return int.from_bytes(self._rom[offset : offset + _WORD_SIZE], "little")
+        return super().read(address, size)
 
     def boot_flash(self, *, continued: bool = False) -> None:
         """Start at the ROM's reset vector, with the pins set for a boot from flash.

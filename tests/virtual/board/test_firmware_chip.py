@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imgtool.chip import ROM_SIZE
 from imgtool.errors import FormatError
 from imgtool.flash_parts import default_part
-from imgtool.virtual.board.boot_rom import ROM_SIZE, BootRom
+from imgtool.virtual.board.boot_rom import BootRom
 from imgtool.virtual.board.firmware_chip import FirmwareChip
-from imgtool.virtual.chip.machine import Setup
+from imgtool.virtual.chip.machine import Setup, VirtualChip
 from imgtool.virtual.chip.store import MemoryStore
+from imgtool.virtual.cpu.core import Trap
+from tests.device.boards import made_up_rom
 from tests.support import BOOT_ROM, corpus_folder
 
 if TYPE_CHECKING:
@@ -75,6 +78,25 @@ def nodemcu_0_9_5() -> bytes:
 def test_a_file_that_is_no_boot_rom(data: bytes) -> None:
     with pytest.raises(FormatError, match="not a dump of the boot ROM"):
         BootRom.parse(data, source="rom.bin")
+
+
+@pytest.mark.parametrize("offset", [0, 0x1000, 0x8004, 0xFFFC])
+def test_download_mode_answers_words_of_the_rom(offset: int) -> None:
+    content = made_up_rom()
+    chip = FirmwareChip(Setup(), BootRom(content))
+    assert chip.peek(0x4000_0000 + offset) == int.from_bytes(content[offset : offset + 4], "little")
+
+
+@pytest.mark.parametrize(("address", "size"), [(0x4000_0002, 4), (0x4000_0000, 1), (0x4000_0004, 2)])
+def test_the_rom_is_read_by_words_alone(address: int, size: int) -> None:
+    with pytest.raises(Trap):
+        FirmwareChip(Setup(), BootRom(made_up_rom())).read(address, size)
+
+
+def test_beside_the_rom_and_without_one_nothing_has_changed() -> None:
+    chip = FirmwareChip(Setup(), BootRom(made_up_rom()))
+    assert [chip.peek(address) for address in (0x3FFE_7FFC, 0x4001_0000)] == [0, 0]
+    assert [VirtualChip().peek(0x4000_0000 + offset) for offset in (0, 0x1000, 0xFFFC)] == [0, 0xFFF0C101, 0]
 
 
 @needs_rom

@@ -1,10 +1,11 @@
-"""``imgtool read``: the content of the flash, or a part of it, to a file."""
+"""``imgtool read``: the content of the flash, or a part of it, to a file; or the boot ROM."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +20,9 @@ from imgtool.cli.input.connection import (
 )
 from imgtool.errors import UsageError
 from imgtool.phrase import Name, Phrase
+
+if TYPE_CHECKING:
+    from imgtool.engine.jobs.read import ReadRequest, ReadRomRequest
 
 __all__ = ["read"]
 
@@ -40,6 +44,7 @@ def read(
     backup: Annotated[
         bool, typer.Option("--backup", help="Name the file by MAC and date; -o is then a folder.")
     ] = False,
+    rom: Annotated[bool, typer.Option("--rom", help="The chip's boot ROM instead: all 64 KB of it.")] = False,
     port: PortOption = None,
     baud: BaudOption = None,
     stub: StubOption = "auto",
@@ -48,37 +53,70 @@ def read(
     json: JsonOption = False,
     events: EventsOption = False,
 ) -> None:
-    """Read the flash, or a part of it, into a file.
+    """Read the flash, a part of it, or the chip's boot ROM into a file.
+
+    Exit code 1: the boot ROM that --rom has read is not the known one.
 
     Example: imgtool read --backup
     """
-    from datetime import datetime
-
     from imgtool.cli.input.connection import connect_options, port_name
     from imgtool.cli.input.files import write_file
     from imgtool.cli.run.connecting import opened
     from imgtool.cli.show.document import print_document
     from imgtool.cli.show.progress import Progress
-    from imgtool.cli.show.render import show_lines
+    from imgtool.cli.show.render import show_lines, show_note
     from imgtool.engine.jobs import read as job
 
-    address, size, last = _region(words or [])
-    request = job.ReadRequest(
-        address=address,
-        size=size,
-        output=str(_target(output or last, backup=backup)),
-        backup=datetime.now().astimezone() if backup else None,
-        connect=connect_options(baud, stub, reset, no_stub=no_stub),
-    )
+    connect = connect_options(baud, stub, reset, no_stub=no_stub)
+    make = _rom_request if rom else _request
+    request = replace(make(words or [], output, backup=backup), connect=connect)
     name = port_name(port)
     with Progress([name], events=events, silent=json) as progress, opened(name, progress) as wire:
-        result = job.read(wire, request, progress.listener(name))
+        if isinstance(request, job.ReadRomRequest):
+            result = job.read_rom(wire, request, progress.listener(name))
+        else:
+            result = job.read(wire, request, progress.listener(name))
     for file in result.outputs:
         write_file(Path(file.name), file.data)
     if json:
         print_document(result.document)
-        return
-    show_lines([result.words.verdict, *(f"{row.name} {row.text}" for row in result.words.rows)])
+    else:
+        show_lines([result.words.verdict, *(f"{row.name} {row.text}" for row in result.words.rows)])
+        for note in result.words.notes:
+            show_note(note)
+    raise typer.Exit(result.code)
+
+
+def _request(words: list[str], output: Path | None, *, backup: bool) -> ReadRequest:
+    """What is asked for of the flash."""
+    from datetime import datetime
+
+    from imgtool.engine.jobs.read import ReadRequest
+
+    address, size, last = _region(words)
+    return ReadRequest(
+        address=address,
+        size=size,
+        output=str(_target(output or last, backup=backup)),
+        backup=datetime.now().astimezone() if backup else None,
+    )
+
+
+def _rom_request(words: list[str], output: Path | None, *, backup: bool) -> ReadRomRequest:
+    """What is asked for of the boot ROM, of which there is no part and no backup."""
+    from imgtool.engine.jobs.read import ReadRomRequest
+
+    if words:
+        raise UsageError(
+            "--rom reads all of the boot ROM", expected="no ADDR SIZE", found=Name(" ".join(words))
+        )
+    if backup:
+        raise UsageError("the boot ROM is no backup", expected="-o FILE", found="--backup")
+    if output is None:
+        raise UsageError("no file is named", expected="-o FILE", found="none")
+    if output.is_dir():
+        raise UsageError(Phrase(output, " is a folder"), expected="a file", found="a folder")
+    return ReadRomRequest(output=str(_target(output, backup=False)))
 
 
 def _region(words: list[str]) -> tuple[int, int | None, Path | None]:

@@ -12,7 +12,7 @@ import pytest
 from imgtool.device.stub import espressif_stubs
 from imgtool.engine.choices import ERASE_CHOICES
 from imgtool.operations.flashing import transfer as transfers
-from tests.support import IMAGES, Command, Put, flash_512k
+from tests.support import BOOT_ROM, IMAGES, Command, Put, flash_512k
 
 PORT = "sim:512KB,flash=f.bin"
 ROM = ("--stub", "none")
@@ -150,6 +150,79 @@ def test_wrong_reads(imgtool: Command, arguments: list[str], code: int, words: s
     run = imgtool("read", *arguments, *port, *ROM)
 
     assert (run.code, words in " ".join(run.err.split())) == (code, True), run.err
+
+
+BOOT_ROM_OF = ("read", "--rom", "-o", "rom.bin", "-p")
+
+
+@pytest.mark.skipif(not BOOT_ROM, reason="IMGTOOL_BOOT_ROM names no dump of the boot ROM")
+def test_the_boot_rom(imgtool: Command, folder: Path) -> None:
+    run = imgtool(*BOOT_ROM_OF, f"sim:4MB,rom={BOOT_ROM}")
+
+    assert (run.code, run.err.splitlines()) == (0, ["connecting", "reading 65,536 bytes"])
+    assert run.out.startswith(
+        "rom.bin: the boot ROM, 65,536 bytes from 0x40000000 on, in 5.4 s\nsha256 32f199bf"
+    )
+    assert (folder / "rom.bin").read_bytes() == Path(BOOT_ROM).read_bytes()
+
+
+def test_a_chip_without_a_boot_rom(imgtool: Command, folder: Path) -> None:
+    run = imgtool(*BOOT_ROM_OF, "sim:512KB")
+    words = " ".join(run.out.split())
+
+    assert run.code == 1
+    assert words.startswith("rom.bin: not the boot ROM that is known, 65,536 bytes from 0x40000000 on")
+    assert words.endswith("rom=FILE in the name of its port gives it one")
+    assert run.err.splitlines()[-2:] == [
+        "not the boot ROM that is known; it is read a second time",
+        "verifying 65,536 bytes",
+    ]
+    assert (folder / "rom.bin").stat().st_size == 0x1_0000
+
+
+def test_a_boot_rom_as_json(imgtool: Command) -> None:
+    run = imgtool(*BOOT_ROM_OF, "sim:512KB", "--json")
+    fields = result(run.out, "read")
+
+    assert (run.code, run.err) == (1, "")
+    assert (fields["known"], fields["address"], fields["stub"]) == (False, 0x4000_0000, "rom")
+    assert (json.loads(run.out)["ok"], len(json.loads(run.out)["warnings"])) == (False, 1)
+
+
+def test_nothing_is_left_of_a_boot_rom_that_is_not_read_whole(
+    imgtool: Command, put: Put, folder: Path
+) -> None:
+    put("rom.bin", b"an older one")
+    run = imgtool(*BOOT_ROM_OF, "sim:512KB,fault=gone=in:90000:1000s")
+
+    assert (run.code, [path.name for path in folder.iterdir()]) == (5, ["rom.bin"])
+    assert (folder / "rom.bin").read_bytes() == b"an older one"
+
+
+def test_a_boot_rom_of_a_silent_chip(imgtool: Command, folder: Path) -> None:
+    run = imgtool(*BOOT_ROM_OF, "sim:512KB,boot=run", "--reset", "none")
+
+    assert (run.code, list(folder.iterdir())) == (6, [])
+    assert "the chip does not answer" in " ".join(run.err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "no file is named (expected -o FILE, found none)"),
+        (["-o", "x", "0", "16"], "--rom reads all of the boot ROM (expected no ADDR SIZE, found 0 16)"),
+        (["-o", "x", "all"], "--rom reads all of the boot ROM (expected no ADDR SIZE, found all)"),
+        (["-o", "x", "--backup"], "the boot ROM is no backup (expected -o FILE, found --backup)"),
+        (["--backup"], "the boot ROM is no backup (expected -o FILE, found --backup)"),
+        (["-o", "no/x"], "there is no folder no"),
+        (["-o", "."], "is a folder (expected a file, found a folder)"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_reads_of_the_boot_rom(imgtool: Command, arguments: list[str], words: str) -> None:
+    run = imgtool("read", "--rom", *arguments, "-p", PORT)
+
+    assert (run.code, words in " ".join(run.err.split())) == (2, True), run.err
 
 
 # verify
