@@ -265,6 +265,13 @@ class Board:
             core.stop = True
         core.instructions += 1
 
+    def _pass_to(self, moment: int) -> None:
+        """Let time pass in the middle of an instruction; what has come up meanwhile comes right behind it."""
+        self._clock.skip_to(moment)
+        event = self.next_event()
+        if event is not None and event <= self._clock.now:
+            self.core.stop = True
+
     def next_event(self) -> int | None:
         """When something comes up by itself next, or :meth:`run` has to end; None for never."""
         moments = [self._until]
@@ -439,7 +446,7 @@ class Board:
             done = self.core.instructions
             if done - self._status_read < _TIGHT:
                 # The program goes round until bytes have left: one leaves.
-                self._clock.skip_to(self._uart.departs_at)
+                self._pass_to(self._uart.departs_at)
             self._status_read = done
         return value
 
@@ -483,9 +490,9 @@ class Board:
         user = value & _USER_COMMAND and self._spi.read(_USER2, now) & 0xFF == _STATUS_OPCODE
         if value & _READ_STATUS or user:
             # Who asks a busy flash for its status does so until it is ready.
-            self._clock.skip_to(self._flash.busy_until)
+            self._pass_to(self._flash.busy_until)
         self._spi.write(_CMD, value, max(self._clock.now, self._spi.ready_at))
-        self._clock.skip_to(self._spi.ready_at)
+        self._pass_to(self._spi.ready_at)
 
 
 def _is_register(address: int) -> bool:

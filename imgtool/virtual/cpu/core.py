@@ -296,9 +296,15 @@ class Core:
         self.pc = left.following
         self.instructions += 1
 
+    def _following(self, pc: int) -> int:
+        """Address of the next instruction; to be asked for before a store, which may be over this one."""
+        instruction = isa.decode(self._code_at(pc), pc)
+        return pc + (instruction.size if instruction else 3)
+
     def _left_at(self, pc: int) -> _Left:
         instruction = isa.decode(self._code_at(pc), pc)
-        assert instruction is not None  # noqa: S101 (it was executed)
+        if instruction is None or not instruction.operands:  # a store that closed the window over itself
+            return _Left(pc + 3, None, False)
         nothing = instruction.mnemonic.startswith("s") or instruction.mnemonic == "wsr"
         register = None if nothing else instruction.operands[0]
         return _Left(pc + instruction.size, register, instruction.mnemonic == "l16si")
@@ -450,11 +456,14 @@ class Core:
         if 0 <= (offset := address - IRAM_BASE) < IRAM_SIZE:
             if size != 4:  # noqa: PLR2004 (bytes of a word)
                 raise Trap(f"{size * 8}-bit store to instruction RAM", address=address)
-            self._iram32[offset >> 2] = value
             if self._translated[offset >> 2]:
+                following = self._following(pc)
+                self._iram32[offset >> 2] = value
                 self._changing.add(offset >> 2)
                 self._forget()
-                raise Leave(0)
+                self.pc, self.instructions = following, n + 1
+                raise Leave(None)
+            self._iram32[offset >> 2] = value
             return
         writer = self.writers.get(address)
         if writer is not None and size == 4:  # noqa: PLR2004

@@ -18,7 +18,6 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.virtual.cpu import isa
 from imgtool.virtual.cpu.closures import closures
 from imgtool.virtual.cpu.core import DRAM_BASE, IRAM_BASE, IRAM_SIZE, ROM, Core, Leave, Trap
 from imgtool.virtual.cpu.translate import translate
@@ -62,6 +61,8 @@ _DEBUG_VECTOR, _NMI_VECTOR, _KERNEL_VECTOR, _USER_VECTOR, _DOUBLE_VECTOR = 0x10,
 _RESET_VECTOR: Final = 0x80
 _BREAK: Final = 1 << 3  # in DEBUGCAUSE; break.n is the next one
 _TIMER: Final = 1 << 6  # CCOMPARE's interrupt
+_SOFTWARE: Final = 1 << 7  # the only one that INTSET raises
+_CLEARED: Final = _SOFTWARE | 0x3F00  # what INTCLEAR clears, the edges: neither the timer's nor levels
 _IRAM_PAGE, _ROM_PAGE, _WINDOW_PAGE = 0x401, 0x400, 0x402
 
 
@@ -124,6 +125,7 @@ class FullCore(Core):
         self.pc = ROM.start + _RESET_VECTOR
         self.sar = 0
         self.lines = 0
+        self._compare_at = None
         self.waiting = False
         self.stop = True
 
@@ -140,6 +142,7 @@ class FullCore(Core):
             self._worlds[place] = _World({}, set())
         self._world = self._worlds[place]
         self._blocks = self._world.blocks
+        self._left.clear()
         self._window = content
         self._window32 = None if content is None else memoryview(content).cast("I")
         self.stop = True
@@ -154,6 +157,7 @@ class FullCore(Core):
             world.blocks.clear()
             world.pages.clear()
             self._left.clear()
+            self.stop = True
 
     # Interrupts and exceptions -----------------------------------------------------------------------------
 
@@ -178,19 +182,20 @@ class FullCore(Core):
         """Cycles until CCOUNT comes to CCOMPARE; None where nobody waits for that."""
         if not self.enabled & _TIMER:
             return None
-        return (self.special.get(_CCOMPARE, 0) - self.ccount & _WORD) or 1 << 32
+        return self._compare_left
 
     @property
     def ccount(self) -> int:
         """The register CCOUNT."""
         return self.cycles() + self._cycles_offset & _WORD
 
+    @property
+    def _compare_left(self) -> int:
+        return (self.special.get(_CCOMPARE, 0) - self.ccount & _WORD) or 1 << 32
+
     def look_at_timer(self) -> None:
-        """Latch the timer's interrupt if CCOUNT has come to CCOMPARE since the last look."""
-        if not self.enabled & _TIMER:
-            self._compare_at = None
-            return
-        left = self.special.get(_CCOMPARE, 0) - self.ccount & _WORD
+        """Latch the timer's interrupt if CCOUNT has come to CCOMPARE since the last look, enabled or not."""
+        left = self._compare_left
         if self._compare_at is not None and left > self._compare_at:
             self.raise_interrupt(_TIMER)
         self._compare_at = left
@@ -246,7 +251,7 @@ class FullCore(Core):
             if self.waiting:
                 return True
             self._slice(end)
-        return self.waiting
+        return self.waiting and not self._due()
 
     def _slice(self, end: int) -> None:
         """Run until ``end`` instructions are done in all, or something else needs a look."""
@@ -271,12 +276,14 @@ class FullCore(Core):
     # Code --------------------------------------------------------------------------------------------------
 
     def _code_at(self, address: int) -> bytes:
+        if address in self.hooks:
+            return b""
         if address in WINDOW:
             offset = address - WINDOW.start
             return bytes(3) if self._window is None else bytes(self._window[offset : offset + 3])
         if address in ROM:
             offset = address - ROM.start
-            return b"" if address in self.hooks else self._rom_bytes[offset : offset + 3]
+            return self._rom_bytes[offset : offset + 3]
         return super()._code_at(address)
 
     def _literal_at(self, address: int) -> int | None:
@@ -369,7 +376,7 @@ class FullCore(Core):
             return self._dram32[address - DRAM_BASE >> 2]
         reader = self.readers.get(address)
         try:
-            value = reader() if reader is not None else self.bus.read(address, size)
+            value = reader() if reader is not None and size == 4 else self.bus.read(address, size)  # noqa: PLR2004
         except Trap:
             raise _ProcessorException(Cause.LOAD_PROHIBITED, address) from None
         if self.stop:
@@ -386,11 +393,14 @@ class FullCore(Core):
             index = offset >> 2
             if self._iram32[index] == value:
                 return
-            self._iram32[index] = value
             if self._translated[index]:
+                following = self._following(pc)
+                self._iram32[index] = value
                 self._changing.add(index)
                 self._forget()
-                raise Leave(0)
+                self.pc, self.instructions = following, n + 1
+                raise Leave(None)
+            self._iram32[index] = value
             return
         try:
             self.bus.write(address, value, size)
@@ -407,16 +417,16 @@ class FullCore(Core):
         self.pc, self.instructions = pc, n
         raise _ProcessorException(Cause.ILLEGAL)
 
-    def _stopped(self, what: str, n: int, pc: int, *codes: int) -> tuple[int, int]:
+    def _stopped(self, what: str, n: int, pc: int, *_codes: int) -> tuple[int, int]:
         self.pc, self.instructions = pc, n
-        del codes
         if what != "breakpoint":
             raise _ProcessorException(Cause.SYSCALL if what == "system call" else Cause.ILLEGAL)
+        following = self._following(pc)
         if self.ps & _LEVEL >= _DEBUG_LEVEL:
-            instruction = isa.decode(self._code_at(pc), pc)
-            return pc + (instruction.size if instruction else 3), n + 1
+            return following, n + 1
         special = self.special
-        special[_EPC2], special[_EPS2], special[_DEBUGCAUSE] = pc, self.ps, _BREAK
+        special[_EPC2], special[_EPS2] = pc, self.ps
+        special[_DEBUGCAUSE] = _BREAK << (following == pc + 2)
         self.ps = self.ps & ~_LEVEL | _DEBUG_LEVEL | _EXCM
         return special.get(_VECBASE, ROM.start) + _DEBUG_VECTOR, n + 1
 
@@ -426,12 +436,15 @@ class FullCore(Core):
         return super()._read_special(number, n)
 
     def _write_special(self, number: int, value: int, pc: int, n: int) -> None:
-        old = self.special.get(number, 0) if number != _PS else self.ps
+        old = self._read_special(number, n)
+        if number in _WRITABLE:
+            value &= _WRITABLE[number]
         super()._write_special(number, value, pc, n)
-        if number == _CCOMPARE:
-            self._compare_at = None
-            self.special[_INTERRUPT] = self.special.get(_INTERRUPT, 0) & ~_TIMER
+        if number in {_CCOMPARE, _CCOUNT}:
+            self._compare_at = self._compare_left
             self.stop = True
+            if number == _CCOMPARE:
+                self.special[_INTERRUPT] = self.special.get(_INTERRUPT, 0) & ~_TIMER
         elif number == _INTENABLE and (old ^ value) & _TIMER:
             self.stop = True
         if self.stop:
@@ -459,4 +472,5 @@ class FullCore(Core):
 
 
 _READ_ONLY_PAGES: Final = frozenset({_IRAM_PAGE, _ROM_PAGE, _WINDOW_PAGE})
+_WRITABLE: Final = {_INTERRUPT: _SOFTWARE, _INTCLEAR: _CLEARED}
 _LETS_IN: Final = frozenset({_PS, _INTENABLE, _INTERRUPT})
