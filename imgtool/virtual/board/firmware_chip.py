@@ -110,8 +110,7 @@ class FirmwareChip(VirtualChip):
             return None
         if not waits:
             return None
-        event = board.next_event()
-        return self._idle() if event is None else self._wait_until(event, until)
+        return self._wait_until(board.next_event(), until)
 
     def _wait_for_reset(self, moment: int | None, until: int | None) -> Stop | None:
         if moment is None:

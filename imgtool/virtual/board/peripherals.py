@@ -173,7 +173,7 @@ class Board:
         self._watchdog = Watchdog(self._now)
         self._random = Random(0)  # noqa: S311 (the same bytes in each run)
         self._cause = 0
-        self._until = 0
+        self._until = self._horizon = 0
         self._status_read = -_TIGHT  # when, in instructions
         self._readers = self.core.readers
         self._writers: dict[int, Callable[[int], None]] = {}
@@ -255,7 +255,7 @@ class Board:
         start = clock.now
         end = start + micros * 1000
         event = self.next_event()
-        if event is None or event >= end:
+        if event >= end:
             clock.skip_to(end)
             core.pc = core.a[0]
         else:
@@ -268,12 +268,11 @@ class Board:
     def _pass_to(self, moment: int) -> None:
         """Let time pass in the middle of an instruction; what has come up meanwhile comes right behind it."""
         self._clock.skip_to(moment)
-        event = self.next_event()
-        if event is not None and event <= self._clock.now:
+        if self._clock.now >= self._horizon:
             self.core.stop = True
 
-    def next_event(self) -> int | None:
-        """When something comes up by itself next, or :meth:`run` has to end; None for never."""
+    def next_event(self) -> int:
+        """When something comes up by itself next, or :meth:`run` has to end."""
         moments = [self._until]
         moments += [timer.due for timer in (self._frc1, self._frc2, self._watchdog) if timer.due is not None]
         change = self._uart.next_interrupt()
@@ -319,8 +318,9 @@ class Board:
         self._look()
         if self.resets is not None:
             return False
-        event = self.next_event() or until
-        limit = max(1, min(most, (event - self._clock.now) // INSTRUCTION_NS + 1))
+        # What is written to a register may bring an event nearer, and ends the run.
+        self._horizon = self.next_event()
+        limit = max(1, min(most, (self._horizon - self._clock.now) // INSTRUCTION_NS + 1))
         return self.core.run(limit)
 
     def _look(self) -> None:

@@ -227,6 +227,9 @@ class FullCore(Core):
         if self.ps & _EXCM:
             special[_DEPC] = self.pc
             self.pc = vecbase + _DOUBLE_VECTOR
+            self.instructions += (
+                1  # it takes time: a handler that raises one at once would never come to an end
+            )
             return
         special[_EPC1] = self.pc
         self.pc = vecbase + (_USER_VECTOR if self.ps & _UM else _KERNEL_VECTOR)

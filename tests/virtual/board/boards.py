@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imgtool.chip import ROM_SIZE
 from imgtool.flash_parts import default_part
-from imgtool.virtual.board.boot_rom import ROM_SIZE, BootRom
+from imgtool.virtual.board.boot_rom import BootRom
 from imgtool.virtual.board.peripherals import Board, Parts
 from imgtool.virtual.chip.ledger import INSTRUCTION_NS
 from imgtool.virtual.chip.nor import NorFlash, Operation

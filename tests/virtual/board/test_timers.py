@@ -45,12 +45,13 @@ def test_frc1_does_nothing_while_it_is_off() -> None:
     timer = time.down()
     timer.write(LOAD, 1000)
     time.now = SECOND
-    assert (timer.due, timer.read(COUNT)) == (None, 1000)
+    stopped, count = timer.due, timer.read(COUNT)
     timer.write(CONTROL, ENABLE)
-    assert timer.due == SECOND + 1000 * US
+    started = timer.due
     time.now += 300 * US
     timer.write(CONTROL, 0)
     time.now += SECOND
+    assert (stopped, count, started) == (None, 1000, SECOND + 1000 * US)
     assert (timer.due, timer.read(COUNT)) == (None, 700)
 
 

@@ -30,18 +30,19 @@ def watchdog(time: Time, first: int, second: int) -> Watchdog:
 def test_a_stage_doubles_with_its_register(first: int, stage: int) -> None:
     time = Time()
     dog = watchdog(time, first, 2)
-    assert dog.due is None
+    seen = [(dog.due, dog.bites)]
     time.now = 5
     dog.write(CONTROL, ENABLE)
-    assert (dog.due, dog.bites) == (5 + stage, False)
+    seen.append((dog.due, dog.bites))
     time.now = 5 + stage
     dog.warn()
-    assert (dog.due, dog.bites) == (5 + stage + 4 * UNIT, True)
+    seen.append((dog.due, dog.bites))
+    assert seen == [(None, False), (5 + stage, False), (5 + stage + 4 * UNIT, True)]
 
 
 def test_as_sdks_set_it_the_reset_comes_after_eight_seconds() -> None:
     dog = watchdog(Time(), 11, 13)
-    assert (UNIT << 11) + (UNIT << 13) == pytest.approx(8.2e9, rel=0.01)
+    assert abs((UNIT << 11) + (UNIT << 13) - 8.2e9) < 1e7
     dog.write(CONTROL, ENABLE | ONE_STAGE)
     assert (dog.due, dog.bites) == (UNIT << 11, True)
 

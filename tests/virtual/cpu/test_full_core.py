@@ -106,7 +106,8 @@ def test_exception(warm: int, ps: int, vector: int, fault: tuple[str, int, int, 
     assert special(core, EPC1, DEPC) == ([0, at] if ps & EXCM else [at, 0])
     assert core.ps == ps | EXCM
     assert core.a[2:7] == [a2, 0x33333333, 2, 7, 8]
-    assert (core.sar, core.instructions) == (31, 4)
+    # A second one at once counts, so that a handler that raises another at once comes to an end.
+    assert (core.sar, core.instructions) == (31, 5 if ps & EXCM else 4)
     assert core.exceptions == {cause: 1}
 
 
