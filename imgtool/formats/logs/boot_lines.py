@@ -66,7 +66,13 @@ _ROWS: Final = (
     ("error-magic", "error magic", r"\berror magic ?!"),
     ("flash-addr", "flash_addr", r"\bget flash_addr error ?!"),
     ("first-failed", "first boot failed", r"\bfirst boot failed, reboot to try backup bin"),
+    (
+        "boot-retry",
+        "boot failed",
+        r"\b(?:first|backup) boot failed [0-9a-f]{1,8}, reboot to try this bin again",
+    ),
     ("backup-failed", "backup boot failed", r"\bbackup boot failed"),
+    ("user-flag", "error user bin flag", r"error user bin flag(?:, flag)? = [0-9a-f]\b"),
     ("eboot-erased", "vffffffff", r"\bvffffffff\b"),
     ("eboot-load", "~ld", r"~ld\b"),
     ("eboot-copy", "@cp:", r"@cp:(?P<copied>[0-9a-f]{1,8})\b"),

@@ -48,7 +48,7 @@ def chosen_of(boots: Sequence[Boot], outcomes: Sequence[LogOutcome]) -> int:
     verdict = outcomes[last].verdict
     # A log is often cut in the middle of its last boot; the one before it says more.
     if verdict is Verdict.UNFINISHED and last and outcomes[last - 1].verdict in FAILURES:
-        return last - 1
+        return last if _went_on(boots[last - 1], boots[last]) else last - 1
     if verdict in (Verdict.UNFINISHED, Verdict.RUNS):
         for index in range(last - 1, -1, -1):
             if outcomes[index].verdict in CRASHES:
@@ -57,6 +57,13 @@ def chosen_of(boots: Sequence[Boot], outcomes: Sequence[LogOutcome]) -> int:
             if settled or not _same_image(boots[index], boots[last]):
                 break
     return last
+
+
+def _went_on(before: Boot, boot: Boot) -> bool:
+    """Whether the boot loader gave one slot up and has started the other one."""
+    if before.loader is None or boot.loader is None or not before.has("first-failed"):
+        return False
+    return before.loader.slot is not None and boot.loader.slot not in (None, before.loader.slot)
 
 
 def _same_image(one: Boot, other: Boot) -> bool:
@@ -72,7 +79,11 @@ def hang_of(boots: Sequence[Boot], chosen: int, outcome: LogOutcome) -> LogOutco
     if chosen == 0 or outcome.verdict not in (Verdict.RUNS, Verdict.UNFINISHED):
         return None
     before = boots[chosen - 1]
-    if boot.cause is None or boot.cause.code != ResetCause.WATCHDOG or before.has("first-failed"):
+    if (
+        boot.cause is None
+        or boot.cause.code != ResetCause.WATCHDOG
+        or before.has("first-failed", "boot-retry")
+    ):
         return None
     ran = judged(before).verdict in (Verdict.RUNS, Verdict.UNFINISHED) and before.checksum is not None
     hung_before = before.cause is not None and before.cause.code == ResetCause.WATCHDOG

@@ -150,7 +150,7 @@ def no_image(boot: Boot) -> LogOutcome | None:
 
 def no_slot(boot: Boot) -> LogOutcome | None:
     """Espressif's boot loader found no application that it can start."""
-    if not boot.has("error-magic", "backup-failed", "flash-addr", "first-failed"):
+    if not boot.has("error-magic", "backup-failed", "flash-addr", "first-failed", "boot-retry"):
         return None
     loader = boot.loader or LoaderLines(boot.line)
     slot = f"user{loader.slot}" if loader.slot else "the application"

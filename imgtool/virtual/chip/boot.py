@@ -11,17 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from imgtool.chip import SECTOR, flash_size_of_code, memory_at
+from imgtool.chip import SECTOR, memory_at
 from imgtool.errors import FormatError
 from imgtool.formats.checksums import XOR_SEED, xor8
 from imgtool.formats.firmware import arduino_firmware, identify_firmware
-from imgtool.formats.images import rboot, sdk_bootloader, version1, version2
-from imgtool.formats.images.version1 import BootImage
-from imgtool.formats.images.version2 import OtaImage
+from imgtool.formats.images import rboot, sdk_bootloader, version1
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.reading import Firmware
 from imgtool.formats.regions import rtos_partitions
 from imgtool.virtual.chip.addresses import swallows
+from imgtool.virtual.chip.boot_loader import start_loader
 from imgtool.virtual.chip.boot_sdk import (
     ROM_BAUD,
     BootEvent,
@@ -46,7 +45,6 @@ _SDIO: Final = 4  # GPIO15 high
 _RESET_NS: Final = 5_000_000
 _READ_NS: Final = 500  # a byte that the ROM copies
 _LOADER_NS: Final = 20_000_000
-_WATCHDOG_NS: Final = 1_600_000_000
 _HEADER: Final = 8
 _LINE: Final = 16  # the ROM reads the flash in pieces of this size
 _READABLE: Final = 0x40_0000  # the ROM takes any flash for one of 4 MB
@@ -59,22 +57,8 @@ _HEAD: Final = 0x20_0000  # nothing that runs lies further on
 _RAM: Final = ((0x3FFE_8000, 0x4000_0000), (0x4010_0000, 0x4011_0000))
 _EBOOT: Final = 0x4010_F000
 _OLD_EBOOT: Final = 1264  # bytes of the last that did not print a version
-_PASSES: Final = 6
+_PASSES: Final = 10  # boot loader 1.7 comes to an end in its eighth start
 _TABLE: Final = 0x8000
-
-_MODES: Final = ("QIO", "QOUT", "DIO", "DOUT")
-_SPEEDS: Final = {0: "40MHz", 1: "26.7MHz", 2: "20MHz", 15: "80MHz"}
-_PLAIN_SIZES: Final = {0: "4Mbit", 1: "2Mbit", 2: "8Mbit", 3: "16Mbit", 4: "32Mbit"}
-_MAPS: Final = {
-    0: "4Mbit(256KB+256KB)",
-    1: "2Mbit",
-    2: "8Mbit(512KB+512KB)",
-    3: "16Mbit(512KB+512KB)",
-    4: "32Mbit(512KB+512KB)",
-    5: "16Mbit(1024KB+1024KB)",
-    6: "32Mbit(1024KB+1024KB)",
-}
-_NEW_MAPS: Final = _MAPS | {8: "64Mbit(1024KB+1024KB)", 9: "128Mbit(1024KB+1024KB)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +131,10 @@ def boot(
     reasons: list[str] = []
     stage = Stage((), None, "")
     for _ in range(_PASSES):
-        stage = _pass(chip, cause, state)
+        stage = _pass(chip, cause, state, stage.rounds)
         events += stage.events
-        reasons.append(stage.reason)
+        if stage.reason not in reasons:
+            reasons.append(stage.reason)
         for event in stage.events:
             if event.write is not None:
                 chip.write(*event.write)
@@ -181,13 +166,13 @@ def _not_from_flash(cause: ResetCause, strap: int, state: int) -> BootRun:
     return BootRun((BootEvent(_RESET_NS, banner),), BootOutcome.HANGS, reason)
 
 
-def _pass(chip: BootFlash, cause: ResetCause, state: int) -> Stage:
+def _pass(chip: BootFlash, cause: ResetCause, state: int, rounds: int) -> Stage:
     banner = BootEvent(_RESET_NS, download_banner(cause, state, strap=FLASH_BOOT))
     loaded = _load(chip)
     events = (banner, BootEvent(loaded.read * _READ_NS, loaded.text))
     if loaded.problem is not None:
         return Stage(events, BootOutcome.HANGS, loaded.problem)
-    stage = _behind_rom(chip, cause)
+    stage = _behind_rom(chip, rounds)
     return stage._replace(events=events + stage.events)
 
 
@@ -278,7 +263,7 @@ def _no_room(address: int, size: int) -> str | None:
     return "where there is no RAM for"
 
 
-def _behind_rom(chip: BootFlash, cause: ResetCause) -> Stage:
+def _behind_rom(chip: BootFlash, rounds: int) -> Stage:
     """What the code does that the ROM has loaded."""
     head = chip.head(_HEAD)
     try:
@@ -289,7 +274,7 @@ def _behind_rom(chip: BootFlash, cause: ResetCause) -> Stage:
         return _not_followed(head[1])
     version = sdk_bootloader.version_of(head, found.end)
     if version is not None:
-        return _loader(chip, head, version, cause)
+        return _loader(chip, head, version, rounds)
     if found.segments and found.segments[0].address == _EBOOT:
         return _eboot(chip, head, found.segments[0].size)
     other = "rBoot" if rboot.read(head) is not None else None
@@ -339,95 +324,20 @@ def _eboot(chip: BootFlash, head: bytes, size: int) -> Stage:
     return Stage(events, BootOutcome.RUNNING, reason, application=name)
 
 
-def _loader(chip: BootFlash, head: bytes, version: str, cause: ResetCause) -> Stage:
-    """Espressif's boot loader: text, then user1 or user2."""
-    mode, size_freq = head[2], head[3]
-    number = _number(version)
-    flash = flash_size_of_code(size_freq >> 4)
-    slot = 0 if flash is None or not flash.ota_slot else flash.ota_slot + SECTOR
-    greeting = _loader_text(version, number, mode, size_freq)
-    first = _user(head, SECTOR)
-    checking = number >= (1, 4)
-    if not checking:
-        start = BootEvent(_LOADER_NS, printed(greeting + "jump to run user1\n\n"))
-        return _run(chip, head, SECTOR, (start,), first)
-    end = SECTOR if flash is None else flash.bytes
-    fresh = chip.read(end - SECTOR, 4) == b"\xff" * 4
-    if number[:2] == (1, 6) and fresh:
-        greeting += "no GPIO select!\n"
-    if first != "" or slot == 0 or (fresh and cause is not ResetCause.WATCHDOG):
-        text = greeting + f"jump to run user1 @ {SECTOR:x}\n\n"
-        if first != "":
-            return _run(chip, head, SECTOR, (BootEvent(_LOADER_NS, printed(text)),), first)
-        text += "error magic!\nfirst boot failed, reboot to try backup bin\n\n"
-        events = (BootEvent(_LOADER_NS, printed(text)), BootEvent(_WATCHDOG_NS))
-        return Stage(events, None, "there is no user1 at 0x001000", ResetCause.WATCHDOG)
-    text = greeting + f"jump to run user2 @ {slot:x}\n\n"
-    second = _user(head, slot)
-    if second != "":
-        return _run(chip, head, slot, (BootEvent(_LOADER_NS, printed(text)),), second)
-    text += "error magic!\nbackup boot failed.\n\nuser code done\n"
-    reason = f"there is no application, neither user1 at 0x001000 nor user2 at 0x{slot:06x}"
-    return Stage((BootEvent(_LOADER_NS, printed(text)),), BootOutcome.HANGS, reason)
+def _loader(chip: BootFlash, head: bytes, version: str, rounds: int) -> Stage:
+    """Espressif's boot loader, and the user image that it starts."""
+    start = start_loader(chip, head, version, rounds)
+    if start.image is None:
+        return start.stage._replace(rounds=start.rounds)
+    return _run(chip, head, start.image, start.stage)
 
 
-def _number(version: str) -> tuple[int, ...]:
-    digits = version.split("(", maxsplit=1)[0].split(".")
-    return tuple(int(part) for part in digits if part.isdigit())
-
-
-def _loader_text(version: str, number: tuple[int, ...], mode: int, size_freq: int) -> str:
-    spelled = _MODES[mode] if mode < len(_MODES) else _MODES[0]
-    speed = _SPEEDS.get(size_freq & 0xF, _SPEEDS[0])
-    code = size_freq >> 4
-    start = f"\n2nd boot version : {version}\n"
-    if number < (1, 4):
-        size = _PLAIN_SIZES.get(code, _PLAIN_SIZES[0])
-        return (
-            start + f"  SPI Speed      : {speed}\n  SPI Mode       : {spelled}\n  SPI Flash Size : {size}\n"
-        )
-    if number < (1, 7):
-        size = _MAPS.get(code, _PLAIN_SIZES[0])
-        return (
-            start
-            + f"  SPI Speed      : {speed}\n  SPI Mode       : {spelled}\n  SPI Flash Size & Map: {size}\n"
-        )
-    size = _NEW_MAPS.get(code, "flash map not support")
-    return start + f"SPI Speed : {speed}\nSPI Mode : {spelled}\nSPI Flash Size & Map: {size}\n"
-
-
-def _user(head: bytes, offset: int) -> str | None:
-    """What is wrong with the user image there: None for nothing, empty if there is none."""
-    magic = head[offset : offset + 1]
-    try:
-        if magic == bytes([version2.MAGIC]):
-            image = OtaImage.parse(head[offset:]).boot
-        elif magic == bytes([version1.MAGIC]):
-            image = BootImage.parse(head[offset:])
-        else:
-            return ""
-    except FormatError as error:
-        return str(error)
-    stored = image.stored_checksum
-    return None if stored in (None, image.checksum) else f"its checksum is 0x{stored:02x}"
-
-
-def _run(
-    chip: BootFlash, head: bytes, offset: int, events: tuple[BootEvent, ...], problem: str | None
-) -> Stage:
-    """Start the user image at ``offset``."""
-    if problem is not None:
-        why = problem or "it is not there"
-        reason = (
-            f"the boot loader runs the user image at 0x{offset:06x}, but {why}; what follows is not known"
-        )
-        return Stage(events, BootOutcome.HANGS, reason)
+def _run(chip: BootFlash, head: bytes, offset: int, loader: Stage) -> Stage:
+    """The user image at ``offset``, which the boot loader starts."""
     program = head[offset:]
     firmware = identify_firmware(program)
     if firmware is None:
         reason = f"imgtool does not know the application at 0x{offset:06x}, nor what it prints"
-        return Stage(events, BootOutcome.RUNNING, reason)
+        return Stage(loader.events, BootOutcome.RUNNING, reason)
     stage = _application(chip, program, firmware)
-    return stage._replace(
-        events=events + stage.events, reason=f"user image at 0x{offset:06x}: {stage.reason}"
-    )
+    return stage._replace(events=loader.events + stage.events, reason=f"{loader.reason}: {stage.reason}")

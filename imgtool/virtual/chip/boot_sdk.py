@@ -35,7 +35,7 @@ ROM_BAUD: Final = 74_880
 # Modelled delays, none of them measured.
 SDK_NS: Final = 60_000_000
 _APPLICATION_NS: Final = 150_000_000
-_ERASE_NS: Final = 45_000_000  # a sector and the write behind it
+ERASE_NS: Final = 45_000_000  # a sector and the write behind it
 _NODEMCU_RESET_NS: Final = 5_000_000  # ets_delay_us(5000) in NodeMCU's first_time_setup()
 
 _NEW_BAUD: Final = 115_200
@@ -140,6 +140,8 @@ class Stage(NamedTuple):
         reason: Why, as a sentence without a full stop.
         cause: Cause of the restart, None for the same as before.
         application: The firmware that was started.
+        rounds: The word that boot loader 1.7 counts its starts with, in memory that outlives the restart.
+            After power-on it is 0 here; what a chip has there then is not known.
     """
 
     events: tuple[BootEvent, ...]
@@ -147,6 +149,7 @@ class Stage(NamedTuple):
     reason: str
     cause: ResetCause | None = None
     application: str | None = None
+    rounds: int = 0
 
 
 def printed(text: str | bytes) -> bytes:
@@ -223,7 +226,7 @@ def _nodemcu(chip: BootFlash, code: int, program: bytes, firmware: Firmware) -> 
     own = SETS["v05"] if SETS["v05"] in program[:_NODEMCU_CODE] else None
     tested = _address_of_test(code, release, address)
     if own is not None and chip.read(tested, 4) == _ERASED * 4:
-        events.append(BootEvent(_ERASE_NS, write=(tested, own)))
+        events.append(BootEvent(ERASE_NS, write=(tested, own)))
         chip.write(tested, own)
         reason = f"NodeMCU writes its init data to 0x{tested:06x}, which is erased"
     block = chip.read(address, 128)
@@ -257,7 +260,7 @@ def _nodemcu_old(chip: BootFlash, end: int, program: bytes, firmware: Firmware) 
         if first:
             own = own[:_VDD33] + _ERASED + own[_VDD33 + 1 :]
         writes = (address, own), (last - SECTOR, b""), (last, b"")
-        events = tuple(BootEvent(_ERASE_NS, write=write) for write in writes)
+        events = tuple(BootEvent(ERASE_NS, write=write) for write in writes)
         reason = f"NodeMCU writes its init data to 0x{address:06x}, which is erased"
     if events and first:
         return Stage(events, None, reason + " and restarts")
@@ -299,7 +302,7 @@ def _nodemcu_3(
         return Stage((BootEvent(SDK_NS, greeting + printed(text)),), BootOutcome.HANGS, reason)
     if not table.resolved:
         record = Record(0, nodemcu_page.TABLE, nodemcu_page.table_payload(done))
-        write = BootEvent(_ERASE_NS, write=(_PAGE, _with_record(page, record)))
+        write = BootEvent(ERASE_NS, write=(_PAGE, _with_record(page, record)))
         # A jump to the ROM's reset handler: the cause of the last reset stands.
         reason = "NodeMCU resolves its partition table and restarts"
         return Stage((BootEvent(SDK_NS, greeting), write, BootEvent(_NODEMCU_RESET_NS)), None, reason)
@@ -321,7 +324,7 @@ def _with_init_data(
     if not seen:
         if chip.read(phy.address, 1)[0] != _MARKER:
             text = printed(f"Writing Init Data to 0x{phy.address:08x}\n")
-            events.append(BootEvent(_ERASE_NS, text, write=(phy.address, SETS["v05"])))
+            events.append(BootEvent(ERASE_NS, text, write=(phy.address, SETS["v05"])))
             chip.write(phy.address, SETS["v05"])
             reason = f"NodeMCU writes its init data to 0x{phy.address:06x}"
         record = Record(0, nodemcu_page.PHY_DATA_DONE, b"")

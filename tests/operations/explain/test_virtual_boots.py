@@ -28,7 +28,8 @@ REASONS: Final = (
     (BootOutcome.HANGS, "addresses that are no multiples of 4", Verdict.BAD_IMAGE),
     (BootOutcome.HANGS, "where there is no RAM", Verdict.BAD_IMAGE),
     (BootOutcome.HANGS, "flash 0 begins with", Verdict.NO_IMAGE),
-    (BootOutcome.HANGS, "there is no application, neither", Verdict.NO_IMAGE),
+    (BootOutcome.HANGS, "wrong checksum, and there is no other image", Verdict.BAD_IMAGE),
+    (BootOutcome.HANGS, "there is no other image to try", Verdict.NO_IMAGE),
     (BootOutcome.HANGS, "the header says less than 1 MB", Verdict.TOO_SMALL_FLASH),
     (BootOutcome.HANGS, "stops at its partition table", Verdict.PARTITION_TABLE),
     # These say nothing that a log could show.
