@@ -38,7 +38,7 @@ def simulate(
     flash_size: Annotated[
         str | None,
         typer.Option(
-            "--flash-size", metavar="SIZE", help="512KB, 1MB, 2MB, 4MB, 8MB or 16MB.  [default: 4MB]"
+            "--flash-size", metavar="SIZE", help="512KB, 1MB, 2MB, 4MB, 8MB or 16MB; 4MB if not given."
         ),
     ] = None,
     flash: Annotated[
@@ -63,7 +63,7 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A dump of the boot ROM: a boot runs the firmware's own code.  [default: $IMGTOOL_BOOT_ROM]",
+            help="A dump of the boot ROM, as IMGTOOL_BOOT_ROM: a boot runs the firmware's own code.",
         ),
     ] = None,
     fault: Annotated[str, typer.Option(metavar="PLAN", help="Faults, such as drop=in:120,slow=page:7.")] = "",

@@ -36,7 +36,7 @@ def try_(
         typer.Option(
             "--size",
             metavar="SIZE",
-            help="The board's flash.  [default: the file's, or 4MB]",
+            help="The board's flash; the file's, or 4MB, if not given.",
             show_default=False,
         ),
     ] = None,
@@ -48,7 +48,7 @@ def try_(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A dump of the boot ROM.  [default: $IMGTOOL_BOOT_ROM]",
+            help="A dump of the boot ROM; that of IMGTOOL_BOOT_ROM if not given.",
             show_default=False,
         ),
     ] = None,
@@ -107,11 +107,13 @@ def _rom(rom: Path | None) -> InputFile:
 
     path = rom or (Path(name) if (name := os.environ.get(_ROM)) else None)
     if path is None:
-        raise UsageError(
+        refusal = UsageError(
             "a boot needs the chip's boot ROM, which imgtool does not have",
             expected=f"--rom FILE, or {_ROM}",
             found="neither",
         )
+        refusal.hint = "imgtool read --rom -o rom.bin takes it from a board"
+        raise refusal
     return file_as_it_is(path)
 
 
