@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import ROM_BASE, ROM_SIZE
 from imgtool.virtual.board.peripherals import Board, Parts
 from imgtool.virtual.chip.boot import ResetCause
-from imgtool.virtual.chip.ledger import INSTRUCTION_NS
 from imgtool.virtual.chip.machine import Activity, Stop, VirtualChip
 from imgtool.virtual.chip.nor import PowerCut
 
@@ -41,23 +40,10 @@ class FirmwareChip(VirtualChip):
     """
 
     def __init__(self, setup: Setup | None, rom: BootRom) -> None:
-        self._before_board = True
         super().__init__(setup)
         parts = Parts(uart=self.uart, flash=self.flash, spi=self.spi, efuses=self._efuses())
         self.board = Board(rom, self, parts)
         self._rom = rom.content
-        self._before_board = False
-
-    def _clock(self) -> int:
-        return self.now
-
-    @property
-    def now(self) -> int:
-        """Nanoseconds since power-on."""
-        done = self.core.instructions
-        if not self._before_board:
-            done += self.board.core.instructions
-        return self._skipped + done * INSTRUCTION_NS
 
     def skip_to(self, moment: int) -> None:
         """Let time pass in which the processor does nothing."""
@@ -87,6 +73,7 @@ class FirmwareChip(VirtualChip):
         """
         del continued
         self.activity = Activity.FIRMWARE
+        self._work_with(self.board.core)
         self.flash.attached = True
         self.uart.set_clock_at_reset()
         if self.reset_cause is ResetCause.DEEP_SLEEP:
@@ -94,6 +81,10 @@ class FirmwareChip(VirtualChip):
             # is inferred from boards that wake.
             self.flash.transact(self.now, _WAKE_FLASH, 0)
         self.board.reset(int(self.reset_cause))
+
+    def _stop_everything(self) -> None:
+        super()._stop_everything()
+        self._work_with(self.core)
 
     def _step(self, until: int | None) -> Stop | None:
         if self.activity is not Activity.FIRMWARE or self._strap_at is not None:

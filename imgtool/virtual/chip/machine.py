@@ -200,6 +200,7 @@ class VirtualChip:
         self._skipped = 0
         self._counted = 0
         self.core = self.core_type(self)
+        self._working = self.core
         self.core.cycles = lambda: self.now * 52 // 1000
         self.uart = self.uart_type(self._clock)
         self.uart.on_side_effect = self._mark_side_effect
@@ -252,12 +253,17 @@ class VirtualChip:
     # Time.
 
     def _clock(self) -> int:
-        return self._skipped + self.core.instructions * INSTRUCTION_NS
+        return self._skipped + self._working.instructions * INSTRUCTION_NS
+
+    def _work_with(self, core: Core) -> None:
+        """Have the instructions of this core move the clock, from now on."""
+        self._skipped += (self._working.instructions - core.instructions) * INSTRUCTION_NS
+        self._working = core
 
     @property
     def now(self) -> int:
         """Nanoseconds since power-on."""
-        return self._skipped + self.core.instructions * INSTRUCTION_NS
+        return self._skipped + self._working.instructions * INSTRUCTION_NS
 
     def _skip_to(self, moment: int) -> None:
         now = self.now

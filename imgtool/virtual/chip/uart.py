@@ -109,6 +109,7 @@ class Uart:
         self._fifo: deque[int] = deque()
         self._line.clear()
         now = self._now()
+        self._hz = APB_HZ
         self._drop_sent(now)
         self._unanswered = None
         self._line_free = now

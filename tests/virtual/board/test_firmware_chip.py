@@ -13,10 +13,11 @@ from imgtool.errors import FormatError
 from imgtool.flash_parts import default_part
 from imgtool.virtual.board.boot_rom import BootRom
 from imgtool.virtual.board.firmware_chip import FirmwareChip
-from imgtool.virtual.chip.machine import Setup, VirtualChip
+from imgtool.virtual.chip.machine import Setup, Stop, VirtualChip
 from imgtool.virtual.chip.store import MemoryStore
 from imgtool.virtual.cpu.core import Trap
 from tests.device.boards import made_up_rom
+from tests.rom_host import SYNC, SYNC_REPLY
 from tests.support import BOOT_ROM, corpus_folder
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class Console:
         before = len(self.said)
         end = self.chip.now + round(seconds * SECOND)
         while self.chip.now < end and (until is None or until not in self.said[before:]):
-            self.chip.run(min(end, self.chip.now + SECOND // 20))
+            moment = min(end, self.chip.now + SECOND // 20)
+            if self.chip.run(moment) is Stop.IDLE:
+                self.chip.pass_time(moment)
             for byte, _, speed in self.chip.uart.drain():
                 self.said += bytes([byte])
                 if self.speeds[-1:] != [speed]:
@@ -166,3 +169,23 @@ def test_without_its_irom_part_firmware_faults_again_and_again() -> None:
     console = Console((0, nodemcu_0_9_5()[:0x10000]))
     said = console.run(0.5)
     assert said.count(b"Fatal exception (0)") > 1
+
+
+@needs_rom
+def test_behind_a_run_of_firmware_the_download_mode_is_as_ever() -> None:
+    console = Console((0, nodemcu_0_9_5()))
+    console.run(60, b"\n> ")
+    console.chip.power_on(download=True)
+    banner = console.run(1)
+    assert banner == b"\r\n ets Jan  8 2013,rst cause:2, boot mode:(1,6)\r\n\r\n"
+    console.chip.uart.arrive(SYNC, console.chip.now, 115_200)
+    assert console.run(1) == SYNC_REPLY * 8
+
+
+@needs_rom
+def test_lua_from_before_is_there_after_a_reset() -> None:
+    console = Console((0, nodemcu_0_9_5()))
+    console.run(60, b"\n> ")
+    console.type('file.open("init.lua","w") file.writeline("print(6*7)") file.close()')
+    console.chip.power_on(download=False)
+    assert b"\r\n42\r\n> " in console.run(60, b"\n> ")
