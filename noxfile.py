@@ -159,6 +159,13 @@ def bench_virtual(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_firmware(session: nox.Session) -> None:
+    """The figures of docs/performance.md on real firmware; needs a dump of the boot ROM and real images."""
+    session.install(".")
+    session.run("python", "docs/benchmark_firmware.py", *session.posargs)
+
+
+@nox.session
 def bench_flash(session: nox.Session) -> None:
     """The figures of docs/performance.md for flash: imgtool and esptool on the virtual chip; resumable."""
     session.install(".", *_group("oracle"))

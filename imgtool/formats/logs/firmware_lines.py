@@ -93,6 +93,7 @@ FIRMWARE_ROWS: Final = (
         r"(?P<lua_error>(?:[\w/.@-]{1,60}\.l(?:ua|c)|stdin|input):\d{1,6}: .{1,160})"
     )),
     # The SDK's heap.
+    ("no-partitions", "E:M -1", r"\bE:M -1\b"),  # what SDK 3 asks for without a partition table
     ("heap", "E:M ", r"\bE:M (?P<heap>\d{1,10})\b"),
     ("oom", ":oom(", r":oom\((?P<oom>\d{1,10})\)@(?P<oom_place>\S{1,100})"),
     ("alloc", "last failed alloc", (

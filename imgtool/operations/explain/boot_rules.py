@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.operations import actions
-from imgtool.operations.actions import FileRole, Remark, cure
+from imgtool.operations.actions import FileRole, Remark, Unknown, cure
 from imgtool.operations.explain import (
     boot_verdicts,
     crash_verdicts,
@@ -26,10 +26,34 @@ if TYPE_CHECKING:
 
 __all__ = ["judged"]
 
+_BANNERS: Final = ("nodemcu", "lua")
+
 
 def judged(boot: Boot) -> LogOutcome:
     """What one boot comes to; the first rule that knows says it."""
     return next(outcome for rule in _RULES if (outcome := rule(boot)) is not None)
+
+
+def _formatting(boot: Boot) -> LogOutcome | None:
+    """NodeMCU formats before its banner: a log without that may be of one that never ends."""
+    kinds = [message.kind for message in boot.messages]
+    if "format" not in kinds or any(kind in _BANNERS for kind in kinds[kinds.index("format") :]):
+        return None
+    return LogOutcome(
+        Verdict.UNFINISHED,
+        "The log ends while NodeMCU makes its file system.",
+        "That takes up to a minute, once. Where the header states more flash than the chip has, NodeMCU 3.0 "
+        "and later erases its own first sectors by it, and stops for ever.",
+        (
+            cure("Wait for the prompt. If it does not come: ask the chip for its size.", actions.ask_chip()),
+            cure(
+                "If the header has another size: write an image whose header has the right one.",
+                actions.make_flash(FileRole.LOW_HALF, FileRole.HIGH_HALF, size=Unknown.SIZE),
+                actions.flash(FileRole.WHOLE_FLASH),
+            ),
+        ),
+        notes=tuple(panic_verdicts.firmware_notes(boot)),
+    )
 
 
 def _runs(boot: Boot) -> LogOutcome | None:
@@ -67,15 +91,8 @@ def _unfinished(boot: Boot) -> LogOutcome:
         return LogOutcome(
             Verdict.UNFINISHED,
             "The log ends too early to tell: it stops where NodeMCU reads its partition table.",
-            "What is there is in order. The log was cut, or there is no partition table at 0x10000: NodeMCU "
-            "3.0 and later says nothing in that case, and the SDK halts.",
-            (
-                whole,
-                cure(
-                    "If it stops here every time: write the file with the partition table again.",
-                    actions.flash(FileRole.HIGH_HALF),
-                ),
-            ),
+            "What is there is in order. The log was cut.",
+            (whole,),
         )
     if boot.has("eboot-erased"):
         return LogOutcome(
@@ -106,8 +123,8 @@ def _unfinished(boot: Boot) -> LogOutcome:
 
 
 _RULES: Final[tuple[Callable[[Boot], LogOutcome | None], ...]] = (
-    sdk_verdicts.init_data,
     sdk_verdicts.other_map,
+    sdk_verdicts.init_data,
     known_lines.stopped,
     boot_verdicts.bad_image,
     boot_verdicts.no_image,
@@ -122,6 +139,7 @@ _RULES: Final[tuple[Callable[[Boot], LogOutcome | None], ...]] = (
     known_lines.ended,
     panic_verdicts.script_error,
     panic_verdicts.python,
+    _formatting,
     _runs,
     _unfinished,
 )

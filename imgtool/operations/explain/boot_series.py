@@ -49,6 +49,13 @@ def chosen_of(boots: Sequence[Boot], outcomes: Sequence[LogOutcome]) -> int:
     # A log is often cut in the middle of its last boot; the one before it says more.
     if verdict is Verdict.UNFINISHED and last and outcomes[last - 1].verdict in FAILURES:
         return last if _went_on(boots[last - 1], boots[last]) else last - 1
+    if (
+        verdict is Verdict.UNFINISHED
+        and last
+        and _woke(boots[last])
+        and _same_image(boots[last - 1], boots[last])
+    ):
+        return last - 1 if outcomes[last - 1].verdict is Verdict.RUNS else last
     if verdict in (Verdict.UNFINISHED, Verdict.RUNS):
         for index in range(last - 1, -1, -1):
             if outcomes[index].verdict in CRASHES:
@@ -57,6 +64,10 @@ def chosen_of(boots: Sequence[Boot], outcomes: Sequence[LogOutcome]) -> int:
             if settled or not _same_image(boots[index], boots[last]):
                 break
     return last
+
+
+def _woke(boot: Boot) -> bool:
+    return boot.cause is not None and boot.cause.code in WAKE_UPS
 
 
 def _went_on(before: Boot, boot: Boot) -> bool:
@@ -120,8 +131,8 @@ def loop_of(boots: Sequence[Boot], repeats: int) -> LogOutcome | None:
     if repeats < _LEAST_STARTS and hangs < _LEAST_HANGS:
         return None
     known = [cause for cause in causes if cause is not None]  # the last banner may be cut
-    if known and all(cause in WAKE_UPS for cause in known):
-        return None
+    if known and all(cause in WAKE_UPS for cause in known[1:] or known):
+        return None  # the first start may be by hand
     looked_at = boots[-1] if boots[-1].checksum is not None else boots[-2]
     erased = looked_at.has("eboot-erased")
     cause = _NO_APPLICATION if erased else _HANGS if hangs >= _LEAST_HANGS else _why_again(known)

@@ -46,6 +46,7 @@ class KnownLine:
         turn: When it is asked about; of no meaning for a remark.
         spoken: Whether only firmware prints it that runs.
         after_loading: Whether it means something only once an image was started.
+        unless: Kind of a message of a firmware that has gone on all the same; empty for none.
     """
 
     name: str
@@ -55,6 +56,7 @@ class KnownLine:
     turn: Turn = Turn.STOPPED
     spoken: bool = False
     after_loading: bool = False
+    unless: str = ""
 
 
 _OTHER_SIZE: Final = (
@@ -127,12 +129,14 @@ KNOWN_LINES: tuple[KnownLine, ...] = (
         marks="partition table size",
         form=r"\bThe partition table size is larger than flash size",
         says=_TABLE_MISFIT,
+        unless="sdk-version",
     ),
     KnownLine(
         name="table-failed",
         marks="table_regist",
         form=r"\bsystem_partition_table_regist fail",
         says=_TABLE_MISFIT,
+        unless="sdk-version",
     ),
     KnownLine(
         name="no-bootable",
@@ -148,6 +152,26 @@ KNOWN_LINES: tuple[KnownLine, ...] = (
                 cure(
                     "See where the table has applications, and write one there.",
                     *_SEE_TABLE,
+                    actions.flash(PlacedFile(FileRole.APPLICATION, Unknown.ADDRESS)),
+                ),
+            ),
+        ),
+    ),
+    KnownLine(
+        name="no-rom",
+        marks="No good rom",
+        form=r"\bNo good rom available",
+        after_loading=True,
+        says=LogOutcome(
+            Verdict.NO_IMAGE,
+            "The boot loader rBoot finds no application that it can start.",
+            "It says '{text}': at none of the places in its configuration is a whole image. A configuration "
+            "that it writes itself has 0x2000, and 0x2000 behind the middle of the flash size in the header.",
+            (
+                cure(
+                    "See what the configuration says, and write the application there.",
+                    actions.read(FileRole.TABLE_SECTOR, Stretch(SECTOR, SECTOR)),
+                    actions.inspect(FileRole.TABLE_SECTOR),
                     actions.flash(PlacedFile(FileRole.APPLICATION, Unknown.ADDRESS)),
                 ),
             ),
@@ -235,8 +259,8 @@ KNOWN_LINES: tuple[KnownLine, ...] = (
         form=r"\bSelf adjust flash size",
         spoken=True,
         says=Remark(
-            "NodeMCU 0.9 sets the flash size in the header to that of the chip, and restarts once; that is "
-            "in order."
+            "NodeMCU sets the flash size in the header to that of the chip; 1.5.4.1 and later then restart "
+            "once. That is in order."
         ),
     ),
     KnownLine(
@@ -315,7 +339,9 @@ def line_notes(boot: Boot) -> Iterator[Remark]:
 def _outcome(boot: Boot, turn: Turn) -> LogOutcome | None:
     """What the first row of a turn says that the boot has the line of."""
     for row in KNOWN_LINES:
-        if isinstance(row.says, LogOutcome) and row.turn is turn and boot.has(row.name):
+        if not isinstance(row.says, LogOutcome) or row.turn is not turn:
+            continue
+        if boot.has(row.name) and not (row.unless and boot.has(row.unless)):
             message = next(message for message in boot.messages if message.kind == row.name)
             cause = row.says.cause.format(text=message.text, line=message.line)
             return row.says._replace(cause=cause)

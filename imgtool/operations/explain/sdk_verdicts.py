@@ -24,12 +24,15 @@ __all__ = ["init_data", "other_map"]
 _RF_CAL_FROM_END: Final = next(sector.from_end for sector in SDK_SECTORS if sector.name == "rf-cal")
 _INIT_DATA_FROM_END: Final = next(sector.from_end for sector in SDK_SECTORS if sector.name == "init-data")
 _ERASED: Final = 0xFF
+_IMAGE: Final = 0xE9  # what an image begins with: the SDK looks at flash address 0
 
 
 def init_data(boot: Boot) -> LogOutcome | None:
     """The SDK found no init data."""
-    if boot.init_data_byte is None:
+    if boot.init_data_byte is None or boot.has("too-small"):
         return None
+    if boot.has("nodemcu-size") and (boot.has("no-partitions") or boot.init_data_byte == _IMAGE):
+        return _NO_TABLE
     if boot.has("nodemcu-size"):
         return _nodemcu_3(boot.init_data_byte)
     size = _header_size(boot)
@@ -59,6 +62,20 @@ def init_data(boot: Boot) -> LogOutcome | None:
         ),
     )
     return LogOutcome(Verdict.INIT_DATA, "The SDK stops: its init data is missing.", cause, cures, notes)
+
+
+_NO_TABLE: Final = LogOutcome(
+    Verdict.PARTITION_TABLE,
+    "NodeMCU finds no partition table.",
+    "This is NodeMCU 3.0 or later. Its partition table is in the first sector of the file for 0x10000, and "
+    "is not there. Without one the SDK looks for its init data at 0, finds an image, and restarts for ever.",
+    (
+        cure(
+            "Write the file with the partition table again.",
+            actions.flash(FileRole.HIGH_HALF),
+        ),
+    ),
+)
 
 
 def _nodemcu_3(byte: int) -> LogOutcome:
@@ -140,7 +157,7 @@ def _address_table() -> str:
 def other_map(boot: Boot) -> LogOutcome | None:
     """The firmware was built for another flash size than the header states."""
     found = re.search(r"map\s{0,2}(\d+).*?(\d+)$", boot.text_of("mismatch"))
-    if found is None:
+    if found is None or boot.has("sdk-version"):  # some firmware goes on
         return None
     built, header = (_size_name(int(number)) for number in found.groups())
     return LogOutcome(

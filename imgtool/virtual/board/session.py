@@ -26,6 +26,11 @@ _FED_NS: Final = 4 * _SECOND  # of one that computes, and feeds the watchdog
 _BUSY_NS: Final = 10 * _SECOND  # of one that computes, and does not: longer than the watchdog lets it hang
 _ALIKE: Final = 3  # boots with the same words are a loop
 _MOST_BOOTS: Final = 30
+# The same words in a row without a start between them: a handler that never gets away.
+_LONGEST_PHRASE: Final = 300
+_PHRASES: Final = 8
+_LEAST_SAID: Final = 1200
+_SAMPLE: Final = 64
 _BANNER: Final = b"\n ets Jan  8 2013,rst cause:"
 
 
@@ -36,7 +41,13 @@ class Ending(StrEnum):
     STOPPED = "the processor waits for ever"
     ASLEEP = "it sleeps, and nothing wakes it"
     LOOP = "it starts again and again"
+    REPEATS = "it says the same again and again"
     TIME = "the time is up"
+
+    @property
+    def is_for_ever(self) -> bool:
+        """Whether the processor has come to a place that it does not leave."""
+        return self in (Ending.STOPPED, Ending.REPEATS)
 
 
 class Said(NamedTuple):
@@ -102,7 +113,9 @@ def run_firmware(
         done = sum(chip.flash.counts.values())
         if fresh or done != operations:
             active, operations = chip.now, done
-        found = _ending(chip, chip.now - active) or (_loop(heard) if fresh else None)
+        found = _ending(chip, chip.now - active)
+        if found is None and fresh:
+            found = _loop(heard) or _repeats(heard)
         if found is not None:
             ending = found
             break
@@ -140,3 +153,17 @@ def _loop(heard: list[tuple[int, int]]) -> Ending | None:
     boots = bytes(byte for byte, _ in heard).split(_BANNER)[1:-1]
     alike = len(boots) >= _ALIKE and len(set(boots[-_ALIKE:])) == 1
     return Ending.LOOP if alike or len(boots) >= _MOST_BOOTS else None
+
+
+def _repeats(heard: list[tuple[int, int]]) -> Ending | None:
+    """Whether the last that it said is one phrase, over and over."""
+    tail = bytes(byte for byte, _ in heard[-_PHRASES * _LONGEST_PHRASE :])
+    before = tail.rfind(tail[-_SAMPLE:], 0, -1)
+    if before < 0:
+        return None
+    phrase = len(tail) - _SAMPLE - before
+    needed = max(_LEAST_SAID, _PHRASES * phrase)
+    alike = tail[-needed:]
+    if phrase > _LONGEST_PHRASE or len(alike) < needed or alike[phrase:] != alike[:-phrase]:
+        return None
+    return Ending.REPEATS

@@ -11,24 +11,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from imgtool.chip import SECTOR, memory_at
+from imgtool.chip import SECTOR, flash_size_of_code, memory_at
 from imgtool.errors import FormatError
 from imgtool.formats.checksums import XOR_SEED, xor8
 from imgtool.formats.firmware import arduino_firmware, identify_firmware
-from imgtool.formats.images import rboot, sdk_bootloader, version1
+from imgtool.formats.images import rboot, sdk_bootloader, version1, version2
+from imgtool.formats.images.version1 import BootImage
+from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.logs.boots import ResetCause
-from imgtool.formats.reading import Firmware
 from imgtool.formats.regions import rtos_partitions
+from imgtool.formats.regions.rboot_config import RbootConfig
 from imgtool.virtual.chip.addresses import swallows
 from imgtool.virtual.chip.boot_loader import start_loader
-from imgtool.virtual.chip.boot_sdk import (
+from imgtool.virtual.chip.boot_nodemcu import nodemcu_stage
+from imgtool.virtual.chip.boot_sdk import application_stage, code_problem, micropython_stage
+from imgtool.virtual.chip.boot_stage import (
     ROM_BAUD,
     BootEvent,
     BootFlash,
     BootOutcome,
     Stage,
     printed,
-    sdk_stage,
 )
 
 __all__ = ["BootEvent", "BootOutcome", "BootRun", "ResetCause", "boot", "download_banner"]
@@ -56,9 +59,12 @@ _FAILED: Final = "ets_main.c "
 _HEAD: Final = 0x20_0000  # nothing that runs lies further on
 _RAM: Final = ((0x3FFE_8000, 0x4000_0000), (0x4010_0000, 0x4011_0000))
 _EBOOT: Final = 0x4010_F000
+_LONGEST_SKETCH: Final = 0x10_0000
 _OLD_EBOOT: Final = 1264  # bytes of the last that did not print a version
 _PASSES: Final = 10  # boot loader 1.7 comes to an end in its eighth start
 _TABLE: Final = 0x8000
+_ROM_0: Final = 0x2000  # of rBoot
+_IMAGE_MAGICS: Final = (version1.MAGIC, version2.MAGIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,7 @@ def boot(
     reasons: list[str] = []
     stage = Stage((), None, "")
     for _ in range(_PASSES):
-        stage = _pass(chip, cause, state, stage.rounds)
+        stage = _pass(chip, cause, state, stage)
         events += stage.events
         if stage.reason not in reasons:
             reasons.append(stage.reason)
@@ -166,13 +172,14 @@ def _not_from_flash(cause: ResetCause, strap: int, state: int) -> BootRun:
     return BootRun((BootEvent(_RESET_NS, banner),), BootOutcome.HANGS, reason)
 
 
-def _pass(chip: BootFlash, cause: ResetCause, state: int, rounds: int) -> Stage:
-    banner = BootEvent(_RESET_NS, download_banner(cause, state, strap=FLASH_BOOT))
+def _pass(chip: BootFlash, cause: ResetCause, state: int, before: Stage) -> Stage:
+    """One start of the chip, after what it did before."""
+    banner = BootEvent(_RESET_NS, download_banner(cause, state, strap=FLASH_BOOT), before.baud)
     loaded = _load(chip)
-    events = (banner, BootEvent(loaded.read * _READ_NS, loaded.text))
+    events = (banner, BootEvent(loaded.read * _READ_NS, loaded.text, before.baud))
     if loaded.problem is not None:
         return Stage(events, BootOutcome.HANGS, loaded.problem)
-    stage = _behind_rom(chip, rounds)
+    stage = _behind_rom(chip, before.rounds)
     return stage._replace(events=events + stage.events)
 
 
@@ -277,15 +284,13 @@ def _behind_rom(chip: BootFlash, rounds: int) -> Stage:
         return _loader(chip, head, version, rounds)
     if found.segments and found.segments[0].address == _EBOOT:
         return _eboot(chip, head, found.segments[0].size)
-    other = "rBoot" if rboot.read(head) is not None else None
-    if rtos_partitions.table_at(head, _TABLE) is not None:
-        other = "the boot loader of the RTOS SDK"
-    if other is not None:
-        return _unknown(other)
-    firmware = identify_firmware(head)
-    if firmware is None:
-        return Stage((), BootOutcome.RUNNING, "imgtool does not know this firmware, nor what it prints")
-    return _application(chip, head, firmware)
+    if rboot.read(head) is not None:
+        return _second_loader(chip, "rBoot", _roms(chip, head))
+    table = rtos_partitions.table_at(head, _TABLE)
+    if table is not None:
+        apps = [row.offset for row in table.partitions if row.type == rtos_partitions.APP]
+        return _second_loader(chip, "the boot loader of the RTOS SDK", apps)
+    return _application(chip, head, 0)
 
 
 def _not_followed(segments: int) -> Stage:
@@ -296,10 +301,54 @@ def _not_followed(segments: int) -> Stage:
     return Stage((), BootOutcome.HANGS, "the image at 0 is longer than the flash, and goes on with its start")
 
 
-def _application(chip: BootFlash, program: bytes, firmware: Firmware) -> Stage:
-    if firmware.name in ("MicroPython", "CircuitPython"):
-        return _unknown(f"{firmware.name} {firmware.version or ''}".strip())
-    return sdk_stage(chip, chip.read(3, 1)[0] >> 4, program, firmware)
+def _application(chip: BootFlash, program: bytes, offset: int) -> Stage:
+    """The program at ``offset``, which the ROM or a boot loader has loaded."""
+    firmware = identify_firmware(program)
+    name = None if firmware is None else f"{firmware.name} {firmware.version or ''}".strip()
+    loaded, code = _parts(program)
+    problem = code_problem(chip, loaded, offset, code)
+    if problem is not None:
+        # The handler says so again and again; where the call is, its words do not tell.
+        return Stage((), BootOutcome.HANGS, problem, application=name)
+    if firmware is None or name is None:
+        what = "this firmware" if not offset else f"the application at 0x{offset:06x}"
+        return Stage((), BootOutcome.RUNNING, f"imgtool does not know {what}, nor what it prints")
+    size = chip.read(3, 1)[0] >> 4
+    if firmware.name == "NodeMCU":
+        return nodemcu_stage(chip, size, program, firmware)
+    if firmware.name == "MicroPython":
+        return micropython_stage(chip, size, name)
+    if firmware.name == "CircuitPython":
+        return _unknown(name)
+    return application_stage(chip, size, program, firmware)
+
+
+def _parts(program: bytes) -> tuple[bytes, bytes]:
+    """What of an image is copied to RAM, and the code in flash that is part of it."""
+    try:
+        if program[0] == version1.MAGIC:
+            return b"".join(segment.data for segment in BootImage.parse(program).segments), b""
+        image = OtaImage.parse(program)
+    except FormatError:
+        return b"", b""
+    return b"".join(segment.data for segment in image.boot.segments), image.irom
+
+
+def _roms(chip: BootFlash, head: bytes) -> list[int]:
+    """The flash addresses that rBoot looks at: those of its configuration, or those that it writes there."""
+    try:
+        return list(RbootConfig.parse(head, SECTOR).used)
+    except FormatError:
+        size = flash_size_of_code(chip.read(3, 1)[0] >> 4)
+        return [_ROM_0] if size is None else [_ROM_0, size.bytes // 2 + _ROM_0]
+
+
+def _second_loader(chip: BootFlash, name: str, places: list[int]) -> Stage:
+    """A boot loader of which no more is known than where it looks for applications."""
+    if any(chip.read(place, 1)[0] in _IMAGE_MAGICS for place in places):
+        return _unknown(name)
+    found = ", ".join(f"0x{place:06x}" for place in places) or "any address"
+    return Stage((), BootOutcome.HANGS, f"{name} finds no application at {found}")
 
 
 def _unknown(name: str) -> Stage:
@@ -313,10 +362,12 @@ def _eboot(chip: BootFlash, head: bytes, size: int) -> Stage:
     # The word is the application's version or, in core 3, its length.  The first releases did not print it:
     # https://github.com/esp8266/Arduino/issues/1671
     version = "" if size <= _OLD_EBOOT else f"v{int.from_bytes(word, 'little'):08x}\n"
-    events = (BootEvent(_LOADER_NS, printed(version + "~ld\n")),)
+    # Core 2 sends the end of the next line without a CR, core 3 with one.
+    ending = b"\r\n" if 0 < int.from_bytes(word, "little") < _LONGEST_SKETCH else b"\n"
+    events = (BootEvent(_LOADER_NS, printed(version) + b"~ld" + ending),)
     if chip.read(SECTOR, 1)[0] != version1.MAGIC:
         # It says so before it looks: main() of bootloaders/eboot/eboot.c in https://github.com/esp8266/Arduino
-        reason = "the Arduino boot loader finds no application at 0x1000; what it does then is not known"
+        reason = "the Arduino boot loader finds no application at 0x1000, and jumps to where nothing is"
         return Stage(events, BootOutcome.HANGS, reason)
     firmware = arduino_firmware(head)
     name = f"{firmware.name} {firmware.version or ''}".strip()
@@ -334,10 +385,6 @@ def _loader(chip: BootFlash, head: bytes, version: str, rounds: int) -> Stage:
 
 def _run(chip: BootFlash, head: bytes, offset: int, loader: Stage) -> Stage:
     """The user image at ``offset``, which the boot loader starts."""
-    program = head[offset:]
-    firmware = identify_firmware(program)
-    if firmware is None:
-        reason = f"imgtool does not know the application at 0x{offset:06x}, nor what it prints"
-        return Stage(loader.events, BootOutcome.RUNNING, reason)
-    stage = _application(chip, program, firmware)
-    return stage._replace(events=loader.events + stage.events, reason=f"{loader.reason}: {stage.reason}")
+    stage = _application(chip, head[offset:], offset)
+    reason = f"{loader.reason}: {stage.reason}" if stage.application else stage.reason
+    return stage._replace(events=loader.events + stage.events, reason=reason)

@@ -18,7 +18,7 @@ from imgtool.formats.images import version1, version2
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.logs.boots import ResetCause
-from imgtool.virtual.chip.boot_sdk import ERASE_NS, BootEvent, BootFlash, BootOutcome, Stage, printed
+from imgtool.virtual.chip.boot_stage import ERASE_NS, BootEvent, BootFlash, BootOutcome, Stage, printed
 
 __all__ = ["LoaderStart", "start_loader"]
 

@@ -34,6 +34,29 @@ def tried(data: bytes, **settings: object) -> TryResult:
 IMAGE = IMAGES["sample/0x00000.bin"]
 
 
+@needs_rom
+def test_firmware_that_formats_itself_away() -> None:
+    image = bytearray(real("nodemcu/heikomat-firmware-lfs.bin"))
+    image[3] = image[3] & 0x0F | 0x40  # 4 MB
+    result = tried(bytes(image), size="1MB")
+
+    assert (result.ok, result.code, result.overwritten) == (False, 1, True)
+    assert result.words.verdict == "The firmware has overwritten its own image, and stopped."
+    assert "more flash than there is" in str(result.words.rows[0])
+
+
+@needs_rom
+def test_firmware_without_its_second_half_is_soon_given_up() -> None:
+    result = tried(real("nodemcu/flasher-0x00000.bin"))
+
+    assert (result.ok, result.run.ending.name, result.explanation.verdict.name) == (
+        False,
+        "REPEATS",
+        "EXCEPTION",
+    )
+    assert result.run.seconds < 10
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "words"),
     [

@@ -156,6 +156,13 @@ CASES = (
         ("nothing is to be done",),
     ),
     LogCase("wakes up", (SLEPT + LOADED + NODEMCU) * 4, Verdict.RUNS, ("deep sleep",), never=FLASHES),
+    LogCase(
+        "wakes up after power-on",
+        BANNER + LOADED + NODEMCU + (SLEPT + LOADED + NODEMCU) * 4,
+        Verdict.RUNS,
+        ("deep sleep",),
+        never=FLASHES,
+    ),
     LogCase("download", DOWNLOAD, Verdict.DOWNLOAD, commands=("imgtool id --reset none",)),
     LogCase("other mode", BANNER.replace("(3", "(7") + "waiting for host\r\n", Verdict.STRAPS),
     # It does not load.
@@ -574,6 +581,14 @@ CASES = (
         BANNER + LOADED + "E (60) esp_image: image at 0x10000 has invalid magic byte\r\n"
         "E (80) boot: No bootable app partitions in the partition table\r\n",
         Verdict.NO_IMAGE,
+        commands=("imgtool flash ADDRESS APPLICATION.bin",),
+    ),
+    LogCase(
+        "rBoot without an application",
+        BANNER + LOADED + "\r\nrBoot v1.4.2 - richardaburton@gmail.com\r\nFlash Size:   4 Mbit\r\n"
+        "Rom 0 is bad.\r\nRom 1 is bad.\r\nNo good rom available.\r\nuser code done\r\n",
+        Verdict.NO_IMAGE,
+        ("0x2000",),
         commands=("imgtool flash ADDRESS APPLICATION.bin",),
     ),
     LogCase(

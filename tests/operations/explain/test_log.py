@@ -137,10 +137,51 @@ CASES = [
         ("0x0f000", "imgtool flash 0x10000.bin"),
     ),
     Case(
-        "NodeMCU 3, no table",
+        "NodeMCU 3, cut",
         BANNER + LOADED + NODEMCU_3,
         Verdict.UNFINISHED,
-        ("partition table", "imgtool flash 0x10000.bin"),
+        ("partition table",),
+    ),
+    Case(
+        "NodeMCU 3, no table",
+        (BANNER + LOADED + NODEMCU_3 + "E:M -1\r\nrf_cal[0] !=0x05,is 0xE9\r\n") * 3,
+        Verdict.PARTITION_TABLE,
+        ("first sector of the file for 0x10000", "imgtool flash 0x10000.bin"),
+    ),
+    Case(
+        "NodeMCU 3, 512 KB",
+        (BANNER + LOADED + "Flash size (524288) too small to support NodeMCU\r\nrf_cal[0] !=0x05,is 0xE9\r\n")
+        * 3,
+        Verdict.TOO_SMALL_FLASH,
+        ("needs 1 MB",),
+    ),
+    Case(
+        "NodeMCU 3 formats",
+        BANNER + LOADED + NODEMCU_3 + "\r\nFormatting file system. Please wait...\r\n......",
+        Verdict.UNFINISHED,
+        ("more flash than the chip has", "imgtool id"),
+    ),
+    Case(
+        "another map, and it goes on",
+        BANNER
+        + LOADED
+        + "mismatch map 2,spi_size_map 3\r\nsystem param partition error\r\n"
+        + "system_partition_table_regist fail\r\nrf cal sector: 507\r\n"
+        + "\r\nSDK ver: 3.0.6-dev(072755c) compiled @ Apr  6 2023 03:06:03\r\n\r\nready\r\n",
+        Verdict.RUNS,
+        (),
+    ),
+    Case(
+        "another map, and no init data by it",
+        (
+            BANNER
+            + LOADED
+            + "mismatch map 2,spi_size_map 5\r\nsystem param partition error\r\n"
+            + "system_partition_table_regist fail\r\nrf_cal[0] !=0x05,is 0xFF\r\n"
+        )
+        * 3,
+        Verdict.PARTITION_TABLE,
+        ("built for the map of 1MB",),
     ),
     Case("NodeMCU 3", BANNER + LOADED + NODEMCU_3 + "boot not set\r\n", Verdict.RUNS),
     Case("arduino, no version", BANNER + LOADED + "~ld\r\n", Verdict.RUNS),

@@ -18,7 +18,7 @@ from imgtool.engine.jobs.explain import explanation_fields
 from imgtool.engine.placing import placed, size_name
 from imgtool.engine.results import Output, Row, Table, Tone, Toned, Words
 from imgtool.engine.stopping import stoppable
-from imgtool.engine.verdicts import code_of_explanation
+from imgtool.engine.verdicts import DONE, NO, code_of_explanation
 from imgtool.errors import FormatError, LayoutError, UsageError
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.registry import identify
@@ -45,6 +45,10 @@ _LEAST: Final = 0x8_0000
 _LOG_LINES: Final = 60
 _MOST_FILES: Final = 40
 _ERASED: Final = 0xFF
+_OVERWRITTEN: Final = (
+    "It wrote to addresses behind the end of the chip, which are its first ones again: the header states "
+    "more flash than there is."
+)
 _CHANGED: Final = (DiffState.FIRMWARE, DiffState.DIFFERS)
 
 
@@ -83,6 +87,7 @@ class TryResult:
         file_systems: The file systems that the flash then holds.
         flash: The flash as it was left.
         request: What was asked for.
+        first: The first byte of the flash before.
     """
 
     name: str
@@ -92,16 +97,23 @@ class TryResult:
     file_systems: tuple[FileSystem, ...] = field(repr=False)
     flash: bytes = field(repr=False)
     request: TryRequest = field(repr=False)
+    first: bytes = b"\xe9"
 
     @property
     def ok(self) -> bool:
-        """Whether its log says that it runs."""
-        return self.explanation.ok
+        """Whether its log says that it runs, and it has not stopped since."""
+        return self.explanation.ok and not self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has come to a place that it never leaves, whatever it has said before."""
+        return self.run.ending.is_for_ever
 
     @property
     def code(self) -> int:
-        """The exit code: that of ``explain`` on its log."""
-        return code_of_explanation(self.explanation)
+        """The exit code: that of ``explain`` on its log; 1, too, where it has stopped."""
+        code = code_of_explanation(self.explanation)
+        return NO if code == DONE and not self.ok else code
 
     @property
     def log(self) -> str:
@@ -144,7 +156,7 @@ class TryResult:
         found, run = self.explanation, self.run
         times = f"{run.boots} starts" if run.boots != 1 else "1 start"
         rows = (
-            Row("cause", found.cause),
+            Row("cause", _OVERWRITTEN if self.overwritten else found.cause),
             Row("ran", f"{run.seconds:.1f} s of the chip's time, {times}; ended as {run.ending}"),
             Row(
                 "flash",
@@ -152,13 +164,26 @@ class TryResult:
             ),
         )
         return Words(
-            verdict=found.sentence,
-            tone=Tone.GOOD if found.ok else Tone.WRONG,
+            verdict=self._sentence(),
+            tone=Tone.GOOD if self.ok else Tone.WRONG,
             rows=rows,
             tables=(self._written(), *self._files(), self._said()),
             notes=found.notes,
             cures=found.cures,
         )
+
+    def _sentence(self) -> str:
+        """The verdict: that on the log, unless it has stopped behind it."""
+        if not self.stopped or not (self.explanation.ok or self.overwritten):
+            return self.explanation.sentence
+        if self.overwritten:
+            return "The firmware has overwritten its own image, and stopped."
+        return "The firmware has started, and then stopped."
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether nothing boots any more: the image at 0 has lost its first byte."""
+        return self.flash[:1] != self.first
 
     def _written(self) -> Table:
         rows = tuple(
@@ -252,6 +277,7 @@ def try_boot(request: TryRequest, on_event: Listener = ignore) -> TryResult:
             file_systems=file_systems(after),
             flash=after,
             request=request,
+            first=before[:1],
         )
 
 
