@@ -105,7 +105,7 @@ def _fate(
         # What an image's chip holds is not known; that the new firmware finds none of its own is.
         return _point(AdviceVerdict.UNKNOWN, unseen), before.size == before.capacity
     if after.generation.without_magics:
-        return _without_magics(before, after, main)
+        return _without_magics(before, after, main), False
     return _with_magics(before, after, main, made=made)
 
 
@@ -152,42 +152,70 @@ def _overwritten(after: FlashSide, main: FoundFileSystem) -> AdvicePoint:
 # NodeMCU before 1.5.4.1.
 
 
-def _without_magics(
-    before: FlashSide, after: FlashSide, main: FoundFileSystem | None
-) -> tuple[AdvicePoint, bool]:
-    new = _new_place(after)
-    where = "" if new is None else f" at {new.where}"
+def _without_magics(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> AdvicePoint:
+    """What becomes of files under a release without magics: it never formats, and takes what is there."""
     if main is None and not (before.generation.without_magics and before.assumed):
-        reason = f"OLD has no files; the first boot makes a file system{where}"
-        return _point(AdviceVerdict.NONE, reason), True
+        new = _new_place(after)
+        where = "" if new is None else f" at {new.where}"
+        reason = f"OLD has no files; {after.name} takes what is{where} for its own, and never formats"
+        return _point(AdviceVerdict.NONE, reason)
+    if main is not None and after.hit(main.start, main.end):
+        return _overwritten(after, main)
     if main is not None and not before.generation.without_magics:
-        reason = (
-            f"{after.name} has no magics in its SPIFFS and another page layout: it formats{where}, "
-            f"and does not read the {main.name} at {main.where}"
+        return _unreadable(after, main)
+    return _within_old(before, after, main)
+
+
+def _unreadable(after: FlashSide, main: FoundFileSystem) -> AdvicePoint:
+    """Files of a later release, under one without magics."""
+    new = _new_place(after)
+    reason = (
+        f"{after.name} has no magics in its SPIFFS and another page layout: it does not read the {main.name} "
+        f"at {main.where}"
+    )
+    if new is not None and new.start < main.end and main.start < new.end:
+        reason += (
+            f", takes what is at {new.where} for its own, and shows files under wrong names: file.format() "
+            "clears that"
         )
-        return _point(AdviceVerdict.FORMATTED, reason), True
+    return _point(AdviceVerdict.LOST, reason)
+
+
+def _within_old(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> AdvicePoint:
+    """Files of a release without magics, under another one."""
+    new = _new_place(after)
     start = None if main is None else main.start
     if start is None and before.layout is not None:
         start = filesystem_start(before.layout, before.firmware, align_up(before.irom_end, _SECTOR))
     if start is None or new is None or before.layout is None or after.layout is None:
-        return _point(AdviceVerdict.UNKNOWN, "where the file system begins is not known"), False
+        return _point(AdviceVerdict.UNKNOWN, "where the file system begins is not known")
     if after.irom_end > start:
         lost = FoundFileSystem(PartKind.SPIFFS, start, before.layout.flash.bytes - 4 * _SECTOR - start)
-        return _overwritten(after, lost), True
-    if start == new.start and before.layout.flash is after.layout.flash:
-        return _at_the_same_place(before, after, start), False
-    why = f"it was at 0x{start:06x}" if start != new.start else "the flash size in the header is another one"
-    reason = f"{why}; {after.name} makes its own{where}"
-    return _point(AdviceVerdict.FORMATTED, reason), True
-
-
-def _at_the_same_place(before: FlashSide, after: FlashSide, start: int) -> AdvicePoint:
-    reason = f"both releases have it at 0x{start:06x}, to the end of the same flash size"
-    old, new = before.generation.files, after.generation.files
-    if old is None or new is None or old.pages == new.pages:
-        return _point(AdviceVerdict.KEPT, reason)
-    reason += f", but {after.name} has another page layout: files show under wrong names"
+        return _overwritten(after, lost)
+    if start == new.start:
+        return _at_the_same_place(before, after, start, new.end)
+    reason = (
+        f"it was at 0x{start:06x}; {after.name} takes what is at {new.where} for its own, and finds every "
+        "page at a wrong place: file.format() clears that"
+    )
     return _point(AdviceVerdict.LOST, reason)
+
+
+def _at_the_same_place(before: FlashSide, after: FlashSide, start: int, end: int) -> AdvicePoint:
+    old, new = before.generation.files, after.generation.files
+    if old is not None and new is not None and old.pages != new.pages:
+        reason = f"both releases have it at 0x{start:06x}, but {after.name} has another page layout"
+        return _point(AdviceVerdict.LOST, f"{reason}: files show under wrong names")
+    was = 0 if before.layout is None else before.layout.flash.bytes
+    now = 0 if after.layout is None else after.layout.flash.bytes
+    if now < was:
+        reason = (
+            f"both releases have it at 0x{start:06x}, but the flash size in the header is a smaller one: "
+            f"what lies behind 0x{end:06x} is lost"
+        )
+        return _point(AdviceVerdict.LOST, reason)
+    size = "the same flash size" if now == was else "a larger flash size, which adds room"
+    return _point(AdviceVerdict.KEPT, f"both releases have it at 0x{start:06x}, to the end of {size}")
 
 
 # NodeMCU from 1.5.4.1 on.
