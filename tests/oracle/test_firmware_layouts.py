@@ -20,7 +20,10 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
 from imgtool.formats.logs.boots import ResetCause
+from imgtool.layout.nodemcu import resolve
+from imgtool.operations.assemble.extras import table_of
 from imgtool.operations.assemble.fullimage import FullImage
+from imgtool.operations.inspect.describe import describe
 from imgtool.operations.inspect.file_systems import file_systems
 from imgtool.operations.patch.table import TableChange
 from imgtool.virtual.chip.boot import BootOutcome, boot
@@ -104,6 +107,18 @@ def test_a_full_image_boots_and_keeps_its_files(name: str, size: str) -> None:
     assert console.files() == listed(console.flash) == {"kept.lua": 311}
 
 
+@pytest.mark.parametrize("size", ["1MB", "4MB"])
+def test_the_first_boot_makes_of_the_partition_table_what_fullimage_reckoned_with(size: str) -> None:
+    image = made("3.0", size)
+    table = table_of(image.description)
+    console = Console(image.data)
+
+    assert table is not None
+    assert comes_to_prompt(console)
+    resolved = table_of(describe(console.flash))
+    assert resolved == resolve(table, image.flash.bytes, 0) != table
+
+
 @pytest.mark.parametrize(("name", "sizes"), ALLOWED.items(), ids=ALLOWED)
 def test_other_sizes_are_refused(name: str, sizes: tuple[str, ...]) -> None:
     skipped = {"0.9.2 for 2 MB": ("512KB", "1MB"), "0.9.5 of January": ("2MB",)}.get(name, ())
@@ -143,12 +158,18 @@ def test_a_build_that_may_take_4mb_for_16mb() -> None:
     assert "size-taken-for-16mb" not in codes(made("0.9.5 of February", "2MB").findings)
 
 
-@pytest.mark.parametrize(("name", "kept"), [("0.9.5 of January", 0x20), ("0.9.5", 0x40)])
-def test_who_puts_the_size_of_the_chip_into_the_header(name: str, kept: int) -> None:
-    console = Console(made(name, "1MB").data, flash_size("4MB").bytes)
+@pytest.mark.parametrize(
+    ("name", "chip", "code", "kilobytes"),
+    [("0.9.5 of January", "4MB", 2, 1024), ("0.9.5", "4MB", 4, 4096), ("0.9.5", "8MB", 5, 8192)],
+)
+def test_who_puts_the_size_of_the_chip_into_the_header(
+    name: str, chip: str, code: int, kilobytes: int
+) -> None:
+    console = Console(made(name, "1MB").data, flash_size(chip).bytes)
 
     assert comes_to_prompt(console)
-    assert console.flash[3] == kept
+    assert console.flash[3] >> 4 == code
+    assert console.type("local a,b,c,d,e,size=node.info() print(size)") == str(kilobytes)
 
 
 # LFS.
@@ -229,6 +250,16 @@ def test_nodemcu_2_writes_init_data_where_that_is_erased_and_only_there() -> Non
     spoilt = over(image, [(0xFC000, bytes(128))])
     assert boot(spoilt, ResetCause.POWER_ON).outcome is BootOutcome.BOOT_LOOP
     assert loops_with(Console(spoilt), b"rf_cal[0] !=0x05,is 0x00\r\n")
+
+
+@pytest.mark.parametrize(("name", "writes"), [("0.9.2 for 2 MB", False), ("0.9.5", True)])
+def test_old_nodemcu_starts_without_init_data(name: str, writes: bool) -> None:
+    # 0.9.5 takes what it writes from flash with the cache off: what that gives on silicon is not known.
+    console = Console(made(name, "2MB", init_data="none").data)
+
+    assert comes_to_prompt(console)
+    assert (console.flash[0x1FC000 : 0x1FC000 + 128] != ERASED * 128) == writes
+    assert (b"Restore init data." in console.said) == writes
 
 
 @pytest.mark.parametrize("there", [ERASED * 128, bytes(128)])

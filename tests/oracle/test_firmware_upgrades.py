@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from imgtool.operations.upgrade.values import AdviceVerdict, FirmwareAdvice, Topic
+from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
 from tests.advice import advise
 from tests.oracle.firmware_console import Console, needs_rom
 from tests.support import flashed, real
@@ -41,6 +41,13 @@ class Upgraded(NamedTuple):
     written: bytes
     after: Console
     prompt: bool
+
+    @property
+    def files(self) -> AdvicePoint:
+        """What was said of the files."""
+        point = self.advice.point(Topic.FILES)
+        assert point is not None
+        return point
 
     def verdict(self, topic: Topic) -> AdviceVerdict | None:
         point = self.advice.point(topic)
@@ -92,8 +99,13 @@ def test_whether_the_first_boot_formats(old: str, new: str, size: int) -> None:
     result = upgraded(old, new, size)
     formats = result.verdict(Topic.FIRST_BOOT) is not None
 
-    assert formats == (FORMATS in result.after.said)
-    assert (result.verdict(Topic.FILES) is AdviceVerdict.FORMATTED) <= formats
+    if (old, new) == ("3.0", "2.1"):
+        # What is left would be mounted by builds of 2.1 that know its magics; this one formats.
+        assert "the others format" in str(result.files.reason)
+        assert FORMATS in result.after.said
+    else:
+        assert formats == (FORMATS in result.after.said)
+        assert (result.verdict(Topic.FILES) is AdviceVerdict.FORMATTED) <= formats
 
 
 @pytest.mark.parametrize(("old", "new", "size"), PAIRS)

@@ -1,7 +1,7 @@
 """What becomes of the file system in an upgrade, and how long its formatting takes.
 
 Rules over the flash before and after; which release looks where: :mod:`imgtool.layout`.  Where they are known
-from: docs/flash-layouts.md; nobody has seen them on silicon for this project.
+from: docs/how-to/upgrade.md; nobody has seen them on silicon for this project.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def _fate(
         return _point(AdviceVerdict.UNKNOWN, reason), False
     if unseen:
         # What an image's chip holds is not known; that the new firmware finds none of its own is.
-        return _point(AdviceVerdict.UNKNOWN, unseen), before.size == before.capacity
+        blank = before.size == before.capacity and not after.generation.without_magics
+        return _point(AdviceVerdict.UNKNOWN, unseen), blank
     if after.generation.without_magics:
         return _without_magics(before, after, main), False
     return _with_magics(before, after, main, made=made)
@@ -224,7 +225,7 @@ def _at_the_same_place(before: FlashSide, after: FlashSide, start: int, end: int
 def _with_magics(
     before: FlashSide, after: FlashSide, main: FoundFileSystem | None, *, made: bool
 ) -> tuple[AdvicePoint, bool]:
-    formula = spiffs_formula(after.firmware, after.boot)
+    formula = _magics(before, after, main)
     found = mounted(after, formula)
     if made and found is not None and after.hit(found.start, found.end):
         verdict = AdviceVerdict.OVERWRITTEN if main is not None else AdviceVerdict.NONE
@@ -232,9 +233,9 @@ def _with_magics(
     if (before.generation.without_magics and before.assumed) if main is None else main.formula == "none":
         return _old_to_new(before, after, main), True
     if main is None:
-        point = _out_of_nothing(found)
+        point = _out_of_nothing(after, found, formula)
     elif after.hit(main.start, main.end):
-        point = _rest_of(after, main, found)
+        point = _rest_of(after, main, found, formula)
     elif after.partitions:
         return _in_partition(after, main, found)
     elif found is None:
@@ -244,21 +245,36 @@ def _with_magics(
     return point, found is None
 
 
-def _out_of_nothing(found: FoundFileSystem | None) -> AdvicePoint:
+def _magics(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> str | None:
+    """The formula of the new firmware; the same build takes what it has made, where nothing else tells."""
+    formula = spiffs_formula(after.firmware, after.boot)
+    same = after.firmware is not None and after.firmware.build and after.firmware == before.firmware
+    return main.formula or None if formula is None and same and main is not None else formula
+
+
+def _out_of_nothing(after: FlashSide, found: FoundFileSystem | None, formula: str | None) -> AdvicePoint:
     if found is None:
         return _point(AdviceVerdict.NONE, "no file system that imgtool knows is in the old flash")
+    if formula is None:
+        reason = f"the {found.name} at {found.where} is found by some builds of {after.name}"
+        return _point(AdviceVerdict.UNKNOWN, f"{reason}; the others format")
     return _point(AdviceVerdict.KEPT, f"the {found.name} at {found.where} is found")
 
 
-def _rest_of(after: FlashSide, main: FoundFileSystem, found: FoundFileSystem | None) -> AdvicePoint:
+def _rest_of(
+    after: FlashSide, main: FoundFileSystem, found: FoundFileSystem | None, formula: str | None
+) -> AdvicePoint:
     """The file system in use was written over, and what is left of it may be mounted."""
     point = _overwritten(after, main)
     if found is None or not main.start < found.start < main.end:
         return point
+    who = "is" if formula else f"by some builds of {after.name} is"
     reason = (
-        f"{point.reason}; what is left from 0x{found.start:06x} on looks like a file system, and is "
+        f"{point.reason}; what is left from 0x{found.start:06x} on looks like a file system, and {who} "
         "mounted with files that are empty or broken: file.format() clears that"
     )
+    if formula is None:
+        reason += "; the others format"
     return _point(AdviceVerdict.OVERWRITTEN, reason)
 
 
