@@ -54,6 +54,15 @@ def rom(session: nox.Session) -> None:
 
 
 @nox.session
+def firmware(session: nox.Session) -> None:
+    """Real firmware as judge of boots, layouts and upgrades; IMGTOOL_BOOT_ROM and IMGTOOL_CORPUS."""
+    session.install(".", *_group("test"))
+    session.run(
+        "pytest", "-m", "long", *map(str, Path("tests/oracle").glob("test_firmware*.py")), *session.posargs
+    )
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """The page of inspect --html in Chromium; needs Debian's chromium."""
     session.install(".", *_group("test"), *_group("oracle"))

@@ -52,7 +52,14 @@ def releases(row: Generation) -> str:
     first, before = (".".join(map(str, each)) for each in (row.first, row.before or ()))
     words = f"{first} and later" if first and not before else f"before {before}"
     words = f"{first} to before {before}" if first and before else words
+    if row.builds is not None:
+        words += f", built {_day(row.builds.first)} to " if row.builds.first else ", built "
+        words += f"before {_day(row.builds.before)}"
     return words if row.numbering is Numbering.OWN else f"SDK {words}"
+
+
+def _day(built: str) -> str:
+    return f"{built[:4]}-{built[4:6]}-{built[6:]}"
 
 
 def kept(row: Generation) -> str:

@@ -30,9 +30,11 @@ __all__ = [
     "spiffs_formula",
 ]
 
-# 2.1.0 came out on 2017-05-21 with the old formula, on 2017-08-11 with the linear one, which dev had by then.
+# 2.1.0 came out on 2017-05-21 with the old formula, on 2017-08-11 with the linear one, which all branches had
+# by then.  A build that names no branch was made of whatever source its builder had: one of November 2018
+# formats with the old formula (run).
 _LINEAR_FROM: Final = "20170811"
-_OLD_UNTIL: Final = "20170521"
+_BY_RELEASE: Final = {"20170521": "old", "20170811": "linear", "20170824": "linear"}
 _ERASE_TYPICAL: Final = 0.045  # seconds a sector, docs/virtual/timing.md
 _ERASE_MOST: Final = 0.4
 
@@ -111,11 +113,12 @@ def spiffs_formula(firmware: Firmware | None, boot: bytes | None = None) -> str 
 
 def _formula_by_build(firmware: Firmware) -> str | None:
     built = re.sub(r"\D", "", firmware.build or "")[:8]
+    branch = firmware.details.get("branch")
+    if branch is None:
+        return _BY_RELEASE.get(built)
     if built >= _LINEAR_FROM:
         return "linear"
-    if built == _OLD_UNTIL or (built and firmware.details.get("branch") == "master"):
-        return "old"
-    return None
+    return "old" if built and branch == "master" else None
 
 
 def format_seconds(size: int) -> tuple[float, float]:

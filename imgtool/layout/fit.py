@@ -7,7 +7,7 @@ docs/flash-layouts.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from imgtool.layout.traits import Generation, Uncertainty
 
 __all__ = ["kept_regions", "layout_for", "size_findings", "size_for"]
+
+_NO_LAYOUT: Final = "256KB"
 
 
 def kept_regions(row: Generation, end: int) -> tuple[Region, ...]:
@@ -51,7 +53,7 @@ def layout_for(
     if row.starts_behind_eboot:
         row = generation_of(None)  # nothing starts a sketch here: its strings are left of an older firmware
     name = _name(firmware)
-    if flash.name == "256KB":
+    if flash.name == _NO_LAYOUT:
         raise LayoutError(
             "a 256KB flash has no room for the SDK's own sectors, and no SDK defines a place for them",
             expected="512KB or more",
@@ -71,10 +73,10 @@ def layout_for(
         raise LayoutError(
             f"{name} should carry a partition table at 0x10000, and there is none", offset=PAGE_ADDRESS
         )
-    if row.sizes.own and flash.code not in row.sizes.codes:
+    if flash.code in row.sizes.own:
         raise LayoutError(
             f"{name} numbers the flash sizes in a way of its own and would take {flash.name} for another",
-            expected="512KB, 1MB, 2MB or 4MB",
+            expected=_names(row.sizes.codes),
             found=flash.name,
         )
     return FlashLayout(flash, kept_regions(row, flash.bytes), row.rule, size_findings(flash, firmware))
@@ -121,6 +123,12 @@ def size_findings(flash: FlashSize, firmware: Firmware | None) -> tuple[Finding,
 
 def _finding(what: Uncertainty, firmware: Firmware | None, flash: FlashSize) -> Finding:
     return Finding(Severity.WARNING, what.code, what.words.format(name=_name(firmware), size=flash.name))
+
+
+def _names(codes: frozenset[int]) -> str:
+    """The sizes of some nibbles in words, smallest first, that imgtool has a layout for."""
+    names = [size.name for size in FLASH_SIZES if size.code in codes and size.name != _NO_LAYOUT]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _name(firmware: Firmware | None) -> str:

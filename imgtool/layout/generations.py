@@ -16,6 +16,7 @@ from imgtool.chip import IROM_PLACE
 from imgtool.formats.firmware import ARDUINO_NAMES
 from imgtool.formats.reading import PartKind
 from imgtool.layout.traits import (
+    BuildDates,
     Family,
     FilePlace,
     Generation,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["ARDUINO", "GENERATIONS", "generation", "generation_of"]
 
 _NODEMCU: Final = "https://github.com/nodemcu/nodemcu-firmware/blob"
+_BUILDS: Final = f"{_NODEMCU}/0.9.5_20150318/pre_build"
 _GUIDE: Final = Source(Standing.DOCUMENTED, f"{_NODEMCU}/release/docs/flash.md")
 _SDK: Final = "https://github.com/espressif/ESP8266_NONOS_SDK"
 _SDK_SIZES: Final = Source(Standing.READ, f"{_SDK}/blob/v2.2.1/include/user_interface.h")
@@ -58,10 +60,13 @@ def _tag(tag: str, path: str = "app/user/user_main.c", standing: Standing = Stan
 _UP_TO_4MB: Final = frozenset(range(7))  # 512KB, 256KB, 1MB, 2MB, 4MB, 2MB-c1, 4MB-c1
 _WITHOUT_C1: Final = frozenset(range(5))
 _OLD_CODES: Final = {5: 0x80_0000, 6: 0x100_0000}  # NodeMCU's own 8 MB and 16 MB
+_UNKNOWN_CODES: Final = {8: 0x8_0000, 9: 0x8_0000}  # what it has no name for, it takes for 512 KB
+_ALL_OLD_CODES: Final = {**_OLD_CODES, **_UNKNOWN_CODES}
+_NO_CODES: Final = dict.fromkeys(_ALL_OLD_CODES, 0x8_0000)
 _OLD_FILES: Final = SpiffsRule(
     magics=Magics.NONE,
     place=FilePlace.BEHIND,
-    pages="0.9",
+    pages="0.9.5",
     blocks=(0x1000,),
     kept_sectors=4,
     step=0x4000,
@@ -69,6 +74,7 @@ _OLD_FILES: Final = SpiffsRule(
     tries=0,
     gap=None,
 )
+_FIRST_FILES: Final = replace(_OLD_FILES, step=0x1000, near_step=0x1000)
 _MISSES_INIT_DATA: Final = Uncertainty(
     "old-nodemcu-size",
     "{name} looks for its init data in the wrong place on {size}; 2.1.0 is the first that does not",
@@ -77,36 +83,125 @@ _TAKES_FOR_512KB: Final = Uncertainty(
     "old-sdk-size",
     "{name} takes {size} for 512KB, and keeps its sectors in front of 0x80000: its SDK is older than 2.1",
 )
+_SIZE_COMPILED_IN: Final = Uncertainty(
+    "size-compiled-in",
+    "the flash size that {name} works with is compiled in, and no file shows it: one built for more than "
+    "{size} says ERROR in flash_read for minutes at each start, one built for less uses only that much; take "
+    "the size that its build is named after",
+)
+_TAKEN_FOR_16MB: Final = Uncertainty(
+    "size-taken-for-16mb",
+    "builds of {name} of 12 to 14 February 2015 take {size} for 16MB, and say ERROR in flash_read for "
+    "minutes at each start (one that was mended on the 15th has the same date); with 2MB they all work",
+)
 _OWN_PLACES: Final = Uncertainty(
     "sdk-3-layout",
     "an SDK 3 firmware sets the places of its sectors in its own code; "
     "these are the ones of Espressif's examples",
 )
+_DAY: Final = len("20150213")
 _PLAIN_LFS: Final = "Lua 5.1, not compressed (2.2.1 of 2018-09-15)"
 _GZIP_LFS: Final = "Lua 5.1, gzip (from 2.2.1 of 2018-12-07 on)"
 
+_NODEMCU_0_9: Final = Generation(
+    name="NodeMCU 0.9.5",
+    family=Family.NODEMCU,
+    names=("NodeMCU",),
+    numbering=Numbering.OWN,
+    first=(0, 9, 5),
+    before=(0, 9, 6),
+    needs_init_data=False,
+    missing_init_data=InitDataRepair.IF_ERASED,
+    own_init_data=OwnInitData("SDK 0.9"),
+    keeps_rf_cal=False,
+    sizes=SizeReading(codes=_WITHOUT_C1, own=_ALL_OLD_CODES, corrects=True),
+    files=_OLD_FILES,
+    baud=9600,
+    names_sdk=False,
+    sources=(
+        _tag("0.9.5_20150318"),
+        _tag("0.9.5_20150318", "app/platform/flash_api.c"),
+        _tag("0.9.5_20150318", "app/spiffs/spiffs.c"),
+        Source(Standing.RUN, f"{_BUILDS}/latest/nodemcu_latest.bin"),
+        _GUIDE,
+    ),
+)
+
+_BEFORE_0_9_5: Final = replace(
+    _NODEMCU_0_9,
+    name="NodeMCU before 0.9.5",
+    first=(),
+    before=(0, 9, 5),
+    missing_init_data=InitDataRepair.SDK_DEFAULT,
+    own_init_data=None,
+    sizes=SizeReading(codes=_WITHOUT_C1, own=_NO_CODES),
+    files=_FIRST_FILES,
+    uncertain=_SIZE_COMPILED_IN,
+    sources=(
+        Source(Standing.READ, "https://github.com/nodemcu/nodemcu-firmware/commit/715ff5b7"),
+        Source(Standing.READ, "https://github.com/nodemcu/nodemcu-firmware/commit/ff6e5e99"),
+        Source(Standing.READ, f"{_NODEMCU}/2321ee97/app/spiffs/spiffs_nucleus.h"),
+    ),
+)
+
+# Within ten weeks 0.9.5 read the size nibble in four ways, and moved its files once.
 _OF_NODEMCU: Final = (
-    Generation(
-        name="NodeMCU 0.9",
-        family=Family.NODEMCU,
-        names=("NodeMCU",),
-        numbering=Numbering.OWN,
-        before=(0, 9, 6),
-        needs_init_data=False,
-        missing_init_data=InitDataRepair.IF_ERASED,
-        own_init_data=OwnInitData("SDK 0.9"),
-        keeps_rf_cal=False,
-        sizes=SizeReading(codes=_WITHOUT_C1, own=_OLD_CODES, corrects=True),
-        files=_OLD_FILES,
-        baud=9600,
-        names_sdk=False,
+    replace(
+        _BEFORE_0_9_5,
+        name="NodeMCU before 0.9.5, built before 2014-12-26",
+        builds=BuildDates("", "20141226"),
+        files=replace(_FIRST_FILES, pages="0.9.2"),
         sources=(
-            _tag("0.9.5_20150318"),
-            _tag("0.9.5_20150318", "app/platform/flash_api.c"),
-            _tag("0.9.5_20150318", "app/spiffs/spiffs.c"),
-            _GUIDE,
+            Source(Standing.RUN, f"{_BUILDS}/0.9.2/2M-flash/nodemcu_2M_20141219.bin"),
+            *_BEFORE_0_9_5.sources,
         ),
     ),
+    _BEFORE_0_9_5,
+    replace(
+        _NODEMCU_0_9,
+        name="NodeMCU 0.9.5, built before 2015-01-27",
+        builds=BuildDates("", "20150127"),
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_NO_CODES),
+        files=_FIRST_FILES,
+        sources=(
+            Source(Standing.RUN, f"{_BUILDS}/0.9.5/nodemcu_20150107.bin"),
+            Source(Standing.READ, f"{_NODEMCU}/acd9d0dc/app/platform/flash_api.c"),
+            Source(Standing.READ, f"{_NODEMCU}/acd9d0dc/app/spiffs/spiffs.c"),
+        ),
+    ),
+    replace(
+        _NODEMCU_0_9,
+        name="NodeMCU 0.9.5, built before 2015-02-12",
+        builds=BuildDates("20150127", "20150212"),
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_NO_CODES),
+        sources=(Source(Standing.READ, "https://github.com/nodemcu/nodemcu-firmware/commit/6a0599d2"),),
+    ),
+    replace(
+        _NODEMCU_0_9,
+        name="NodeMCU 0.9.5, built 2015-02-12 to 2015-02-14",
+        builds=BuildDates("20150212", "20150215"),
+        sizes=SizeReading(
+            codes=_WITHOUT_C1 - {4},
+            own={**dict.fromkeys(_OLD_CODES, 0x100_0000), **_UNKNOWN_CODES},
+            others=_TAKEN_FOR_16MB,
+        ),
+        sources=(
+            Source(Standing.RUN, f"{_BUILDS}/0.9.5/nodemcu_20150212.bin"),
+            Source(Standing.READ, "https://github.com/nodemcu/nodemcu-firmware/commit/5d9caf23"),
+            Source(Standing.READ, "https://github.com/nodemcu/nodemcu-firmware/commit/0232c13b"),
+        ),
+    ),
+    replace(
+        _NODEMCU_0_9,
+        name="NodeMCU 0.9.5, built before 2015-03-16",
+        builds=BuildDates("20150215", "20150316"),
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_ALL_OLD_CODES),
+        sources=(
+            Source(Standing.READ, "https://github.com/nodemcu/nodemcu-firmware/commit/0232c13b"),
+            Source(Standing.READ, "https://github.com/nodemcu/nodemcu-firmware/commit/5c84359b"),
+        ),
+    ),
+    _NODEMCU_0_9,
     Generation(
         name="NodeMCU 0.9.6",
         family=Family.NODEMCU,
@@ -118,7 +213,7 @@ _OF_NODEMCU: Final = (
         missing_init_data=InitDataRepair.IF_ERASED,
         own_init_data=OwnInitData("SDK 0.9"),
         keeps_rf_cal=False,
-        sizes=SizeReading(codes=_WITHOUT_C1, own=_OLD_CODES, corrects=True),
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_ALL_OLD_CODES, corrects=True),
         # The build of 2015-04-06 has the name one byte earlier, and no version of its own.
         files=replace(_OLD_FILES, pages="0.9.6"),
         baud=9600,
@@ -142,8 +237,8 @@ _OF_NODEMCU: Final = (
         # Byte 107 for reading the supply voltage, the default of its ADC module.
         own_init_data=OwnInitData("SDK 0.9", ((107, 0xFF),)),
         keeps_rf_cal=False,
-        sizes=SizeReading(codes=_WITHOUT_C1, own=_OLD_CODES, corrects=True),
-        files=replace(_OLD_FILES, pages="1.4"),
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_ALL_OLD_CODES, corrects=True),
+        files=replace(_OLD_FILES, pages="packed"),
         baud=9600,
         names_sdk=False,
         sources=(
@@ -162,8 +257,8 @@ _OF_NODEMCU: Final = (
         needs_init_data=False,
         missing_init_data=InitDataRepair.SDK_DEFAULT,
         keeps_rf_cal=False,
-        sizes=SizeReading(codes=_WITHOUT_C1, own=_OLD_CODES, corrects=True),
-        files=replace(_OLD_FILES, pages="1.4"),
+        sizes=SizeReading(codes=_WITHOUT_C1, own=_ALL_OLD_CODES, corrects=True),
+        files=replace(_OLD_FILES, pages="packed"),
         baud=115200,
         sources=(
             _tag("1.5.1-master_20160603"),
@@ -510,7 +605,8 @@ def _by_strings(firmware: Firmware | None) -> Generation:
     family = next((row.family for row in GENERATIONS if name in row.names), Family.NON_OS)
     rows = [row for row in GENERATIONS if row.family is family]
     release = _release(firmware, rows[0].numbering)
-    covering = (row for row in rows if row.covers(release)) if release else iter(())
+    built = "" if firmware is None else re.sub(r"\D", "", firmware.build or "")[:_DAY]
+    covering = (row for row in rows if row.covers(release, built)) if release else iter(())
     unknown = next((row for row in rows if not row.release_known), rows[-1])
     return next(covering, unknown)
 

@@ -16,6 +16,7 @@ from imgtool.formats.reading import PartKind
 __all__ = [
     "ALL_CODES",
     "SDK_PLACES",
+    "BuildDates",
     "Family",
     "FilePlace",
     "Generation",
@@ -131,6 +132,22 @@ class LfsPlace(StrEnum):
     UNKNOWN = "not known"
 
 
+class BuildDates(NamedTuple):
+    """A range of build dates, each as eight digits, for releases that share a version.
+
+    Attributes:
+        first: The first day; empty for all before.
+        before: The first day that is none of it any more.
+    """
+
+    first: str
+    before: str
+
+    def cover(self, built: str) -> bool:
+        """Whether a build of that day is one of it; never where the day is not known."""
+        return bool(built) and self.first <= built < self.before
+
+
 class KeptSectors(NamedTuple):
     """Sectors in front of the end of the flash that are kept for something.
 
@@ -206,7 +223,8 @@ class SpiffsRule:
     Attributes:
         magics: Of its blocks.
         place: How it finds it.
-        pages: The layout of its pages, by the first release with it; one does not read another's.
+        pages: The layout of its index pages, as imgtool/formats/filesystems/spiffs_files.py names it; one
+            does not read another's.
         blocks: The block sizes that it knows, smallest first.
         least_blocks: So many of the larger ones must fit, or it takes the smaller ones.
         probes_each: Whether it looks for every block size that fits, and not only for the one it would take.
@@ -222,7 +240,7 @@ class SpiffsRule:
 
     magics: Magics
     place: FilePlace
-    pages: str = "1.5.4.1"
+    pages: str = "aligned"
     blocks: tuple[int, ...] = (0x1000, 0x2000)
     least_blocks: int = 4
     probes_each: bool = False
@@ -252,6 +270,8 @@ class Generation:
         numbering: Which of its numbers ``first`` and ``before`` are.
         first: The first release.
         before: The first release that is none of it any more; None for the newest.
+        builds: Which builds of these releases, where their version does not tell them apart; None for all
+            that no row above has.
         release_known: False for the row of firmware whose release is not known.
         rule: What its places rest on, in words.
         kept: What it keeps at the end of the flash, in address order.
@@ -281,6 +301,7 @@ class Generation:
     numbering: Numbering = Numbering.SDK
     first: Release = ()
     before: Release | None = None
+    builds: BuildDates | None = None
     release_known: bool = True
     rule: str = "the last five sectors, as every non-OS SDK before 3.0 has it"
     kept: tuple[KeptSectors, ...] = SDK_PLACES
@@ -301,9 +322,16 @@ class Generation:
     uncertain: Uncertainty | None = None
     sources: tuple[Source, ...]
 
-    def covers(self, release: Release) -> bool:
-        """Whether a release that is known is one of it."""
-        return self.release_known and self.first <= release and (self.before is None or release < self.before)
+    def covers(self, release: Release, built: str = "") -> bool:
+        """Whether a release that is known is one of it.
+
+        Args:
+            release: Its version.
+            built: The day of its build as eight digits; empty where it is not known.
+        """
+        if not self.release_known or (self.builds is not None and not self.builds.cover(built)):
+            return False
+        return self.first <= release and (self.before is None or release < self.before)
 
     def is_from(self, other: Generation) -> bool:
         """Whether it is that generation of the same firmware, or a later one."""

@@ -100,6 +100,8 @@ def test_two_releases_test_another_place(version: str, code: int, place: int) ->
         (nodemcu("2.1.0", "2017-06-01 10:00", "master"), None, "old"),
         (nodemcu("2.1.0", "2017-06-01 10:00", "dev"), None, None),
         (nodemcu("2.1.0", "2017-08-11 10:00"), None, "linear"),
+        (nodemcu("2.1.0", "2018-11-16 10:00", "release"), None, "linear"),
+        (nodemcu("2.1.0", "20181116"), None, None),  # whatever source its builder had
         (nodemcu("2.2.1"), None, "linear"),
         (nodemcu("3.0.0"), None, "linear"),
     ],

@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from imgtool.formats.filesystems.spiffs_files import LAYOUTS
 from imgtool.formats.firmware import ARDUINO_NAMES
 from imgtool.formats.reading import Firmware
 from imgtool.layout.generations import ARDUINO, GENERATIONS, generation, generation_of
@@ -24,8 +25,17 @@ PLAIN: Final = "non-OS SDK application"
 
 # Releases that were published, by the tags of the projects, each with the row that its rules are in.
 RELEASES: Final = [
-    (Firmware("NodeMCU", "0.9.2"), "NodeMCU 0.9"),
-    (Firmware("NodeMCU", "0.9.5"), "NodeMCU 0.9"),
+    (Firmware("NodeMCU", "0.9.2", build="20141219"), "NodeMCU before 0.9.5, built before 2014-12-26"),
+    (Firmware("NodeMCU", "0.9.4", build="20141226"), "NodeMCU before 0.9.5"),
+    (Firmware("NodeMCU", "0.9.4", build="20141230"), "NodeMCU before 0.9.5"),
+    (Firmware("NodeMCU", "0.9.2"), "NodeMCU before 0.9.5"),
+    (Firmware("NodeMCU", "0.9.5", build="20150126"), "NodeMCU 0.9.5, built before 2015-01-27"),
+    (Firmware("NodeMCU", "0.9.5", build="20150127"), "NodeMCU 0.9.5, built before 2015-02-12"),
+    (Firmware("NodeMCU", "0.9.5", build="20150212"), "NodeMCU 0.9.5, built 2015-02-12 to 2015-02-14"),
+    (Firmware("NodeMCU", "0.9.5", build="20150214"), "NodeMCU 0.9.5, built 2015-02-12 to 2015-02-14"),
+    (Firmware("NodeMCU", "0.9.5", build="20150215"), "NodeMCU 0.9.5, built before 2015-03-16"),
+    (Firmware("NodeMCU", "0.9.5", build="20150318"), "NodeMCU 0.9.5"),
+    (Firmware("NodeMCU", "0.9.5"), "NodeMCU 0.9.5"),
     (Firmware("NodeMCU", "0.9.6"), "NodeMCU 0.9.6"),
     (Firmware("NodeMCU", "1.4.0"), "NodeMCU 1.4"),
     (Firmware("NodeMCU", "1.5.1", "1.5.1(e67da894)"), "NodeMCU 1.5"),
@@ -81,16 +91,34 @@ def test_no_row_has_that_name() -> None:
 @pytest.mark.parametrize("family", Family)
 def test_the_releases_of_a_family_have_no_hole_and_no_overlap(family: Family) -> None:
     rows = [row for row in GENERATIONS if row.family is family]
-    known = [row for row in rows if row.release_known]
+    known = [row for row in rows if row.release_known and row.builds is None]
 
     assert known
-    assert len(rows) - len(known) <= 1
+    assert len([row for row in rows if not row.release_known]) <= 1
     assert known[0].first == ()
     assert known[-1].before is None
     assert [one.before for one in known[:-1]] == [two.first for two in known[1:]]
     assert all(one.first < two.first for one, two in pairwise(known))
     assert len({row.numbering for row in rows}) == 1
     assert {row.names for row in rows} == {rows[0].names}
+
+
+def test_builds_of_one_version_are_told_apart_by_their_dates() -> None:
+    rows = [row for row in GENERATIONS if row.builds is not None]
+    dates = [(row.first, row.before, *row.builds) for row in rows if row.builds is not None]
+
+    assert dates == [
+        ((), (0, 9, 5), "", "20141226"),
+        ((0, 9, 5), (0, 9, 6), "", "20150127"),
+        ((0, 9, 5), (0, 9, 6), "20150127", "20150212"),
+        ((0, 9, 5), (0, 9, 6), "20150212", "20150215"),
+        ((0, 9, 5), (0, 9, 6), "20150215", "20150316"),
+    ]
+    for row in rows:  # what they leave is in a row behind them
+        later = GENERATIONS[GENERATIONS.index(row) + 1 :]
+        same = [each for each in later if (each.first, each.before) == (row.first, row.before)]
+        assert same[-1].builds is None
+        assert same[-1].family is row.family
 
 
 def test_every_name_belongs_to_one_family() -> None:
@@ -140,7 +168,17 @@ def test_a_partition_table_decides_before_all_strings(firmware: Firmware | None)
 # docs/flash-layouts.md, docs/formats/spiffs.md: sector of init data from the end, whether it is needed,
 # what is done about it, whether RF calibration is kept, magics, largest size, LFS.
 RULES: Final = {
-    "NodeMCU 0.9": (4, False, "if-erased", False, Magics.NONE, 0x40_0000, LfsPlace.NONE),
+    "NodeMCU before 0.9.5": (4, False, "sdk-default", False, Magics.NONE, 0x40_0000, LfsPlace.NONE),
+    "NodeMCU 0.9.5": (4, False, "if-erased", False, Magics.NONE, 0x40_0000, LfsPlace.NONE),
+    "NodeMCU 0.9.5, built 2015-02-12 to 2015-02-14": (
+        4,
+        False,
+        "if-erased",
+        False,
+        Magics.NONE,
+        0x20_0000,
+        LfsPlace.NONE,
+    ),
     "NodeMCU 1.4": (4, False, "if-erased", False, Magics.NONE, 0x40_0000, LfsPlace.NONE),
     "NodeMCU 1.5": (4, False, "sdk-default", False, Magics.NONE, 0x40_0000, LfsPlace.NONE),
     "NodeMCU 1.5.4.1": (4, True, "if-carried", True, Magics.AS_INIT_DATA, 0x40_0000, LfsPlace.NONE),
@@ -183,14 +221,41 @@ def test_the_rules_of_a_generation(name: str, rules: tuple[object, ...]) -> None
     ) == rules
 
 
-def test_pages_of_old_releases_have_three_layouts() -> None:
-    files = [
-        generation_of(Firmware("NodeMCU", v)).files for v in ("0.9.5", "0.9.6", "1.4.0", "1.5.1", "2.2.1")
-    ]
-    pages = [rule.pages for rule in files if rule is not None]
+def test_pages_of_old_releases_have_four_layouts() -> None:
+    releases = (
+        ("0.9.2", "20141219"),
+        ("0.9.4", "20141226"),
+        ("0.9.5", None),
+        ("0.9.6", None),
+        ("1.4.0", None),
+    )
+    files = [generation_of(Firmware("NodeMCU", version, build=built)).files for version, built in releases]
 
-    assert len(pages) == 5
-    assert (len(set(pages)), pages[2] == pages[3]) == (4, True)
+    assert [rule and rule.pages for rule in files] == ["0.9.2", "0.9.5", "0.9.5", "0.9.6", "packed"]
+
+
+def test_every_layout_of_pages_is_one_that_is_read() -> None:
+    rows = [row for row in GENERATIONS if row.files is not None]
+    assert {row.files.pages for row in rows if row.files} <= {layout.name for layout in LAYOUTS}
+
+
+@pytest.mark.parametrize(
+    ("version", "built", "codes", "own"),
+    [
+        ("0.9.2", "20141219", {0, 1, 2, 3, 4}, {5: 512, 6: 512, 8: 512, 9: 512}),
+        ("0.9.5", "20150107", {0, 1, 2, 3, 4}, {5: 512, 6: 512, 8: 512, 9: 512}),
+        ("0.9.5", "20150213", {0, 1, 2, 3}, {5: 16384, 6: 16384, 8: 512, 9: 512}),
+        ("0.9.5", "20150318", {0, 1, 2, 3, 4}, {5: 8192, 6: 16384, 8: 512, 9: 512}),
+    ],
+)
+def test_how_builds_of_0_9_read_the_size(
+    version: str, built: str, codes: set[int], own: dict[int, int]
+) -> None:
+    sizes = generation_of(Firmware("NodeMCU", version, build=built)).sizes
+
+    assert sizes.codes == codes
+    assert sizes.own == {code: kilobytes << 10 for code, kilobytes in own.items()}
+    assert sizes.corrects == (built == "20150318")
 
 
 @pytest.mark.parametrize(
@@ -205,8 +270,8 @@ def test_generations_of_a_firmware_follow_one_another() -> None:
     assert generation("NodeMCU 3").is_from(generation("NodeMCU 2.1"))
     assert generation("NodeMCU 2.1").is_from(generation("NodeMCU 2.1"))
     assert not generation("NodeMCU 2.0").is_from(generation("NodeMCU 2.1"))
-    assert not generation("non-OS SDK 3").is_from(generation("NodeMCU 0.9"))
-    assert not generation("NodeMCU of a release that is not known").is_from(generation("NodeMCU 0.9"))
+    assert not generation("non-OS SDK 3").is_from(generation("NodeMCU 0.9.5"))
+    assert not generation("NodeMCU of a release that is not known").is_from(generation("NodeMCU 0.9.5"))
 
 
 def test_the_table_in_the_docs_is_made_from_the_rows() -> None:

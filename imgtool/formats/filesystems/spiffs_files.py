@@ -67,7 +67,8 @@ LAYOUTS: Final = (
     IndexLayout("unaligned", 8, 12, 13, 45, 8),  # a SPIFFS built with its own defaults
     IndexLayout("packed", 5, 9, 10, 42, 5),  # NodeMCU 1.4.0 and 1.5.1
     IndexLayout("0.9.6", 7, 11, 12, 44, 6),  # NodeMCU 0.9.6-dev of June and July 2015
-    IndexLayout("0.9.5", 6, 10, 12, 44, 6),  # NodeMCU up to 0.9.5
+    IndexLayout("0.9.5", 6, 10, 12, 44, 6),  # NodeMCU from 2014-12-26 up to 0.9.5
+    IndexLayout("0.9.2", 6, 10, 11, 43, 6),  # NodeMCU before that, and its build of 2015-04-06
 )
 """The variants, the most common first."""
 

@@ -13,6 +13,7 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
+from imgtool.formats.filesystems.spiffs_files import read_files
 from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
@@ -260,26 +261,41 @@ def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firm
     if image is None or firmware is None or not row.is_nodemcu:
         return []
     signature = signature_at(image.data)
-    if row.without_magics and signature is None and plain_at(image.data) is not None:
-        return []
+    if row.files is not None and row.without_magics:
+        return _without_magics(image, firmware, row.files.pages)
     if signature is None:
-        reason = "is no SPIFFS that NodeMCU knows"
-        return [_formats(image, reason)]
+        return [_formats(image, "is no SPIFFS that NodeMCU knows")]
     wanted = spiffs_formula(firmware)
-    if wanted in (None, "none"):  # the releases at the edges of the old formula exist with either
-        wanted = signature.formula
-    if signature.formula != wanted:
+    if wanted is None and row.finds_files:
+        words = (
+            f" has the {signature.formula} SPIFFS magics; some builds of NodeMCU {firmware.version} want "
+            "these, and some the others: those would format it at the first boot"
+        )
+        return [Finding(Severity.WARNING, "filesystem-magics", Phrase(image.name, words))]
+    region = layout.find(PartKind.SPIFFS)
+    block = signature.block_size if region is None else spiffs_block(region.size)
+    reason = ""
+    if signature.formula != (wanted or signature.formula):
         reason = (
             f"has the {signature.formula} SPIFFS magics, NodeMCU {firmware.version} wants the {wanted} ones"
         )
-        return [_formats(image, reason)]
-    region = layout.find(PartKind.SPIFFS)
-    if region is not None:
-        block = spiffs_block(region.size)
-        if signature.block_size != block:
-            reason = f"has blocks of {signature.block_size} bytes, in this partition NodeMCU uses {block}"
-            return [_formats(image, reason)]
-    return []
+    elif signature.block_size != block:
+        reason = f"has blocks of {signature.block_size} bytes, in this partition NodeMCU uses {block}"
+    return [_formats(image, reason)] if reason else []
+
+
+def _without_magics(image: Piece, firmware: Firmware, pages: str) -> list[Finding]:
+    """Why a NodeMCU that knows no magics, and so takes any SPIFFS for its own, would not read an image."""
+    found = signature_at(image.data) or plain_at(image.data)
+    if found is None:
+        what = "is no SPIFFS that NodeMCU knows"
+    else:
+        system = read_files(image.data, 0, len(image.data), block_size=found.block_size, blocks=found.blocks)
+        if system.layout == pages and found.block_size == SECTOR:
+            return []
+        what = f"has blocks of {found.block_size} bytes, and its index pages are {system.layout}"
+    words = f" {what}; NodeMCU {firmware.version} has others, and would show files that are broken"
+    return [Finding(Severity.WARNING, "filesystem-misread", Phrase(image.name, words))]
 
 
 def _formats(image: Piece, reason: str) -> Finding:

@@ -40,7 +40,6 @@ NO_START: Final = "SDKs from 1.5.4.1 on do not start without init data"
 """What follows where nobody writes init data."""
 
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
-_PLAIN_STEP: Final = 0x4000  # inside of data a SPIFFS without magics is looked for so often
 _FEW_UNKNOWN: Final = 10  # stretches that are named one by one
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 _INIT_DATA_MARK: Final = 5
@@ -252,8 +251,7 @@ def _runs(data: bytes, start: int, stop: int, *, only_stored: bool) -> Iterator[
     tried = start  # up to where a SPIFFS without magics was looked for
     while start < stop:
         run = _sector(data, start, stop, only_stored=only_stored)
-        begins = current is None or not current.loose or start % _PLAIN_STEP == 0
-        if run.loose and start >= tried and start % SECTOR == 0 and begins:
+        if run.loose and start >= tried and start % SECTOR == 0:
             found, tried = spiffs_plain.inside(data, start, stop)
             run = run if found is None else _SectorRun(start, found.parts[-1].end, None, found)
         joins = current is not None and not current.reading and not run.reading and run.value == current.value

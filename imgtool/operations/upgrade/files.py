@@ -1,7 +1,7 @@
 """What becomes of the file system in an upgrade, and how long its formatting takes.
 
 Rules over the flash before and after; which release looks where: :mod:`imgtool.layout`.  Where they are known
-from: docs/flash-layouts.md; nobody has seen them on silicon for this project.
+from: docs/how-to/upgrade.md; nobody has seen them on silicon for this project.
 """
 
 from __future__ import annotations
@@ -103,9 +103,10 @@ def _fate(
         return _point(AdviceVerdict.UNKNOWN, reason), False
     if unseen:
         # What an image's chip holds is not known; that the new firmware finds none of its own is.
-        return _point(AdviceVerdict.UNKNOWN, unseen), before.size == before.capacity
+        blank = before.size == before.capacity and not after.generation.without_magics
+        return _point(AdviceVerdict.UNKNOWN, unseen), blank
     if after.generation.without_magics:
-        return _without_magics(before, after, main)
+        return _without_magics(before, after, main), False
     return _with_magics(before, after, main, made=made)
 
 
@@ -152,42 +153,70 @@ def _overwritten(after: FlashSide, main: FoundFileSystem) -> AdvicePoint:
 # NodeMCU before 1.5.4.1.
 
 
-def _without_magics(
-    before: FlashSide, after: FlashSide, main: FoundFileSystem | None
-) -> tuple[AdvicePoint, bool]:
-    new = _new_place(after)
-    where = "" if new is None else f" at {new.where}"
+def _without_magics(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> AdvicePoint:
+    """What becomes of files under a release without magics: it never formats, and takes what is there."""
     if main is None and not (before.generation.without_magics and before.assumed):
-        reason = f"OLD has no files; the first boot makes a file system{where}"
-        return _point(AdviceVerdict.NONE, reason), True
+        new = _new_place(after)
+        where = "" if new is None else f" at {new.where}"
+        reason = f"OLD has no files; {after.name} takes what is{where} for its own, and never formats"
+        return _point(AdviceVerdict.NONE, reason)
+    if main is not None and after.hit(main.start, main.end):
+        return _overwritten(after, main)
     if main is not None and not before.generation.without_magics:
-        reason = (
-            f"{after.name} has no magics in its SPIFFS and another page layout: it formats{where}, "
-            f"and does not read the {main.name} at {main.where}"
+        return _unreadable(after, main)
+    return _within_old(before, after, main)
+
+
+def _unreadable(after: FlashSide, main: FoundFileSystem) -> AdvicePoint:
+    """Files of a later release, under one without magics."""
+    new = _new_place(after)
+    reason = (
+        f"{after.name} has no magics in its SPIFFS and another page layout: it does not read the {main.name} "
+        f"at {main.where}"
+    )
+    if new is not None and new.start < main.end and main.start < new.end:
+        reason += (
+            f", takes what is at {new.where} for its own, and shows files under wrong names: file.format() "
+            "clears that"
         )
-        return _point(AdviceVerdict.FORMATTED, reason), True
+    return _point(AdviceVerdict.LOST, reason)
+
+
+def _within_old(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> AdvicePoint:
+    """Files of a release without magics, under another one."""
+    new = _new_place(after)
     start = None if main is None else main.start
     if start is None and before.layout is not None:
         start = filesystem_start(before.layout, before.firmware, align_up(before.irom_end, _SECTOR))
     if start is None or new is None or before.layout is None or after.layout is None:
-        return _point(AdviceVerdict.UNKNOWN, "where the file system begins is not known"), False
+        return _point(AdviceVerdict.UNKNOWN, "where the file system begins is not known")
     if after.irom_end > start:
         lost = FoundFileSystem(PartKind.SPIFFS, start, before.layout.flash.bytes - 4 * _SECTOR - start)
-        return _overwritten(after, lost), True
-    if start == new.start and before.layout.flash is after.layout.flash:
-        return _at_the_same_place(before, after, start), False
-    why = f"it was at 0x{start:06x}" if start != new.start else "the flash size in the header is another one"
-    reason = f"{why}; {after.name} makes its own{where}"
-    return _point(AdviceVerdict.FORMATTED, reason), True
-
-
-def _at_the_same_place(before: FlashSide, after: FlashSide, start: int) -> AdvicePoint:
-    reason = f"both releases have it at 0x{start:06x}, to the end of the same flash size"
-    old, new = before.generation.files, after.generation.files
-    if old is None or new is None or old.pages == new.pages:
-        return _point(AdviceVerdict.KEPT, reason)
-    reason += f", but {after.name} has another page layout: files show under wrong names"
+        return _overwritten(after, lost)
+    if start == new.start:
+        return _at_the_same_place(before, after, start, new.end)
+    reason = (
+        f"it was at 0x{start:06x}; {after.name} takes what is at {new.where} for its own, and finds every "
+        "page at a wrong place: file.format() clears that"
+    )
     return _point(AdviceVerdict.LOST, reason)
+
+
+def _at_the_same_place(before: FlashSide, after: FlashSide, start: int, end: int) -> AdvicePoint:
+    old, new = before.generation.files, after.generation.files
+    if old is not None and new is not None and old.pages != new.pages:
+        reason = f"both releases have it at 0x{start:06x}, but {after.name} has another page layout"
+        return _point(AdviceVerdict.LOST, f"{reason}: files show under wrong names")
+    was = 0 if before.layout is None else before.layout.flash.bytes
+    now = 0 if after.layout is None else after.layout.flash.bytes
+    if now < was:
+        reason = (
+            f"both releases have it at 0x{start:06x}, but the flash size in the header is a smaller one: "
+            f"what lies behind 0x{end:06x} is lost"
+        )
+        return _point(AdviceVerdict.LOST, reason)
+    size = "the same flash size" if now == was else "a larger flash size, which adds room"
+    return _point(AdviceVerdict.KEPT, f"both releases have it at 0x{start:06x}, to the end of {size}")
 
 
 # NodeMCU from 1.5.4.1 on.
@@ -196,7 +225,7 @@ def _at_the_same_place(before: FlashSide, after: FlashSide, start: int) -> Advic
 def _with_magics(
     before: FlashSide, after: FlashSide, main: FoundFileSystem | None, *, made: bool
 ) -> tuple[AdvicePoint, bool]:
-    formula = spiffs_formula(after.firmware, after.boot)
+    formula = _magics(before, after, main)
     found = mounted(after, formula)
     if made and found is not None and after.hit(found.start, found.end):
         verdict = AdviceVerdict.OVERWRITTEN if main is not None else AdviceVerdict.NONE
@@ -204,9 +233,9 @@ def _with_magics(
     if (before.generation.without_magics and before.assumed) if main is None else main.formula == "none":
         return _old_to_new(before, after, main), True
     if main is None:
-        point = _out_of_nothing(found)
+        point = _out_of_nothing(after, found, formula)
     elif after.hit(main.start, main.end):
-        point = _rest_of(after, main, found)
+        point = _rest_of(after, main, found, formula)
     elif after.partitions:
         return _in_partition(after, main, found)
     elif found is None:
@@ -216,21 +245,36 @@ def _with_magics(
     return point, found is None
 
 
-def _out_of_nothing(found: FoundFileSystem | None) -> AdvicePoint:
+def _magics(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> str | None:
+    """The formula of the new firmware; the same build takes what it has made, where nothing else tells."""
+    formula = spiffs_formula(after.firmware, after.boot)
+    same = after.firmware is not None and after.firmware.build and after.firmware == before.firmware
+    return main.formula or None if formula is None and same and main is not None else formula
+
+
+def _out_of_nothing(after: FlashSide, found: FoundFileSystem | None, formula: str | None) -> AdvicePoint:
     if found is None:
         return _point(AdviceVerdict.NONE, "no file system that imgtool knows is in the old flash")
+    if formula is None:
+        reason = f"the {found.name} at {found.where} is found by some builds of {after.name}"
+        return _point(AdviceVerdict.UNKNOWN, f"{reason}; the others format")
     return _point(AdviceVerdict.KEPT, f"the {found.name} at {found.where} is found")
 
 
-def _rest_of(after: FlashSide, main: FoundFileSystem, found: FoundFileSystem | None) -> AdvicePoint:
+def _rest_of(
+    after: FlashSide, main: FoundFileSystem, found: FoundFileSystem | None, formula: str | None
+) -> AdvicePoint:
     """The file system in use was written over, and what is left of it may be mounted."""
     point = _overwritten(after, main)
     if found is None or not main.start < found.start < main.end:
         return point
+    who = "is" if formula else f"by some builds of {after.name} is"
     reason = (
-        f"{point.reason}; what is left from 0x{found.start:06x} on looks like a file system, and is "
+        f"{point.reason}; what is left from 0x{found.start:06x} on looks like a file system, and {who} "
         "mounted with files that are empty or broken: file.format() clears that"
     )
+    if formula is None:
+        reason += "; the others format"
     return _point(AdviceVerdict.OVERWRITTEN, reason)
 
 

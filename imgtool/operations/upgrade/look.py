@@ -47,7 +47,6 @@ __all__ = ["overlaid", "plain_on", "side_after", "side_before", "with_geometry",
 
 _CHUNK: Final = 0x2000
 _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
-_PLAIN_STEP: Final = 0x4000
 _MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
 _ERASED_ENTRY: Final = b"\xff\xff"
 _UNUSED: Final = (_ERASED_ENTRY, b"\0\0")  # or deleted
@@ -151,9 +150,9 @@ def _first_filesystem(data: bytes) -> int:
             return start
         if blocks_left(data, start) is not None and signature_at(data, start) is not None:
             return start
-        # Releases without magics begin it at 16 KB steps; every page of it is looked at.
+        # Where one without magics may begin, every page of it is looked at.
         erased = data[start : start + 2] == _ERASED_ENTRY
-        if start % _PLAIN_STEP == 0 and not erased and plain_at(data, start) is not None:
+        if not erased and plain_at(data, start) is not None:
             return start
     return len(data)
 
@@ -272,7 +271,9 @@ def plain_on(side: FlashSide) -> list[FoundFileSystem]:
     """The file system without magics of an old NodeMCU, which goes on to the end of the flash."""
     size = side.capacity if side.flash is None else min(side.flash.bytes, side.capacity)
     end = size - _SDK_SECTORS * SECTOR
-    starts = range(PAGE_ADDRESS + _PLAIN_STEP, min(end, _CODE_END), _PLAIN_STEP)
+    rule = side.generation.files
+    step = SECTOR if rule is None else rule.near_step
+    starts = range(align_up(PAGE_ADDRESS + SECTOR, step), min(end, _CODE_END), step)
     read_ahead(side.read, [(start, _ENTRY) for start in starts], end)
     used = [start for start in starts if side.read(start, _ENTRY) not in _UNUSED]
     read_ahead(side.read, [(start + _PAGE, _ENTRY) for start in used], end)

@@ -266,6 +266,8 @@ def size_points(before: FlashSide, after: FlashSide) -> list[AdvicePoint]:
         reason = f"{header_words}, the chip has {capacity:,} bytes: the rest is not used"
         if after.generation.has_partition_table:
             reason += "; from 3.0 on NodeMCU never corrects that, and its table keeps the size for good"
+        elif after.generation.sizes.corrects and capacity in after.generation.sizes.own.values():
+            reason += f"; {after.name} puts a number of its own for the chip's size there, and restarts"
         elif after.nodemcu and capacity > after.generation.sizes.largest:
             reason += (
                 "; NodeMCU before 2.1.0 does not know larger sizes (2.0.0 looks for files behind the "

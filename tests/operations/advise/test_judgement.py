@@ -312,7 +312,7 @@ ROWS: Final = [
         at("2.2.1", 0x30000, SPIFFS),
         release("1.4.0"),
         FILES,
-        "formatted",
+        "lost",
         "does not read",
     ),
     Row(
@@ -336,7 +336,7 @@ ROWS: Final = [
         at("0.9.5", 0x28000, PLAIN, irom=0x16000),
         release("1.4.0"),
         FILES,
-        "formatted",
+        "lost",
         "it was at",
     ),
     # D8, rule 7: the table of 2020-09.

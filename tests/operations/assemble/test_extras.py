@@ -109,23 +109,28 @@ def test_file_system_larger_than_its_partition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "formula", "warned"),
+    ("version", "built", "formula", "warned"),
     [
-        ("2.0.0", "linear", True),
-        ("2.0.0", "old-formula", False),
-        ("2.2.0", "linear", False),
-        ("2.2.0", "old-formula", True),
-        ("3.0.0.0", "linear", False),
-        ("3.0.0.0", "old-formula", True),
-        ("2.1.0", "linear", False),
-        ("2.1.0", "old-formula", False),
+        ("2.0.0", None, "linear", ["filesystem-formatted"]),
+        ("2.0.0", None, "old-formula", []),
+        ("2.2.0", None, "linear", []),
+        ("2.2.0", None, "old-formula", ["filesystem-formatted"]),
+        ("3.0.0.0", None, "linear", []),
+        ("3.0.0.0", None, "old-formula", ["filesystem-formatted"]),
+        ("2.1.0", None, "linear", ["filesystem-magics"]),
+        ("2.1.0", "20181116", "linear", ["filesystem-magics"]),
+        ("2.1.0", None, "old-formula", ["filesystem-magics"]),
+        ("2.1.0", "20170824", "linear", []),
+        ("2.1.0", "20170521", "old-formula", []),
     ],
 )
-def test_magics_that_the_firmware_would_not_know(version: str, formula: str, warned: bool) -> None:
+def test_magics_that_the_firmware_would_not_know(
+    version: str, built: str | None, formula: str, warned: list[str]
+) -> None:
     image = Piece(AT_ITS_PLACE, IMAGES[f"spiffs/{formula}.bin"], "files.img")
-    found = filesystem_findings(image, NO_PARTITION, Firmware("NodeMCU", version))
+    found = filesystem_findings(image, NO_PARTITION, Firmware("NodeMCU", version, build=built))
 
-    assert said(tuple(found), "warning") == (["filesystem-formatted"] if warned else [])
+    assert said(tuple(found), "warning") == warned
 
 
 def test_no_spiffs_at_all_is_a_warning_for_nodemcu() -> None:
@@ -135,13 +140,24 @@ def test_no_spiffs_at_all_is_a_warning_for_nodemcu() -> None:
     assert said(tuple(found), "warning") == ["filesystem-formatted"]
 
 
-@pytest.mark.parametrize(("version", "warned"), [("0.9.5", False), ("1.5.1", False), ("1.5.4.1", True)])
-def test_a_file_system_without_magics(version: str, warned: bool) -> None:
-    # Before 1.5.4.1 NodeMCU looks for none, and formats nothing.
-    image = Piece(AT_ITS_PLACE, spiffs(8, 0x1000, magic=False), "files.img")
-    found = filesystem_findings(image, NO_PARTITION, Firmware("NodeMCU", version))
+@pytest.mark.parametrize(
+    ("version", "image", "warned"),
+    [
+        ("0.9.5", spiffs(8, 0x1000, magic=False), ["filesystem-misread"]),
+        ("0.9.5", IMAGES["spiffs/files-0.9.5.bin"], []),
+        ("0.9.6", IMAGES["spiffs/files-0.9.5.bin"], ["filesystem-misread"]),
+        ("0.9.5", IMAGES["spiffs/files-linear.bin"], ["filesystem-misread"]),
+        ("0.9.5", b"\0" * 0x1000, ["filesystem-misread"]),
+        ("1.5.1", spiffs(8, 0x1000, magic=False), []),
+        ("1.5.4.1", spiffs(8, 0x1000, magic=False), ["filesystem-formatted"]),
+    ],
+)
+def test_a_file_system_without_magics(version: str, image: bytes, warned: list[str]) -> None:
+    # Before 1.5.4.1 NodeMCU looks for none, formats nothing, and reads its own layout of pages.
+    piece = Piece(AT_ITS_PLACE, image, "files.img")
+    found = filesystem_findings(piece, NO_PARTITION, Firmware("NodeMCU", version))
 
-    assert said(tuple(found), "warning") == (["filesystem-formatted"] if warned else [])
+    assert said(tuple(found), "warning") == warned
 
 
 @pytest.mark.parametrize(("firmware", "size"), [("sample", "4MB"), ("nodemcu-3.0-2021", "4MB")])
