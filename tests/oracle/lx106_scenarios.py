@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from tests.oracle.lx106_exceptions import CLOSE, DEBUG, DOUBLE, ENABLE, ENTERED, KERNEL, USER, program
+from tests.oracle.lx106_exceptions import CLOSE, DEBUG, DOUBLE, ENABLE, ENTERED, KERNEL, NMI, USER, program
 
 
 class Scenario(NamedTuple):
@@ -53,6 +53,7 @@ SCENARIOS: Final = {
     "unaligned accesses to nothing": Scenario(
         (USER,) * 2, f"{CLOSE} movi a5, 1\n _l32i a4, a5, 0\n s16i a4, a5, 0\n"
     ),
+    "EXCVADDR stays": Scenario((USER,) * 3, " _addi a5, a1, 2\n _l32i a4, a5, 0\n syscall\n ill\n"),
     "accesses to nothing": Scenario(
         (USER,) * 6,
         f"{CLOSE} l32i a4, a3, 0\n s32i a4, a3, 4\n l8ui a4, a3, 3\n s8i a4, a3, 1\n l16si a4, a3, 2\n"
@@ -185,5 +186,43 @@ SCENARIOS: Final = {
         + f"{_PENDING} movi a5, 0x80\n wsr.intset a5\n rsync\n"
         + f"{_COUNT_A2} rsil a6, 0\n{_COUNT_A2}"
         + _NO_TIMER,
+    ),
+}
+
+_WAITS: Final = f"there: l32i a5, a1, {ENTERED}\n beqz a5, there\n{_COUNT_A2}"
+_ONLY: Final = " movi a5, {:#x}\n wsr.intenable a5\n rsync\n"
+_LINE, _EDGE, _NMI = 1 << 5, 1 << 9, 1 << 14
+
+# What comes from outside before the instruction at ``here``, which lets it in or not; then the program is at
+# ``there`` until a handler has been entered.
+INTERRUPTED: Final = {
+    "the NMI": (_NMI, Scenario((NMI,), f"here: rsil a4, 0\n{_WAITS}")),
+    "the NMI at level 15": (_NMI, Scenario((NMI,), f"here: rsil a4, 15\n{_WAITS}")),
+    "the NMI in a handler": (_NMI, Scenario((NMI,), f"here: rsil a4, 1\n{_WAITS}", ps=0x30)),
+    "the NMI in the kernel": (_NMI, Scenario((NMI,), f"here: rsil a4, 3\n{_WAITS}", ps=0)),
+    "an edge": (
+        _EDGE,
+        Scenario(
+            (USER,),
+            f"{_ONLY.format(_EDGE)}here: rsil a4, 0\n{_WAITS} rsr.interrupt a6\n",
+            routine=" movi a3, -1\n wsr.intclear a3\n rsync\n ret",
+        ),
+    ),
+    "a line, that only who raises it lets down": (
+        _LINE,
+        Scenario(
+            (KERNEL,),
+            f"{_ONLY.format(_LINE)}here: rsil a4, 0\n{_WAITS} rsr.interrupt a6\n",
+            ps=0,
+            routine=" movi a3, -1\n wsr.intclear a3\n movi a3, 0\n wsr.intenable a3\n rsync\n ret",
+        ),
+    ),
+    "an edge beside a line that is off": (
+        _EDGE | _LINE,
+        Scenario(
+            (USER,),
+            f"{_ONLY.format(_EDGE)}here: rsil a4, 0\n{_WAITS} rsr.interrupt a6\n",
+            routine=" movi a3, -1\n wsr.intclear a3\n rsync\n ret",
+        ),
     ),
 }
