@@ -96,5 +96,5 @@ def run(rom: BootRom, flash: bytes, *, starts: int = 12) -> Seen:
     return Seen(None, _text(heard))
 
 
-def _text(heard: bytes) -> str:
+def _text(heard: bytes | bytearray) -> str:
     return bytes(byte for byte in heard if byte < WITNESS).decode("latin-1")
