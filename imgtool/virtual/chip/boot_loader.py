@@ -252,8 +252,9 @@ class _Start:
         if problem is None:
             return self._started(place)
         wrong = _wrong(place, problem)
-        if problem is _BAD_SUM and self._number[:2] == _WITH_MAPS:
-            # It goes on at the start of the data RAM: an exception in the ROM, which says nothing.
+        if problem is _CUT or (problem is _BAD_SUM and self._number[:2] == _WITH_MAPS):
+            # A length that is too large runs over all RAM.  Behind a wrong checksum 1.4 goes on at the start
+            # of the data RAM: an exception in the ROM, which says nothing.
             return self._stopped(f"{wrong}, which boot loader {self._version} does not survive")
         if problem is _MISSING:
             self._say("error magic!\n")
@@ -305,6 +306,8 @@ class _Start:
         try:
             image = BootImage.parse(data) if magic[0] == version1.MAGIC else OtaImage.parse(data).boot
         except FormatError:
+            return _CUT
+        if not image.segments:  # which leave the loader in the RAM that it jumps to
             return _CUT
         return None if image.stored_checksum in {None, image.checksum} else _BAD_SUM
 
