@@ -41,7 +41,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def qemu(session: nox.Session) -> None:
-    """The lx106 core against QEMU's on random programs; needs Debian's qemu-system-misc and binutils."""
+    """The lx106 core against QEMU's; needs Debian's qemu-system-misc and binutils-xtensa-lx106."""
     session.install(".", *_group("test"))
     session.run("pytest", "-m", "long", "tests/oracle/test_lx106_against_qemu.py", *session.posargs)
 

@@ -23,7 +23,7 @@ _WITH_UNSIGNED = "bgeui bltui"
 _WITH_BIT = "bbci bbsi"
 _WITH_ZERO = "beqz bnez bgez bltz"
 _AMOUNTS = "ssr ssl ssa8l ssa8b ssai"
-_ACCESSES = "l8ui l16ui l16si l32i l32i.n s8i s16i s32i s32i.n"
+ACCESSES = "l8ui l16ui l16si l32i l32i.n s8i s16i s32i s32i.n"
 _NOTHING = "memw nop nop.n isync rsync esync dsync extw excw"
 _STORAGE = "excsave1 excsave2 excsave3 epc2 epc3 eps2 eps3 depc epc1"
 _CONSTANTS = (-1, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 32, 64, 128, 256)
@@ -41,16 +41,18 @@ class Program:
         self.literals: list[str] = []
 
     def text(self, chunks: int) -> str:
+        self.body(chunks)
+        window = self.literal(WINDOW)
+        head = [".text", ".global start, reset", *self.literals, "start:", f" _l32r a1, {window}"]
+        return "\n".join([*head, *self.lines, _END, ROUTINES, RESET])
+
+    def body(self, chunks: int) -> None:
+        """Fill :attr:`lines`, and :attr:`literals` that must stand before them."""
         pick = self.random.choice
         for register in _DATA:
             self.constant(register)
         for _ in range(chunks):
             pick((self.straight, self.skip, self.loop, self.guarded, self.call, self.jumps, self.special))()
-        routines = [f".align 4\n{name}:\n {body}" for name, body in _ROUTINES.items()]
-        window = self.literal(WINDOW)
-        head = [".text", ".global start, reset", *self.literals, "start:", f" _l32r a1, {window}"]
-        tail = [_END, *routines, '.section .reset, "ax"', "reset: j near", ".align 4", "where: .word start"]
-        return "\n".join([*head, *self.lines, *tail, "near: l32r a0, where", " jx a0", ""])
 
     def emit(self, mnemonic: str, *operands: object) -> None:
         self.lines.append(f" _{mnemonic} " + ", ".join(map(str, operands)))
@@ -126,7 +128,7 @@ class Program:
             base, room = "a14", 64
             self.emit("extui", "a13", y, 0, 6)
             self.emit("addx4", "a14", "a13", "a1")
-        mnemonic = pick.choice(_ACCESSES.split())
+        mnemonic = pick.choice(ACCESSES.split())
         size = {"8": 1, "1": 2, "3": 4}[mnemonic[1]]
         most = 64 if mnemonic.endswith(".n") else min(room, 256 * size)
         self.emit(mnemonic, x, base, pick.randrange(most // size) * size)
@@ -252,6 +254,18 @@ _ROUTINES = {
         " _movi a13, 252\n _add a13, a13, a1\n _l32i a0, a13, 0\n _ret"
     ),
 }
+
+ROUTINES = "\n".join(f".align 4\n{name}:\n {body}" for name, body in _ROUTINES.items())
+"""What random programs call."""
+RESET = """
+.section .reset, "ax"
+reset: j near
+.align 4
+where: .word start
+near: l32r a0, where
+ jx a0
+"""
+"""Brings QEMU to ``start``."""
 
 _END = (
     "\n".join(f" _s32i a{number}, a1, {_SAVED + 4 * number}" for number in range(16))
