@@ -82,9 +82,9 @@ def topics(state: FlashState) -> Iterator[StateTopic]:
 
 
 def _slot_words(active: ActiveSlot) -> str:
-    words = f"not known: {active.reason}"
+    sure = "" if active.certainty == "known" else f", {active.certainty}"
+    words = f"nothing{sure}: {active.reason}" if active.nothing else f"not known: {active.reason}"
     if active.name is not None and active.offset is not None:
-        sure = "" if active.certainty == "known" else f", {active.certainty}"
         words = f"{active.name} at 0x{active.offset:06x}{sure}: {active.reason}"
     if active.staged is not None:
         words += f"; an update lies at 0x{active.staged:06x}"

@@ -101,6 +101,11 @@ class Partition:
         return f"{kind}, " + _SUBTYPES.get((self.type, self.subtype), f"0x{self.subtype:02x}")
 
     @property
+    def slot(self) -> int | None:
+        """Its number among the slots for updates; None for another partition."""
+        return self.subtype - _OTA_FIRST if self.is_ota else None
+
+    @property
     def is_ota(self) -> bool:
         """Whether it is one of the slots for updates."""
         return self.type == APP and _OTA_FIRST <= self.subtype < _OTA_END

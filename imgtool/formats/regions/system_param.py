@@ -3,8 +3,8 @@
 The SDK's own structure is not published.  What is read here are the few fields that are: the copy in force,
 what Espressif's boot loader keeps at the start of it, and the network of the station.  Nothing here is built.
 
-Sources: the code of Espressif's RTOS SDK 3 that takes over a device from the non-OS SDK
-(https://github.com/espressif/ESP8266_RTOS_SDK, ``CONFIG_ESP8266_OTA_FROM_OLD``) for flag and boot fields;
+Sources: runs of Espressif's boot loaders, and the code of its RTOS SDK 3 that takes over a device from the
+non-OS SDK (https://github.com/espressif/ESP8266_RTOS_SDK, ``CONFIG_ESP8266_OTA_FROM_OLD``), for the flags;
 real dumps for the rest; https://github.com/nodemcu/nodemcu-firmware/issues/3208 for the place of the SSID.
 See docs/formats/flash-dump.md.
 """
@@ -17,7 +17,7 @@ from typing import Final
 from imgtool.chip import SECTOR
 from imgtool.formats import fill
 
-__all__ = ["BootFields", "Station", "boot_fields", "is_structured", "live_copy", "station"]
+__all__ = ["LoaderFlags", "Station", "is_loaders", "is_structured", "live_copy", "station"]
 
 # 0x55AA55AA behind the number of the copy: seen in every dump whose flag sector is not blank.
 _FLAG: Final = bytes.fromhex("ffffff aa55aa55")
@@ -27,32 +27,79 @@ _USER_BITS: Final = 0x03
 _UNUSED_BITS: Final = 0xF8  # set in every dump: fc or fd is the first byte
 _VERSION_BITS: Final = 0x1F
 _VERSIONS: Final = range(2, 8)  # of boot loaders 1.2 to 1.7
-_NO_STATUS_BEFORE: Final = 4
+_FIRST_VERSION: Final = 2
+_AS_FRESH: Final = 0xFC
+_NORMAL: Final = 0xE0
+_TEST_CHOSEN, _TEST_OVER, _NOT_ENHANCED = 0x20, 0x40, 0x80
+_FIELDS: Final = 8
+_TEST_PLACE, _FIRST_PLACE = 2, 5  # three bytes each
 _SSID_LENGTH, _SSID, _PASSWORD = 0x0C, 0x10, 0x30
 _LONGEST_SSID, _LONGEST_PASSWORD = 32, 64
 
 
 @dataclass(frozen=True, slots=True)
-class BootFields:
-    """What Espressif's boot loader keeps in the first two bytes of the parameters.
+class LoaderFlags:
+    """What Espressif's boot loader keeps in the first eight bytes of the parameters, as it stands there.
+
+    Which image starts by them depends on the loader's version: imgtool/operations/inspect/sdk_loader.py.
 
     Attributes:
-        user_bin: 0 for user1, 1 for user2; it counts only together with the other two.
-        confirmed: Whether that image has been started.
-        version: Minor version of the boot loader that wrote it, 6 for 1.6.
+        first: The first byte.
+        second: The second one.
+        test_image: Flash address of an image that is tried once, or after the other has failed.
+        first_image: Flash address of the image that is tried first; it counts where ``enhanced``.
     """
 
-    user_bin: int
-    confirmed: bool
-    version: int
+    first: int
+    second: int
+    test_image: int
+    first_image: int
+
+    @classmethod
+    def parse(cls, copy: bytes) -> LoaderFlags:
+        """Read them from a copy of the parameters; what is not there counts as erased."""
+        field = copy[:_FIELDS].ljust(_FIELDS, b"\xff")
+        return cls(
+            field[0],
+            field[1],
+            int.from_bytes(field[_TEST_PLACE:_FIRST_PLACE], "little"),
+            int.from_bytes(field[_FIRST_PLACE:], "little"),
+        )
+
+    @classmethod
+    def fresh_of(cls, version: int) -> LoaderFlags:
+        """Those that loaders from 1.3 on write before they have any of their own."""
+        return cls.parse(bytes((_AS_FRESH, _NORMAL | version)))
 
     @property
     def slot(self) -> int:
-        """The user slot that starts next, 1 or 2, by the rule of Espressif's RTOS SDK 3."""
-        named = 2 if self.user_bin == 1 else 1
-        if self.confirmed or (named == 1 and self.version == _NO_STATUS_BEFORE):
-            return named
-        return 3 - named
+        """The number in the first two bits: 0, 1, 2 or 3."""
+        return self.first & _USER_BITS
+
+    @property
+    def fresh(self) -> bool:
+        """Whether they name nothing yet."""
+        return self.slot == _USER_BITS
+
+    @property
+    def good(self) -> bool:
+        """Whether the image that they name is not known to have failed."""
+        return bool(self.first & _STATUS_BIT)
+
+    @property
+    def version(self) -> int:
+        """Minor version of the loader that wrote them, 6 for 1.6."""
+        return self.second & _VERSION_BITS
+
+    @property
+    def in_test(self) -> bool:
+        """Whether ``test_image`` is tried, and no other."""
+        return self.second & (_TEST_CHOSEN | _TEST_OVER) == _TEST_CHOSEN
+
+    @property
+    def enhanced(self) -> bool:
+        """Whether the addresses choose, and not the slot."""
+        return not self.second & _NOT_ENHANCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +125,14 @@ def is_structured(copy: bytes) -> bool:
     return not fill.is_fill(copy, 0, len(copy)) and fill.is_fill(copy, _USED_END, len(copy))
 
 
-def boot_fields(copy: bytes) -> BootFields | None:
-    """The boot loader's fields of a copy, None where they are not as it writes them."""
+def is_loaders(copy: bytes) -> bool:
+    """Whether a copy begins as Espressif's boot loader has it begin."""
     if len(copy) < SECTOR or not is_structured(copy):
-        return None
-    first, version = copy[0], copy[1] & _VERSION_BITS
-    if first & _UNUSED_BITS != _UNUSED_BITS or first & _USER_BITS > 1 or version not in _VERSIONS:
-        return None
-    return BootFields(first & _USER_BITS, bool(first & _STATUS_BIT), version)
+        return False
+    flags = LoaderFlags.parse(copy)
+    if flags.version == _FIRST_VERSION and flags.second == _FIRST_VERSION:
+        return flags.first in (0, 1)
+    return flags.first & _UNUSED_BITS == _UNUSED_BITS and flags.slot <= 1 and flags.version in _VERSIONS
 
 
 def station(copy: bytes) -> Station | None:

@@ -1,28 +1,32 @@
 """Which application of a flash starts: the slots of its boot loader, and how sure that is.
 
-Rules, one for each boot loader, over the parts that were found.  Not the boot loader's own checks of an
-image: of those only the sums are known.  Where each rule is known from: docs/formats/flash-dump.md.
+Rules, one for each boot loader, over the parts that were found; Espressif's own has its in sdk_loader.py.
+Whether a loader takes an image is asked of loader_checks.py, and not of the state of a slot: loaders look at
+less.  Where each rule is known from: docs/formats/flash-dump.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from imgtool.chip import SECTOR
+from imgtool.formats import fill
 from imgtool.formats.contents import Hint, HintKind
+from imgtool.formats.images import version1
 from imgtool.formats.kinds import KINDS, Starter
-from imgtool.formats.reading import FileKind, PartKind
-from imgtool.operations.inspect.sdk_sectors import boot_fields_of
+from imgtool.formats.reading import PartKind
+from imgtool.operations.inspect.loader_checks import Refusal, refusal_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from imgtool.formats.reading import FileKind, Part, Reading
-    from imgtool.formats.regions.rtos_partitions import Partition
-    from imgtool.operations.inspect.sdk_sectors import SystemParamState
 
 __all__ = ["ActiveSlot", "Slot", "active_slot"]
 
+Scheme = Literal["none", "espressif", "rboot", "otadata", "eboot"]
 Certainty = Literal["known", "likely", "not known"]
 
 _IMAGE: Final = (
@@ -37,7 +41,12 @@ _IMAGE: Final = (
 _STARTS: Final = (PartKind.IMAGE_V2, PartKind.IMAGE_V1, PartKind.APP)
 _USER1: Final = 0x1000
 _RBOOT_DEFAULT: Final = 0x2000
+# Half of the flash by the size code in the header, as rBoot takes it for the second ROM of its default.
+_RBOOT_HALVES: Final = {1: 0x2_0000, 2: 0x8_0000, 3: 0x8_0000, 4: 0x8_0000}
+_RBOOT_HALF: Final = 0x4_0000
 _RBOOT_GPIO, _RBOOT_TEMPORARY = 0x01, 0x02
+_FACTORY: Final = -1  # before the first slot for updates, as the boot loader counts
+_LINE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class ActiveSlot:
     Attributes:
         scheme: Who decides: ``none`` (one firmware, which the boot ROM starts), ``espressif``, ``rboot``,
             ``otadata`` or ``eboot``.
-        name: The slot that starts; None where that is not known.
+        name: The slot that runs in the end; None where nothing does, or that is not known.
         offset: Its flash address.
         certainty: ``known``, ``likely`` or ``not known``.
         reason: Why, for people.
@@ -71,7 +80,7 @@ class ActiveSlot:
         staged: Flash address of an update that lies ready, for Arduino; None where none does.
     """
 
-    scheme: Literal["none", "espressif", "rboot", "otadata", "eboot"]
+    scheme: Scheme
     name: str | None = None
     offset: int | None = None
     certainty: Certainty = "not known"
@@ -79,38 +88,31 @@ class ActiveSlot:
     slots: tuple[Slot, ...] = ()
     staged: int | None = None
 
+    @property
+    def nothing(self) -> bool:
+        """Whether no application runs in the end."""
+        return self.name is None and self.certainty != "not known"
 
-def active_slot(
-    data: bytes, kind: FileKind, reading: Reading, params: SystemParamState | None
-) -> ActiveSlot | None:
+
+def active_slot(data: bytes, kind: FileKind, reading: Reading) -> ActiveSlot | None:
     """Which application of a surveyed flash starts, None where there is none.
 
     Args:
         data: The whole flash.
         kind: What stands at its start.
         reading: What the survey made of it.
-        params: The SDK's parameters, where it has any.
     """
     starter = KINDS[kind].brings
-    if starter is Starter.SDK:
-        return _espressif(data, reading, params)
-    if starter is Starter.RBOOT:
-        return _rboot(data, reading)
-    if starter is Starter.RTOS:
-        return _otadata(data, reading)
-    if starter is Starter.EBOOT:
-        return _eboot(data, reading)
-    if starter is Starter.ROM:
-        slot = _slot(data, reading, "firmware", 0)
-        return ActiveSlot(
-            scheme="none",
-            name="firmware",
-            offset=0,
-            certainty="known",
-            reason="one firmware, no slots",
-            slots=(slot,),
-        )
-    return None
+    rule = _RULES.get(starter) if starter is not None else None
+    active = None if rule is None else rule(data, reading)
+    if active is None or not reading.parts:
+        return active
+    check = reading.parts[0].checksum
+    if check is None or check.ok:
+        return active
+    # The boot ROM has such a look at the image for 0 itself.
+    reason = "the image at 0 has a wrong checksum, and the boot ROM does not start it"
+    return replace(active, name=None, offset=None, certainty="known", reason=reason)
 
 
 def _slot(data: bytes, reading: Reading, name: str, offset: int) -> Slot:
@@ -133,117 +135,157 @@ def _continues(part: Part) -> bool:
     return part.kind in _IMAGE and not begins
 
 
-def _of(
-    scheme: Literal["espressif", "rboot", "otadata"],
-    slot: Slot,
-    certainty: Certainty,
-    reason: str,
-    slots: tuple[Slot, ...],
-) -> ActiveSlot:
+def _of(scheme: Scheme, slot: Slot, certainty: Certainty, reason: str, slots: tuple[Slot, ...]) -> ActiveSlot:
+    if slot.state == "damaged":
+        reason += "; it is damaged where the boot loader does not look"
     return ActiveSlot(
         scheme=scheme, name=slot.name, offset=slot.offset, certainty=certainty, reason=reason, slots=slots
     )
 
 
-def _espressif(data: bytes, reading: Reading, params: SystemParamState | None) -> ActiveSlot:
-    stated = None if reading.header is None else reading.header.flash_size
-    second = 0 if stated is None else stated.ota_slot
-    places = [("user1", _USER1)] + ([("user2", second + _USER1)] if second else [])
-    slots = tuple(_slot(data, reading, name, offset) for name, offset in places)
-    with_image = [slot for slot in slots if slot.state in ("whole", "damaged")]
-    whole = [slot for slot in with_image if slot.state == "whole"]
-    cut = any(slot.state == "cut" for slot in slots)
-    if not with_image:
-        return ActiveSlot(scheme="espressif", reason="no slot holds an image", slots=slots)
-    if len(with_image) == 1 and not cut:
-        reason = "the only slot with an image" + ("" if whole else ", which is damaged")
-        return _of("espressif", with_image[0], "likely", reason, slots)
-    if len(whole) == 1 and not cut:
-        return _of("espressif", whole[0], "likely", "the other slot's image is damaged", slots)
-    fields = None if params is None else boot_fields_of(data, params)
-    named = None if fields is None or fields.slot > len(slots) else slots[fields.slot - 1]
-    if named is None:
-        reason = "both slots hold an image, and no parameters say which one starts"
-        return ActiveSlot(scheme="espressif", reason=reason, slots=slots)
-    if named.state == "empty":
-        reason = f"the parameters name {named.name}, which holds no image"
-        return ActiveSlot(scheme="espressif", reason=reason, slots=slots)
-    reason = "by the SDK's unpublished parameters"
-    return _of("espressif", named, "likely", reason, slots)
+def _firmware(data: bytes, reading: Reading) -> ActiveSlot:
+    slot = _slot(data, reading, "firmware", 0)
+    return ActiveSlot(
+        scheme="none",
+        name="firmware",
+        offset=0,
+        certainty="known",
+        reason="one firmware, no slots",
+        slots=(slot,),
+    )
+
+
+def _espressif(data: bytes, reading: Reading) -> ActiveSlot:
+    from imgtool.formats.images import sdk_bootloader  # noqa: PLC0415 - Espressif's loader alone
+    from imgtool.operations.inspect.sdk_loader import loader_choice  # noqa: PLC0415
+
+    version = sdk_bootloader.version_of(data, version1.scan(data).end)
+    choice = loader_choice(data, version or "")
+    slots = tuple(_slot(data, reading, place.name, place.offset) for place in choice.places)
+    started = next((slot for slot in slots if choice.starts and slot.offset == choice.starts.offset), None)
+    if started is not None:
+        return _of("espressif", started, choice.certainty, choice.reason, slots)
+    return ActiveSlot(scheme="espressif", certainty=choice.certainty, reason=choice.reason, slots=slots)
+
+
+class _Found(NamedTuple):
+    """The first slot of some that a loader takes, None for none; and what was wrong with those before it.
+
+    Attributes:
+        slot: That one.
+        before: In words; empty where there were none.
+        certainty: ``not known`` where one of them lies behind the end of the file.
+    """
+
+    slot: Slot | None
+    before: str
+    certainty: Certainty = "known"
+
+
+def _first(data: bytes, order: Sequence[Slot], *, version_2: bool) -> _Found:
+    refused: list[str] = []
+    certainty: Certainty = "known"
+    for slot in order:
+        if slot.state == "cut":
+            return _Found(None, f"{slot.name} lies behind the end of the file", "not known")
+        refusal = refusal_of(data, slot.offset, version_2=version_2) if slot.offset else Refusal.MISSING
+        if refusal is None:
+            return _Found(slot, ", ".join(refused), certainty)
+        if refusal is Refusal.BROKEN:  # of which loaders may make more than of other damage
+            certainty = "likely"
+        refused.append(f"{slot.name} {refusal}")
+    return _Found(None, ", ".join(refused), certainty)
 
 
 def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
+    """The ROM that the configuration names, or the next one below it that is whole; below 0 is the last."""
     from imgtool.formats.regions.rboot_config import RbootConfig  # noqa: PLC0415 - rBoot alone
 
     config = next((part.value for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), None)
-    if not isinstance(config, RbootConfig):
-        slot = _slot(data, reading, "ROM 0", _RBOOT_DEFAULT)
-        return _of("rboot", slot, "likely", "no configuration: rBoot writes its default", (slot,))
-    slots = tuple(_slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(config.used))
-    current = config.current_rom
-    if current >= len(slots) or any(
-        f.code in ("rboot-config", "checksum")
-        and f.severity == "error"
-        and _USER1 <= (f.offset or 0) < _USER1 + SECTOR
-        for f in reading.findings
-    ):
-        return ActiveSlot(scheme="rboot", reason="rBoot's configuration is not valid", slots=slots)
-    chosen, counted = slots[current], f"the configuration names ROM {current} of {len(slots)}"
-    if chosen.state in ("empty", "damaged"):
-        what = "no image" if chosen.state == "empty" else "a damaged image"
-        return ActiveSlot(scheme="rboot", reason=f"{counted}, which holds {what}", slots=slots)
-    if config.mode & _RBOOT_GPIO:
-        reason = f"{counted}; a pin at reset selects ROM {config.gpio_rom}"
-        return _of("rboot", chosen, "likely", reason, slots)
-    if config.mode & _RBOOT_TEMPORARY:
-        return _of("rboot", chosen, "likely", f"{counted}; a program may choose another for once", slots)
-    return _of("rboot", chosen, "known", counted, slots)
+    if isinstance(config, RbootConfig):
+        current, roms = config.current_rom, config.roms[: max(1, config.count)]
+        why = f"the configuration names ROM {current} of {config.count}"
+        mode, pin = config.mode, config.gpio_rom
+        check = config.checksum
+    else:
+        half = _RBOOT_HALVES.get(data[3] >> 4, _RBOOT_HALF)
+        current, roms = 0, (_RBOOT_DEFAULT, half + _RBOOT_DEFAULT)
+        why = "no configuration: rBoot writes its default, which names ROM 0"
+        mode, pin, check = 0, 0, None
+    slots = tuple(_slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(roms))
+    if check is not None and not check.ok:
+        reason = "the configuration's checksum is wrong, and not every build of rBoot looks at it"
+        return ActiveSlot(scheme="rboot", reason=reason, slots=slots)
+    if current >= len(slots):
+        current, why = 0, f"{why}, so rBoot takes ROM 0"
+    found = _first(data, [slots[current - step] for step in range(len(slots))], version_2=True)
+    # The second place of the default differs with the build.
+    sure: Certainty = "likely" if found.before and not isinstance(config, RbootConfig) else "known"
+    if found.slot is None or found.certainty == "not known":
+        known = found.certainty if found.certainty != "known" else sure
+        reason = found.before if known == "not known" else f"{found.before}, and rBoot knows no other"
+        return ActiveSlot(scheme="rboot", certainty=known, reason=reason, slots=slots)
+    reason = f"{found.before}; {why}" if found.before else why
+    if mode & _RBOOT_GPIO:
+        return _of("rboot", found.slot, "likely", f"{reason}; a pin at reset selects ROM {pin}", slots)
+    if mode & _RBOOT_TEMPORARY:
+        reason = f"{reason}; a program may choose another for once"
+        return _of("rboot", found.slot, "likely", reason, slots)
+    return _of("rboot", found.slot, found.certainty if found.certainty != "known" else sure, reason, slots)
 
 
-def _otadata(data: bytes, reading: Reading) -> ActiveSlot | None:
-    from imgtool.formats.regions import rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
+def _otadata(data: bytes, reading: Reading) -> ActiveSlot:
+    """The slot that is in force; then those below it, the factory's, and those above it."""
+    from imgtool.formats.regions import rtos_otadata, rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
 
     table = next((part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
     if not isinstance(table, rtos_partitions.RtosPartitionTable) or not table.partitions:
         return ActiveSlot(scheme="otadata", reason="no partition table can be read")
     apps = [row for row in table.partitions if row.type == rtos_partitions.APP]
     slots = tuple(_slot(data, reading, row.label, row.offset) for row in apps)
-    pairs = list(zip(apps, slots, strict=True))
-    ota = [slot for row, slot in sorted(pairs, key=lambda pair: pair[0].subtype) if row.is_ota]
-    factory = next((slot for row, slot in pairs if row.subtype == 0), None)
+    by_number = {
+        _FACTORY if row.slot is None else row.slot: slot
+        for row, slot in zip(apps, slots, strict=True)
+        if row.slot is not None or row.subtype == 0
+    }
+    if not by_number:
+        reason = "the partition table has no application"
+        return ActiveSlot(scheme="otadata", certainty="known", reason=reason, slots=slots)
+    count = sum(number != _FACTORY for number in by_number)
     place = next(
         (row for row in table.partitions if (row.type, row.subtype) == (rtos_partitions.DATA, 0)), None
     )
-    first = factory or (ota[0] if ota else None)
-    if first is None:
-        return ActiveSlot(scheme="otadata", reason="the table has no application", slots=slots)
-    if place is None:
-        return _of("otadata", first, "known", "the table has no partition that would choose", slots)
-    return _chosen(data, place, ota, first, slots)
-
-
-def _chosen(
-    data: bytes, place: Partition, ota: list[Slot], first: Slot, slots: tuple[Slot, ...]
-) -> ActiveSlot:
-    """The slot that the partition ``otadata`` names."""
-    from imgtool.formats.regions import rtos_otadata  # noqa: PLC0415 - RTOS SDK alone
-
-    chosen = rtos_otadata.OtaData.parse(data, place.offset)
-    number = chosen.slot(len(ota))
-    if number is not None:
-        reason = f"{place.label} has update {chosen.newest} in force"
-        return _of("otadata", ota[number], "known", reason, slots)
-    if chosen.empty and place.offset < len(data):
-        return _of("otadata", first, "known", f"{place.label} is empty: never updated", slots)
-    reason = f"{place.label} has no valid entry"
-    if place.offset >= len(data):
+    start, why = _FACTORY, "the table has no partition that would choose"
+    if place is not None and place.offset + rtos_otadata.SIZE > len(data):
         reason = f"{place.label}, which chooses, lies behind the end of the file"
-    return ActiveSlot(scheme="otadata", reason=reason, slots=slots)
+        return ActiveSlot(scheme="otadata", reason=reason, slots=slots)
+    if place is not None and place.size < rtos_otadata.SIZE:
+        reason = f"{place.label} is smaller than two sectors, and the boot loader stops on that"
+        return ActiveSlot(scheme="otadata", certainty="known", reason=reason, slots=slots)
+    if place is not None:
+        chosen = rtos_otadata.OtaData.parse(data, place.offset)
+        number = chosen.slot(count)
+        if number is not None:
+            start, why = number, f"{place.label} has update {chosen.newest} in force"
+        else:
+            why = f"{place.label} " + ("is empty: never updated" if chosen.empty else "has no valid entry")
+    order = [*range(start, _FACTORY - 1, -1), *range(start + 1, count)]
+    found = _first(data, [by_number[each] for each in order if each in by_number], version_2=False)
+    if found.slot is None:
+        reason = found.before
+        if found.certainty != "not known":
+            reason = f"{reason}, and there is no other application"
+        return ActiveSlot(scheme="otadata", certainty=found.certainty, reason=reason, slots=slots)
+    reason = f"{found.before}; {why}" if found.before else why
+    return _of("otadata", found.slot, found.certainty, reason, slots)
 
 
 def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
     slot = _slot(data, reading, "sketch", _USER1)
     staged = next((part.offset for part in reading.parts if part.offset > _USER1 and _is_update(part)), None)
+    if len(data) > _USER1 and fill.is_fill(data, _USER1, min(_USER1 + _LINE, len(data)), data[_USER1]):
+        reason = "no sketch is at 0x1000, and eboot jumps to where nothing is"
+        return ActiveSlot(scheme="eboot", certainty="known", reason=reason, slots=(slot,), staged=staged)
     reason = "one sketch, no slots"
     if staged is not None:
         reason += "; what eboot is to copy is kept in RAM alone, and lost with the power"
@@ -256,6 +298,15 @@ def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
         slots=(slot,),
         staged=staged,
     )
+
+
+_RULES: Final[Mapping[Starter, Callable[[bytes, Reading], ActiveSlot]]] = {
+    Starter.SDK: _espressif,
+    Starter.RBOOT: _rboot,
+    Starter.RTOS: _otadata,
+    Starter.EBOOT: _eboot,
+    Starter.ROM: _firmware,
+}
 
 
 def _is_update(part: Part) -> bool:

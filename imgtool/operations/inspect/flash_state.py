@@ -104,7 +104,7 @@ def flash_state(
     )
     system = None if params is None else system_param_state(data, params.start, params.end)
     return FlashState(
-        active_slot(data, kind, reading, system),
+        active_slot(data, kind, reading),
         _lfs_state(data, reading, first.get(PartKind.LFS), firmware),
         None if init is None else init_data_state(data, init.start, init.end),
         _rf_cal_state(data, cal, firmware),
@@ -122,7 +122,10 @@ def _rf_cal_state(data: bytes, region: Region | None, firmware: Firmware | None)
 def state_findings(state: FlashState) -> tuple[Finding, ...]:
     """What of a state would keep the firmware from working as its owner expects."""
     findings = []
-    lfs, system = state.lfs, state.system_param
+    active, lfs, system = state.active_slot, state.lfs, state.system_param
+    if active is not None and active.nothing:
+        message = f"nothing starts: {active.reason}"
+        findings.append(Finding(Severity.WARNING, "nothing-starts", message))
     if lfs is not None and lfs.state == "present" and lfs.fits_place is False:
         message = f"the addresses in the LFS image are not those of 0x{lfs.offset:06x}, where it stands"
         findings.append(Finding(Severity.WARNING, "lfs-address", message, lfs.offset))

@@ -16,14 +16,13 @@ from imgtool.formats.registry import identify_inside
 
 if TYPE_CHECKING:
     from imgtool.formats.regions.init_data import Deviation
-    from imgtool.formats.regions.system_param import BootFields, Station
+    from imgtool.formats.regions.system_param import Station
 
 __all__ = [
     "InitDataState",
     "RfCalState",
     "StoredNetwork",
     "SystemParamState",
-    "boot_fields_of",
     "init_data_state",
     "rf_cal_state",
     "stored_networks",
@@ -258,7 +257,7 @@ def _copy_kind(data: bytes, start: int, copy: bytes) -> str:
     structured = system_param.is_structured(copy)
     if _foreign(data, start, start + SECTOR, short=structured) is not None:
         return "foreign"
-    return "parameters" if system_param.boot_fields(copy) is not None else "unfamiliar"
+    return "parameters" if system_param.is_loaders(copy) else "unfamiliar"
 
 
 def _problem(
@@ -311,18 +310,3 @@ def stored_networks(data: bytes, state: SystemParamState) -> tuple[StoredNetwork
         if found is not None:
             networks.setdefault(found, state.offset + number * SECTOR)
     return tuple(StoredNetwork(offset, each.ssid, each.password) for each, offset in networks.items())
-
-
-def boot_fields_of(data: bytes, state: SystemParamState) -> BootFields | None:
-    """What Espressif's boot loader keeps in the copy in force; None where that is not clear.
-
-    Args:
-        data: The whole flash.
-        state: Its system parameters.
-    """
-    if state.state != "present":
-        return None
-    copies, _ = _sectors(data, state.offset, len(data))
-    usable = [number for number, kind in enumerate(state.copies) if kind == "parameters"]
-    live = state.live if state.live is not None else usable[0] if usable else None
-    return None if live is None else system_param.boot_fields(copies[live])
