@@ -55,10 +55,12 @@ def rom(session: nox.Session) -> None:
 
 @nox.session
 def firmware(session: nox.Session) -> None:
-    """Real firmware as judge of boots, layouts and upgrades; IMGTOOL_BOOT_ROM and IMGTOOL_CORPUS."""
+    """Real firmware as judge of boots, slots, layouts and upgrades; IMGTOOL_BOOT_ROM, IMGTOOL_CORPUS."""
     session.install(".", *_group("test"))
+    files = sorted(map(str, Path("tests/oracle").glob("test_firmware*.py")))
     session.run(
-        "pytest", "-m", "long", *map(str, Path("tests/oracle").glob("test_firmware*.py")), *session.posargs
+        *("pytest", "-n", "auto", "--dist", "worksteal", "-m", "long"),
+        *(*files, "tests/oracle/test_loader_slots.py", *session.posargs),
     )
 
 

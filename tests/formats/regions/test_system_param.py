@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from fixtures import blocks, dumps, generations
 from imgtool.formats.regions.rtos_otadata import OtaData
 from imgtool.formats.regions.system_param import (
-    BootFields,
+    LoaderFlags,
     Station,
-    boot_fields,
+    is_loaders,
     is_structured,
     live_copy,
     station,
@@ -24,8 +24,19 @@ def test_copy_in_force() -> None:
     assert [live_copy(bytes([first]) + FLAGS[1:]) for first in (0, 1, 2, 0xFF)] == [0, 1, None, None]
 
 
-def test_boot_fields() -> None:
-    assert boot_fields(COPY) == BootFields(user_bin=1, confirmed=True, version=6)
+def test_flags_of_the_loader() -> None:
+    flags = LoaderFlags.parse(COPY)
+
+    assert (flags.slot, flags.good, flags.version, flags.fresh) == (1, True, 6, False)
+    assert (flags.in_test, flags.enhanced) == (False, False)
+    assert LoaderFlags.parse(b"").fresh
+
+
+def test_addresses_of_the_loader() -> None:
+    flags = LoaderFlags.parse(bytes.fromhex("fc 26 001000 001008"))
+
+    assert (flags.test_image, flags.first_image) == (0x1000, 0x81000)
+    assert (flags.in_test, flags.enhanced) == (True, True)
 
 
 def test_network() -> None:
@@ -54,7 +65,8 @@ def test_any_bytes_are_read(data: bytes) -> None:
     copy = data.ljust(SECTOR, b"\xff")
 
     assert live_copy(data) in (0, 1, None)
-    assert boot_fields(copy) is None or is_structured(copy)
+    assert not is_loaders(copy) or is_structured(copy)
+    assert LoaderFlags.parse(data).slot in range(4)
     assert station(copy) is None or is_structured(copy)
 
 
@@ -62,7 +74,7 @@ def test_any_bytes_are_read(data: bytes) -> None:
 def test_noise_is_no_copy(seed: int) -> None:
     noise = blocks.stream(f"copy/{seed}", SECTOR)
 
-    assert (is_structured(noise), boot_fields(noise), station(noise)) == (False, None, None)
+    assert (is_structured(noise), is_loaders(noise), station(noise)) == (False, False, None)
 
 
 # --- which slot an RTOS SDK starts ---------------------------------------------------------------

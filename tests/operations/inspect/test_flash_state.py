@@ -199,12 +199,12 @@ def test_networks_for_who_asks() -> None:
 @pytest.mark.parametrize(
     ("contents", "name", "certainty"),
     [
-        ({}, "user1", "likely"),
-        ({PARAMS: b"", COPY_2: b"", FLAGS: b""}, None, "not known"),
-        ({PARAMS: NOISE, COPY_2: NOISE, FLAGS: NOISE}, None, "not known"),
-        ({0x5000: NOISE}, "user2", "likely"),
-        ({0x1000: NOISE}, "user2", "likely"),
-        ({0x81000: NOISE, 0x1000: NOISE}, None, "not known"),
+        ({}, "user1", "known"),
+        ({PARAMS: b"", COPY_2: b"", FLAGS: b""}, "user1", "known"),
+        ({PARAMS: NOISE, COPY_2: NOISE, FLAGS: NOISE}, "user1", "known"),  # of another version: as fresh
+        ({0x5000: NOISE}, "user1", "known"),  # the loader does not look at the code in flash
+        ({0x1000: NOISE}, "user2", "known"),
+        ({0x81000: NOISE, 0x1000: NOISE}, None, "known"),
     ],
     ids=["parameters", "blank", "noise", "user1-damaged", "no-user1", "none"],
 )
@@ -222,7 +222,8 @@ def test_espressifs_boot_loader(contents: dict[int, bytes], name: str | None, ce
         (0xF8, 6, "user2"),
         (0xF9, 6, "user1"),
         (0xF8, 4, "user1"),
-        (0x5C, 6, None),
+        (0x5C, 6, "user1"),
+        (0xFE, 6, None),
     ],
 )
 def test_fields_of_the_boot_loader(first: int, version: int, name: str | None) -> None:
@@ -239,7 +240,7 @@ def test_fields_of_the_boot_loader(first: int, version: int, name: str | None) -
         ({0xD000: b"", 0xE000: b""}, "ota_0", "known"),
         ({0xE000: generations.ota_entry(7)}, "ota_0", "known"),
         ({0xE000: flipped(generations.ota_entry(2), 0)}, "ota_0", "known"),
-        ({0xD000: NOISE, 0xE000: NOISE}, None, "not known"),
+        ({0xD000: NOISE, 0xE000: NOISE}, "ota_0", "known"),
     ],
     ids=["second", "first", "never", "seventh", "wrong-crc", "noise"],
 )
@@ -261,8 +262,8 @@ def config(mode: int, current: int, *roms: int) -> bytes:
         (config(0, 0, 0x8000), "ROM 0", "known"),
         (config(1, 0, 0x8000, 0x82000), "ROM 0", "likely"),
         (config(2, 0, 0x8000, 0x82000), "ROM 0", "likely"),
-        (config(0, 1, 0x8000, 0x82000), None, "not known"),
-        (config(0, 3, 0x8000), None, "not known"),
+        (config(0, 1, 0x8000, 0x82000), "ROM 0", "known"),
+        (config(0, 3, 0x8000), "ROM 0", "known"),
     ],
     ids=["standard", "pin", "once", "empty", "invalid"],
 )
@@ -407,9 +408,6 @@ def test_noise_is_never_taken_for_settings(device: str, sectors: set[int]) -> No
             noisy & {*copies}
         )
         assert not system.network_stored or not noisy.issuperset(copies)
-        if noisy.issuperset(copies) and state.active_slot is not None:
-            both = [slot for slot in state.active_slot.slots if slot.state == "whole"]
-            assert state.active_slot.name is None or len(both) < 2 or state.active_slot.scheme != "espressif"
     if state.rf_cal is not None and state.rf_cal.offset in {number * SECTOR for number in sectors}:
         assert state.rf_cal.state in ("foreign", "cut")
 
@@ -418,3 +416,26 @@ def test_noise_is_never_taken_for_settings(device: str, sectors: set[int]) -> No
 @given(st.sampled_from(DEVICES), st.integers(1, 0xFF))
 def test_a_dump_cut_anywhere_has_no_holes(device: str, sectors: int) -> None:
     assert holes(describe(IMAGES[f"generations/{device}.bin"][: sectors * SECTOR])) == []
+
+
+def test_a_flash_from_which_nothing_starts_is_a_warning() -> None:
+    found = describe(put(TWO_SLOTS, {0x1000: NOISE, 0x81000: NOISE}))
+
+    assert "nothing-starts" in said(found.findings, "warning")
+    assert "nothing-starts" not in said(describe(TWO_SLOTS).findings, "warning")
+
+
+def test_eboot_without_a_sketch_starts_nothing() -> None:
+    arduino = IMAGES["dumps/arduino-4m.bin"]
+    active = slot_of(arduino[:0x1000] + b"\xff" * (len(arduino) - 0x1000))
+
+    assert (active.name, active.nothing, slot_of(arduino).name) == (None, True, "sketch")
+
+
+@pytest.mark.parametrize(("first", "rom"), [(b"", "ROM 1"), (NOISE[:1] * 32, "ROM 1")])
+def test_rboot_goes_on_to_the_next_rom(first: bytes, rom: str) -> None:
+    rom_0, config_of = 0x8000, config(0, 0, 0x8000, 0x82000)
+    contents = {0x1000: config_of, rom_0: first.ljust(0x1000, b"\xff"), 0x82000: RBOOT[rom_0:0x48000]}
+    active = slot_of(put(RBOOT, contents))
+
+    assert (active.name, active.certainty) == (rom, "known")

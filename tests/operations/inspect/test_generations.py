@@ -87,7 +87,7 @@ GENERATIONS = {
     ),
     "espressif-sdk-3": Expected(
         [*LOADER, *SLOT_1, *SLOT_2, *FIVE_1M],
-        ("user1", 0x1000, "likely"),
+        ("user1", 0x1000, "known"),
         None,
         "v08",
         "plausible",
@@ -95,16 +95,16 @@ GENERATIONS = {
     ),
     "espressif-sdk-3-user2": Expected(
         [*LOADER, *SLOT_1, *SLOT_2, *FIVE_1M],
-        ("user2", 0x81000, "likely"),
+        ("user2", 0x81000, "known"),
         None,
         "v08",
         "plausible",
         "present",
     ),
-    "rtos-1": Expected([*LOADER, *SLOT_1, *FIVE_1M], ("user1", 0x1000, "likely"), None, *SDK),
+    "rtos-1": Expected([*LOADER, *SLOT_1, *FIVE_1M], ("user1", 0x1000, "known"), None, *SDK),
     "tuya": Expected(
         [*LOADER, *SLOT_1, ("user-data", 0xFB000), *FIVE_1M[1:]],
-        ("user1", 0x1000, "likely"),
+        ("user1", 0x1000, "known"),
         None,
         "like v08",
         "foreign",

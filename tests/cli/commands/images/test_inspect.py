@@ -275,7 +275,7 @@ def test_workers_say_the_same(put: Put, imgtool: Command) -> None:
 DUMP = "dumps/sdk-boot-2-slots-1m.bin"
 ON_THIS_FLASH = [
     "on this flash",
-    "starts      user2 at 0x081000, likely: by the SDK's unpublished parameters",
+    "starts      user2 at 0x081000: the flags name user2",
     "init data   0x0fc000: set v05",
     "RF cal      0x0fb000: plausible, 526 bytes used",
     "parameters  0x0fd000: two equal copies, network stored (not shown)",
