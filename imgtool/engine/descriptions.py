@@ -43,8 +43,8 @@ class FileVerdict(NamedTuple):
 
     Attributes:
         what: Its kind and size.
-        words: How many errors there are, or that there are none.
-        good: Whether there are none.
+        words: How many errors there are, or that there are none; of a flash without, whether nothing starts.
+        good: Whether there is nothing of that.
     """
 
     what: str
@@ -115,7 +115,11 @@ def file_verdict(description: Description) -> FileVerdict:
     if own:
         return FileVerdict(what, f"{own} error{'s' if own > 1 else ''}", good=False)
     checked = description.checksums or KINDS[description.kind].own_checks
-    return FileVerdict(what, "all checks hold" if checked else "nothing wrong; it has no checks", good=True)
+    words = "all checks hold" if checked else "nothing wrong; it has no checks"
+    active = None if description.state is None else description.state.active_slot
+    if active is not None and active.nothing:
+        return FileVerdict(what, f"{words}, but nothing starts", good=False)
+    return FileVerdict(what, words, good=True)
 
 
 def code_of_descriptions(descriptions: Iterable[Description]) -> int:

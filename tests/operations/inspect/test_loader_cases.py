@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from imgtool.engine.descriptions import verdict_words
 from imgtool.operations.inspect.describe import describe
 from imgtool.virtual.chip.boot_loader import start_loader
 from imgtool.virtual.chip.boot_stage import BootFlash
@@ -67,6 +68,14 @@ def test_a_version_that_was_not_run_is_likely_at_most(version: str) -> None:
     case = next(case for case in sdk_cases("1.6") if case.name == "old, old")
 
     assert started(case, case.flash(loader)) == (1, "likely")
+
+
+@pytest.mark.parametrize(("name", "ends"), [("-, new", "hold"), ("-, -", "hold, but nothing starts")])
+def test_the_first_line_says_that_nothing_starts(name: str, ends: str) -> None:
+    case = next(case for case in sdk_cases("1.6") if case.name == name)
+    description = describe(case.flash(made_up_loader("2nd boot version : 1.6\n")))
+
+    assert verdict_words(description).endswith(f"all checks {ends}")
 
 
 @pytest.mark.parametrize("case", RBOOT, ids=lambda case: case.name)
