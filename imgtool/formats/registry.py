@@ -67,13 +67,14 @@ _LFS: Final = (
 )
 
 # First match wins: what has a magic comes before what is recognised by its shape, and irom, which has
-# neither, comes last.  Of the many that begin with 0xE9 the most common comes first.
+# neither, comes last.  Of the many that begin with 0xE9 the most common comes first, but for
+# boot loaders: what stands behind them is no irom of theirs.
 FORMATS: Final = (
     Format("blank or empty file", "regions.blank"),
-    Format("aggregated image", "images.aggregated", _E9),
-    Format("Arduino firmware", "images.arduino", _E9, embedded=True),
     Format("Espressif boot loader", "images.sdk_bootloader", _E9),
     Format("rBoot", "images.rboot", _E9),
+    Format("aggregated image", "images.aggregated", _E9),
+    Format("Arduino firmware", "images.arduino", _E9, embedded=True),
     Format("RTOS SDK boot loader", "images.rtos_bootloader", _E9),
     Format("RTOS SDK application", "images.rtos_app", _E9, embedded=True),
     Format("MicroPython", "images.micropython", _E9),

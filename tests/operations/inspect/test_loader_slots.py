@@ -7,6 +7,7 @@ import re
 import pytest
 
 from imgtool.formats.logs.boots import ResetCause
+from imgtool.operations.inspect.describe import describe
 from imgtool.operations.inspect.sdk_loader import loader_choice
 from imgtool.virtual.chip.boot import boot
 from tests.oracle.slot_cases import SlotCase, slot_cases, started
@@ -36,3 +37,12 @@ def test_the_model_starts_what_was_started(case: SlotCase) -> None:
     ends = said.rstrip().endswith((b"user code done", b"error magic!")) or b"run usererror" in said
 
     assert (None if ends or not jumps else int(jumps[-1])) == started()[case.name]
+
+
+def test_a_loader_with_nothing_but_its_second_image_is_told_as_one() -> None:
+    case = SlotCase("1.7", ("none", "good"))
+    state = describe(case.flash(real("boot/boot_v1.7.bin"))).state
+
+    assert state is not None
+    assert state.active_slot is not None
+    assert (state.active_slot.scheme, state.active_slot.name) == ("espressif", "user2")
