@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imgtool.chip import IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import fill, lx106
-from imgtool.formats.images import irom, rboot, sdk_bootloader, version1
+from imgtool.formats.images import irom, version1
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
@@ -157,9 +157,7 @@ def read(data: bytes) -> Reading | None:
         found = version1.scan(data)
     except FormatError:
         return None
-    # What lies so far behind a boot loader is one of its slots.
-    is_loader = sdk_bootloader.version_of(data, found.end) is not None or rboot.names_itself(data)
-    offset = None if is_loader or found.problem is not None else _irom_offset(data, found.end)
+    offset = None if found.problem is not None else _irom_offset(data, found.end)
     if offset is None or not version1.is_plausible(data):
         return None
     if data[offset] == version1.MAGIC and version1.is_plausible(data, offset):

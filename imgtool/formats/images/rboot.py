@@ -22,7 +22,7 @@ from imgtool.formats.images.sdk_bootloader import loader_stretch
 from imgtool.formats.reading import FileKind, Finding, Firmware, Reading, Severity
 from imgtool.formats.regions import rboot_config
 
-__all__ = ["names_itself", "read"]
+__all__ = ["read"]
 
 _VERSION: Final = re.compile(rb"rBoot v(\d+\.\d+[\w.-]*)")
 # Builds differ in what they print.  Two of these tell rBoot even where a byte is damaged.
@@ -40,14 +40,9 @@ _DEFAULT_ROM: Final = 0x2000
 _ROM_MAGIC: Final = b"\xea\x04"
 
 
-def names_itself(data: bytes) -> bool:
-    """Whether the first sector has words of rBoot's."""
-    head = data[:SECTOR]
-    return _VERSION.search(head) is not None or sum(mark in head for mark in _MARKS) >= _ENOUGH_MARKS
-
-
 def _is_rboot(data: bytes, found: version1.ImageScan) -> bool:
-    if names_itself(data):
+    head = data[:SECTOR]
+    if _VERSION.search(head) is not None or sum(mark in head for mark in _MARKS) >= _ENOUGH_MARKS:
         return True
     # A build that prints nothing is known by what stands behind it: its configuration, or where the default
     # one has the first ROM, with nothing between.
