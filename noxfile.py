@@ -60,7 +60,7 @@ def firmware(session: nox.Session) -> None:
     files = sorted(map(str, Path("tests/oracle").glob("test_firmware*.py")))
     session.run(
         *("pytest", "-n", "auto", "--dist", "worksteal", "-m", "long"),
-        *(*files, "tests/oracle/test_loader_slots.py", *session.posargs),
+        *(*files, "tests/oracle/test_loader_cases.py", *session.posargs),
     )
 
 

@@ -1,8 +1,8 @@
 """Flashes for boot loaders, and which of their images ran in the end: seen on real loaders, on the board.
 
-Beside tests/oracle/slot_cases.py: more versions, sorts of damage, flags and sizes of Espressif's loader, and
-rBoot and the RTOS SDK's.  No loader is in here: usual tests have one that is nothing but its name;
-tests/oracle/test_loader_cases.py takes the real ones, and sees all of it again.
+Espressif's loaders in five versions, rBoot, the RTOS SDK's; slots, sorts of damage, flags and sizes.  No
+loader is in here: usual tests have one that is nothing but its name; tests/oracle/test_loader_cases.py takes
+the real ones, and sees all of it again.
 """
 
 from __future__ import annotations
