@@ -426,6 +426,8 @@ class Monitor:
             self.lost = False
             self._happened.append(PortChange(self.now, there=True))
             self._say("the port is back")
+            # Whoever pulls the plug takes the power, too: the chip boots, at the speed of its ROM.
+            self._guarded(lambda: self._process(self._watch.restart(self.now)))
 
     # From the chip.
 

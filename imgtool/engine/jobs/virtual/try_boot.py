@@ -97,7 +97,7 @@ class TryResult:
     file_systems: tuple[FileSystem, ...] = field(repr=False)
     flash: bytes = field(repr=False)
     request: TryRequest = field(repr=False)
-    first: bytes = b"\xe9"
+    first: bytes
 
     @property
     def ok(self) -> bool:

@@ -214,7 +214,7 @@ def test_upload_speeds_do_not_count(imgtool: Command, monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("board")
 def test_a_lost_port_comes_back_and_the_log_goes_on(imgtool: Command, folder: Path) -> None:
-    run = imgtool("monitor", "-p", f"{PORT},fault=gone=out:200:2s", "--seconds", "5", "--log", "boot.log")
+    run = imgtool("monitor", "-p", f"{PORT},fault=gone=out:300:2s", "--seconds", "5", "--log", "boot.log")
 
     assert run.code == 0
     assert [line for line in run.out.splitlines() if "port is" in line] == words(
