@@ -64,6 +64,7 @@ _UNKNOWN: Final[Mapping[Unknown, str]] = {
 _ERASED: Final[Mapping[Area, str]] = {
     Area.ALL: "all",
     Area.FILE_SYSTEM: "filesystem",
+    Area.RF_CAL: "rf-cal",
     Area.SYSTEM_PARAM: "system-param",
 }
 _PLACES: Final[Mapping[Area, str]] = {Area.LFS: "@lfs"}
@@ -80,6 +81,8 @@ def spelled(action: Action, names: Names | None = None) -> str:
 
 
 def _flash(action: Action, names: Names) -> str:
+    if action.init_data is not None and not action.files:
+        return f"flash {names.port}@init-data {action.init_data}"
     words = [
         *([] if action.mode is None else ["-fm", action.mode]),
         *([] if action.frequency is None else ["-ff", action.frequency]),

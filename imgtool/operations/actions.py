@@ -25,6 +25,7 @@ __all__ = [
     "erase",
     "extract_files",
     "flash",
+    "flash_init_data",
     "inspect",
     "make_flash",
     "move_files",
@@ -106,6 +107,7 @@ class Area(Enum):
     ALL = "all"
     FILE_SYSTEM = "file system"
     LFS = "LFS"
+    RF_CAL = "RF calibration"
     SYSTEM_PARAM = "the SDK's parameters"
 
 
@@ -140,7 +142,7 @@ class Action:
         flash_size: A flash size by its name, such as ``4MB``.
         mode: SPI mode for the header: ``dout``, ``dio``, ``qio``, ``qout``.
         frequency: SPI frequency for the header, such as ``40m``.
-        init_data: Which init data is put in, such as ``v05``.
+        init_data: Which init data is put in, such as ``v05``; where no files are flashed, it alone.
         fresh_settings: Whether the settings on the board are given up.
         baud: Speed of the line.
         files_area: The new place of a file system.
@@ -266,6 +268,15 @@ def flash(
         init_data=init_data,
         fresh_settings=fresh_settings,
     )
+
+
+def flash_init_data(which: str) -> Action:
+    """Write init data to its place on the board, and nothing else.
+
+    Args:
+        which: A published set such as ``v05``, or ``default`` for what the firmware on the board needs.
+    """
+    return Action(verb=Verb.FLASH, init_data=which)
 
 
 def verify(file: FileRole) -> Action:

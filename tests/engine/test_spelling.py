@@ -79,11 +79,14 @@ SPELLED: Final = [
         "imgtool flash ADDRESS parts/ADDRESS.bin",
     ),
     (actions.flash(PlacedFile(FileRole.LFS, Area.LFS)), "imgtool flash @lfs FILE"),
+    (actions.flash_init_data("v05"), "imgtool flash @init-data v05"),
+    (actions.flash_init_data("default"), "imgtool flash @init-data default"),
     (actions.verify(FileRole.FIRMWARE), "imgtool verify FILE"),
     (actions.read(FileRole.BACKUP), "imgtool read -o backup.bin"),
     (actions.read(FileRole.FLASH_START, Stretch(0, 0x10000)), "imgtool read 0 0x10000 -o head.bin"),
     (actions.erase(Area.ALL), "imgtool erase all"),
     (actions.erase(Area.FILE_SYSTEM), "imgtool erase filesystem"),
+    (actions.erase(Area.RF_CAL), "imgtool erase rf-cal"),
     (actions.erase(Area.SYSTEM_PARAM), "imgtool erase system-param"),
     (actions.erase(Stretch(0x3FB000, 0x1000)), "imgtool erase 0x3fb000 0x1000"),
     (actions.erase(Stretch(Unknown.RF_CAL_ADDRESS, 0x1000)), "imgtool erase RF_CAL_ADDRESS 0x1000"),
@@ -128,8 +131,9 @@ def test_words_that_commands_judge_themselves_are_theirs() -> None:
     erased = {command.split()[2] for _, command in SPELLED if command.startswith("imgtool erase ")}
     places = {word for _, command in SPELLED for word in command.split() if word.startswith("@")}
 
-    assert {word for word in erased if re.fullmatch("[a-z-]+", word)} == {"all", "filesystem", "system-param"}
-    assert {"all", "filesystem", "system-param"} <= set(choices)
+    named = {word for word in erased if re.fullmatch("[a-z-]+", word)}
+    assert named == {"all", "filesystem", "rf-cal", "system-param"}
+    assert named <= set(choices)
     assert places <= set(NAMED_PLACES)
 
 
@@ -142,6 +146,7 @@ def test_names_of_the_user() -> None:
     names = Names("'my file.bin'", "kept.bin", "-p /dev/ttyUSB1 ")
 
     assert spelled(actions.flash(FileRole.NEW), names) == "imgtool flash -p /dev/ttyUSB1 'my file.bin'"
+    assert spelled(actions.flash_init_data("v08"), names) == "imgtool flash -p /dev/ttyUSB1 @init-data v08"
     assert spelled(actions.read(FileRole.BACKUP), names) == "imgtool read -p /dev/ttyUSB1 -o kept.bin"
     for action, _ in SPELLED:
         parse(spelled(action, names))
