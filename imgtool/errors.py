@@ -6,7 +6,10 @@
     ├── FormatError (ValueError)           bytes that are not what they should be
     │   └── CutError                       they end before they should
     ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
-    │   └── PartitionError                 a row of a partition table that cannot be
+    │   ├── PartitionError                 a row of a partition table that cannot be
+    │   ├── NoFirmwareError                no firmware on a device tells where things are
+    │   ├── StatedSizeError                the flash size in the header on a device is of no use
+    │   └── BringsOwnError                 the firmware on a device has it compiled in
     ├── PortError                          a port that cannot be opened, or is lost
     │   ├── UnusablePortError              one of which the reason is known
     │   │   ├── MissingPortError           it is not there
@@ -48,6 +51,7 @@ from typing import Any
 from imgtool.phrase import Name, Phrase
 
 __all__ = [
+    "BringsOwnError",
     "ChipError",
     "CutError",
     "FlashError",
@@ -57,12 +61,14 @@ __all__ = [
     "LayoutError",
     "LineError",
     "MissingStubError",
+    "NoFirmwareError",
     "NoFlashError",
     "PartitionError",
     "PortError",
     "ProtectedError",
     "RefusedError",
     "SilentError",
+    "StatedSizeError",
     "StubError",
     "StubLineError",
     "SyncError",
@@ -178,6 +184,18 @@ class PartitionError(LayoutError):
     ) -> None:
         super().__init__(message, offset=offset, expected=expected, found=found)
         self.partition = partition
+
+
+class NoFirmwareError(LayoutError):
+    """No image stands at the start of the flash of a device, so nothing tells where things are."""
+
+
+class StatedSizeError(LayoutError):
+    """The flash size in the image header on a device has no meaning, or is of no use to chip or firmware."""
+
+
+class BringsOwnError(LayoutError):
+    """The firmware on a device has compiled in what is asked for, and does not look for it in the flash."""
 
 
 class PortError(ImgtoolError):

@@ -20,16 +20,19 @@ from imgtool.device.port_errors import (
     SeveralPortsError,
 )
 from imgtool.errors import (
+    BringsOwnError,
     ChipError,
     FormatError,
     ImgtoolError,
     InterruptedRunError,
     LayoutError,
     LineError,
+    NoFirmwareError,
     NoFlashError,
     PortError,
     ProtectedError,
     SilentError,
+    StatedSizeError,
     StubError,
     UsageError,
     VerifyError,
@@ -42,6 +45,12 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     UsageError: "imgtool COMMAND --help shows the options and an example",
     FormatError: "imgtool inspect FILE shows what a file is and what is wrong with it",
     LayoutError: "imgtool inspect FILE shows what lies where; docs/flash-layouts.md has the rules",
+    NoFirmwareError: "imgtool flash FIRMWARE writes one, and the init data that it needs",
+    StatedSizeError: (
+        "imgtool flash FIRMWARE writes the firmware again, and a size into its header that chip and firmware"
+        " can use"
+    ),
+    BringsOwnError: "there is nothing to write; what stands in the flash is not read",
     PortError: "another program may hold it; end that one, or choose another port or file",
     ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
     VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imgtool.operations.extract.manifest import Assembled, FileStretch, Manifest
 
 __all__ = [
+    "INIT_DATA_ALONE",
     "INIT_DATA_CHOICES",
     "KEEP",
     "MANIFEST",
@@ -43,6 +44,7 @@ __all__ = [
     "piece_fields",
     "pieces_table",
     "placed",
+    "published_init_data",
     "size_name",
 ]
 
@@ -51,6 +53,9 @@ KEEP: Final = "keep"
 
 INIT_DATA_CHOICES: Final = ("auto", KEEP, "none", "v05", "v08")
 """Where init data can come from, beside a file."""
+
+INIT_DATA_ALONE: Final = ("v05", "v08", "default")
+"""What can stand for a file of init data at its place; the last is what the firmware on a board needs."""
 
 MANIFEST: Final = "imgtool-manifest.json"
 """The file that makes a folder the parts of one image; imgtool/operations/extract/manifest.py reads it."""
@@ -295,13 +300,39 @@ def filesystem_piece(file: InputFile) -> Piece:
     return replace(content_piece(file), address=address)
 
 
-def init_source(choice: str, file: InputFile | None, changes: Mapping[str, str]) -> InitDataSource:
+def published_init_data(choice: str) -> InputFile:
+    """A published set of init data as if it were a file for its named place.
+
+    Args:
+        choice: One of :data:`INIT_DATA_ALONE`.
+
+    Raises:
+        UsageError: It is what only a board can tell.
+    """
+    from imgtool.engine.inputs import InputFile  # noqa: PLC0415 - few runs have any
+    from imgtool.formats.regions.init_data import SETS  # noqa: PLC0415 - likewise
+    from imgtool.operations.flashing.init_data import INIT_DATA  # noqa: PLC0415 - likewise
+
+    if choice not in SETS:
+        sets = (name for name in INIT_DATA_ALONE if name in SETS)
+        raise UsageError(
+            f"{choice} is what the firmware on a board needs, and no board is asked",
+            expected=", ".join((*sets, "or a file")),
+            found=choice,
+        )
+    return InputFile(f"init data {choice}", SETS[choice], INIT_DATA)
+
+
+def init_source(
+    choice: str, file: InputFile | None, changes: Mapping[str, str], *, by_board: bool = False
+) -> InitDataSource:
     """Where init data comes from.
 
     Args:
         choice: One of :data:`INIT_DATA_CHOICES`; does not matter where there is a file.
         file: A file with init data; None for none.
         changes: Fields to set, by name, as texts.
+        by_board: Whether a board can tell what its firmware needs, so that the choice may be ``default``.
 
     Raises:
         UsageError: There is no such choice, or no such field, or a field cannot have its value.
@@ -313,8 +344,9 @@ def init_source(choice: str, file: InputFile | None, changes: Mapping[str, str])
     _check_fields(changes)
     if file is not None:
         return InitDataSource("file", content_piece(file), changes)
-    if choice not in INIT_DATA_CHOICES:
-        expected = ", ".join((*INIT_DATA_CHOICES, "or a file"))
+    choices = dict.fromkeys((*INIT_DATA_CHOICES, *(INIT_DATA_ALONE if by_board else ())))
+    if choice not in choices:
+        expected = ", ".join((*choices, "or a file"))
         raise UsageError("there is no such init data", expected=expected, found=Name(choice))
     return InitDataSource(choice, None, changes)
 

@@ -342,6 +342,11 @@ class Generation:
         return any(release[len(self.first) :]) or len(release) > len(self.first) + 1
 
     @property
+    def own_places(self) -> bool:
+        """Whether the application sets the places of the SDK's sectors, so that ``kept`` is a guess."""
+        return self.uncertain is not None and self.uncertain.code == "sdk-3-layout"
+
+    @property
     def is_nodemcu(self) -> bool:
         """Whether it is NodeMCU, of whatever release."""
         return self.family is Family.NODEMCU

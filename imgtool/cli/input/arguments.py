@@ -13,11 +13,14 @@ import typer
 
 from imgtool.phrase import Name, Phrase
 
-__all__ = ["NAMED_PLACES", "JsonOption", "expand_arguments"]
+__all__ = ["INIT_DATA_PLACE", "NAMED_PLACES", "JsonOption", "expand_arguments"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-NAMED_PLACES: Final = ("@init-data", "@rf-cal", "@lfs", "@spiffs")
+INIT_DATA_PLACE: Final = "@init-data"
+"""The place that init data goes to by its name, too."""
+
+NAMED_PLACES: Final = (INIT_DATA_PLACE, "@rf-cal", "@lfs", "@spiffs")
 """Places that go by name; every other word that begins with @ names a file of arguments."""
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, MEGABIT_SIZES
-from imgtool.cli.input.arguments import NAMED_PLACES
+from imgtool.cli.input.arguments import INIT_DATA_PLACE, NAMED_PLACES
 from imgtool.engine.numbers import number, number_in
 from imgtool.engine.placing import (
+    INIT_DATA_ALONE,
     INIT_DATA_CHOICES,
     MANIFEST,
     address_in_name,
@@ -110,14 +111,23 @@ SetOption = Annotated[list[str] | None, set_option("Set a field of the init data
 
 
 class Placed(NamedTuple):
-    """A file and where it goes: an address, a named place such as ``@lfs``, or None for neither."""
+    """A file and where it goes.
+
+    Attributes:
+        path: The file.
+        place: An address, a named place such as ``@lfs``, or None for neither.
+        choice: Init data by its name, in place of a file; empty for a file.
+    """
 
     path: Path
     place: int | str | None
+    choice: str = ""
 
 
 def images_of(words: list[str]) -> list[Placed]:
     """The images that the words name: ``FILE``, ``ADDR FILE``, ``ADDR:FILE``, ``@NAME FILE``, or a folder.
+
+    ``@init-data v05`` is no file, but init data by its name.
 
     Raises:
         UsageError: An address without a file, a folder without images, or several files without an address.
@@ -131,13 +141,19 @@ def images_of(words: list[str]) -> list[Placed]:
         if place is not None:
             if not left:
                 raise UsageError(f"no file behind {word}", expected="ADDR FILE", found=word)
-            images.append(Placed(Path(left.pop(0)), place))
+            images.append(_placed(left.pop(0), place))
         elif colon and tail and (head in NAMED_PLACES or number_in(head) is not None):
-            images.append(Placed(Path(tail), head if head in NAMED_PLACES else number_in(head)))
+            images.append(_placed(tail, head if head in NAMED_PLACES else number_in(head)))
         else:
             images += _files(Path(word))
     check_places((str(image.path), image.place) for image in images)
     return images
+
+
+def _placed(word: str, place: int | str | None) -> Placed:
+    """What stands behind a place: a file, or init data by its name; ./v05 is a file."""
+    choice = word if place == INIT_DATA_PLACE and word in INIT_DATA_ALONE else ""
+    return Placed(Path(word), place, choice)
 
 
 def _files(path: Path) -> list[Placed]:

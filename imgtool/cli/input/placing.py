@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imgtool.cli.input.files import read_file
 from imgtool.cli.input.options import Placed, folder_images, number
 from imgtool.engine.inputs import InputFile
-from imgtool.engine.placing import INIT_DATA_CHOICES, MANIFEST
+from imgtool.engine.placing import INIT_DATA_CHOICES, MANIFEST, published_init_data
 from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "changes_of",
     "file_as_it_is",
+    "files_and_init_data",
     "filesystem_file",
     "found_here",
     "init_file",
@@ -53,8 +54,35 @@ def input_file(path: Path, place: int | str | None = None) -> InputFile:
 
 
 def input_files(images: Sequence[Placed]) -> tuple[InputFile, ...]:
-    """The images, read; as :func:`input_file`."""
-    return tuple(input_file(image.path, image.place) for image in images)
+    """The images, read; as :func:`input_file`.  Init data by its name is as a file of it.
+
+    Raises:
+        UsageError: One cannot be read, or is what only a board can tell.
+        FormatError: A manifest is none, or a file that it names is missing or has not its size.
+    """
+    return tuple(
+        published_init_data(image.choice) if image.choice else input_file(image.path, image.place)
+        for image in images
+    )
+
+
+def files_and_init_data(images: Sequence[Placed], option: str) -> tuple[tuple[InputFile, ...], str]:
+    """The images for a board, read, and the choice of init data among them, in place of that of an option.
+
+    Args:
+        images: What the words name.
+        option: What ``--init-data`` says; ``auto`` and ``none`` leave it to the images.
+
+    Raises:
+        UsageError: One cannot be read, or init data is given twice.
+        FormatError: A manifest is none, or a file that it names is missing or has not its size.
+    """
+    choices = [image.choice for image in images if image.choice]
+    given = [*([] if option in ("auto", "none") else [option]), *choices]
+    if choices and len(given) > 1:
+        raise UsageError("init data is given twice", expected="one", found=" and ".join(given))
+    files = input_files([image for image in images if not image.choice])
+    return files, choices[0] if choices else option
 
 
 def found_here() -> list[Placed]:

@@ -17,7 +17,7 @@ from imgtool.engine.choices import WAIVERS
 from imgtool.engine.connecting import DeviceReader, connected, target_of
 from imgtool.engine.documents import document, error_fields, warnings_of
 from imgtool.engine.hints import hint_for
-from imgtool.engine.placing import KEEP, header_change, init_source, placed, size_name
+from imgtool.engine.placing import KEEP, PlacedFiles, header_change, init_source, placed, size_name
 from imgtool.engine.plans import plan_fields, plan_words
 from imgtool.engine.results import Row, Table, Tone, Toned, Words
 from imgtool.engine.verdicts import DONE, NO, exit_code_of, may_start
@@ -32,6 +32,7 @@ from imgtool.errors import (
 from imgtool.operations.flashing import transfer, waivers
 from imgtool.operations.flashing.draft import PlanRequest, Target
 from imgtool.operations.flashing.header import DETECT
+from imgtool.operations.flashing.init_data import INIT_DATA
 from imgtool.operations.flashing.plan import check_files, plan_flash
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import duration, in_bytes
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from imgtool.engine.documents import Document
     from imgtool.engine.inputs import InputFile
     from imgtool.engine.results import Cell, Output
+    from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.explain.log import Explanation
     from imgtool.operations.flashing.plan import FlashPlan
@@ -106,12 +108,14 @@ class FlashRequest:
     """What is to be written to a board, and how.
 
     Attributes:
-        files: The firmware, and what goes to addresses or named places of its own.
+        files: The firmware, and what goes to addresses or named places of its own; none where init data is
+            all that is written.
         mode: Flash mode in the header, or ``keep``.
         freq: Flash frequency, or ``keep``.
         size: Flash size in the header: ``detect``, ``keep``, or the name of one.
         old_size: The same as esptool's ``-fs`` has it, in megabits too; None for ``size`` alone.
-        init_data: ``auto``, ``keep``, ``none``, ``v05`` or ``v08``.
+        init_data: ``auto``, ``keep``, ``none``, ``v05``, ``v08``, or ``default`` for what the firmware needs.
+            Without a firmware among the files it goes where that on the board looks for it.
         init_file: A file with init data, in place of a choice.
         init_fields: Fields of the init data to set, by name, as texts.
         fresh_settings: Whether NodeMCU's record page comes from the image, not from the device.
@@ -283,19 +287,28 @@ def judged(request: FlashRequest) -> JudgedFiles:
             raise UsageError("there is no such check", expected=", ".join(CHECKS), found=word)
     choice, note = _size_choice(request.size, request.old_size)
     change, _ = header_change(request.mode, request.freq)
-    files = placed(request.files)
+    source = init_source(request.init_data, request.init_file, request.init_fields, by_board=True)
+    files = _placed(request, source)
     plan = PlanRequest(
         files.pieces,
         files.named,
         change,
         choice,
-        init_source(request.init_data, request.init_file, request.init_fields),
+        source,
         fresh_settings=request.fresh_settings,
         erase_all=request.erase_all,
         force=request.force - {waivers.PROTECTION},
     )
     check_files(plan)
     return JudgedFiles(plan=plan, note=note)
+
+
+def _placed(request: FlashRequest, source: InitDataSource) -> PlacedFiles:
+    """What lies where; nothing where init data is all that is asked for."""
+    by_choice = source.choice not in ("auto", KEEP, "none")
+    if by_choice and any(file.place == INIT_DATA for file in request.files):
+        raise UsageError("init data is given twice", expected="one", found=f"a file, and {source.choice}")
+    return PlacedFiles(()) if by_choice and not request.files else placed(request.files)
 
 
 def _size_choice(size: str, old_size: str | None) -> tuple[str, str | None]:

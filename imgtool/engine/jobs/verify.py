@@ -21,6 +21,7 @@ from imgtool.engine.verdicts import DONE, NO
 from imgtool.formats.reading import Header
 from imgtool.operations.flashing import transfer, waivers
 from imgtool.operations.flashing.checks import check_room
+from imgtool.operations.flashing.init_data import wants_init
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.quantities import duration, in_bytes
 
@@ -48,6 +49,8 @@ class VerifyRequest:
 
     Attributes:
         files: As for ``flash``.
+        init_data: ``none``, or ``v05``, ``v08`` or ``default`` as for ``flash``; the RF calibration beside it
+            is not compared, as the firmware makes that.
         mode: Flash mode in the header, or ``keep``.
         freq: Flash frequency, or ``keep``.
         size: Flash size in the header: ``detect``, ``keep``, or the name of one; with ``keep`` and no other
@@ -57,6 +60,7 @@ class VerifyRequest:
     """
 
     files: tuple[InputFile, ...]
+    init_data: str = "none"
     mode: str = KEEP
     freq: str = KEEP
     size: str = DETECT
@@ -147,17 +151,18 @@ def judged_for_verify(request: VerifyRequest) -> JudgedFiles:
         UsageError: A word that has no meaning, or files without addresses.
         LayoutError: Files overlap.
     """
-    return judged(
+    files = judged(
         FlashRequest(
             files=request.files,
             mode=request.mode,
             freq=request.freq,
             size=request.size,
             old_size=request.old_size,
-            init_data="none",
+            init_data=request.init_data,
             force=frozenset(waivers.CHECKS),
         )
     )
+    return replace(files, plan=replace(files.plan, blank_rf_cal=False))
 
 
 def verify(wire: Wire, request: VerifyRequest, on_event: Listener = ignore) -> VerifyResult:
@@ -212,7 +217,8 @@ def verify_board(
 def _plan(files: JudgedFiles, session: Session, on_event: Listener) -> FlashPlan | None:
     """The plan of what should be in the flash; None for the files as they are."""
     plan = files.plan
-    if plan.size_choice == KEEP and not plan.named and not plan.header.any:
+    as_they_are = plan.size_choice == KEEP and not plan.header.any
+    if as_they_are and not plan.named and not wants_init(plan):
         check_room(plan.pieces, session.flash.bytes, frozenset())
         return None
     return plan_flash(plan, target_of(session), DeviceReader(session, on_event), weigh=False)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AT_ITS_PLACE",
+    "BY_FIRMWARE",
+    "DEFAULT_SET",
     "InitDataSource",
     "check_layout_known",
     "filesystem_findings",
@@ -54,6 +56,12 @@ __all__ = [
     "place_named",
     "table_of",
 ]
+
+BY_FIRMWARE: Final = "default"
+"""The choice of init data that the firmware on a device decides."""
+
+DEFAULT_SET: Final = "v05"
+"""The published set for NodeMCU, and for all that is not known; no source says who needs v08."""
 
 AT_ITS_PLACE: Final = -1
 """Address of a piece that goes where the firmware looks for it."""
@@ -77,7 +85,8 @@ class InitDataSource:
     """Where init data comes from.
 
     Attributes:
-        choice: ``auto``, ``keep``, ``none``, the name of a published set (``v05``, ``v08``), or ``file``.
+        choice: ``auto``, ``keep``, ``none``, the name of a published set (``v05``, ``v08``), ``file``, or
+            ``default``: of a device, what its firmware needs.
         file: The bytes and name of a file, for ``file``.
         changes: Fields to set, by name, as texts.
     """
@@ -159,7 +168,7 @@ def _init_base(source: InitDataSource, kept: Piece | None) -> tuple[bytes, str]:
                 found=f"{len(block):,} bytes that begin with 0x{block[:1].hex() or '..'}",
             )
         return block, source.file.name
-    name = "v05" if source.choice == "auto" else source.choice
+    name = DEFAULT_SET if source.choice in ("auto", BY_FIRMWARE) else source.choice
     return InitData.of_set(name).build(), f"init data {name}"
 
 

@@ -53,10 +53,13 @@ class PlanRequest:
         header: Image header fields that are asked for; a size here goes before ``size_choice``.
         size_choice: ``detect``, ``keep``, or the name of a flash size.
         init_data: ``auto`` writes v05 where a firmware that needs init data finds none, ``keep`` (and None)
-            only looks, ``none`` does not look; every other choice writes.
+            only looks, ``none`` does not look; every other choice writes, and ``default`` what the firmware
+            needs.  Where no firmware is written, the one on the device tells the place.
         fresh_settings: Whether NodeMCU's record page comes from the image, not from the device.
         erase_all: Whether the whole flash is erased first.
         force: Names of the checks that are waived, see :data:`imgtool.operations.flashing.waivers.CHECKS`.
+        blank_rf_cal: Whether the RF calibration that was made under other init data is erased with it; not
+            for what is only compared, as the firmware has calibrated anew since.
     """
 
     pieces: tuple[Piece, ...] = ()
@@ -67,6 +70,7 @@ class PlanRequest:
     fresh_settings: bool = False
     erase_all: bool = False
     force: frozenset[str] = frozenset()
+    blank_rf_cal: bool = True
 
 
 class Fate(Enum):

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from imgtool.operations.flashing.checks import FlashContent
     from imgtool.operations.flashing.draft import Device, Draft, Place, PlanRequest
 
-__all__ = ["settle_init_data", "wants_init"]
+__all__ = ["INIT_DATA", "settle_init_data", "wants_init"]
+
+INIT_DATA: Final = "@init-data"
+"""The name of its place."""
 
 _ERASED: Final = bytes([fill.ERASED])
 
@@ -58,9 +61,10 @@ def settle_init_data(
         _spare_settings(draft, place, source, device)
     block, origin = _content_after(draft.pieces, region.start, device)
     state = None if block is None else init_data_state(block)
-    named = any(name == "@init-data" for name, _ in request.named)
+    named = any(name == INIT_DATA for name, _ in request.named)
     if wants_init(request) and not named:
-        _write_init_data(draft, place, region, source, block if state == "valid" else None)
+        found = block if state == "valid" else None
+        _write_init_data(draft, place, region, source, found, blank_rf_cal=request.blank_rf_cal)
         return True
     if state == "valid" and block is not None:
         message = Phrase(f"init data at 0x{region.start:06x}: {init_data_name(block)}, ", origin)
@@ -70,7 +74,7 @@ def settle_init_data(
     if state is not None and source.choice == "auto" and not guessed:
         why = "none would be there" if state == "blank" else "something else would be there"
         draft.changes.append(f"init data v05 is added at 0x{region.start:06x}, as {why}")
-        _write_init_data(draft, place, region, InitDataSource(), None)
+        _write_init_data(draft, place, region, InitDataSource(), None, blank_rf_cal=request.blank_rf_cal)
         return True
     if source.choice != "none":
         draft.findings.append(_no_init_data(region, state, content))
@@ -111,7 +115,13 @@ def _content_after(pieces: Sequence[Piece], start: int, device: Device) -> tuple
 
 
 def _write_init_data(
-    draft: Draft, place: Place, region: Region, source: InitDataSource, found: bytes | None
+    draft: Draft,
+    place: Place,
+    region: Region,
+    source: InitDataSource,
+    found: bytes | None,
+    *,
+    blank_rf_cal: bool,
 ) -> None:
     """Put init data in its place, and blank the RF calibration, which was made under the old one."""
     choice = source
@@ -120,7 +130,7 @@ def _write_init_data(
     kept = None if found is None else Piece(0, found, "init data of the device")
     block = replace(init_data_block(choice, kept), address=region.start)
     new = [replace(block, data=block.data.ljust(SECTOR, b"\xff"))]
-    rf = place.layout.find(PartKind.RF_CAL)
+    rf = place.layout.find(PartKind.RF_CAL) if blank_rf_cal else None
     if rf is not None and not any(
         p.address < rf.end and rf.start < p.end and not is_fill(p, rf.start, rf.end) for p in draft.pieces
     ):

@@ -20,8 +20,8 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.layout.file_places import filesystem_places
 from imgtool.layout.fit import layout_for
-from imgtool.layout.nodemcu import lowest_protected, resolve, table_regions
-from imgtool.layout.regions import FlashLayout, align_up
+from imgtool.layout.nodemcu import lowest_protected
+from imgtool.layout.regions import align_up
 from imgtool.operations.assemble.extras import (
     check_layout_known,
     filesystem_findings,
@@ -43,6 +43,7 @@ from imgtool.operations.flashing.checks import (
     device_findings,
     waive,
 )
+from imgtool.operations.flashing.device_places import device_layout, rf_cal_spared, with_init_data_named
 from imgtool.operations.flashing.draft import (
     Device,
     Draft,
@@ -53,7 +54,7 @@ from imgtool.operations.flashing.draft import (
     Target,
 )
 from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
-from imgtool.operations.flashing.init_data import settle_init_data, wants_init
+from imgtool.operations.flashing.init_data import INIT_DATA, settle_init_data, wants_init
 from imgtool.operations.flashing.losses import Stakes, what_is_lost
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
 from imgtool.operations.inspect.device_settings import (
@@ -63,18 +64,15 @@ from imgtool.operations.inspect.device_settings import (
     device_page,
     find_filesystems,
     keep_page,
-    region_by_name,
     remembered,
 )
 from imgtool.operations.upgrade.values import LossKind, Topic
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Header
-    from imgtool.layout.regions import Region
+    from imgtool.layout.regions import FlashLayout, Region
     from imgtool.operations.assemble.places import Start
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.upgrade.values import Loss
@@ -140,12 +138,18 @@ def check_files(request: PlanRequest) -> None:
         FormatError: A file is damaged, or not what it is given for.
         LayoutError: Files overlap, or stand where they do not belong.
     """
-    pieces = lay_out(request.pieces) if request.pieces or not request.named else ()
+    pieces = _laid_out(request)
     content = content_of(pieces, None)
     if content.main is not None and _may_be_a_flash(content):
         return  # the chip's capacity tells whether it is the image of its whole flash
     start = start_in(content.placed) if any(piece.address == 0 for piece in pieces) else None
     check_contents(content, start, request.force)
+
+
+def _laid_out(request: PlanRequest) -> tuple[Piece, ...]:
+    """What has an address; there may be none where something goes to a place by its name."""
+    by_name = request.named or wants_init(request)
+    return lay_out(request.pieces) if request.pieces or not by_name else ()
 
 
 def _may_be_a_flash(content: FlashContent) -> bool:
@@ -182,11 +186,12 @@ def plan_flash(
     # Several steps look at the same places, and each look takes its time on the line.
     device = Device(None if read is None else remembered(read), target, request.erase_all)
     force = request.force
-    asked = lay_out(request.pieces) if request.pieces or not request.named else ()
+    asked = _laid_out(request)
     findings = check_room(asked, target.flash_bytes, force)
     content = content_of(asked, target.flash_bytes)
     findings += check_contents(content, _starts(content, device), force)
     draft = Draft(list(asked), [], [], findings)
+    request = with_init_data_named(draft, request, device, alone=content.main is None)
     header, flash = _set_header(draft, content, request, device)
     draft.findings += _check_boot_alone(content, device, force)
     # An image of a whole flash is written as it is, unless something is asked for that goes into it.
@@ -390,55 +395,40 @@ def _add_named(
             check_layout_known(content.main, content.name)
         raise LayoutError("nothing tells where the named places of this firmware are", source=content.name)
     else:
-        layout, irom_end, firmware = _device_layout(request.named, device), 0, None
+        layout, irom_end, firmware = device_layout(request.named, device), 0, None
     for name, piece in request.named:
         placed = place_named([(name, piece)], layout, firmware, irom_end)
         if not placed:
             raise LayoutError("there is no such place", source=piece.name, expected=f"a place for {name}")
         if name == "@spiffs":
             draft.findings += filesystem_findings(piece, layout, firmware)
-        if name == "@init-data":
-            _blank_rf_cal(draft, layout, request)
+        if name == INIT_DATA and request.blank_rf_cal:
+            _blank_rf_cal(draft, layout, request, None if place is not None else device)
         for each in placed:
             draft.changes.append(Phrase(piece.name, f" goes to 0x{each.address:06x}, the place of {name}"))
             draft.pieces = into_fill(draft.pieces, each)
 
 
-def _blank_rf_cal(draft: Draft, layout: FlashLayout, request: PlanRequest) -> None:
-    """New init data goes with blank RF calibration, unless that comes by name too."""
+def _blank_rf_cal(draft: Draft, layout: FlashLayout, request: PlanRequest, device: Device | None) -> None:
+    """New init data goes with blank RF calibration, unless that comes by name too.
+
+    Args:
+        draft: The plan.
+        layout: Where it is.
+        request: What is asked for.
+        device: The device, where the firmware on it stays: the sector may be none of the SDK's.
+    """
     region = layout.find(PartKind.RF_CAL)
-    if region is not None and not any(name == "@rf-cal" for name, _ in request.named):
+    if region is None or any(name == "@rf-cal" for name, _ in request.named):
+        return
+    spared = None if device is None else rf_cal_spared(region, device)
+    if spared is None:
         blank = Piece(region.start, bytes([fill.ERASED]) * region.size, "blank RF calibration")
         draft.pieces = into_fill(draft.pieces, blank)
         draft.changes.append(f"RF calibration at 0x{region.start:06x} is erased, as the init data is new")
-
-
-def _device_layout(named: Sequence[tuple[str, Piece]], device: Device) -> FlashLayout:
-    """The named places of the firmware that is on the device."""
-    read, capacity = device.read, device.target.flash_bytes
-    if read is None or capacity is None or device.erased:
-        raise LayoutError(
-            "no firmware is written, and that on the device cannot be asked where the named places are",
-            source=named[0][1].name,
-            expected="a firmware, or a device that can be read",
-            found="neither",
-        )
-    header = device_header(read)
-    flash = None if header is None else header.flash_size
-    page = device_page(read)
-    if page is not None and page[1].table is not None:
-        table = page[1].table
-        size = capacity if table.resolved or flash is None else flash.bytes
-        regions = table_regions(resolve(table, size, 0))
-    else:
-        names = {"@rf-cal": "rf-cal", "@init-data": "init-data", "@spiffs": "filesystem"}
-        wanted = [names[name] for name, _ in named if name in names]
-        wanted += ["rf-cal"] if "init-data" in wanted and "rf-cal" not in wanted else []
-        found = [region_by_name(name, read, capacity) for name in wanted]
-        regions = tuple(region for regions in found for region in regions[:1])
-    if flash is None:
-        flash = max((size for size in FLASH_SIZES if size.bytes <= capacity), key=lambda size: size.bytes)
-    return FlashLayout(flash, regions, "the firmware on the device")
+    elif spared:
+        message = f"the sector for RF calibration stays as it is: {spared}"
+        draft.findings.append(Finding(Severity.NOTE, "rf-cal-spared", message, region.start))
 
 
 # --- what stays ---

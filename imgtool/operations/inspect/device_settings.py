@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from imgtool.chip import FLASH_SIZES, SECTOR
-from imgtool.errors import LayoutError
+from imgtool.errors import BringsOwnError, LayoutError, NoFirmwareError, StatedSizeError
 from imgtool.formats import fill
 from imgtool.formats.filesystems.littlefs import superblock_at
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, signature_at
@@ -360,13 +360,16 @@ def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, .
         Mostly one region; of file systems all that were found.
 
     Raises:
+        NoFirmwareError: No image stands at 0.
+        StatedSizeError: The size in its header has no meaning, or is more than there is.
+        BringsOwnError: The firmware has it compiled in.
         LayoutError: There is none, or nothing on the device justifies a place for it.
         KeyError: No region has that name.
     """
     kind = _NAMES[name]
     header = device_header(read)
     if header is None:
-        raise LayoutError(
+        raise NoFirmwareError(
             f"no image stands at 0, so nothing tells where {name} is",
             offset=0,
             expected=0xE9,
@@ -375,13 +378,14 @@ def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, .
     size = header.flash_size
     end = flash_bytes if size is None else size.bytes
     if end > flash_bytes:
-        raise LayoutError(
+        raise StatedSizeError(
             "the image header on the device states more flash than there is: nothing tells where things are",
             offset=3,
             expected=f"at most {flash_bytes:,} bytes",
             found=f"{end:,} bytes",
         )
-    page = device_page(read)
+    # A small sketch leaves the page of an earlier NodeMCU behind it.
+    page = None if starts_eboot(read) else device_page(read)
     if page is not None and page[1].table is not None:
         # A table that a first boot has resolved holds for the chip, whatever the header says by now.
         table = resolve(page[1].table, flash_bytes if page[1].table.resolved else end, 0)
@@ -389,7 +393,7 @@ def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, .
     elif kind is PartKind.SPIFFS:
         regions = find_filesystems(read, flash_bytes)
     elif size is None:
-        raise LayoutError(
+        raise StatedSizeError(
             f"the size code in the image header has no meaning, so nothing tells where {name} is", offset=3
         )
     else:
@@ -402,10 +406,12 @@ def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, .
 
 def _check_sdk_rule(name: str, read: Reader, end: int) -> None:
     """The last five sectors are the SDK's only under a non-OS SDK before 3.0, on a flash that it knows."""
-    if starts_eboot(read):
-        raise LayoutError(f"an Arduino firmware is on the device: imgtool does not name its {name}")
-    if rtos_partitions.table_at(read(_RTOS_TABLE, SECTOR), 0) is not None:
-        raise LayoutError(f"an RTOS SDK firmware is on the device: imgtool does not name its {name}")
+    arduino = starts_eboot(read)
+    if arduino or rtos_partitions.table_at(read(_RTOS_TABLE, SECTOR), 0) is not None:
+        what = f"an {'Arduino' if arduino else 'RTOS SDK'} firmware is on the device"
+        if _NAMES[name] is PartKind.INIT_DATA:
+            raise BringsOwnError(f"{what}: it has its init data compiled in, and reads none from the flash")
+        raise LayoutError(f"{what}: imgtool does not name its {name}")
     if end == FLASH_SIZES[0].bytes:
         raise LayoutError("on a 256KB flash no SDK defines a place for its sectors")
     place = sdk_regions(end)[1].start

@@ -38,12 +38,13 @@ from imgtool.operations.upgrade.side import FlashSide, FoundFileSystem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from imgtool.formats.reading import Firmware
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.inspect.device_settings import Reader
     from imgtool.operations.upgrade.side import OldFlash
 
-__all__ = ["overlaid", "plain_on", "side_after", "side_before", "with_geometry", "with_layout"]
+__all__ = ["firmware_on", "overlaid", "plain_on", "side_after", "side_before", "with_geometry", "with_layout"]
 
 _CHUNK: Final = 0x2000
 _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
@@ -95,7 +96,7 @@ def overlaid(read: Reader, pieces: Sequence[Piece]) -> Reader:
 
 def side_before(old: OldFlash) -> FlashSide:
     """The flash as it is."""
-    data = _firmware_bytes(old) if old.data is None else old.data
+    data = _firmware_bytes(old.read, old.capacity) if old.data is None else old.data
     found = describe(data)
     header = device_header(old.read)
     on_device = device_page(old.read)
@@ -118,27 +119,37 @@ def side_before(old: OldFlash) -> FlashSide:
     return replace(side, filesystems=_filesystems(old, side))
 
 
-def _firmware_bytes(old: OldFlash) -> bytes:
+def firmware_on(read: Reader, capacity: int) -> Firmware | None:
+    """Which firmware is on a device; all of it is read for that, which takes seconds.
+
+    Args:
+        read: Reads the device.
+        capacity: Bytes of its flash.
+    """
+    return describe(_firmware_bytes(read, capacity)).firmware
+
+
+def _firmware_bytes(read: Reader, capacity: int) -> bytes:
     """As much of a device as its firmware takes: up to a file system, or the first chunk that ends erased.
 
     Of the 64 KB in front of irom that is the image alone: without a stub a kilobyte takes most of a second.
     """
     data = b""
     while len(data) < PAGE_ADDRESS:
-        sector = old.read(len(data), SECTOR)
+        sector = read(len(data), SECTOR)
         if fill.is_fill(sector, 0, len(sector)):
             break
         data += sector
     data = data.ljust(PAGE_ADDRESS, b"\xff")
-    while len(data) < min(old.capacity, _CODE_END):
-        chunk = old.read(len(data), min(_CHUNK, old.capacity - len(data)))
+    while len(data) < min(capacity, _CODE_END):
+        chunk = read(len(data), min(_CHUNK, capacity - len(data)))
         data += chunk
         if fill.is_fill(chunk, len(chunk) - SECTOR, len(chunk)):
             break
     # What was read may end inside of the first blocks: the magics behind it are read for themselves.
     for start in range(PAGE_ADDRESS + SECTOR, len(data), SECTOR):
         left = blocks_left(data, start)
-        if left is not None and left <= _MOST_BLOCKS and spiffs_on(old.read, start) is not None:
+        if left is not None and left <= _MOST_BLOCKS and spiffs_on(read, start) is not None:
             return data[:start].rstrip(b"\xff")
     return data[: _first_filesystem(data)].rstrip(b"\xff")
 

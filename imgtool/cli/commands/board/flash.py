@@ -88,22 +88,24 @@ def flash(
 
     Without IMAGES it takes 0x*.bin from this folder, or else from bin.
     A file behind @lfs, @spiffs, @init-data or @rf-cal goes where the firmware has its place.
+    @init-data v05, v08 or default (what the firmware needs) needs no file; ./v05 is a file.
 
     Example: imgtool flash nodemcu.bin
     """
     from imgtool.cli.input.connection import connect_options
-    from imgtool.cli.input.placing import changes_of, found_here, init_file, input_files
+    from imgtool.cli.input.placing import changes_of, files_and_init_data, found_here, init_file
     from imgtool.cli.run.boards import BoardLog
     from imgtool.cli.show.progress import Progress
     from imgtool.engine.jobs import flash as job
 
+    files_given, choice = files_and_init_data(images_of(images) if images else found_here(), init_data)
     request = job.FlashRequest(
-        files=input_files(images_of(images) if images else found_here()),
+        files=files_given,
         mode=mode,
         freq=freq,
         size=size,
         old_size=old_size,
-        init_data=init_data,
+        init_data=choice,
         init_file=init_file(init_data),
         init_fields=changes_of(changes or []),
         fresh_settings=fresh_settings,

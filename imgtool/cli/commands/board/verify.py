@@ -47,14 +47,16 @@ def verify(
     Example: imgtool verify nodemcu.bin
     """
     from imgtool.cli.input.connection import connect_options, port_name
-    from imgtool.cli.input.placing import found_here, input_files
+    from imgtool.cli.input.placing import files_and_init_data, found_here
     from imgtool.cli.run.connecting import opened
     from imgtool.cli.show.document import print_document
     from imgtool.cli.show.progress import Progress
     from imgtool.engine.jobs import verify as job
 
+    given, init_data = files_and_init_data(images_of(images) if images else found_here(), "none")
     request = job.VerifyRequest(
-        files=input_files(images_of(images) if images else found_here()),
+        files=given,
+        init_data=init_data,
         mode=mode,
         freq=freq,
         size=size,
