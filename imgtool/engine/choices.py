@@ -9,7 +9,7 @@ from typing import Final
 
 from imgtool.operations.flashing.waivers import CHECKS, PROTECTION
 
-__all__ = ["ERASE_ALL", "ERASE_CHOICES", "ERASE_REGIONS", "STUBS", "WAIVERS"]
+__all__ = ["ERASE_ALL", "ERASE_CHOICES", "ERASE_REGIONS", "SDK_REGIONS", "STUBS", "WAIVERS"]
 
 STUBS: Final = ("auto", "imgtool", "espressif", "none")
 """Flasher stubs; the first takes the one that is there."""
@@ -18,7 +18,10 @@ WAIVERS: Final = (*CHECKS, PROTECTION)
 """Checks of ``flash`` that whoever knows better can waive."""
 
 ERASE_ALL: Final = "all"
-ERASE_REGIONS: Final = ("rf-cal", "init-data", "system-param", "filesystem")
+SDK_REGIONS: Final = ("rf-cal", "init-data", "system-param")
+"""The sectors of the SDK by name."""
+
+ERASE_REGIONS: Final = (*SDK_REGIONS, "filesystem")
 """Regions with a name, which the flash itself tells the places of."""
 
 ERASE_CHOICES: Final = f"{ERASE_ALL}, ADDR SIZE, {', '.join(ERASE_REGIONS[:-1])} or {ERASE_REGIONS[-1]}"

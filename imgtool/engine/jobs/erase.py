@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imgtool.chip import SECTOR
 from imgtool.device.events import ignore
 from imgtool.engine.chips import work_fields
-from imgtool.engine.choices import ERASE_ALL, ERASE_CHOICES, ERASE_REGIONS
+from imgtool.engine.choices import ERASE_ALL, ERASE_CHOICES, ERASE_REGIONS, SDK_REGIONS
 from imgtool.engine.connecting import DeviceReader, connected
 from imgtool.engine.documents import document
 from imgtool.engine.results import Table, Tone, Words
@@ -19,7 +19,8 @@ from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE
 from imgtool.errors import LayoutError, UsageError
 from imgtool.operations.flashing import transfer
-from imgtool.operations.inspect.device_settings import region_by_name
+from imgtool.operations.flashing.device_places import check_stated_size
+from imgtool.operations.inspect.device_settings import region_by_name, remembered
 from imgtool.quantities import duration
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def erase(wire: Wire, request: EraseRequest, on_event: Listener = ignore) -> Era
         on_event: Told what happens; what it raises stops the job.
 
     Raises:
-        LayoutError: The range goes beyond the end of the flash, or nothing tells where the name is.
+        LayoutError: The range goes beyond the end of the flash, or nothing tells where the name is: of the
+            header on the device a StatedSizeError, of no firmware there a NoFirmwareError.
         ChipError: The chip is silent, or the flash does not erase.
         PortError: The port is lost and does not come back.
         VerifyError: It is not blank afterwards.
@@ -169,7 +171,10 @@ def _ranges(what: str | EraseRange, session: Session, on_event: Listener) -> tup
             "the capacity of the flash is not known, so nothing tells where it is",
             found=session.flash.id.hex(),
         )
-    found = region_by_name(what, DeviceReader(session, on_event), capacity)
+    read = remembered(DeviceReader(session, on_event))
+    found = region_by_name(what, read, capacity)
+    if what in SDK_REGIONS:
+        check_stated_size(read, capacity)
     return tuple(EraseRange(region.name or what, region.start, region.size) for region in found)
 
 

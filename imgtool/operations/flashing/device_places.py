@@ -36,14 +36,13 @@ from imgtool.operations.upgrade.look import firmware_on
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgtool.chip import FlashSize
     from imgtool.layout.regions import Region
     from imgtool.layout.traits import Generation
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.flashing.draft import Device, Draft, PlanRequest
     from imgtool.operations.inspect.device_settings import Reader
 
-__all__ = ["device_layout", "rf_cal_spared", "with_init_data_named"]
+__all__ = ["check_stated_size", "device_layout", "rf_cal_spared", "with_init_data_named"]
 
 _REGIONS: Final = {"@rf-cal": "rf-cal", INIT_DATA: "init-data", "@spiffs": "filesystem"}
 # What every firmware understands that is not of one week of builds: such a size needs no look at which it is.
@@ -126,8 +125,8 @@ def device_layout(named: Sequence[tuple[str, Piece]], device: Device) -> FlashLa
         wanted += ["rf-cal"] if "init-data" in wanted and "rf-cal" not in wanted else []
         found = [region_by_name(name, read, capacity) for name in wanted]
         regions = tuple(region for regions in found for region in regions[:1])
-        if "rf-cal" in wanted and flash is not None:
-            _check_size(flash, read, capacity)
+        if "rf-cal" in wanted:
+            check_stated_size(read, capacity)
     if flash is None:
         flash = max((size for size in FLASH_SIZES if size.bytes <= capacity), key=lambda size: size.bytes)
     return FlashLayout(flash, regions, "the firmware on the device")
@@ -176,12 +175,22 @@ def _generation_on(read: Reader, capacity: int) -> Generation:
     return generation_of(firmware_on(read, capacity))
 
 
-def _check_size(flash: FlashSize, read: Reader, capacity: int) -> None:
-    """The SDK on the device finds its sectors on a flash of the size in the header."""
-    if flash.code in _PLAIN_CODES:
+def check_stated_size(read: Reader, capacity: int) -> None:
+    """Refuse a size in the image header on a device by which its SDK does not find its sectors.
+
+    Args:
+        read: Reads the device.
+        capacity: Bytes of its flash.
+
+    Raises:
+        StatedSizeError: The firmware on it cannot use that size.
+    """
+    header = device_header(read)
+    flash = None if header is None else header.flash_size
+    if flash is None or flash.code in _PLAIN_CODES:
         return
     row = _generation_on(read, capacity)
-    if flash.code not in row.sizes.codes:
+    if not row.has_partition_table and flash.code not in row.sizes.codes:
         usable = [
             size.name
             for size in FLASH_SIZES

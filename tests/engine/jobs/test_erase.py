@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from imgtool.device.session import ConnectOptions
 from imgtool.engine.choices import ERASE_ALL
 from imgtool.engine.jobs.erase import EraseRange, EraseRequest, erase, whole_sectors
-from imgtool.errors import InterruptedRunError, LayoutError, ProtectedError, UsageError
+from imgtool.errors import InterruptedRunError, LayoutError, ProtectedError, StatedSizeError, UsageError
 from tests.engine.jobs.boards import ROM, STOPS, Stopping, board, flash, is_open
-from tests.support import Command, Put, flash_512k
+from tests.support import IMAGES, Command, Put, flash_512k
 
 CONTENT = bytes(range(256)) * 32  # two sectors
 BLANK = b"\xff" * 0x1000
@@ -79,6 +80,15 @@ def test_what_is_not_there() -> None:
         erase(wire, EraseRequest("rf-cal", ROM))
     with pytest.raises(ProtectedError):
         erase(board(b"", "512KB", "fault=protect"), EraseRequest(ERASE_ALL, ROM))
+
+
+def test_a_size_that_the_firmware_cannot_use() -> None:
+    old = IMAGES["generations/nodemcu-2.0.bin"]
+    wire = board(old[:3] + b"\x80" + old[4:], "8MB")
+
+    with pytest.raises(StatedSizeError):
+        erase(wire, EraseRequest("rf-cal", ConnectOptions(stub="imgtool")))
+    assert flash(wire, 0x7FB000, 0x1000) == BLANK
 
 
 @pytest.mark.parametrize(
