@@ -33,6 +33,9 @@ _THREAD_LOCAL: Final = 0x400  # SHF_TLS
 
 # What linkers put bytes into that a program finds in memory when it starts.
 _LOADED: Final = ("SHT_PROGBITS", "SHT_INIT_ARRAY", "SHT_FINI_ARRAY", "SHT_PREINIT_ARRAY")
+_WITHOUT_BYTES: Final = ("SHT_NOBITS", "SHT_NULL")
+_MOST_CLAIMS: Final = 4  # linkers write each byte once
+
 _KINDS: Final = {
     "ET_REL": "a relocatable object, which is not linked yet",
     "ET_DYN": "a shared object",
@@ -173,7 +176,7 @@ class _ElfReader:
                 self._bytes(row["sh_offset"], row["sh_size"], f"section {name}"),
             )
             for name, row in self._sections()
-            if row["sh_type"] not in ("SHT_NOBITS", "SHT_NULL") and row["sh_size"]
+            if row["sh_type"] not in _WITHOUT_BYTES and row["sh_size"]
         )
 
     def _sections(self) -> Iterator[tuple[str, Any]]:
@@ -187,6 +190,8 @@ class _ElfReader:
             self._row(self._structs.Elf_Shdr, start + index * step, _SECTION_SIZE, f"section header {index}")
             for index in range(count)
         ]
+        claimed = sum(row["sh_size"] for row in rows if row["sh_type"] not in _WITHOUT_BYTES)
+        self._check_claims(claimed, start, "sections")
         names = header["e_shstrndx"]
         if names >= count:
             raise FormatError(
@@ -212,6 +217,7 @@ class _ElfReader:
         self._check_table(start, count * step, "the table of program headers")
         segments: list[ProgramBlock] = []
         reserved: list[Reserved] = []
+        claimed = 0
         for index in range(count):
             what = f"program header {index}"
             row = self._row(self._structs.Elf_Phdr, start + index * step, _SEGMENT_SIZE, what)
@@ -220,6 +226,8 @@ class _ElfReader:
                 continue
             inside = [s.name for s in sections if address <= s.address < address + size]
             name = " ".join(inside) or f"segment {index}"
+            claimed += size
+            self._check_claims(claimed, start, "segments")
             if size:
                 content = self._bytes(row["p_offset"], size, f"segment {index}")
                 segments.append(ProgramBlock(name, address, content, row["p_flags"]))
@@ -237,6 +245,16 @@ class _ElfReader:
     def _bytes(self, offset: int, size: int, what: str) -> bytes:
         self._check_table(offset, size, what)
         return self._data[offset : offset + size]
+
+    def _check_claims(self, claimed: int, table: int, what: str) -> None:
+        """Refuse a table by which the same bytes are taken again and again: it must not cost all memory."""
+        if claimed > _MOST_CLAIMS * len(self._data):
+            raise FormatError(
+                f"the {what} have more bytes than the file",
+                offset=table,
+                expected=f"at most {len(self._data):,} bytes",
+                found=f"{claimed:,} bytes",
+            )
 
     def _check_table(self, offset: int, size: int, what: str) -> None:
         if offset + size > len(self._data):

@@ -2,7 +2,7 @@
 
 Not what a program puts into memory (program.py), and no other debug information: no variables, no types, no
 inlined functions.  The symbol table is read once; of the line tables only those that an address falls into.
-pyelftools knows them; what it makes of damaged ones is taken for none.
+pyelftools knows them.  Where either is damaged, names are left out, and it is said that they are.
 
 Source: the ELF specification, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.symtab.html; DWARF,
 https://dwarfstd.org/doc/DWARF5.pdf section 6.2.
@@ -16,6 +16,7 @@ from bisect import bisect_right
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from imgtool.errors import FormatError
 from imgtool.formats.elf.program import sections_with_bytes
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ _UNTYPED: Final = 0  # STT_NOTYPE: labels of assembler
 _UNDEFINED: Final = 0
 _CALL_SIZE: Final = 3  # CALL0 and CALLX0 of the lx106
 _LONGEST_UNSIZED: Final = 0x2000  # a label is no name for what is this far behind it
+_LONGEST_NAME: Final = 0x2000  # bytes; names of C++ templates have some thousand
+_DEBUG_NAMES: Final = (".debug_", ".zdebug_", ".eh_frame")  # what pyelftools takes debug information from
+_MOST_DEBUG: Final = 0x1000_0000  # bytes of a section of it, unpacked; programs for the ESP8266 have few MB
 
 
 class Function(NamedTuple):
@@ -55,12 +59,13 @@ class ElfSymbols:
     Attributes:
         functions: Functions and labels in sections of code, by address.
         has_lines: Whether there are line tables.
+        names_damaged: Whether functions have names that cannot be read, which are left out.
     """
 
     def __init__(self, data: bytes) -> None:
         sections = sections_with_bytes(data)
         self._code = [s for s in sections if s.flags & _EXECUTABLE and s.address]
-        self.functions = _functions(sections, self._code)
+        self.functions, self.names_damaged = _functions(sections, self._code)
         self._starts = [function.address for function in self.functions]
         self.has_lines = any(section.name == ".debug_line" for section in sections)
         self._data = data
@@ -108,11 +113,17 @@ class ElfSymbols:
             self._lines = _LineTable(self._data)
         return self._lines.at(address)
 
+    @property
+    def lines_damaged(self) -> bool:
+        """Whether source lines were left out so far, as line tables cannot be read."""
+        return self._lines is not None and self._lines.damaged
+
     def _section(self, address: int) -> SectionBytes | None:
         return next((s for s in self._code if s.address <= address < s.address + len(s.data)), None)
 
 
-def _functions(sections: tuple[SectionBytes, ...], code: list[SectionBytes]) -> list[Function]:
+def _functions(sections: tuple[SectionBytes, ...], code: list[SectionBytes]) -> tuple[list[Function], bool]:
+    """Functions and labels by address, and whether some have names that cannot be read."""
     table = next((s.data for s in sections if s.name == ".symtab"), b"")
     names = next((s.data for s in sections if s.name == ".strtab"), b"")
     ranges = [(s.address, s.address + len(s.data)) for s in code]
@@ -127,17 +138,32 @@ def _functions(sections: tuple[SectionBytes, ...], code: list[SectionBytes]) -> 
         rank = (int(kind == _FUNCTION), size, name)
         if rank > found.get(value, (-1, 0, 0)):
             found[value] = rank
-    return list(_named(found, names))
-
-
-def _named(found: dict[int, tuple[int, int, int]], names: bytes) -> Iterator[Function]:
+    functions: list[Function] = []
+    damaged = False
     for address in sorted(found):
         _, size, at = found[address]
-        end = names.find(b"\0", at)
-        raw = names[at : end if end >= 0 else None].decode("utf-8", "replace")
+        name = _name_at(names, at)
+        if name is None:
+            damaged = True
         # Labels of the compiler's own: literals and the ends of loops.
-        if raw and not raw.startswith((".L", "_l32r", "$")):
-            yield Function(readable_name(raw), address, size)
+        elif name and not name.startswith((".L", "_l32r", "$")):
+            functions.append(Function(readable_name(name), address, size))
+    return functions, damaged
+
+
+def _name_at(names: bytes, at: int) -> str | None:
+    """A name of a string table; None where there is none that can be one."""
+    end = names.find(b"\0", at, at + _LONGEST_NAME)
+    return None if end < 0 else _readable(names[at:end])
+
+
+def _readable(raw: bytes) -> str | None:
+    """A name as text; None for what is no text."""
+    try:
+        name = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return name if name.isprintable() else None
 
 
 _NESTED: Final = re.compile(r"_ZN?[KVrO]*")
@@ -173,17 +199,22 @@ def readable_name(name: str) -> str:
 
 
 class _LineTable:
-    """The line tables, one decoded for each unit that was asked for."""
+    """The line tables, one decoded for each unit that was asked for.
+
+    Attributes:
+        damaged: Whether something was left out, as it cannot be read.
+    """
 
     def __init__(self, data: bytes) -> None:
-        self._dwarf = _quietly(lambda: _debug_information(data))
-        self._aranges = None if self._dwarf is None else _quietly(self._dwarf.get_aranges)
+        self.damaged = False
+        self._dwarf = self._tried(lambda: _debug_information(data))
+        self._aranges = None if self._dwarf is None else self._tried(self._dwarf.get_aranges)
         self._offsets: list[int] | None = None
         self._units: dict[int, list[tuple[int, int, SourceLine]]] = {}
 
     def at(self, address: int) -> SourceLine | None:
         if self._aranges is not None and self._aranges.entries:
-            offset = _quietly(lambda: self._aranges.cu_offset_at_addr(address))
+            offset = self._tried(lambda: self._aranges.cu_offset_at_addr(address))
             units = [] if offset is None else [offset]
         else:
             units = self._all()
@@ -196,13 +227,16 @@ class _LineTable:
     def _all(self) -> list[int]:
         """Where all units begin: for programs without a table of address ranges."""
         if self._offsets is None:
-            units = _quietly(lambda: [unit.cu_offset for unit in self._dwarf.iter_CUs()])
+            dwarf = self._dwarf
+            units = None
+            if dwarf is not None:
+                units = self._tried(lambda: [unit.cu_offset for unit in dwarf.iter_CUs()])
             self._offsets = units or []
         return self._offsets
 
     def _unit(self, offset: int) -> list[tuple[int, int, SourceLine]]:
         if offset not in self._units:
-            self._units[offset] = _quietly(lambda: list(self._rows(offset))) or []
+            self._units[offset] = self._tried(lambda: list(self._rows(offset))) or []
         return self._units[offset]
 
     def _rows(self, offset: int) -> Iterator[tuple[int, int, SourceLine]]:
@@ -215,33 +249,58 @@ class _LineTable:
             if state is None:
                 continue
             if before is not None and state.address > before.address:
-                yield before.address, state.address, SourceLine(_file(program, before.file), before.line)
+                file = _file(program, before.file)
+                if file is None or before.line < 0:
+                    self.damaged = True
+                else:
+                    yield before.address, state.address, SourceLine(file, before.line)
             before = None if state.end_sequence else state
 
+    def _tried(self, step: Any) -> Any:  # noqa: ANN401 - whatever pyelftools returns
+        """What a step gives; None if it fails: pyelftools raises anything on damaged debug information."""
+        try:
+            return step()
+        except Exception:  # noqa: BLE001 - the address then has no line, which is no error
+            self.damaged = True
+            return None
 
-def _file(program: Any, number: int) -> str:  # noqa: ANN401 - pyelftools' own
-    """A file of a line table with its folder; counted from 1 up to DWARF 4, from 0 in DWARF 5."""
+
+def _file(program: Any, number: int) -> str | None:  # noqa: ANN401 - pyelftools' own
+    """A file of a line table with its folder; None where its name cannot be read.
+
+    Files are counted from 1 up to DWARF 4, from 0 in DWARF 5.
+    """
     header = program.header
     first = 0 if header["version"] >= 5 else 1  # noqa: PLR2004 - the version of the format
-    entry = program["file_entry"][number - first]
-    name = entry.name.decode("utf-8", "replace")
+    files = program["file_entry"]
+    if not first <= number < first + len(files):
+        return None
+    entry = files[number - first]
+    name = _readable(entry.name)
     index = entry.dir_index - first
     folders = header["include_directory"]
-    if index < 0 or index >= len(folders):
-        return str(name)
-    folder = folders[index].decode("utf-8", "replace")
-    return f"{folder}/{name}" if folder not in ("", ".") else str(name)
+    if name is None or index < 0 or index >= len(folders):
+        return name
+    folder = _readable(folders[index])
+    if folder is None:
+        return None
+    return f"{folder}/{name}" if folder not in ("", ".") else name
 
 
 def _debug_information(data: bytes) -> Any:  # noqa: ANN401 - pyelftools' own
+    """The debug information of a program, as pyelftools has it.
+
+    Raises:
+        FormatError: A section of it would be larger than any is: pyelftools makes it all before it looks.
+    """
     from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - only for programs that have it
 
-    return ELFFile(BytesIO(data)).get_dwarf_info(relocate_dwarf_sections=False)
-
-
-def _quietly(step: Any) -> Any:  # noqa: ANN401 - whatever pyelftools returns
-    """What a step gives; None if it fails: pyelftools raises anything on damaged debug information."""
-    try:
-        return step()
-    except Exception:  # noqa: BLE001 - the address then has no line, which is no error
-        return None
+    program = ELFFile(BytesIO(data))
+    for section in program.iter_sections():
+        if section.name.startswith(_DEBUG_NAMES) and section.data_size > _MOST_DEBUG:
+            raise FormatError(
+                f"section {section.name} is too large",
+                expected=f"at most {_MOST_DEBUG:,} bytes",
+                found=f"{section.data_size:,} bytes",
+            )
+    return program.get_dwarf_info(relocate_dwarf_sections=False)

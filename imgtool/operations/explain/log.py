@@ -122,6 +122,8 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     elif symbols and crash is None:
         notes.append(Remark("The ELF file was not needed: there is no crash in this log."))
     frames = frames_of(crash, () if wrong else symbols) if crash else ()
+    if crash and not wrong:
+        notes += _damage_notes(symbols)
     cures = tuple(
         cure for cure in outcome.cures if cure != crash_verdicts.NAME_FUNCTIONS or not symbols or wrong
     )
@@ -137,6 +139,19 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
         frames=frames,
         remarks=tuple(notes),
     )
+
+
+def _damage_notes(symbols: Sequence[ElfSymbols]) -> Iterator[Remark]:
+    """What of programs could not be read, when they were asked for the names of a crash."""
+    if any(program.names_damaged for program in symbols):
+        yield Remark(
+            "The symbol table of the ELF file is damaged: functions whose names cannot be read have none."
+        )
+    if any(program.lines_damaged for program in symbols):
+        yield Remark(
+            "The debug information of the ELF file is damaged, or of a kind that imgtool does not know: what "
+            "cannot be read of the source lines is left out."
+        )
 
 
 def _texts(remarks: Sequence[Remark]) -> tuple[str, ...]:
