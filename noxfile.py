@@ -60,7 +60,7 @@ def firmware(session: nox.Session) -> None:
     files = sorted(map(str, Path("tests/oracle").glob("test_firmware*.py")))
     session.run(
         *("pytest", "-n", "auto", "--dist", "worksteal", "-m", "long"),
-        *(*files, "tests/oracle/test_loader_cases.py", *session.posargs),
+        *(*files, "tests/oracle/test_boot_checks.py", "tests/oracle/test_loader_cases.py", *session.posargs),
     )
 
 
@@ -160,6 +160,13 @@ def bench_crc(session: nox.Session) -> None:
     """The figures of docs/performance.md for CRCs: imgtool and crcmod, in C and in Python."""
     session.install(".")
     session.run("python", "docs/benchmark_crc.py", *session.posargs)
+
+
+@nox.session
+def bench_explain(session: nox.Session) -> None:
+    """The figures of docs/performance.md for boot logs; another tree may be named, to compare with."""
+    session.install(".")
+    session.run("python", "docs/benchmark_explain.py", *session.posargs)
 
 
 @nox.session

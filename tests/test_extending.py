@@ -131,10 +131,13 @@ def test_a_generation_is_a_row(copy: Path) -> None:
 
 
 BOOT_MESSAGE: Final = r"""
-    KnownLine(
+    _rom(
         name="melted",
         marks="has melted",
         form=r"\bthe flash has melted\b",
+        example="the flash has melted",
+        weight=Weight.FAILS,
+        after_loading=True,
         says=LogOutcome(
             Verdict.NO_IMAGE,
             "The flash has melted.",
@@ -146,8 +149,8 @@ BOOT_MESSAGE: Final = r"""
 
 
 def test_a_boot_message_is_a_row(copy: Path) -> None:
-    known = copy / "imgtool/operations/explain/known_lines.py"
-    head = "KNOWN_LINES: tuple[KnownLine, ...] = ("
+    known = copy / "imgtool/operations/explain/messages/rom.py"
+    head = "ROWS: Final = ("
     text = known.read_text(encoding="utf-8")
     assert head in text
     known.write_text(text.replace(head, head + BOOT_MESSAGE), encoding="utf-8")

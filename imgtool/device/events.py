@@ -14,8 +14,9 @@ class Event:
 
     Attributes:
         stage: ``connect``, ``upload``, ``compare``, ``erase``, ``write``, ``verify``, ``read``, ``prove``,
-            ``retry`` or ``note``; of a job over files the name of the job.
-        done: Bytes done so far in this stage; of a job over files its steps.
+            ``boot``, ``retry`` or ``note``; of a job over files the name of the job.
+        done: Bytes done so far in this stage; of ``boot`` the seconds that it has lasted, of a job over files
+            its steps.
         total: Bytes or steps of this stage; 0 where that is not known.
         message: A sentence for people, where there is something to say; of a job over files the file's name.
     """

@@ -31,7 +31,7 @@ _STRAY: Final = 100  # frames that answer something else, before the answer must
 _QUIET: Final = 0.05
 _NOT_UNDERSTOOD: Final = 0.5  # that it was is still to be hoped for so long
 _MOST_NOISE: Final = 1 << 16
-_LISTEN: Final = 256
+_MOST_HEARD: Final = 4096
 _BITS_OF_BYTE: Final = 10
 
 
@@ -120,15 +120,10 @@ class Link:
         with losses(self.wire):
             return self.wire.read(size, READ_TIMEOUT)
 
-    def listen(self, seconds: float) -> bytes:
-        """All that comes in a time, frames or not."""
-        deadline = self._clock.monotonic() + seconds
-        received = bytearray()
-        over = False
-        while not over:
-            over = self._clock.monotonic() >= deadline
-            received += self._read(_LISTEN)
-        return bytes(received)
+    def hear(self, seconds: float) -> bytes:
+        """What has come, frames or not; where that is nothing, the first byte within a time."""
+        with losses(self.wire):
+            return self.wire.read(_MOST_HEARD, 0) or (self.wire.read(1, seconds) if seconds > 0 else b"")
 
     def request(self, request: Request) -> Reply:
         """Send a request and wait for its answer.

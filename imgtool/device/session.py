@@ -450,26 +450,46 @@ class Session:
 
     # Leaving.
 
-    def run_firmware(self) -> bool:
+    def run_firmware(self, baud: int | None = None) -> bool:
         """Reset the chip into its firmware; False where nothing but the user can.
+
+        Args:
+            baud: The speed to listen at; None for that of the boot ROM.
 
         Raises:
             PortError: The port is lost.
         """
         if self.wire.traits.lines is Lines.NONE:
             return False
-        self.link.set_baud(BOOT_BAUD if self.chip.crystal_mhz == 26 else 115_200)  # noqa: PLR2004
+        self.link.set_baud(self.rom_baud if baud is None else baud)
         self.link.forget()
         reset.play(reset.HARD_RESET, self.wire)
         return True
 
-    def read_boot_log(self, seconds: float) -> bytes:
-        """What the chip says after :meth:`run_firmware`.
+    @property
+    def rom_baud(self) -> int:
+        """The speed at which the boot ROM speaks."""
+        return BOOT_BAUD if self.chip.crystal_mhz == 26 else 115_200  # noqa: PLR2004
+
+    def hear(self, seconds: float) -> bytes:
+        """What has come since :meth:`run_firmware` and was not heard yet.
+
+        Args:
+            seconds: How long to wait for a first byte, where there is none.
 
         Raises:
             PortError: The port is lost.
         """
-        return self.link.listen(seconds)
+        return self.link.hear(seconds)
+
+    def hear_at(self, baud: int) -> None:
+        """Listen at another speed from now on.
+
+        Raises:
+            LineError: The port does not take it.
+            PortError: The port is lost.
+        """
+        self.link.set_baud(baud)
 
     def close(self) -> None:
         """Close the port."""

@@ -30,6 +30,7 @@ __all__ = ["boot_tables", "crash_tables", "explain", "place_words", "source_word
 
 _SHOWN_BOOTS: Final = 3
 _SHOWN_MESSAGES: Final = 8
+_SHOWN_FIRST: Final = 4
 _SHOWN_FRAMES: Final = 40
 _SHOWN_REGISTERS: Final = ("epc1", "excvaddr", "pc", "exccause")  # also where they are 0
 _NO_ACCESS: Final = (0, 4, 5, 6)  # exceptions of which EXCVADDR tells nothing
@@ -150,11 +151,19 @@ def _boot_rows(boot: Boot, *, numbered: bool) -> Iterator[tuple[str, str]]:
     if boot.checksum is not None:
         yield "checksum", f"0x{boot.checksum:02x}, {'WRONG' if boot.has('csum-err') else 'no error'}"
     yield from _loader_rows(boot)
+    if boot.flash_size is not None and boot.loader is None:
+        yield "flash size", f"{boot.flash_size}, as the header has it"
     if boot.rf_cal is not None:
         size = f"that of {boot.rf_cal.flash_size}" if boot.rf_cal.flash_size else "the vendor's own place"
         yield "RF-cal", f"sector {boot.rf_cal.sector}, {size}"
     others = [message for message in boot.messages if message.kind not in _IN_OWN_ROWS]
-    for message in others[:_SHOWN_MESSAGES]:
+    # The first ones say what was started, the last ones how it ended.
+    shown = (
+        others
+        if len(others) <= _SHOWN_MESSAGES
+        else (*others[:_SHOWN_FIRST], *others[_SHOWN_FIRST - _SHOWN_MESSAGES :])
+    )
+    for message in shown:
         yield (f"line {message.line}" if numbered else "message"), message.text
     for line, words in boot.firmware:
         yield (f"line {line}" if numbered else "firmware"), words

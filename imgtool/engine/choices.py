@@ -21,7 +21,7 @@ ERASE_ALL: Final = "all"
 SDK_REGIONS: Final = ("rf-cal", "init-data", "system-param")
 """The sectors of the SDK by name."""
 
-ERASE_REGIONS: Final = (*SDK_REGIONS, "filesystem")
+ERASE_REGIONS: Final = (*SDK_REGIONS, "filesystem", "lfs")
 """Regions with a name, which the flash itself tells the places of."""
 
 ERASE_CHOICES: Final = f"{ERASE_ALL}, ADDR SIZE, {', '.join(ERASE_REGIONS[:-1])} or {ERASE_REGIONS[-1]}"

@@ -64,6 +64,7 @@ _UNKNOWN: Final[Mapping[Unknown, str]] = {
 _ERASED: Final[Mapping[Area, str]] = {
     Area.ALL: "all",
     Area.FILE_SYSTEM: "filesystem",
+    Area.LFS: "lfs",
     Area.RF_CAL: "rf-cal",
     Area.SYSTEM_PARAM: "system-param",
 }

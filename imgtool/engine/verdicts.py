@@ -75,4 +75,10 @@ def may_start(boot: Explanation | None) -> bool:
 
     if boot is None or boot.ok or boot.foreign:
         return True
-    return boot.verdict in (Verdict.UNFINISHED, Verdict.NOTHING_KNOWN, Verdict.WRONG_BAUD)
+    # Words of failure that no rule knows are no proof: firmware that runs says "failed" of a network, too.
+    return boot.verdict in (
+        Verdict.UNFINISHED,
+        Verdict.CANNOT_JUDGE,
+        Verdict.NOTHING_KNOWN,
+        Verdict.WRONG_BAUD,
+    )

@@ -82,7 +82,16 @@ def test_a_read_block_that_comes_broken_is_asked_for_again() -> None:
 def test_the_firmware_is_started_and_its_log_read() -> None:
     session = connect(wire_to("sim:1MB"))
     assert session.run_firmware()
-    assert b"ets Jan  8 2013,rst cause:2, boot mode:(3," in session.read_boot_log(0.3)
+    log = b"".join(session.hear(0.01) for _ in range(200))
+    assert b"ets Jan  8 2013,rst cause:2, boot mode:(3," in log
+
+
+def test_the_firmware_is_heard_at_another_speed() -> None:
+    session = connect(wire_to("sim:1MB"))
+    session.run_firmware(115_200)
+    assert (session.baud, session.rom_baud) == (115_200, 74_880)
+    session.hear_at(74_880)
+    assert session.baud == 74_880
 
 
 def test_without_lines_the_firmware_cannot_be_started() -> None:

@@ -29,7 +29,8 @@ from imgtool.operations.actions import (
     Verb,
     cure,
 )
-from imgtool.operations.explain.known_lines import KNOWN_LINES
+from imgtool.operations.explain.messages.table import MESSAGES
+from imgtool.operations.explain.values import LogOutcome
 from tests.operations.explain.boot_log_cases import CASES
 
 PACKAGE: Final = Path(imgtool.__file__).parent
@@ -87,6 +88,7 @@ SPELLED: Final = [
     (actions.erase(Area.ALL), "imgtool erase all"),
     (actions.erase(Area.FILE_SYSTEM), "imgtool erase filesystem"),
     (actions.erase(Area.RF_CAL), "imgtool erase rf-cal"),
+    (actions.erase(Area.LFS), "imgtool erase lfs"),
     (actions.erase(Area.SYSTEM_PARAM), "imgtool erase system-param"),
     (actions.erase(Stretch(0x3FB000, 0x1000)), "imgtool erase 0x3fb000 0x1000"),
     (actions.erase(Stretch(Unknown.RF_CAL_ADDRESS, 0x1000)), "imgtool erase RF_CAL_ADDRESS 0x1000"),
@@ -98,11 +100,14 @@ SPELLED: Final = [
 # What rules that no log here brings about name, too.
 IN_TABLE: Final = [
     action
-    for row in KNOWN_LINES
+    for row in MESSAGES
+    for said in (row.says, row.once, row.leads_to)
     for action in (
-        row.says.actions
-        if isinstance(row.says, Remark)
-        else tuple(each for said in row.says.cures for each in said.actions)
+        said.actions
+        if isinstance(said, Remark)
+        else tuple(each for said in said.cures for each in said.actions)
+        if isinstance(said, LogOutcome)
+        else ()
     )
 ]
 
@@ -132,7 +137,8 @@ def test_words_that_commands_judge_themselves_are_theirs() -> None:
     places = {word for _, command in SPELLED for word in command.split() if word.startswith("@")}
 
     named = {word for word in erased if re.fullmatch("[a-z-]+", word)}
-    assert named == {"all", "filesystem", "rf-cal", "system-param"}
+    assert named == {"all", "filesystem", "lfs", "rf-cal", "system-param"}
+    assert named == {"all", "filesystem", "lfs", "rf-cal", "system-param"}
     assert named <= set(choices)
     assert places <= set(NAMED_PLACES)
 

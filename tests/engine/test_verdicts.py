@@ -17,12 +17,15 @@ from imgtool.errors import (
 )
 from imgtool.operations.compare.files import compare
 from imgtool.operations.explain.log import Explanation, explain
-from tests.boot_logs import BANNER, INIT, LOADED, SDK
+from imgtool.operations.explain.values import Verdict
+from tests.boot_logs import BANNER, DOWNLOAD, INIT, LOADED, SDK
 from tests.support import IMAGES, aggregate
 
 INIT_DATA = f"{BANNER}{LOADED}{SDK}{INIT}".encode()
 FAILS = explain(INIT_DATA)
 UNFINISHED = explain(BANNER.encode())
+SPEAKS = explain(BANNER + LOADED + "value 17\r\n")
+CANNOT_JUDGE = explain(BANNER + LOADED + "E (47) power: no answer\r\n")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,21 @@ def test_code_of_a_boot_log() -> None:
 
 
 @pytest.mark.parametrize(
-    ("boot", "starts"), [(None, True), (FAILS, False), (explain(b""), True), (UNFINISHED, True)]
+    ("boot", "starts"),
+    [
+        (None, True),
+        (FAILS, False),
+        (explain(b""), True),
+        (UNFINISHED, True),
+        (SPEAKS, True),
+        (CANNOT_JUDGE, True),
+        (explain(DOWNLOAD), True),
+    ],
 )
 def test_whether_a_firmware_starts(boot: Explanation | None, starts: bool) -> None:
     assert may_start(boot) is starts
+
+
+def test_these_are_what_they_are_called() -> None:
+    found = [explanation.verdict for explanation in (UNFINISHED, SPEAKS, CANNOT_JUDGE)]
+    assert found == [Verdict.UNFINISHED, Verdict.SPEAKS, Verdict.CANNOT_JUDGE]

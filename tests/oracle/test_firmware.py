@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from imgtool.operations.explain.values import Verdict
 from imgtool.virtual.board.boot_rom import BootRom
+from tests.oracle.broken_boots import NAMES, allowed, broken, seen_broken
 from tests.oracle.firmware_boots import Scenario, differences, run, scenarios, seen_boots
 from tests.support import BOOT_ROM
 
@@ -44,6 +46,14 @@ def test_it_boots_as_it_was_seen_to(scenario: Scenario) -> None:
 
     assert seen == seen_boots()[scenario.name]
     assert differences(scenario.name, flash, seen) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_broken_firmware_does_what_it_was_seen_to(name: str) -> None:
+    seen, _ = run(broken(name).flash(), rom(), name)
+
+    assert seen == seen_broken()[name]
+    assert allowed(seen, Verdict[seen.verdict])
 
 
 @pytest.mark.parametrize("name", AGAIN)

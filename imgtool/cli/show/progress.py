@@ -36,7 +36,9 @@ _WORDS: Final = {
     "verify": "verifying",
     "read": "reading",
     "prove": "observing",
+    "boot": "starting",
 }
+_TELLING: Final = ("boot",)  # stages whose messages say what is done, and change meanwhile
 _STAGE_WIDTH: Final = max(map(len, _WORDS.values()))
 _REDRAW: Final = 0.1  # s between two pictures
 _NEWS: Final = 10.0  # s between two lines where there is no bar
@@ -159,6 +161,7 @@ class Progress:
             self.note(words, port)
             return
         fresh = event.stage != row.stage
+        other = event.stage in _TELLING and event.message != row.message
         if fresh or event.done < row.done:
             row.begun = now
         row.stage, row.done, row.total = event.stage, event.done, event.total
@@ -167,13 +170,17 @@ class Progress:
             whole = event.total and event.done >= event.total
             if fresh or whole or time.monotonic() - self._last >= _REDRAW:
                 self._draw()
-        elif event.stage not in row.seen or now - row.shown >= _NEWS:
+        elif other or (event.stage not in _TELLING and self._is_news(row, now)):
             self._tell(row, now)
+
+    def _is_news(self, row: _BarRow, now: float) -> bool:
+        """Whether a stage is to be told where there is no bar: a new one, or one that lasts."""
+        return row.stage not in row.seen or now - row.shown >= _NEWS
 
     def _tell(self, row: _BarRow, now: float) -> None:
         row.seen.add(row.stage)
         row.shown = now
-        words = _WORDS.get(row.stage, row.stage)
+        words = row.message if row.stage in _TELLING else _WORDS.get(row.stage, row.stage)
         size = f" {row.total:,} bytes" if row.total else ""
         at = f": {100 * row.done // row.total} %" if row.total and row.done and row.begun < now else ""
         self._screen.paragraph(_labelled(row, f"{words}{size}{at}"))

@@ -46,8 +46,8 @@ class EraseRequest:
     """What is to be erased.
 
     Attributes:
-        what: ``all``, a name (``rf-cal``, ``init-data``, ``system-param`` or ``filesystem``), or a range of
-            whole sectors.
+        what: ``all``, a name (``rf-cal``, ``init-data``, ``system-param``, ``filesystem`` or ``lfs``), or
+            a range of whole sectors.
         connect: How to connect; None for the usual way.
 
     Raises:

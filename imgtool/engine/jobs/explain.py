@@ -160,6 +160,7 @@ def _boot_fields(boot: Boot) -> dict[str, Any]:
         "loader": None if boot.loader is None else boot.loader._asdict(),
         "rf_cal": None if boot.rf_cal is None else boot.rf_cal._asdict(),
         "init_data_byte": boot.init_data_byte,
+        "flash_size": boot.flash_size,
         "messages": [message._asdict() for message in boot.messages],
         "firmware": [{"line": line, "text": text} for line, text in boot.firmware],
         "firmware_lines": boot.firmware_lines,

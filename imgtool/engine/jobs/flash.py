@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import flash_size
 from imgtool.device.events import Event, ignore
-from imgtool.engine.boot_logs import explain
 from imgtool.engine.chips import chip_fields, flash_words
 from imgtool.engine.choices import WAIVERS
 from imgtool.engine.connecting import DeviceReader, connected, target_of
 from imgtool.engine.documents import document, error_fields, warnings_of
 from imgtool.engine.hints import hint_for
+from imgtool.engine.jobs.boot_check import WrittenFirmware, watch_start
 from imgtool.engine.placing import KEEP, PlacedFiles, header_change, init_source, placed, size_name
 from imgtool.engine.plans import plan_fields, plan_words
 from imgtool.engine.results import Row, Table, Tone, Toned, Words
@@ -33,6 +33,7 @@ from imgtool.operations.flashing import transfer, waivers
 from imgtool.operations.flashing.draft import PlanRequest, Target
 from imgtool.operations.flashing.header import DETECT
 from imgtool.operations.flashing.init_data import INIT_DATA
+from imgtool.operations.flashing.losses import FIRST_START
 from imgtool.operations.flashing.plan import check_files, plan_flash
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import duration, in_bytes
@@ -79,8 +80,6 @@ VERIFY: Final = ("auto", "readback", "none")
 CHECKS: Final = WAIVERS
 """The checks that can be waived, by name."""
 
-SILENT_BOOT: Final = "the chip said nothing after the reset: whether the firmware starts is not known"
-_BOOT_SECONDS: Final = 2.0
 _UNTOUCHED: Final = "nothing was written"
 _IN_PARTS: Final = "the flash is incomplete"
 _MAYBE: Final = "the flash may be incomplete"
@@ -158,7 +157,7 @@ class FlashResult:
         plan: What was to be written; None where it did not come to that.
         transfer: What was done; None where nothing was.
         boot: How the firmware started; None where that was not looked at.
-        boot_note: Why that is not known; empty where it is.
+        boot_note: Why that is not known, or what else is to be said of it; empty for nothing.
         error: What went wrong; None for nothing.
         request: What was asked for.
         note: What is to be said of the request; None for nothing.
@@ -480,16 +479,10 @@ class _BoardRun:
         try:
             if not session.run_firmware():
                 self.boot_note = "reset the board to start the firmware: its port cannot do it"
-            elif self.request.boot_check:
-                self._look_at(session.read_boot_log(_BOOT_SECONDS))
+            elif self.request.boot_check and self.plan is not None:
+                self.boot, self.boot_note = watch_start(session, _written(self.plan), self.listen)
         except PortError as error:
             self.boot_note = Phrase("whether the firmware starts is not known: ", error.phrase)
-
-    def _look_at(self, log: bytes) -> None:
-        if log.strip():
-            self.boot = explain(log)
-        else:
-            self.boot_note = SILENT_BOOT
 
     def with_what_is_left(self, error: BaseException) -> ImgtoolError:
         """The error with what a broken run has left on the board."""
@@ -559,6 +552,12 @@ class _BoardRun:
         return fields
 
 
+def _written(plan: FlashPlan) -> WrittenFirmware:
+    """What starts now, as far as the plan tells."""
+    firmware = None if plan.description is None else plan.description.firmware
+    return WrittenFirmware(firmware, any(finding.code == FIRST_START for finding in plan.findings))
+
+
 def _way(session: Session) -> str:
     """By what the flash is worked on, and how fast."""
     if session.flasher.digests:
@@ -589,8 +588,8 @@ def _result_words(result: FlashResult, done: Transfer) -> Words:
     if done.retries:
         notes.append(f"{done.retries} step{'s' if done.retries > 1 else ''} had to be done again")
     boot = result.boot
+    notes += [result.boot_note] if result.boot_note else []
     if boot is None:
-        notes += [result.boot_note] if result.boot_note else []
         return Words(verdict=verdict, tone=tone, notes=tuple(notes))
     rows = [Row("boot", boot.sentence)]
     tell = result.boots and str(boot.verdict) != "runs"

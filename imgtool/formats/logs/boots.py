@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import memory_at
+from imgtool.formats.logs.line_forms import Stage
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.crash import Crash
@@ -175,13 +176,15 @@ class Boot:
         loader: Espressif's boot loader, if it is there.
         rf_cal: The RF-cal sector that the firmware names.
         init_data_byte: The byte that stands where init data should begin, from ``rf_cal[0] !=0x05,is``.
-        messages: Other known lines.
+        flash_size: The flash size that a line names, by its name here: that of the header, mostly.
+        messages: Other known lines in order: the first ones of each kind, and the last one.
+        stage: Who has spoken: the highest :class:`~imgtool.formats.logs.line_forms.Stage` of its lines.
         firmware: The first readable lines behind the loading, with their numbers.
         firmware_lines: How many lines stand there.
         noise: Whether some of them are unreadable.
         crashes: The first crashes that the firmware tells of.
         crash_count: How many there are.
-        spoken: Whether a line is there that only firmware prints which runs.
+        last_line: Its last line that says anything, 0 where there is none.
     """
 
     line: int
@@ -192,13 +195,15 @@ class Boot:
     loader: LoaderLines | None = None
     rf_cal: RfCalSector | None = None
     init_data_byte: int | None = None
+    flash_size: str | None = None
     messages: tuple[BootMessage, ...] = ()
+    stage: Stage = Stage.ROM
     firmware: tuple[tuple[int, str], ...] = ()
     firmware_lines: int = 0
     noise: bool = False
     crashes: tuple[Crash, ...] = ()
     crash_count: int = 0
-    spoken: bool = False
+    last_line: int = 0
 
     def has(self, *kinds: str) -> bool:
         """Whether there is a message of one of these kinds."""
@@ -220,7 +225,6 @@ class BootLog:
         garbled: The first unreadable stretch that stands before a line of the firmware's, or is the whole
             log.
         readable: The first readable lines outside of all boots, with their numbers.
-        program: How a firmware that is known names itself, where there is no boot; empty for none.
     """
 
     boots: tuple[Boot, ...]
@@ -228,4 +232,3 @@ class BootLog:
     noise: bool = False
     garbled: str = ""
     readable: tuple[tuple[int, str], ...] = ()
-    program: str = ""

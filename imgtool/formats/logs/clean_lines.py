@@ -6,13 +6,12 @@ Knows nothing of what the lines say; :mod:`imgtool.formats.logs.boots` does.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
-    "Line",
     "decoded",
     "garbled_start",
     "is_binary",
@@ -23,14 +22,20 @@ __all__ = [
 ]
 
 # Colours and cursor movements of terminals, ECMA-48 5.4; other control characters are dropped.
-_ESCAPES: Final = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]")
+# Some monitors lose the escape, or show it.
+_ESCAPES: Final = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]|[.\u241b]?\[0(?:;3\d)?m")
+_DIRT: Final = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f\u241b]|\[0;3\dm")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_ENDS: Final = re.compile(r"\r{0,2}\n|\r")
 # What monitors put in front of a line: "12:01:02.123 -> ", "12:01:02.123 > ",
 # "[13:16:42.487] ", "2019-12-12 09:45:36,678 # ".
 _PREFIX: Final = re.compile(
-    r"\s{0,8}\[?(?:\d{4}[-./]\d\d[-./]\d\d[ T,]{0,2})?\d\d:\d\d:\d\d(?:[.,:]\d{1,6})?[\],]?\s?(?:-?>|#|:|\|)?"
+    r"\s{0,8}(?:\[?(?:\d{4}[-./]\d\d[-./]\d\d[ T,]{0,2})?\d\d:\d\d:\d\d(?:[.,:]\d{1,6})?[\],]?\s?"
+    r"(?:-?>(?!>)|#|:|\|)?|\d{1,9}> )\s?"
 )
+_PREFIX_STARTS: Final = frozenset("[0123456789 ")
+_QUOTE: Final = re.compile(r"(?:[>|] ?){1,3}")
+_MOST_LINES: Final = 0.6  # begin with the mark of a quote, in a log that was quoted
 _LONGEST_LINE: Final = 1 << 16  # what is longer is no line of a log
 
 # Share of printable ASCII: uniform noise has 0.38, noise in the threads that docs/how-to/boot-logs.md names
@@ -45,13 +50,6 @@ _LEAST_ZEROS: Final = 1.5  # for each other character
 _READABLE_LINES: Final = 3
 _READABLE_CHARACTERS: Final = 200
 _WORDS: Final = re.compile(r"[A-Za-z]{3}")
-
-
-class Line(NamedTuple):
-    """A line of a log: its number, from 1, and its text without controls."""
-
-    number: int
-    text: str
 
 
 def decoded(log: bytes | str) -> str:
@@ -78,20 +76,30 @@ def _is_wide(log: bytes, encoding: str) -> bool:
     return len(high) >= _LEAST_CHARACTERS and high.count(0) >= _WIDE * len(high) and 0 not in low
 
 
-def lines(text: str) -> Iterator[Line]:
-    """The lines that are not empty."""
+def lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not empty, with their numbers, without what monitors and quotes put in front."""
+    if _DIRT.search(text):
+        text = _CONTROLS.sub("", _ESCAPES.sub("", text)).replace("\t", " ")
+    quoted = text.count("\n>") > _MOST_LINES * max(text.count("\n"), 1)
     for number, line in enumerate(_LINE_ENDS.split(text), 1):
-        if line:
-            yield Line(number, _CONTROLS.sub("", _ESCAPES.sub("", line[:_LONGEST_LINE])).replace("\t", " "))
+        if not line:
+            continue
+        shown = line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE]
+        if quoted and (mark := _QUOTE.match(shown)):
+            shown = shown[mark.end() :]
+        yield number, without_prefix(shown) if shown[:1] in _PREFIX_STARTS else shown
 
 
 def without_prefix(text: str) -> str:
     """A line without the time that a monitor put in front of it."""
-    return _PREFIX.sub("", text, count=1)
+    match = _PREFIX.match(text)
+    return text[match.end() :] if match else text
 
 
 def is_readable(text: str) -> bool:
     """Whether most characters are printable ASCII."""
+    if text.isascii() and text.isprintable():
+        return True
     return _readable_share(text) >= _LEAST_READABLE
 
 
@@ -107,7 +115,7 @@ def is_binary(text: str) -> bool:
 
 def is_noise(text: str) -> bool:
     """Whether there is enough of a log to say that most of it cannot be read."""
-    shown = "".join(line.text for line in lines(text))
+    shown = "".join(line for _, line in lines(text))
     # What was sent at a much lower speed is read as zeros; a text in UTF-16 has fewer of them than that.
     zeros = len(_CONTROLS.findall(text))
     if zeros >= max(_LEAST_CHARACTERS, _LEAST_ZEROS * len(shown)):

@@ -14,28 +14,7 @@ from imgtool.formats.logs.crash import Allocation, Crash, StackWord
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CRASH_TOKENS", "CrashReader"]
-
-CRASH_TOKENS: Final = (
-    "reset-info",
-    "exception",
-    "guru",
-    "soft-wdt",
-    "task-wdt",
-    "stack-overflow",
-    "panic-at",
-    "cpp-exception",
-    "abort",
-    "user-exception",
-    "lua-panic",
-    "reset-reason",
-    "stack-dump",
-    "stack-words",
-    "registers",
-    "backtrace",
-    "alloc",
-)
-"""Names of the rows that this reads."""
+__all__ = ["CrashReader"]
 
 _MOST_CRASHES: Final = 8  # of a boot: some repeat an exception until the watchdog comes
 _MOST_WORDS: Final = 4096  # the whole stack of the SDK is 1024
@@ -43,11 +22,12 @@ _MOST_TEXT: Final = 240
 
 _REGISTER: Final = re.compile(
     r"\b(epc[123]|excvaddr|epcvaddr|depc|excsave1) ?[=:] ?0x([0-9a-f]{8})\b|"
-    r"\b(PC|PS|A1?\d|SAR|EXCCAUSE|EXCVADDR) {0,6}: {1,2}0x([0-9a-f]{8})\b"
+    r"\b(PC|PS|A1?\d|SAR|EXCCAUSE|EXCVADDR) {0,6}: {1,2}0x([0-9a-f]{8})\b|"
+    r"\b(pc|sp)=0x([0-9a-f]{8})\b"
 )
 _CONTEXT: Final = re.compile(r"\bctx: (sys|cont|bearssl)\b")
 _POINTERS: Final = re.compile(r"\bsp: [0-9a-f]{8} end: [0-9a-f]{8}")
-_STACK: Final = re.compile(r"\b(3f[ef][0-9a-f]{5}): {1,4}((?:[0-9a-f]{8}\b ?){1,4})")
+_STACK: Final = re.compile(r"\b(?:0x)?(3f[ef][0-9a-f]{5}): {1,4}((?:[0-9a-f]{8}\b ?){1,4})")
 _END: Final = "<<<stack<<<"
 
 # Numbers of rst_info.reason, and the core's words for them: user_interface.h of the SDK and
@@ -55,6 +35,20 @@ _END: Final = "<<<stack<<<"
 _REASONS: Final = {1: "hardware-wdt", 2: "exception", 3: "soft-wdt"}
 _REASON_NAMES: Final = {"Hardware Watchdog": 1, "Exception": 2, "Software Watchdog": 3}
 _ANNOUNCED: Final = 3  # lines in which the registers follow "reset reason: 2"
+
+# Groups of forms that hold the number of the exception, and those that hold a register.
+_NUMBERS: Final = ("fatal", "fatal_named", "starred", "kept", "plain", "decoded", "placed", "trap")
+_PLACES: Final = {
+    "abort_pc": "pc",
+    "abort_at": "pc",
+    "soft_pc": "pc",
+    "hard_pc": "pc",
+    "place": "epc1",
+    "trapped": "epc1",
+    "touched": "excvaddr",
+    "vaddr": "excvaddr",
+}
+_KINDS: Final = {"guru": "exception", "hard-wdt": "hardware-wdt"}
 
 # What the RTOS SDK prints in brackets, by the words of its panic handler.
 _GURU_NUMBERS: Final = {
@@ -120,6 +114,11 @@ class CrashReader:
         self._current: _CrashDraft | None = None
         self._announced: int | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a crash that lines may belong to."""
+        return self._current is not None
+
     def crashes(self) -> tuple[Crash, ...]:
         """What was read."""
         return tuple(draft.crash() for draft in self._drafts)
@@ -155,7 +154,7 @@ class CrashReader:
             return True
         taken = _POINTERS.search(text) is not None
         for match in _REGISTER.finditer(text):
-            name, value = match[1] or match[3], match[2] or match[4]
+            name, value = (group for group in match.groups() if group is not None)
             draft.registers.setdefault(name.lower(), int(value, 16))
             taken = True
         if "exccause" in draft.registers and draft.exception is None:
@@ -187,19 +186,22 @@ class CrashReader:
     def _take_start(self, name: str, line: int, token: re.Match[str]) -> None:
         draft = self._current
         if draft is None or draft.begun or draft.exception is not None or name in ("lua-panic", draft.kind):
-            draft = self._begin("exception" if name == "guru" else name, line, token)
+            draft = self._begin(_KINDS.get(name, name), line, token)
             if self._announced is not None and line - self._announced <= _ANNOUNCED:
                 draft.earlier = True
+        elif draft.kind == "user-exception":  # a heading; the cause stands behind it
+            draft.kind, draft.text = _KINDS.get(name, name), token[0].strip()
         groups = {key: value for key, value in token.groupdict().items() if value is not None}
-        numbers = [groups[key] for key in ("fatal", "fatal_named", "plain", "decoded") if key in groups]
+        numbers = [groups[key] for key in _NUMBERS if key in groups]
         if numbers:
             draft.exception = int(numbers[0])
         guru = groups.get("guru", groups.get("guru_type"))
         if guru is not None:
             draft.exception = _GURU_NUMBERS.get(guru.replace("Cause", ""))
             draft.detail = guru
-        if "abort_pc" in groups:
-            draft.registers["pc"] = int(groups["abort_pc"], 16)
+        for key, register in _PLACES.items():
+            if key in groups:
+                draft.registers[register] = int(groups[key], 16)
         if draft.detail is None:
             draft.detail = _detail(name, groups)
 
@@ -231,4 +233,8 @@ def _detail(name: str, groups: dict[str, str]) -> str | None:
         assertion = groups.get("assertion")
         place = f"{groups['panic_file']}:{groups['panic_line']} in {groups['panic_function']}"
         return f"{place}: '{assertion}' does not hold" if assertion else place
-    return groups.get("cpp") or groups.get("task") or groups.get("task_2")
+    return next((groups[key] for key in _DETAILS if key in groups), None)
+
+
+_DETAILS: Final = ("cpp", "task", "task_2", "task_3", "task_4", "detail")
+"""Groups that say more; the last one is that of rows that others know."""

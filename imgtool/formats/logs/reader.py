@@ -32,16 +32,16 @@ from imgtool.formats.logs.clean_lines import (
     is_noise,
     is_readable,
     lines,
-    without_prefix,
 )
-from imgtool.formats.logs.crash_reader import CRASH_TOKENS, CrashReader
-from imgtool.formats.logs.firmware_lines import CRASH_ROWS, FIRMWARE_ROWS
+from imgtool.formats.logs.crash_reader import CrashReader
+from imgtool.formats.logs.line_forms import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from imgtool.chip import FlashSize
-    from imgtool.formats.logs.boot_lines import LineForm, LineTable
+    from imgtool.formats.logs.boot_lines import LineTable
+    from imgtool.formats.logs.line_forms import LineForm
 
 __all__ = ["read"]
 
@@ -49,32 +49,10 @@ _WORD: Final = re.compile(r"[^\x00-/:-@\[-`{-~]")  # anything but punctuation
 _EBOOT_WORD: Final = re.compile(r"v[0-9a-f]{8}")  # Arduino's boot loader: the word at 0x1010
 _KEPT_LINES: Final = 3
 _KEPT_CHARACTERS: Final = 200
+_LONGEST_CUT: Final = 400  # characters
+_KEPT_ALIKE: Final = 20  # messages of one kind in a boot: one that hangs in a loop prints the same for ever
 # Of the boot loader only behind its first line: other firmware has lines like them.
 _LOADER_TOKENS: Final = ("speed", "spi_mode", "flash_size", "jump")
-# What only means something once an image was started.
-_AFTER_LOADING: Final = (
-    "gpio-select",
-    "error-magic",
-    "first-failed",
-    "boot-retry",
-    "backup-failed",
-    "user-flag",
-    "eboot-erased",
-    "eboot-load",
-    "nodemcu-size",
-    "eboot-copy",
-    # Words that other programs print, too.
-    "lua-memory",
-    "restore",
-    "firmware",
-    "alloc",
-    "stack-overflow",
-    "abort",
-    "backtrace",
-)
-_SPOKEN: Final = frozenset(name for name, _, _ in (*CRASH_ROWS, *FIRMWARE_ROWS))
-# Boot loaders print these, or they are about the run before.
-_UNSPOKEN: Final = frozenset(("firmware", "reset-reason", "reset-info"))
 
 _CAUSES: Final[dict[int, str]] = {
     ResetCause.NOT_RECORDED: "no cause recorded",
@@ -111,17 +89,19 @@ def read(log: bytes | str, known: tuple[LineForm, ...] = ()) -> BootLog:
     table = line_table(known)
     reader = _LogReader(table)
     other_chip = False
-    program = ""
-    for line in lines(text):
-        tokens = list(table.found_in(line.text))
-        for name, token in tokens:
-            other_chip = other_chip or name == "other_chip"
-            if name == "firmware" and not program:
-                program = token[0]
-            reader.take(name, line.number, token)
-        if not reader.take_dump(line.text):
-            rest = line.text[tokens[-1][1].end() :] if tokens else without_prefix(line.text)
-            reader.take_text(line.number, rest)
+    cut = _cut_line(text, table)
+    for number, line in lines(text):
+        found = table.found_in(line)
+        if line == cut:
+            found = [each for each in found if not each[0].fallback]
+        for row, token in found:
+            other_chip = other_chip or row.name == "other_chip"
+            reader.take(row, number, token)
+        draft = reader.draft
+        if draft is None or (draft.crashes.begun and draft.crashes.take_line(line)) or line == cut:
+            continue
+        if draft.loaded and (left := _left_of(line, found) if found else line) and _WORD.search(left):
+            draft.take_text(number, left.strip())
     if other_chip:
         return BootLog((), other_chip)
     boots = tuple(draft.boot() for draft in reader.drafts)
@@ -132,7 +112,23 @@ def read(log: bytes | str, known: tuple[LineForm, ...] = ()) -> BootLog:
     garbled, readable = garbled_start(text, first)
     if boots:
         return BootLog(boots, garbled=garbled)
-    return BootLog((), noise=noise, garbled=text if noise else garbled, readable=readable, program=program)
+    return BootLog((), noise=noise, garbled=text if noise else garbled, readable=readable)
+
+
+def _cut_line(text: str, table: LineTable) -> str | None:
+    """The last line, if it was cut and is the beginning of one that is known: it is nobody's own text."""
+    if text.endswith(("\n", "\r")):
+        return None
+    last = [line for _, line in lines(text[-_LONGEST_CUT:])][-1:]
+    return last[0] if last and table.begins_like(last[0]) else None
+
+
+def _left_of(text: str, found: Sequence[tuple[LineForm, re.Match[str]]]) -> str:
+    """What of a line is the firmware's own: all of it, or what was glued to a line of the ROM."""
+    known = [row for row, _ in found if not row.fallback]
+    if not known:
+        return text
+    return "" if max(row.stage for row in known) else text[found[-1][1].end() :]
 
 
 @dataclass(slots=True)
@@ -147,22 +143,50 @@ class _BootDraft:
     loader: LoaderLines | None = None
     rf_cal: RfCalSector | None = None
     init_data_byte: int | None = None
+    flash_size: str | None = None
     messages: list[BootMessage] = field(default_factory=list)
+    latest: dict[str, BootMessage] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    stage: Stage = Stage.ROM
+    begun: Stage = Stage.ROM
     firmware: list[tuple[int, str]] = field(default_factory=list)
     firmware_lines: int = 0
     noise: bool = False
+    last_line: int = 0
     crashes: CrashReader = field(default_factory=CrashReader)
-    spoken: bool = False
 
     @property
     def loaded(self) -> bool:
-        return bool(
-            self.checksum is not None or self.loader is not None or self.rf_cal is not None or self.spoken
-        )
+        return self.checksum is not None or self.stage > Stage.ROM
 
     @property
     def only_begun(self) -> bool:
-        return not (self.cause or self.segments or self.messages or self.loaded)
+        return not (self.cause or self.segments or self.latest or self.loaded)
+
+    def add(self, message: BootMessage) -> None:
+        """Keep a message: the first ones of its kind, and the last one."""
+        kind = message.kind
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.latest[kind] = message
+        if self.counts[kind] <= _KEPT_ALIKE:
+            self.messages.append(message)
+
+    def take_text(self, line: int, words: str) -> None:
+        """A line of the firmware's own, once an image was loaded."""
+        self.last_line = line
+        if not self.firmware_lines and _EBOOT_WORD.fullmatch(words):
+            return
+        self.firmware_lines += 1
+        if len(self.firmware) >= _KEPT_LINES and (self.noise or words.isprintable()):
+            return
+        if not words.isprintable() or not is_readable(words):
+            self.noise = True
+        elif len(self.firmware) < _KEPT_LINES:
+            self.firmware.append((line, words[:_KEPT_CHARACTERS]))
+
+    def kept(self) -> tuple[BootMessage, ...]:
+        later = [self.latest[kind] for kind, count in self.counts.items() if count > _KEPT_ALIKE]
+        return tuple(sorted((*self.messages, *later), key=lambda message: message.line))
 
     def boot(self) -> Boot:
         return Boot(
@@ -174,13 +198,15 @@ class _BootDraft:
             loader=self.loader,
             rf_cal=self.rf_cal,
             init_data_byte=self.init_data_byte,
-            messages=tuple(self.messages),
+            flash_size=self.flash_size,
+            messages=self.kept(),
+            stage=self.stage,
             firmware=tuple(self.firmware),
             firmware_lines=self.firmware_lines,
             noise=self.noise,
             crashes=self.crashes.crashes(),
+            last_line=self.last_line,
             crash_count=self.crashes.count,
-            spoken=self.spoken,
         )
 
 
@@ -189,46 +215,50 @@ class _LogReader:
 
     def __init__(self, table: LineTable) -> None:
         self.drafts: list[_BootDraft] = []
-        self._after_loading = {*_AFTER_LOADING, *_LOADER_TOKENS} | table.after_loading
-        self._spoken = (_SPOKEN | table.spoken) - _UNSPOKEN
+        self._sized = frozenset(
+            name for name, row in table.rows.items() if any(f"<{group}>" in row.form for group in _SIZES)
+        )
 
-    def take(self, name: str, line: int, token: re.Match[str]) -> None:
-        if name in ("banner", "half_banner"):
+    def take(self, row: LineForm, line: int, token: re.Match[str]) -> None:
+        if row.name in ("banner", "half_banner"):
             if self.drafts and self.drafts[-1].only_begun:
                 self.drafts.pop()  # a banner that was broken into two lines
             self.drafts.append(_with_banner(line, token))
-        elif name != "other_chip":
-            draft = self._current(name, line)
+        elif row.name != "other_chip":
+            draft = self._current(row, line)
             if draft is not None:
-                draft.spoken = draft.spoken or name in self._spoken
-                _HANDLERS.get(name, _take_message)(draft, name, line, token)
+                draft.last_line = line
+                draft.stage = max(draft.stage, row.stage)
+                if row.name in self._sized:
+                    draft.flash_size = draft.flash_size or _size_told(token)
+                if row.crash:
+                    draft.crashes.take(row.name, line, token)
+                _HANDLERS.get(row.name, _take_message)(draft, row.name, line, token)
 
-    def take_dump(self, text: str) -> bool:
-        """A line that may belong to the dump of a crash; returns whether it does."""
-        return bool(self.drafts) and self.drafts[-1].crashes.take_line(text)
+    @property
+    def draft(self) -> _BootDraft | None:
+        """The boot that is being read."""
+        return self.drafts[-1] if self.drafts else None
 
-    def take_text(self, line: int, text: str) -> None:
-        """What is left of a line: of the firmware, if an image was loaded."""
-        words = text.strip()
-        if not _WORD.search(words) or not self.drafts or not self.drafts[-1].loaded:
-            return
-        draft = self.drafts[-1]
-        if not draft.firmware_lines and _EBOOT_WORD.fullmatch(words):
-            return
-        draft.firmware_lines += 1
-        if not is_readable(words):
-            draft.noise = True
-        elif len(draft.firmware) < _KEPT_LINES:
-            draft.firmware.append((line, words[:_KEPT_CHARACTERS]))
+    def _current(self, row: LineForm, line: int) -> _BootDraft | None:
+        """The boot that a word belongs to.
 
-    def _current(self, name: str, line: int) -> _BootDraft | None:
-        """The boot that a word belongs to; a load behind the whole of a boot begins one without a banner."""
-        draft = self.drafts[-1] if self.drafts else None
-        if draft is None or (name == "load" and draft.loaded):
-            if name in self._after_loading:
+        A load behind the whole of a boot begins one without a banner, and so does the second banner of a
+        boot loader, of an SDK or of a firmware.
+        """
+        draft = self.draft
+        again = draft is not None and (
+            (row.name == "load" and draft.loaded)
+            or (row.begins and row.stage <= draft.begun)
+            or (row.begins and row.stage == Stage.LOADER < draft.stage)
+        )
+        if draft is None or again:
+            if row.after_loading and draft is None:
                 return None
             draft = _BootDraft(line)
             self.drafts.append(draft)
+        if row.begins:
+            draft.begun = max(draft.begun, row.stage)
         return draft
 
 
@@ -274,11 +304,24 @@ def _take_loader(draft: _BootDraft, name: str, line: int, token: re.Match[str]) 
     elif name == "spi_mode":
         draft.loader = draft.loader._replace(mode=token["spi_mode"])
     elif name == "flash_size" and token["mbit"] is not None:
-        size = _size_of_map(int(token["mbit"]), token["slot_kb"])
-        draft.loader = draft.loader._replace(flash_size=size)
+        draft.loader = draft.loader._replace(flash_size=_size_of_map(int(token["mbit"]), token["slot_kb"]))
     elif name == "jump":
         address = None if token["at"] is None else int(token["at"], 16)
         draft.loader = draft.loader._replace(slot=int(token["slot"]), address=address)
+
+
+def _size_told(token: re.Match[str]) -> str | None:
+    """The flash size that a line names, by the groups of its form: megabits, bytes, or a name."""
+    groups = {key: value for key, value in token.groupdict().items() if value is not None}
+    for key, bits in _SIZE_GROUPS.items():
+        if key in groups:
+            return _size_of_map(int(groups[key], 0) * bits >> 20, groups.get("slot_kb"))
+    return next((size.name for size in FLASH_SIZES if size.name == groups.get("named")), None)
+
+
+# What a number in a group of that name counts, in bits.
+_SIZE_GROUPS: Final = {"mbit": 1 << 20, "rboot_mbit": 1 << 20, "flash_bytes": 8}
+_SIZES: Final = (*_SIZE_GROUPS, "named")
 
 
 def _take_rf_cal(draft: _BootDraft, _name: str, line: int, token: re.Match[str]) -> None:
@@ -293,17 +336,8 @@ def _take_init_data(draft: _BootDraft, name: str, line: int, token: re.Match[str
 
 
 def _take_message(draft: _BootDraft, name: str, line: int, token: re.Match[str]) -> None:
-    if len(draft.messages) < _MOST_MESSAGES:
-        draft.messages.append(BootMessage(line, name.replace("_", "-"), token[0]))
+    draft.add(BootMessage(line, name.replace("_", "-"), token[0]))
 
-
-def _take_crash(draft: _BootDraft, name: str, line: int, token: re.Match[str]) -> None:
-    draft.crashes.take(name, line, token)
-    if name not in ("stack-dump", "stack-words", "registers", "backtrace"):
-        _take_message(draft, name, line, token)
-
-
-_MOST_MESSAGES: Final = 40  # a boot that hangs in a loop of its own prints the same line for ever
 
 _HANDLERS: Final = {
     "load": _take_load,
@@ -318,8 +352,9 @@ _HANDLERS: Final = {
     "jump": _take_loader,
     "rf_cal": _take_rf_cal,
     "init_data": _take_init_data,
-    "cut-here": lambda *_: None,
-    **dict.fromkeys(CRASH_TOKENS, _take_crash),
+    **dict.fromkeys(
+        ("rboot-size", "cut-here", "stack-dump", "stack-words", "registers", "backtrace"), lambda *_: None
+    ),
 }
 
 _RF_CAL_FROM_END: Final = next(sector.from_end for sector in SDK_SECTORS if sector.name == "rf-cal")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from imgtool.formats.logs.boots import DOWNLOAD, FLASH, LoaderLines
 from imgtool.operations import actions
 from imgtool.operations.actions import FileRole, PlacedFile, Stretch, Unknown, cure
+from imgtool.operations.explain.messages.row import Speaker, Weight
+from imgtool.operations.explain.messages.table import evidence_of, speaker_of
 from imgtool.operations.explain.values import (
     INSPECT,
     INSPECT_PAIR,
@@ -27,24 +29,31 @@ if TYPE_CHECKING:
 
 __all__ = ["bad_image", "download", "no_image", "no_slot", "straps", "whole_files"]
 
+# What is built as two files for 0 and 0x10000, as far as lines tell.
+_IN_PAIRS: Final = (None, Speaker.NODEMCU, Speaker.NONOS_SDK)
 _SEED: Final = 0xEF  # of the image checksum: what is left when all data is zero
 _ALL_ONES: Final = 0xFFFF_FFFF
+_SLOT_FAILS: Final = ("error-magic", "backup-failed", "flash-addr", "first-failed", "boot-retry")
 _FIRST_SLOT: Final = 0x1000
 _SLOT_FILES: Final[dict[int | None, FileRole]] = {1: FileRole.SLOT_1, 2: FileRole.SLOT_2}
 
 
 def whole_files(boot: Boot) -> Cure:
     """See whether the file, or the two files of a firmware without a boot loader, are whole."""
-    if boot.loader is not None or boot.has("eboot-load", "eboot-erased", "eboot-copy"):
-        return cure("See whether the file is whole.", INSPECT)
-    return cure("See whether the files are whole and of one build.", INSPECT_PAIR)
+    if speaker_of(boot) in _IN_PAIRS:
+        return cure("See whether the files are whole and of one build.", INSPECT_PAIR)
+    return cure("See whether the file is whole.", INSPECT)
 
 
 def bad_image(boot: Boot) -> LogOutcome | None:
     """The ROM began to load an image, and it is damaged, cut or read in the wrong mode."""
     broken = [segment for segment in boot.segments if not segment.plausible]
     zeros = bool(boot.segments) and all(segment.checksum == _SEED for segment in boot.segments)
-    failed = boot.has("csum-err", "flash-read-err") or (boot.has("ets-main") and boot.checksum is not None)
+    stopped = boot.has("ets-main") and boot.checksum is not None
+    unread = (
+        boot.has("flash-read-err") and boot.checksum is None
+    )  # behind the loading it is the firmware's word
+    failed = boot.has("csum-err") or unread or stopped
     if not boot.segments or not (failed or broken or _differs(boot)):
         return None
     if zeros or (broken and broken[0].address != _ALL_ONES and boot.segments[0].plausible):
@@ -150,7 +159,8 @@ def no_image(boot: Boot) -> LogOutcome | None:
 
 def no_slot(boot: Boot) -> LogOutcome | None:
     """Espressif's boot loader found no application that it can start."""
-    if not boot.has("error-magic", "backup-failed", "flash-addr", "first-failed", "boot-retry"):
+    told = [message.line for message in boot.messages if message.kind in _SLOT_FAILS]
+    if not told or evidence_of(boot, Weight.RUNS, Weight.SPEAKS, after=told[-1]):
         return None
     loader = boot.loader or LoaderLines(boot.line)
     slot = f"user{loader.slot}" if loader.slot else "the application"

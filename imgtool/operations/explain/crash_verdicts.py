@@ -11,8 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.crash import DIVISION_BY_ZERO, EXCEPTIONS, place_of
+from imgtool.formats.logs.line_forms import Stage
 from imgtool.operations.actions import Remark, cure, name_functions
 from imgtool.operations.explain.boot_verdicts import whole_files
+from imgtool.operations.explain.messages.row import Weight
+from imgtool.operations.explain.messages.table import evidence_of, row_of
 from imgtool.operations.explain.values import (
     RECORD_FIRMWARE,
     SAFEST_WRITE,
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.crash import Crash
     from imgtool.operations.actions import Cure
 
-__all__ = ["NAME_FUNCTIONS", "exception", "hardware_watchdog", "watchdog", "when"]
+__all__ = ["NAME_FUNCTIONS", "crash_of", "exception", "hardware_watchdog", "watchdog", "when"]
 
 NAME_FUNCTIONS: Final = cure(
     "See which function that was: give the ELF file of exactly this build.", name_functions()
@@ -43,10 +46,6 @@ _ILLEGAL, _FETCH, _LOAD_STORE, _INTERRUPT, _DIVISION, _ALIGNMENT = 0, 2, 3, 4, 6
 _FETCH_PROHIBITED, _LOAD_PROHIBITED, _STORE_PROHIBITED = 20, 28, 29
 _NEAR_ZERO: Final = 0x1000
 _FLASH: Final = "flash (irom)"
-# What an application's own code prints; SDK and boot loaders print none of it before that runs.
-_SPOKEN_BEFORE: Final = frozenset(
-    ("nodemcu", "lua", "format", "radio", "radio-state", "address", "no-init-lua", "lua-error", "heap", "oom")
-)
 
 
 def exception(boot: Boot) -> LogOutcome | None:
@@ -80,8 +79,14 @@ def when(crash: Crash) -> str:
 
 
 def _first(boot: Boot, *kinds: str) -> Crash | None:
-    crash = boot.crashes[0] if boot.crashes else None
+    crash = crash_of(boot)
     return crash if crash is not None and crash.kind in kinds else None
+
+
+def crash_of(boot: Boot) -> Crash | None:
+    """The crash that a boot is judged by: its first one; not one of the run before, where it runs now."""
+    told = (crash for crash in boot.crashes if not (crash.earlier and evidence_of(boot, after=crash.line)))
+    return next(told, None)
 
 
 def _number(crash: Crash) -> int | None:
@@ -145,9 +150,19 @@ def _is_early(boot: Boot, crash: Crash) -> bool:
     """Whether nothing of the application came before it, in a log that has the loading."""
     if boot.checksum is None and boot.loader is None:
         return False
-    before = [message.kind for message in boot.messages if message.line < crash.line]
-    printed = any(line < crash.line for line, _ in boot.firmware)
-    return not printed and not boot.noise and not crash.earlier and not _SPOKEN_BEFORE & set(before)
+    printed = any(line < crash.line for line, _ in boot.firmware) or any(
+        message.line < crash.line and _is_spoken(message.kind) for message in boot.messages
+    )
+    return not printed and not boot.noise and not crash.earlier
+
+
+def _is_spoken(kind: str) -> bool:
+    """Whether an application's own code prints such a line; before that runs nobody does."""
+    row = row_of(kind)
+    if row is None or row.weight in (Weight.FAILS, Weight.EARLIER) or kind in ("cut-here", "nodemcu-size"):
+        return False
+    own = row.speaker.stage is Stage.APPLICATION
+    return own or row.weight in (Weight.RUNS, Weight.SPEAKS) or kind in ("heap", "oom")
 
 
 def _behind(boot: Boot, crash: Crash, *, early: bool) -> str:

@@ -13,18 +13,21 @@ from imgtool.chip import FLASH_SIZES
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.operations.actions import Remark
 from imgtool.operations.explain import crash_verdicts
-from imgtool.operations.explain.boot_rules import judged
 from imgtool.operations.explain.boot_series import (
     CRASHES,
     FAILURES,
     WAKE_UPS,
+    Outcomes,
+    after_restart,
     chosen_of,
     hang_of,
+    is_cut,
     loop_of,
+    repeated_of,
     repeats_of,
 )
 from imgtool.operations.explain.crash_frames import frames_of, mismatch_of
-from imgtool.operations.explain.known_lines import read_log
+from imgtool.operations.explain.messages.table import read_log
 from imgtool.operations.explain.values import LogOutcome, Verdict
 
 if TYPE_CHECKING:
@@ -72,8 +75,8 @@ class Explanation:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing in the log is wrong and it says so."""
-        return self.verdict in (Verdict.RUNS, Verdict.DOWNLOAD)
+        """Whether the log shows that the firmware runs or speaks, or that the chip waits to be written."""
+        return self.verdict in (Verdict.RUNS, Verdict.SPEAKS, Verdict.DOWNLOAD)
 
     @property
     def foreign(self) -> bool:
@@ -84,8 +87,8 @@ class Explanation:
 def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation:
     """Say what a boot log comes to, why, and what to do.
 
-    Takes anything: whole logs, pieces of them, several boots, with the prefixes of a monitor, with noise.  It
-    judges the last boot that says enough; a crash counts until another firmware is on the chip.
+    Takes anything: whole logs, pieces of them, several boots, with the prefixes of a monitor, with noise.
+    The last boot that says anything decides; a crash counts until another firmware is on the chip.
 
     Args:
         log: The log as it was recorded, or as text.
@@ -95,15 +98,23 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     boots = found.boots
     if not boots:
         return _without_boots(found)
-    outcomes = [judged(boot) for boot in boots]
+    outcomes = Outcomes(boots)
     chosen = chosen_of(boots, outcomes)
-    outcome = hang_of(boots, chosen, outcomes[chosen]) or outcomes[chosen]
+    last = len(boots) - 1
+    outcome = outcomes[chosen]
+    hang = hang_of(boots, chosen, outcome) or (hang_of(boots, last, outcome) if chosen != last else None)
+    outcome = hang or outcome
     repeats = repeats_of(boots)
     if outcome.verdict not in (*FAILURES, *CRASHES, Verdict.DOWNLOAD, Verdict.STRAPS):
-        loop = loop_of(boots, repeats)
+        loop = loop_of(boots, repeats, outcome)
         # Its notes on single lines may say why.
         outcome = loop._replace(notes=outcome.notes) if loop else outcome
-    notes = [*outcome.notes, *_notes(boots, chosen, outcome.verdict)]
+    outcome = repeated_of(boots, outcome) or after_restart(boots, outcome) or outcome
+    notes = [
+        *outcome.notes,
+        *_notes(boots, chosen, outcome.verdict),
+        *_before(boots, outcomes, chosen, outcome),
+    ]
     if outcomes[chosen].verdict in CRASHES:
         notes += _crash_notes(boots, outcomes, chosen)
     front = _noise_note(found)
@@ -168,11 +179,12 @@ def _located(sentence: str, frames: Sequence[Frame]) -> str:
 
 
 def _crash_of(boot: Boot, verdict: Verdict) -> Crash | None:
-    return boot.crashes[0] if boot.crashes and verdict in CRASHES else None
+    return crash_verdicts.crash_of(boot) if verdict in CRASHES else None
 
 
-def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[LogOutcome], chosen: int) -> Iterator[Remark]:
-    same = sum(outcome.verdict is outcomes[chosen].verdict for outcome in outcomes)
+def _crash_notes(boots: Sequence[Boot], outcomes: Outcomes, chosen: int) -> Iterator[Remark]:
+    crashed = (index for index, boot in enumerate(boots) if boot.crashes or index == chosen)
+    same = sum(outcomes[index].verdict is outcomes[chosen].verdict for index in crashed)
     if same > 1:
         yield Remark(f"{same} of {len(boots)} boots in this log end so.")
     since = len(boots) - 1 - chosen
@@ -180,6 +192,17 @@ def _crash_notes(boots: Sequence[Boot], outcomes: Sequence[LogOutcome], chosen: 
         again = "once" if since == 1 else f"{since} times"
         yield Remark(
             f"The same firmware was started {again} since; a restart comes by itself, and is no cure."
+        )
+
+
+def _before(boots: Sequence[Boot], outcomes: Outcomes, chosen: int, outcome: LogOutcome) -> Iterator[Remark]:
+    """That the firmware ran before a boot that says nothing."""
+    if outcome.verdict is not Verdict.UNFINISHED or not chosen:
+        return
+    if outcomes[chosen - 1].verdict in (Verdict.RUNS, Verdict.SPEAKS):
+        yield Remark(
+            f"The firmware ran before it, from line {boots[chosen - 1].line} on, and something restarted "
+            "it: itself, a watchdog, the supply or a hand. What it says from this restart on would tell."
         )
 
 
@@ -214,6 +237,8 @@ def _notes(boots: Sequence[Boot], chosen: int, verdict: Verdict) -> Iterator[Rem
     boot = boots[chosen]
     if len(boots) > 1 and verdict is not Verdict.BOOT_LOOP:
         yield Remark(f"The log has {len(boots)} boots; this is about the one from line {boot.line} on.")
+    if is_cut(boots[-1]) and chosen < len(boots) - 1:
+        yield Remark(f"The last boot, from line {boots[-1].line} on, is cut before it says anything.")
     if (
         boot.cause
         and boot.cause.code == ResetCause.WATCHDOG

@@ -66,16 +66,6 @@ def unread(log: BootLog) -> Unread:
     if log.noise:
         return _noise(log.garbled)
     record = cure("Record it at the speed of the ROM.", RECORD_ROM)
-    if log.program:
-        return Unread(
-            LogOutcome(
-                Verdict.NOTHING_KNOWN,
-                "This is what a firmware prints that runs; how the chip booted is not in it.",
-                f"It names itself '{log.program}'. Nothing of the boot ROM or the SDK is in this log: the "
-                "ROM prints at 74880 baud, firmware mostly at 115200.",
-                (cure("To see the boot, record it at the speed of the ROM.", RECORD_ROM),),
-            )
-        )
     return Unread(
         LogOutcome(
             Verdict.NOTHING_KNOWN,
@@ -89,10 +79,10 @@ def unread(log: BootLog) -> Unread:
 
 def _firmware_alone(log: BootLog) -> Unread:
     line, _ = log.readable[0]
-    boot = Boot(line=line, firmware=log.readable, firmware_lines=len(log.readable), noise=True, spoken=True)
+    boot = Boot(line=line, firmware=log.readable, firmware_lines=len(log.readable), noise=True)
     outcome = LogOutcome(
-        Verdict.RUNS,
-        "A firmware prints; the noise in front of it is the boot ROM, and nothing is wrong.",
+        Verdict.SPEAKS,
+        "A firmware speaks; the noise in front of it is the boot ROM, and no failure that is known is here.",
         "The ROM prints at 74880 baud, and the firmware at the speed of this log. imgtool does not know "
         "the lines of this firmware.",
         notes=(_ROM_NOISE,),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.operations import actions
 from imgtool.operations.actions import Area, Remark, cure
-from imgtool.operations.explain.crash_verdicts import NAME_FUNCTIONS, when
-from imgtool.operations.explain.known_lines import line_notes
-from imgtool.operations.explain.values import INSPECT, RECORD_FIRMWARE, WRITE, LogOutcome, Verdict
+from imgtool.operations.explain.crash_verdicts import NAME_FUNCTIONS, crash_of, when
+from imgtool.operations.explain.messages.table import message_notes, row_of
+from imgtool.operations.explain.values import INSPECT, RECORD_FIRMWARE, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.boots import Boot
     from imgtool.formats.logs.crash import Crash
 
-__all__ = ["firmware_notes", "out_of_memory", "panic", "script_error", "system_param"]
+__all__ = ["firmware_notes", "out_of_memory", "panic", "python", "script_error"]
 
 _MEMORY_WORDS: Final = ("not enough memory", "OOM", "bad_alloc")
 _WITHOUT_SCRIPT: Final = cure(
@@ -43,7 +43,7 @@ _NIL: Final = re.compile(r"attempt to (?:index|call) (?:global|field|method) '(?
 
 def out_of_memory(boot: Boot) -> LogOutcome | None:
     """The firmware had no memory left, by its own words."""
-    crash = boot.crashes[0] if boot.crashes else None
+    crash = crash_of(boot)
     crash_words = f"{crash.text} {crash.detail or ''}" if crash is not None else ""
     ended = crash is not None and crash.kind in (
         "lua-panic",
@@ -84,63 +84,25 @@ def _allocation_notes(crash: Crash) -> Iterator[Remark]:
 
 def panic(boot: Boot) -> LogOutcome | None:
     """The firmware ended itself."""
-    crash = boot.crashes[0] if boot.crashes else None
+    crash = crash_of(boot)
     if crash is None:
         return None
     if crash.kind == "lua-panic":
         return _lua_panic(crash)
+    row = row_of("stack-smashed" if "smash" in crash.text else crash.kind) or row_of("user-exception")
+    told = row.says if row is not None and isinstance(row.says, LogOutcome) else _UNNAMED
     says = f" It says '{crash.text}'." if crash.kind != "stack-dump" else ""
-    kind = "smashed" if "smash" in crash.text else crash.kind
-    what, cause = _PANICS.get(kind, _PANICS["user-exception"])
     detail = f" The place: {crash.detail}." if crash.detail and crash.kind == "panic-at" else ""
     return LogOutcome(
-        Verdict.PANIC,
-        f"{what}{when(crash)}.",
-        f"{cause}{says}{detail}",
-        (NAME_FUNCTIONS, cure("If the dump is cut: record all of it.", RECORD_FIRMWARE)),
+        told.verdict,
+        f"{told.sentence.rstrip('.')}{when(crash)}.",
+        f"{told.cause}{says}{detail}".strip(),
+        (*told.cures, NAME_FUNCTIONS, cure("If the dump is cut: record all of it.", RECORD_FIRMWARE)),
         tuple(_allocation_notes(crash)),
     )
 
 
-_PANICS: Final = {
-    "panic-at": (
-        "The firmware stopped itself: a check in it failed",
-        "The program, or a library in it, found something that must not be, and gave up.",
-    ),
-    "abort": (
-        "The firmware stopped itself with abort()",
-        (
-            "The program, or a library in it, gave up: mostly a check that failed, or memory that it did "
-            "not get."
-        ),
-    ),
-    "cpp-exception": (
-        "The firmware stopped at a C++ exception that nothing catches",
-        "The program threw it, or a library did.",
-    ),
-    "stack-overflow": (
-        "The stack of the firmware overflowed",
-        (
-            "Arrays in functions are too large, or functions call themselves too deep. Arduino's loop() "
-            "has 4 KB."
-        ),
-    ),
-    "smashed": (
-        "The firmware stopped itself: a function wrote behind the end of one of its variables",
-        (
-            "Mostly a text or an array that is too long for where it is copied to. It was found when the "
-            "function returned."
-        ),
-    ),
-    "user-exception": (
-        "The firmware stopped itself: a panic, an abort or a check that failed",
-        "The core does not say which one; the stack shows the functions.",
-    ),
-    "stack-dump": (
-        "The firmware crashed; what it says of the reason is not in the log",
-        "Only the stack is there. The lines above it name the exception or the watchdog.",
-    ),
-}
+_UNNAMED: Final = LogOutcome(Verdict.PANIC, "The firmware stopped itself.", "")
 
 
 def _lua_panic(crash: Crash) -> LogOutcome:
@@ -186,7 +148,7 @@ def script_error(boot: Boot) -> LogOutcome | None:
 
 def python(boot: Boot) -> LogOutcome | None:
     """MicroPython runs, and a script of it does not."""
-    if not boot.has("python-error") or not boot.text_of("firmware").startswith("MicroPython"):
+    if not boot.has("python-error") or not boot.has("micropython", "python-prompt", "python-help"):
         return None
     return LogOutcome(
         Verdict.SCRIPT_ERROR,
@@ -194,28 +156,6 @@ def python(boot: Boot) -> LogOutcome | None:
         f"It says '{boot.text_of('python-error').strip()}'. The firmware is in order, and waits at its "
         "prompt. The lines above that one say where it was.",
         (cure("Correct the script, and load it again."),),
-    )
-
-
-def system_param(boot: Boot) -> LogOutcome | None:
-    """The SDK cannot read its parameters."""
-    # The bytes that were found follow it; without them the log may be cut in the message that is harmless.
-    if not boot.has("system-param") or not boot.firmware_lines:
-        return None
-    return LogOutcome(
-        Verdict.SYSTEM_PARAM,
-        "The SDK stops: it finds no parameters of its own where it looks for them.",
-        "Its parameters are in the last three sectors of the flash, by the size in the image header. In the "
-        "threads about this message the header had a larger size than the chip, and these sectors lay in the "
-        "firmware. Or something else was written there.",
-        (
-            cure("See the size of the chip, and that in the header.", actions.ask_chip(), INSPECT),
-            cure("Write the file again; that puts the size of the chip into the header.", WRITE),
-            cure(
-                "If the sizes agree: blank these sectors; the SDK makes them anew.",
-                actions.erase(Area.SYSTEM_PARAM),
-            ),
-        ),
     )
 
 
@@ -238,16 +178,19 @@ _REASONS: Final = {
 
 def firmware_notes(boot: Boot) -> Iterator[Remark]:
     """Notes on single lines that a firmware prints."""
-    yield from line_notes(boot)
+    yield from message_notes(boot)
+    if boot.crashes and boot.crashes[0].earlier and crash_of(boot) is None:
+        yield Remark(
+            f"Line {boot.crashes[0].line} says '{boot.crashes[0].text}': that is how the run before "
+            "ended; this one runs."
+        )
     if boot.has("heap") and not boot.crashes and not boot.has("lua-memory"):
         yield Remark(
             f"Line {_line(boot, 'heap')} says '{boot.text_of('heap')}': a request for that many bytes of "
             "memory failed. The firmware went on."
         )
-    copied = re.search(r"@cp:([0-9a-f]+)", boot.text_of("eboot-copy"))
-    if copied:
-        done = "worked" if int(copied[1], 16) == 0 else f"failed with number {copied[1]}"
-        yield Remark(f"Arduino's boot loader copied an update to its place, which {done}.")
+    if boot.has("eboot-copy"):
+        yield Remark("Arduino's boot loader copied an update to its place, which worked.")
     yield from _radio_notes(boot)
 
 

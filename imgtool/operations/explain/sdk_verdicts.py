@@ -1,6 +1,6 @@
 """Rules on what a firmware stops at once it was loaded: init data, and a map for another flash size.
 
-Lines that say it all by themselves: :mod:`imgtool.operations.explain.known_lines`.  What comes before:
+Lines that say it all by themselves: :mod:`imgtool.operations.explain.messages`.  What comes before:
 :mod:`imgtool.operations.explain.boot_verdicts`.
 """
 
@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.operations import actions
-from imgtool.operations.actions import FileRole, PlacedFile, Remark, Stretch, Unknown, cure
+from imgtool.operations.actions import FileRole, Remark, Unknown, cure
+from imgtool.operations.explain.messages.micropython import LARGEST
+from imgtool.operations.explain.messages.row import Speaker
+from imgtool.operations.explain.messages.table import evidence_of, speaker_of
 from imgtool.operations.explain.values import INSPECT, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.logs.boots import Boot
-    from imgtool.operations.actions import Action, Cure
+    from imgtool.operations.actions import Cure
 
 __all__ = ["init_data", "other_map"]
 
@@ -28,40 +31,85 @@ _IMAGE: Final = 0xE9  # what an image begins with: the SDK looks at flash addres
 
 
 def init_data(boot: Boot) -> LogOutcome | None:
-    """The SDK found no init data."""
-    if boot.init_data_byte is None or boot.has("too-small"):
+    """The SDK found no init data, and went no further."""
+    if boot.init_data_byte is None or boot.has("too-small") or _went_on(boot):
         return None
     if boot.has("nodemcu-size") and (boot.has("no-partitions") or boot.init_data_byte == _IMAGE):
         return _NO_TABLE
     if boot.has("nodemcu-size"):
         return _nodemcu_3(boot.init_data_byte)
+    speaker = speaker_of(boot)
+    if speaker is Speaker.MICROPYTHON:
+        return _micropython(boot.init_data_byte)
     size = _header_size(boot)
     found = (
         "The flash is erased there"
         if boot.init_data_byte == _ERASED
         else f"0x{boot.init_data_byte:02X} stands there: something else was written to that sector, such as "
-        "the RF calibration of Arduino firmware, which older NodeMCU does not replace by itself"
+        "the RF calibration of Arduino firmware, or the size in the header is not that of the chip, and the "
+        "place lies in the firmware or in its files"
     )
     where = (
-        f"For {size.name}, the flash size of this log, init data begins at 0x{_init_address(size):05x}."
+        f"For {size.name}, the flash size of this log, init data begins at 0x{_init_address(size):05x}, and "
+        f"RF calibration at 0x{size.bytes - _RF_CAL_FROM_END * SECTOR:05x}."
         if size
         else f"The log does not tell the flash size. Init data begins at: {_address_table()}."
     )
     cause = f"The SDK finds no init data where it looks for it: the first byte must be 0x05. {found}. {where}"
-    first = () if size else (cure("Find the size of the flash chip.", actions.ask_chip()),)
-    cures = (*first, *_init_data_cures(boot, size))
     notes = (
         Remark(
             "The SDK takes the flash size from the image header, not from the chip. If init data was "
             "written and this message stays, the header has another size. See which one it has.",
-            (actions.inspect(FileRole.LOW_HALF),),
+            (INSPECT,),
         ),
-        Remark(
-            "NodeMCU 3.0 and later keeps init data elsewhere (0x0f000, early builds 0x0c000) and writes "
-            "it itself; there, writing 0x10000.bin again makes it do so."
+        *((_NODEMCU_NOTE,) if _may_be_nodemcu(boot, speaker) else ()),
+    )
+    return LogOutcome(
+        Verdict.INIT_DATA,
+        "The SDK stops: its init data is missing.",
+        cause,
+        _init_data_cures(boot),
+        notes,
+    )
+
+
+_NODEMCU_NOTE: Final = Remark(
+    "NodeMCU 3.0 and later keeps init data elsewhere (0x0f000, early builds 0x0c000) and writes "
+    "it itself; there, writing 0x10000.bin again makes it do so."
+)
+
+
+def _may_be_nodemcu(boot: Boot, speaker: Speaker | None) -> bool:
+    """Whether NodeMCU may be what was started: it has no boot loader."""
+    alone = boot.loader is None and not boot.has("rboot", "eboot-load")
+    return alone and speaker in (None, Speaker.NODEMCU, Speaker.NONOS_SDK)
+
+
+def _went_on(boot: Boot) -> bool:
+    """Whether the SDK, or the application, speaks behind the line on init data."""
+    at = next((message.line for message in boot.messages if message.kind == "init-data"), 0)
+    later = any(message.line > at and message.kind == "sdk-version" for message in boot.messages)
+    return later or evidence_of(boot, after=at) is not None
+
+
+def _micropython(byte: int) -> LogOutcome:
+    """MicroPython writes its init data itself, four sectors before the end that the header states."""
+    return LogOutcome(
+        Verdict.FLASH_SIZE,
+        "MicroPython stops: the flash size in its header is one that its SDK cannot use.",
+        "MicroPython writes init data itself, by the size in the header, and its SDK looks for it "
+        f"elsewhere, where 0x{byte:02X} stands. So the header has more than the chip, more than the SDK "
+        f"inside knows ({LARGEST} at most before SDK 2.1), or a size that the two do not take alike. Init "
+        "data itself is not the trouble.",
+        (
+            cure(
+                f"Write MicroPython again with {LARGEST} in the header, or with the size of the chip "
+                "where it has less.",
+                actions.flash(FileRole.FIRMWARE, size=LARGEST),
+            ),
+            cure("Ask the chip for its size.", actions.ask_chip()),
         ),
     )
-    return LogOutcome(Verdict.INIT_DATA, "The SDK stops: its init data is missing.", cause, cures, notes)
 
 
 _NO_TABLE: Final = LogOutcome(
@@ -95,51 +143,29 @@ def _nodemcu_3(byte: int) -> LogOutcome:
     )
 
 
-def _init_data_cures(boot: Boot, size: FlashSize | None) -> tuple[Cure, ...]:
-    """How init data gets to its place; firmware with a boot loader has no image of a whole flash here."""
-    address = _init_address(size) if size else Unknown.ADDRESS
-    behind = "" if size or boot.rf_cal else ", which is the one in front of it"
-    erase = _rf_cal_erased(boot, size)
-    also = f", and erase the RF-cal sector{behind}" if erase else ""
-    if boot.loader is not None:
-        write = actions.flash(PlacedFile(FileRole.INIT_DATA, address))
-        text = f"Write the init data that comes with the SDK of the firmware{also}."
-        return (cure(text, write, *erase),)
-    made = actions.make_flash(size=size.name if size else Unknown.SIZE, init_data="v05")
-    whole = cure(
-        "Write the whole flash, with init data in its place; this replaces the files on the chip. In "
-        "the folder of 0x00000.bin and 0x10000.bin:",
-        made,
-        actions.flash(FileRole.WHOLE_FLASH),
+def _init_data_cures(boot: Boot) -> tuple[Cure, ...]:
+    """How init data gets to its place: one command, the board tells the place."""
+    write = cure(
+        "Write init data to its place; the RF-cal sector, which was made with what stood there, is erased "
+        "with it. Files and settings on the chip stay.",
+        actions.flash_init_data("v05"),
     )
-    if not erase:
-        return (whole,)
-    parts = (
-        actions.split(FileRole.WHOLE_FLASH, FileRole.FLASH_PARTS),
-        actions.flash(PlacedFile(FileRole.INIT_DATA_PART, address)),
+    sizes = cure(
+        "If this message stays: put the size of the chip into the header.",
+        actions.ask_chip(),
+        actions.flash(FileRole.FIRMWARE, size=Unknown.SIZE),
     )
-    text = f"To keep the files on the chip, write only the init data of that image{also}."
-    return (whole, cure(text, made, *parts, *erase))
+    return (write, sizes) if boot.init_data_byte == _ERASED else (sizes._replace(text=_SIZE_FIRST), write)
 
 
-def _rf_cal_erased(boot: Boot, size: FlashSize | None) -> tuple[Action, ...]:
-    """The RF-cal sector, to be erased; none where the init data of some flash size lies in it.
-
-    To erase that one would undo the cure.
-    """
-    at: int | Unknown = Unknown.RF_CAL_ADDRESS
-    if boot.rf_cal is not None:
-        at = boot.rf_cal.sector * SECTOR
-        if any(at == _init_address(row) for row in FLASH_SIZES):
-            return ()
-    elif size is not None:
-        at = size.bytes - _RF_CAL_FROM_END * SECTOR
-    return (actions.erase(Stretch(at, SECTOR)),)
+_SIZE_FIRST: Final = (
+    "See whether the header has the size of the chip; if not, write the file again with that size."
+)
 
 
 def _header_size(boot: Boot) -> FlashSize | None:
-    """The flash size of the header: as the boot loader says, or else as the RF-cal sector implies."""
-    name = boot.loader.flash_size if boot.loader else None
+    """The flash size of the header: as a line says, or else as the RF-cal sector implies."""
+    name = boot.flash_size
     if name is None and boot.rf_cal is not None:
         name = boot.rf_cal.flash_size
     return next((size for size in FLASH_SIZES if size.name == name), None)
@@ -157,7 +183,7 @@ def _address_table() -> str:
 def other_map(boot: Boot) -> LogOutcome | None:
     """The firmware was built for another flash size than the header states."""
     found = re.search(r"map\s{0,2}(\d+).*?(\d+)$", boot.text_of("mismatch"))
-    if found is None or boot.has("sdk-version"):  # some firmware goes on
+    if found is None or boot.has("sdk-version") or evidence_of(boot):  # some firmware goes on
         return None
     built, header = (_size_name(int(number)) for number in found.groups())
     return LogOutcome(

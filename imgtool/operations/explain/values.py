@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from imgtool.operations.actions import Cure, Remark
 
 __all__ = [
+    "CHECK_FAILED",
     "INSPECT",
     "INSPECT_PAIR",
     "RECORD_FIRMWARE",
@@ -39,6 +40,7 @@ class Verdict(StrEnum):
     """What a boot log comes to."""
 
     RUNS = "runs"
+    SPEAKS = "speaks"
     DOWNLOAD = "download"
     STRAPS = "straps"
     BOOT_LOOP = "boot-loop"
@@ -54,6 +56,11 @@ class Verdict(StrEnum):
     OUT_OF_MEMORY = "out-of-memory"
     SCRIPT_ERROR = "script-error"
     FILE_SYSTEM = "file-system"
+    FLASH_SIZE = "flash-size"
+    SAFE_MODE = "safe-mode"
+    SETTINGS = "settings"
+    HARDWARE = "hardware"
+    CANNOT_JUDGE = "cannot-judge"
     UNFINISHED = "unfinished"
     WRONG_BAUD = "wrong-baud"
     NOTHING_KNOWN = "nothing-known"
@@ -67,3 +74,11 @@ class LogOutcome(NamedTuple):
     cause: str
     cures: tuple[Cure, ...] = ()
     notes: tuple[Remark, ...] = ()
+
+
+CHECK_FAILED: Final = LogOutcome(
+    Verdict.PANIC,
+    "The firmware stopped itself: a check in it failed",
+    "The program, or a library in it, found something that must not be, and gave up.",
+)
+"""What an assertion comes to that says no more than its place."""

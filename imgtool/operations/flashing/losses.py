@@ -32,14 +32,17 @@ if TYPE_CHECKING:
     from imgtool.operations.upgrade.side import FlashSide
     from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["Stakes", "brings_files", "what_is_lost"]
+__all__ = ["FIRST_START", "Stakes", "brings_files", "what_is_lost"]
+
+FIRST_START: Final = "first-boot"
+"""Code of the finding that the firmware makes a file system at its first start."""
 
 _WORDS: Final = {
     Topic.FILES: ("files", "files"),
     Topic.LFS: ("lfs", "LFS"),
     Topic.SETTINGS: ("settings", "settings"),
     Topic.WIFI: ("wifi", "Wi-Fi settings"),
-    Topic.FIRST_BOOT: ("first-boot", "first boot"),
+    Topic.FIRST_BOOT: (FIRST_START, "first boot"),
 }
 _TOLD_BY: Final = {
     (Topic.SETTINGS, AdviceVerdict.LOST): "settings-replaced",

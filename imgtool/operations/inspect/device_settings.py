@@ -71,6 +71,7 @@ _NAMES: Final = {
     "init-data": PartKind.INIT_DATA,
     "system-param": PartKind.SYSTEM_PARAM,
     "filesystem": PartKind.SPIFFS,
+    "lfs": PartKind.LFS,
 }
 _RECORD_NAMES: Final = {
     nodemcu_page.TABLE: "partition table",
@@ -352,7 +353,7 @@ def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, .
     """Where something that has a name stands on a device.
 
     Args:
-        name: ``rf-cal``, ``init-data``, ``system-param`` or ``filesystem``.
+        name: ``rf-cal``, ``init-data``, ``system-param``, ``filesystem`` or ``lfs``.
         read: Reads the device.
         flash_bytes: Capacity of its flash.
 
@@ -390,6 +391,11 @@ def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, .
         # A table that a first boot has resolved holds for the chip, whatever the header says by now.
         table = resolve(page[1].table, flash_bytes if page[1].table.resolved else end, 0)
         regions = tuple(region for region in table_regions(table) if region.kind is kind)
+    elif kind is PartKind.LFS:
+        raise LayoutError(
+            "no partition table of NodeMCU is on the device, and nothing else tells where LFS is; before "
+            "3.0 it lies within the firmware"
+        )
     elif kind is PartKind.SPIFFS:
         regions = find_filesystems(read, flash_bytes)
     elif size is None:

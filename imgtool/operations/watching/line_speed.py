@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["FIRMWARE_BAUD", "ROM_BAUD", "SPEEDS", "Heard", "LineSpeed", "is_clean"]
 
@@ -52,18 +55,22 @@ class LineSpeed:
     Args:
         baud: The speed of the line now.
         auto: Whether another one may be tried.
+        firmware: Speeds at which the firmware may speak, the likeliest first; they are tried before others.
 
     Attributes:
         baud: The speed of the line now.
         auto: Whether another one may be tried.
         rom: Speed at which the chip boots.
+        speeds: What is tried, in this order.
     """
 
-    def __init__(self, baud: int, *, auto: bool) -> None:
+    def __init__(self, baud: int, *, auto: bool, firmware: Sequence[int] = (FIRMWARE_BAUD,)) -> None:
         self.baud = baud
         self.auto = auto
-        self.rom = ROM_BAUD if auto else baud
-        self._firmware = FIRMWARE_BAUD
+        self.rom = baud
+        self._firmware = firmware[0]
+        self._read = False  # whether that was read, and not only expected
+        self.speeds = tuple(dict.fromkeys((baud, *firmware, *SPEEDS)))
         self._tried = {baud}
         self._window: deque[bool] = deque(maxlen=_WINDOW)
         self._bad = self._good = 0
@@ -99,6 +106,7 @@ class LineSpeed:
         self._settled = True
         if self.baud != self.rom:
             self._firmware = self.baud
+            self._read = True
         return Heard.TEXT
 
     def hear_clean(self, count: int, now: float) -> Heard:
@@ -137,8 +145,21 @@ class LineSpeed:
                 return None
             # If it was a reset, the chip comes back to this speed.
             self._tried = set()
-        order = (self.rom, self._firmware, *SPEEDS)
+        order = (self.rom, self._firmware, *self.speeds)
         return next((baud for baud in order if baud not in {self.baud, *self._tried}), None)
+
+    def prefer(self, firmware: Sequence[int]) -> None:
+        """Which firmware boots is known now: its speeds come first, until one of them was read."""
+        if not firmware or self._read:
+            return
+        self._firmware = firmware[0]
+        self.speeds = tuple(dict.fromkeys((self.rom, *firmware, *SPEEDS)))
+
+    def expect(self) -> int:
+        """Where the firmware is expected to speak next; from there all may be tried, that of the ROM too."""
+        self._tried = set()
+        self._settled = False
+        return self._firmware
 
     @property
     def resting(self) -> int:

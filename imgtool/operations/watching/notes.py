@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.operations.actions import Verb
 from imgtool.operations.explain.crash_frames import kept_frames, mismatch_of
-from imgtool.operations.explain.known_lines import read_log
+from imgtool.operations.explain.expected import bauds_of
 from imgtool.operations.explain.log import explain
+from imgtool.operations.explain.messages.row import SHOW_THEIR_START
+from imgtool.operations.explain.messages.table import read_log, speaker_of
 from imgtool.operations.explain.values import Verdict
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ _BOOTS: Final = 6
 _MOST_FRAMES: Final = 8
 _LOOP: Final = 10.0  # s; what ran longer than that is no part of a loop
 
-# Nothing is wrong, or it is too early to tell: the note on the reset has said it.
-_SILENT: Final = (Verdict.RUNS, Verdict.UNFINISHED)
+# Nothing is wrong, or it cannot be told: the note on the reset has said it.
+_SILENT: Final = (Verdict.SPEAKS, Verdict.UNFINISHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,9 @@ class WatchNote:
 
     Attributes:
         at: When, s.
-        kind: ``boot`` (a reset: why, and where the chip boots from), ``verdict`` (it waits for a flasher),
-            ``failure``, ``speed`` (it changes, or none is right), ``silence``, ``elf`` (a program is
-            of another firmware than the one that crashed).
+        kind: ``boot`` (a reset: why, and where the chip boots from), ``verdict`` (it waits for a flasher, or
+            a firmware that says so is through with its start), ``failure``, ``speed`` (it changes, or none is
+            right), ``silence``, ``elf`` (a program is of another firmware than the one that crashed).
         text: One or two sentences, or a phrase.
         verdict: What the boot comes to, for ``verdict`` and ``failure``.
         cure: What to do first about a failure; None where nothing is known.
@@ -101,6 +103,12 @@ class BootNotes:
         self._noted: set[object] = set()
         self._noted_before: set[object] = set()
 
+    @property
+    def bauds(self) -> tuple[int, ...]:
+        """The speeds at which the firmware of the last boot may speak; none where no line names it."""
+        boots = read_log(b"\n".join(self._boots[-1])).boots
+        return bauds_of(speaker_of(boots[-1])) if boots else ()
+
     def before(self, line: bytes, now: float) -> tuple[WatchNote, ...]:
         """What there is to say before a line is shown: if it begins a boot, how the last one ended."""
         return self.judge(now) if _BANNER in line else ()
@@ -125,11 +133,10 @@ class BootNotes:
         result = explain(b"\n".join(line for boot in self._boots for line in boot), self._symbols)
         if result.foreign or result.verdict in _SILENT:
             return ()
+        if result.verdict is Verdict.RUNS:
+            return self._runs(result, now)
         # The sentence of a loop counts its boots.
-        subject: object = result.verdict if result.verdict is Verdict.BOOT_LOOP else result.sentence
-        known = subject in self._noted or subject in self._noted_before
-        self._noted.add(subject)
-        if known:
+        if not self._is_new(result.verdict if result.verdict is Verdict.BOOT_LOOP else result.sentence):
             return ()
         kind = "verdict" if result.ok else "failure"
         # Who reads this has a monitor already.
@@ -144,6 +151,19 @@ class BootNotes:
             WatchNote(now, kind, result.sentence, result.verdict, cure, tuple(named[:_MOST_FRAMES])),
             *self._refused(result, now),
         )
+
+    def _is_new(self, subject: object) -> bool:
+        """Whether something was not said of this boot yet, nor of the one before; now it is."""
+        known = subject in self._noted or subject in self._noted_before
+        self._noted.add(subject)
+        return not known
+
+    def _runs(self, result: Explanation, now: float) -> tuple[WatchNote, ...]:
+        """That a firmware of which every build says so is through with its start."""
+        speaker = speaker_of(result.boots[-1])
+        if speaker not in SHOW_THEIR_START or not self._is_new((result.verdict, speaker)):
+            return ()
+        return (WatchNote(now, "verdict", f"{speaker.title} runs", result.verdict),)
 
     def _refused(self, result: Explanation, now: float) -> Iterator[WatchNote]:
         wrong = mismatch_of(result.crash, self._symbols) if result.crash is not None else None

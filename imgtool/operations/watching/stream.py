@@ -87,12 +87,20 @@ class Watch:
         baud: Speed of the line; None begins at that of the boot ROM and follows the chip.
         notes: Whether there are notes.
         symbols: The linked programs that are on the chip, which name the functions of a crash.
+        rom: Speed of the boot ROM, where ``baud`` is None.
+        firmware: Speeds at which the firmware may speak, where ``baud`` is None.
     """
 
     def __init__(
-        self, baud: int | None = None, *, notes: bool = True, symbols: Sequence[ElfSymbols] = ()
+        self,
+        baud: int | None = None,
+        *,
+        notes: bool = True,
+        symbols: Sequence[ElfSymbols] = (),
+        rom: int = ROM_BAUD,
+        firmware: Sequence[int] = (FIRMWARE_BAUD,),
     ) -> None:
-        self._speed = LineSpeed(baud or ROM_BAUD, auto=baud is None)
+        self._speed = LineSpeed(baud or rom, auto=baud is None, firmware=firmware)
         self._notes = BootNotes(symbols) if notes else None
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._line: list[str] = []
@@ -174,6 +182,20 @@ class Watch:
         self._speed.set(baud, now, judging=not self._told_noise)
         return self._end_line(now)
 
+    def expect(self, now: float) -> list[WatchEvent]:
+        """The chip is quiet where its firmware may speak next.
+
+        Args:
+            now: The time, s.
+
+        Returns:
+            The line that was open, and the speed of the firmware, where that is not the one of now.
+        """
+        if not self._speed.auto or self._speed.baud != self._speed.rom:
+            return []
+        baud = self._speed.expect()
+        return [] if baud == self._speed.baud else [*self._end_line(now), WatchSpeed(now, baud)]
+
     def next_speed(self) -> int:
         """The speed behind that of now, for who goes through them by hand."""
         speeds = tuple(dict.fromkeys((*SPEEDS, self._speed.baud)))
@@ -253,6 +275,8 @@ class Watch:
     # Speeds.
 
     def _unreadable(self, now: float) -> Iterator[WatchEvent]:
+        if self._notes is not None and self._speed.auto:
+            self._speed.prefer(self._notes.bauds)
         was, baud = self._speed.baud, self._speed.next()
         if baud is not None:
             yield from self._end_line(now)
@@ -267,7 +291,7 @@ class Watch:
 
     def _no_speed(self) -> str:
         if self._speed.auto:
-            tried = ", ".join(str(baud) for baud in SPEEDS)
+            tried = ", ".join(str(baud) for baud in self._speed.speeds)
             return f"unreadable at each of {tried} baud: another speed, or a bad line"
         return (
             f"unreadable at {self._speed.baud} baud: the boot ROM prints at {ROM_BAUD}, most firmware at "

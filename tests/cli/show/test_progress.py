@@ -147,6 +147,27 @@ def test_lines_where_there_is_no_terminal(stream: Stream) -> None:
     ]
 
 
+def test_what_is_waited_for_is_told_when_it_changes(stream: Stream) -> None:
+    clock = Ticks()
+    progress = Progress(["port"])
+    progress.clock("port", clock)
+    listen = progress.listener("port")
+    for seconds in range(30):
+        listen(Event("boot", seconds, message="waiting up to 2 s" if seconds < 2 else "waiting up to 60 s"))
+        clock.sleep(1.0)
+
+    assert stream.getvalue().splitlines() == ["waiting up to 2 s", "waiting up to 60 s"]
+
+
+def test_what_is_waited_for_stands_behind_its_stage(terminal: Callable[[], list[str]]) -> None:
+    listen = Progress(["port"]).listener("port")
+    listen(Event("write", 100, 100))
+    listen(Event("boot", message="waiting up to 2 s"))
+    listen(Event("boot", 1, message="waiting up to 2 s"))
+
+    assert terminal() == ["starting      waiting up to 2 s"]
+
+
 def test_events(stream: Stream) -> None:
     progress = Progress(["a", "b"], events=True, silent=True)
     progress.listener("b")(Event("write", 1, 2, "so"))

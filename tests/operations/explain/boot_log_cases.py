@@ -98,6 +98,14 @@ WIFI = (
     "dhcp client start...\r\nip:192.168.1.17,mask:255.255.255.0,gw:192.168.1.1\r\n"
 )
 
+RTOS_LOADER = (
+    BANNER
+    + LOADED
+    + "I (81) boot: ESP-IDF v3.3-rc1 2nd stage bootloader\r\nI (124) boot: SPI Flash Size : 4MB\r\n"
+    "I (171) boot:  0 nvs              WiFi data        01 02 00009000 00004000\r\nI (287) boot: End of "
+    "partition table\r\n"
+)
+
 CASES = (
     # The firmware runs.
     LogCase("SDK runs", BANNER + LOADED + MB4 + RF.format(1019) + SDK + WIFI, Verdict.RUNS, never=FLASHES),
@@ -110,7 +118,7 @@ CASES = (
         + NODEMCU
         + "cannot open init.lua: \r\n> ",
         Verdict.RUNS,
-        ("once", "in order for a new file system"),
+        ("once",),
         never=("imgtool erase filesystem",),
     ),
     LogCase(
@@ -144,14 +152,20 @@ CASES = (
         ("not answered in time",),
     ),
     LogCase(
-        "updated", ARDUINO.replace("v2843a5ac\r\n~ld", "@cp:0\r\nld") + HELLO, Verdict.RUNS, ("which worked",)
+        "updated",
+        ARDUINO.replace("v2843a5ac\r\n~ld", "@cp:0\r\nld") + HELLO,
+        Verdict.SPEAKS,
+        ("which worked",),
     ),
     LogCase(
-        "little memory", ARDUINO + HELLO + "E:M 1576\r\nE:M 1576\r\nMQTT failed\r\n", Verdict.RUNS, ("1576",)
+        "little memory",
+        ARDUINO + HELLO + "E:M 1576\r\nE:M 1576\r\nMQTT failed\r\n",
+        Verdict.SPEAKS,
+        ("1576", "decides nothing"),
     ),
     LogCase(
         "last parameters",
-        BANNER + LOADED + "system param error, use last saved param!\r\n" + SDK,
+        BANNER + LOADED + "system param error, use last saved param!\r\n" + SDK + WIFI,
         Verdict.RUNS,
         ("nothing is to be done",),
     ),
@@ -363,6 +377,13 @@ CASES = (
         ("in the run before",),
     ),
     LogCase(
+        "watchdog told, and it runs now",
+        ARDUINO + "Reset reason: Hardware Watchdog\r\n" + HELLO + WIFI,
+        Verdict.RUNS,
+        ("how the run before ended",),
+        also=(Verdict.WATCHDOG,),
+    ),
+    LogCase(
         "task watchdog",
         BANNER + LOADED + "I (20) app: start\r\nTask watchdog got triggered.\r\n\r\n",
         Verdict.WATCHDOG,
@@ -487,7 +508,7 @@ CASES = (
     LogCase(
         "boot loader only", BANNER + LOADED + LOADER.format(map="8Mbit(512KB+512KB)"), Verdict.UNFINISHED
     ),
-    LogCase("noise behind the loading", BANNER + LOADED + NOISE, Verdict.RUNS),
+    LogCase("noise behind the loading", BANNER + LOADED + NOISE, Verdict.UNFINISHED),
     # Arduino's boot loader names no firmware, and has one file.
     LogCase(
         "crash before the sketch says anything",
@@ -566,22 +587,22 @@ CASES = (
     LogCase(
         "reason of a sketch",
         ARDUINO + HELLO + "WiFi lost connection. Reason: 201\r\n",
-        Verdict.RUNS,
+        Verdict.SPEAKS,
         ("the network was not found",),
     ),
     LogCase(
         "RF calibration where init data belongs",
         BANNER + LOADED + RF.format(1020) + INIT,
         Verdict.INIT_DATA,
-        commands=("imgtool id", "imgtool flash flash.bin"),
-        never=("imgtool erase 0x3fc000 0x1000", "imgtool erase RF_CAL_ADDRESS 0x1000"),
+        commands=("imgtool flash @init-data v05",),
+        never=("imgtool erase rf-cal",),
     ),
     LogCase(
         "RTOS SDK without an application",
         BANNER + LOADED + "E (60) esp_image: image at 0x10000 has invalid magic byte\r\n"
         "E (80) boot: No bootable app partitions in the partition table\r\n",
         Verdict.NO_IMAGE,
-        commands=("imgtool flash ADDRESS APPLICATION.bin",),
+        commands=("imgtool flash 0x10000 APPLICATION.bin",),
     ),
     LogCase(
         "rBoot without an application",
@@ -622,7 +643,7 @@ CASES = (
         + "The partition table size is larger than flash size\r\nsystem_partition_table_regist fail\r\n",
         Verdict.PARTITION_TABLE,
         ("'The partition table size is larger than flash size'",),
-        ("imgtool inspect 0x00000.bin",),
+        ("imgtool inspect FILE", "imgtool id"),
     ),
     LogCase(
         "a damaged LFS",
@@ -633,7 +654,7 @@ CASES = (
     ),
     LogCase(
         "refused by the access point",
-        BANNER + LOADED + SDK + "mode : sta(5c:cf:7f:00:00:01)\r\nadd if0\r\nauth fail\r\n",
+        BANNER + LOADED + SDK + "mode : sta(5c:cf:7f:00:00:01)\r\nadd if0\r\nscandone\r\nauth fail\r\n",
         Verdict.RUNS,
         ("refused the chip",),
         never=FLASHES,
@@ -643,5 +664,177 @@ CASES = (
         BANNER + LOADED + fatal(0, 0x4024_11B4) + DOWNLOAD + BANNER + LOADED + NODEMCU,
         Verdict.RUNS,
         also=(Verdict.EXCEPTION, Verdict.DOWNLOAD),
+    ),
+    # A header that MicroPython's SDK cannot use, in the three ways that it shows.
+    LogCase(
+        "MicroPython sets the size again and again",
+        (
+            BANNER
+            + LOADED
+            + RF.format(1019)
+            + "Bootloader Flash size appear to have been set incorrectly, trying to fix\r\n"
+        )
+        * 2,
+        Verdict.FLASH_SIZE,
+        ("again and again",),
+        ("imgtool flash -fs 4MB FILE",),
+        ("imgtool inspect 0x00000.bin 0x10000.bin", "imgtool fullimage --size SIZE -o flash.bin"),
+        (Verdict.BOOT_LOOP,),
+    ),
+    LogCase(
+        "MicroPython's init data",
+        BANNER + LOADED + "#0 ets_task(40209c10, 31, 3ffe9020, 4)\r\nrf_cal[0] !=0x05,is 0x00\r\n" + BANNER,
+        Verdict.FLASH_SIZE,
+        ("Init data itself is not the trouble",),
+        ("imgtool flash -fs 4MB FILE",),
+        ("imgtool flash @init-data v05", "imgtool inspect 0x00000.bin 0x10000.bin"),
+        (Verdict.INIT_DATA,),
+    ),
+    LogCase(
+        "NodeMCU reads behind the flash",
+        "".join(f"ERROR in flash_read: r=1 at 402{page:02X}000\r\n" for page in range(0x80, 0x8C)),
+        Verdict.FLASH_SIZE,
+        ("r=1 at 40280000",),
+        ("imgtool id",),
+    ),
+    LogCase(
+        "NodeMCU has no room for files",
+        "Formatting file system. Please wait...\r\nFormatting: size 0x1000, addr 0x7a000\r\n\r\n"
+        "*** ERROR ***: unable to format. FS might be compromised.\r\n" + NODEMCU + "> ",
+        Verdict.FILE_SYSTEM,
+        ("formatting failed", "1 sector (0x1000 bytes at 0x7a000)"),
+        ("imgtool flash FILE",),
+        also=(Verdict.UNFINISHED,),
+    ),
+    LogCase(
+        "LFS of another build",
+        NODEMCU + "> \r\nLFS region updated.  Restarting.\r\n" + (BANNER + LOADED) * 2,
+        Verdict.BOOT_LOOP,
+        ("since its LFS was updated",),
+        ("imgtool erase lfs", "imgtool flash @lfs FILE"),
+        (READ_FIRMWARE,),
+    ),
+    LogCase(
+        "MicroPython's files, old words",
+        "The FAT filesystem starting at sector 153 with size 866 sectors appears to\r\nbe corrupted. If "
+        "you had\r\n",
+        Verdict.FILE_SYSTEM,
+        ("sector 153",),
+        ("imgtool read -o dump.bin", "imgtool erase all"),
+    ),
+    LogCase(
+        "safe mode",
+        ARDUINO
+        + "[C][safe_mode:079]: There have been 10 suspected unsuccessful boot attempts\r\n"
+        + "[E][safe_mode:086]: Boot loop detected. Proceeding to safe mode\r\n"
+        + "[I][app:029]: Running through setup()...\r\n[I][app:062]: setup() finished successfully!\r\n",
+        Verdict.SAFE_MODE,
+        ("counted 10 starts",),
+        never=(PAIR,),
+    ),
+    LogCase(
+        "settings given up again and again",
+        (ARDUINO + "00:00:00.080 FRC: Some settings have been reset (3)\r\n") * 2,
+        Verdict.SETTINGS,
+        ("(3)",),
+        also=(Verdict.BOOT_LOOP,),
+    ),
+    LogCase(
+        "the ROM does not know the reset",
+        BANNER.replace("cause:2", "cause:7") + "unknown reset\r\nets_main.c\r\n",
+        Verdict.HARDWARE,
+        ("EN or RST line",),
+    ),
+    LogCase(
+        "a failure that no rule knows",
+        BANNER + LOADED + "E (1200) power: the regulator does not answer\r\n",
+        Verdict.CANNOT_JUDGE,
+        ("Line 13 says 'E (1200) power: the regulator does not answer'",),
+    ),
+    LogCase(
+        "an application across a line of 1 MB",
+        RTOS_LOADER + "E (388) boot: ERROR: app bin error, start_addr d0000 image_len 400000\r\n" + BANNER,
+        Verdict.PARTITION_TABLE,
+        ("0x131a80", "crosses the line of 1 MB at 0x100000", "is cut before it says anything"),
+        ("imgtool flash 0x8000 partitions.bin ADDRESS APPLICATION.bin",),
+        (PAIR,),
+    ),
+    LogCase(
+        "an application behind 2 MB",
+        RTOS_LOADER + "E (388) boot: ERROR: app bin error, start_addr 210000 image_len 400000\r\n",
+        Verdict.PARTITION_TABLE,
+        ("at or behind 0x200000",),
+    ),
+    LogCase(
+        "the other slot of the RTOS SDK",
+        RTOS_LOADER
+        + "E (360) esp_image: image at 0x10000 has invalid magic byte\r\n"
+        + "E (370) boot: OTA app partition slot 0 is not "
+        "bootable\r\nI (400) boot: Loaded app from partition at offset 0x110000\r\nI (520) system_api: "
+        "Base MAC address is not set\r\n",
+        Verdict.SPEAKS,
+        also=(Verdict.NO_IMAGE,),
+    ),
+    LogCase(
+        "rBoot's configuration names no place",
+        BANNER
+        + LOADED
+        + "\r\nrBoot v1.4.2 - author@example.org\r\nFlash Size:   32 Mbit\r\n\r\nResetting boot config.\r\n"
+        + "Invalid rom selected, defaulting to 0.\r\nRom 0 at 0 is bad.\r\nRom -1 at 0 is bad.\r\n",
+        Verdict.NO_IMAGE,
+        ("0x2000", "configuration itself is wrong"),
+        ("imgtool flash ADDRESS APPLICATION.bin", "imgtool erase 0x1000 0x1000"),
+        (PAIR,),
+    ),
+    LogCase(
+        "rBoot tells the flash size",
+        "rBoot v1.4.2 - author@example.org\r\nFlash Size:   8 Mbit\r\n\r\nBooting rom 0 at 2000, load "
+        "addr 33e20.\r\n"
+        "rf_cal[0] !=0x05,is 0xFF\r\n" + BANNER + LOADS,
+        Verdict.INIT_DATA,
+        ("0xfc000", "0xfb000"),
+        ("imgtool flash @init-data v05",),
+        (PAIR,),
+    ),
+    LogCase(
+        "an assertion of FreeRTOS",
+        "ESP-Open-SDK ver: 0.0.1 compiled @ May 23 2019 16:48:22\r\nmode : "
+        "softAP(02:00:00:00:00:01)\r\n>>> HomeKit: Starting server\r\nrtos assert "
+        "/x/FreeRTOS/Source/queue.c 1406\r\nabort() invoked at 0x402048af.\r\n\r\nStack: "
+        "SP=0x3fff63e0\r\n0x3fff63e0: 00000000 3fff196c 00000000 402048b2\r\n",
+        Verdict.PANIC,
+        ("assertion of FreeRTOS", "queue.c 1406"),
+        (ELF,),
+        FLASHES,
+    ),
+    LogCase(
+        "an interrupt routine in flash",
+        STACK.format(ctx="cont") + ARDUINO + "ISR not in IRAM!\r\n\r\nAbort called\r\n",
+        Verdict.PANIC,
+        ("interrupt routine", "IRAM_ATTR"),
+        (ELF,),
+    ),
+    LogCase(
+        "a sketch that says error",
+        ARDUINO + "Starting\r\nERROR: sensor not found, assertion level 2, retrying\r\nOK\r\n",
+        Verdict.SPEAKS,
+        ("decides nothing",),
+    ),
+    LogCase(
+        "the best of several reports",
+        (ARDUINO + HELLO + arduino(28, 0x4021_03F4, 8)) * 2
+        + ARDUINO
+        + HELLO
+        + CUT
+        + "\r\nException (28):\r\n",
+        Verdict.EXCEPTION,
+        ("0x402103f4", "3 of 3 boots"),
+        (ELF,),
+    ),
+    LogCase(
+        "a cut last boot behind one that runs",
+        BANNER + LOADED + NODEMCU + "> \r\n" + BANNER + LOADS[:40],
+        Verdict.RUNS,
+        ("is cut before it says anything",),
     ),
 )

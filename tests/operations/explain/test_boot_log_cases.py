@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What a log comes to that tells too little, or not yet.
-SILENT: Final = (Verdict.UNFINISHED, Verdict.NOTHING_KNOWN, Verdict.RUNS)
+SILENT: Final = (Verdict.UNFINISHED, Verdict.NOTHING_KNOWN, Verdict.SPEAKS, Verdict.RUNS)
 # Nobody could say these of a log of which characters are missing, if they are not its own.
 BY_ONE_LINE: Final = (Verdict.STRAPS, Verdict.DOWNLOAD, Verdict.BAD_IMAGE, Verdict.NO_IMAGE)
 
@@ -51,7 +51,7 @@ def test_verdict_words_and_cures(case: LogCase) -> None:
     assert [word for word in case.words if word not in said] == []
     assert [command for command in case.commands if command not in commands] == []
     assert [command for command in case.never if command in commands] == []
-    assert result.ok == (case.verdict in (Verdict.RUNS, Verdict.DOWNLOAD))
+    assert result.ok == (case.verdict in (Verdict.RUNS, Verdict.SPEAKS, Verdict.DOWNLOAD))
     assert not result.foreign
 
 

@@ -39,12 +39,15 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case("sdk", BANNER + LOADED + RF.format(1019) + SDK, Verdict.RUNS),
-    Case("loader", BANNER + LOADED + MB4 + RF.format(1019) + SDK, Verdict.RUNS),
-    Case("noise behind", BANNER + LOADED + NOISE, Verdict.RUNS, ("unreadable characters",)),
-    Case("arduino", BANNER + LOADED + "v0004fc60\r\n~ld\r\n", Verdict.RUNS),
+    Case("sdk", BANNER + LOADED + RF.format(1019) + SDK, Verdict.UNFINISHED, ("cannot be told", "-b 115200")),
+    Case("loader", BANNER + LOADED + MB4 + RF.format(1019) + SDK, Verdict.UNFINISHED),
+    Case("noise behind", BANNER + LOADED + NOISE, Verdict.UNFINISHED, ("unreadable characters",)),
+    Case("arduino", BANNER + LOADED + "v0004fc60\r\n~ld\r\n", Verdict.UNFINISHED, ("cannot be told",)),
     Case(
-        "watchdog once", BANNER.replace("2,", "4,") + "wdt reset\r\n" + LOADED + SDK, Verdict.RUNS, ("hung",)
+        "watchdog once",
+        BANNER.replace("2,", "4,") + "wdt reset\r\n" + LOADED + SDK,
+        Verdict.UNFINISHED,
+        ("hung",),
     ),
     Case("download", DOWNLOAD, Verdict.DOWNLOAD, ("GPIO0 was low",)),
     Case("download after a run", BANNER + LOADED + SDK + DOWNLOAD, Verdict.DOWNLOAD),
@@ -95,7 +98,8 @@ CASES = [
         + BANNER
         + LOADED
         + MB4.replace("user1 @ 1000", "user2 @ 81000")
-        + SDK,
+        + SDK
+        + "ready\r\n",
         Verdict.RUNS,
         ("gave up one slot",),
     ),
@@ -103,25 +107,25 @@ CASES = [
         "init data",
         BANNER + LOADED + INIT,
         Verdict.INIT_DATA,
-        ("0x7c000 for 512KB", "imgtool id", "--size SIZE"),
+        ("0x7c000 for 512KB", "imgtool id", "imgtool flash @init-data v05"),
     ),
     Case(
         "init data, sector known",
         BANNER + LOADED + RF.format(1019) + INIT,
         Verdict.INIT_DATA,
-        ("0x3fc000", "imgtool fullimage --size 4MB --init-data v05", "parts/0x3fc000.bin", "0x3fb000 0x1000"),
+        ("0x3fc000", "0x3fb000", "imgtool flash @init-data v05"),
     ),
     Case(
         "init data, map known",
         BANNER + LOADED + LOADER.format(map="8Mbit(512KB+512KB)") + INIT,
         Verdict.INIT_DATA,
-        ("imgtool flash 0xfc000 esp_init_data_default_v05.bin", "imgtool erase 0xfb000 0x1000"),
+        ("0xfc000", "0xfb000", "imgtool flash @init-data v05"),
     ),
     Case(
         "init data, vendor's sector",
         BANNER + LOADED + MB4 + RF.format(1017) + INIT,
         Verdict.INIT_DATA,
-        ("0x3fc000", "vendor's own", "imgtool erase 0x3f9000 0x1000"),
+        ("0x3fc000", "vendor's own", "imgtool flash @init-data v05"),
     ),
     Case(
         "init data, garbage",
@@ -183,15 +187,15 @@ CASES = [
         Verdict.PARTITION_TABLE,
         ("built for the map of 1MB",),
     ),
-    Case("NodeMCU 3", BANNER + LOADED + NODEMCU_3 + "boot not set\r\n", Verdict.RUNS),
-    Case("arduino, no version", BANNER + LOADED + "~ld\r\n", Verdict.RUNS),
+    Case("NodeMCU 3", BANNER + LOADED + NODEMCU_3 + "boot not set\r\n", Verdict.UNFINISHED),
+    Case("arduino, no version", BANNER + LOADED + "~ld\r\n", Verdict.UNFINISHED),
     Case(
         "arduino, erased",
         BANNER + LOADED + "vffffffff\r\n~ld\r\n",
         Verdict.UNFINISHED,
         ("no application at 0x1000",),
     ),
-    Case("arduino, no version known", BANNER + LOADED + "vffffffff\r\n~ld\r\n" + NOISE, Verdict.RUNS),
+    Case("arduino, no version known", BANNER + LOADED + "vffffffff\r\n~ld\r\n" + NOISE, Verdict.UNFINISHED),
     Case("the loader's own line", BANNER + LOADED + MB4 + "no GPIO select!\r\n", Verdict.UNFINISHED),
     Case(
         "512 KB",
@@ -236,11 +240,16 @@ CASES = [
         ("5 boots", "deep sleep"),
     ),
     Case("silent restart loop", (BANNER + LOADED) * 3, Verdict.BOOT_LOOP),
-    Case("two resets", (BANNER + LOADED + SDK) * 2, Verdict.RUNS),
-    Case("repaired", BANNER + LOADED + CSUM_ERR + BANNER + LOADED + SDK, Verdict.RUNS, ("2 boots",)),
+    Case("two resets", (BANNER + LOADED + SDK) * 2, Verdict.BOOT_LOOP, ("2 boots",)),
+    Case(
+        "repaired",
+        BANNER + LOADED + CSUM_ERR + BANNER + LOADED + SDK + "scandone\r\n",
+        Verdict.RUNS,
+        ("2 boots",),
+    ),
     Case("banner only", BANNER, Verdict.UNFINISHED, ("before the ROM",)),
     Case("cut in the loads", BANNER + LOADS[:90], Verdict.UNFINISHED, ("while the ROM",)),
-    Case("nothing behind", BANNER + LOADED, Verdict.UNFINISHED, ("74880",)),
+    Case("nothing behind", BANNER + LOADED, Verdict.UNFINISHED, ("115200 baud",)),
     Case("nothing behind the loader", BANNER + LOADED + MB4, Verdict.UNFINISHED),
     Case("half a banner", "\xfe\x82 ets Jan  8 20", Verdict.NOTHING_KNOWN),
     Case("exception", BANNER + LOADED + "Fatal exception (0): \r\nepc1=0x402411b4\r\n", Verdict.EXCEPTION),
@@ -282,7 +291,7 @@ def test_verdict_and_facts(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_failure_has_a_cure(case: Case) -> None:
     result = explain(case.log)
-    cured = result.verdict in (Verdict.RUNS, Verdict.NOTHING_KNOWN) or result.cures
+    cured = result.verdict in (Verdict.RUNS, Verdict.SPEAKS, Verdict.NOTHING_KNOWN) or result.cures
 
     assert cured
     assert all(command.split()[0] in ("imgtool", "python") for c in result.cures for command in c.commands)
@@ -329,7 +338,7 @@ def test_encodings(encoding: str) -> None:
 def test_lost_characters_are_said() -> None:
     result = explain(BANNER + LOADED.replace("len 2888", "len 288") + SDK)
 
-    assert result.verdict is Verdict.RUNS
+    assert result.verdict is Verdict.UNFINISHED
     assert "line 6" in words_of(result)
 
 

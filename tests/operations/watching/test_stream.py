@@ -186,9 +186,29 @@ def test_a_reset_is_told_behind_its_line() -> None:
     assert notes(events) == ["external reset; boot from flash"]
 
 
-def test_a_boot_that_is_in_order_has_no_other_note() -> None:
+def test_a_boot_that_is_in_order_is_told_once_it_shows_that() -> None:
     watch = Watch(FIRMWARE)
-    events = [*watch.feed(BOOT + PROMPT, 0), *watch.pause(1), *watch.close(2)]
+    events = [*watch.feed(BOOT + PROMPT, 0), *watch.pause(1), *watch.feed(PROMPT, 2), *watch.close(3)]
+    told = [event for event in events if isinstance(event, WatchNote)]
+
+    assert notes(events) == ["external reset; boot from flash", "NodeMCU runs"]
+    assert (told[1].kind, told[1].verdict, told[1].cure) == ("verdict", Verdict.RUNS, None)
+
+
+def test_that_it_runs_is_told_again_behind_a_reset_on_purpose_alone() -> None:
+    watch = Watch(FIRMWARE)
+    events = [event for number in range(2) for event in watch.feed(BOOT + PROMPT, number)]
+    events += watch.pause(2)
+    watch.restart(3)
+    events += [*watch.feed(BOOT + PROMPT, 4), *watch.pause(5)]
+
+    assert notes(events).count("NodeMCU runs") == 2
+
+
+@pytest.mark.parametrize("said", [b"", b"hello world\r\nvalue 17\r\n"], ids=["silent", "speaks"])
+def test_what_does_not_tell_has_no_other_note(said: bytes) -> None:
+    watch = Watch(FIRMWARE)
+    events = [*watch.feed(BOOT + said, 0), *watch.pause(1), *watch.close(2)]
 
     assert notes(events) == ["external reset; boot from flash"]
 
@@ -321,6 +341,15 @@ def test_firmware_at_another_speed() -> None:
     chip.says(BOOT * 2, ROM)
     chip.rests(0.2).says(PROMPT * 8, 9600)
     assert speeds(chip.events) == [FIRMWARE, ROM, 9600, ROM, 9600]
+
+
+def test_the_lines_of_a_boot_tell_the_speed_of_its_firmware() -> None:
+    """AT firmware may speak at 57600 baud, which is not tried of others."""
+    ready = b"\r\nready\r\n"
+    chip = Chip(Watch()).says(BOOT + ready, ROM).rests(0.2).says(PROMPT * 40, 57_600)
+
+    assert speeds(chip.events) == [FIRMWARE, ROM, 9600, 57_600]
+    assert 57_600 not in speeds(Chip(Watch()).says(BOOT, ROM).rests(0.2).says(PROMPT * 40, 57_600).events)
 
 
 def test_a_crystal_of_40_mhz() -> None:

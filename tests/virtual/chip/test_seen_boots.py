@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pytest
 
+from imgtool.engine.boot_logs import explain
+from tests.oracle.broken_boots import allowed, seen_broken
 from tests.oracle.firmware_boots import Scenario, differences, scenarios, seen_boots
 
 
@@ -17,6 +19,19 @@ def test_the_model_says_what_was_seen(scenario: Scenario) -> None:
 
 def test_every_boot_that_was_seen_has_its_scenario() -> None:
     assert list(seen_boots()) == [scenario.name for scenario in scenarios()]
+
+
+@pytest.mark.parametrize("name", sorted({**seen_boots(), **seen_broken()}))
+def test_no_log_is_called_better_than_the_boot_was(name: str) -> None:
+    seen = {**seen_boots(), **seen_broken()}[name]
+
+    assert allowed(seen, explain(seen.text).verdict)
+
+
+def test_logs_of_every_sort_are_there() -> None:
+    verdicts = {seen.verdict for seen in seen_broken().values()}
+
+    assert {"BAD_IMAGE", "NO_IMAGE", "EXCEPTION", "BOOT_LOOP", "UNFINISHED", "RUNS"} <= verdicts
 
 
 @pytest.mark.parametrize(
@@ -30,7 +45,7 @@ def test_every_boot_that_was_seen_has_its_scenario() -> None:
         ("loader 1.7, AT 1.7.6, size code 3", "RUNS"),
         ("NodeMCU 2.1, damaged init data", "INIT_DATA"),
         ("NodeMCU 2.1, without irom", "EXCEPTION"),
-        ("Arduino core, deep sleep", "RUNS"),
+        ("Arduino core, deep sleep", "SPEAKS"),
         ("rBoot alone", "NO_IMAGE"),
     ],
 )

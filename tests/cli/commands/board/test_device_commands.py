@@ -282,7 +282,10 @@ def test_erase_names_its_choices(imgtool: Command) -> None:
     run = imgtool("erase", "-p", PORT)
 
     words = " ".join(run.err.split())
-    assert (run.code, "all, ADDR SIZE, rf-cal, init-data, system-param or filesystem" in words) == (2, True)
+    assert (run.code, "all, ADDR SIZE, rf-cal, init-data, system-param, filesystem or lfs" in words) == (
+        2,
+        True,
+    )
     assert ERASE_CHOICES in " ".join(imgtool("erase", "--help").out.replace("│", " ").split())
 
 

@@ -186,7 +186,7 @@ def test_the_last_lines(pair: Path, imgtool: Command) -> None:
 
     assert last[0].startswith("written, not verified: 167,936 bytes in ")
     assert last[1].endswith("--verify readback reads it back)")
-    assert last[2] == "boot: The image was loaded and started; nothing in this log is wrong."
+    assert last[2] == "boot: NodeMCU runs; nothing in this log is wrong."
 
 
 def test_verify_none_says_so(put: Put, imgtool: Command) -> None:

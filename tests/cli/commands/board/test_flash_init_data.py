@@ -57,7 +57,7 @@ def test_written_alone(put: Put, imgtool: Command, case: str) -> None:
     wanted = over(flash, [(place, content + BLANK[128:]), (calibration, BLANK)])
     assert (run.code, board.read_bytes() == wanted) == (0, True), run.err
     assert "written and verified" in run.out
-    assert run.out.splitlines()[-1] == "boot: The image was loaded and started; nothing in this log is wrong."
+    assert run.out.splitlines()[-1] == "boot: NodeMCU runs; nothing in this log is wrong."
 
 
 def test_what_a_person_sees(put: Put, imgtool: Command) -> None:

@@ -61,7 +61,8 @@ def test_a_boot_with_notes(board: Path, imgtool: Command) -> None:
     ]
     assert "load 0x40100000, len 24576, room 16 " in shown
     assert words("unreadable at 74880 baud: now 115200")[0] in shown
-    assert shown[-1].endswith("powered by Lua 5.1.4 on SDK 2.2.1(6ab97e9)")
+    assert shown[-2].endswith("powered by Lua 5.1.4 on SDK 2.2.1(6ab97e9)")
+    assert shown[-1:] == words("NodeMCU runs")
 
 
 @pytest.mark.usefixtures("board")
