@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))  # the rows of this checkout, also where another i
 
 from made_part import run
 
-from imgtool.formats.logs.line_forms import Stage
+from imgtool.formats.logs.line_forms import BootStage
 from imgtool.operations.actions import Remark
 from imgtool.operations.explain.expected import expected_of
 from imgtool.operations.explain.messages.row import Speaker, Weight
@@ -78,7 +78,7 @@ def sections() -> Iterator[str]:
         rows = [row for row in MESSAGES if row.speaker is speaker]
         title = TITLES.get(speaker, speaker.title[:1].upper() + speaker.title[1:])
         yield f"## {title}\n\n"
-        if speaker.stage is Stage.APPLICATION or speaker in (Speaker.RTOS_SDK, Speaker.OPEN_RTOS):
+        if speaker.stage is BootStage.APPLICATION or speaker in (Speaker.RTOS_SDK, Speaker.OPEN_RTOS):
             expected = expected_of(speaker)
             bauds = ", ".join(str(baud) for baud in expected.bauds)
             first = (

@@ -113,6 +113,7 @@ from imgtool.formats.logs.crash import Allocation as Allocation
 from imgtool.formats.logs.crash import Crash as Crash
 from imgtool.formats.logs.crash import StackWord as StackWord
 from imgtool.formats.logs.garbled import Speeds as Speeds
+from imgtool.formats.logs.line_forms import BootStage as BootStage
 from imgtool.formats.reading import Checksum as Checksum
 from imgtool.formats.reading import Cover as Cover
 from imgtool.formats.reading import FileKind as FileKind

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.crash_lines import CRASH_FORMS
-from imgtool.formats.logs.line_forms import LineForm, Stage
+from imgtool.formats.logs.line_forms import BootStage, LineForm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ _FORMS: Final = (
         "version",
         "2nd boot version",
         r"(?i:\b2nd boot version) ?: ?(?P<version>[\w.()-]{1,40})",
-        stage=Stage.LOADER,
+        stage=BootStage.LOADER,
         begins=True,
         example="2nd boot version : 1.7(5d6f877)",
     ),
@@ -85,7 +85,7 @@ _FORMS: Final = (
         "jump",
         "jump to run",
         r"(?i:\bjump to run user)(?P<slot>[12])\b(?: ?@ ?(?P<at>[0-9a-f]{1,6})\b)?",
-        stage=Stage.LOADER,
+        stage=BootStage.LOADER,
         after_loading=True,
     ),
     # rBoot's, https://github.com/raburton/rboot
@@ -93,21 +93,21 @@ _FORMS: Final = (
         "rboot-size",
         "Flash Size",
         r"(?<!SPI )\bFlash Size: {1,6}(?P<rboot_mbit>\d{1,3}) Mbit",
-        stage=Stage.LOADER,
+        stage=BootStage.LOADER,
         after_loading=True,
     ),
     LineForm(
         "rf_cal",
         "rf cal sector",
         r"\brf cal sector: {0,2}(?P<sector>\d{1,5})\b",
-        stage=Stage.SDK,
+        stage=BootStage.SDK,
         example="rf cal sector: 1019",
     ),
     LineForm(
         "init_data",
         "rf_cal",
         r"\brf_cal\[0\] ?!= ?0x05, ?is 0x(?P<byte>[0-9A-Fa-f]{1,2})\b",
-        stage=Stage.SDK,
+        stage=BootStage.SDK,
         example="rf_cal[0] !=0x05,is 0xff",
     ),
     *CRASH_FORMS,

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import memory_at
-from imgtool.formats.logs.line_forms import Stage
+from imgtool.formats.logs.line_forms import BootStage
 
 if TYPE_CHECKING:
     from imgtool.formats.logs.crash import Crash
@@ -178,7 +178,7 @@ class Boot:
         init_data_byte: The byte that stands where init data should begin, from ``rf_cal[0] !=0x05,is``.
         flash_size: The flash size that a line names, by its name here: that of the header, mostly.
         messages: Other known lines in order: the first ones of each kind, and the last one.
-        stage: Who has spoken: the highest :class:`~imgtool.formats.logs.line_forms.Stage` of its lines.
+        stage: Who has spoken: the highest :class:`~imgtool.formats.logs.line_forms.BootStage` of its lines.
         firmware: The first readable lines behind the loading, with their numbers.
         firmware_lines: How many lines stand there.
         noise: Whether some of them are unreadable.
@@ -197,7 +197,7 @@ class Boot:
     init_data_byte: int | None = None
     flash_size: str | None = None
     messages: tuple[BootMessage, ...] = ()
-    stage: Stage = Stage.ROM
+    stage: BootStage = BootStage.ROM
     firmware: tuple[tuple[int, str], ...] = ()
     firmware_lines: int = 0
     noise: bool = False

@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from imgtool.formats.logs.line_forms import LineForm, Stage
+from imgtool.formats.logs.line_forms import BootStage, LineForm
 
 __all__ = ["CRASH_FORMS"]
 
-_row = partial(LineForm, stage=Stage.APPLICATION)
-_crash = partial(LineForm, stage=Stage.APPLICATION, crash=True)
+_row = partial(LineForm, stage=BootStage.APPLICATION)
+_crash = partial(LineForm, stage=BootStage.APPLICATION, crash=True)
 
 CRASH_FORMS: Final = (
     _row(

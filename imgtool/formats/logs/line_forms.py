@@ -9,10 +9,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-__all__ = ["LineForm", "Stage"]
+__all__ = ["BootStage", "LineForm"]
 
 
-class Stage(IntEnum):
+class BootStage(IntEnum):
     """Who prints a line: each of them starts the next one."""
 
     ROM = 0
@@ -28,7 +28,7 @@ class LineForm(NamedTuple):
         name: Short stable name, which its message has as its kind.
         marks: Words that it cannot be without, ``|`` between them; their case does not matter.
         form: Expression for it.
-        stage: Who prints it, see :class:`Stage`.
+        stage: Who prints it, see :class:`BootStage`.
         after_loading: Whether it means something only once an image was started.
         begins: Whether it is the first line of its stage, so that a second one is of another boot.
         crash: Whether a crash begins with it, so that registers and a stack may follow.
@@ -40,7 +40,7 @@ class LineForm(NamedTuple):
     name: str
     marks: str
     form: str
-    stage: Stage = Stage.ROM
+    stage: BootStage = BootStage.ROM
     after_loading: bool = False
     begins: bool = False
     crash: bool = False

@@ -34,7 +34,7 @@ from imgtool.formats.logs.clean_lines import (
     lines,
 )
 from imgtool.formats.logs.crash_reader import CrashReader
-from imgtool.formats.logs.line_forms import Stage
+from imgtool.formats.logs.line_forms import BootStage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,8 +147,8 @@ class _BootDraft:
     messages: list[BootMessage] = field(default_factory=list)
     latest: dict[str, BootMessage] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    stage: Stage = Stage.ROM
-    begun: Stage = Stage.ROM
+    stage: BootStage = BootStage.ROM
+    begun: BootStage = BootStage.ROM
     firmware: list[tuple[int, str]] = field(default_factory=list)
     firmware_lines: int = 0
     noise: bool = False
@@ -157,7 +157,7 @@ class _BootDraft:
 
     @property
     def loaded(self) -> bool:
-        return self.checksum is not None or self.stage > Stage.ROM
+        return self.checksum is not None or self.stage > BootStage.ROM
 
     @property
     def only_begun(self) -> bool:
@@ -250,7 +250,7 @@ class _LogReader:
         again = draft is not None and (
             (row.name == "load" and draft.loaded)
             or (row.begins and row.stage <= draft.begun)
-            or (row.begins and row.stage == Stage.LOADER < draft.stage)
+            or (row.begins and row.stage == BootStage.LOADER < draft.stage)
         )
         if draft is None or again:
             if row.after_loading and draft is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.logs.line_forms import Stage
+from imgtool.formats.logs.line_forms import BootStage
 from imgtool.operations import actions
 from imgtool.operations.actions import FileRole, Unknown, cure, record_log
 from imgtool.operations.explain import boot_verdicts, crash_verdicts, panic_verdicts, sdk_verdicts
@@ -103,8 +103,8 @@ def _runs(boot: Boot) -> LogOutcome | None:
     if shown is None:
         return None
     row = row_of(shown.kind)
-    speaker = speaker_of(boot) if row is None or row.speaker.stage < Stage.APPLICATION else row.speaker
-    who = "The firmware" if speaker is None or speaker.stage < Stage.APPLICATION else _named(speaker)
+    speaker = speaker_of(boot) if row is None or row.speaker.stage < BootStage.APPLICATION else row.speaker
+    who = "The firmware" if speaker is None or speaker.stage < BootStage.APPLICATION else _named(speaker)
     unseen = (
         ""
         if boot.checksum is not None
@@ -124,7 +124,7 @@ def _named(speaker: Speaker) -> str:
 
 
 def _who_prints(speaker: Speaker | None) -> str:
-    if speaker is None or speaker.stage < Stage.APPLICATION:
+    if speaker is None or speaker.stage < BootStage.APPLICATION:
         return "a firmware that runs"
     return f"{speaker.title}, once it runs,"
 
@@ -191,7 +191,7 @@ def _unread(boot: Boot) -> LogOutcome:
                 cure("See whether the file is whole; if it is, write it again.", INSPECT),
             ),
         )
-    loaded = boot.checksum is not None or boot.stage > Stage.ROM
+    loaded = boot.checksum is not None or boot.stage > BootStage.ROM
     if not loaded:
         where = "while the ROM loads the image" if boot.segments else "before the ROM loads an image"
         return LogOutcome(
@@ -201,8 +201,8 @@ def _unread(boot: Boot) -> LogOutcome:
             (whole,),
         )
     where = {
-        Stage.ROM: "where the ROM starts the image",
-        Stage.LOADER: "where the boot loader starts the application",
+        BootStage.ROM: "where the ROM starts the image",
+        BootStage.LOADER: "where the boot loader starts the application",
     }.get(boot.stage, "where the SDK starts the application")
     if boot.noise:
         heard = (

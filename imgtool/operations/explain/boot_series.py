@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.boots import ResetCause
-from imgtool.formats.logs.line_forms import Stage
+from imgtool.formats.logs.line_forms import BootStage
 from imgtool.operations.actions import Remark, cure
 from imgtool.operations.explain import crash_verdicts
 from imgtool.operations.explain.boot_rules import judged, own_lines
@@ -88,7 +88,7 @@ class Outcomes:
 
 def is_cut(boot: Boot) -> bool:
     """Whether a boot ends before anything was started, which the recording mostly did."""
-    return boot.checksum is None and boot.stage is Stage.ROM and not boot.messages
+    return boot.checksum is None and boot.stage is BootStage.ROM and not boot.messages
 
 
 def chosen_of(boots: Sequence[Boot], outcomes: Outcomes) -> int:
@@ -171,7 +171,7 @@ def hang_of(boots: Sequence[Boot], at: int, outcome: LogOutcome) -> LogOutcome |
         or before.has("first-failed", "boot-retry")
     ):
         return None
-    loaded = before.checksum is not None or before.stage > Stage.ROM
+    loaded = before.checksum is not None or before.stage > BootStage.ROM
     ran = judged(before).verdict in _GOING and loaded
     hung_before = before.cause is not None and before.cause.code == ResetCause.WATCHDOG
     if not ran or hung_before or not _same_image(before, boot):
@@ -217,7 +217,7 @@ def repeated_of(boots: Sequence[Boot], outcome: LogOutcome) -> LogOutcome | None
         return None
     whole = list(boots[:-1] if is_cut(boots[-1]) and len(boots) > 1 else boots)
     for row, message in rows_of(whole[-1], Weight.REPEATS):
-        if outcome.verdict is Verdict.INIT_DATA and row.speaker.stage < Stage.APPLICATION:
+        if outcome.verdict is Verdict.INIT_DATA and row.speaker.stage < BootStage.APPLICATION:
             continue  # what is missing says more than what the SDK thinks of its parameters
         starts = 0
         for boot in reversed(whole):
@@ -300,7 +300,7 @@ def _is_loop(alike: Sequence[Boot], outcome: LogOutcome, hangs: int) -> bool:
     if len(alike) < _LEAST_SAME or outcome.verdict is Verdict.RUNS:
         return False
     first, second = alike
-    ended = first.checksum is not None or first.stage > Stage.ROM
+    ended = first.checksum is not None or first.stage > BootStage.ROM
     return ended and not first.noise and _course(first) == _course(second)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.logs.crash import DIVISION_BY_ZERO, EXCEPTIONS, place_of
-from imgtool.formats.logs.line_forms import Stage
+from imgtool.formats.logs.line_forms import BootStage
 from imgtool.operations.actions import Remark, cure, name_functions
 from imgtool.operations.explain.boot_verdicts import whole_files
 from imgtool.operations.explain.messages.row import Weight
@@ -161,7 +161,7 @@ def _is_spoken(kind: str) -> bool:
     row = row_of(kind)
     if row is None or row.weight in (Weight.FAILS, Weight.EARLIER) or kind in ("cut-here", "nodemcu-size"):
         return False
-    own = row.speaker.stage is Stage.APPLICATION
+    own = row.speaker.stage is BootStage.APPLICATION
     return own or row.weight in (Weight.RUNS, Weight.SPEAKS) or kind in ("heap", "oom")
 
 

@@ -155,9 +155,20 @@ def _init_data_cures(boot: Boot) -> tuple[Cure, ...]:
         actions.ask_chip(),
         actions.flash(FileRole.FIRMWARE, size=Unknown.SIZE),
     )
-    return (write, sizes) if boot.init_data_byte == _ERASED else (sizes._replace(text=_SIZE_FIRST), write)
+    size = _header_size(boot)
+    old = (_OLD_SDK,) if size is not None and size.bytes > _OLD_SDK_KNOWS else ()
+    if boot.init_data_byte == _ERASED:
+        return (*old, write, sizes)
+    return (*old, sizes._replace(text=_SIZE_FIRST), write)
 
 
+_OLD_SDK_KNOWS: Final = 0x40_0000
+"""Bytes of the largest flash that an SDK before 2.1 knows; layout/generations.py."""
+_OLD_SDK: Final = cure(
+    "If the firmware is on an SDK before 2.1, which takes more than 4 MB for 512 KB: write it with 4MB in "
+    "the header. Whichever it is, that works.",
+    actions.flash(FileRole.FIRMWARE, size=LARGEST),
+)
 _SIZE_FIRST: Final = (
     "See whether the header has the size of the chip; if not, write the file again with that size."
 )

@@ -10,7 +10,7 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from imgtool.formats.logs.line_forms import Stage
+from imgtool.formats.logs.line_forms import BootStage
 from imgtool.operations.explain.boot_rules import own_lines
 from imgtool.operations.explain.log import explain
 from imgtool.operations.explain.messages.table import known_lines, row_of
@@ -236,12 +236,12 @@ def _ends_sdk(line: WatchLine) -> bool:
 
 def is_started(boot: Boot) -> bool:
     """Whether the boot ROM has come to the start of what it has loaded."""
-    return boot.checksum is not None or boot.stage > Stage.ROM
+    return boot.checksum is not None or boot.stage > BootStage.ROM
 
 
 def _has_begun(boot: Boot) -> bool:
     """Whether the application has printed something."""
-    known = any(row.speaker.stage is Stage.APPLICATION for row, _ in known_lines(boot))
+    known = any(row.speaker.stage is BootStage.APPLICATION for row, _ in known_lines(boot))
     return known or bool(own_lines(boot))
 
 

@@ -665,6 +665,13 @@ CASES = (
         Verdict.RUNS,
         also=(Verdict.EXCEPTION, Verdict.DOWNLOAD),
     ),
+    LogCase(
+        "16 MB in the header",
+        BANNER + LOADED + LOADER.format(map="128Mbit(1024KB+1024KB)") + INIT,
+        Verdict.INIT_DATA,
+        ("0xffc000", "before 2.1"),
+        ("imgtool flash -fs 4MB FILE", "imgtool flash @init-data v05"),
+    ),
     # A header that MicroPython's SDK cannot use, in the three ways that it shows.
     LogCase(
         "MicroPython sets the size again and again",

@@ -73,6 +73,19 @@ ROWS: Final = (
         source=_REPL,
     ),
     _python(
+        name="circuitpython-reload",
+        marks="auto reload|code running waiting|key enter repl",
+        form=(
+            r"\bAuto-reload is (?:on|off)\b|\bCode done running\.|"
+            r"\bPress any key to enter the REPL\b|\bpress any key to enter the REPL\b"
+        ),
+        example="Code done running. Waiting for reload.",
+        weight=Weight.RUNS,
+        says="CircuitPython is through with its scripts",
+        source="https://github.com/adafruit/circuitpython/blob/3.x/main.c",
+        versions="CircuitPython",
+    ),
+    _python(
         name="python-prompt",
         marks=">>>",
         form=r">>>(?: (?!HomeKit|mDNS|wifi_)\S.{0,200})?",

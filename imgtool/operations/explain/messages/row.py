@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.formats.logs.line_forms import LineForm, Stage
+from imgtool.formats.logs.line_forms import BootStage, LineForm
 from imgtool.operations.actions import Remark
 from imgtool.operations.explain.values import LogOutcome
 
@@ -26,38 +26,38 @@ __all__ = ["SHOW_THEIR_START", "Message", "Speaker", "Told", "Turn", "Weight"]
 class Speaker(Enum):
     """Who prints a line."""
 
-    ROM = ("the boot ROM", Stage.ROM)
-    ESPRESSIF_LOADER = ("Espressif's boot loader", Stage.LOADER)
-    RBOOT = ("rBoot", Stage.LOADER)
-    RTOS_LOADER = ("the boot loader of the RTOS SDK", Stage.LOADER)
-    EBOOT = ("Arduino's boot loader", Stage.LOADER)
-    NONOS_SDK = ("the non-OS SDK", Stage.SDK)
-    OLD_RTOS_SDK = ("the RTOS SDK 1.x and 2.x", Stage.SDK)
-    RTOS_SDK = ("the RTOS SDK 3.x", Stage.SDK)
-    OPEN_RTOS = ("esp-open-rtos", Stage.SDK)
-    ARDUINO = ("the Arduino core", Stage.APPLICATION)
-    NODEMCU = ("NodeMCU", Stage.APPLICATION)
-    MICROPYTHON = ("MicroPython", Stage.APPLICATION)
-    AT = ("AT firmware", Stage.APPLICATION)
-    TASMOTA = ("Tasmota", Stage.APPLICATION)
-    ESPHOME = ("ESPHome", Stage.APPLICATION)
-    ESPEASY = ("ESP Easy", Stage.APPLICATION)
-    WLED = ("WLED", Stage.APPLICATION)
-    ESPURNA = ("ESPurna", Stage.APPLICATION)
-    ESPRUINO = ("Espruino", Stage.APPLICATION)
-    ESP_LINK = ("esp-link", Stage.APPLICATION)
-    SMING = ("Sming", Stage.APPLICATION)
-    HOMEKIT = ("esp-homekit", Stage.APPLICATION)
-    HAA = ("HAA", Stage.APPLICATION)
-    MONGOOSE = ("Mongoose OS", Stage.APPLICATION)
-    DEAUTHER = ("Deauther", Stage.APPLICATION)
-    REPEATER = ("esp_wifi_repeater", Stage.APPLICATION)
-    HOMIE = ("Homie", Stage.APPLICATION)
-    WIFI_MANAGER = ("WiFiManager", Stage.APPLICATION)
-    VENDOR = ("firmware of a vendor", Stage.APPLICATION)
-    ANY = ("no firmware that is known", Stage.ROM)
+    ROM = ("the boot ROM", BootStage.ROM)
+    ESPRESSIF_LOADER = ("Espressif's boot loader", BootStage.LOADER)
+    RBOOT = ("rBoot", BootStage.LOADER)
+    RTOS_LOADER = ("the boot loader of the RTOS SDK", BootStage.LOADER)
+    EBOOT = ("Arduino's boot loader", BootStage.LOADER)
+    NONOS_SDK = ("the non-OS SDK", BootStage.SDK)
+    OLD_RTOS_SDK = ("the RTOS SDK 1.x and 2.x", BootStage.SDK)
+    RTOS_SDK = ("the RTOS SDK 3.x", BootStage.SDK)
+    OPEN_RTOS = ("esp-open-rtos", BootStage.SDK)
+    ARDUINO = ("the Arduino core", BootStage.APPLICATION)
+    NODEMCU = ("NodeMCU", BootStage.APPLICATION)
+    MICROPYTHON = ("MicroPython", BootStage.APPLICATION)
+    AT = ("AT firmware", BootStage.APPLICATION)
+    TASMOTA = ("Tasmota", BootStage.APPLICATION)
+    ESPHOME = ("ESPHome", BootStage.APPLICATION)
+    ESPEASY = ("ESP Easy", BootStage.APPLICATION)
+    WLED = ("WLED", BootStage.APPLICATION)
+    ESPURNA = ("ESPurna", BootStage.APPLICATION)
+    ESPRUINO = ("Espruino", BootStage.APPLICATION)
+    ESP_LINK = ("esp-link", BootStage.APPLICATION)
+    SMING = ("Sming", BootStage.APPLICATION)
+    HOMEKIT = ("esp-homekit", BootStage.APPLICATION)
+    HAA = ("HAA", BootStage.APPLICATION)
+    MONGOOSE = ("Mongoose OS", BootStage.APPLICATION)
+    DEAUTHER = ("Deauther", BootStage.APPLICATION)
+    REPEATER = ("esp_wifi_repeater", BootStage.APPLICATION)
+    HOMIE = ("Homie", BootStage.APPLICATION)
+    WIFI_MANAGER = ("WiFiManager", BootStage.APPLICATION)
+    VENDOR = ("firmware of a vendor", BootStage.APPLICATION)
+    ANY = ("no firmware that is known", BootStage.ROM)
 
-    def __init__(self, title: str, stage: Stage) -> None:
+    def __init__(self, title: str, stage: BootStage) -> None:
         self.title = title
         self.stage = stage
 
