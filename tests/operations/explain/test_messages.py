@@ -11,6 +11,8 @@ from random import Random
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imgtool.engine.boot_logs import explain
 from imgtool.engine.watching import Watch
@@ -175,6 +177,23 @@ def test_no_prefix_of_a_failing_log_runs(row: Message) -> None:
     found = {explain(log[:end]).verdict for end in range(0, len(log), 3) if end <= len(FRONT) or end > behind}
 
     assert Verdict.RUNS not in found or row.behind
+
+
+FINAL: Final = [row for row in FAILING if not (row.until_runs or row.unless or row.behind or row.begins)]
+AROUND: Final = [row for row in FORMED if row.weight is not Weight.FAILS and not (row.begins or row.behind)]
+
+
+@given(
+    row=st.sampled_from(FINAL),
+    before=st.lists(st.sampled_from(AROUND), max_size=4),
+    after=st.lists(st.sampled_from(AROUND), max_size=4),
+)
+def test_no_log_with_a_failing_line_is_called_well(
+    row: Message, before: list[Message], after: list[Message]
+) -> None:
+    lines = [each.example for each in (*before, row, *after)]
+
+    assert not explain(front_of(row) + "\r\n".join(lines) + "\r\n").ok
 
 
 @pytest.mark.parametrize("row", FAILING, ids=names(FAILING))
