@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.crash import Crash
     from imgtool.operations.explain.crash_frames import Frame
     from imgtool.operations.explain.log import Explanation
+    from imgtool.operations.explain.messages.row import Speaker
 
 __all__ = ["boot_tables", "crash_tables", "explain", "place_words", "source_words", "symbols_of"]
 
@@ -49,7 +50,9 @@ _MEANINGS: Final = {
 }
 
 
-def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation:
+def explain(
+    log: bytes | str, symbols: Sequence[ElfSymbols] = (), written: Speaker | None = None
+) -> Explanation:
     """Say what a boot log comes to, why, and what to do.
 
     Takes anything: whole logs, pieces of them, several boots, with the prefixes of a monitor, with noise.  It
@@ -58,8 +61,9 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     Args:
         log: The log as it was recorded, or as text.
         symbols: The linked programs that are on the chip, which name the functions of a crash.
+        written: The firmware that is known to be on the chip, which the cures are to fit; None for none.
     """
-    found = explaining.explain(log, symbols)
+    found = explaining.explain(log, symbols, written)
     return replace(
         found,
         cures=tuple(filled(cure) for cure in found.cures),

@@ -117,7 +117,7 @@ def watch_start(session: Session, written: WrittenFirmware, on_event: Listener) 
     ended = f"the waiting was ended by hand, after {duration(waited)}" if by_hand else ""
     if not log.strip():
         return BootCheck(None, ended or _SILENT)
-    boot = explain(log)
+    boot = explain(log, written=written.speaker)
     notes = [note for note in (_other_firmware(boot, written), ended) if note]
     if boot.verdict is Verdict.UNFINISHED and not by_hand:
         boot = _not_told(boot, written, watch, waited, speed_is_ours=ours)

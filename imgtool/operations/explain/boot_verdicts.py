@@ -24,13 +24,17 @@ from imgtool.operations.explain.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imgtool.formats.logs.boots import Boot, BootSegment
     from imgtool.operations.actions import Cure
 
-__all__ = ["bad_image", "download", "no_image", "no_slot", "straps", "whole_files"]
+__all__ = ["bad_image", "download", "fitted", "no_image", "no_slot", "straps", "whole_files"]
 
 # What is built as two files for 0 and 0x10000, as far as lines tell.
 _IN_PAIRS: Final = (None, Speaker.NODEMCU, Speaker.NONOS_SDK)
+_PAIR_WHOLE: Final = cure("See whether the files are whole and of one build.", INSPECT_PAIR)
+_FILE_WHOLE: Final = cure("See whether the file is whole.", INSPECT)
 _SEED: Final = 0xEF  # of the image checksum: what is left when all data is zero
 _ALL_ONES: Final = 0xFFFF_FFFF
 _SLOT_FAILS: Final = ("error-magic", "backup-failed", "flash-addr", "first-failed", "boot-retry")
@@ -40,9 +44,14 @@ _SLOT_FILES: Final[dict[int | None, FileRole]] = {1: FileRole.SLOT_1, 2: FileRol
 
 def whole_files(boot: Boot) -> Cure:
     """See whether the file, or the two files of a firmware without a boot loader, are whole."""
-    if speaker_of(boot) in _IN_PAIRS:
-        return cure("See whether the files are whole and of one build.", INSPECT_PAIR)
-    return cure("See whether the file is whole.", INSPECT)
+    return _PAIR_WHOLE if speaker_of(boot) in _IN_PAIRS else _FILE_WHOLE
+
+
+def fitted(cures: Sequence[Cure], written: Speaker | None) -> tuple[Cure, ...]:
+    """Cures for a firmware that is known to be on the chip, though its log does not tell."""
+    if written in _IN_PAIRS:
+        return tuple(cures)
+    return tuple(_FILE_WHOLE if each == _PAIR_WHOLE else each for each in cures)
 
 
 def bad_image(boot: Boot) -> LogOutcome | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from imgtool.chip import FLASH_SIZES
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.operations.actions import Remark
-from imgtool.operations.explain import crash_verdicts
+from imgtool.operations.explain import boot_verdicts, crash_verdicts
 from imgtool.operations.explain.boot_series import (
     CRASHES,
     FAILURES,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.garbled import Speeds
     from imgtool.operations.actions import Cure
     from imgtool.operations.explain.crash_frames import Frame
+    from imgtool.operations.explain.messages.row import Speaker
 
 __all__ = ["Explanation", "explain"]
 
@@ -84,7 +85,9 @@ class Explanation:
         return not self.boots
 
 
-def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation:
+def explain(
+    log: bytes | str, symbols: Sequence[ElfSymbols] = (), written: Speaker | None = None
+) -> Explanation:
     """Say what a boot log comes to, why, and what to do.
 
     Takes anything: whole logs, pieces of them, several boots, with the prefixes of a monitor, with noise.
@@ -93,6 +96,7 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
     Args:
         log: The log as it was recorded, or as text.
         symbols: The linked programs that are on the chip, which name the functions of a crash.
+        written: The firmware that is known to be on the chip, which the cures are to fit; None for none.
     """
     found = read_log(log)
     boots = found.boots
@@ -142,7 +146,7 @@ def explain(log: bytes | str, symbols: Sequence[ElfSymbols] = ()) -> Explanation
         verdict=outcome.verdict,
         sentence=_located(outcome.sentence, frames),
         cause=outcome.cause,
-        cures=cures or outcome.cures,
+        cures=boot_verdicts.fitted(cures or outcome.cures, written),
         boots=boots,
         repeats=repeats,
         notes=_texts(notes),

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SDK_SECTORS, SECTOR
 from imgtool.operations import actions
-from imgtool.operations.actions import FileRole, Remark, Unknown, cure
+from imgtool.operations.actions import FileRole, Remark, cure
 from imgtool.operations.explain.messages.micropython import LARGEST
 from imgtool.operations.explain.messages.row import Speaker
 from imgtool.operations.explain.messages.table import evidence_of, speaker_of
-from imgtool.operations.explain.values import INSPECT, LogOutcome, Verdict
+from imgtool.operations.explain.values import INSPECT, WRITE, LogOutcome, Verdict
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
@@ -151,9 +151,9 @@ def _init_data_cures(boot: Boot) -> tuple[Cure, ...]:
         actions.flash_init_data("v05"),
     )
     sizes = cure(
-        "If this message stays: put the size of the chip into the header.",
-        actions.ask_chip(),
-        actions.flash(FileRole.FIRMWARE, size=Unknown.SIZE),
+        "If this message stays: write the firmware again. That puts the size of the chip into the header, "
+        "or the largest one that its SDK can use.",
+        WRITE,
     )
     size = _header_size(boot)
     old = (_OLD_SDK,) if size is not None and size.bytes > _OLD_SDK_KNOWS else ()
@@ -170,7 +170,8 @@ _OLD_SDK: Final = cure(
     actions.flash(FileRole.FIRMWARE, size=LARGEST),
 )
 _SIZE_FIRST: Final = (
-    "See whether the header has the size of the chip; if not, write the file again with that size."
+    "Write the firmware again. That puts the size of the chip into the header, or the largest one that "
+    "its SDK can use."
 )
 
 

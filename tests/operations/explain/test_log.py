@@ -107,7 +107,7 @@ CASES = [
         "init data",
         BANNER + LOADED + INIT,
         Verdict.INIT_DATA,
-        ("0x7c000 for 512KB", "imgtool id", "imgtool flash @init-data v05"),
+        ("0x7c000 for 512KB", "imgtool flash @init-data v05", "imgtool flash FILE"),
     ),
     Case(
         "init data, sector known",

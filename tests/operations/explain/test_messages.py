@@ -351,3 +351,12 @@ def test_a_cure_never_asks_to_record_what_is_already_known() -> None:
     assert all(
         action.verb is not Verb.RECORD_LOG or action.baud for each in result.cures for action in each.actions
     )
+
+
+def test_cures_fit_what_is_known_to_be_on_the_chip() -> None:
+    log = FRONT + "Fatal exception (0): \r\nepc1=0x402411b4, epc2=0x00000000, excvaddr=0x00000000\r\n"
+    pair = "imgtool inspect 0x00000.bin 0x10000.bin"
+
+    assert pair in commands_of(explain(log))
+    assert pair in commands_of(explain(log, written=Speaker.NODEMCU))
+    assert pair not in commands_of(explain(log, written=Speaker.MICROPYTHON))
