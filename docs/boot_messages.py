@@ -6,6 +6,7 @@ writes it, ``--check`` says whether it is as it should be.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -37,7 +38,7 @@ COMES_TO: Final = {
     Weight.UNCLEAR: "cannot be judged",
     Weight.NOTED: "a note",
     Weight.EARLIER: "a note",
-    Weight.NORMAL: "in order",
+    Weight.NORMAL: "",
 }
 TITLES: Final = {Speaker.ANY: "Lines of several firmwares, and of none that is known"}
 
@@ -54,8 +55,9 @@ def meaning_of(row: Message) -> str:
         )
     else:
         words = row.says
-    over = "; not where it is seen to run behind it" if row.until_runs and row.weight is Weight.FAILS else ""
-    return f"{COMES_TO[row.weight]}: {words}{over}".replace("|", "\\|").replace("{line}", "of the log")
+    over = "; unless a later line shows that it runs" if row.until_runs and row.weight is Weight.FAILS else ""
+    lead = f"{COMES_TO[row.weight]}: " if COMES_TO[row.weight] else ""
+    return f"{lead}{words}{over}".replace("|", "\\|").replace("{line}", "of the log")
 
 
 def source_of(row: Message) -> str:
@@ -76,7 +78,7 @@ def sections() -> Iterator[str]:
     """A table for each firmware, in the order of a boot."""
     for speaker in sorted(Speaker, key=lambda each: (each is Speaker.ANY, each.stage)):
         rows = [row for row in MESSAGES if row.speaker is speaker]
-        title = TITLES.get(speaker, speaker.title[:1].upper() + speaker.title[1:])
+        title = TITLES.get(speaker, re.sub("^the ", "The ", speaker.title))
         yield f"## {title}\n\n"
         if speaker.stage is BootStage.APPLICATION or speaker in (Speaker.RTOS_SDK, Speaker.OPEN_RTOS):
             expected = expected_of(speaker)

@@ -37,8 +37,8 @@ def explain(
 ) -> None:
     """Say what a boot log means: verdict, cause, and the commands that cure it.
 
-    Exit code 0: the log shows that the firmware runs or speaks, or that the chip waits to be written. 1: it fails,
-    or that cannot be told. 3: this is no boot log.
+    Exit code 0: the firmware runs or speaks, or the chip waits to be written. 1: it fails, or that cannot be
+    told. 3: this is no boot log.
 
     Example: imgtool explain boot.log
     """
