@@ -6,7 +6,7 @@ What one boot comes to is asked of boot_rules.py.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.formats.logs.line_forms import BootStage
@@ -24,19 +24,7 @@ if TYPE_CHECKING:
     from imgtool.formats.logs.boots import Boot, BootMessage
     from imgtool.operations.explain.messages.row import Message
 
-__all__ = [
-    "CRASHES",
-    "FAILURES",
-    "WAKE_UPS",
-    "Outcomes",
-    "after_restart",
-    "chosen_of",
-    "hang_of",
-    "is_cut",
-    "loop_of",
-    "repeated_of",
-    "repeats_of",
-]
+__all__ = ["CRASHES", "FAILURES", "WAKE_UPS", "Outcomes", "Series", "is_cut", "series_of"]
 
 FAILURES: Final = (
     Verdict.BAD_IMAGE,
@@ -86,12 +74,41 @@ class Outcomes:
         return self._judged[index]
 
 
+class Series(NamedTuple):
+    """What the boots of a log come to together.
+
+    Attributes:
+        chosen: The number of the boot that decides.
+        outcome: What it is.
+        repeats: How many boots at the end are alike.
+    """
+
+    chosen: int
+    outcome: LogOutcome
+    repeats: int
+
+
+def series_of(boots: Sequence[Boot], outcomes: Outcomes) -> Series:
+    """What the boots of a log come to, of which there is one at least."""
+    chosen, last = _chosen_of(boots, outcomes), len(boots) - 1
+    outcome = outcomes[chosen]
+    hang = _hang_of(boots, chosen, outcome) or (_hang_of(boots, last, outcome) if chosen != last else None)
+    outcome = hang or outcome
+    repeats = _repeats_of(boots)
+    if outcome.verdict not in (*FAILURES, *CRASHES, Verdict.DOWNLOAD, Verdict.STRAPS):
+        loop = _loop_of(boots, repeats, outcome)
+        # Its notes on single lines may say why.
+        outcome = loop._replace(notes=outcome.notes) if loop else outcome
+    outcome = _repeated_of(boots, outcome) or _after_restart(boots, outcome) or outcome
+    return Series(chosen, outcome, repeats)
+
+
 def is_cut(boot: Boot) -> bool:
     """Whether a boot ends before anything was started, which the recording mostly did."""
     return boot.checksum is None and boot.stage is BootStage.ROM and not boot.messages
 
 
-def chosen_of(boots: Sequence[Boot], outcomes: Outcomes) -> int:
+def _chosen_of(boots: Sequence[Boot], outcomes: Outcomes) -> int:
     """Which boot decides: the last that says anything; a crash counts until another firmware is loaded."""
     last = len(boots) - 1
     chosen = last
@@ -159,7 +176,7 @@ def _same_image(one: Boot, other: Boot) -> bool:
     return all(a == b for a, b in zip(loads, more, strict=False))
 
 
-def hang_of(boots: Sequence[Boot], at: int, outcome: LogOutcome) -> LogOutcome | None:
+def _hang_of(boots: Sequence[Boot], at: int, outcome: LogOutcome) -> LogOutcome | None:
     """The hardware watchdog started this boot, and the one before it is in the log."""
     boot = boots[at]
     if at == 0 or outcome.verdict not in _GOING:
@@ -194,7 +211,7 @@ def _course(boot: Boot) -> tuple[str, ...]:
     return (*loaded, *loader, *(words for _, words in sorted(said)))
 
 
-def repeats_of(boots: Sequence[Boot]) -> int:
+def _repeats_of(boots: Sequence[Boot]) -> int:
     """How many boots at the end are alike; the last one may be cut."""
     model = boots[-2] if len(boots) > 1 else boots[-1]
     mode, loads = _likeness(model)
@@ -211,7 +228,7 @@ def repeats_of(boots: Sequence[Boot]) -> int:
     return count
 
 
-def repeated_of(boots: Sequence[Boot], outcome: LogOutcome) -> LogOutcome | None:
+def _repeated_of(boots: Sequence[Boot], outcome: LogOutcome) -> LogOutcome | None:
     """A line that is in order once, and stands in start after start."""
     if outcome.verdict not in (*_GOING, Verdict.INIT_DATA, Verdict.BOOT_LOOP):
         return None
@@ -229,7 +246,7 @@ def repeated_of(boots: Sequence[Boot], outcome: LogOutcome) -> LogOutcome | None
     return None
 
 
-def after_restart(boots: Sequence[Boot], outcome: LogOutcome) -> LogOutcome | None:
+def _after_restart(boots: Sequence[Boot], outcome: LogOutcome) -> LogOutcome | None:
     """What the last line before a restart explains of boots behind it that show nothing."""
     if outcome.verdict not in (Verdict.UNFINISHED, Verdict.BOOT_LOOP):
         return None
@@ -268,7 +285,7 @@ def _explained(
     return outcome._replace(cures=(*outcome.cures, *found.cures), notes=(first, *outcome.notes))
 
 
-def loop_of(boots: Sequence[Boot], repeats: int, outcome: LogOutcome) -> LogOutcome | None:
+def _loop_of(boots: Sequence[Boot], repeats: int, outcome: LogOutcome) -> LogOutcome | None:
     """The boots start again and again, though no line says that one of them failed."""
     alike = boots[len(boots) - repeats :]
     causes = [boot.cause.code if boot.cause else None for boot in alike]

@@ -15,16 +15,10 @@ from imgtool.operations.actions import Remark
 from imgtool.operations.explain import boot_verdicts, crash_verdicts
 from imgtool.operations.explain.boot_series import (
     CRASHES,
-    FAILURES,
     WAKE_UPS,
     Outcomes,
-    after_restart,
-    chosen_of,
-    hang_of,
     is_cut,
-    loop_of,
-    repeated_of,
-    repeats_of,
+    series_of,
 )
 from imgtool.operations.explain.crash_frames import frames_of, mismatch_of
 from imgtool.operations.explain.messages.table import read_log
@@ -103,42 +97,18 @@ def explain(
     if not boots:
         return _without_boots(found)
     outcomes = Outcomes(boots)
-    chosen = chosen_of(boots, outcomes)
-    last = len(boots) - 1
-    outcome = outcomes[chosen]
-    hang = hang_of(boots, chosen, outcome) or (hang_of(boots, last, outcome) if chosen != last else None)
-    outcome = hang or outcome
-    repeats = repeats_of(boots)
-    if outcome.verdict not in (*FAILURES, *CRASHES, Verdict.DOWNLOAD, Verdict.STRAPS):
-        loop = loop_of(boots, repeats, outcome)
-        # Its notes on single lines may say why.
-        outcome = loop._replace(notes=outcome.notes) if loop else outcome
-    outcome = repeated_of(boots, outcome) or after_restart(boots, outcome) or outcome
+    chosen, outcome, repeats = series_of(boots, outcomes)
     notes = [
         *outcome.notes,
         *_notes(boots, chosen, outcome.verdict),
         *_before(boots, outcomes, chosen, outcome),
+        *(_crash_notes(boots, outcomes, chosen) if outcomes[chosen].verdict in CRASHES else ()),
+        *_noise_notes(found),
     ]
-    if outcomes[chosen].verdict in CRASHES:
-        notes += _crash_notes(boots, outcomes, chosen)
-    front = _noise_note(found)
-    notes += [front] if front else []
     crash = _crash_of(boots[chosen], outcome.verdict)
     wrong = mismatch_of(crash, symbols) if crash else None
-    if wrong is not None:
-        notes.insert(
-            0,
-            Remark(f"The ELF file cannot be of the firmware that crashed: {wrong}. Its names are left out."),
-        )
-    elif crash and symbols and not any(program.functions for program in symbols):
-        notes.insert(
-            0, Remark("The ELF file names no functions: it was stripped. Give the one that the linker wrote.")
-        )
-    elif symbols and crash is None:
-        notes.append(Remark("The ELF file was not needed: there is no crash in this log."))
     frames = frames_of(crash, () if wrong else symbols) if crash else ()
-    if crash and not wrong:
-        notes += _damage_notes(symbols)
+    notes = [*_program_notes(crash, symbols, wrong), *notes, *_unused_notes(crash, symbols, wrong)]
     cures = tuple(
         cure for cure in outcome.cures if cure != crash_verdicts.NAME_FUNCTIONS or not symbols or wrong
     )
@@ -156,8 +126,20 @@ def explain(
     )
 
 
-def _damage_notes(symbols: Sequence[ElfSymbols]) -> Iterator[Remark]:
-    """What of programs could not be read, when they were asked for the names of a crash."""
+def _program_notes(crash: Crash | None, symbols: Sequence[ElfSymbols], wrong: str | None) -> Iterator[Remark]:
+    """Why programs name no functions of a crash; said first, as it is what was asked for."""
+    if wrong is not None:
+        yield Remark(f"The ELF file cannot be of the firmware that crashed: {wrong}. Its names are left out.")
+    elif crash and symbols and not any(program.functions for program in symbols):
+        yield Remark("The ELF file names no functions: it was stripped. Give the one that the linker wrote.")
+
+
+def _unused_notes(crash: Crash | None, symbols: Sequence[ElfSymbols], wrong: str | None) -> Iterator[Remark]:
+    """What of programs was not needed, or could not be read when they were asked for names."""
+    if crash is None and symbols:
+        yield Remark("The ELF file was not needed: there is no crash in this log.")
+    if crash is None or wrong is not None:
+        return
     if any(program.names_damaged for program in symbols):
         yield Remark(
             "The symbol table of the ELF file is damaged: functions whose names cannot be read have none."
@@ -210,12 +192,14 @@ def _before(boots: Sequence[Boot], outcomes: Outcomes, chosen: int, outcome: Log
         )
 
 
-def _noise_note(found: BootLog) -> Remark | None:
+def _noise_notes(found: BootLog) -> Iterator[Remark]:
     if not found.garbled:
-        return None
+        return
     from imgtool.operations.explain.noise_verdicts import noise_note  # noqa: PLC0415 - only for logs with noise
 
-    return noise_note(found)
+    front = noise_note(found)
+    if front is not None:
+        yield front
 
 
 def _without_boots(found: BootLog) -> Explanation:
