@@ -827,6 +827,7 @@ CASES = (
         Verdict.SPEAKS,
         ("decides nothing",),
     ),
+    LogCase("a sketch that is ready", ARDUINO + "WIFI CONNECTED\r\nready\r\n", Verdict.SPEAKS),
     LogCase(
         "the best of several reports",
         (ARDUINO + HELLO + arduino(28, 0x4021_03F4, 8)) * 2

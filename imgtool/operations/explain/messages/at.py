@@ -18,6 +18,15 @@ __all__ = ["ROWS"]
 _MAIN: Final = "https://github.com/espressif/ESP8266_NONOS_SDK/blob/master/examples/at/user/user_main.c"
 _LIBAT: Final = "https://github.com/espressif/ESP8266_NONOS_SDK/blob/master/lib/libat.a"
 
+# AT firmware is behind none of these; words as short as its own are then a sketch's, or a script's.
+_OTHERS: Final = (
+    Speaker.EBOOT,
+    Speaker.ARDUINO,
+    Speaker.RTOS_LOADER,
+    Speaker.NODEMCU,
+    Speaker.MICROPYTHON,
+)
+
 _at = partial(Message, speaker=Speaker.AT, source=_LIBAT, after_loading=True)
 
 ROWS: Final = (
@@ -30,13 +39,7 @@ ROWS: Final = (
         says="it is through with its start",
         source=_MAIN,
         whole=True,
-        never_behind=(
-            Speaker.EBOOT,
-            Speaker.ARDUINO,
-            Speaker.RTOS_LOADER,
-            Speaker.NODEMCU,
-            Speaker.MICROPYTHON,
-        ),
+        never_behind=_OTHERS,
     ),
     _at(
         name="at-radio",
@@ -46,6 +49,7 @@ ROWS: Final = (
         weight=Weight.RUNS,
         says="the way into the wireless network",
         whole=True,
+        never_behind=_OTHERS,
     ),
     _at(
         name="at-version",
