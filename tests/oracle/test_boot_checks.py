@@ -19,7 +19,7 @@ from imgtool.engine.jobs.patch import PatchRequest, patch
 from imgtool.engine.ports import open_wire
 from imgtool.operations.explain.values import Verdict
 from imgtool.operations.patch.table import TableChange
-from tests.support import BOOT_ROM, real
+from tests.support import BOOT_ROM, IMAGES, real
 
 if TYPE_CHECKING:
     from imgtool.device.events import Event
@@ -172,3 +172,12 @@ def with_lfs() -> tuple[InputFile, ...]:
         PatchRequest(file=files(NODEMCU_3)[0], output="nodemcu.bin", table=TableChange(lfs_size=0x2_0000))
     )
     return (InputFile("nodemcu.bin", made.outputs[0].data, 0),)
+
+
+def test_an_lfs_of_another_build_is_a_loop() -> None:
+    lfs = InputFile("lfs.raw", IMAGES["lfs/lfs-5.1.raw"], "@lfs")
+    result, seconds = started(board(), (*with_lfs(), lfs))
+
+    assert result.boot is not None
+    assert (result.boot.verdict, result.code) == (Verdict.BOOT_LOOP, 1)
+    assert seconds < 5

@@ -60,7 +60,8 @@ class LineSpeed:
     Attributes:
         baud: The speed of the line now.
         auto: Whether another one may be tried.
-        rom: Speed at which the chip boots.
+        rom: Speed at which the chip boots; where it restarts by itself, that may be its firmware's.
+        first: Speed at which it boots after a reset by hand.
         speeds: What is tried, in this order.
     """
 
@@ -68,6 +69,7 @@ class LineSpeed:
         self.baud = baud
         self.auto = auto
         self.rom = baud
+        self.first = baud
         self._firmware = firmware[0]
         self._read = False  # whether that was read, and not only expected
         self.speeds = tuple(dict.fromkeys((baud, *firmware, *SPEEDS)))
@@ -159,6 +161,7 @@ class LineSpeed:
         """Where the firmware is expected to speak next; from there all may be tried, that of the ROM too."""
         self._tried = set()
         self._settled = False
+        self._left = 0
         return self._firmware
 
     @property

@@ -42,6 +42,8 @@ _HEAD: Final = 300  # lines that are kept at the beginning of all
 _TAIL: Final = 600  # and at its end
 _LONGEST: Final = 512  # bytes of a line that are kept
 _SHORT: Final = 4  # characters that noise may have by chance between two unreadable lines
+_NOISE: Final = 3  # one unreadable character of so many makes a line noise, as for the speed
+_ODD: Final = re.compile(r"\\x[0-9a-f]{2}")  # how a byte that is no UTF-8 stands in a line that is open
 _LAST_OF_SDK: Final = "sdk-phy"  # the row of the SDK's last line: the firmware speaks next
 _OPEN: Final = (
     Verdict.UNFINISHED,
@@ -87,6 +89,7 @@ class StartWatch:
         self._head: list[bytes] = []
         self._tail: deque[bytes] = deque(maxlen=_TAIL)
         self._noise: list[bytes] = []  # what could not be read at a speed that was left since
+        self._noisy = False  # whether the line before was noise
         self._open = b""
         self._size = 0
         self._looked_size = -1
@@ -159,14 +162,22 @@ class StartWatch:
                 self._open = b""
                 self._keep(event.data[:_LONGEST])
             elif isinstance(event, WatchText):
-                self._open = event.text.encode()
+                self._open = b"" if _ODD.search(event.text) else _without_noise(event.text.encode())[0]
             elif isinstance(event, WatchSpeed):
                 baud = event.baud
         return baud
 
     def _keep(self, line: bytes) -> None:
-        if self._noise and len(line) >= _SHORT and _is_readable(line):
+        readable = _is_readable(line)
+        if not readable or (self._noisy and len(line) < _SHORT):
+            line, noise = _without_noise(line)
+            self._noise = [*self._noise, noise][-_HEAD:] if noise else self._noise
+            self._noisy = bool(noise)
+            if noise and not line:
+                return
+        elif len(line) >= _SHORT:
             self._noise.clear()
+            self._noisy = False
         kept = self._head if len(self._head) < _HEAD else self._tail
         kept.append(line)
 
@@ -243,6 +254,16 @@ def _has_begun(boot: Boot) -> bool:
     """Whether the application has printed something."""
     known = any(row.speaker.stage is BootStage.APPLICATION for row, _ in known_lines(boot))
     return known or bool(own_lines(boot))
+
+
+def _without_noise(line: bytes) -> tuple[bytes, bytes]:
+    """What can be read behind the last noise of a line, and that noise; a few odd characters are none."""
+    text = line.decode("utf-8", "surrogateescape")
+    bad = [at for at, char in enumerate(text) if not is_clean(char)]
+    if bad and len(bad) * _NOISE < len(text[: bad[-1] + 1]):
+        return line, b""
+    rest = text[bad[-1] + 1 :].encode("utf-8", "surrogateescape") if bad else b""
+    return (rest if len(rest) >= _SHORT else b""), line
 
 
 def _is_readable(line: bytes) -> bool:

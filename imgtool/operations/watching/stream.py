@@ -191,7 +191,7 @@ class Watch:
         Returns:
             The line that was open, and the speed of the firmware, where that is not the one of now.
         """
-        if not self._speed.auto or self._speed.baud != self._speed.rom:
+        if not self._speed.auto or self._speed.baud not in (self._speed.first, self._speed.rom):
             return []
         baud = self._speed.expect()
         return [] if baud == self._speed.baud else [*self._end_line(now), WatchSpeed(now, baud)]

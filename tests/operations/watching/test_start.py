@@ -240,3 +240,21 @@ def test_a_short_line_that_is_lost_is_known_to_be(baud: int, first_start: bool, 
 
     assert chip.watch.found.verdict is Verdict.UNFINISHED
     assert chip.watch.lost is lost
+
+
+def test_a_restart_is_read_at_the_speed_that_the_sdk_has_left() -> None:
+    """The ROM then speaks at 115200, the SDK behind it at 74880 again."""
+    chip = listens().says(BOOT + logs.SDK, ROM)
+    for _ in range(6):
+        chip.says(BOOT, FIRMWARE).rests(0.15).says(logs.RF.format(1019) + logs.SDK, ROM)
+
+    assert chip.watch.found.verdict is Verdict.BOOT_LOOP
+    assert chip.watch.log.count(b"phy ver") > 2
+    assert all(line.isascii() for line in chip.watch.log.splitlines())
+
+
+def test_noise_in_front_of_a_line_is_taken_off() -> None:
+    chip = listens(UNKNOWN, shows=False).says(BOOT, ROM).rests(0.3)
+    chip.watch.feed(b"\x81\x82\x83\x84\x85\x02\x03rf cal sector: 11\r\nvalue \xb0 17\r\n\x81\x82>", 1.0)
+
+    assert chip.watch.log.splitlines()[-2:] == [b"rf cal sector: 11", b"value \xb0 17"]
