@@ -249,6 +249,7 @@ class _LogReader:
         draft = self.draft
         again = draft is not None and (
             (row.name == "load" and draft.loaded)
+            or (row.name == "rf_cal" and draft.rf_cal is not None)
             or (row.begins and row.stage <= draft.begun)
             or (row.begins and row.stage == BootStage.LOADER < draft.stage)
         )

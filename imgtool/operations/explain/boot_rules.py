@@ -19,6 +19,7 @@ from imgtool.operations.explain.messages.row import SHOW_THEIR_START, Speaker, T
 from imgtool.operations.explain.messages.table import (
     evidence_of,
     failure_of,
+    is_piece,
     other_words,
     outcome_of,
     row_of,
@@ -45,8 +46,8 @@ def judged(boot: Boot) -> LogOutcome:
 
 
 def own_lines(boot: Boot) -> tuple[tuple[int, str], ...]:
-    """The first readable lines that no row knows; between noise, those that chance does not make."""
-    said = sorted((*boot.firmware, *other_words(boot)))
+    """The first readable lines that no row knows; no pieces of known ones, nor what noise makes by chance."""
+    said = sorted(each for each in (*boot.firmware, *other_words(boot)) if not is_piece(each[1]))
     if not boot.noise:
         return tuple(said)
     return tuple((line, words) for line, words in said if words.isascii() and _REAL_WORD.search(words))

@@ -205,8 +205,8 @@ def _likeness(boot: Boot) -> tuple[int | None, tuple[tuple[int, int], ...]]:
 def _course(boot: Boot) -> tuple[str, ...]:
     """What is said behind the loading, without its numbers: alike in boots that end alike."""
     said = [(message.line, message.kind) for message in boot.messages]
-    said += [(line, _NUMBERS.sub("0", words)) for line, words in boot.firmware]
-    loaded = () if boot.checksum is None else ("csum",)
+    said += [(line, _NUMBERS.sub("0", words)) for line, words in own_lines(boot)]
+    loaded = ("csum",) if boot.checksum is not None and boot.stage is BootStage.ROM else ()
     loader = () if boot.loader is None else (f"user{boot.loader.slot}",)
     return (*loaded, *loader, *(words for _, words in sorted(said)))
 

@@ -25,7 +25,7 @@ from imgtool.operations.actions import FileRole, Remark, Verb, cure
 from imgtool.operations.explain.log import Explanation
 from imgtool.operations.explain.messages import micropython, table
 from imgtool.operations.explain.messages.row import SHOW_THEIR_START, Message, Speaker, Weight
-from imgtool.operations.explain.messages.table import MESSAGES, read_log, row_of, speaker_of
+from imgtool.operations.explain.messages.table import MESSAGES, is_piece, read_log, row_of, speaker_of
 from imgtool.operations.explain.values import LogOutcome, Verdict
 from imgtool.operations.watching.stream import WatchNote
 from tests.boot_logs import BANNER, LOADED, LOADS, MB4, NOISE
@@ -298,6 +298,22 @@ def test_the_page_of_the_messages_is_made_from_their_rows() -> None:
 
 def test_speakers_have_rows() -> None:
     assert {row.speaker for row in MESSAGES} == set(Speaker)
+
+
+@pytest.mark.parametrize(
+    ("words", "piece"),
+    [
+        ("2.0.0(656edbf) compiled @ Jul 19 2016 17:58:40", True),
+        ("3ffe8000, len 2888, room 4", True),
+        ("ver: 1055, pp ver: 10.2", True),
+        ("temperature 21.5", False),
+        ("Hello from the sketch", False),
+        ("2.1", False),
+    ],
+)
+def test_the_end_of_a_known_line_is_no_text_of_an_application(words: str, piece: bool) -> None:
+    assert is_piece(words) is piece
+    assert (explain(f"{FRONT}{words}\r\n").verdict is Verdict.SPEAKS) is not piece
 
 
 def test_a_loader_is_never_the_name_of_the_firmware() -> None:

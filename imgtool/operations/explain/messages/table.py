@@ -43,6 +43,7 @@ __all__ = [
     "evidence_of",
     "failure_of",
     "filled",
+    "is_piece",
     "known_lines",
     "message_notes",
     "other_words",
@@ -78,6 +79,11 @@ MESSAGES: tuple[Message, ...] = (
 _GENERAL: Final = (Speaker.NONOS_SDK, Speaker.ARDUINO, Speaker.EBOOT, Speaker.WIFI_MANAGER, Speaker.VENDOR)
 
 
+_NUMBERS: Final = re.compile(r"[0-9a-f_]*[0-9][0-9a-f_]*")
+_MONTHS: Final = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\b")
+_LEAST_PIECE: Final = 6  # characters
+
+
 class _Index:
     """The rows by their names, and the forms of them for the reader of logs; made once for a table."""
 
@@ -86,6 +92,7 @@ class _Index:
         self.by_name = {row.name: row for row in rows}
         self.order = {row.name: number for number, row in enumerate(rows)}
         self.forms = tuple(row.line_form for row in rows if row.form)
+        self.examples = tuple(_numberless(row.example) for row in rows if row.speaker is not Speaker.ANY)
 
 
 _indexes: list[_Index] = []
@@ -100,6 +107,17 @@ def _index() -> _Index:
 def row_of(name: str) -> Message | None:
     """The row of a kind of message; None for the lines that a boot consists of."""
     return _index().by_name.get(name)
+
+
+def is_piece(words: str) -> bool:
+    """Whether words may be the end of a known line whose beginning was lost, as where the speed changed."""
+    end = _numberless(words)
+    return len(end) >= _LEAST_PIECE and any(example.endswith(end) for example in _index().examples)
+
+
+def _numberless(words: str) -> str:
+    """A line without what differs from one to the next: numbers, months, spaces."""
+    return _NUMBERS.sub("0", _MONTHS.sub("0", " ".join(words.lower().split())))
 
 
 def read_log(log: bytes | str) -> BootLog:
