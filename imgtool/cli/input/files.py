@@ -150,7 +150,9 @@ def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()
             if path.exists() and not path.is_file():
                 raise UsageError(Phrase(path, " cannot be written: something that is no file stands there"))
             try:
-                staged.append((_staged(real_path(path), data), real_path(path)))
+                target = real_path(path)
+                staged.append((_beside(target), target))
+                _stage(staged[-1][0], target, data)
             except (OSError, ValueError) as error:
                 raise unusable(path, "written", error) from None
         for beside, target in staged:
@@ -212,31 +214,28 @@ def open_recording(path: Path | None) -> Iterator[Callable[[bytes], None]]:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    beside = _staged(target, data)
+    beside = _beside(target)
     try:
+        _stage(beside, target, data)
         beside.replace(target)
-    except BaseException:
+    finally:
         beside.unlink(missing_ok=True)
-        raise
 
 
-def _staged(target: Path, data: bytes) -> Path:
-    """A file beside a target, with its bytes and permissions, to be renamed over it."""
-    import tempfile
+def _beside(target: Path) -> Path:
+    """A name beside a target; known before the file is made, so that no signal leaves one behind."""
+    return target.parent / f".imgtool-{os.urandom(8).hex()}"
 
+
+def _stage(beside: Path, target: Path, data: bytes) -> None:
+    """Make a file with the bytes and the permissions of a target, to be renamed over it."""
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(prefix=".imgtool-", dir=target.parent)
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(mode)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    return beside
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.chmod(mode)
 
 
 def _umask() -> int:
