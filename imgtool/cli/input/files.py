@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = [
+    "check_name",
     "check_output",
     "open_lines",
     "open_recording",
@@ -28,6 +29,7 @@ __all__ = [
     "write_files",
 ]
 
+_MOST: Final = 1 << 28  # bytes: sixteen of the largest flashes, and any ELF file of a program for one
 _NO_RIGHT: Final = {
     "read": "its permissions do not let you read it: ask its owner, or change them",
     "written": "you may not write there: choose another folder",
@@ -49,6 +51,12 @@ _HINTS: Final = {
         "read": "name a file in that folder",
         "written": "name a file, in that folder or elsewhere",
     },
+    errno.ELOOP: dict.fromkeys(
+        ("read", "written", "made"), "links lead in a circle there: name the file itself"
+    ),
+    errno.ENAMETOOLONG: dict.fromkeys(
+        ("read", "written", "made"), "no file can have so long a name: choose a shorter one"
+    ),
     errno.EEXIST: {"made": "a file has that name: choose another for the folder"},
     errno.EACCES: _NO_RIGHT,
     errno.EPERM: _NO_RIGHT,
@@ -65,9 +73,18 @@ def read_file(path: Path) -> bytes:
         UsageError: It cannot be read.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
     except (OSError, ValueError) as error:
         raise unusable(path, "read", error) from None
+    if len(data) > _MOST:
+        # A device such as /dev/zero has no end.
+        raise UsageError(
+            Phrase(path, " is too large for a file of firmware"),
+            expected=f"at most {_MOST:,} bytes",
+            found="more",
+        )
+    return data
 
 
 def unusable(
@@ -89,12 +106,15 @@ def real_path(path: Path) -> Path:
     """The path with links followed, also where nothing is there yet.
 
     Raises:
-        UsageError: No file can have that name.
+        UsageError: No file can have that name, or its links lead in a circle.
     """
     try:
-        return Path(os.path.realpath(path))
+        real = Path(os.path.realpath(path))
     except ValueError as error:
         raise UsageError(Phrase(Name(repr(path)), f" is no name for a file: {error}")) from None
+    if real.is_symlink():
+        raise unusable(path, "written", OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
+    return real
 
 
 def check_output(path: Path, inputs: Iterable[Path]) -> None:
@@ -107,6 +127,21 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
     for source in inputs:
         if target.exists() and source.exists() and target.samefile(source):
             raise UsageError(Phrase(path, " is an input; name another output"))
+
+
+def check_name(output: Path) -> None:
+    """Look at the name of an output before the long work that is to fill it.
+
+    Raises:
+        UsageError: No file can have it.
+    """
+    real_path(output)
+    try:
+        output.lstat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        raise unusable(output, "written", error) from None
 
 
 def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
@@ -150,9 +185,10 @@ def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()
             if path.exists() and not path.is_file():
                 raise UsageError(Phrase(path, " cannot be written: something that is no file stands there"))
             try:
-                target = real_path(path)
-                staged.append((_beside(target), target))
-                _stage(staged[-1][0], target, data)
+                real_path(path)
+                # A link is replaced, not what it leads to: these names are no choice of the user's.
+                staged.append((_beside(path), path))
+                _stage(staged[-1][0], path, data)
             except (OSError, ValueError) as error:
                 raise unusable(path, "written", error) from None
         for beside, target in staged:

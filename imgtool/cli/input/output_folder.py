@@ -31,14 +31,18 @@ def write_parts(folder: Path, outputs: Sequence[Output], inputs: Sequence[Path])
         inputs: Files that must not be overwritten.
 
     Raises:
-        UsageError: One is an input, or a link that leads out, or cannot be written.
+        UsageError: One is an input, or a link, or cannot be written.
     """
     _make(folder)
     for output in outputs:
         path = Path(output.name)
         check_output(path, inputs)
-        if not is_inside(path, folder):
-            raise UsageError(Phrase(path, " is a link that leads out of the folder"))
+        if path.is_symlink() or not is_inside(path, folder):
+            raise UsageError(
+                Phrase(path, " is a link, and what it leads to is not written over"),
+                expected="a file, or nothing",
+                found="a link",
+            )
     for output in outputs:
         write_file(Path(output.name), output.data)
 

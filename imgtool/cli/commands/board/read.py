@@ -139,6 +139,8 @@ def _region(words: list[str]) -> tuple[int, int | None, Path | None]:
 
 def _target(output: Path | None, *, backup: bool) -> Path:
     """Where to write; looked at before the flash is read, which may take minutes."""
+    from imgtool.cli.input.files import check_name
+
     if output is None and not backup:
         raise UsageError("no file is named", expected="-o FILE, or --backup", found="neither")
     target = output or Path()
@@ -151,4 +153,5 @@ def _target(output: Path | None, *, backup: bool) -> Path:
         raise UsageError(Phrase(target, " is a folder"), expected="a file, or --backup too", found="a folder")
     if not os.access(folder, os.W_OK):
         raise UsageError(Phrase("the folder ", folder, " cannot be written to"))
+    check_name(target)
     return target
