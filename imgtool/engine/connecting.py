@@ -6,10 +6,12 @@ Not the protocol (imgtool.device), and not the opening of ports by their names (
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event
 from imgtool.engine.choices import STUBS
+from imgtool.engine.hints import WHILE_SILENT
 from imgtool.errors import ChipError, FormatError, PortError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeviceReader", "connect_options", "connected", "target_of"]
 
+_SILENT: Final = "silent"
 _USUAL_BAUD: Final = 115_200
 _NEWS: Final = 0.1  # s between two events of a look at the flash
 
@@ -73,9 +76,12 @@ def connected(
     """
     from imgtool.device.session import ConnectOptions, Session  # noqa: PLC0415 - jobs on files need no chip
 
+    def hear(event: Event) -> None:
+        on_event(replace(event, stage="note", message=WHILE_SILENT) if event.stage == _SILENT else event)
+
     options = options or ConnectOptions()
     try:
-        session = Session.connect(wire, options, on_event)
+        session = Session.connect(wire, options, hear)
     except ChipError as error:
         if options.baud is not None and options.baud < _USUAL_BAUD:
             error.add_note(f"the chip was asked at {options.baud} baud: try it without --baud")

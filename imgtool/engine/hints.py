@@ -39,7 +39,7 @@ from imgtool.errors import (
 )
 from imgtool.phrase import Phrase
 
-__all__ = ["HINTS", "INSTEAD", "PLUG_IN", "cure_of_port", "hint_for"]
+__all__ = ["HINTS", "INSTEAD", "PLUG_IN", "WHILE_SILENT", "cure_of_port", "hint_for"]
 
 HINTS: Final[dict[type[ImgtoolError], str]] = {
     UsageError: "imgtool COMMAND --help shows the options and an example",
@@ -68,6 +68,10 @@ _CAPACITOR: Final = (
     " (a reset by DTR and RTS may not reach the loader, as this port changes them one after the other; with a"
     " capacitor of 1 to 10 uF from EN to GND it does)"
 )
+WHILE_SILENT: Final = (
+    "no answer yet: hold GPIO0 low (button FLASH) while you reset the board; the chip is asked on"
+)
+"""What is said to people while a silent chip is still asked."""
 _NEXT_CURES: Final = (
     "; 2. the wires: TX to RX, RX to TX, GND to GND, CH_PD high, GPIO15 low; 3. the power: 3.3 V, 500 mA;"
     " 4. cable and driver: imgtool ports; 5. other programs on the port, ModemManager too; more in"
