@@ -201,7 +201,7 @@ _BY_LINES: Final = {
     Lines.TOGETHER: Approach(
         (
             Round((TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG), 0.1, 4),
-            Round((TIGHT_LONG, CLASSIC_LONG), 0.3, 2),
+            Round((TIGHT_LONG, CLASSIC_LONG), 0.2, 2),
         )
     ),
     # The second round holds GPIO0 low for almost three seconds, as long as watchdogs of the SDK take.  What
@@ -214,7 +214,7 @@ _BY_LINES: Final = {
     Lines.SLOW: Approach(
         (Round((CLASSIC_LONG, CLASSIC), 0.3, 3), Round((CLASSIC_LONG, CLASSIC), 0.5, 2)),
     ),
-    Lines.NONE: Approach((Round((), 0.1, 5), Round((), 0.3, 5), Round((), 0.5, 5), Round((), 0.5, 3))),
+    Lines.NONE: Approach((Round((), 0.1, 5), Round((), 0.3, 5), Round((), 0.5, 5), Round((), 0.5, 2))),
 }
 
 WITHOUT_RESET: Final = _BY_LINES[Lines.NONE]

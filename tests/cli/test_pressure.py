@@ -92,6 +92,24 @@ def test_a_monitor_ends_when_nobody_reads(files: Path) -> None:
     assert done.returncode == 0
 
 
+LINES = """
+import sys
+from imgtool.cli.show.outlets import open_outlets
+open_outlets()
+sys.stderr.write("now\\n")
+sys.stdin.readline()
+"""
+
+
+def test_a_line_on_stderr_comes_at_once() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LINES], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "now\n"
+        process.communicate("\n", timeout=PATIENCE)
+
+
 # Signals.
 
 

@@ -133,7 +133,8 @@ def test_a_silent_chip_is_told_within_nine_seconds_with_a_hint_after_five(lines:
 
     (hint,) = [at for stage, at in events if stage == "silent"]
     assert 5 <= hint < 6
-    assert hint < wire.clock.monotonic() - start < 9
+    # The rest is for the start of the program.
+    assert hint < wire.clock.monotonic() - start < 8.5
 
 
 def test_rounds_that_are_asked_for_go_on() -> None:

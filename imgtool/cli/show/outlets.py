@@ -102,8 +102,8 @@ def open_outlets() -> tuple[Outlet | None, Outlet | None]:
         Those of stdout and stderr; None where a stream is none of the system's.
     """
     _fill_descriptors()
-    sys.stdout, out = _through_outlet(sys.stdout or _nowhere())
-    sys.stderr, err = _through_outlet(sys.stderr or _nowhere())
+    sys.stdout, out = _through_outlet(sys.stdout or _nowhere(), at_once=False)
+    sys.stderr, err = _through_outlet(sys.stderr or _nowhere(), at_once=True)
     return out, err
 
 
@@ -119,7 +119,7 @@ def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def _through_outlet(stream: TextIO) -> tuple[TextIO, Outlet | None]:
+def _through_outlet(stream: TextIO, *, at_once: bool) -> tuple[TextIO, Outlet | None]:
     if not isinstance(stream, io.TextIOWrapper):
         return stream, None
     outlet = Outlet(stream)
@@ -128,7 +128,6 @@ def _through_outlet(stream: TextIO) -> tuple[TextIO, Outlet | None]:
         encoding=stream.encoding,
         # A name that the terminal cannot show is no reason to stop.
         errors="backslashreplace",
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
+        line_buffering=at_once or stream.line_buffering or stream.write_through,
     )
     return through, outlet
