@@ -55,6 +55,7 @@ _FORMULAS: Final = {
     "linear": "linear magics",
     "old": "magics by the old formula",
     "none": "no magics",
+    "constant": "the same magic in each",
     "unknown": "magics by an unknown formula",
 }
 
