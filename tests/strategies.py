@@ -264,11 +264,12 @@ GZIP_MEMBERS: Final = st.builds(
 
 TUYA_FILES: Final = st.builds(
     TuyaOta,
-    _text_of(7),
-    st.lists(st.builds(TuyaImage, OTA_IMAGES, st.binary(min_size=8, max_size=8)), min_size=1, max_size=3).map(
-        tuple
-    ),
+    _text_of(14),
+    st.lists(st.builds(TuyaImage, OTA_IMAGES, WORD), min_size=1, max_size=3).map(tuple),
     WORD,
+)
+SENSIBLE_TUYA_FILES: Final = st.builds(
+    TuyaOta.of, _text_of(14), st.lists(OTA_IMAGES, min_size=1, max_size=3).map(tuple)
 )
 
 ESPFS_ARCHIVES: Final = st.lists(

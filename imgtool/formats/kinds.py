@@ -331,7 +331,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
         FileKind.TUYA_OTA: KindRow(
             words="Tuya OTA container",
             no_content="a Tuya OTA file, which its own boot loader unpacks",
-            closed="its container has fields that imgtool does not know",
+            closed="it is a container: take its images out of it first",
             owns_sectors=False,
         ),
         FileKind.RAM_IMAGE: KindRow(

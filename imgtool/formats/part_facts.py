@@ -92,7 +92,10 @@ def _text(value: TextFile) -> dict[str, Fact]:
 
 
 def _tuya(value: TuyaHeader) -> dict[str, Fact]:
-    return {"version": value.version}
+    return {
+        "version": value.version,
+        "images": [{"offset": image.offset, "size": image.size} for image in value.images],
+    }
 
 
 def _hint(value: Hint) -> dict[str, Fact]:

@@ -151,6 +151,7 @@ _ALGORITHMS: Final = {
     "sdk-crc32": "CRC-32",
     "crc32": "CRC-32",
     "crc32-mpeg2": "CRC-32",
+    "sum32": "sum",
     "md5": "MD5",
     "sha256": "SHA-256",
 }
@@ -160,7 +161,8 @@ class Checksum(NamedTuple):
     """A stored check value beside the computed one.
 
     Attributes:
-        algorithm: ``xor8`` (seed 0xEF), ``crc32``, ``sdk-crc32``, ``crc32-mpeg2``, ``md5``, ``sha256``.
+        algorithm: ``xor8`` (seed 0xEF), ``crc32``, ``sdk-crc32``, ``crc32-mpeg2``, ``sum32``, ``md5``,
+            ``sha256``.
         stored: The value in the file; digests too are numbers, first byte highest.
         computed: The value that the bytes give.
         bits: Width of both.

@@ -180,7 +180,7 @@ LAWS = {
     "images.sdk_bootloader": image_law(FileKind.SDK_BOOTLOADER, 0x40100000, b"2nd boot version : 1.6"),
     "containers.srecord": record_law(FileKind.S_RECORD, srecord),
     "containers.tuya": Law(
-        FileKind.TUYA_OTA, TuyaOta.parse, BUILT, strategies.TUYA_FILES, strategies.TUYA_FILES
+        FileKind.TUYA_OTA, TuyaOta.parse, BUILT, strategies.TUYA_FILES, strategies.SENSIBLE_TUYA_FILES
     ),
     "containers.uf2": record_law(FileKind.UF2, uf2),
 }
@@ -371,9 +371,14 @@ OTA = OtaImage(0, 1, 0x40100004, bytes(16), SMALL)
         (GzipMember("x\0y", b""), "cannot store the name", "Latin-1", "'x"),
         (GzipMember("漢", b""), "cannot store the name", "Latin-1", "'漢'"),
         (GzipMember("", bytes(MAX_CONTENT + 1)), "larger than any flash", "16,842,752", "16,842,753"),
-        (TuyaOta("1.0", ()), "no number of images", "1 to 8", "0"),
-        (TuyaOta("1.0.0.10", (TuyaImage(OTA),)), "no version", "at most 7", "'1.0.0.10'"),
-        (TuyaOta("1.0", (TuyaImage(OTA, b""),)), "Tuya image entry", None, None),
+        (TuyaOta("1.0", (), 0), "no number of images", "1 to 8", "0"),
+        (
+            TuyaOta("1.0.0.10-alpha1", (TuyaImage(OTA, 0),), 0),
+            "no version",
+            "at most 14",
+            "'1.0.0.10-alpha1'",
+        ),
+        (TuyaOta("1.0", (TuyaImage(OTA, 1 << 32),), 0), "Tuya image entry", None, None),
         (EspFs((EspFsFile("a\0b", b"", 0),)), "no name of a file", "without zeros", "'a"),
         (EspFs((EspFsFile("a", b"", 0, "zip"),)), "no such packing", "heatshrink", "zip"),
         (EspFs((EspFsFile("a", b"", -1),)), "header of a file", None, None),

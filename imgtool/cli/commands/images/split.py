@@ -15,7 +15,9 @@ __all__ = ["split"]
 
 
 def split(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An aggregated image or a flash image.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An aggregated image, a flash image or a Tuya OTA file.")
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the parts go; made if need be.")
     ] = Path(),
