@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from imgtool.formats.containers.blocks import RecordContents
     from imgtool.formats.containers.gzip_file import GzipStream
-    from imgtool.formats.containers.lfs import Lfs53Image, LfsHeader
+    from imgtool.formats.containers.lfs import EarlyLfs, Lfs53Image, LfsHeader
     from imgtool.formats.containers.text_file import TextFile
     from imgtool.formats.containers.tuya import TuyaHeader
     from imgtool.formats.contents import Hint
@@ -78,6 +78,10 @@ def _lfs(value: LfsHeader) -> dict[str, Fact]:
         "image_size": value.size,
         "absolute": value.absolute,
     }
+
+
+def _lfs_2018(value: EarlyLfs) -> dict[str, Fact]:
+    return {**_lfs(value.header), "links": value.links}
 
 
 def _lfs_53(value: Lfs53Image) -> dict[str, Fact]:
@@ -225,6 +229,7 @@ def _rtos_table(value: RtosPartitionTable) -> dict[str, Fact]:
 RENDERERS: Final[Mapping[str, Callable[[Any], dict[str, Fact]]]] = {
     "containers.blocks.RecordContents": _blocks,
     "containers.gzip_file.GzipStream": _gzip,
+    "containers.lfs.EarlyLfs": _lfs_2018,
     "containers.lfs.Lfs53Image": _lfs_53,
     "containers.lfs.LfsHeader": _lfs,
     "containers.text_file.TextFile": _text,

@@ -63,7 +63,7 @@ _MOST_SEGMENTS: Final = 16
 _LFS: Final = (
     b"\x1f\x8b",
     b"\x1bLua\x53",
-    *(bytes([low, lua, 0xFA, 0xFA]) for lua in (0xA1, 0xA2) for low in range(0x50, 0x60)),
+    *(bytes([low, lua, 0xFA, 0xFA]) for lua in (0xA1, 0xA2, 0xAF) for low in range(0x50, 0x60)),
 )
 
 # First match wins: what has a magic comes before what is recognised by its shape, and irom, which has

@@ -50,6 +50,7 @@ EXPECTED: Final = {
     ("text/page.bin", "unknown"): Held("containers.text_file.TextFile", "title"),
     ("text/lfs-pointer.bin", "unknown"): Held("containers.text_file.TextFile", "size"),
     ("text/notes.bin", "unknown"): Held("containers.text_file.TextFile", ""),
+    ("lfs/lfs-2018.img", "lfs"): Held("containers.lfs.EarlyLfs", "lua number_type image_size absolute links"),
     ("tuya/ota.bin", "unknown"): Held("containers.tuya.TuyaHeader", "version images"),
     ("dumps/micropython-1m.bin", "unknown"): Held("contents.Hint", "looks_like entropy"),
     ("elf/app.elf", "unknown"): Held("elf.file.ElfHeader", "machine entry sections"),

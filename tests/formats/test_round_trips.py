@@ -207,6 +207,7 @@ LONGER = {
     "rboot/whole.bin",
 }
 REFUSED = {
+    "lfs/lfs-2018.img": "an LFS image of 2018",  # no image that can be relocated
     "elf/riscv.elf": "no 32-bit little-endian Xtensa executable",
     "gzip/bomb.gz": "no ESP8266 flash is that large",
     "hex/overlap.hex": "is written twice",
