@@ -211,6 +211,7 @@ REFUSED = {
     "elf/riscv.elf": "no 32-bit little-endian Xtensa executable",
     "gzip/bomb.gz": "no ESP8266 flash is that large",
     "hex/overlap.hex": "is written twice",
+    "rboot/config-2048-zeros.bin": "rBoot configuration",
     "rboot/config-zeros.bin": "rBoot configuration",  # a sector that rBoot has not written yet
     "tuya/other-table.bin": "no table of images",
     "uf2/esp32.uf2": "for another chip",

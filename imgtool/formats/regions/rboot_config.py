@@ -49,6 +49,7 @@ _CHECK = Struct("checksum" / Int8ul, "unused" / Bytes(3))
 _LEAST_ROMS: Final = 4  # MAX_ROMS as delivered; larger builds raise it to what they need
 _LEAST_SIZE: Final = _HEAD.sizeof() + _LEAST_ROMS * _ROM.sizeof()
 _MODES: Final = 0x0F
+_BLANKS: Final = {SECTOR: "HAA and others have", SECTOR // 2: "esp-open-rtos has"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,11 +209,16 @@ def read(data: bytes) -> Reading | None:
 
 
 def _read_zeros(data: bytes) -> Reading | None:
-    """A sector of zeros: what rBoot's users flash to 0x1000 to have the default configuration written."""
-    if len(data) != SECTOR or not fill.is_fill(data, 0, len(data), 0):
+    """Zeros: what rBoot's users flash to 0x1000 to have the default configuration written.
+
+    A sector of them (HAA), or half of one (esp-open-rtos: ``firmware_prebuilt/blank_config.bin`` in
+    https://github.com/SuperHouse/esp-open-rtos/tree/master/bootloader).
+    """
+    if len(data) not in _BLANKS or not fill.is_fill(data, 0, len(data), 0):
         return None
     message = (
-        "nothing but zeros: taken for a blank rBoot configuration for flash offset 0x1000, by elimination"
+        f"{len(data):,} bytes of zeros: taken for a blank rBoot configuration for flash offset 0x1000,"
+        f" as {_BLANKS[len(data)]} it, by elimination"
     )
     part = Part(PartKind.RBOOT_CONFIG, 0, len(data), note="blank: rBoot writes its default")
     findings = (Finding(Severity.NOTE, "rboot-config-by-elimination", message),)

@@ -65,6 +65,7 @@ KINDS = {
     "rboot/config.bin": FileKind.RBOOT_CONFIG,
     "rboot/config-checksum.bin": FileKind.RBOOT_CONFIG,
     "rboot/config-zeros.bin": FileKind.RBOOT_CONFIG,
+    "rboot/config-2048-zeros.bin": FileKind.RBOOT_CONFIG,
     "at-2014/user1.bin": FileKind.AT_USER,
     "at-2014/user2.bin": FileKind.AT_USER,
     "at-2014/user1-crc.bin": FileKind.AT_USER,
