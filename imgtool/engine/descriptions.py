@@ -116,6 +116,9 @@ def file_verdict(description: Description) -> FileVerdict:
         return FileVerdict(what, f"{own} error{'s' if own > 1 else ''}", good=False)
     checked = description.checksums or KINDS[description.kind].own_checks
     words = "all checks hold" if checked else "nothing wrong; it has no checks"
+    # What is no error: a copy of the SDK's parameters, beside which there is another one.
+    if not all(check.ok for _, check in description.checksums):
+        words = "no error, but not all checks hold"
     active = None if description.state is None else description.state.active_slot
     if active is not None and active.nothing:
         return FileVerdict(what, f"{words}, but nothing starts", good=False)

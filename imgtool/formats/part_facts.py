@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from imgtool.formats.images.rtos_app import RtosAppDetails
     from imgtool.formats.reading import Fact
     from imgtool.formats.regions.init_data import InitData
+    from imgtool.formats.regions.json_record import JsonRecord
     from imgtool.formats.regions.nodemcu_page import PartitionTable
-    from imgtool.formats.regions.rboot_config import RbootConfig
+    from imgtool.formats.regions.protected_param import ProtectedParams
+    from imgtool.formats.regions.rboot_config import MongooseConfig, RbootConfig
     from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
+    from imgtool.formats.regions.sysparam import SysparamRegion
 
 __all__ = ["RENDERERS", "facts_of"]
 
@@ -209,6 +212,40 @@ def _rboot_config(value: RbootConfig) -> dict[str, Fact]:
     }
 
 
+def _mongoose_config(value: MongooseConfig) -> dict[str, Fact]:
+    return {
+        "mode": value.mode,
+        "current_rom": value.current_rom,
+        "previous_rom": value.previous_rom,
+        "confirmed": not value.first_boot,
+        "count": value.count,
+        "roms": list(value.roms),
+        "file_systems": [{"offset": offset, "size": size} for offset, size in value.file_systems],
+    }
+
+
+def _protected(value: ProtectedParams) -> dict[str, Fact]:
+    return {
+        "live": value.protection.live,
+        "writes": value.protection.writes,
+        "used": list(value.used),
+        "checksums": list(value.right),
+    }
+
+
+def _sysparam(value: SysparamRegion) -> dict[str, Fact]:
+    return {
+        "sectors": value.sectors,
+        "second": value.second,
+        "active": value.active,
+        "keys": [{"name": each.name, "size": each.size, "binary": each.binary} for each in value.values],
+    }
+
+
+def _json_record(value: JsonRecord) -> dict[str, Fact]:
+    return {"length": value.length, "fields": list(value.fields)}
+
+
 def _rtos_table(value: RtosPartitionTable) -> dict[str, Fact]:
     return {
         "partitions": [
@@ -246,9 +283,13 @@ RENDERERS: Final[Mapping[str, Callable[[Any], dict[str, Fact]]]] = {
     "images.other_chip.ChipImage": _other_chip,
     "images.rtos_app.RtosAppDetails": _rtos_app,
     "regions.init_data.InitData": _init_data,
+    "regions.json_record.JsonRecord": _json_record,
     "regions.nodemcu_page.PartitionTable": _nodemcu_table,
+    "regions.protected_param.ProtectedParams": _protected,
+    "regions.rboot_config.MongooseConfig": _mongoose_config,
     "regions.rboot_config.RbootConfig": _rboot_config,
     "regions.rtos_partitions.RtosPartitionTable": _rtos_table,
+    "regions.sysparam.SysparamRegion": _sysparam,
 }
 """The function for each class of values, by module and name below :mod:`imgtool.formats`: names and no
 classes, as most files need one format of many."""

@@ -17,13 +17,14 @@ from imgtool.formats.filesystems import spiffs_plain
 from imgtool.formats.images import aggregated
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
-from imgtool.formats.regions import init_data
+from imgtool.formats.regions import init_data, protected_param
 from imgtool.formats.registry import identify_inside
 from imgtool.layout.first_boot import init_data_repair
 from imgtool.layout.generations import generation_of
 from imgtool.layout.regions import Region
 from imgtool.layout.traits import InitDataRepair
-from imgtool.operations.inspect.sdk_sectors import rf_cal_state, system_param_state
+from imgtool.operations.inspect.sdk_sectors import live_checksum, rf_cal_state, system_param_state
+from imgtool.operations.inspect.stored_data import stored_at
 from imgtool.operations.inspect.survey_plan import TRAILING, goes_on, head_of, plan_of, stated_irom_end
 
 if TYPE_CHECKING:
@@ -165,7 +166,29 @@ def _region_parts(data: bytes, region: Region) -> tuple[list[Part], list[Finding
         # What was there before the firmware may lie anywhere in it.
         parts, findings = _free_parts(data, region.start, stop, f"in the place of {region.name}")
         return parts, [_of_remnant(finding, parts[0], region) for finding in findings]
+    if region.kind is PartKind.USER_DATA:
+        return _users_parts(data, region, stop)
     return [_used_part(data, region, stop)], []
+
+
+def _users_parts(data: bytes, region: Region, stop: int) -> tuple[list[Part], list[Finding]]:
+    """What is kept in a region of a firmware's own: data of a known structure, and the rest."""
+    parts: list[Part] = []
+    findings: list[Finding] = []
+    at = region.start
+    while at < stop and (stored := stored_at(data, at, stop)) is not None:
+        end = min(at + stored.size, stop)
+        note = f"{region.name}: {stored.words}, not shown"
+        parts.append(Part(region.kind, at, end - at, note=note, value=stored.value))
+        findings += stored.findings
+        at = end
+    if at < stop and fill.is_fill(data, at, stop):
+        parts.append(Part(PartKind.BLANK, at, stop - at, note=f"blank, place of {region.name}"))
+    elif at < stop:
+        used = stop - at - data.count(fill.ERASED, at, stop)
+        note = f"{region.name}, {used:,} bytes used, not shown"
+        parts.append(Part(region.kind, at, stop - at, note=note))
+    return parts, findings
 
 
 def _of_remnant(finding: Finding, first: Part, region: Region) -> Finding:
@@ -185,10 +208,9 @@ def _used_part(data: bytes, region: Region, stop: int) -> Part:
         kind = PartKind.USER_DATA if cal.foreign == contents.HintKind.TEXT else PartKind.RF_CAL
         return Part(kind, start, size, note=cal.words)
     if region.kind is PartKind.SYSTEM_PARAM:
-        return Part(region.kind, start, size, note=system_param_state(data, start, stop).words)
-    if region.kind is PartKind.USER_DATA:
-        used = size - data.count(fill.ERASED, start, stop)
-        return Part(region.kind, start, size, note=f"{region.name}, {used:,} bytes used, not shown")
+        state = system_param_state(data, start, stop)
+        check = live_checksum(data, start, stop) if state.state == "present" else None
+        return Part(region.kind, start, size, checksum=check, note=state.words)
     return _unknown_part(data, start, stop, f"in the place of {region.name}")
 
 
@@ -249,8 +271,11 @@ def _runs(data: bytes, start: int, stop: int, *, only_stored: bool) -> Iterator[
     """
     current: _SectorRun | None = None
     tried = start  # up to where a SPIFFS without magics was looked for
+    # Two copies and a sector of flags: the first copy may be erased, and then it is no fill.
+    protected = [] if only_stored else [*protected_param.starts_in(data, start, stop)]
     while start < stop:
         run = _sector(data, start, stop, only_stored=only_stored)
+        run = _with_stored(data, run, protected, stop) if not only_stored else run
         if run.loose and start >= tried and start % SECTOR == 0:
             found, tried = spiffs_plain.inside(data, start, stop)
             run = run if found is None else _SectorRun(start, found.parts[-1].end, None, found)
@@ -264,6 +289,18 @@ def _runs(data: bytes, start: int, stop: int, *, only_stored: bool) -> Iterator[
         start = run.stop
     if current is not None:
         yield current
+
+
+def _with_stored(data: bytes, run: _SectorRun, protected: list[int], stop: int) -> _SectorRun:
+    """A run that is none of a known artefact, as data of a known structure if that begins there."""
+    if run.reading is not None or run.start % SECTOR:
+        return run
+    stored = stored_at(data, run.start, stop) if run.loose or run.start in protected else None
+    if stored is not None:
+        reading = stored.reading(run.start, stop)
+        return _SectorRun(run.start, reading.parts[-1].end, None, reading)
+    ahead = next((place for place in protected if run.start < place < run.stop), run.stop)
+    return replace(run, stop=ahead)
 
 
 def _sector(data: bytes, start: int, stop: int, *, only_stored: bool) -> _SectorRun:

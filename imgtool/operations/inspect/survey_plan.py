@@ -16,10 +16,12 @@ from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import init_data, rtos_partitions
 from imgtool.formats.regions.nodemcu_page import PartitionTable
+from imgtool.formats.regions.rboot_config import MongooseConfig
 from imgtool.layout.fit import kept_regions
 from imgtool.layout.generations import ARDUINO, generation, generation_of
 from imgtool.layout.nodemcu import resolve, table_regions
 from imgtool.layout.regions import Region, rtos_regions
+from imgtool.layout.stock import stock_layout
 from imgtool.operations.inspect.sdk_sectors import rf_cal_state
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyP
     stated = None if reading.header is None else reading.header.flash_size
     stated_end = 0 if stated is None else stated.bytes
     regions, findings = _regions(data, reading, stated_end, row, is_flash=is_flash)
+    if is_flash or goes_on(data, reading):
+        regions = _with_makers(regions, _makers_regions(data, reading, stated_end))
     if not generation_of(firmware).keeps_rf_cal:
         regions = tuple(r for r in regions if r.kind is not PartKind.RF_CAL or _is_rf_cal(data, r))
     fresh = not is_flash and stated_irom_end(reading) is not None
@@ -75,6 +79,23 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyP
     if is_flash or goes_on(data, reading):
         findings = (*findings, *_size_differs(stated, size, regions, row, is_flash=is_flash))
     return SurveyPlan(regions, is_flash, findings, not fresh)
+
+
+def _makers_regions(data: bytes, reading: Reading, stated_end: int) -> tuple[Region, ...]:
+    """What a maker, or a boot loader's configuration, has places of its own for."""
+    row = stock_layout(data, KINDS[reading.kind].brings, stated_end)
+    config = next((part.value for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), None)
+    files = config.file_systems if isinstance(config, MongooseConfig) else ()
+    found = () if row is None else row.regions
+    return (*found, *(Region(PartKind.SPIFFS, start, size, "SPIFFS") for start, size in files))
+
+
+def _with_makers(regions: tuple[Region, ...], makers: tuple[Region, ...]) -> tuple[Region, ...]:
+    """The SDK's regions with a maker's among them: that may use the place of RF calibration, and no other."""
+    taken = [r for r in regions if r.kind is not PartKind.RF_CAL]
+    own = tuple(m for m in makers if not any(m.start < r.end and r.start < m.end for r in taken))
+    kept = (r for r in regions if not any(m.start < r.end and r.start < m.end for m in own))
+    return (*kept, *own)
 
 
 def _ends_erased(data: bytes) -> bool:
