@@ -4,7 +4,8 @@
 
     ImgtoolError
     ├── FormatError (ValueError)           bytes that are not what they should be
-    │   └── CutError                       they end before they should
+    │   ├── CutError                       they end before they should
+    │   └── PartOfFlashError               a dump without what its firmware needs of the flash
     ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
     │   ├── PartitionError                 a row of a partition table that cannot be
     │   ├── NoFirmwareError                no firmware on a device tells where things are
@@ -63,6 +64,7 @@ __all__ = [
     "MissingStubError",
     "NoFirmwareError",
     "NoFlashError",
+    "PartOfFlashError",
     "PartitionError",
     "PortError",
     "ProtectedError",
@@ -156,6 +158,10 @@ class FormatError(ImgtoolError, ValueError):
 
 class CutError(FormatError):
     """The bytes end before what was begun is complete."""
+
+
+class PartOfFlashError(FormatError):
+    """A dump is only a part of a flash, and what its firmware needs is in another one."""
 
 
 class LayoutError(ImgtoolError, ValueError):

@@ -45,7 +45,7 @@ def protected(  # noqa: PLR0913 - a field each
 
 
 def short(first: bytes, second: bytes = b"", live: int = 0) -> bytes:
-    """The same with nothing but the number of the copy in the flags, as applications on older SDKs have it."""
+    """The same with only the number of the copy in the flags, as older SDKs have it for applications."""
     return b"".join(block.ljust(SECTOR, b"\xff") for block in (first, second, bytes([live])))
 
 

@@ -29,6 +29,7 @@ from imgtool.errors import (
     LineError,
     NoFirmwareError,
     NoFlashError,
+    PartOfFlashError,
     PortError,
     ProtectedError,
     SilentError,
@@ -93,6 +94,7 @@ INSTEAD: Final = {
     "size": "build it with the size that is expected",
 }
 """What to do about a check that refuses ``flash``, rather than to waive it."""
+_READ_ALL: Final = "imgtool read -o backup.bin reads a whole flash, if the device is still as it was"
 _ELSEWHERE: Final = {
     "place": "an address before FILE says where it goes: docs/formats/kinds.md has the places"
 }
@@ -149,7 +151,8 @@ def _cure_of(error: ImgtoolError, command: str) -> str | None:
         return None
     if command != _WAIVING:
         return _ELSEWHERE.get(error.check, INSTEAD[error.check])
-    return f"{INSTEAD[error.check]}; --force {error.check} of imgtool flash writes all the same"
+    instead = _READ_ALL if isinstance(error, PartOfFlashError) else INSTEAD[error.check]
+    return f"{instead}; --force {error.check} of imgtool flash writes all the same"
 
 
 def _cure_of_chip(error: ChipError) -> str | None:

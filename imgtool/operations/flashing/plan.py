@@ -43,6 +43,7 @@ from imgtool.operations.flashing.checks import (
     device_findings,
     waive,
 )
+from imgtool.operations.flashing.cut_dump import check_cut
 from imgtool.operations.flashing.device_places import device_layout, rf_cal_spared, with_init_data_named
 from imgtool.operations.flashing.draft import (
     Device,
@@ -190,6 +191,7 @@ def plan_flash(
     findings = check_room(asked, target.flash_bytes, force)
     content = content_of(asked, target.flash_bytes)
     findings += check_contents(content, _starts(content, device), force)
+    findings += check_cut(content, device, force)
     draft = Draft(list(asked), [], [], findings)
     request = with_init_data_named(draft, request, device, alone=content.main is None)
     header, flash = _set_header(draft, content, request, device)

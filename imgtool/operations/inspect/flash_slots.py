@@ -80,6 +80,7 @@ class ActiveSlot:
         reason: Why, for people.
         slots: All places that the boot loader knows.
         staged: Flash address of an update that lies ready, for Arduino; None where none does.
+        behind: Flash address of the slot that it would start and that lies behind the end of the file.
     """
 
     scheme: Scheme
@@ -89,6 +90,7 @@ class ActiveSlot:
     reason: str
     slots: tuple[Slot, ...] = ()
     staged: int | None = None
+    behind: int | None = None
 
     @property
     def nothing(self) -> bool:
@@ -177,11 +179,13 @@ class _Found(NamedTuple):
         slot: That one.
         before: In words; empty where there were none.
         certainty: ``not known`` where one of them lies behind the end of the file.
+        behind: Flash address of that one.
     """
 
     slot: Slot | None
     before: str
     certainty: Certainty = "known"
+    behind: int | None = None
 
 
 def _first(data: bytes, order: Sequence[Slot], *, version_2: bool) -> _Found:
@@ -189,7 +193,8 @@ def _first(data: bytes, order: Sequence[Slot], *, version_2: bool) -> _Found:
     certainty: Certainty = "known"
     for slot in order:
         if slot.state == "cut":
-            return _Found(None, f"{slot.name} lies behind the end of the file", "not known")
+            reason = f"{slot.name} lies behind the end of the file"
+            return _Found(None, reason, "not known", slot.offset)
         refusal = refusal_of(data, slot.offset, version_2=version_2) if slot.offset else Refusal.MISSING
         if refusal is None:
             return _Found(slot, ", ".join(refused), certainty)
@@ -276,7 +281,7 @@ def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
     if found.slot is None or found.certainty == "not known":
         known = found.certainty if found.certainty != "known" else sure
         reason = found.before if known == "not known" else f"{found.before}, and rBoot knows no other"
-        return ActiveSlot(scheme="rboot", certainty=known, reason=reason, slots=slots)
+        return ActiveSlot(scheme="rboot", certainty=known, reason=reason, slots=slots, behind=found.behind)
     reason = f"{found.before}; {why}" if found.before else why
     if choice.pin is not None:
         return _of("rboot", found.slot, "likely", f"{reason}; a pin at reset selects ROM {choice.pin}", slots)
@@ -327,7 +332,9 @@ def _otadata(data: bytes, reading: Reading) -> ActiveSlot:
         reason = found.before
         if found.certainty != "not known":
             reason = f"{reason}, and there is no other application"
-        return ActiveSlot(scheme="otadata", certainty=found.certainty, reason=reason, slots=slots)
+        return ActiveSlot(
+            scheme="otadata", certainty=found.certainty, reason=reason, slots=slots, behind=found.behind
+        )
     reason = f"{found.before}; {why}" if found.before else why
     return _of("otadata", found.slot, found.certainty, reason, slots)
 

@@ -370,7 +370,7 @@ def test_nothing_to_write() -> None:
 @pytest.mark.parametrize("name", [name for name in IMAGES if name.startswith("dumps/")])
 def test_a_flash_image_is_written_unchanged(name: str) -> None:
     data = IMAGES[name]
-    request = whole(data, force=frozenset({"fit"}))
+    request = whole(data, force=frozenset({"fit", "damaged"}))
     plan = plan_flash(request, target(len(data)), blank(len(data)))
 
     assert [(piece.address, piece.data) for piece in plan.pieces] == [(0, data)]
