@@ -37,7 +37,7 @@ NO_SHRINKING: Final = (Phase.explicit, Phase.reuse, Phase.generate)
 
 BYTE: Final = st.integers(0, 0xFF)
 WORD: Final = st.integers(0, 0xFFFF_FFFF)
-IRAM_ADDRESS: Final = st.integers(0x4010_0000, 0x4010_7FFF)
+IRAM_ADDRESS: Final = st.integers(0x4010_0000 // 4, 0x4010_7FFF // 4).map(lambda word: word * 4)
 
 SEGMENTS: Final = st.lists(st.builds(Segment, WORD, st.binary(max_size=200)), max_size=16).map(tuple)
 
@@ -62,7 +62,7 @@ LOADABLE_IMAGES: Final = st.builds(
     entry=IRAM_ADDRESS,
     segments=st.lists(st.builds(Segment, IRAM_ADDRESS, _CODE), min_size=1, max_size=4).map(tuple),
     stored_checksum=st.none(),
-)
+).map(lambda image: image._replace(entry=image.segments[0].address))
 """Images that the boot ROM would load, with the right checksum."""
 
 
@@ -94,7 +94,7 @@ OTA_IMAGES: Final = st.builds(
     # The packers pad irom to 16 bytes.
     irom=st.binary(max_size=300).map(lambda data: data.ljust(-(-len(data) // 16) * 16, b"\0")),
     boot=LOADABLE_IMAGES.map(lambda image: BootImage.parse(image.build())),
-).map(_with_crc)
+).map(lambda image: _with_crc(replace(image, entry=image.boot.entry)))
 
 _PAYLOADS: Final = st.integers(0, 64).flatmap(lambda words: st.binary(min_size=4 * words, max_size=4 * words))
 

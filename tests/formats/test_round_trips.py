@@ -324,7 +324,9 @@ def check_description(data: bytes) -> None:
 @pytest.mark.parametrize("offset", [None, 0xFF8, 0x1010])
 def test_words_that_are_not_stored_are_the_right_ones(offset: int | None) -> None:
     eboot = BootImage(2, 0x40, 0x4010F000, (Segment(0x4010F000, b"eboot"),))
-    app = BootImage(2, 0x40, 0x40100004, (Segment(0x40201010, bytes(8) + b"irom0"),))
+    app = BootImage(
+        2, 0x40, 0x40100004, (Segment(0x40201010, bytes(8) + b"irom0"), Segment(0x40100000, b"iram text"))
+    )
     data = ArduinoImage(eboot, app, offset).build()
     reading = identify(data)
 

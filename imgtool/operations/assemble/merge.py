@@ -201,7 +201,7 @@ def image_at_start(piece: Piece, kind: FileKind) -> ImageScan | None:
         kind: What its bytes are: formats that write into a segment after its checksum was computed are known.
 
     Raises:
-        FormatError: It begins with such an image, but is cut or damaged.
+        FormatError: It begins with such an image, but is cut or damaged, or the chip cannot start it.
     """
     if piece.data[0] != MAGIC:
         return None
@@ -220,6 +220,9 @@ def image_at_start(piece: Piece, kind: FileKind) -> ImageScan | None:
             expected=check.computed,
             found=check.stored,
         )
+    for finding in version1.address_findings(found):
+        if finding.severity is Severity.ERROR:
+            raise FormatError(finding.message, source=piece.name, offset=finding.offset)
     return found
 
 
