@@ -116,8 +116,8 @@ class MemoryRegion(NamedTuple):
 
 # https://github.com/esp8266/esp8266-wiki/wiki/Memory-Map and the linker scripts of the SDK (eagle.app.v6.ld).
 # 0x40108000..0x40110000 is instruction cache that serves as RAM until the cache is switched on: boot loaders
-# and RAM programs load there.  DPORT are registers, which the linker scripts have a section for.  The RTOS SDK
-# alone loads RTC memory (esp8266.ld: rtc_seg).
+# and RAM programs load there.  DPORT are registers, which the linker scripts have a section for.  RTC memory
+# is loaded by the RTOS SDK alone (esp8266.ld: rtc_seg).
 MEMORY: Final = (
     MemoryRegion("DPORT", 0x3FF0_0000, 0x3FF0_0010, loads=True),
     MemoryRegion("DRAM", 0x3FFE_8000, 0x4000_0000, loads=True),

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, flash_size
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images import aggregated, irom, version1
 from imgtool.formats.images.version1 import MAGIC
-from imgtool.formats.kinds import KINDS, Starter
+from imgtool.formats.kinds import KINDS, Spot, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.registry import identify
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
+    from imgtool.formats.images.aggregated import Fit
     from imgtool.formats.images.version1 import ImageScan
     from imgtool.formats.reading import Part, Reading
     from imgtool.operations.assemble.places import Verdict
@@ -252,8 +253,10 @@ def check_start(placed: Sequence[Placed]) -> list[Finding]:
     for offset in irom.OFFSETS:
         code = _bytes_from(pieces, offset)
         if code and found.end <= offset:
-            _check_whole(code)
-            return [*_protected(first, found, code), *_same_build(first, found, code)]
+            fit = aggregated.fit_of(first.data, found.segments, code.data)
+            if _may_be_irom(placed, offset):
+                _check_whole(first, code, _named_behind(pieces, found, code), fit)
+            return [*_protected(first, found, code), *_same_build(first, code, fit)]
     return []
 
 
@@ -269,11 +272,29 @@ def _bytes_from(pieces: Sequence[Piece], offset: int) -> Piece | None:
     return None
 
 
-def _check_whole(code: Piece) -> None:
-    """Refuse an irom part that is shorter than its own partition table says."""
-    finding = irom.cover_finding(code.data, 0, code.address)
-    if finding.severity is Severity.ERROR:
-        raise FormatError(finding.message, source=code.name, offset=len(code.data))
+def _may_be_irom(placed: Sequence[Placed], offset: int) -> bool:
+    """Whether what stands at an offset is irom; other firmware does not belong there, and is told so."""
+    piece, what = next(each for each in placed if each.piece.address <= offset < each.piece.end)
+    row = KINDS[what.kind]
+    return piece.address == 0 or Spot.LINKED in row.spots or not row.is_firmware
+
+
+def _named_behind(pieces: Sequence[Piece], found: ImageScan, code: Piece) -> irom.Behind:
+    """What the image at 0 names behind its irom, and no other piece brings: irom may come in several."""
+    named = irom.behind(pieces[0].data, found.segments, IROM_BASE + code.end)
+    missing = (word for word in named.named if not any(p.address <= word - IROM_BASE < p.end for p in pieces))
+    return named._replace(named=frozenset(missing))
+
+
+def _check_whole(first: Piece, code: Piece, named: irom.Behind, fit: Fit) -> None:
+    """Refuse an irom part that is shorter than its own partition table says, or than its image needs."""
+    finding = irom.cover_finding(code.data, 0, code.address, named)
+    if finding.severity is not Severity.ERROR:
+        return
+    message: str = finding.message
+    if fit.mixed and named.cut:
+        message = Phrase("it is not the irom of ", first.name, f", or is cut short: {named.words}")
+    raise FormatError(message, source=code.name, offset=len(code.data))
 
 
 def _protected(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
@@ -299,8 +320,7 @@ def _protected(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     return []
 
 
-def _same_build(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
-    fit = aggregated.fit_of(first.data, found.segments, code.data)
+def _same_build(first: Piece, code: Piece, fit: Fit) -> list[Finding]:
     if not fit.mixed:
         return []
     message = Phrase(

@@ -20,7 +20,7 @@ from imgtool.layout.nodemcu import table_regions
 from imgtool.layout.regions import FlashLayout, sdk_regions
 from imgtool.operations.assemble.joining import join
 from imgtool.operations.assemble.layout_places import outside_layout
-from imgtool.operations.assemble.merge import check_start, image_at_start
+from imgtool.operations.assemble.merge import check_start
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import Placed, misplaced, wants_layout
 from imgtool.operations.inspect.describe import Description, describe, described
@@ -175,7 +175,7 @@ def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:
     for piece, description in content.pieces:
         broken = next((f for f in description.findings if f.severity is Severity.ERROR), None)
         if broken is not None and content.dump and piece.address == 0:
-            findings.append(_of_dump(piece, _kind_at_start(content), broken, force))
+            findings.append(_of_dump(piece, content.first or description, broken, force))
         # What is no image may be data.
         elif broken is not None and not (description.foreign and piece.address):
             error = FormatError(broken.message, source=piece.name, offset=broken.offset)
@@ -191,17 +191,14 @@ def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:
         return [waive(error, "fit", force)]
 
 
-def _kind_at_start(content: FlashContent) -> FileKind:
-    """What the firmware at the start of a dump is, where that is known."""
-    return FileKind.UNKNOWN if content.first is None else content.first.kind
-
-
-def _of_dump(piece: Piece, kind: FileKind, broken: Finding, force: frozenset[str]) -> Finding:
+def _of_dump(piece: Piece, what: Reading | Description, broken: Finding, force: frozenset[str]) -> Finding:
     """Damage in an image of a whole flash: what the chip boots from must be whole, the rest is its own."""
     try:
-        image_at_start(piece, kind)
+        check_start([Placed(piece, what)])
     except FormatError as error:
         return waive(error, "damaged", force)
+    except LayoutError:
+        pass  # its places are as they were
     return Finding(Severity.WARNING, f"dump-{broken.code}", broken.message, broken.offset)
 
 
