@@ -177,7 +177,7 @@ def memory_at(address: int) -> MemoryRegion | None:
 
 
 def loadable(address: int, size: int) -> bool:
-    """Whether all of a segment lies in memory that it can be loaded to, or run from; an empty one always."""
+    """Whether all bytes from an address on lie in memory that they can be loaded to, or run from."""
     end = address + size
     while address < end:
         region = memory_at(address)

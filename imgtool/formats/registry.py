@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
-from imgtool.chip import ROM_SIZE, memory_at
+from imgtool.chip import ROM_SIZE
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
@@ -58,8 +58,6 @@ def _module(name: str) -> Any:  # noqa: ANN401 - modules have no common type; a 
 
 _E9: Final = (b"\xe9",)
 _IMAGES: Final = (b"\xe9", b"\xea")
-_LEAST_IMAGE: Final = 16  # bytes
-_MOST_SEGMENTS: Final = 16
 _LFS: Final = (
     b"\x1f\x8b",
     b"\x1bLua\x53",
@@ -109,11 +107,13 @@ def identify(data: bytes) -> Reading:
     """Read a file by the first format that knows it; kind ``unknown`` if none does."""
     reading = _first(data)
     damaged = any(finding.severity is Severity.ERROR for finding in reading.findings)
-    if data.startswith(_IMAGES):
-        mangled: Reading | None = _module("images.mangled").read(data) if damaged else None
-        return mangled or reading
+    if damaged and data.startswith(_IMAGES):
+        mangled: Reading | None = _module("images.mangled").read(data)
+        if mangled is not None:
+            return mangled
     if damaged or reading.kind is FileKind.IROM:
-        return _with_magic(data) or reading
+        restored: Reading | None = _module("first_bytes").restored(data, _first)
+        return restored or reading
     return reading
 
 
@@ -137,22 +137,6 @@ def _unknown(data: bytes, why: str) -> Reading:
     hint = hint_of(data, 0, len(data))
     part = Part(PartKind.UNKNOWN, 0, len(data), note=hint.words, value=hint)
     return Reading(FileKind.UNKNOWN, (part,), findings=(Finding(Severity.ERROR, "unknown", why),))
-
-
-def _with_magic(data: bytes) -> Reading | None:
-    """The image that the file is but for its first byte: with that set right, every check must hold."""
-    # Segment count and entry point tell: a look at them spares most files the rest.
-    entry = int.from_bytes(data[4:8], "little")
-    if len(data) < _LEAST_IMAGE or data[1] > _MOST_SEGMENTS or memory_at(entry) is None:
-        return None
-    for magic in _IMAGES:
-        reading = _first(magic + data[1:])
-        checks = [part.checksum for part in reading.parts if part.checksum is not None]
-        if checks and all(finding.severity is not Severity.ERROR for finding in reading.findings):
-            message = f"the first byte is 0x{data[0]:02x} and should be 0x{magic[0]:02x}"
-            finding = Finding(Severity.ERROR, "magic", message, 0)
-            return reading._replace(findings=(finding, *reading.findings))
-    return None
 
 
 def identify_inside(data: bytes, offset: int, stop: int) -> Reading | None:

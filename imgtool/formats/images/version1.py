@@ -307,11 +307,11 @@ def address_findings(found: ImageScan, offset: int = 0) -> tuple[Finding, ...]:
     """
     findings: list[Finding] = []
     for index, segment in enumerate(found.segments):
-        if not loadable(segment.address, segment.size):
-            message = _no_memory(index, segment)
-            findings.append(
-                Finding(Severity.ERROR, "load-address", message, segment.offset - _SEGMENT.sizeof())
-            )
+        if not loadable(segment.address, max(segment.size, 1)):
+            # Nothing of an empty one is loaded; but the number of segments may be wrong.
+            severity = Severity.ERROR if segment.size else Severity.WARNING
+            place = segment.offset - _SEGMENT.sizeof()
+            findings.append(Finding(severity, "load-address", _no_memory(index, segment), place))
     problem = entry_finding(found, offset)
     return (*findings, problem) if problem is not None else tuple(findings)
 
