@@ -73,6 +73,11 @@ def sum32(blocks: Iterable[bytes]) -> int:
     return sum(sum(block) for block in blocks) & _ALL_BITS
 
 
+def otadata_crc(data: bytes) -> int:
+    """CRC-32 of the RTOS SDK's otadata: as zlib's, but begun with what is inverted to 0."""
+    return zlib.crc32(data, _ALL_BITS)
+
+
 def value_of(algorithm: str, blocks: Sequence[bytes]) -> int:
     """The value of a check over blocks, one after the other.
 
@@ -107,5 +112,6 @@ _VALUES: Final[dict[str, Callable[[Sequence[bytes]], int]]] = {
     "sdk-crc32": lambda blocks: sdk_crc(b"".join(blocks)),
     "crc32-mpeg2": crc32_mpeg2,
     "sum32": sum32,
+    "crc32-otadata": lambda blocks: otadata_crc(b"".join(blocks)),
     **{name: partial(_digest, name) for name in _DIGESTS},
 }

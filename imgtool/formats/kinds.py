@@ -296,6 +296,13 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             started_by=(Starter.RTOS, Starter.RBOOT),
             of_firmware=True,
         ),
+        FileKind.OTADATA: KindRow(
+            words="RTOS SDK otadata",
+            spots=_ALL,
+            belongs="the otadata partition of the table, mostly 0x0d000",
+            of_firmware=True,
+            holds_firmware=False,
+        ),
         FileKind.GZIP: KindRow(
             words="gzip file",
             spots=_ALL,

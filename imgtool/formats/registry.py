@@ -69,6 +69,7 @@ _LFS: Final = (
 # boot loaders: what stands behind them is no irom of theirs.
 FORMATS: Final = (
     Format("blank or empty file", "regions.blank"),
+    Format("RTOS SDK otadata", "regions.rtos_otadata"),
     Format("Espressif boot loader", "images.sdk_bootloader", _E9),
     Format("rBoot", "images.rboot", _E9),
     Format("aggregated image", "images.aggregated", _E9),
@@ -92,7 +93,7 @@ FORMATS: Final = (
     Format("S-record", "containers.srecord", (b"S",)),
     Format("init data", "regions.init_data"),
     Format("SPIFFS", "filesystems.spiffs", embedded=True),
-    Format("RTOS SDK partition table", "regions.rtos_partitions", (b"\xaa\x50",), embedded=True),
+    Format("RTOS SDK partition table", "regions.rtos_partitions", (b"\xaa\x50", b"\xeb\xeb"), embedded=True),
     Format("rBoot configuration", "regions.rboot_config"),
     Format("text", "containers.text_file"),
     Format("SPIFFS without magics", "filesystems.spiffs_plain"),

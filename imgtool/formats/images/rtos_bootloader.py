@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from imgtool.errors import FormatError
 from imgtool.formats.images import version1
 from imgtool.formats.reading import FileKind, Finding, Firmware, PartKind, Reading, Severity
 
-__all__ = ["TABLE_OFFSET", "read"]
+__all__ = ["TABLE_OFFSET", "RtosLoader", "loader_of", "read"]
 
 TABLE_OFFSET: Final = 0x8000
 """Flash offset of the partition table, unless a project moves it."""
+
+_REACH, _FAR_REACH = 0x20_0000, 0x80_0000
 
 # Log levels decide which of them a build holds; two tell it, also with a byte damaged.
 _MARKS: Final = (
@@ -33,7 +35,40 @@ _MARKS: Final = (
     b"Loaded app from partition at offset",
 )
 _ENOUGH_MARKS: Final = 2
+# Errors, which builds that log anything hold; the text of a copy is information alone.
+_HANGS: Final = b"app bin error"
+_MAPS: Final = b"flash mapped address"
+_COPIES: Final = (b"Fail to initialize OTA0", b"Copy application from OAT1")
+_LOGS: Final = b"load partition table error!"
 _VERSION: Final = re.compile(rb"\0(v\d+\.\d+[\w.+-]*)\0")
+
+
+class RtosLoader(NamedTuple):
+    """What a boot loader of the RTOS SDK can start; None where its strings do not tell.
+
+    Attributes:
+        reach: Applications begin below this flash address: 2 MB up to SDK 3.3, 8 MB from 3.4 on.  Up to 3.3
+            it also hangs where an image does not end before the 1 MB line behind its start.
+        copies: Whether it copies the application in ``ota_1`` to ``ota_0`` and starts that one.
+    """
+
+    reach: int | None = None
+    copies: bool | None = None
+
+    @property
+    def ends_before_line(self) -> bool | None:
+        """Whether an image must end before a 1 MB line, and not on it; None where that is not known."""
+        return None if self.reach is None else self.reach == _REACH
+
+
+def loader_of(data: bytes) -> RtosLoader:
+    """What the boot loader at the start of a file or a flash can start.
+
+    By its strings and not by its version: builds of 3.2-dev have the loader of 3.4.
+    """
+    head = data[:TABLE_OFFSET]
+    copies = True if any(text in head for text in _COPIES) else False if _LOGS in head else None
+    return RtosLoader(_REACH if _HANGS in head else _FAR_REACH if _MAPS in head else None, copies)
 
 
 def read(data: bytes) -> Reading | None:

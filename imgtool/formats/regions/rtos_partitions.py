@@ -9,7 +9,6 @@ docs/formats/rtos-partitions.md.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +37,9 @@ SIZE: Final = 0xC00
 MAGIC: Final = b"\xaa\x50"
 """What each row of a table begins with."""
 
+MD5_MAGIC: Final = b"\xeb\xeb"
+"""What the row with the MD5 begins with."""
+
 _LABEL: Final = 16
 _ROW = Struct(
     "magic" / Const(MAGIC),
@@ -49,12 +51,13 @@ _ROW = Struct(
     "flags" / Int32ul,
 )
 _MD5_ROW = Struct(
-    "magic" / Const(b"\xeb\xeb"),
+    "magic" / Const(MD5_MAGIC),
     "fill" / Bytes(14),
     "md5" / Bytes(16),
 )
 _MD5_FILL: Final = b"\xff" * 14
-_ROW_SIZE: Final = _ROW.sizeof()
+ROW_SIZE: Final = _ROW.sizeof()
+"""Bytes of a row."""
 
 APP, DATA = 0, 1
 _OTA_FIRST, _OTA_END, _TEST = 0x10, 0x20, 0x20
@@ -106,6 +109,11 @@ class Partition:
         return self.subtype - _OTA_FIRST if self.is_ota else None
 
     @property
+    def end(self) -> int:
+        """The flash offset behind it."""
+        return self.offset + self.size
+
+    @property
     def is_ota(self) -> bool:
         """Whether it is one of the slots for updates."""
         return self.type == APP and _OTA_FIRST <= self.subtype < _OTA_END
@@ -154,9 +162,9 @@ class RtosPartitionTable:
         digest = None
         position = offset
         stop = min(len(data), offset + SIZE)
-        while position + _ROW_SIZE <= stop:
-            row = data[position : position + _ROW_SIZE]
-            if fill.is_fill(row, 0, _ROW_SIZE):
+        while position + ROW_SIZE <= stop:
+            row = data[position : position + ROW_SIZE]
+            if fill.is_fill(row, 0, ROW_SIZE):
                 return cls(tuple(rows), digest)
             if row[:1] == b"\xeb" and digest is None:
                 digest = _digest(data, position)
@@ -169,7 +177,7 @@ class RtosPartitionTable:
                 )
             else:
                 rows.append(_partition(data, position, len(rows)))
-            position += _ROW_SIZE
+            position += ROW_SIZE
         if position == offset + SIZE:
             return cls(tuple(rows), digest)
         raise FormatError(
@@ -193,7 +201,7 @@ class RtosPartitionTable:
     @property
     def end(self) -> int:
         """Bytes that rows and digest take."""
-        return _ROW_SIZE * (len(self.partitions) + (self.stored_md5 is not None))
+        return ROW_SIZE * (len(self.partitions) + (self.stored_md5 is not None))
 
     @property
     def rows(self) -> bytes:
@@ -248,9 +256,9 @@ def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, .
     check = table.checksum
     if check is not None:
         digest = offset + table.end - 16
-        check = check._replace(cover=Cover(digest, ((offset, offset + table.end - _ROW_SIZE),)))
+        check = check._replace(cover=Cover(digest, ((offset, offset + table.end - ROW_SIZE),)))
     count = len(table.partitions)
-    note = f"{count} partition{'' if count == 1 else 's'}"
+    note = f"{count} partition{'' if count == 1 else 's'}" if count else "no partitions"
     part = Part(PartKind.PARTITION_TABLE, offset, size, checksum=check, note=note, value=table)
     return part, _findings(data, offset, size, table)
 
@@ -265,32 +273,24 @@ def _findings(data: bytes, offset: int, size: int, table: RtosPartitionTable) ->
         message = "the table has no MD5 row: a changed byte in it cannot be seen"
         findings.append(Finding(Severity.NOTE, "no-md5", message, offset))
     elif not check.ok:
-        message = "the table's MD5 is not that of its rows"
+        message = "the table's MD5 is not that of its rows, at which no boot loader of this chip looks"
         findings.append(Finding(Severity.ERROR, "md5", message, offset + table.end - 16))
+    if table.end >= SIZE:
+        message = "the table has no erased row behind its last one, and a boot loader stops on that"
+        findings.append(Finding(Severity.ERROR, "partition-row", message, offset + SIZE))
     if not fill.is_fill(data, offset + table.end, offset + size):
         message = "not all bytes behind the table's last row are erased"
         findings.append(Finding(Severity.ERROR, "partition-row", message, offset + table.end))
-    ordered = sorted(table.partitions, key=lambda p: p.offset)
-    for before, after in itertools.pairwise(ordered):
-        if before.offset + before.size > after.offset:
-            message = f"partition {before.label} reaches into partition {after.label}"
-            findings.append(Finding(Severity.ERROR, "overlap", message, offset))
-    findings += [
-        Finding(
-            Severity.WARNING,
-            "partition-align",
-            f"partition {p.label} does not begin at a sector: 0x{p.offset:05x}",
-            offset,
-        )
-        for p in table.partitions
-        if p.offset % SECTOR
-    ]
     return tuple(findings)
 
 
 def read(data: bytes) -> Reading | None:
     """Read a file that begins with a partition table, whole or damaged."""
-    if data[:2] != MAGIC or len(data) < _ROW_SIZE or len(data) > SECTOR:
+    if len(data) < ROW_SIZE or len(data) > SECTOR:
+        return None
+    if data[:2] == MD5_MAGIC:  # a table without partitions has this row alone
+        return inside(data, 0, len(data))
+    if data[:2] != MAGIC:
         return None
     # Two bytes are little to go by: the first row must be one, or the file as large as a table.
     try:
@@ -305,8 +305,16 @@ def read(data: bytes) -> Reading | None:
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     """Read the table that begins at ``offset`` of a flash, damaged or not."""
     size = min(SIZE, stop - offset)
+    if data.startswith(MD5_MAGIC, offset) and not _is_md5_alone(data, offset, size):
+        return None
     part, findings = part_at(data, offset, size)
     return Reading(FileKind.PARTITION_TABLE, (part,), findings=findings)
+
+
+def _is_md5_alone(data: bytes, offset: int, size: int) -> bool:
+    """Whether a row with an MD5 stands there, and erased flash behind it."""
+    filled = data.startswith(MD5_MAGIC + _MD5_FILL, offset)
+    return size >= ROW_SIZE and filled and fill.is_fill(data, offset + ROW_SIZE, offset + size)
 
 
 def table_at(data: bytes, offset: int) -> RtosPartitionTable | None:

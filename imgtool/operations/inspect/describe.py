@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
 from imgtool.formats import fill
-from imgtool.formats.kinds import KINDS
+from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.registry import identify
 from imgtool.operations.inspect.active_firmware import firmware_at_start, firmware_of_slot
@@ -154,6 +154,10 @@ def _described(data: bytes, reading: Reading, depth: int) -> Description:
     if reading.content is not None and depth:
         content = _described(reading.content, identify(reading.content), depth - 1)
     findings = (*reading.findings, *_about_content(content))
+    if reading.kind is FileKind.PARTITION_TABLE:
+        from imgtool.operations.inspect.rtos_checks import table_findings  # noqa: PLC0415 - few files are one
+
+        findings += table_findings(reading.parts)
     rank = list(Severity)
     return Description(
         kind=reading.kind,
@@ -183,4 +187,9 @@ def _surveyed(
 
     state = flash_state(data, kind, reading, regions, firmware)
     firmware = firmware_of_slot(data, reading, state.active_slot) or firmware
-    return reading._replace(findings=(*reading.findings, *state_findings(state))), firmware, state
+    findings = (*reading.findings, *state_findings(state))
+    if KINDS[kind].brings is Starter.RTOS:
+        from imgtool.operations.inspect.rtos_checks import flash_findings  # noqa: PLC0415 - few flashes have it
+
+        findings += flash_findings(data, reading.parts, state.active_slot)
+    return reading._replace(findings=findings), firmware, state

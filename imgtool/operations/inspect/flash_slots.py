@@ -47,7 +47,6 @@ _RBOOT_HALVES: Final = {1: 0x2_0000, 2: 0x8_0000, 3: 0x8_0000, 4: 0x8_0000}
 _RBOOT_HALF: Final = 0x4_0000
 _RBOOT_GPIO, _RBOOT_TEMPORARY = 0x01, 0x02
 _MONGOOSE_MARK: Final = b"-cesanta"  # behind the version of its rBoot
-_FACTORY: Final = -1  # before the first slot for updates, as the boot loader counts
 _LINE: Final = 16
 
 
@@ -188,14 +187,19 @@ class _Found(NamedTuple):
     behind: int | None = None
 
 
-def _first(data: bytes, order: Sequence[Slot], *, version_2: bool) -> _Found:
+def _first(
+    data: bytes, order: Sequence[Slot], *, version_2: bool, rooms: Mapping[int, int] | None = None
+) -> _Found:
     refused: list[str] = []
     certainty: Certainty = "known"
     for slot in order:
         if slot.state == "cut":
             reason = f"{slot.name} lies behind the end of the file"
             return _Found(None, reason, "not known", slot.offset)
-        refusal = refusal_of(data, slot.offset, version_2=version_2) if slot.offset else Refusal.MISSING
+        room = None if rooms is None else rooms[slot.offset]
+        refusal = (
+            refusal_of(data, slot.offset, version_2=version_2, room=room) if slot.offset else Refusal.MISSING
+        )
         if refusal is None:
             return _Found(slot, ", ".join(refused), certainty)
         if refusal is Refusal.BROKEN:  # of which loaders may make more than of other damage
@@ -292,51 +296,30 @@ def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
 
 
 def _otadata(data: bytes, reading: Reading) -> ActiveSlot:
-    """The slot that is in force; then those below it, the factory's, and those above it."""
-    from imgtool.formats.regions import rtos_otadata, rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
+    """The first application that the boot loader takes, of those that it tries."""
+    from imgtool.formats.regions import rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
+    from imgtool.operations.inspect.rtos_choice import rtos_choice  # noqa: PLC0415
 
     table = next((part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
-    if not isinstance(table, rtos_partitions.RtosPartitionTable) or not table.partitions:
+    if not isinstance(table, rtos_partitions.RtosPartitionTable):
         return ActiveSlot(scheme="otadata", reason="no partition table can be read")
     apps = [row for row in table.partitions if row.type == rtos_partitions.APP]
-    slots = tuple(_slot(data, reading, row.label, row.offset) for row in apps)
-    by_number = {
-        _FACTORY if row.slot is None else row.slot: slot
-        for row, slot in zip(apps, slots, strict=True)
-        if row.slot is not None or row.subtype == 0
-    }
-    if not by_number:
-        reason = "the partition table has no application"
-        return ActiveSlot(scheme="otadata", certainty="known", reason=reason, slots=slots)
-    count = sum(number != _FACTORY for number in by_number)
-    place = next(
-        (row for row in table.partitions if (row.type, row.subtype) == (rtos_partitions.DATA, 0)), None
-    )
-    start, why = _FACTORY, "the table has no partition that would choose"
-    if place is not None and place.offset + rtos_otadata.SIZE > len(data):
-        reason = f"{place.label}, which chooses, lies behind the end of the file"
-        return ActiveSlot(scheme="otadata", reason=reason, slots=slots)
-    if place is not None and place.size < rtos_otadata.SIZE:
-        reason = f"{place.label} is smaller than two sectors, and the boot loader stops on that"
-        return ActiveSlot(scheme="otadata", certainty="known", reason=reason, slots=slots)
-    if place is not None:
-        chosen = rtos_otadata.OtaData.parse(data, place.offset)
-        number = chosen.slot(count)
-        if number is not None:
-            start, why = number, f"{place.label} has update {chosen.newest} in force"
-        else:
-            why = f"{place.label} " + ("is empty: never updated" if chosen.empty else "has no valid entry")
-    order = [*range(start, _FACTORY - 1, -1), *range(start + 1, count)]
-    found = _first(data, [by_number[each] for each in order if each in by_number], version_2=False)
+    slots = {row: _slot(data, reading, row.label, row.offset) for row in apps}
+    choice = rtos_choice(data, table)
+    places, why = tuple(slots.values()), choice.reason
+    if not choice.order:
+        return ActiveSlot(scheme="otadata", certainty=choice.certainty, reason=why, slots=places)
+    rooms = {row.offset: row.size for row in apps}
+    found = _first(data, [slots[row] for row in choice.order], version_2=False, rooms=rooms)
     if found.slot is None:
         reason = found.before
         if found.certainty != "not known":
             reason = f"{reason}, and there is no other application"
         return ActiveSlot(
-            scheme="otadata", certainty=found.certainty, reason=reason, slots=slots, behind=found.behind
+            scheme="otadata", certainty=found.certainty, reason=reason, slots=places, behind=found.behind
         )
     reason = f"{found.before}; {why}" if found.before else why
-    return _of("otadata", found.slot, found.certainty, reason, slots)
+    return _of("otadata", found.slot, found.certainty, reason, places)
 
 
 def _eboot(data: bytes, reading: Reading) -> ActiveSlot:
