@@ -300,6 +300,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             words="RTOS SDK otadata",
             spots=_ALL,
             belongs="the otadata partition of the table, mostly 0x0d000",
+            started_by=(Starter.RTOS,),
             of_firmware=True,
             holds_firmware=False,
         ),

@@ -199,6 +199,11 @@ class RtosPartitionTable:
         return fill.padded(block, SIZE, "the partitions do not fit the table")
 
     @property
+    def applications(self) -> tuple[Partition, ...]:
+        """The rows that are for applications."""
+        return tuple(row for row in self.partitions if row.type == APP)
+
+    @property
     def end(self) -> int:
         """Bytes that rows and digest take."""
         return ROW_SIZE * (len(self.partitions) + (self.stored_md5 is not None))

@@ -21,6 +21,7 @@ from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.registry import identify
 from imgtool.layout.nodemcu import lowest_protected
 from imgtool.operations.assemble.joining import LARGEST_FLASH, join, lay_out
+from imgtool.operations.assemble.partitions import as_warnings, by_flash, by_table, judged_faults
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
 from imgtool.operations.assemble.places import Placed, judged, misplaced, place, start_in, wants_layout
 from imgtool.phrase import Phrase
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from imgtool.formats.images.aggregated import Fit
     from imgtool.formats.images.version1 import ImageScan
     from imgtool.formats.reading import Part, Reading
-    from imgtool.operations.assemble.places import Verdict
+    from imgtool.operations.assemble.places import Start, Verdict
 
 __all__ = [
     "Merged",
@@ -147,12 +148,28 @@ def _start_findings(placed: Sequence[Placed]) -> list[Finding]:
 
 def _place_findings(placed: Sequence[Placed], header: HeaderChange, *, refuse: bool) -> list[Finding]:
     """What speaks against the addresses, a refusal as a warning where the pieces are to stay as they were."""
-    verdicts = misplaced(placed, start_in(placed))
+    start = start_in(placed)
+    verdicts = misplaced(placed, start)
     certain, by_layout = _by_layout(placed, header)
     findings = judged(verdicts) if refuse else [_as_warning(verdict) for verdict in verdicts]
+    findings += _partition_findings(placed, start, header, refuse=refuse)
     if refuse and certain:
         return findings + judged(by_layout)
     return findings + [_as_warning(verdict) for verdict in by_layout]
+
+
+def _partition_findings(
+    placed: Sequence[Placed], start: Start | None, header: HeaderChange, *, refuse: bool
+) -> list[Finding]:
+    """What a partition table of the RTOS SDK says of the files, a refusal as a warning likewise."""
+    first = placed[0]
+    stated = None
+    if start is not None and start.starter is Starter.RTOS:
+        now = first.what.header
+        stated = flash_size(header.size) if header.size else None if now is None else now.flash_size
+    # Whoever flashes it may put another size into the header.
+    faults = [*by_table(placed, start), *by_flash(placed, stated, certain=header.size is not None)]
+    return judged_faults(faults) if refuse else [fault.finding for fault in as_warnings(faults)]
 
 
 def _as_warning(verdict: Verdict) -> Finding:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_SIZES, SECTOR
+from imgtool.chip import FLASH_SIZES, SECTOR, flash_size
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.kinds import KINDS, Starter
@@ -37,6 +37,7 @@ from imgtool.operations.flashing.checks import (
     FlashContent,
     check_contents,
     check_layout,
+    check_partitions,
     check_reserved,
     check_room,
     content_of,
@@ -54,7 +55,7 @@ from imgtool.operations.flashing.draft import (
     PlanRequest,
     Target,
 )
-from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
+from imgtool.operations.flashing.header import DETECT, KEEP_SIZE, FoundFlash, decide_header
 from imgtool.operations.flashing.init_data import INIT_DATA, settle_init_data, wants_init
 from imgtool.operations.flashing.losses import Stakes, what_is_lost
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
@@ -145,6 +146,14 @@ def check_files(request: PlanRequest) -> None:
         return  # the chip's capacity tells whether it is the image of its whole flash
     start = start_in(content.placed) if any(piece.address == 0 for piece in pieces) else None
     check_contents(content, start, request.force)
+    size = _asked_size(request)
+    if size not in (DETECT, KEEP_SIZE):
+        check_partitions(content, start, flash_size(size), request.force, certain=True)
+
+
+def _asked_size(request: PlanRequest) -> str:
+    """The flash size that is asked for: a name, ``detect`` or ``keep``."""
+    return request.header.size or request.size_choice
 
 
 def _laid_out(request: PlanRequest) -> tuple[Piece, ...]:
@@ -190,11 +199,14 @@ def plan_flash(
     asked = _laid_out(request)
     findings = check_room(asked, target.flash_bytes, force)
     content = content_of(asked, target.flash_bytes)
-    findings += check_contents(content, _starts(content, device), force)
+    start = _starts(content, device)
+    findings += check_contents(content, start, force)
     findings += check_cut(content, device, force)
     draft = Draft(list(asked), [], [], findings)
     request = with_init_data_named(draft, request, device, alone=content.main is None)
     header, flash = _set_header(draft, content, request, device)
+    certain = target.flash_bytes is not None or _asked_size(request) != DETECT
+    draft.findings += check_partitions(content, start, flash, force, certain=certain)
     draft.findings += _check_boot_alone(content, device, force)
     # An image of a whole flash is written as it is, unless something is asked for that goes into it.
     as_it_is = content.dump and not wants_init(request) and not request.named
@@ -209,9 +221,9 @@ def plan_flash(
             expected="NodeMCU or another non-OS SDK firmware without a boot loader",
         )
     if place is not None:
-        certain = settle_init_data(draft, place, content, request, device)
+        settled = settle_init_data(draft, place, content, request, device)
         if place.page is not None:
-            _put_page(draft, place.page, init_data=certain)
+            _put_page(draft, place.page, init_data=settled)
     check_overlaps(draft.pieces)
     if target.flash_bytes is not None:
         check_room(draft.pieces, target.flash_bytes, force)
@@ -258,7 +270,7 @@ def _set_header(
     draft: Draft, content: FlashContent, request: PlanRequest, device: Device
 ) -> tuple[Header | None, FlashSize | None]:
     """The header that the image at 0 gets, and the flash size that the firmware will go by."""
-    named = None if request.size_choice in (DETECT, "keep") else request.size_choice
+    named = None if request.size_choice in (DETECT, KEEP_SIZE) else request.size_choice
     asked = replace(request.header, size=request.header.size or named)
     if content.boots:
         chip = FoundFlash(device.target.flash_bytes, device.target.embedded)
