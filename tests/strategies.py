@@ -27,6 +27,7 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.regions.init_data import FIELDS, InitData
 from imgtool.formats.regions.nodemcu_page import Record, RecordPage
 from imgtool.formats.regions.rboot_config import RbootConfig
+from imgtool.formats.regions.rtos_otadata import OtaData, OtaEntry
 from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 
 if TYPE_CHECKING:
@@ -225,6 +226,18 @@ def _in_a_row(sectors: list[int]) -> RtosPartitionTable:
 
 
 SENSIBLE_TABLES: Final = st.lists(st.integers(1, 64), min_size=1, max_size=8).map(_in_a_row)
+
+OTADATA: Final = st.builds(
+    lambda first, second: OtaData((first, second)),
+    st.builds(OtaEntry, WORD, WORD),
+    st.builds(OtaEntry, WORD, WORD),
+)
+_UPDATES: Final = st.integers(1, 0xFFFF_FFFE).map(lambda number: OtaEntry(number, OtaEntry(number).crc))
+SENSIBLE_OTADATA: Final = st.builds(
+    lambda first, second: OtaData((first, second)),
+    _UPDATES,
+    _UPDATES | st.just(OtaEntry(0xFFFF_FFFF, 0xFFFF_FFFF)),
+)
 
 # --- other files -----------------------------------------------------------------------------------
 

@@ -61,6 +61,6 @@ def test_every_check_of_every_real_image_is_what_its_cover_gives(corpus: Path) -
     assert sum(check_covers(real(str(name))) for name in names) >= 20
 
 
-@pytest.mark.parametrize("algorithm", ["xor8", "sdk-crc32", "crc32-mpeg2", "md5", "sha256"])
+@pytest.mark.parametrize("algorithm", ["xor8", "sdk-crc32", "crc32-mpeg2", "crc32-otadata", "md5", "sha256"])
 def test_blocks_are_taken_one_after_the_other(algorithm: str) -> None:
     assert value_of(algorithm, [b"abc", b"", b"defgh"]) == value_of(algorithm, [b"abcdefgh"])

@@ -30,6 +30,7 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions.init_data import SETS, InitData
 from imgtool.formats.regions.rboot_config import RbootConfig
+from imgtool.formats.regions.rtos_otadata import OtaData
 from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 from imgtool.formats.registry import FORMATS, identify
 from tests import strategies
@@ -169,6 +170,9 @@ LAWS = {
     ),
     "images.rtos_bootloader": image_law(
         FileKind.RTOS_BOOTLOADER, 0x40100000, b"2nd stage bootloader\0load partition table error!\0"
+    ),
+    "regions.rtos_otadata": Law(
+        FileKind.OTADATA, OtaData.parse, BUILT, strategies.OTADATA, strategies.SENSIBLE_OTADATA
     ),
     "regions.rtos_partitions": Law(
         FileKind.PARTITION_TABLE,

@@ -89,10 +89,20 @@ class OtaData(NamedTuple):
     entries: tuple[OtaEntry | None, OtaEntry | None]
 
     @classmethod
-    def parse(cls, data: bytes, offset: int) -> OtaData:
+    def parse(cls, data: bytes, offset: int = 0) -> OtaData:
         """Read both entries at ``offset`` of a flash; what is behind its end counts as not there."""
         first, second = (_entry(data, offset + at) for at in (0, SECTOR))
         return cls((first, second))
+
+    def build(self) -> bytes:
+        """The content of the partition: the entries, and erased flash behind each.
+
+        Raises:
+            FormatError: A number that its field cannot hold.
+        """
+        blank = OtaEntry(_EMPTY, _EMPTY)
+        sectors = ((entry or blank).build().ljust(SECTOR, b"\xff") for entry in self.entries)
+        return b"".join(sectors)
 
     @property
     def empty(self) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures import blocks, dumps, generations
+from fixtures import blocks, dumps, firmwares
 from imgtool.formats.regions.rtos_otadata import OtaData
 from imgtool.formats.regions.system_param import (
     LoaderFlags,
@@ -75,7 +75,7 @@ def test_noise_is_no_copy(seed: int) -> None:
 
 @given(st.integers(1, 0xFFFFFFFE), st.integers(1, 16))
 def test_slot_by_number(number: int, count: int) -> None:
-    data = generations.ota_entry(number).ljust(2 * SECTOR, b"\xff")
+    data = firmwares.ota_entry(number).ljust(2 * SECTOR, b"\xff")
 
     assert (OtaData.parse(data, 0).slot(count), OtaData.parse(data, 0).empty) == ((number - 1) % count, False)
 

@@ -11,7 +11,7 @@ import hashlib
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from fixtures import firmwares, generations
+from fixtures import firmwares
 from imgtool.formats.images.version1 import BootImage, Segment, patch_header
 from tests.oracle.slot_runs import flash_of, user_image, wrong_sum
 
@@ -291,11 +291,11 @@ def _rtos(name: str, rows: tuple[bytes, ...], images: str, seen: int | None, *en
     kinds = zip(range(0x10000, 0x90000, 0x20000), images.split(), strict=True)
     contents = {at: image(number, kind) for number, (at, kind) in enumerate(kinds, 1)}
     for at, entry in zip((0xD000, 0xE000), entries, strict=False):
-        contents[at] = entry if isinstance(entry, bytes) else generations.ota_entry(entry)
+        contents[at] = entry if isinstance(entry, bytes) else firmwares.ota_entry(entry)
     return Case(name, MB, 2, {0x8000: body + digest, **contents}, seen)
 
 
-_WRONG_CRC: Final = _changed(generations.ota_entry(2), 0, 1)
+_WRONG_CRC: Final = _changed(firmwares.ota_entry(2), 0, 1)
 _WHOLE: Final = "old old old old"
 
 RTOS: Final = (
