@@ -354,6 +354,8 @@ def header_cover(reading: Reading) -> Part | None:
     """The part with a check, or with what may be one, over the header of the image at 0; None for none."""
     # A length word alone, as MicroPython has one, covers no header; its MD5 leaves the header out.
     covered = [part for part in reading.parts if part.kind in _OVER_HEADER and part.checksum is not None]
+    if KINDS[reading.kind].brings is Starter.RTOS:
+        return None  # the SDK's tools compute none over the boot loader
     loose = [part for part in reading.parts if part.kind is PartKind.UNKNOWN]
     return next(iter(covered or loose), None)
 

@@ -24,6 +24,7 @@ __all__ = ["Description", "describe", "described"]
 
 _IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
+_RTOS_TABLE: Final = 0x8000
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
@@ -102,7 +103,7 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
     # One of the two is right also where the other is damaged; the survey then looks closely.
     if any(data[p : p + 1] == b"\x05" or data[p + 2 : p + 8] == _IN_INIT_DATA for p in places):
         return True
-    return _has_erased_sector(data) or _behind_table(data, reading)
+    return _has_erased_sector(data) or _behind_table(data, reading) or _behind_loader(data, reading)
 
 
 def _has_erased_sector(data: bytes) -> bool:
@@ -125,6 +126,11 @@ def _behind_table(data: bytes, reading: Reading) -> bool:
     if table is None:
         return False
     return all(row.address - IROM_BASE < len(data) for row in table.entries if row.type == END_MARKER)
+
+
+def _behind_loader(data: bytes, reading: Reading) -> bool:
+    """Whether the boot loader of the RTOS SDK is followed by more, so that the survey has to look."""
+    return KINDS[reading.kind].brings is Starter.RTOS and len(data) > _RTOS_TABLE
 
 
 def _has_init_data(data: bytes) -> bool:

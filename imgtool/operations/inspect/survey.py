@@ -100,9 +100,10 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     missing = _missing(data, plan, firmware) if plan.is_flash or plan.used else ()
     findings = (*kept, *plan.findings, *_few(found), *missing, *_init_findings(data, parts))
     surveyed = reading._replace(parts=tuple(parts), findings=findings)
+    if KINDS[reading.kind].brings is Starter.RTOS:
+        surveyed = surveyed._replace(firmware=_application(data, parts) or reading.firmware)
     if plan.is_flash:
-        named = _application(data, parts) if KINDS[reading.kind].brings is Starter.RTOS else reading.firmware
-        surveyed = surveyed._replace(kind=FileKind.FLASH_DUMP, firmware=named)
+        surveyed = surveyed._replace(kind=FileKind.FLASH_DUMP)
     fresh = [region for region in plan.regions if region.kind in (PartKind.LFS, PartKind.SPIFFS)]
     return Survey(surveyed, plan.regions if plan.is_flash or plan.used else tuple(fresh), surveyed=True)
 

@@ -137,7 +137,9 @@ def _regions(
         return (kept_regions(generation(ARDUINO), end), ()) if is_flash else ((), ())
     if starter is Starter.RTOS:
         rtos = rtos_partitions.table_at(data, _RTOS_TABLE)
-        return (() if rtos is None else rtos_regions(rtos, size)), ()
+        regions = () if rtos is None else rtos_regions(rtos, size)
+        # What would lie over the table itself hides nothing.
+        return tuple(region for region in regions if region.start >= _RTOS_TABLE + SECTOR), ()
     table = _table(reading)
     if table is not None:
         return _of_table(table, stated_end or size, is_flash=is_flash)
@@ -195,9 +197,9 @@ def stated_irom_end(reading: Reading) -> int | None:
 def goes_on(data: bytes, reading: Reading) -> bool:
     """Whether a file whose length is not that of a flash holds more than its firmware.
 
-    That is: something behind the end of irom that a fresh NodeMCU table states, something behind an erased
-    sector, or more erased flash than builds pad with; the last alone where the file does not end with a
-    sector.
+    That is: something behind the end of irom that a fresh NodeMCU table states, the partition table of the
+    RTOS SDK behind its boot loader, something behind an erased sector, or more erased flash than builds pad
+    with; the last alone where the file does not end with a sector.
 
     Args:
         data: The whole file, one that begins at flash address 0.
@@ -206,6 +208,8 @@ def goes_on(data: bytes, reading: Reading) -> bool:
     known_end = stated_irom_end(reading)
     if known_end is not None:
         return known_end < len(data)
+    if _has_rtos_table(data, reading):
+        return True
     _, start = head_of(reading)
     if len(data) % SECTOR:  # code of any length may hold an erased sector, a dump cut anywhere holds more
         return data.find(bytes([fill.ERASED]) * fill.LEAST_ERASED, start) >= 0
@@ -213,6 +217,12 @@ def goes_on(data: bytes, reading: Reading) -> bool:
     blank = next((at for at in range(first, len(data), SECTOR) if _is_blank_sector(data, at)), len(data))
     end = fill.run_end(data, blank, len(data))
     return end < len(data) or end - blank >= fill.LEAST_ERASED
+
+
+def _has_rtos_table(data: bytes, reading: Reading) -> bool:
+    """Whether a file holds the boot loader of the RTOS SDK, and a partition table behind it."""
+    magics = (rtos_partitions.MAGIC, rtos_partitions.MD5_MAGIC)
+    return KINDS[reading.kind].brings is Starter.RTOS and data.startswith(magics, _RTOS_TABLE)
 
 
 def _is_blank_sector(data: bytes, offset: int) -> bool:
