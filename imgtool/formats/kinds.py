@@ -72,6 +72,7 @@ class KindRow(NamedTuple):
         holds_firmware: Whether strings in it name a firmware that would run.
         foreign: Whether it is no ESP8266 artefact at all.
         wraps: Whether its contents are another file, which is read in its turn.
+        packs: Whether it may hold several files.
         own_checks: Whether its records have checks of their own.
         no_content: Why its bytes are not what a flash holds; empty where they are.
         no_start: Why the chip cannot boot from it, where it is no image and no flash content either.
@@ -98,6 +99,7 @@ class KindRow(NamedTuple):
     holds_firmware: bool = True
     foreign: bool = False
     wraps: bool = False
+    packs: bool = False
     own_checks: bool = False
     no_content: str = ""
     no_start: str = ""
@@ -354,6 +356,15 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             foreign=True,
             no_content="an image for another chip",
             closed="it is for another chip",
+        ),
+        FileKind.ARCHIVE: KindRow(
+            words="archive",
+            foreign=True,
+            packs=True,
+            holds_firmware=False,
+            no_content="an archive, which is to be unpacked first",
+            closed="it is an archive: unpack it first",
+            owns_sectors=False,
         ),
         FileKind.TEXT: KindRow(
             words="text, not firmware", spots=_ALL, foreign=True, no_start="text", owns_sectors=False

@@ -14,6 +14,7 @@ from imgtool.formats.reading import PartKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from imgtool.formats.containers.archive import Archive
     from imgtool.formats.containers.blocks import RecordContents
     from imgtool.formats.containers.gzip_file import GzipStream
     from imgtool.formats.containers.lfs import EarlyLfs, Lfs53Image, LfsHeader
@@ -59,6 +60,14 @@ def facts_of(value: object) -> dict[str, Fact]:
     if render is None:
         raise TypeError(f"no part of a file holds a {kind.__qualname__}")
     return render(value)
+
+
+def _archive(value: Archive) -> dict[str, Fact]:
+    return {
+        "archive": value.form,
+        "file_count": len(value.files),
+        "files": [{"name": name, "size": size} for name, size in value.files[:_MOST_ARCHIVED]],
+    }
 
 
 def _blocks(value: RecordContents) -> dict[str, Fact]:
@@ -264,6 +273,7 @@ def _rtos_table(value: RtosPartitionTable) -> dict[str, Fact]:
 
 
 RENDERERS: Final[Mapping[str, Callable[[Any], dict[str, Fact]]]] = {
+    "containers.archive.Archive": _archive,
     "containers.blocks.RecordContents": _blocks,
     "containers.gzip_file.GzipStream": _gzip,
     "containers.lfs.EarlyLfs": _lfs_2018,

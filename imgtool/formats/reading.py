@@ -70,6 +70,7 @@ class FileKind(StrEnum):
     TUYA_OTA = "tuya-ota"
     RAM_IMAGE = "ram-image"
     ESP32 = "esp32"
+    ARCHIVE = "archive"
     TEXT = "text"
     EMPTY = "empty"
     UNKNOWN = "unknown"

@@ -87,6 +87,7 @@ FORMATS: Final = (
     Format("ELF", "elf.file", (b"\x7fELF",)),
     Format("UF2", "containers.uf2", (b"UF2\n",)),
     Format("Tuya OTA file", "containers.tuya", (b"\x55\xaa\x55\xaa",)),
+    Format("archive", "containers.archive"),
     Format("espfs", "filesystems.espfs", (b"ESfs",), embedded=True),
     Format("LittleFS", "filesystems.littlefs", embedded=True),
     Format("Intel HEX", "containers.intel_hex", (b":",)),

@@ -190,6 +190,7 @@ LAWS = {
 }
 
 WITHOUT_A_VALUE = {
+    "containers.archive": "opened to take firmware out of it; imgtool makes none",
     "regions.blank": "one byte value throughout has no structure",
     "images.irom": "code without any header: its bytes are all there is",
     "filesystems.littlefs": "only the superblock is read; to build one that mounts is to write a file system",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -110,6 +110,10 @@ InitDataOption = Annotated[str, init_data_option(INIT_DATA_CHOICES)]
 SetOption = Annotated[list[str] | None, set_option("Set a field of the init data.")]
 
 
+_MOST_FILES: Final = 64  # of a folder that are looked at
+_MOST_BYTES: Final = 0x101_0000  # the largest flash, and a little more
+
+
 class Placed(NamedTuple):
     """A file and where it goes.
 
@@ -160,13 +164,28 @@ def _files(path: Path) -> list[Placed]:
     if path.is_dir():
         if (path / MANIFEST).is_file():
             return [Placed(path / MANIFEST, None)]
-        found = folder_images(path)
-        if not found:
-            raise UsageError(
-                Phrase("the folder ", path, " holds no image"), expected="files named 0x*.bin", found="none"
-            )
-        return found
+        return folder_images(path) or _only_firmware(path)
     return [Placed(path, address_in_name(path.name))]
+
+
+def _only_firmware(folder: Path) -> list[Placed]:
+    """The firmware in a folder without addresses in its names, where it is the only one.
+
+    Raises:
+        UsageError: There is no file that could be one, or one cannot be read.
+        FormatError: There is no firmware, or more than one.
+    """
+    from imgtool.cli.input.files import read_file
+    from imgtool.engine.placing import only_firmware
+
+    files = sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
+    likely = [each for each in files if 0 < each.stat().st_size <= _MOST_BYTES][:_MOST_FILES]
+    if not likely:
+        raise UsageError(
+            Phrase("the folder ", folder, " holds no image"), expected="files named 0x*.bin", found="none"
+        )
+    names = only_firmware([(each.name, read_file(each)) for each in likely], str(folder))
+    return [Placed(folder / name, address_in_name(name)) for name in names]
 
 
 def folder_images(folder: Path) -> list[Placed]:

@@ -60,8 +60,9 @@ class Description(NamedTuple):
 
     @property
     def foreign(self) -> bool:
-        """Whether it is no ESP8266 artefact at all."""
-        return KINDS[self.kind].foreign
+        """Whether it is no ESP8266 artefact at all, or a packed archive."""
+        packed = self.content is not None and KINDS[self.content.kind].packs
+        return packed or KINDS[self.kind].foreign
 
     @property
     def checksums(self) -> tuple[tuple[Part, Checksum], ...]:
@@ -144,6 +145,8 @@ def _about_content(content: Description | None) -> tuple[Finding, ...]:
     """What the contents of a file mean for the file."""
     if content is None or content.ok:
         return ()
+    if KINDS[content.kind].packs:
+        return (Finding(Severity.ERROR, "archive", "what is inside is an archive: unpack it first"),)
     if content.foreign:
         return (Finding(Severity.WARNING, "content", "what is inside is no ESP8266 file"),)
     return (Finding(Severity.ERROR, "content", "what is inside is damaged"),)
