@@ -35,6 +35,7 @@ __all__ = [
     "application_at",
     "application_faults",
     "flash_faults",
+    "hangs_on",
     "least_flash",
     "runs_at",
     "table_faults",
@@ -339,11 +340,19 @@ def runs_at(linked: int | None, offset: int, loader: RtosLoader = NOT_KNOWN, *, 
     """
     if linked is None:
         return True
-    if (
-        linked >= IROM_WINDOW
-    ):  # the SDK 3.1 to 3.3 link so for a place from 1 MB on, and nothing shows it there
+    if linked >= IROM_WINDOW:  # the SDK 3.1 to 3.3 link so for a place from 1 MB on; nothing shows it there
         return False
     return (linked - offset) % IROM_WINDOW == 0 or (copied and loader.copies is True)
+
+
+def hangs_on(app: Application, loader: RtosLoader) -> str:
+    """Why a boot loader that takes an application hangs instead of starting it, in words; else empty."""
+    if loader.reach is None:
+        return ""
+    line = _line_behind(app.offset)
+    if loader.ends_before_line and app.end >= line:
+        return f"the boot loader hangs on one that does not end before the 1 MB line at 0x{line:06x}"
+    return _beyond(app.offset, loader)
 
 
 def _link_fault(row: Partition, app: Application, loader: RtosLoader) -> Fault:

@@ -1,7 +1,7 @@
 """Boot loader of Espressif's RTOS SDK 3, for flash offset 0: a version-1 image known by its strings.
 
-It reads the partition table at 0x8000 and starts an application from it.  Not the non-OS SDK's boot loader
-(sdk_bootloader.py), which knows no partitions.
+It reads the partition table, mostly at 0x8000, and starts an application from it.  Not the non-OS SDK's boot
+loader (sdk_bootloader.py), which knows no partitions.
 
 Source: https://github.com/espressif/ESP8266_RTOS_SDK/tree/master/components/bootloader_support and a real
 image; see docs/formats/rtos-bootloader.md.
@@ -16,12 +16,12 @@ from typing import Final, NamedTuple
 from imgtool.errors import FormatError
 from imgtool.formats.images import version1
 from imgtool.formats.reading import FileKind, Finding, Firmware, PartKind, Reading, Severity
+from imgtool.formats.regions.rtos_partitions import USUAL_PLACE
 
-__all__ = ["TABLE_OFFSET", "RtosLoader", "loader_of", "read"]
+__all__ = ["RtosLoader", "loader_of", "read"]
 
-TABLE_OFFSET: Final = 0x8000
-"""Flash offset of the partition table, unless a project moves it."""
 
+_LONGEST: Final = 0x1_0000  # instruction RAM, and some data
 _REACH, _FAR_REACH = 0x20_0000, 0x80_0000
 
 # Log levels decide which of them a build holds; two tell it, also with a byte damaged.
@@ -66,9 +66,18 @@ def loader_of(data: bytes) -> RtosLoader:
 
     By its strings and not by its version: builds of 3.2-dev have the loader of 3.4.
     """
-    head = data[:TABLE_OFFSET]
+    head = data[: _end_of(data)]
     copies = True if any(text in head for text in _COPIES) else False if _LOGS in head else None
     return RtosLoader(_REACH if _HANGS in head else _FAR_REACH if _MAPS in head else None, copies)
+
+
+def _end_of(data: bytes) -> int:
+    """The end of the boot loader; of a damaged one, the usual place of what follows it."""
+    try:
+        found = version1.scan(data)
+    except FormatError:
+        return USUAL_PLACE
+    return found.end if found.problem is None and found.segments else USUAL_PLACE
 
 
 def read(data: bytes) -> Reading | None:
@@ -76,7 +85,7 @@ def read(data: bytes) -> Reading | None:
     # The ESP32's boot loaders have the same strings.
     if data[:1] != bytes([version1.MAGIC]) or not version1.is_plausible(data):
         return None
-    head = data[:TABLE_OFFSET]
+    head = data[:_LONGEST]
     if sum(mark in head for mark in _MARKS) < _ENOUGH_MARKS:
         return None
     try:
@@ -86,9 +95,12 @@ def read(data: bytes) -> Reading | None:
     if any(segment.memory == "IROM" for segment in found.segments):
         return None
     findings = version1.findings_of(found)
-    if found.end > TABLE_OFFSET and found.problem is None:
-        message = f"the boot loader has {found.end:,} bytes and reaches into the partition table at 0x08000"
-        findings = (*findings, Finding(Severity.ERROR, "too-large", message, TABLE_OFFSET))
+    if found.end > USUAL_PLACE and found.problem is None:
+        message = (
+            f"the boot loader has {found.end:,} bytes: the partition table must be behind it, and "
+            f"cannot be at 0x{USUAL_PLACE:05x} as in most builds"
+        )
+        findings = (*findings, Finding(Severity.WARNING, "too-large", message, USUAL_PLACE))
     part = replace(version1.part_of(found), kind=PartKind.BOOTLOADER, note="RTOS SDK boot loader")
     if found.problem is not None:
         part = replace(part, size=len(data))

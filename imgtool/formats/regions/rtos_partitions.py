@@ -29,10 +29,23 @@ from imgtool.formats.reading import (
 )
 from imgtool.formats.wire import built, parse_at
 
-__all__ = ["SIZE", "Partition", "RtosPartitionTable", "inside", "part_at", "read", "table_at"]
+__all__ = [
+    "SIZE",
+    "USUAL_PLACE",
+    "Partition",
+    "RtosPartitionTable",
+    "inside",
+    "part_at",
+    "place_in",
+    "read",
+    "table_at",
+]
 
 SIZE: Final = 0xC00
 """Bytes that the SDK's tools write, erased behind the last row."""
+
+USUAL_PLACE: Final = 0x8000
+"""Flash offset of the table, unless a project moves it."""
 
 MAGIC: Final = b"\xaa\x50"
 """What each row of a table begins with."""
@@ -320,6 +333,17 @@ def _is_md5_alone(data: bytes, offset: int, size: int) -> bool:
     """Whether a row with an MD5 stands there, and erased flash behind it."""
     filled = data.startswith(MD5_MAGIC + _MD5_FILL, offset)
     return size >= ROW_SIZE and filled and fill.is_fill(data, offset + ROW_SIZE, offset + size)
+
+
+def place_in(data: bytes) -> int:
+    """The offset of the table in a flash: the usual one, or where a project moved it to.
+
+    A build has the offset in its boot loader (``CONFIG_PARTITION_TABLE_OFFSET``), as a number among others.
+    """
+    if data.startswith((MAGIC, MD5_MAGIC), USUAL_PLACE):
+        return USUAL_PLACE
+    starts = range(USUAL_PLACE + SECTOR, len(data), SECTOR)
+    return next((start for start in starts if table_at(data, start) is not None), USUAL_PLACE)
 
 
 def table_at(data: bytes, offset: int) -> RtosPartitionTable | None:

@@ -27,15 +27,26 @@ __all__ = ["FileFault", "as_warnings", "by_flash", "by_table", "judged_faults"]
 
 
 class FileFault(NamedTuple):
-    """What is wrong, and with which file."""
+    """What is wrong, and with which file.
+
+    Attributes:
+        fault: What is wrong.
+        name: The file.
+        base: What to take from the fault's offset for one in the file: its address, or 0.
+    """
 
     fault: Fault
     name: str
+    base: int = 0
 
     @property
     def refusal(self) -> LayoutError:
         """As the refusal to write that file."""
-        return self.fault.refusal(self.name)
+        refusal = self.fault.refusal(self.name)
+        if self.base:
+            # Of all of a file no offset is to be named.
+            refusal.offset = (self.fault.offset - self.base) or None
+        return refusal
 
     @property
     def finding(self) -> Finding:
@@ -74,7 +85,7 @@ def by_table(placed: Sequence[Placed], start: Start | None) -> list[FileFault]:
         app = rtos_slots.application_at(piece.data, 0, piece.address, len(piece.data))
         if app is not None:
             said = rtos_slots.application_faults(row, app, loader)
-            faults += [FileFault(fault, piece.name) for fault in said]
+            faults += [FileFault(fault, piece.name, piece.address) for fault in said]
     return faults + _otadata_elsewhere(placed, table.partitions)
 
 

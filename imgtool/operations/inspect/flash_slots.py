@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from imgtool.formats.reading import Checksum, FileKind, Part, Reading
     from imgtool.formats.regions.rboot_config import MongooseConfig
+    from imgtool.formats.regions.rtos_partitions import Partition
 
 __all__ = ["ActiveSlot", "Slot", "active_slot"]
 
@@ -319,7 +320,26 @@ def _otadata(data: bytes, reading: Reading) -> ActiveSlot:
             scheme="otadata", certainty=found.certainty, reason=reason, slots=places, behind=found.behind
         )
     reason = f"{found.before}; {why}" if found.before else why
-    return _of("otadata", found.slot, found.certainty, reason, places)
+    row = next(row for row in apps if row.offset == found.slot.offset)
+    return _rtos_start(data, _of("otadata", found.slot, found.certainty, reason, places), row)
+
+
+def _rtos_start(data: bytes, taken: ActiveSlot, row: Partition) -> ActiveSlot:
+    """What comes of the application that the boot loader takes: it may hang on it all the same."""
+    from imgtool.formats.images.rtos_bootloader import loader_of  # noqa: PLC0415 - RTOS SDK alone
+    from imgtool.layout import rtos_slots  # noqa: PLC0415
+
+    loader = loader_of(data)
+    app = rtos_slots.application_at(data, row.offset, row.offset)
+    if app is None:
+        return taken
+    hangs = rtos_slots.hangs_on(app, loader)
+    if hangs:
+        reason = f"{row.label} at 0x{row.offset:06x} has its turn, but {hangs}; {taken.reason}"
+        return replace(taken, name=None, offset=None, reason=reason)
+    if rtos_slots.runs_at(app.linked, app.offset, loader, copied=row.slot == 1):
+        return taken
+    return replace(taken, reason=f"{taken.reason}; it is linked for another address, and cannot run there")
 
 
 def _eboot(data: bytes, reading: Reading) -> ActiveSlot:

@@ -36,7 +36,6 @@ TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
 """Parts behind a firmware that the survey may tell apart."""
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
-_RTOS_TABLE: Final = 0x8000
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 
 
@@ -136,10 +135,11 @@ def _regions(
         end = stated_end if 0 < stated_end <= size else size
         return (kept_regions(generation(ARDUINO), end), ()) if is_flash else ((), ())
     if starter is Starter.RTOS:
-        rtos = rtos_partitions.table_at(data, _RTOS_TABLE)
+        place = rtos_partitions.place_in(data)
+        rtos = rtos_partitions.table_at(data, place)
         regions = () if rtos is None else rtos_regions(rtos, size)
         # What would lie over the table itself hides nothing.
-        return tuple(region for region in regions if region.start >= _RTOS_TABLE + SECTOR), ()
+        return tuple(region for region in regions if region.start >= place + SECTOR), ()
     table = _table(reading)
     if table is not None:
         return _of_table(table, stated_end or size, is_flash=is_flash)
@@ -222,7 +222,9 @@ def goes_on(data: bytes, reading: Reading) -> bool:
 def _has_rtos_table(data: bytes, reading: Reading) -> bool:
     """Whether a file holds the boot loader of the RTOS SDK, and a partition table behind it."""
     magics = (rtos_partitions.MAGIC, rtos_partitions.MD5_MAGIC)
-    return KINDS[reading.kind].brings is Starter.RTOS and data.startswith(magics, _RTOS_TABLE)
+    return KINDS[reading.kind].brings is Starter.RTOS and data.startswith(
+        magics, rtos_partitions.place_in(data)
+    )
 
 
 def _is_blank_sector(data: bytes, offset: int) -> bool:

@@ -264,6 +264,7 @@ def test_a_report_of_files(corpus: Path, folder: str, size: str, check: str, cod
         with pytest.raises(LayoutError) as caught:
             check_files(request)
         assert caught.value.check == check
+        assert (caught.value.offset or 0) < len(read_case(corpus, folder, str(caught.value.source)))
     else:
         plan = plan_flash(request, target(flash_size(size).bytes))
         assert said(plan.findings, "warning", "error") == ([code] if code else [])

@@ -102,7 +102,7 @@ def test_a_boot_loader_that_copies_starts_it_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (b"app bin error, start_addr %x", ["slot-reach", "app-reach"]),
+        (b"app bin error, start_addr %x", ["slot-reach", "app-reach", "nothing-starts"]),
         (b"flash mapped address %p is invalid", []),
         (b"some other words", ["app-reach"]),
     ],
@@ -114,6 +114,35 @@ def test_a_slot_behind_2_mb_by_the_boot_loader(text: bytes, found: list[str]) ->
 
     assert sorted(wrong(description)) == sorted(found)
     assert description.ok == (len(found) < 2)
+
+
+@pytest.mark.parametrize("place", [0x9000, 0x1_0000, 0x2_0000])
+def test_a_project_may_move_the_table(place: int) -> None:
+    rows = row(FACTORY, 0x3_0000, 0x7_0000, b"factory")
+    table = rows + firmwares.md5_row(rows)
+    data = over(b"\xff" * 2 * MB, [(0, LOADER), (place, table), (0x3_0000, app_for(0x3_0000))])
+    description = describe(data)
+
+    assert wrong(description) == []
+    assert (active(data).name, active(data).offset) == ("factory", 0x3_0000)
+    assert said(describe(over(data, [(0x3_0000, APP)])).findings, "error") == ["app-link"]
+
+
+def test_what_cannot_run_is_said_with_what_starts() -> None:
+    rows = (row(FACTORY, 0x2_0000, 0xE_0000, b"factory"),)
+
+    assert active(flash(rows, (0x2_0000, app_for(0x2_0000)))).reason.endswith("would choose")
+    assert active(flash(rows, (0x2_0000, APP))).reason.endswith("cannot run there")
+    hangs = (row(FACTORY, 0xF_8000, 0x2_0000, b"factory"),)
+    data = flash(
+        hangs,
+        (0xF_8000, app_for(0xF_8000)),
+        size=2 * MB,
+        stated="2MB",
+        loader=loader_with(b"app bin error, start_addr %x"),
+    )
+    assert active(data).nothing
+    assert "does not end before the 1 MB line at 0x100000" in active(data).reason
 
 
 def test_an_application_that_is_too_large_is_not_started() -> None:
