@@ -1,4 +1,4 @@
-"""Makes what firmware keeps in a flash, for tests: protected parameters, sysparam, records, configurations.
+"""Makes what firmware keeps in a flash, for tests: protected parameters, sysparam, NVS, records and more.
 
 A second opinion: nothing of imgtool's own reading of these is used.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["checked", "json_record", "mongoose_config", "protected", "short", "sysparam"]
+__all__ = ["checked", "json_record", "mongoose_config", "nvs_page", "protected", "short", "sysparam"]
 
 SECTOR: Final = 0x1000
 ERASED: Final = 0xFFFFFFFF
@@ -70,6 +70,31 @@ def sysparam(
 def json_record(text: bytes) -> bytes:
     """A record as Tuya has it: length, CRC, text."""
     return struct.pack("<II", len(text), zlib.crc32(text)) + text
+
+
+def nvs_page(
+    entries: Sequence[tuple[int, str, int | bytes]], *, state: int = 0xFFFFFFFE, number: int = 0
+) -> bytes:
+    """A page of NVS: entries with namespace, name, and a number or text; namespace 0 names the others."""
+    head = struct.pack("<IB19s", number, 0xFE, b"\xff" * 19)
+    bits, body, count = -1, b"", 0
+    for namespace, name, value in entries:
+        text = b"" if isinstance(value, int) else value.ljust(-(-len(value) // 32) * 32, b"\xff")
+        kind = 0x01 if isinstance(value, int) else 0x21
+        held = (
+            struct.pack("<HHI", len(value), 0xFFFF, 0)
+            if isinstance(value, bytes)
+            else value.to_bytes(8, "little")
+        )
+        span = 1 + len(text) // 32
+        begin, rest = bytes((namespace, kind, span, 0xFF)), name.encode().ljust(16, b"\0") + held
+        body += begin + struct.pack("<I", zlib.crc32(begin + rest, ERASED)) + rest + text
+        for used in range(count, count + span):
+            bits &= ~(1 << 2 * used)
+        count += span
+    used_bits = (bits & (1 << 256) - 1).to_bytes(32, "little")
+    whole = struct.pack("<I", state) + head + struct.pack("<I", zlib.crc32(head, ERASED)) + used_bits + body
+    return whole.ljust(SECTOR, b"\xff")
 
 
 def mongoose_config(  # noqa: PLR0913 - a field each

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from imgtool.formats.regions.init_data import InitData
     from imgtool.formats.regions.json_record import JsonRecord
     from imgtool.formats.regions.nodemcu_page import PartitionTable
+    from imgtool.formats.regions.nvs import NvsPages
     from imgtool.formats.regions.protected_param import ProtectedParams
     from imgtool.formats.regions.rboot_config import MongooseConfig, RbootConfig
     from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
@@ -255,6 +256,10 @@ def _json_record(value: JsonRecord) -> dict[str, Fact]:
     return {"length": value.length, "fields": list(value.fields)}
 
 
+def _nvs(value: NvsPages) -> dict[str, Fact]:
+    return {"pages": value.pages, "values": value.values, "namespaces": list(value.namespaces)}
+
+
 def _rtos_table(value: RtosPartitionTable) -> dict[str, Fact]:
     return {
         "partitions": [
@@ -295,6 +300,7 @@ RENDERERS: Final[Mapping[str, Callable[[Any], dict[str, Fact]]]] = {
     "regions.init_data.InitData": _init_data,
     "regions.json_record.JsonRecord": _json_record,
     "regions.nodemcu_page.PartitionTable": _nodemcu_table,
+    "regions.nvs.NvsPages": _nvs,
     "regions.protected_param.ProtectedParams": _protected,
     "regions.rboot_config.MongooseConfig": _mongoose_config,
     "regions.rboot_config.RbootConfig": _rboot_config,

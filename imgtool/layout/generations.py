@@ -555,6 +555,9 @@ _OF_OTHERS: Final = (
         names=("esp-open-rtos",),
         numbering=Numbering.NONE,
         irom=(),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.COMPILED_IN,
+        keeps_rf_cal=False,
         sources=(
             Source(Standing.READ, "https://github.com/SuperHouse/esp-open-rtos/blob/master/core/app_main.c"),
             Source(Standing.READ, "https://github.com/SuperHouse/esp-open-rtos/blob/master/core/sysparam.c"),

@@ -135,7 +135,7 @@ STOCK: Final = (
             Sign(b"RavenSystem"),
             Sign(_REGIONS_OF_4, 0xF_3000),
         ),
-        _1MB,
+        0,
         (
             StockPlace(0xF_2000, 1, "HomeKit pairing (HAA)", secret=True),
             StockPlace(0xF_3000, 8, "settings (HAA)"),
@@ -147,7 +147,7 @@ STOCK: Final = (
         "LCM",
         Starter.RBOOT,
         (Sign(_REGIONS_OF_1, 0xF_7000),),
-        _1MB,
+        0,
         (
             StockPlace(0xF_7000, 2, "settings (LCM)"),
             StockPlace(0xF_9000, 1, "certificates, first sector (LCM)"),

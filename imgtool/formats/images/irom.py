@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import IROM_BASE, IROM_PLACE, IROM_WINDOW
-from imgtool.formats import lx106
+from imgtool.chip import IROM_BASE, IROM_PLACE, IROM_WINDOW, SECTOR
+from imgtool.formats import fill, lx106
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def _share_at(data: bytes, flash_offset: int) -> float:
 
 def read(data: bytes) -> Reading | None:
     """Read a file as a raw irom part if it looks like lx106 code and nothing else has claimed it."""
+    if fill.is_fill(data, 0, min(len(data), SECTOR)):  # what was read from a flash, and no build
+        return None
     page = _page_part(data, 0, IROM_BASE + OFFSETS[0])
     if len(data) > IROM_WINDOW or (page is None and not lx106.looks_like_code(data)):
         return None

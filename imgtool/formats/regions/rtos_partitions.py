@@ -74,6 +74,8 @@ ROW_SIZE: Final = _ROW.sizeof()
 
 APP, DATA = 0, 1
 _OTA_FIRST, _OTA_END, _TEST = 0x10, 0x20, 0x20
+SPIFFS: Final = 0x82
+"""Subtype of the data that is a SPIFFS."""
 _SUBTYPES: Final = {
     (APP, 0x00): "factory",
     (APP, _TEST): "test",
@@ -83,7 +85,7 @@ _SUBTYPES: Final = {
     (DATA, 0x03): "coredump",
     (DATA, 0x04): "nvs_keys",
     (DATA, 0x81): "fat",
-    (DATA, 0x82): "spiffs",
+    (DATA, SPIFFS): "spiffs",
 }
 _TYPES: Final = {APP: "app", DATA: "data"}
 

@@ -13,6 +13,7 @@ from imgtool.chip import SECTOR
 from imgtool.formats import contents, fill
 from imgtool.formats.regions import init_data, protected_param, system_param
 from imgtool.formats.registry import identify_inside
+from imgtool.quantities import times
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum
@@ -275,7 +276,7 @@ def _saved_words(state: SystemParamState) -> str:
     elif True in state.checksums:
         words = ", checksums right" if all(state.checksums) else ", checksum right"
     # Without a checksum the count is not to be trusted either.
-    return words if state.writes is None or not words else f"{words}, saved {state.writes:,} times"
+    return words if state.writes is None or not words else f"{words}, saved {times(state.writes)}"
 
 
 def _sectors(data: bytes, start: int, stop: int) -> tuple[tuple[bytes, ...], bytes]:

@@ -13,7 +13,9 @@ from imgtool.errors import FormatError
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.regions import protected_param, system_param
 from imgtool.formats.regions.json_record import JsonRecord
+from imgtool.formats.regions.nvs import NvsPages
 from imgtool.formats.regions.sysparam import MAGIC, SysparamRegion
+from imgtool.quantities import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +88,7 @@ def _saved_words(found: ProtectedParams) -> str:
     if right is not None:
         words += f", checksum {'right' if right else 'wrong'}"
     writes = found.protection.writes
-    return words if writes is None else f"{words}, saved {writes:,} times"
+    return words if writes is None else f"{words}, saved {times(writes)}"
 
 
 def _checksum_findings(found: ProtectedParams, start: int) -> tuple[Finding, ...]:
@@ -126,9 +128,20 @@ def _json_record(data: bytes, start: int, stop: int) -> StoredData | None:
     return StoredData(words, SECTOR, record)
 
 
+def _nvs(data: bytes, start: int, stop: int) -> StoredData | None:
+    found = NvsPages.parse(data, start, stop)
+    if found is None:
+        return None
+    pages = f"{found.pages} page{'' if found.pages == 1 else 's'}"
+    values = f"{found.values} value{'' if found.values == 1 else 's'}"
+    words = f"NVS of the RTOS SDK, {pages}, {values}: {_listed(found.namespaces)}"
+    return StoredData(words, found.size, found)
+
+
 _ROWS: Final[tuple[Callable[[bytes, int, int], StoredData | None], ...]] = (
     _sysparam,
     _json_record,
+    _nvs,
     _protected,
 )
 

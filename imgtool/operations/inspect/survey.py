@@ -182,19 +182,26 @@ def _users_parts(data: bytes, region: Region, stop: int) -> tuple[list[Part], li
     parts: list[Part] = []
     findings: list[Finding] = []
     at = region.start
-    while at < stop and (stored := stored_at(data, at, stop)) is not None:
-        end = min(at + stored.size, stop)
+    for start in range(region.start, stop, SECTOR):
+        stored = stored_at(data, start, stop) if start >= at else None
+        if stored is None:
+            continue
+        parts += _shapeless(data, region, at, start)
+        at = min(start + stored.size, stop)
         note = f"{region.name}: {stored.words}, not shown"
-        parts.append(Part(region.kind, at, end - at, note=note, value=stored.value))
+        parts.append(Part(region.kind, start, at - start, note=note, value=stored.value))
         findings += stored.findings
-        at = end
-    if at < stop and fill.is_fill(data, at, stop):
-        parts.append(Part(PartKind.BLANK, at, stop - at, note=f"blank, place of {region.name}"))
-    elif at < stop:
-        used = stop - at - data.count(fill.ERASED, at, stop)
-        note = f"{region.name}, {used:,} bytes used, not shown"
-        parts.append(Part(region.kind, at, stop - at, note=note))
-    return parts, findings
+    return [*parts, *_shapeless(data, region, at, stop)], findings
+
+
+def _shapeless(data: bytes, region: Region, start: int, stop: int) -> list[Part]:
+    """A stretch of a region of a firmware's own whose structure is not known."""
+    if start == stop:
+        return []
+    if fill.is_fill(data, start, stop):
+        return [Part(PartKind.BLANK, start, stop - start, note=f"blank, place of {region.name}")]
+    used = stop - start - data.count(fill.ERASED, start, stop)
+    return [Part(region.kind, start, stop - start, note=f"{region.name}, {used:,} bytes used, not shown")]
 
 
 def _of_remnant(finding: Finding, first: Part, region: Region) -> Finding:

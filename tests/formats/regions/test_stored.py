@@ -1,4 +1,4 @@
-"""What firmware keeps in sectors of its own: protected parameters, sysparam, JSON records."""
+"""What firmware keeps in sectors of its own: protected parameters, sysparam, NVS, JSON records."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from fixtures import blocks, dumps
 from imgtool.errors import FormatError
 from imgtool.formats.part_facts import facts_of
 from imgtool.formats.regions.json_record import JsonRecord
+from imgtool.formats.regions.nvs import NvsPages
 from imgtool.formats.regions.protected_param import Protection, params_at, starts_in
 from imgtool.formats.regions.sysparam import StoredValue, SysparamRegion
-from tests.stored import json_record, protected, short, sysparam
+from tests.stored import json_record, nvs_page, protected, short, sysparam
 
 SECTOR = 0x1000
 SETTINGS = b"settings of an application, of which nothing is known \x01\x02\x03" * 8
@@ -178,3 +179,91 @@ def test_record() -> None:
 )
 def test_no_record(data: bytes) -> None:
     assert JsonRecord.parse(data) is None
+
+
+# --- NVS ------------------------------------------------------------------------------------------
+
+NETWORK: list[tuple[int, str, int | bytes]] = [
+    (0, "nvs.net80211", 1),
+    (1, "sta.ssid", b"SecretNetwork"),
+    (1, "sta.chan", 6),
+]
+PAGE = nvs_page([*NETWORK, (0, "app", 2), (2, "starts", 3)])
+
+
+@pytest.mark.parametrize(
+    ("data", "pages", "namespaces", "values"),
+    [
+        (PAGE, 1, ("nvs.net80211", "app"), 3),
+        (nvs_page([]), 1, (), 0),
+        (PAGE + nvs_page([(1, "sta.pswd", b"x" * 64)], number=1), 2, ("nvs.net80211", "app"), 4),
+        (nvs_page(NETWORK, state=0xFFFFFFFC) + b"\xff" * SECTOR + PAGE, 1, ("nvs.net80211",), 2),
+        (nvs_page([(0, "a" * 15, 1)] + [(1, f"k{n}", n) for n in range(125)]), 1, ("a" * 15,), 125),
+    ],
+    ids=["one", "empty", "two", "an erased one behind", "full"],
+)
+def test_pages_of_nvs(data: bytes, pages: int, namespaces: tuple[str, ...], values: int) -> None:
+    found = NvsPages.parse(data, 0, len(data))
+
+    assert found is not None
+    assert (found.pages, found.namespaces, found.values, found.size) == (
+        pages,
+        namespaces,
+        values,
+        pages * SECTOR,
+    )
+    assert facts_of(found) == {"pages": pages, "values": values, "namespaces": list(namespaces)}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff" * SECTOR,
+        bytes(SECTOR),
+        CODE,
+        PAGE[:-1],
+        nvs_page(NETWORK, state=0),
+        nvs_page(NETWORK, state=0xFFFFFFF0),
+        PAGE[:4] + b"\7" + PAGE[5:],
+        b"\xfe\xff\xff\xff".ljust(SECTOR, b"\xff"),
+    ],
+    ids=[
+        "empty",
+        "erased",
+        "zeros",
+        "noise",
+        "cut",
+        "invalid",
+        "corrupt",
+        "wrong CRC",
+        "nothing but a state",
+    ],
+)
+def test_no_page_of_nvs(data: bytes) -> None:
+    assert NvsPages.parse(data, 0, len(data)) is None
+
+
+def test_entries_with_a_wrong_crc_do_not_count() -> None:
+    damaged = bytearray(PAGE)
+    damaged[64 + 32 + 10] ^= 1  # in the name of the second entry
+
+    found = NvsPages.parse(bytes(damaged), 0, SECTOR)
+    assert found is not None
+    assert (found.namespaces, found.values) == (("nvs.net80211", "app"), 2)
+
+
+def test_erased_entries_do_not_count() -> None:
+    erased = bytearray(PAGE)
+    erased[32] &= 0b1111_0011  # of the second entry, whose text then is none either
+    found = NvsPages.parse(bytes(erased), 0, SECTOR)
+
+    assert found is not None
+    assert found.values == 2
+
+
+@given(data=st.binary(max_size=200), at=st.integers(0, SECTOR - 200))
+def test_a_damaged_page_of_nvs_is_read_or_none(data: bytes, at: int) -> None:
+    found = NvsPages.parse(PAGE[:at] + data + PAGE[at + len(data) :], 0, SECTOR)
+
+    assert found is None or found.pages == 1

@@ -28,7 +28,7 @@ __all__ = [
     "sdk_cases",
 ]
 
-VERSIONS: Final = ("1.1", "1.2", "1.4(b1)", "1.6", "1.7(5d6f877)")
+VERSIONS: Final = ("1.1", "1.2", "1.4(b1)", "1.5", "1.6", "1.7(5d6f877)")
 """The loaders that were run, as they call themselves."""
 
 KB: Final = 1 << 10
@@ -94,78 +94,78 @@ def _changed(data: bytes, at: int, bits: int) -> bytes:
 
 # --- Espressif's boot loader -----------------------------------------------------------------------
 
-# What of 1.1, 1.2, 1.4, 1.6 and 1.7 was seen, by the images that are there: the number that ran, or none.
+# What of 1.1, 1.2, 1.4, 1.5, 1.6 and 1.7 was seen, by the images there: the number that ran, or none.
 _IMAGES: Final = """
-new     new      - 1 1 1 1
-old     old      1 1 1 1 1
-new     -        - 1 1 1 1
-old     -        1 1 1 1 1
--       old      - - - 2 2
--       new      - - - 2 2
--       -        - - - - -
-new-sum new      - - - 2 2
-old-sum old      - - - 2 2
-new-sum new-sum  - - - - -
--       new-sum  - - - - -
-irom    new      - 1 1 1 1
-marker  new      - - - 2 2
-long    old      - - - - -
-empty   old      - - - - -
+new     new      - 1 1 1 1 1
+old     old      1 1 1 1 1 1
+new     -        - 1 1 1 1 1
+old     -        1 1 1 1 1 1
+-       old      - - - 2 2 2
+-       new      - - - 2 2 2
+-       -        - - - - - -
+new-sum new      - - - 2 2 2
+old-sum old      - - - 2 2 2
+new-sum new-sum  - - - - - -
+-       new-sum  - - - - - -
+irom    new      - 1 1 1 1 1
+marker  new      - - - 2 2 2
+long    old      - - - - - -
+empty   old      - - - - - -
 """
 
 # By the images and the first bytes of the flags that count; V is the loader's own version.
 _FLAGS: Final = """
-old old 00eV  1 1 1 2 2
-old old 01eV  2 2 1 1 1
-old old 02eV  - - - - -
-old old 03eV  - - 1 1 1
-old old 04eV  - - 1 1 1
-old old 05eV  - - 2 2 2
-old old 08eV  - - 1 2 2
-old old 10eV  1 1 1 2 2
-old old 11eV  2 2 1 1 1
-old old f8eV  - - 1 2 2
-old old f9eV  - - 1 1 1
-old old faeV  - - - - -
-old old fbeV  - - 1 1 1
-old old fceV  - - 1 1 1
-old old fdeV  - - 2 2 2
-old old feeV  - - - - -
-old old ffeV  1 1 1 1 1
-old old fde5  - - 1 1 1
-old old 01e5  2 2 1 1 1
-old old fd0V  - - - - -
--   old fdeV  - - 2 2 2
-old -   fdeV  - - 1 1 1
-old old-sum fdeV  - - - 1 1
-old-sum old fceV  - - - 2 2
-old -   f8eV  - - 1 - -
--   old f9eV  - - - - -
--   old 01eV  2 2 - - -
-old -   01eV  - - 1 1 1
+old old 00eV  1 1 1 2 2 2
+old old 01eV  2 2 1 1 1 1
+old old 02eV  - - - - - -
+old old 03eV  - - 1 1 1 1
+old old 04eV  - - 1 1 1 1
+old old 05eV  - - 2 2 2 2
+old old 08eV  - - 1 2 2 2
+old old 10eV  1 1 1 2 2 2
+old old 11eV  2 2 1 1 1 1
+old old f8eV  - - 1 2 2 2
+old old f9eV  - - 1 1 1 1
+old old faeV  - - - - - -
+old old fbeV  - - 1 1 1 1
+old old fceV  - - 1 1 1 1
+old old fdeV  - - 2 2 2 2
+old old feeV  - - - - - -
+old old ffeV  1 1 1 1 1 1
+old old fde3  - - 1 1 1 1
+old old 01e3  2 2 1 1 1 1
+old old fd0V  - - - - - -
+-   old fdeV  - - 2 2 2 2
+old -   fdeV  - - 1 1 1 1
+old old-sum fdeV  - - - 1 1 1
+old-sum old fceV  - - - 2 2 2
+old -   f8eV  - - 1 - - -
+-   old f9eV  - - - - - -
+-   old 01eV  2 2 - - - -
+old -   01eV  - - 1 1 1 1
 """
 
 # Flags with the addresses of two images: user2's, then user1's.
 _ADDRESSES: Final = """
-old old fc6V  - - 1 1 1
-old old fc2V  - - 2 2 2
-old old fcaV  - - 2 2 2
-old old fccV  - - 1 1 1
-old old fc4V  - - 1 1 1
-old old f86V  - - 2 2 2
-old old f82V  - - 2 2 2
-old old f9cV  - - 1 1 1
--   old fc6V  - - 2 2 2
--   old fcaV  - - 2 2 2
-old -   fcaV  - - - - -
+old old fc6V  - - 1 1 1 1
+old old fc2V  - - 2 2 2 2
+old old fcaV  - - 2 2 2 2
+old old fccV  - - 1 1 1 1
+old old fc4V  - - 1 1 1 1
+old old f86V  - - 2 2 2 2
+old old f82V  - - 2 2 2 2
+old old f9cV  - - 1 1 1 1
+-   old fc6V  - - 2 2 2 2
+-   old fcaV  - - 2 2 2 2
+old -   fcaV  - - - - - -
 """
 
 # Size code in the header, which versions, the end of the flash to them; the number says where user2 is:
 # 2 at 0x21000, 3 at 0x41000, 4 at 0x81000, 5 at 0x101000.  1 was seen where they cannot read the flags.
 _SIZES: Final = (
     (0, VERSIONS, 512 * KB, 3),
-    (1, VERSIONS[:4], 256 * KB, 2),
-    (1, VERSIONS[4:], 256 * KB, 3),
+    (1, VERSIONS[:5], 256 * KB, 2),
+    (1, VERSIONS[5:], 256 * KB, 3),
     (2, VERSIONS, MB, 4),
     (3, VERSIONS, 2 * MB, 4),
     (4, VERSIONS, 4 * MB, 4),
@@ -173,10 +173,10 @@ _SIZES: Final = (
     (5, VERSIONS[2:], 2 * MB, 5),
     (6, VERSIONS[:2], 512 * KB, 3),
     (6, VERSIONS[2:], 4 * MB, 5),
-    (7, VERSIONS[:4], 512 * KB, 3),
-    (7, VERSIONS[4:], 512 * KB, None),
-    (8, VERSIONS[:4], 512 * KB, 3),
-    (8, VERSIONS[4:], 8 * MB, 1),
+    (7, VERSIONS[:5], 512 * KB, 3),
+    (7, VERSIONS[5:], 512 * KB, None),
+    (8, VERSIONS[:5], 512 * KB, 3),
+    (8, VERSIONS[5:], 8 * MB, 1),
     (11, VERSIONS, 512 * KB, 3),
 )
 _PLACES: Final = {1: 0x1000, 2: 0x21000, 3: 0x41000, 4: 0x81000, 5: 0x101000}

@@ -62,7 +62,7 @@ def test_the_model_of_espressifs_loader(version: str, case: Case) -> None:
     assert (None if image is None else PLACES["espressif"](case, image)) == case.seen
 
 
-@pytest.mark.parametrize("version", ["1.3(b3)", "1.5"])
+@pytest.mark.parametrize("version", ["1.3(b3)"])
 def test_a_version_that_was_not_run_is_likely_at_most(version: str) -> None:
     loader = made_up_loader(f"2nd boot version : {version}\n")
     case = next(case for case in sdk_cases("1.6") if case.name == "old, old")

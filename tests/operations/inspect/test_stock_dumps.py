@@ -11,7 +11,7 @@ from fixtures import blocks, dumps, firmwares, generations, nodemcu
 from imgtool.engine.documents import description_fields
 from imgtool.layout.stock import STOCK
 from imgtool.operations.inspect.describe import describe
-from tests.stored import json_record, mongoose_config, protected, short, sysparam
+from tests.stored import json_record, mongoose_config, nvs_page, protected, short, sysparam
 from tests.support import IMAGES, holes, real, said
 
 if TYPE_CHECKING:
@@ -354,3 +354,103 @@ def test_real_boot_loaders(version: str, users: dict[int, bytes], starts: tuple[
     assert found.state is not None
     assert found.state.active_slot is not None
     assert found.state.active_slot.name == starts[("1.2", "1.6", "1.7").index(version)]
+
+
+@pytest.mark.parametrize("end", [0x101000, 0x101000 + len(USER2), 2 * MB])
+def test_a_boot_loader_and_user2_alone(end: int) -> None:
+    whole = dumps.flash(2 * MB, {0: dumps.boot_loader(IMAGES, 0x50), 0x101000: USER2})
+    found = describe(whole[:end])
+
+    assert found.parts[0].note.startswith("Espressif boot loader 1.6")
+    assert said(found.findings, "error") == []
+    active = None if found.state is None else found.state.active_slot
+    assert active is not None
+    if end == 0x101000:
+        assert (active.name, active.certainty) == (None, "not known")
+        return
+    # Flags that lie behind the end of the file cannot change what the only image is.
+    certainty = "known" if end == 2 * MB else "likely"
+    assert (active.scheme, active.name, active.offset, active.certainty) == (
+        "espressif",
+        "user2",
+        0x101000,
+        certainty,
+    )
+
+
+def test_a_flash_without_its_boot_loader_is_no_code() -> None:
+    found = describe(dumps.flash(MB, {0x1000: USER1, 0x81000: USER2} | FIVE))
+
+    assert (found.kind, holes(found)) == ("flash-dump", [])
+    assert said(found.findings, "warning") == ["no-image"]
+    assert [part.offset for part in parts_of(found, "image-v2")] == [0x1000, 0x81000]
+
+
+# --- esp-open-rtos ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [0x00, 0x20, 0x40])
+def test_places_of_haa_do_not_depend_on_the_size(code: int) -> None:
+    head = {0: dumps.sized(IMAGES["rboot/rboot.bin"], code), 0x1000: CONFIG, 0x2000: ROM}
+    kept = {0xF2000: NOISE[:300], 0xF3000: sysparam(SETTINGS, sectors=4)}
+
+    found = places(describe(dumps.flash(MB, head | kept)))
+    assert found == [(0xF2000, SECTOR), (0xF3000, 0x4000)]
+
+
+# --- RTOS SDK ---------------------------------------------------------------------------------------
+
+NVS = nvs_page(
+    [(0, "nvs.net80211", 1), (1, "sta.ssid", b"SecretNetwork"), (1, "sta.pswd", b"hunter2hunter2")]
+)
+
+
+def rtos(contents: dict[int, bytes]) -> bytes:
+    """A flash with NVS at 0x9000, a SPIFFS at 0x80000 and data of the project at 0xC0000."""
+    rows = (
+        firmwares.partition(1, 2, 0x9000, 0x6000, b"nvs"),
+        firmwares.partition(0, 0, 0x10000, 0x60000, b"factory"),
+        firmwares.partition(1, 0x82, 0x80000, 0x30000, b"storage"),
+        firmwares.partition(1, 0x40, 0xC0000, 0x4000, b"own"),
+    )
+    loader, app = (IMAGES[f"rtos3/{name}.bin"] for name in ("bootloader", "app"))
+    head = {0: dumps.sized(loader, blocks.SIZE_1MB), 0x8000: b"".join(rows), 0x10000: app}
+    return dumps.flash(MB, head | contents)
+
+
+@pytest.mark.parametrize(
+    ("contents", "kept"),
+    [
+        ({0x9000: NVS}, [(0x9000, 0x1000)]),
+        ({0x9000: NVS * 6}, [(0x9000, 0x6000)]),
+        # Pages take turns: the first one of a partition may be erased.
+        ({0xA000: NVS, 0xD000: NVS}, [(0xA000, 0x1000), (0xD000, 0x1000)]),
+        ({0x9000: NOISE[:0x2000], 0xB000: NVS}, [(0x9000, 0x2000), (0xB000, 0x1000)]),
+        ({0x9000: NOISE[:0x10]}, [(0x9000, 0x6000)]),
+        ({}, []),
+    ],
+    ids=["one", "all", "not the first", "behind others", "none", "blank"],
+)
+def test_nvs_of_the_rtos_sdk(contents: dict[int, bytes], kept: list[tuple[int, int]]) -> None:
+    found = describe(rtos(contents))
+
+    assert (found.kind, holes(found), said(found.findings, "error")) == ("flash-dump", [], [])
+    assert places(found) == kept
+    pages = [part.note for part in parts_of(found) if "namespaces" in part.facts]
+    assert len(pages) == sum(block is NVS or block == NVS * 6 for block in contents.values())
+    assert all("NVS of the RTOS SDK" in note and "nvs.net80211, not shown" in note for note in pages)
+    assert [secret for secret in HIDDEN if secret in json.dumps(description_fields("x", found))] == []
+
+
+def test_nvs_is_known_where_another_firmware_has_left_it() -> None:
+    found = describe(dumps.flash(MB, LOADER | {0x1000: USER1, 0x79000: NVS} | FIVE))
+
+    assert places(found) == [(0x79000, SECTOR)]
+
+
+def test_a_partition_for_a_file_system_is_looked_into() -> None:
+    files = IMAGES["spiffs/files-metadata.bin"]
+    found = describe(rtos({0x80000: files[:0x30000], 0xC0000: NOISE[:0x40]}))
+
+    assert places(found, "spiffs")[0][0] == 0x80000
+    assert places(found) == [(0xC0000, 0x4000)]
