@@ -306,9 +306,10 @@ def _runs(data: bytes, start: int, stop: int, *, only_stored: bool) -> Iterator[
 
 def _with_stored(data: bytes, run: _SectorRun, protected: list[int], stop: int) -> _SectorRun:
     """A run that is none of a known artefact, as data of a known structure if that begins there."""
-    if run.reading is not None or run.start % SECTOR:
+    if run.reading is not None:
         return run
-    stored = stored_at(data, run.start, stop) if run.loose or run.start in protected else None
+    begins = run.start in protected or (run.loose and run.start % SECTOR == 0)
+    stored = stored_at(data, run.start, stop) if begins else None
     if stored is not None:
         reading = stored.reading(run.start, stop)
         return _SectorRun(run.start, reading.parts[-1].end, None, reading)

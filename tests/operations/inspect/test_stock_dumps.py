@@ -245,6 +245,63 @@ def test_checksums_of_the_sdks_parameters(
     assert part.checksum.ok is (not warnings)
 
 
+NEWER: bytes = b"VER6" + SECRET * 2
+OLDER: bytes = b"VER6" + SECRET
+# As an update of the first copy leaves it that was interrupted, or one that begins with the second.
+SECOND_ALONE = b"\xff" * SECTOR + protected(NEWER, NEWER, live=1)[SECTOR:]
+
+
+@pytest.mark.parametrize("at", [0x3C000, 0x7D000, 0xF4000, 0xF8000])
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (protected(NEWER), "first copy in force"),
+        (protected(NEWER, OLDER), "first copy in force"),
+        (protected(OLDER, NEWER, live=1), "second copy in force"),
+        (protected(OLDER, NEWER, live=0xFF), "second copy in force"),
+        (SECOND_ALONE, "second copy in force"),
+        (protected(NEWER, writes=1), "checksum right, saved once"),
+        (short(NEWER), "first copy in force"),
+        (short(NEWER, OLDER), "first copy in force"),
+        (short(OLDER, NEWER, live=1), "second copy in force"),
+        (short(b"", NEWER, live=1), "second copy in force"),
+    ],
+)
+def test_parameters_of_an_application_in_all_states(block: bytes, words: str, at: int) -> None:
+    found = describe(dumps.flash(MB, LOADER | {0x1000: USER1, at: block} | FIVE))
+
+    assert (places(found), holes(found), said(found.findings, "error", "warning")) == ([(at, 0x3000)], [], [])
+    note = parts_of(found)[0].note
+    assert words in note
+    assert f"{len(NEWER)} bytes used" in note
+
+
+def test_two_sets_of_parameters_in_a_row() -> None:
+    both = protected(NEWER, OLDER) + protected(OLDER, NEWER, live=1)
+    found = describe(dumps.flash(MB, LOADER | {0x1000: USER1, 0x78000: both} | FIVE))
+
+    assert places(found) == [(0x78000, 0x3000), (0x7B000, 0x3000)]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        protected(NEWER, OLDER)[: 2 * SECTOR],  # no flags
+        protected(NEWER, OLDER)[: 2 * SECTOR]
+        + b"\2".ljust(SECTOR, b"\xff"),  # no such copy in the short form
+        short(b"", NEWER),  # the copy in force is erased
+        short(b"\xe9" + NEWER),
+        b"\xff" * (2 * SECTOR) + b"\1",
+        bytes(2 * SECTOR) + b"\1",
+    ],
+    ids=["no flags", "another number", "erased", "an image", "blank", "zeros"],
+)
+def test_what_are_no_parameters_of_an_application(block: bytes) -> None:
+    found = describe(dumps.flash(MB, LOADER | {0x1000: USER1, 0x78000: block} | FIVE))
+
+    assert places(found) == []
+
+
 def test_what_the_checksum_does_not_cover_may_change() -> None:
     block = bytearray(protected(PARAMS, PARAMS))
     block[0x100] ^= 0x55
