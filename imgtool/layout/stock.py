@@ -38,14 +38,12 @@ class StockPlace(NamedTuple):
         sectors: How many.
         words: What it is, for people.
         kind: What its part is.
-        secret: Whether it holds what nobody can make anew, such as keys of the device.
     """
 
     start: int
     sectors: int
     words: str
     kind: PartKind = PartKind.USER_DATA
-    secret: bool = False
 
 
 class StockLayout(NamedTuple):
@@ -76,15 +74,6 @@ class StockLayout(NamedTuple):
             Region(place.kind, place.start, place.sectors * SECTOR, place.words) for place in self.places
         )
 
-    @property
-    def secrets(self) -> tuple[Region, ...]:
-        """Those of them that hold what nobody can make anew."""
-        return tuple(
-            Region(place.kind, place.start, place.sectors * SECTOR, place.words)
-            for place in self.places
-            if place.secret
-        )
-
 
 _1MB: Final = 0x10_0000
 _CODE: Final = _1MB  # so much is looked through for marks of a firmware
@@ -101,11 +90,9 @@ STOCK: Final = (
         (
             StockPlace(0x7_9000, 1, "rf-cal", PartKind.RF_CAL),
             StockPlace(0x7_A000, 1, "settings of Tuya"),
-            StockPlace(0x7_B000, 5, "settings of Tuya, encrypted", secret=True),
+            StockPlace(0x7_B000, 5, "settings of Tuya, encrypted"),
             StockPlace(0xF_9000, 1, "settings of Tuya"),
-            StockPlace(
-                0xF_B000, 1, "keys of the device from its maker (Tuya), no RF calibration", secret=True
-            ),
+            StockPlace(0xF_B000, 1, "keys of the device from its maker (Tuya), no RF calibration"),
         ),
         Standing.SEEN,
         "two dumps",
@@ -116,10 +103,10 @@ STOCK: Final = (
         (Sign(b"/dispatch/device"),),
         0,
         (
-            StockPlace(0x7_8000, 3, "identity and pairing of the device (CoolKit)", secret=True),
+            StockPlace(0x7_8000, 3, "identity and pairing of the device (CoolKit)"),
             StockPlace(0x7_C000, 3, "state of the switch, and timers (CoolKit)"),
             StockPlace(0x7_F000, 1, "certificate of the server (CoolKit)"),
-            StockPlace(0xF_8000, 1, "data of the maker (CoolKit) of unknown meaning", secret=True),
+            StockPlace(0xF_8000, 1, "data of the maker (CoolKit) of unknown meaning"),
             StockPlace(0xF_9000, 2, "two copies of data of the application (CoolKit)"),
         ),
         Standing.SEEN,
@@ -137,7 +124,7 @@ STOCK: Final = (
         ),
         0,
         (
-            StockPlace(0xF_2000, 1, "HomeKit pairing (HAA)", secret=True),
+            StockPlace(0xF_2000, 1, "HomeKit pairing (HAA)"),
             StockPlace(0xF_3000, 8, "settings (HAA)"),
         ),
         Standing.READ,

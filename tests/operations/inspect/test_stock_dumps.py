@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -164,6 +165,16 @@ def test_no_secret_is_shown(name: str) -> None:
 
 def test_every_row_of_a_maker_has_a_dump() -> None:
     assert [row.name for row in STOCK if row.name not in (*STOCKS, "Tuya")] == []
+
+
+def test_the_page_has_every_place_of_every_row() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "formats" / "flash-dump.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    for place in (place for row in STOCK for place in row.places):
+        start, end = f"0x{place.start:X}", f"0x{place.start + place.sectors * SECTOR - 1:X}"
+        address = f"| {start} |" if place.sectors == 1 else f"| {start} to {end} |"
+        words = "RF calibration" if place.kind == "rf-cal" else place.words
+        assert [row for row in rows if address in row and f"| {words}" in row], (address, words)
 
 
 def test_places_of_a_row_are_in_order() -> None:
