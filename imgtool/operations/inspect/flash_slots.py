@@ -112,10 +112,13 @@ def active_slot(data: bytes, kind: FileKind, reading: Reading) -> ActiveSlot | N
     if active is None or not reading.parts:
         return active
     check = reading.parts[0].checksum
-    if check is None or check.ok:
-        return active
     # The boot ROM has such a look at the image for 0 itself.
-    reason = "the image at 0 has a wrong checksum, and the boot ROM does not start it"
+    if data[0] != version1.MAGIC:
+        reason = "the image at 0 has a wrong first byte, and the boot ROM does not start it"
+    elif check is not None and not check.ok:
+        reason = "the image at 0 has a wrong checksum, and the boot ROM does not start it"
+    else:
+        return active
     return replace(active, name=None, offset=None, certainty="known", reason=reason)
 
 
@@ -163,7 +166,7 @@ def _espressif(data: bytes, reading: Reading) -> ActiveSlot:
     from imgtool.formats.images import sdk_bootloader  # noqa: PLC0415 - Espressif's loader alone
     from imgtool.operations.inspect.sdk_loader import loader_choice  # noqa: PLC0415
 
-    version = sdk_bootloader.version_of(data, version1.scan(data).end)
+    version = sdk_bootloader.version_of(data, reading.parts[0].end)
     choice = loader_choice(data, version or "")
     slots = tuple(_slot(data, reading, place.name, place.offset) for place in choice.places)
     started = next((slot for slot in slots if choice.starts and slot.offset == choice.starts.offset), None)

@@ -446,6 +446,21 @@ def test_a_boot_loader_and_user2_alone(end: int) -> None:
     )
 
 
+@pytest.mark.parametrize("first", [0x00, 0x69, 0xE8, 0xFF])
+def test_a_boot_loader_with_another_first_byte_is_not_started(first: int) -> None:
+    data = bytearray(dumps.flash(MB, LOADER | {0x1000: USER1} | FIVE))
+    data[0] = first
+    found = describe(bytes(data))
+
+    assert found.parts[0].kind == "bootloader"
+    assert "magic" in said(found.findings, "error")
+    assert found.state is not None
+    active = found.state.active_slot
+    assert active is not None
+    assert (active.scheme, active.name, active.certainty) == ("espressif", None, "known")
+    assert active.reason.startswith("the image at 0 has a wrong first byte")
+
+
 def test_a_flash_without_its_boot_loader_is_no_code() -> None:
     found = describe(dumps.flash(MB, {0x1000: USER1, 0x81000: USER2} | FIVE))
 
