@@ -22,8 +22,7 @@ from imgtool.operations.inspect.loader_checks import Refusal, refusal_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from imgtool.formats.reading import Checksum, FileKind, Part, Reading
-    from imgtool.formats.regions.rboot_config import MongooseConfig
+    from imgtool.formats.reading import FileKind, Part, Reading
     from imgtool.formats.regions.rtos_partitions import Partition
 
 __all__ = ["ActiveSlot", "Slot", "active_slot"]
@@ -42,12 +41,6 @@ _IMAGE: Final = (
 )
 _STARTS: Final = (PartKind.IMAGE_V2, PartKind.IMAGE_V1, PartKind.APP)
 _USER1: Final = 0x1000
-_RBOOT_DEFAULT: Final = 0x2000
-# Half of the flash by the size code in the header, as rBoot takes it for the second ROM of its default.
-_RBOOT_HALVES: Final = {1: 0x2_0000, 2: 0x8_0000, 3: 0x8_0000, 4: 0x8_0000}
-_RBOOT_HALF: Final = 0x4_0000
-_RBOOT_GPIO, _RBOOT_TEMPORARY = 0x01, 0x02
-_MONGOOSE_MARK: Final = b"-cesanta"  # behind the version of its rBoot
 _LINE: Final = 16
 
 
@@ -212,74 +205,14 @@ def _first(
     return _Found(None, ", ".join(refused), certainty)
 
 
-class _RomChoice(NamedTuple):
-    """What rBoot goes by: the ROM that it tries first, all of them, and why.
-
-    Attributes:
-        first: Its number.
-        roms: Flash addresses.
-        why: For people.
-        pin: The ROM that a pin selects; None where none can.
-        once: Whether a program may choose another one for once.
-        check: Of the configuration.
-        default: Whether there is none, so that the places are those of most builds.
-    """
-
-    first: int
-    roms: tuple[int, ...]
-    why: str
-    pin: int | None = None
-    once: bool = False
-    check: Checksum | None = None
-    default: bool = False
-
-
-def _rom_choice(data: bytes, reading: Reading) -> _RomChoice | None:
-    """What rBoot goes by; None where that is not known."""
-    from imgtool.formats.regions.rboot_config import MongooseConfig, RbootConfig  # noqa: PLC0415 - rBoot alone
-
-    config = next((part.value for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), None)
-    if isinstance(config, MongooseConfig):
-        return _mongoose_choice(config)
-    if isinstance(config, RbootConfig):
-        return _RomChoice(
-            config.current_rom,
-            config.roms[: max(1, config.count)],
-            f"the configuration names ROM {config.current_rom} of {config.count}",
-            config.gpio_rom if config.mode & _RBOOT_GPIO else None,
-            bool(config.mode & _RBOOT_TEMPORARY),
-            config.checksum,
-        )
-    if data.find(_MONGOOSE_MARK, 0, reading.parts[0].end) >= 0:
-        return None
-    half = _RBOOT_HALVES.get(data[3] >> 4, _RBOOT_HALF)
-    why = "no configuration: rBoot writes its default, which names ROM 0"
-    return _RomChoice(0, (_RBOOT_DEFAULT, half + _RBOOT_DEFAULT), why, default=True)
-
-
-def _mongoose_choice(config: MongooseConfig) -> _RomChoice:
-    """Mongoose OS: an update is tried once, and if it does not confirm that it works, the ROM before it."""
-    first, why = config.current_rom, f"the configuration names ROM {config.current_rom} of {config.count}"
-    if config.first_boot and first < config.count:
-        if config.attempts:
-            first = config.previous_rom
-            why = f"ROM {config.current_rom} was tried and not confirmed, so it goes back to ROM {first}"
-        else:
-            why += ", an update that is tried once and is not confirmed yet"
-    pin = config.previous_rom if config.mode & _RBOOT_GPIO else None
-    return _RomChoice(first, config.roms, why, pin, check=config.checksum)
-
-
 def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
     """The ROM that the configuration names, or the next one below it that is whole; below 0 is the last."""
-    choice = _rom_choice(data, reading)
-    if choice is None:
-        reason = "no configuration, and the default of Mongoose OS is set by its build"
-        return ActiveSlot(scheme="rboot", reason=reason)
+    from imgtool.operations.inspect.rboot_choice import rom_choice  # noqa: PLC0415 - rBoot alone
+
+    choice = rom_choice(data, reading)
     slots = tuple(_slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(choice.roms))
-    if choice.check is not None and not choice.check.ok:
-        reason = "the configuration's checksum is wrong, and not every build of rBoot looks at it"
-        return ActiveSlot(scheme="rboot", reason=reason, slots=slots)
+    if choice.first is None:
+        return ActiveSlot(scheme="rboot", reason=choice.why, slots=slots)
     first, why = choice.first, choice.why
     if first >= len(slots):
         first, why = 0, f"{why}, so rBoot takes ROM 0"
@@ -291,10 +224,10 @@ def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
         reason = found.before if known == "not known" else f"{found.before}, and rBoot knows no other"
         return ActiveSlot(scheme="rboot", certainty=known, reason=reason, slots=slots, behind=found.behind)
     reason = f"{found.before}; {why}" if found.before else why
-    if choice.pin is not None:
-        return _of("rboot", found.slot, "likely", f"{reason}; a pin at reset selects ROM {choice.pin}", slots)
-    if choice.once:
-        reason = f"{reason}; a program may choose another for once"
+    if choice.doubt:
+        return _of("rboot", found.slot, "likely", f"{reason}; {choice.doubt}", slots)
+    if choice.reach is not None and found.slot.offset >= choice.reach:
+        reason = f"{reason}; this build of rBoot maps the first MB alone, so its code in flash does not run"
         return _of("rboot", found.slot, "likely", reason, slots)
     return _of("rboot", found.slot, found.certainty if found.certainty != "known" else sure, reason, slots)
 

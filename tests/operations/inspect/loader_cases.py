@@ -1,8 +1,8 @@
 """Flashes for boot loaders, and which of their images ran in the end: seen on real loaders, on the board.
 
-Espressif's loaders in five versions, rBoot, the RTOS SDK's; slots, sorts of damage, flags and sizes.  No
-loader is in here: usual tests have one that is nothing but its name; tests/oracle/test_loader_cases.py takes
-the real ones, and sees all of it again.
+Espressif's loaders in six versions, rBoot in three builds, the RTOS SDK's; slots, sorts of damage, flags and
+sizes.  No loader is in here: usual tests have one that is nothing but its name; the real ones are taken by
+tests/oracle/test_loader_cases.py, which sees all of it again.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from fixtures import firmwares
 from imgtool.formats.images.version1 import BootImage, Segment, patch_header
 from tests.oracle.slot_runs import flash_of, user_image, wrong_sum
+from tests.stored import mongoose_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 __all__ = [
+    "BIG_FLASH",
+    "MONGOOSE",
     "PLACES",
     "RBOOT",
     "RTOS",
@@ -272,6 +275,58 @@ RBOOT: Final = (
     _rboot("a ROM at 0", "new-sum - new -", None, _config(_ROMS[0], 0, current=0)),
 )
 
+# Where images are, also for builds that reach more than 1 MB; image n is at place n - 1.
+_MORE_ROMS: Final = (*_ROMS, 0x22000, 0x102000, 0x202000, 0x8000, 0x108000)
+
+# What rBoot 1.4.0 with its option "Big flash" takes for the second ROM, by the size code in its header.
+_SECOND_ROMS: Final = ((0, 2), (1, 5), (2, 3), (3, 6), (4, 7), (5, 2), (6, 2), (7, 2))
+
+BIG_FLASH: Final = tuple(
+    Case(
+        f"no configuration, no ROM 0, size code {code}",
+        4 * MB,
+        code,
+        {at: image(number, "old") for number, at in enumerate(_MORE_ROMS, 1) if number > 1},
+        seen,
+    )
+    for code, seen in _SECOND_ROMS
+)
+
+# What the rBoot of Mongoose OS was seen to start, by the images, and by what its configuration says.
+_MONGOOSE_SETTINGS: Final[tuple[dict[str, int], ...]] = (
+    {},
+    {"current": 1},
+    {"current": 1, "first_boot": 1},
+    {"current": 1, "first_boot": 1, "attempts": 1},
+    {"previous": 1, "first_boot": 1, "attempts": 1},
+    {"current": 1, "attempts": 1},
+    {"current": 2},
+    {"current": 1, "first_boot": 1, "attempts": 2, "updated": 1},
+    {"current": 1, "first_boot": 0xFF},
+)
+_MONGOOSE: Final = """
+new     new      8 9 9 8 9 9 8 8 9
+new     -        8 8 8 8 8 8 8 8 8
+-       new      9 9 9 9 9 9 9 9 9
+new-sum new      9 9 9 9 9 9 9 9 9
+new     new-sum  8 8 8 8 8 8 8 8 8
+-       -        - - - - - - - - -
+"""
+
+
+def _mongoose() -> Iterator[Case]:
+    places = _MORE_ROMS[7:]
+    for line in _MONGOOSE.strip().splitlines():
+        one, two, *seen = line.split()
+        for settings, result in zip(_MONGOOSE_SETTINGS, seen, strict=True):
+            said = ", ".join(f"{name} {value}" for name, value in settings.items())
+            config = mongoose_config(places, checksum=False, **settings)
+            contents = {0x1000: config, places[0]: image(8, one), places[1]: image(9, two)}
+            yield Case(f"{one}, {two}, {said or 'as delivered'}", 2 * MB, 3, contents, _number(result))
+
+
+MONGOOSE: Final = tuple(_mongoose())
+
 # --- the boot loader of the RTOS SDK 3 -------------------------------------------------------------
 
 _CHOICE: Final = firmwares.partition(1, 0, 0xD000, 0x2000, b"otadata")
@@ -343,7 +398,7 @@ def _user_number(case: Case, address: int) -> int:
 
 PLACES: Final[Mapping[str, Callable[[Case, int], int]]] = {
     "espressif": _user_number,
-    "rboot": lambda _, address: _ROMS.index(address) + 1,
+    "rboot": lambda _, address: _MORE_ROMS.index(address) + 1,
     "otadata": lambda _, address: (address - 0x10000) // 0x20000 + 1,
 }
 """The number of the image at an address, by who starts it."""
