@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fixtures import firmwares
 from imgtool.formats.images.version1 import BootImage, Segment, patch_header
@@ -293,7 +293,7 @@ BIG_FLASH: Final = tuple(
 )
 
 # What the rBoot of Mongoose OS was seen to start, by the images, and by what its configuration says.
-_MONGOOSE_SETTINGS: Final[tuple[dict[str, int], ...]] = (
+_MONGOOSE_SETTINGS: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"current": 1},
     {"current": 1, "first_boot": 1},
@@ -320,7 +320,7 @@ def _mongoose() -> Iterator[Case]:
         one, two, *seen = line.split()
         for settings, result in zip(_MONGOOSE_SETTINGS, seen, strict=True):
             said = ", ".join(f"{name} {value}" for name, value in settings.items())
-            config = mongoose_config(places, checksum=False, **settings)
+            config = mongoose_config(places, **settings)
             contents = {0x1000: config, places[0]: image(8, one), places[1]: image(9, two)}
             yield Case(f"{one}, {two}, {said or 'as delivered'}", 2 * MB, 3, contents, _number(result))
 
