@@ -24,7 +24,6 @@ __all__ = [
     "MAGIC_OFFSET",
     "SpiffsSignature",
     "blocks_left",
-    "constant_blocks",
     "inside",
     "lost_magics",
     "magic_of",
@@ -42,7 +41,6 @@ MAGICS_LOST: Final = "magics-lost"
 """Code of the finding on a file system with more than one block without its magic."""
 _LEAST_BLOCKS: Final = 3  # as many as are probed
 _ERASED: Final = 0xFFFF
-_CONSTANT_BLOCK: Final = 0x1000
 
 
 def _old_step(block: int) -> int:
@@ -115,21 +113,6 @@ def blocks_left(data: bytes, block: int) -> int | None:
     entry = data[block + MAGIC_OFFSET : block + MAGIC_OFFSET + 2]
     value = int.from_bytes(entry, "little") if len(entry) == 2 else _ERASED  # noqa: PLR2004 - 16 bits
     return None if value == _ERASED else value ^ _KEY
-
-
-def constant_blocks(data: bytes, start: int, stop: int) -> int:
-    """How many blocks of 4 KB a place of a file system has that all hold the magic of Mongoose OS.
-
-    That is the same in all of them, and says nothing of the size; 0 where one block has another.
-
-    Args:
-        data: The whole flash.
-        start: Where the place begins.
-        stop: Where it ends.
-    """
-    places = range(start, stop - _CONSTANT_BLOCK + 1, _CONSTANT_BLOCK)
-    same = all(blocks_left(data, place) == 0 for place in places)
-    return len(places) if same else 0
 
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import IROM_BASE, SECTOR
 from imgtool.formats import contents, fill, lx106
-from imgtool.formats.filesystems import spiffs
 from imgtool.formats.images import aggregated
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
@@ -159,11 +158,6 @@ def _region_parts(data: bytes, region: Region) -> tuple[list[Part], list[Finding
     if region.kind in (PartKind.SPIFFS, PartKind.LFS):
         # What was there before the firmware may lie anywhere in it.
         parts, findings = _free_parts(data, region.start, stop, f"in the place of {region.name}")
-        if region.kind is PartKind.SPIFFS and all(part.kind is not region.kind for part in parts):
-            blocks = spiffs.constant_blocks(data, region.start, stop)
-            if blocks:
-                note = f"SPIFFS, {blocks} blocks of 4 KB with the same magic, no file is seen"
-                return [Part(region.kind, region.start, size, note=note)], []
         return parts, [_of_remnant(finding, parts[0], region) for finding in findings]
     if region.kind is PartKind.USER_DATA:
         return _users_parts(data, region, stop)
