@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import FormatError
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
-from imgtool.formats.regions import protected_param, system_param
+from imgtool.formats.regions import init_data, protected_param, system_param
 from imgtool.formats.regions.json_record import JsonRecord
 from imgtool.formats.regions.nvs import NvsPages
 from imgtool.formats.regions.sysparam import MAGIC, SysparamRegion
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredData", "stored_at"]
 
+_PHY_MARK: Final = b"PHYINIT\0"
 _MOST_NAMES: Final = 6  # that are named in a note
 _ENDS: Final = {size.bytes: size.name for size in FLASH_SIZES if not size.name.endswith("-c1")}
 
@@ -37,6 +38,7 @@ class StoredData(NamedTuple):
         value: What its format reads of it.
         findings: What is to be said.
         kind: ``user-data``, or ``system-param`` for the SDK's own.
+        hidden: Whether it holds more than the words say, which is not shown.
     """
 
     words: str
@@ -44,11 +46,17 @@ class StoredData(NamedTuple):
     value: object
     findings: tuple[Finding, ...] = ()
     kind: PartKind = PartKind.USER_DATA
+    hidden: bool = True
+
+    @property
+    def note(self) -> str:
+        """The words for its part."""
+        return f"{self.words}, not shown" if self.hidden else self.words
 
     def reading(self, start: int, stop: int) -> Reading:
         """The same as a reading of what begins at an address, up to a stop at the most."""
         size = min(self.size, stop - start)
-        part = Part(self.kind, start, size, note=f"{self.words}, not shown", value=self.value)
+        part = Part(self.kind, start, size, note=self.note, value=self.value)
         return Reading(FileKind.UNKNOWN, (part,), findings=self.findings)
 
 
@@ -128,6 +136,17 @@ def _json_record(data: bytes, start: int, stop: int) -> StoredData | None:
     return StoredData(words, SECTOR, record)
 
 
+def _phy_init(data: bytes, start: int, stop: int) -> StoredData | None:
+    """The partition ``phy_init``: init data between two marks (``phy_init.c`` of the RTOS SDK 3)."""
+    begin = start + len(_PHY_MARK)
+    end = begin + init_data.SIZE
+    marked = data.startswith(_PHY_MARK, start) and data.startswith(_PHY_MARK, end)
+    if not marked or end >= stop or not init_data.is_init_data(data, begin):
+        return None
+    note = init_data.part_at(data, begin, init_data.SIZE).note
+    return StoredData(f"init data of the RTOS SDK, {note}", SECTOR, None, hidden=False)
+
+
 def _nvs(data: bytes, start: int, stop: int) -> StoredData | None:
     found = NvsPages.parse(data, start, stop)
     if found is None:
@@ -142,6 +161,7 @@ _ROWS: Final[tuple[Callable[[bytes, int, int], StoredData | None], ...]] = (
     _sysparam,
     _json_record,
     _nvs,
+    _phy_init,
     _protected,
 )
 

@@ -175,7 +175,7 @@ def _users_parts(data: bytes, region: Region, stop: int) -> tuple[list[Part], li
             continue
         parts += _shapeless(data, region, at, start)
         at = min(start + stored.size, stop)
-        note = f"{region.name}: {stored.words}, not shown"
+        note = f"{region.name}: {stored.note}"
         parts.append(Part(region.kind, start, at - start, note=note, value=stored.value))
         findings += stored.findings
     return [*parts, *_shapeless(data, region, at, stop)], findings

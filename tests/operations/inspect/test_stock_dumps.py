@@ -525,6 +525,26 @@ def test_nvs_of_the_rtos_sdk(contents: dict[int, bytes], kept: list[tuple[int, i
     assert [secret for secret in HIDDEN if secret in json.dumps(description_fields("x", found))] == []
 
 
+MARK = b"PHYINIT\0"
+
+
+@pytest.mark.parametrize(
+    ("block", "known"),
+    [
+        (MARK + nodemcu.V05 + MARK, True),
+        (MARK + nodemcu.V05, False),
+        (nodemcu.V05 + MARK, False),
+        (MARK + NOISE[:128] + MARK, False),
+    ],
+)
+def test_init_data_in_a_partition(block: bytes, known: bool) -> None:
+    used = len(block) - block.count(0xFF)
+    note = "own: init data of the RTOS SDK, set v05" if known else f"own, {used} bytes used, not shown"
+
+    found = parts_of(describe(rtos({0xC0000: block})))
+    assert [(part.offset, part.note) for part in found] == [(0xC0000, note)]
+
+
 def test_nvs_is_known_where_another_firmware_has_left_it() -> None:
     found = describe(dumps.flash(MB, LOADER | {0x1000: USER1, 0x79000: NVS} | FIVE))
 
