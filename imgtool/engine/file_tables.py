@@ -75,7 +75,11 @@ def facts(description: Description) -> tuple[Row, ...]:
 def _firmware(firmware: Firmware | None) -> list[Row]:
     if firmware is None:
         return []
+    from imgtool.formats.firmware import GENERIC_NAMES  # noqa: PLC0415 - most files hold no firmware
+
     words = [f"{firmware.name} {firmware.version or ''}".strip()]
+    if firmware.version is None and firmware.name not in GENERIC_NAMES:
+        words.append("version not in the file")
     words += [f"build {firmware.build}"] if firmware.build else []
     words += [f"Lua {firmware.lua}"] if firmware.lua else []
     words += [f"by {firmware.builder}"] if firmware.builder else []

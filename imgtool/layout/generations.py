@@ -552,7 +552,7 @@ _OF_OTHERS: Final = (
     Generation(
         name="esp-open-rtos",
         family=Family.OPEN_RTOS,
-        names=("esp-open-rtos",),
+        names=("esp-open-rtos", "HAA", "LCM"),
         numbering=Numbering.NONE,
         irom=(),
         needs_init_data=False,

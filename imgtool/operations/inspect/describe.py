@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
 from imgtool.formats import fill
+from imgtool.formats.firmware import AT_FIRMWARE, GENERIC_NAMES
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.registry import identify
@@ -155,7 +156,7 @@ def _about_content(content: Description | None) -> tuple[Finding, ...]:
 def _described(data: bytes, reading: Reading, depth: int) -> Description:
     firmware = reading.firmware
     if firmware is None and KINDS[reading.kind].holds_firmware and reading.content is None:
-        firmware = firmware_at_start(data, reading)
+        firmware = _for_its_chip(reading, firmware_at_start(data, reading))
     state = None
     if _may_go_on(data, reading):
         reading, firmware, state = _surveyed(data, reading, firmware)
@@ -179,6 +180,12 @@ def _described(data: bytes, reading: Reading, depth: int) -> Description:
         content=content,
         state=state,
     )
+
+
+def _for_its_chip(reading: Reading, firmware: Firmware | None) -> Firmware | None:
+    """The firmware; None where an image for another chip would get a name that is this chip's."""
+    ours = firmware is not None and firmware.name in (AT_FIRMWARE, *GENERIC_NAMES)
+    return None if ours and reading.kind is FileKind.ESP32 else firmware
 
 
 def _surveyed(

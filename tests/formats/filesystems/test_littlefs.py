@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,13 @@ from littlefs import LittleFS
 
 from imgtool.formats.filesystems import littlefs
 from imgtool.formats.filesystems.littlefs import LittleFsSuperblock
+from imgtool.formats.reading import FileKind
+from imgtool.operations.inspect.describe import describe
+from imgtool.operations.inspect.file_systems import file_systems, with_files
 from tests.support import flipped, said
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VERSIONS = (0x20000, 0x20001)
 # Bytes that are read and written at once: the library's own, MicroPython's, Arduino's.
@@ -127,3 +135,18 @@ def test_a_later_commit_counts() -> None:
 
     assert superblock(bytes(new.context.buffer)).version == "2.1"
     assert littlefs.read(bytes(new.context.buffer)).findings == ()  # type: ignore[union-attr]
+
+
+def test_a_real_one_of_2_1_that_was_mutated(corpus: Path) -> None:
+    """One that was found by mutation: whole, with a forward CRC in front of the CRC."""
+    case = corpus.parent / "cases" / "fuzz" / "02-littlefs-2.1-valid.bin.gz"
+    if not case.is_file():
+        pytest.skip(f"{case} is not there")
+    data = gzip.decompress(case.read_bytes())
+    described = with_files(data, describe(data))
+    (system,) = file_systems(data, described)
+
+    assert (described.kind, superblock(data).version) == (FileKind.LITTLEFS, "2.1")
+    assert said(described.findings, "error", "warning") == []
+    assert [(file.path, file.size, file.whole) for file in system.files] == [("a", 100, True)]
+    assert forward_crcs(data[:4096]) or forward_crcs(data[4096:8192])
