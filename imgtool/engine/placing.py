@@ -152,7 +152,7 @@ def _out_of_archive(file: InputFile) -> tuple[InputFile, ...]:
             row = KINDS[identify(data).kind]
             return (file._replace(name=name, data=data),) if row.is_firmware else (file,)
     archive = archive_of(data)
-    if archive is None or not archive.opens:
+    if archive is None:
         return (file,)
     from imgtool.operations.assemble.choosing import from_archive  # noqa: PLC0415 - few files are archives
 

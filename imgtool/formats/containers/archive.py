@@ -147,8 +147,10 @@ def members(data: bytes) -> Iterator[Member]:
     """
     archive = archive_of(data)
     if archive is None or not archive.opens:
-        what = "no archive" if archive is None else f"a {archive.form}"
-        raise FormatError("it cannot be unpacked here", expected="a ZIP or tar archive", found=what)
+        what = "no archive" if archive is None else archive.form
+        raise FormatError(
+            "it cannot be unpacked here: unpack it first", expected="a ZIP or tar archive", found=what
+        )
     if archive.form == _ZIP:
         yield from _zip_members(data)
     elif archive.form == _TAR:

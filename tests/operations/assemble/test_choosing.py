@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from imgtool.engine.inputs import InputFile
+from imgtool.engine.placing import placed
 from imgtool.errors import FormatError
 from imgtool.operations.assemble.choosing import firmware_among, from_archive
 from imgtool.operations.inspect.archives import found_files
@@ -77,3 +79,10 @@ def test_a_damaged_archive() -> None:
         from_archive(zipped({"a.bin": WHOLE})[:5000], "x.zip", placed=False)
 
     assert caught.value.source == "x.zip"
+
+
+def test_an_archive_that_cannot_be_opened_is_no_flash_content() -> None:
+    with pytest.raises(FormatError, match="cannot be unpacked here") as caught:
+        placed([InputFile("x.7z", bytes.fromhex("377abcaf271c0004") + bytes(100))])
+
+    assert (caught.value.source, caught.value.found) == ("x.7z", "7z archive")

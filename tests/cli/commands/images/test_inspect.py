@@ -259,10 +259,11 @@ def test_absolute_and_relative_paths_in_one_table(put: Put, imgtool: Command) ->
     assert (run.code, "two.bin" in run.out, "2 files: 2 good" in run.out) == (0, True, True)
 
 
-def test_a_folder_needs_to_be_asked_for(put: Put, imgtool: Command) -> None:
-    put("folder/one.bin", "blank.bin")
+def test_a_folder_is_walked_with_and_without_an_option(put: Put, imgtool: Command) -> None:
+    put("folder/below/one.bin", "blank.bin")
 
-    assert (imgtool("inspect", "folder").code, imgtool("inspect", "-r", "folder").code) == (2, 0)
+    plain, asked = imgtool("inspect", "folder"), imgtool("inspect", "-r", "folder")
+    assert (plain.code, "one.bin" in plain.out, plain.out) == (0, True, asked.out)
 
 
 def test_workers_say_the_same(put: Put, imgtool: Command) -> None:
