@@ -158,6 +158,15 @@ def test_partition_table_is_shown(put: Put, imgtool: Command) -> None:
     assert ["init", "data", "0x00f000", "0x001000"] in lines
 
 
+def test_what_the_first_boot_fills_into_a_partition_table_is_in_words(put: Put, imgtool: Command) -> None:
+    put("nodemcu.bin", aggregate("nodemcu-3.0-2021"))
+    lines = [" ".join(text.split()) for text in imgtool("inspect", "nodemcu.bin").out.splitlines()]
+
+    assert "irom 0x010000 by the first boot" in lines
+    assert "SPIFFS0 by the first boot the rest" in lines
+    assert not any("0xffffffff" in line for line in lines)
+
+
 def test_fields_of_init_data_are_shown(put: Put, imgtool: Command) -> None:
     put("init.bin", "init-data/v05.bin")
     lines = [text.split()[:3] for text in imgtool("inspect", "init.bin").out.splitlines()]
