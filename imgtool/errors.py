@@ -47,7 +47,7 @@ ports have their classes in :mod:`imgtool.device.port_errors`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from imgtool.phrase import Name, Phrase
 
@@ -62,6 +62,7 @@ __all__ = [
     "LayoutError",
     "LineError",
     "MissingStubError",
+    "Move",
     "NoFirmwareError",
     "NoFlashError",
     "PartOfFlashError",
@@ -80,6 +81,18 @@ __all__ = [
 ]
 
 
+class Move(NamedTuple):
+    """The place at which a file would be right.
+
+    Attributes:
+        file: Name of the file.
+        place: Flash address, or the name of a place, such as ``@init-data``.
+    """
+
+    file: str
+    place: int | str
+
+
 class ImgtoolError(Exception):
     """Base of all errors that imgtool raises on purpose.
 
@@ -90,7 +103,12 @@ class ImgtoolError(Exception):
         expected: What should have been there, in words or as a number.
         found: What is there instead.
         check: Name of the check that refuses, where a caller may choose to go on in spite of it.
+
+    Attributes:
+        moves: Where files that stand in the wrong place would be right; empty where that is not known.
     """
+
+    moves: tuple[Move, ...] = ()
 
     def __init__(
         self,
@@ -142,6 +160,7 @@ class ImgtoolError(Exception):
             "expected": self.expected,
             "found": self.found,
             "check": self.check,
+            "moves": [move._asdict() for move in self.moves] or None,
         }
         return {name: value for name, value in fields.items() if value is not None}
 

@@ -225,7 +225,9 @@ def _told(error: ImgtoolError, words: Sequence[str]) -> int:
     from imgtool.engine.verdicts import exit_code_of
 
     # Among events an error is one more line.
-    hint = _with_command(hint_for(error, _command_of(words)), error, words)
+    right = _corrected(error, words)
+    hint = hint_for(error, _command_of(words), right)
+    hint = _with_command(hint, error, words) if right is None else hint
     _report(error, hint, as_json="--json" in words, line="--events" in words)
     return exit_code_of(error)
 
@@ -254,6 +256,21 @@ def _command_of(words: Sequence[str]) -> str:
     """The command that was given, by its own name; empty for none."""
     name = words[0].replace("_", "-") if words else ""
     return _OTHER_NAMES.get(name, name)
+
+
+def _corrected(error: ImgtoolError, words: Sequence[str]) -> str | None:
+    """The command as it should have been given, where the error tells where files go."""
+    if not error.moves:
+        return None
+    import typer.main
+
+    from imgtool.cli.input.corrected import corrected
+
+    group = typer.main.get_command(build_app(words))
+    command = cast("typer.core.TyperGroup", group).commands[words[0]]
+    options = (each for each in command.params if isinstance(each, typer.core.TyperOption))
+    names = {name for each in options if not each.is_flag for name in each.opts}
+    return corrected(words, error.moves, names)
 
 
 def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:

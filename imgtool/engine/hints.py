@@ -38,7 +38,7 @@ from imgtool.errors import (
     UsageError,
     VerifyError,
 )
-from imgtool.phrase import Phrase
+from imgtool.phrase import Name, Phrase
 
 __all__ = ["HINTS", "INSTEAD", "PLUG_IN", "WHILE_SILENT", "cure_of_port", "hint_for"]
 
@@ -123,13 +123,18 @@ _CURES_OF_PORTS: Final[dict[type[PortError], str]] = {
 }
 
 
-def hint_for(error: ImgtoolError, command: str = _WAIVING) -> str:
+def hint_for(error: ImgtoolError, command: str = _WAIVING, right: str | None = None) -> str:
     """What to do about an error: what was noted on it and a cure for its cause, or the hint for its class.
 
     Args:
         error: What went wrong.
         command: The command that was given: only ``flash`` goes on in spite of a check.
+        right: The command as it should have been given, where that is known.
     """
+    if right is not None:
+        can_force = command == _WAIVING and error.check in INSTEAD
+        force = f"--force {error.check} writes all the same; " if can_force else ""
+        return Phrase(f"{force}this command has each file at its place: ", Name(right))
     if isinstance(error, UsageError) and error.hint is not None:
         return error.hint
     if error.check == "repair":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from imgtool.engine.inputs import InputFile
     from imgtool.engine.results import Table
+    from imgtool.errors import Move
     from imgtool.formats.reading import Finding
     from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.extract.manifest import Assembled, FileStretch, Manifest
@@ -109,7 +110,11 @@ def placed(files: Sequence[InputFile]) -> PlacedFiles:
     if not files:
         raise UsageError("no image is given", expected="files, or a folder with 0x*.bin", found="nothing")
     unpacked = [each for file in files for each in _out_of_archive(file)]
-    check_places((file.name, file.place) for file in unpacked)
+    try:
+        check_places((file.name, file.place) for file in unpacked)
+    except UsageError as error:
+        error.moves = _moves_of_nameless(unpacked)
+        raise
     pieces: list[Piece] = []
     named: list[tuple[str, Piece]] = []
     assembled: list[Assembled] = []
@@ -208,6 +213,20 @@ def check_places(files: Iterable[tuple[str, int | str | None]]) -> None:
             expected="names that end in an address such as 0x10000.bin, or ADDR FILE",
             found="two files that would both go to 0x00000",
         )
+
+
+def _moves_of_nameless(files: Sequence[InputFile]) -> tuple[Move, ...]:
+    """The places of files that have no address, where they tell it; none where they do not make up for it."""
+    from imgtool.operations.assemble.right_places import right_places  # noqa: PLC0415 - for errors alone
+
+    pieces = [piece for file in files if not isinstance(file.place, str) for piece in _addressed(file)]
+    moves = right_places(pieces)
+    moved = {move.file for move in moves}
+    try:
+        check_places((file.name, file.place) for file in files if file.name not in moved)
+    except UsageError:
+        return ()
+    return moves
 
 
 def form_by_name(name: str) -> str:

@@ -19,7 +19,6 @@ from imgtool.engine.placing import (
     INIT_DATA_CHOICES,
     MANIFEST,
     address_in_name,
-    check_places,
     form_by_name,
 )
 from imgtool.errors import UsageError
@@ -134,7 +133,7 @@ def images_of(words: list[str]) -> list[Placed]:
     ``@init-data v05`` is no file, but init data by its name.
 
     Raises:
-        UsageError: An address without a file, a folder without images, or several files without an address.
+        UsageError: An address without a file, or a folder without images.
     """
     images: list[Placed] = []
     left = list(words)
@@ -150,7 +149,6 @@ def images_of(words: list[str]) -> list[Placed]:
             images.append(_placed(tail, head if head in NAMED_PLACES else number_in(head)))
         else:
             images += _files(Path(word))
-    check_places((str(image.path), image.place) for image in images)
     return images
 
 

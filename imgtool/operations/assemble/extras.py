@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR, flash_size
-from imgtool.errors import FormatError, LayoutError
+from imgtool.errors import FormatError, LayoutError, Move
 from imgtool.formats import fill
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
@@ -188,12 +188,15 @@ def place_filesystem(
     region = layout.find(PartKind.SPIFFS)
     if region is not None:
         if image.address not in (AT_ITS_PLACE, region.start):
-            raise LayoutError(
+            error = LayoutError(
                 "the firmware mounts only the file system in its partition",
                 source=image.name,
                 expected=f"address 0x{region.start:06x}",
                 found=f"0x{image.address:06x}",
+                check="place",
             )
+            error.moves = (Move(image.name, region.start),)
+            raise error
         _check_in(image, region)
         return [replace(image, address=region.start)]
     if image.address != AT_ITS_PLACE:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
+    from imgtool.errors import Move
     from imgtool.formats.images.aggregated import Fit
     from imgtool.formats.images.version1 import ImageScan
     from imgtool.formats.reading import Part, Reading
@@ -95,13 +96,28 @@ def merge(
             partition table protects, or the result does not fit ``pad_to`` or the flash size that is asked
             for.
     """
-    ordered = lay_out(pieces)
-    as_they_were = verbatim and not header.any
-    placed = place(ordered)
-    findings = _start_findings(placed) if as_they_were else check_start(placed)
-    findings += _place_findings(placed, header, refuse=not as_they_were)
-    merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
+    try:
+        ordered = lay_out(pieces)
+        as_they_were = verbatim and not header.any
+        placed = place(ordered)
+        findings = _start_findings(placed) if as_they_were else check_start(placed)
+        findings += _place_findings(placed, header, refuse=not as_they_were)
+        merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
+    except LayoutError as error:
+        error.moves = _right_places(pieces, header, error.moves)
+        raise
     return replace(merged, findings=tuple(findings))
+
+
+def _right_places(pieces: Sequence[Piece], header: HeaderChange, known: tuple[Move, ...]) -> tuple[Move, ...]:
+    """Where files would be right that are refused."""
+    from imgtool.operations.assemble.right_places import parted, right_places  # noqa: PLC0415 - for errors alone
+
+    firmware, _ = parted(pieces)
+    first = next((piece for piece in firmware if piece.address == 0), None)
+    stated = None if first is None else identify(first.data).header
+    flash = flash_size(header.size) if header.size is not None else stated and stated.flash_size
+    return known if flash is None else right_places(pieces, flash, known=known)
 
 
 def put_together(

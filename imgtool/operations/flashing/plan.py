@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR, flash_size
-from imgtool.errors import LayoutError
+from imgtool.errors import ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
@@ -33,6 +33,7 @@ from imgtool.operations.assemble.joining import lay_out
 from imgtool.operations.assemble.merge import patched
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import depends_on_start, start_in, start_on
+from imgtool.operations.assemble.right_places import parted, right_places
 from imgtool.operations.flashing.checks import (
     FlashContent,
     check_contents,
@@ -140,6 +141,16 @@ def check_files(request: PlanRequest) -> None:
         FormatError: A file is damaged, or not what it is given for.
         LayoutError: Files overlap, or stand where they do not belong.
     """
+    try:
+        _check_files(request)
+    except LayoutError as error:
+        named = _named_size(request)
+        flash = None if named is None else flash_size(named)
+        error.moves = right_places(request.pieces, flash, known=error.moves)
+        raise
+
+
+def _check_files(request: PlanRequest) -> None:
     pieces = _laid_out(request)
     content = content_of(pieces, None)
     if content.main is not None and _may_be_a_flash(content):
@@ -195,6 +206,26 @@ def plan_flash(
     """
     # Several steps look at the same places, and each look takes its time on the line.
     device = Device(None if read is None else remembered(read), target, request.erase_all)
+    try:
+        return _planned(request, device, compare, weigh=weigh)
+    except LayoutError as error:
+        error.moves = right_places(request.pieces, _size_told(request, device), known=error.moves)
+        raise
+
+
+def _size_told(request: PlanRequest, device: Device) -> FlashSize | None:
+    """The flash size that the firmware would be told; None where it cannot be, or where there is none."""
+    firmware, _ = parted(request.pieces)
+    try:
+        pieces = lay_out(firmware)
+        content = content_of(pieces, device.target.flash_bytes)
+        return _set_header(Draft(list(pieces), [], [], []), content, request, device)[1]
+    except ImgtoolError:
+        return None
+
+
+def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, weigh: bool) -> FlashPlan:
+    target = device.target
     force = request.force
     asked = _laid_out(request)
     findings = check_room(asked, target.flash_bytes, force)
@@ -266,11 +297,16 @@ def _starts(content: FlashContent, device: Device) -> Start | None:
 # --- header ---
 
 
+def _named_size(request: PlanRequest) -> str | None:
+    """The flash size that is asked for by its name."""
+    return None if request.size_choice in (DETECT, KEEP_SIZE) else request.size_choice
+
+
 def _set_header(
     draft: Draft, content: FlashContent, request: PlanRequest, device: Device
 ) -> tuple[Header | None, FlashSize | None]:
     """The header that the image at 0 gets, and the flash size that the firmware will go by."""
-    named = None if request.size_choice in (DETECT, KEEP_SIZE) else request.size_choice
+    named = _named_size(request)
     asked = replace(request.header, size=request.header.size or named)
     if content.boots:
         chip = FoundFlash(device.target.flash_bytes, device.target.embedded)
