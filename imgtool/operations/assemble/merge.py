@@ -102,6 +102,7 @@ def merge(
         placed = place(ordered)
         findings = _start_findings(placed) if as_they_were else check_start(placed)
         findings += _place_findings(placed, header, refuse=not as_they_were)
+        findings += _size_findings(placed, header)
         merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
     except LayoutError as error:
         error.moves = _right_places(pieces, header, error.moves)
@@ -225,6 +226,19 @@ def _by_layout(placed: Sequence[Placed], header: HeaderChange) -> tuple[bool, li
     # Whoever flashes it may put another size into the header.
     certain = header.size is not None or table is not None
     return certain, outside_layout(placed, layout, firmware.firmware, end)
+
+
+def _size_findings(placed: Sequence[Placed], header: HeaderChange) -> tuple[Finding, ...]:
+    """What the firmware makes of the flash size that its header gets."""
+    first, what = placed[0]
+    if header.size is None or first.address != 0 or what.header is None:
+        return ()
+    from imgtool.layout.fit import told_findings  # noqa: PLC0415 - most merges change no header
+    from imgtool.operations.inspect.describe import describe  # noqa: PLC0415
+
+    ordered = [piece for piece, _ in placed]
+    firmware = describe(join(ordered, ordered[-1].end, fill.ERASED)).firmware
+    return told_findings(flash_size(header.size), what.header.flash_size, firmware, KINDS[what.kind].brings)
 
 
 def image_at_start(piece: Piece, kind: FileKind) -> ImageScan | None:

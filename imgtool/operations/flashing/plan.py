@@ -350,7 +350,7 @@ def _find_place(
     except LayoutError as error:
         draft.findings.append(waive(error.with_source(content.name), "fit", request.force))
         return None
-    draft.findings += layout.findings
+    draft.findings += [each for each in layout.findings if each not in draft.findings]
     if not content.dump:
         draft.findings += check_reserved(content, layout, irom_end, request.force)
     draft.findings += check_layout(content, layout, irom_end, request.force)

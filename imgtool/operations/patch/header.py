@@ -16,7 +16,7 @@ from imgtool.formats.images.rtos_app import ESP32_SIZES
 from imgtool.formats.kinds import KINDS, Headers
 from imgtool.formats.reading import Header
 from imgtool.formats.registry import identify
-from imgtool.layout.fit import layout_for, size_findings
+from imgtool.layout.fit import layout_for, size_findings, told_findings
 from imgtool.layout.generations import generation_of
 from imgtool.operations.assemble.extras import irom_end_of, table_of
 from imgtool.operations.patch.edits import Edit
@@ -24,6 +24,7 @@ from imgtool.operations.patch.edits import Edit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imgtool.chip import FlashSize
     from imgtool.formats.reading import FileKind, Finding
     from imgtool.operations.assemble.pieces import HeaderChange
     from imgtool.operations.inspect.describe import Description
@@ -157,15 +158,20 @@ def _entry_edit(data: bytes, place: _HeaderPlace, entry: int) -> Iterator[Edit]:
     yield Edit(start, word, name, f"0x{old:08x}", f"0x{entry:08x}", follows=place.follows)
 
 
-def findings_of_size(description: Description, size: str) -> tuple[Finding, ...]:
+def findings_of_size(description: Description, size: str, stated: FlashSize | None) -> tuple[Finding, ...]:
     """What a firmware makes of another flash size.
+
+    Args:
+        description: The file with that size.
+        size: Its name.
+        stated: What the header stated before; None where that had no meaning.
 
     Raises:
         LayoutError: It would not start on it, or would take it for another.
     """
-    firmware = description.firmware
-    if not generation_of(firmware).is_nodemcu or not KINDS[description.kind].has_layout:
-        return ()
+    firmware, row = description.firmware, KINDS[description.kind]
     flash = flash_size(size)
-    layout_for(flash, firmware, table_of(description), irom_end_of(description))
-    return size_findings(flash, firmware)
+    if generation_of(firmware).is_nodemcu and row.has_layout:
+        layout_for(flash, firmware, table_of(description), irom_end_of(description))
+        return size_findings(flash, firmware)
+    return () if stated is None or row.esp32_sizes else told_findings(flash, stated, firmware, row.brings)

@@ -123,7 +123,8 @@ def patch(data: bytes, changes: Changes) -> Patched:
         edits += table.edits
         findings += table.findings
     if changes.header.size is not None:
-        findings += findings_of_size(_draft(data, edits)[1], changes.header.size)
+        stated = None if before.header is None else before.header.flash_size
+        findings += findings_of_size(_draft(data, edits)[1], changes.header.size, stated)
     if changes.init_data != _NO_INIT_DATA:
         init_data = tuple(init_data_edits(*_draft(data, edits), changes.init_data))
         edits += init_data

@@ -116,8 +116,8 @@ CLOUD: Final = aggregate("nodemcu-1.5.4.1-cloud")
         (IMAGES["micropython/micropython.bin"], 16 * MEGA, "4MB", "size-limited"),
         (IMAGES["arduino/core-2.7.bin"], 4 * MEGA, "1MB", "size-kept"),
         (IMAGES["arduino/core-3.1.bin"], MEGA, "1MB", None),
-        (IMAGES["arduino/core-2.3.bin"], 4 * MEGA, "4MB", None),
-        (IMAGES["rboot/whole.bin"], 2 * MEGA, "2MB", None),
+        (IMAGES["arduino/core-2.3.bin"], 4 * MEGA, "1MB", "size-kept"),
+        (IMAGES["rboot/whole.bin"], 2 * MEGA, "512KB", "size-kept"),
         (IMAGES["boot/boot-1.6-user1.bin"], 4 * MEGA, "512KB", "map-kept"),
         (IMAGES["sample/0x00000.bin"], 4 * MEGA, "4MB", None),
     ],
@@ -264,7 +264,7 @@ REFUSED: Final = {
         [(0, with_header(IMAGES["dumps/at-512k.bin"], size=4))],
         512 * KILO,
     ),
-    "Arduino for more flash": ("size", FormatError, [(0, IMAGES["arduino/core-2.7.bin"])], 512 * KILO),
+    "Arduino for more flash": ("size", LayoutError, [(0, IMAGES["arduino/core-2.7.bin"])], 512 * KILO),
     "unaligned": ("sector", LayoutError, [(0x200010, b"abcd" * 9)], 4 * MEGA),
 }
 
