@@ -36,6 +36,7 @@
     │       ├── MissingStubError           it is not installed
     │       └── StubLineError (LineError)  it does not start, maybe because of the line
     ├── VerifyError                        flash that was written and reads back differently
+    ├── LossError                          something of the user's would be lost, and nothing was written
     ├── UsageError                         something is asked for that makes no sense
     └── InterruptedRunError                the user has stopped it
 
@@ -47,9 +48,12 @@ ports have their classes in :mod:`imgtool.device.port_errors`.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from imgtool.phrase import Name, Phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "BringsOwnError",
@@ -61,6 +65,8 @@ __all__ = [
     "InterruptedRunError",
     "LayoutError",
     "LineError",
+    "LossError",
+    "LostThing",
     "MissingStubError",
     "Move",
     "NoFirmwareError",
@@ -354,6 +360,62 @@ class VerifyError(ImgtoolError):
     def data(self) -> dict[str, Any]:
         """The fields that are known, by name."""
         return {**super().data, "sectors": list(self.sectors), "cause": self.cause}
+
+
+class LostThing(Protocol):
+    """Something that would be lost, as far as an error has to know it."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, by what can be done about it."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def start(self) -> int:
+        """Its flash address."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is lost, as a sentence without a full stop."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files in it, as far as they were looked at."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Its fields by name, for machine-readable reports."""
+
+
+class LossError(ImgtoolError):
+    """Something of the user's would be lost, and nothing was written.
+
+    Args:
+        message: What, as one sentence without a full stop.
+        losses: Each thing that would be lost and that nobody has given up.
+        source: The board's port, or the file that stands for it.
+    """
+
+    def __init__(self, message: str, *, losses: Sequence[LostThing], source: str | None = None) -> None:
+        super().__init__(message, source=source)
+        self.losses = tuple(losses)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of what would be lost, each once."""
+        return tuple(dict.fromkeys(str(loss.kind) for loss in self.losses))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return {**super().data, "losses": [loss.data for loss in self.losses]}
 
 
 class UsageError(ImgtoolError):

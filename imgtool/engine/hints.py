@@ -27,6 +27,7 @@ from imgtool.errors import (
     InterruptedRunError,
     LayoutError,
     LineError,
+    LossError,
     NoFirmwareError,
     NoFlashError,
     PartOfFlashError,
@@ -56,6 +57,7 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
     VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
     InterruptedRunError: "the same command again does it from the start",
+    LossError: "--backup auto saves the whole flash first, and goes on",
 }
 """What to do about each class of errors, where nothing more is known."""
 
@@ -146,8 +148,8 @@ def hint_for(error: ImgtoolError, command: str = _WAIVING, right: str | None = N
 
 def _cure_of(error: ImgtoolError, command: str) -> str | None:
     """The cure for the cause of an error, None where there is none of its own."""
-    if isinstance(error, VerifyError):
-        return _cure_of_bytes(error)
+    if isinstance(error, VerifyError | LossError):
+        return _cure_of_bytes(error) if isinstance(error, VerifyError) else _ways_on(error)
     if isinstance(error, PortError):
         return cure_of_port(error)
     if isinstance(error, ChipError):
@@ -158,6 +160,12 @@ def _cure_of(error: ImgtoolError, command: str) -> str | None:
         return _ELSEWHERE.get(error.check, INSTEAD[error.check])
     instead = _READ_ALL if isinstance(error, PartOfFlashError) else INSTEAD[error.check]
     return f"{instead}; --force {error.check} of imgtool flash writes all the same"
+
+
+def _ways_on(error: LossError) -> str:
+    """How to go on all the same: with a backup, or without what is in the way."""
+    lose = " ".join(f"--lose {kind}" for kind in error.kinds)
+    return f"--backup auto saves the whole flash in a file first, and goes on; {lose} goes on without"
 
 
 def _cure_of_chip(error: ChipError) -> str | None:

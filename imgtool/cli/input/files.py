@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_name",
+    "check_new",
     "check_output",
     "open_lines",
     "open_recording",
@@ -27,6 +28,7 @@ __all__ = [
     "unusable",
     "write_file",
     "write_files",
+    "write_new_file",
 ]
 
 _MOST: Final = 1 << 28  # bytes: sixteen of the largest flashes, and any ELF file of a program for one
@@ -165,6 +167,61 @@ def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
             _replace(target, data)
     except (OSError, ValueError) as error:
         raise unusable(path, "written", error) from None
+
+
+def write_new_file(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, never half, and see that it holds what it should.
+
+    Args:
+        path: Where to write.
+        data: The bytes.
+
+    Raises:
+        UsageError: Something has that name, or it cannot be written, or reads back differently.
+    """
+    target = real_path(path)
+    check_new(path)
+    try:
+        beside = _beside(target)
+        try:
+            _stage(beside, target, data)
+            _rename_new(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except FileExistsError:
+        raise _taken(path) from None
+    except (OSError, ValueError) as error:
+        raise unusable(path, "written", error) from None
+    if read_file(path) != data:
+        raise UsageError(Phrase(path, " does not hold what was written to it: choose another disk"))
+
+
+def check_new(path: Path) -> None:
+    """Refuse a name that something has.
+
+    Raises:
+        UsageError: Something has it.
+    """
+    if os.path.lexists(path):
+        raise _taken(path)
+
+
+def _taken(path: Path) -> UsageError:
+    refusal = UsageError(Phrase(path, " is there already"))
+    refusal.hint = "choose another name: a backup replaces no file"
+    return refusal
+
+
+def _rename_new(beside: Path, target: Path) -> None:
+    """Rename to a name that nothing has; a plain rename would replace what came there meanwhile."""
+    try:
+        os.link(beside, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links
+        if target.exists():
+            raise FileExistsError from None
+        beside.rename(target)
 
 
 def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()) -> None:

@@ -654,8 +654,17 @@ def erase_chip(session: Session, on_event: Listener = ignore) -> None:
         _check_erased(run, 0, size)
 
 
-def read_flash(session: Session, start: int, size: int, on_event: Listener = ignore) -> bytes:
+def read_flash(
+    session: Session, start: int, size: int, on_event: Listener = ignore, *, stage: str = "read"
+) -> bytes:
     """Flash content.
+
+    Args:
+        session: The device.
+        start: Flash address.
+        size: Bytes.
+        on_event: Told what happens.
+        stage: What to call it.
 
     Raises:
         ChipError: The chip is silent, or the content comes broken every time.
@@ -670,7 +679,7 @@ def read_flash(session: Session, start: int, size: int, on_event: Listener = ign
             count = min(BLOCK, size - before)
 
             def progress(done: int, before: int = before) -> None:
-                on_event(Event("read", before + done, size))
+                on_event(Event(stage, before + done, size))
 
             content.extend(session.flasher.read(start + before, count, progress))
 
