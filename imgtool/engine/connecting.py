@@ -122,6 +122,20 @@ class DeviceReader:
         self._tell(stretches[0][0])
         return read_each(self._session, stretches)
 
+    @property
+    def quick(self) -> bool:
+        """Whether some ten kilobytes take no more than a second."""
+        return self._session.flasher.digests
+
+    def blank(self, start: int, size: int, /) -> bool | None:
+        """Whether a stretch is erased, by a digest of the device; None where it makes none."""
+        from imgtool.operations.flashing.transfer import is_blank  # noqa: PLC0415 - jobs on files need no chip
+
+        if not self.quick:
+            return None
+        self._tell(start)
+        return is_blank(self._session, start, size)
+
     def _tell(self, address: int) -> None:
         # Of some hundred reads of a few bytes nobody wants to hear one by one.
         if self._clock.monotonic() - self._told >= _NEWS:

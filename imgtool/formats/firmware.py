@@ -83,6 +83,25 @@ _CORE: Final = rb"\0(\d_\d{1,2}_\d{1,2}(?:[_-](?:RC|rc|beta|dev)\d*|_\d+)?)\0"
 # Strings of the core's exception dump, which every sketch links.
 _CORE_MARKS: Final = (b"core_esp8266_main.cpp", b"ctx: cont", b"core_esp8266_postmortem")
 
+# What stands for the name of an application that has none.
+_BUILT_WITH: Final = ("Arduino", "non-OS SDK application")
+
+
+def same_application(one: Firmware | None, other: Firmware | None) -> bool | None:
+    """Whether two files hold the same application, of whatever release; None where nothing tells.
+
+    Names that say no more than what an application is built with tell nothing of two that have the same one.
+    """
+    names = [None if each is None or each.name in _BUILT_WITH else each.name for each in (one, other)]
+    if names[0] is None and names[1] is None:
+        return None
+    return names[0] == names[1]
+
+
+def names_itself(firmware: Firmware | None) -> bool:
+    """Whether a name is that of the application, and not of what it is built with."""
+    return firmware is not None and firmware.name not in _BUILT_WITH
+
 
 def identify_firmware(data: bytes) -> Firmware | None:
     """Name the firmware in ``data`` by its strings; None if there is no string to go by."""

@@ -26,6 +26,7 @@ from imgtool.operations.advise import judgement
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.joining import join, lay_out
+from imgtool.operations.flashing import transfer
 from imgtool.operations.flashing.draft import PlanRequest
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import AdviceVerdict
@@ -222,7 +223,7 @@ def _of_board(
                 found=session.flash.id.hex(),
             )
         old = OldFlash(DeviceReader(session, on_event), size, size, "device", embedded=session.chip.embedded)
-        return judgement.judge(old, new)
+        return judgement.judge(old, new, lambda pieces: transfer.compared(session, pieces, on_event))
 
 
 # Words and documents.

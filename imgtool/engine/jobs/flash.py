@@ -503,11 +503,9 @@ class _BoardRun:
             self.baud = session.baud
             self.plan = replace(plan, seconds=seconds, way=_way(session))
             self.listen(PlannedEvent(result=self.result()))
-            who = None if request.dry_run else ask
-            backup = decided(plan.losses, request.lose, backup=request.backup, ask=who)
             if request.dry_run:
                 return
-            if backup:
+            if decided(plan.losses, request.lose, backup=request.backup, ask=ask):
                 self._back_up(session)
             # An erase may be under way before the first event tells of it.
             self.left = _MAYBE

@@ -34,6 +34,7 @@ __all__ = [
     "erase",
     "erase_chip",
     "estimate",
+    "is_blank",
     "read_each",
     "read_flash",
     "read_memory",
@@ -685,6 +686,18 @@ def read_flash(
 
     run.persist(step)
     return bytes(content)
+
+
+def is_blank(session: Session, start: int, size: int) -> bool:
+    """Whether a stretch of the flash is erased, by the digest that the device makes of it.
+
+    Raises:
+        ChipError: The chip is silent, or cannot digest.
+        PortError: The port is lost and does not come back.
+    """
+    run = _TransferRun(session, Job(()), ignore, _Sectors(()))
+    erased = hashlib.md5(b"\xff" * size, usedforsecurity=False).digest()
+    return run.persist(lambda: session.flasher.digest(start, size)) == erased
 
 
 def read_memory(

@@ -34,6 +34,8 @@ class Topic(StrEnum):
     LFS = "LFS"
     SETTINGS = "settings"
     WIFI = "Wi-Fi settings"
+    FIRMWARE = "old firmware"
+    UNKNOWN_DATA = "unknown data"
     INIT_DATA = "init data"
     RF_CAL = "RF calibration"
     FLASH_SIZE = "flash size"

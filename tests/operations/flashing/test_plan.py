@@ -19,6 +19,7 @@ from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.flashing.plan import FlashPlan, PlanRequest, Reader, Target, plan_flash
 from imgtool.operations.flashing.waivers import CHECKS
 from imgtool.operations.inspect.describe import describe
+from tests.slow_reader import SlowReader
 from tests.strategies import NO_SHRINKING
 from tests.support import CORPUS_VARIABLE, IMAGES, IROM, aggregate, codes, flipped, real, said
 
@@ -744,17 +745,14 @@ def test_after_erasing_all_nothing_stays() -> None:
 
 
 @pytest.mark.parametrize(("data", "flash"), [(SAMPLE, DUMP_2_2), (NODEMCU_3, USED), (NODEMCU_3, DUMP_2_2)])
-def test_little_is_read_of_the_device(data: bytes, flash: bytes) -> None:
-    reads: list[tuple[int, int]] = []
-
-    def read(address: int, size: int) -> bytes:
-        reads.append((address, size))
-        return flash[address : address + size]
+@pytest.mark.parametrize(("quick", "most"), [(True, 0x8000), (False, 0x2000)])
+def test_little_is_read_of_the_device(data: bytes, flash: bytes, quick: bool, most: int) -> None:
+    read = SlowReader(flash, quick=quick)
 
     plan_flash(whole(data), target(), read)
 
-    assert sum(size for _, size in reads) < 0x2000
-    assert len(reads) == len(set(reads))
+    assert read.count < most
+    assert len(read.reads) == len(set(read.reads))
 
 
 # --- sets of files ---
