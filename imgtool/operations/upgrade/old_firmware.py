@@ -139,7 +139,7 @@ def _image_end(read: Remembered, start: int, capacity: int) -> int | None:
 def _code(side: FlashSide, read: Remembered, end: int, capacity: int) -> Iterator[tuple[int, int]]:
     """The code that an image at 0 goes with, which has no header of its own."""
     table = None if side.page is None else side.page.table
-    code = None if table is None else table.find(IROM)
+    code = None if table is None or not table.resolved else table.find(IROM)
     if code is not None:
         yield code.address, code.address + code.size
         return

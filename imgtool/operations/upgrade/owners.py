@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import SECTOR
+from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.formats import contents, fill
 from imgtool.formats.reading import PartKind
 from imgtool.formats.regions import rtos_partitions
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Owned", "network_in", "owners"]
 
 _HEAD: Final = 0x200  # bytes of a sector that tell what it holds; without a stub 4 KB take seconds
+_ENDS: Final = tuple(dict.fromkeys(size.bytes for size in FLASH_SIZES))[1:]  # 256 KB has no place for it
+_OWN_INIT_DATA: Final = "init data of the board's own"
+_INIT_DATA_BEFORE: Final = 4 * SECTOR
 _COPIES: Final = 2
 _OTA, _PHY, _NVS, _NVS_KEYS = 0, 1, 2, 4  # subtypes of data partitions
 
@@ -90,14 +93,22 @@ def _in_order_of_right(
         if look is not None:
             hit = common([FlashRange(region.start, region.end)], touched)
             yield look(region, read) if hit else Owned(region.start, region.end)
-    for row in partitions_of(read):
-        if row.type == rtos_partitions.DATA and row.offset + row.size <= side.capacity:
-            yield _of_partition(row)
+    yield from _by_rule(side, read)
     for start, end in () if firmware is None else firmware.stretches:
         yield Owned(start, align_up(end, SECTOR), LossKind.FIRMWARE)  # nobody has the rest of its last sector
     for each in side.filesystems:
         name = f"the {each.name} at 0x{each.start:06x}, which the firmware does not use"
         yield Owned(each.start, each.end, LossKind.UNKNOWN, name)
+
+
+def _by_rule(side: FlashSide, read: Remembered) -> Iterator[Owned]:
+    """What stands where SDKs have it, whatever the firmware is now."""
+    for end in _ENDS:
+        if end <= side.capacity:
+            yield from _left_behind(read, end)
+    for row in partitions_of(read):
+        if row.type == rtos_partitions.DATA and row.offset + row.size <= side.capacity:
+            yield _of_partition(row)
 
 
 def _system(region: Region, read: Remembered) -> Owned:
@@ -110,6 +121,18 @@ def _system(region: Region, read: Remembered) -> Owned:
     return Owned(region.start, region.end, kind, "what stands in the place of the SDK's parameters")
 
 
+def _left_behind(read: Remembered, end: int) -> Iterator[Owned]:
+    """Init data and RF calibration that a firmware has left that took the flash for another size."""
+    at = end - _INIT_DATA_BEFORE
+    block = read(at, INIT_DATA_SIZE)
+    if init_data_state(block) != "valid":
+        return
+    own = InitData.parse(block).set_name is None
+    yield Owned(at, at + SECTOR, LossKind.SETTINGS if own else None, _OWN_INIT_DATA)
+    if rf_cal_state(read(at - SECTOR, _HEAD).ljust(SECTOR, b"\xff"), 0, SECTOR).foreign is None:
+        yield Owned(at - SECTOR, at)
+
+
 def _user_data(region: Region, _: Reader) -> Owned:
     return Owned(region.start, region.end, LossKind.SETTINGS, region.name)
 
@@ -120,7 +143,7 @@ def _init_data(region: Region, read: Reader) -> Owned:
     if state == "other":
         return Owned(region.start, region.end, LossKind.UNKNOWN, "what stands in the place of init data")
     own = state == "valid" and InitData.parse(block).set_name is None
-    return Owned(region.start, region.end, LossKind.SETTINGS if own else None, "init data of the board's own")
+    return Owned(region.start, region.end, LossKind.SETTINGS if own else None, _OWN_INIT_DATA)
 
 
 def _rf_cal(region: Region, read: Reader) -> Owned:

@@ -108,9 +108,9 @@ def settings_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
     if before.size < _PAGE_END:
         reason = f"OLD ends at 0x{before.size:06x}: the page at 0x10000 was not read"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.UNKNOWN, reason)
-    if old is None or old.table is None:
-        return None
-    records = record_names(old)
+    records = {} if old is None else record_names(old)
+    if old is None or old.table is None or not (old.table.resolved or len(records) > 1):
+        return None  # one as the image has it holds nothing of the user's
     words = ", ".join(records.values())
     if not after.partitions or after.page is None:
         gone = "takes its place" if after.hit(PAGE_ADDRESS, _PAGE_END) else "does not look at it"
