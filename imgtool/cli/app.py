@@ -195,8 +195,7 @@ def _code_of(given: list[str], out: Outlet | None = None, begin: Callable[[], No
         code = _unwritten(error.failure, words)
     except OSError as error:
         # Files have errors of their own; this is the net below them.
-        what = Phrase(Name(error.filename), " cannot be used: ") if error.filename else ""
-        code = _told(UsageError(Phrase(what, error.strerror or str(error))), words)
+        code = _told(_unusable(error), words)
     except Exception:  # noqa: BLE001 - the last net: anything that comes here is a bug in imgtool
         import traceback
 
@@ -207,6 +206,14 @@ def _code_of(given: list[str], out: Outlet | None = None, begin: Callable[[], No
         unwritten = 0 if out is None or out.failure is None else _unwritten(out.failure, words)
         return code or unwritten
     return code
+
+
+def _unusable(error: OSError) -> UsageError:
+    if not error.filename:
+        return UsageError(error.strerror or str(error))
+    from imgtool.cli.input.files import unusable
+
+    return unusable(Name(error.filename), "used", error)
 
 
 def _unwritten(failure: OSError, words: Sequence[str]) -> int:

@@ -193,6 +193,10 @@ def test_a_signal_leaves_no_file_beside_the_output(files: Path, number: signal.S
         "read -p sim:4MB -o {}",
         "inspect @{}",
         "explain {}",
+        "flash {}",
+        "advise {0} {0}",
+        "prove -p sim:4MB -o {}",
+        "read -p sim:4MB --rom -o {}",
     ],
 )
 def test_a_name_that_leads_to_no_file_is_an_input_error(
@@ -204,6 +208,15 @@ def test_a_name_that_leads_to_no_file_is_an_input_error(
 
     assert (run.code, run.out, json.loads(run.err)["error"]["type"]) == (2, "", "UsageError")
     assert sorted(files.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "words", ["id -p sim:4MB,flash={}", "id -p sim:4MB,run,rom={}", "simulate --flash {}"]
+)
+def test_a_name_that_is_too_long_is_no_trouble_of_a_port(imgtool: Command, words: str) -> None:
+    run = imgtool(*words.format(LONG).split(), "--json")
+
+    assert (run.code, json.loads(run.err)["error"]["type"]) == (2, "UsageError")
 
 
 def test_a_file_without_an_end(imgtool: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +267,17 @@ def test_a_cell_of_the_log_is_text_in_a_spreadsheet(tmp_path: Path, text: str) -
 # Files before ports.
 
 
-@pytest.mark.usefixtures("files")
+@pytest.fixture
+def wrong(files: Path) -> None:
+    """Files that are wrong for any board."""
+    damaged = (files / "bad-checksum.bin").read_bytes()
+    (files / "noise.bin").write_bytes(bytes(range(256)))
+    (files / "empty.bin").write_bytes(b"")
+    (files / "two-sectors.bin").write_bytes(b"\xff" * 0x2000)
+    (files / "as-long-as-a-flash.bin").write_bytes(damaged.ljust(0x10_0000, b"\xff"))
+
+
+@pytest.mark.usefixtures("wrong")
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -265,16 +288,60 @@ def test_a_cell_of_the_log_is_text_in_a_spreadsheet(tmp_path: Path, text: str) -
         (["verify", "missing.bin"], 2),
         (["verify", "0x00000.bin", "0x1000", "0x00000.bin"], 4),
         (["advise", "missing.bin"], 2),
+        (["flash", "0x00000.bin", "@init-data", "noise.bin"], 3),
+        (["flash", "@init-data", "noise.bin"], 3),
+        (["flash", "0x00000.bin", "--init-data", "noise.bin"], 3),
+        (["flash", "@lfs", "noise.bin"], 3),
+        (["flash", "@lfs", "empty.bin"], 3),
+        (["flash", "@spiffs", "empty.bin"], 3),
+        (["flash", "@rf-cal", "two-sectors.bin"], 4),
+        (["flash", "as-long-as-a-flash.bin"], 3),
+        (["flash", "0x00000.bin", "0x1000000", "0x00000.bin"], 4),
+        (["flash", "0x00000.bin", "--log", "log.txt"], 2),
+        (["flash", "0x00000.bin", "--log", "none/log.csv"], 2),
+        (["flash", "0x00000.bin", "--log", f"{LONG}.csv"], 2),
+        (["verify", "@lfs", "noise.bin"], 3),
+        (["read", "-o", "none/flash.bin"], 2),
+        (["read", "-o", LONG], 2),
+        (["prove", "-o", "none/record.json"], 2),
+        (["erase", "nonsense"], 2),
+        (["monitor", "--elf", "missing.elf"], 2),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 @pytest.mark.parametrize("port", [[], ["-p", "/dev/none"]], ids=["none", "named"])
 def test_a_file_is_judged_before_a_port_is_looked_for(
-    imgtool: Command, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, port: list[str]
+    imgtool: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    code: int,
+    port: list[str],
 ) -> None:
     monkeypatch.setattr("imgtool.engine.ports.likely_ports", lambda: pytest.fail("looked for a port"))
     monkeypatch.setattr("imgtool.engine.ports.found_port", lambda: pytest.fail("looked for a port"))
     monkeypatch.setattr("imgtool.engine.ports.open_wire", lambda _: pytest.fail("opened a port"))
     run = imgtool(*words, *port)
+    as_json = imgtool(*words, *port, *([] if words[0] == "monitor" else ["--json"]))
+
+    assert (run.code, as_json.code) == (code, code)
+    assert words[0] == "monitor" or set(json.loads(as_json.err)) == {"schema", "error"}
+
+
+@pytest.mark.usefixtures("wrong")
+@pytest.mark.parametrize(("words", "code"), [(["bad-checksum.bin"], 3), (["@lfs", "noise.bin"], 3)])
+def test_advice_for_a_board_judges_the_new_firmware_first(
+    imgtool: Command, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int
+) -> None:
+    monkeypatch.setattr("imgtool.engine.ports.open_wire", lambda _: pytest.fail("opened a port"))
+    run = imgtool("advise", "-p", "/dev/none", *words)
 
     assert run.code == code
+
+
+def test_a_whole_flash_is_taken_whatever_it_holds(files: Path, imgtool: Command) -> None:
+    # Only the chip tells whether it is as large as that.
+    (files / "whole.bin").write_bytes(bytes(range(256)) * 0x1000)
+    fits = imgtool("flash", "whole.bin", "-p", "sim:1MB", "--no-boot-check")
+    part = imgtool("flash", "whole.bin", "-p", "sim:4MB", "--no-boot-check")
+
+    assert (fits.code, part.code) == (0, 3)

@@ -90,12 +90,12 @@ def read_file(path: Path) -> bytes:
 
 
 def unusable(
-    what: Path | str, done: Literal["read", "written", "made"], error: OSError | ValueError
+    what: Path | str, done: Literal["read", "written", "made", "used"], error: OSError | ValueError
 ) -> UsageError:
     """The error for a file or folder that cannot be used, with a hint that goes with the reason."""
     refusal = UsageError(Phrase(what, f" cannot be {done}: {_reason_of(error)}"))
     if isinstance(error, OSError) and error.errno is not None:
-        refusal.hint = _HINTS.get(error.errno, {}).get(done)
+        refusal.hint = _HINTS.get(error.errno, {}).get("read" if done == "used" else done)
     return refusal
 
 
@@ -108,13 +108,16 @@ def real_path(path: Path) -> Path:
     """The path with links followed, also where nothing is there yet.
 
     Raises:
-        UsageError: No file can have that name, or its links lead in a circle.
+        UsageError: No file can have that name, or its links lead in a circle or to where nobody may look.
     """
     try:
         real = Path(os.path.realpath(path))
+        in_a_circle = real.is_symlink()
+    except OSError as error:
+        raise unusable(path, "written", error) from None
     except ValueError as error:
         raise UsageError(Phrase(Name(repr(path)), f" is no name for a file: {error}")) from None
-    if real.is_symlink():
+    if in_a_circle:
         raise unusable(path, "written", OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
     return real
 

@@ -24,7 +24,9 @@ from imgtool.layout.nodemcu import lowest_protected
 from imgtool.layout.regions import align_up
 from imgtool.operations.assemble.extras import (
     check_layout_known,
+    check_named,
     filesystem_findings,
+    init_data_block,
     irom_end_of,
     place_named,
     table_of,
@@ -153,13 +155,25 @@ def check_files(request: PlanRequest) -> None:
 def _check_files(request: PlanRequest) -> None:
     pieces = _laid_out(request)
     content = content_of(pieces, None)
-    if content.main is not None and _may_be_a_flash(content):
-        return  # the chip's capacity tells whether it is the image of its whole flash
-    start = start_in(content.placed) if any(piece.address == 0 for piece in pieces) else None
-    check_contents(content, start, request.force)
-    size = _asked_size(request)
-    if size not in (DETECT, KEEP_SIZE):
-        check_partitions(content, start, flash_size(size), request.force, certain=True)
+    if content.main is None or not _may_be_a_flash(content):
+        start = start_in(content.placed) if any(piece.address == 0 for piece in pieces) else None
+        check_contents(content, start, request.force)
+        size = _asked_size(request)
+        if size not in (DETECT, KEEP_SIZE):
+            check_partitions(content, start, flash_size(size), request.force, certain=True)
+    else:
+        _check_either_way(content, content_of(pieces, len(pieces[0].data)), request.force)
+    check_named(request.named, None if content.main is None else content.main.firmware)
+    if request.init_data is not None and request.init_data.file is not None:
+        init_data_block(request.init_data)
+
+
+def _check_either_way(part: FlashContent, whole: FlashContent, force: frozenset[str]) -> None:
+    """Refuse a file that is wrong both as a part and as a whole flash: the chip tells which it is."""
+    try:
+        check_contents(part, start_in(part.placed), force)
+    except ImgtoolError:
+        check_contents(whole, start_in(whole.placed), force)
 
 
 def _asked_size(request: PlanRequest) -> str:

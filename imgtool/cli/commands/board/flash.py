@@ -134,6 +134,7 @@ def flash(
     if dry_run and job.stated_size(request) and not port and not all_ports:
         _show_offline(job.plan_without_board(request), as_json=json)
         return
+    board_log = None if log is None or dry_run else BoardLog(log)
     try:
         ports = ports_of(port, all_ports=all_ports)
     except PortError as error:
@@ -141,7 +142,6 @@ def flash(
             error.add_note("--dry-run --flash-size SIZE plans without a board")
         raise
     place = backup_place(backup, boards=len(ports))
-    board_log = None if log is None or dry_run else BoardLog(log)
     with Progress(ports, events=events, silent=json) as progress:
         if files.note:
             progress.note(files.note)

@@ -114,8 +114,6 @@ def _rom_request(words: list[str], output: Path | None, *, backup: bool) -> Read
         raise UsageError("the boot ROM is no backup", expected="-o FILE", found="--backup")
     if output is None:
         raise UsageError("no file is named", expected="-o FILE", found="none")
-    if output.is_dir():
-        raise UsageError(Phrase(output, " is a folder"), expected="a file", found="a folder")
     return ReadRomRequest(output=str(_target(output, backup=False)))
 
 
@@ -144,6 +142,7 @@ def _target(output: Path | None, *, backup: bool) -> Path:
     if output is None and not backup:
         raise UsageError("no file is named", expected="-o FILE, or --backup", found="neither")
     target = output or Path()
+    check_name(target)
     folder = target if backup else target.parent
     if not folder.is_dir():
         raise UsageError(
@@ -153,5 +152,4 @@ def _target(output: Path | None, *, backup: bool) -> Path:
         raise UsageError(Phrase(target, " is a folder"), expected="a file, or --backup too", found="a folder")
     if not os.access(folder, os.W_OK):
         raise UsageError(Phrase("the folder ", folder, " cannot be written to"))
-    check_name(target)
     return target
