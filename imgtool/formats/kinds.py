@@ -59,6 +59,7 @@ class KindRow(NamedTuple):
         words: Its words for people.
         spots: Where it may stand in a flash; none for what no flash holds as it is.
         belongs: The same for people, as the cure of a wrong place; empty where its bytes tell the place.
+        place_name: The name that the commands know that place by; empty where there is none.
         address: The address at which its reader looks, for :attr:`Spot.FIXED`.
         region: The region of a layout that it goes to, for :attr:`Spot.REGION`.
         brings: Who starts what stands behind it, where it stands at address 0.
@@ -86,6 +87,7 @@ class KindRow(NamedTuple):
     words: str
     spots: tuple[Spot, ...] = ()
     belongs: str = ""
+    place_name: str = ""
     address: int | None = None
     region: PartKind | None = None
     brings: Starter | None = None
@@ -254,6 +256,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             words="SDK init data",
             spots=(Spot.REGION,),
             belongs="the place of init data, by name @init-data",
+            place_name="@init-data",
             region=PartKind.INIT_DATA,
             holds_firmware=False,
         ),
@@ -268,6 +271,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             words="Lua Flash Store image",
             spots=(Spot.REGION,),
             belongs="the LFS partition, by name @lfs",
+            place_name="@lfs",
             region=PartKind.LFS,
             holds_firmware=False,
         ),
@@ -275,6 +279,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             words="SPIFFS file system",
             spots=(Spot.REGION,),
             belongs="the place of the file system, by name @spiffs",
+            place_name="@spiffs",
             region=PartKind.SPIFFS,
             holds_firmware=False,
         ),

@@ -116,14 +116,20 @@ def test_a_line_on_stderr_comes_at_once() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_while_it_starts(folder: Path, times: int) -> None:
     # The first line that -X importtime writes of imgtool's own modules says that its start has begun.
-    with subprocess.Popen(
-        [sys.executable, "-X", "importtime", "-m", "imgtool", "monitor", "-p", "sim:4MB"],
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    # A run of tests in the background may have SIGINT ignored, and that is inherited.
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-X", "importtime", "-m", "imgtool", "monitor", "-p", "sim:4MB"],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    with process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.endswith("imgtool.cli.run.signals\n"):

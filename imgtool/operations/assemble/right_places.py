@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["parted", "right_places"]
 
-_NAMES: Final = {
-    FileKind.INIT_DATA: "@init-data",
-    FileKind.LFS: "@lfs",
-    FileKind.SPIFFS: "@spiffs",
-}
-
 _ANY_SIZE: Final = flash_size("4MB")  # of which all firmware has a layout, if it has any
 
 
@@ -83,7 +77,7 @@ def right_places(
                 continue
             moves[piece.name] = Move(piece.name, place)
         if kind in by_name or kind is FileKind.LFS or _taken(moves[piece.name], piece, firmware):
-            moves[piece.name] = Move(piece.name, _NAMES.get(kind, moves[piece.name].place))
+            moves[piece.name] = Move(piece.name, KINDS[kind].place_name or moves[piece.name].place)
     places = [move.place for move in moves.values()]
     names = [piece.name for piece, _ in others]
     clear = len({*places}) == len(places) and len({*names}) == len(names)
@@ -127,9 +121,9 @@ def _name(kind: FileKind, what: Description | None, *, asks_device: bool) -> str
         layout = _layout(what, _ANY_SIZE)
         if layout is None or what.kind is FileKind.MICROPYTHON:
             return None
-        if kind is FileKind.LFS and layout.find(PartKind.LFS) is None:
+        if KINDS[kind].region is PartKind.LFS and layout.find(PartKind.LFS) is None:
             return None
-    return _NAMES.get(kind)
+    return KINDS[kind].place_name or None
 
 
 def _address(piece: Piece, kind: FileKind, layout: FlashLayout, what: Description | None) -> int | None:

@@ -143,7 +143,7 @@ def errors_of(findings: tuple[Finding, ...]) -> set[str]:
     [
         ("2MB", 4 * MB, "refused"),
         ("4MB", 4 * MB, ""),
-        ("detect", 4 * MB, ""),
+        ("detect", 4 * MB, "refused"),
         ("detect", 2 * MB, "refused"),
         ("keep", 4 * MB, "refused"),
         ("detect", None, "warned"),
@@ -193,13 +193,13 @@ def test_a_whole_image_is_judged_like_its_files() -> None:
     assert caught.value.check == "fit"
 
 
-def test_the_header_of_a_whole_image_is_set() -> None:
+def test_detect_keeps_the_header_of_a_boot_loader() -> None:
     merged = merge(pieces(SET, 0x1_0000, APP)).data
     plan = plan_flash(PlanRequest((Piece(0, merged, "merged.bin"),)), target())
 
     assert plan.flash is not None
-    assert (plan.flash.name, said(plan.findings, "warning", "error")) == ("4MB", [])
-    assert len(plan.changes) == 1
+    assert (plan.flash.name, said(plan.findings, "warning", "error")) == ("2MB", [])
+    assert plan.changes == ()
 
 
 # --- what is on the device ---
