@@ -40,6 +40,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def mutations(session: nox.Session) -> None:
+    """1,000,000 mutants of fixtures and of IMGTOOL_CORPUS; a run that was stopped goes on; hours."""
+    session.install(".", *_group("test"))
+    session.run("python", "-m", "tests.mutations.run", *session.posargs)
+
+
+@nox.session
 def qemu(session: nox.Session) -> None:
     """The lx106 core against QEMU's; needs Debian's qemu-system-misc and binutils-xtensa-lx106."""
     session.install(".", *_group("test"))

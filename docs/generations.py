@@ -74,14 +74,27 @@ def kept(row: Generation) -> str:
 
 
 def sizes(row: Generation) -> str:
-    """Which flash sizes a firmware can be told."""
-    known = [size for size in FLASH_SIZES if size.code in row.sizes.codes and size.name != "256KB"]
+    """Which flash sizes a firmware can be told, and which ``detect`` tells it."""
+    words = _range(row, row.sizes.codes)
+    if row.sizes.corrects:
+        words += "; corrects it"
+    if row.sizes.built is not None:
+        return f"{words}; `detect` keeps that of the build"
+    if row.sizes.sure != row.sizes.codes:
+        words += f"; `detect`: {_range(row, row.sizes.sure)}"
+    if row.sizes.beyond is not None:
+        largest = next(each.name for each in FLASH_SIZES if each.bytes == row.sizes.largest)
+        beyond = next(each.name for each in FLASH_SIZES if each.code == row.sizes.beyond)
+        words += f"; `detect` above {largest}: {beyond}"
+    return words
+
+
+def _range(row: Generation, codes: frozenset[int]) -> str:
+    known = [size for size in FLASH_SIZES if size.code in codes and size.name != "256KB"]
     least = max(row.sizes.least, min(size.bytes for size in known))
     names = [size.name for size in known if size.bytes >= least and not size.name.endswith("-c1")]
     words = f"{names[0]} to {names[-1]}"
-    if any(size.name.endswith("-c1") for size in known):
-        words += ", -c1"
-    return f"{words}; corrects it" if row.sizes.corrects else words
+    return f"{words}, -c1" if any(size.name.endswith("-c1") for size in known) else words
 
 
 def files(row: Generation) -> str:

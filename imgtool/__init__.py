@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # typing itself would be most of the time that this import takes
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 

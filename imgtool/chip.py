@@ -27,7 +27,9 @@ __all__ = [
     "SdkSector",
     "flash_size",
     "flash_size_of_code",
+    "loadable",
     "memory_at",
+    "runnable",
 ]
 
 SECTOR: Final = 0x1000
@@ -95,23 +97,35 @@ FLASH_FREQUENCIES: Final = {"40m": 0x0, "26m": 0x1, "20m": 0x2, "80m": 0xF}
 
 
 class MemoryRegion(NamedTuple):
-    """A named stretch of the address space; ``end`` is exclusive."""
+    """A named stretch of the address space.
+
+    Attributes:
+        name: Its name.
+        start: Its first address.
+        end: The address behind it.
+        loads: Whether a segment of an image can be loaded there, or run there from flash.
+        runs: Whether code that an image brings can run there.
+    """
 
     name: str
     start: int
     end: int
+    loads: bool = False
+    runs: bool = False
 
 
 # https://github.com/esp8266/esp8266-wiki/wiki/Memory-Map and the linker scripts of the SDK (eagle.app.v6.ld).
 # 0x40108000..0x40110000 is instruction cache that serves as RAM until the cache is switched on: boot loaders
-# and RAM programs load there.
+# and RAM programs load there.  DPORT are registers, which the linker scripts have a section for.  RTC memory
+# is loaded by the RTOS SDK alone (esp8266.ld: rtc_seg).
 MEMORY: Final = (
-    MemoryRegion("DPORT", 0x3FF0_0000, 0x3FF0_0010),
-    MemoryRegion("DRAM", 0x3FFE_8000, 0x4000_0000),
+    MemoryRegion("DPORT", 0x3FF0_0000, 0x3FF0_0010, loads=True),
+    MemoryRegion("DRAM", 0x3FFE_8000, 0x4000_0000, loads=True),
     MemoryRegion("ROM", ROM_BASE, ROM_BASE + ROM_SIZE),
-    MemoryRegion("IRAM", 0x4010_0000, 0x4010_8000),
-    MemoryRegion("IRAM (cache)", 0x4010_8000, 0x4011_0000),
-    MemoryRegion("IROM", IROM_BASE, IROM_BASE + IROM_WINDOW),
+    MemoryRegion("IRAM", 0x4010_0000, 0x4010_8000, loads=True, runs=True),
+    MemoryRegion("IRAM (cache)", 0x4010_8000, 0x4011_0000, loads=True, runs=True),
+    MemoryRegion("IROM", IROM_BASE, IROM_BASE + IROM_WINDOW, loads=True, runs=True),
+    MemoryRegion("RTC", 0x6000_1200, 0x6000_1400, loads=True),
 )
 
 
@@ -160,3 +174,20 @@ def flash_size_of_code(code: int) -> FlashSize | None:
 def memory_at(address: int) -> MemoryRegion | None:
     """The memory region that holds an address, or None."""
     return next((region for region in MEMORY if region.start <= address < region.end), None)
+
+
+def loadable(address: int, size: int) -> bool:
+    """Whether all bytes from an address on lie in memory that they can be loaded to, or run from."""
+    end = address + size
+    while address < end:
+        region = memory_at(address)
+        if region is None or not region.loads:
+            return False
+        address = region.end
+    return True
+
+
+def runnable(address: int) -> bool:
+    """Whether code that an image brings can run at an address: in IRAM, or in flash once the cache is on."""
+    region = memory_at(address)
+    return region is not None and region.runs

@@ -4,7 +4,8 @@
 
     ImgtoolError
     ├── FormatError (ValueError)           bytes that are not what they should be
-    │   └── CutError                       they end before they should
+    │   ├── CutError                       they end before they should
+    │   └── PartOfFlashError               a dump without what its firmware needs of the flash
     ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
     │   ├── PartitionError                 a row of a partition table that cannot be
     │   ├── NoFirmwareError                no firmware on a device tells where things are
@@ -35,6 +36,7 @@
     │       ├── MissingStubError           it is not installed
     │       └── StubLineError (LineError)  it does not start, maybe because of the line
     ├── VerifyError                        flash that was written and reads back differently
+    ├── LossError                          something of the user's would be lost, and nothing was written
     ├── UsageError                         something is asked for that makes no sense
     └── InterruptedRunError                the user has stopped it
 
@@ -46,9 +48,12 @@ ports have their classes in :mod:`imgtool.device.port_errors`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from imgtool.phrase import Name, Phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "BringsOwnError",
@@ -60,9 +65,13 @@ __all__ = [
     "InterruptedRunError",
     "LayoutError",
     "LineError",
+    "LossError",
+    "LostThing",
     "MissingStubError",
+    "Move",
     "NoFirmwareError",
     "NoFlashError",
+    "PartOfFlashError",
     "PartitionError",
     "PortError",
     "ProtectedError",
@@ -78,6 +87,18 @@ __all__ = [
 ]
 
 
+class Move(NamedTuple):
+    """The place at which a file would be right.
+
+    Attributes:
+        file: Name of the file.
+        place: Flash address, or the name of a place, such as ``@init-data``.
+    """
+
+    file: str
+    place: int | str
+
+
 class ImgtoolError(Exception):
     """Base of all errors that imgtool raises on purpose.
 
@@ -88,7 +109,12 @@ class ImgtoolError(Exception):
         expected: What should have been there, in words or as a number.
         found: What is there instead.
         check: Name of the check that refuses, where a caller may choose to go on in spite of it.
+
+    Attributes:
+        moves: Where files that stand in the wrong place would be right; empty where that is not known.
     """
+
+    moves: tuple[Move, ...] = ()
 
     def __init__(
         self,
@@ -140,6 +166,7 @@ class ImgtoolError(Exception):
             "expected": self.expected,
             "found": self.found,
             "check": self.check,
+            "moves": [move._asdict() for move in self.moves] or None,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -156,6 +183,10 @@ class FormatError(ImgtoolError, ValueError):
 
 class CutError(FormatError):
     """The bytes end before what was begun is complete."""
+
+
+class PartOfFlashError(FormatError):
+    """A dump is only a part of a flash, and what its firmware needs is in another one."""
 
 
 class LayoutError(ImgtoolError, ValueError):
@@ -329,6 +360,62 @@ class VerifyError(ImgtoolError):
     def data(self) -> dict[str, Any]:
         """The fields that are known, by name."""
         return {**super().data, "sectors": list(self.sectors), "cause": self.cause}
+
+
+class LostThing(Protocol):
+    """Something that would be lost, as far as an error has to know it."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, by what can be done about it."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def start(self) -> int:
+        """Its flash address."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is lost, as a sentence without a full stop."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files in it, as far as they were looked at."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Its fields by name, for machine-readable reports."""
+
+
+class LossError(ImgtoolError):
+    """Something of the user's would be lost, and nothing was written.
+
+    Args:
+        message: What, as one sentence without a full stop.
+        losses: Each thing that would be lost and that nobody has given up.
+        source: The board's port, or the file that stands for it.
+    """
+
+    def __init__(self, message: str, *, losses: Sequence[LostThing], source: str | None = None) -> None:
+        super().__init__(message, source=source)
+        self.losses = tuple(losses)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of what would be lost, each once."""
+        return tuple(dict.fromkeys(str(loss.kind) for loss in self.losses))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return {**super().data, "losses": [loss.data for loss in self.losses]}
 
 
 class UsageError(ImgtoolError):

@@ -1,4 +1,4 @@
-"""Numbers of bytes, and times, in words, for messages of all layers: the only place that spells them.
+"""Numbers of bytes, how often, and durations in words, for messages of all layers: nobody else spells them.
 
 Not the parsing of sizes that users give: that is imgtool/cli/input/options.py.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["bytes_and_units", "capacity", "duration", "in_bytes"]
+__all__ = ["bytes_and_units", "capacity", "duration", "in_bytes", "times"]
 
 _UNITS: Final = (("MB", 1 << 20), ("KB", 1 << 10))
 _MINUTE: Final = 60
@@ -16,6 +16,11 @@ _MINUTE: Final = 60
 def in_bytes(count: int) -> str:
     """A number of bytes: ``1 byte``, ``4,096 bytes``."""
     return f"{count:,} byte{'' if count == 1 else 's'}"
+
+
+def times(count: int) -> str:
+    """How often: ``once``, ``1,042 times``."""
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def bytes_and_units(count: int) -> str:

@@ -27,6 +27,7 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.regions.init_data import FIELDS, InitData
 from imgtool.formats.regions.nodemcu_page import Record, RecordPage
 from imgtool.formats.regions.rboot_config import RbootConfig
+from imgtool.formats.regions.rtos_otadata import OtaData, OtaEntry
 from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ NO_SHRINKING: Final = (Phase.explicit, Phase.reuse, Phase.generate)
 
 BYTE: Final = st.integers(0, 0xFF)
 WORD: Final = st.integers(0, 0xFFFF_FFFF)
-IRAM_ADDRESS: Final = st.integers(0x4010_0000, 0x4010_7FFF)
+IRAM_ADDRESS: Final = st.integers(0x4010_0000 // 4, 0x4010_7FFF // 4).map(lambda word: word * 4)
 
 SEGMENTS: Final = st.lists(st.builds(Segment, WORD, st.binary(max_size=200)), max_size=16).map(tuple)
 
@@ -62,7 +63,7 @@ LOADABLE_IMAGES: Final = st.builds(
     entry=IRAM_ADDRESS,
     segments=st.lists(st.builds(Segment, IRAM_ADDRESS, _CODE), min_size=1, max_size=4).map(tuple),
     stored_checksum=st.none(),
-)
+).map(lambda image: image._replace(entry=image.segments[0].address))
 """Images that the boot ROM would load, with the right checksum."""
 
 
@@ -94,7 +95,7 @@ OTA_IMAGES: Final = st.builds(
     # The packers pad irom to 16 bytes.
     irom=st.binary(max_size=300).map(lambda data: data.ljust(-(-len(data) // 16) * 16, b"\0")),
     boot=LOADABLE_IMAGES.map(lambda image: BootImage.parse(image.build())),
-).map(_with_crc)
+).map(lambda image: _with_crc(replace(image, entry=image.boot.entry)))
 
 _PAYLOADS: Final = st.integers(0, 64).flatmap(lambda words: st.binary(min_size=4 * words, max_size=4 * words))
 
@@ -226,6 +227,18 @@ def _in_a_row(sectors: list[int]) -> RtosPartitionTable:
 
 SENSIBLE_TABLES: Final = st.lists(st.integers(1, 64), min_size=1, max_size=8).map(_in_a_row)
 
+OTADATA: Final = st.builds(
+    lambda first, second: OtaData((first, second)),
+    st.builds(OtaEntry, WORD, WORD),
+    st.builds(OtaEntry, WORD, WORD),
+)
+_UPDATES: Final = st.integers(1, 0xFFFF_FFFE).map(lambda number: OtaEntry(number, OtaEntry(number).crc))
+SENSIBLE_OTADATA: Final = st.builds(
+    lambda first, second: OtaData((first, second)),
+    _UPDATES,
+    _UPDATES | st.just(OtaEntry(0xFFFF_FFFF, 0xFFFF_FFFF)),
+)
+
 # --- other files -----------------------------------------------------------------------------------
 
 RBOOT_CONFIGS: Final = st.builds(
@@ -264,11 +277,12 @@ GZIP_MEMBERS: Final = st.builds(
 
 TUYA_FILES: Final = st.builds(
     TuyaOta,
-    _text_of(7),
-    st.lists(st.builds(TuyaImage, OTA_IMAGES, st.binary(min_size=8, max_size=8)), min_size=1, max_size=3).map(
-        tuple
-    ),
+    _text_of(14),
+    st.lists(st.builds(TuyaImage, OTA_IMAGES, WORD), min_size=1, max_size=3).map(tuple),
     WORD,
+)
+SENSIBLE_TUYA_FILES: Final = st.builds(
+    TuyaOta.of, _text_of(14), st.lists(OTA_IMAGES, min_size=1, max_size=3).map(tuple)
 )
 
 ESPFS_ARCHIVES: Final = st.lists(

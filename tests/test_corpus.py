@@ -155,7 +155,7 @@ FILES = (
         "sdkapps/mger-repeater-0x02000.bin",
         "image-v2",
         True,
-        ("non-OS SDK application", None),
+        ("WiFi Repeater", "2.2.17"),
         (
             ("image-v1", "xor8", 0x98),
             ("crc-tail", "sdk-crc32", 0x12569844),

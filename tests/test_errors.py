@@ -130,7 +130,7 @@ PUBLIC: dict[type[ImgtoolError], list[type[ImgtoolError]]] = {
         errors.WrongChipError,
     ],
     PortError: [UnusablePortError, port_errors.BusyPortError, PortGoneError],
-    FormatError: [errors.CutError],
+    FormatError: [errors.CutError, errors.PartOfFlashError],
     LayoutError: [errors.PartitionError],
 }
 

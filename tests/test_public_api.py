@@ -132,8 +132,8 @@ def test_both_scripts_are_installed() -> None:
     scripts = metadata.distribution("esp8266-imgtool").entry_points.select(group="console_scripts")
 
     assert {script.name: script.value for script in scripts} == {
-        "imgtool": "imgtool.cli.app:main",
-        "esp8266-imgtool": "imgtool.cli.app:main",
+        "imgtool": "imgtool.__main__:main",
+        "esp8266-imgtool": "imgtool.__main__:main",
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgtool.quantities import duration
+from imgtool.quantities import duration, times
 
 
 @pytest.mark.parametrize(
@@ -12,3 +12,10 @@ from imgtool.quantities import duration
 )
 def test_duration(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 times"), (1, "once"), (2, "2 times"), (1042, "1,042 times")]
+)
+def test_times(count: int, words: str) -> None:
+    assert times(count) == words

@@ -65,7 +65,8 @@ class Listener:
 
 def main(port: str, image: str, *words: str) -> int:
     """Flash; the exit code is 0 if the board holds the firmware and starts it, as far as that is known."""
-    request = FlashRequest(files=(InputFile(image, Path(image).read_bytes()),))
+    lose = frozenset({"all"} if "--lose" in words else ())
+    request = FlashRequest(files=(InputFile(image, Path(image).read_bytes()),), lose=lose)
     listener = Listener(lose="--lose" in words)
     try:
         with closing(open_wire(port)) as wire:

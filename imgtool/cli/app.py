@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import io
-import os
 import sys
 from functools import wraps
 from importlib import import_module
@@ -18,15 +17,19 @@ import typer
 
 import imgtool
 from imgtool.cli.input.arguments import expand_arguments
+from imgtool.cli.run import signals
+from imgtool.cli.show.outlets import OutputError, is_gone, open_outlets
 from imgtool.errors import (
     ImgtoolError,
     InterruptedRunError,
     UsageError,
 )
-from imgtool.phrase import Phrase
+from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from imgtool.cli.show.outlets import Outlet
 
 __all__ = ["ALIASES", "COMMANDS", "build_app", "main"]
 
@@ -84,13 +87,24 @@ ALIASES: Final = {
 With an underscore instead of a dash too, as esptool had them until its version 5.
 """
 
+_SPEAKING: Final = ("monitor", "simulate")
+"""Commands that go on until they are stopped: they end when nobody hears them any more."""
+
 _OTHER_NAMES: Final = ALIASES | {"boot": "try"}
 
 
-def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
+def _nothing() -> None:
+    """Nothing is to be done."""
+
+
+def build_app(arguments: Sequence[str] = (), begin: Callable[[], None] = _nothing) -> typer.Typer:
     """The application with the command that the arguments name, or with all of them where they name none.
 
     Making a command costs typer a few milliseconds, and no run needs more than one.
+
+    Args:
+        arguments: The words.
+        begin: Called right before the command runs.
     """
     known = COMMANDS | {alias: COMMANDS[name] for alias, name in _OTHER_NAMES.items()}
     first = arguments[0] if arguments else ""
@@ -106,16 +120,17 @@ def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
             break
         module = import_module(f"imgtool.cli.commands.{known[name]}")
         function = getattr(module, known[name].rpartition(".")[2])
-        app.command(name, hidden=name in _OTHER_NAMES)(_interruptible(function))
+        app.command(name, hidden=name in _OTHER_NAMES)(_interruptible(function, begin))
     return app
 
 
-def _interruptible(command: Callable[_P, _R]) -> Callable[_P, _R]:
+def _interruptible(command: Callable[_P, _R], begin: Callable[[], None]) -> Callable[_P, _R]:
     """The command, with Ctrl-C as an error like others; typer would end without a word."""
 
     @wraps(command)
     def run(*arguments: _P.args, **options: _P.kwargs) -> _R:
         try:
+            begin()
             return command(*arguments, **options)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted") from None
@@ -138,71 +153,105 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; ends the process with one of the documented exit codes."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A name that the terminal cannot show is no reason to stop.
-            stream.reconfigure(errors="backslashreplace")
-    words = given = sys.argv[1:] if arguments is None else arguments
-    as_json = "--json" in given
+    """Run the command line; ends the process with one of the documented exit codes.
+
+    Args:
+        arguments: The words; None for those of this process, whose streams and signals are taken over then.
+    """
+    if arguments is not None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A name that the terminal cannot show is no reason to stop; outlets do likewise.
+                stream.reconfigure(errors="backslashreplace")
+        sys.exit(_code_of(arguments))
+    words = sys.argv[1:]
+    out, _ = open_outlets()
+    if out is not None:
+        out.ends_run = _command_of(words) in _SPEAKING
+    try:
+        code = _code_of(words, out, signals.end_in_order)
+    except KeyboardInterrupt:
+        # Once more, while the first was told.
+        code = signals.INTERRUPTED
+    except signals.EndedBySignal as ended:
+        sys.stdout.flush()
+        signals.end_by(ended.number)
+    signals.end_at_once()
+    # The process ends: a last search for garbage in all that was imported would cost a tenth of its time.
+    gc.freeze()
+    sys.exit(code)
+
+
+def _code_of(given: list[str], out: Outlet | None = None, begin: Callable[[], None] = _nothing) -> int:
+    """Run the command line; its exit code, when what is to be said of errors is said."""
+    words = given
     try:
         words = expand_arguments(given)
-        as_json = "--json" in words
-        code = _run(words)
+        code = _run(words, begin)
         sys.stdout.flush()
-    except ImgtoolError as error:
-        from imgtool.engine.hints import hint_for
-        from imgtool.engine.verdicts import exit_code_of
-
-        # Among events an error is one more line.
-        hint = _with_command(hint_for(error, _command_of(words)), error, words)
-        _report(error, hint, as_json=as_json, line="--events" in words)
-        code = exit_code_of(error)
-    except BrokenPipeError:
-        # The reader went away, as head does; what it wanted it has.
-        _forget_output()
-        code = 0
+    except (ImgtoolError, KeyboardInterrupt) as error:
+        code = _told(error if isinstance(error, ImgtoolError) else InterruptedRunError("interrupted"), words)
+    except OutputError as error:
+        code = _unwritten(error.failure, words)
     except OSError as error:
-        # Files have errors of their own by now: this is the output that cannot be written.
-        sys.stderr.write(f"error: the output cannot be written: {error.strerror}\n")
-        _forget_output()
-        code = _USAGE
+        # Files have errors of their own; this is the net below them.
+        code = _told(_unusable(error), words)
     except Exception:  # noqa: BLE001 - the last net: anything that comes here is a bug in imgtool
         import traceback
 
         traceback.print_exc()
         sys.stderr.write("imgtool: this is a bug in imgtool, please report it with the lines above\n")
         code = _BUG
-    if arguments is None:
-        # The process ends: a last search for garbage in all that was imported would cost a tenth of its time.
-        gc.freeze()
-    sys.exit(code)
+    else:
+        unwritten = 0 if out is None or out.failure is None else _unwritten(out.failure, words)
+        return code or unwritten
+    return code
 
 
-def _forget_output() -> None:
-    """Keep the interpreter from writing what is left to an output that does not take it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _unusable(error: OSError) -> UsageError:
+    if not error.filename:
+        return UsageError(error.strerror or str(error))
+    from imgtool.cli.input.files import unusable
+
+    return unusable(Name(error.filename), "used", error)
 
 
-def _run(words: list[str]) -> int:
+def _unwritten(failure: OSError, words: Sequence[str]) -> int:
+    """The exit code of a run that is done, and whose answer could not be written."""
+    if is_gone(failure):
+        # The reader went away, as head does; what it wanted it has.
+        return 0
+    error = UsageError(f"the output cannot be written: {failure.strerror}")
+    error.hint = "the work itself is done; make room, or have its answer written to another place"
+    return _told(error, words)
+
+
+def _told(error: ImgtoolError, words: Sequence[str]) -> int:
+    """Say what went wrong; the exit code for it."""
+    from imgtool.engine.hints import hint_for
+    from imgtool.engine.verdicts import exit_code_of
+
+    # Among events an error is one more line.
+    right = _corrected(error, words)
+    hint = hint_for(error, _command_of(words), right)
+    hint = _with_command(hint, error, words) if right is None else hint
+    _report(error, hint, as_json="--json" in words, line="--events" in words)
+    return exit_code_of(error)
+
+
+def _run(words: list[str], begin: Callable[[], None]) -> int:
     if any("\0" in word for word in words):
         raise UsageError(
             "no word can have a null byte in it", expected="names and numbers", found="a null byte"
         )
     if words and words[0].replace("_", "-") in _OTHER_NAMES:
         words = [words[0].replace("_", "-"), *words[1:]]
-    app = build_app(words)
+    app = build_app(words, begin)
     if not words:
         app(["--help"], prog_name="imgtool", standalone_mode=False)
         return _USAGE
     try:
         code: Any = app(words, prog_name="imgtool", standalone_mode=False)
-    except SystemExit:
-        # Completion ends so, and so does typer when the reader goes away.
-        if "_IMGTOOL_COMPLETE" in os.environ:
-            raise
-        _forget_output()
-        return 0
     except _USAGE_ERROR as error:
         # typer's own print would know neither --json nor the hint.
         message = cast("typer.BadParameter", error).format_message().rstrip(".")
@@ -214,6 +263,21 @@ def _command_of(words: Sequence[str]) -> str:
     """The command that was given, by its own name; empty for none."""
     name = words[0].replace("_", "-") if words else ""
     return _OTHER_NAMES.get(name, name)
+
+
+def _corrected(error: ImgtoolError, words: Sequence[str]) -> str | None:
+    """The command as it should have been given, where the error tells where files go."""
+    if not error.moves:
+        return None
+    import typer.main
+
+    from imgtool.cli.input.corrected import corrected
+
+    group = typer.main.get_command(build_app(words))
+    command = cast("typer.core.TyperGroup", group).commands[words[0]]
+    options = (each for each in command.params if isinstance(each, typer.core.TyperOption))
+    names = {name for each in options if not each.is_flag for name in each.opts}
+    return corrected(words, error.moves, names)
 
 
 def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:

@@ -13,8 +13,9 @@ class Event:
     """A step of a device operation, or of a job over files.
 
     Attributes:
-        stage: ``connect``, ``upload``, ``compare``, ``erase``, ``write``, ``verify``, ``read``, ``prove``,
-            ``boot``, ``retry`` or ``note``; of a job over files the name of the job.
+        stage: ``connect``, ``upload``, ``compare``, ``erase``, ``write``, ``verify``, ``read``, ``backup``,
+            ``prove``, ``boot``, ``retry``, ``note``, or ``silent`` where a chip has not answered for 5 s and
+            is asked on; of a job over files the name of the job.
         done: Bytes done so far in this stage; of ``boot`` the seconds that it has lasted, of a job over files
             its steps.
         total: Bytes or steps of this stage; 0 where that is not known.

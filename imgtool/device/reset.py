@@ -16,7 +16,7 @@ The times are those that tools in the field use; none was measured on a board by
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -36,9 +36,12 @@ __all__ = [
     "HARD_RESET",
     "TIGHT",
     "TIGHT_LONG",
+    "WITHOUT_RESET",
     "Approach",
+    "Round",
     "Sequence",
     "Step",
+    "approach_by",
     "approach_for",
     "held",
     "parse_sequence",
@@ -146,30 +149,76 @@ HARD_RESET: Final = Sequence("hard-reset", (Step(rts=True, wait=_HELD), Step(rts
 
 
 @dataclass(frozen=True, slots=True)
-class Approach:
-    """How a chip is brought into its ROM loader over one kind of port.
+class Round:
+    """A round over reset sequences.
 
     Attributes:
-        sequences: What is tried in each round, in this order.
-        asks: Whether the chip is asked without a reset before each of them: a chip that waits in its loader
-            already is not to be thrown out by a reset that may not bring it back.
-        waits: Seconds to wait for each answer, a value a round; empty for as many rounds as are asked for.
+        sequences: What is tried, in this order; none for asking without a reset.
+        patience: Seconds to wait for each answer.
+        times: How often the chip is asked after each sequence.
     """
 
     sequences: tuple[Sequence, ...]
+    patience: float
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """How a chip is brought into its ROM loader over one kind of port.
+
+    Silence is to be told while people still believe that something happens: after 9 s at most on a port that
+    takes no time itself.  esptool takes 8.7 s.
+
+    Attributes:
+        rounds: What is tried, one after the other.
+        asks: Whether the chip is asked without a reset before each sequence: a chip that waits in its loader
+            already is not to be thrown out by a reset that may not bring it back.
+    """
+
+    rounds: tuple[Round, ...]
     asks: bool = False
-    waits: tuple[float, ...] = ()
+
+    @property
+    def sequences(self) -> tuple[Sequence, ...]:
+        """Those of the first round, in which each is tried."""
+        return self.rounds[0].sequences
+
+    def replaced(self, change: Callable[[Sequence], Sequence]) -> Approach:
+        """The same with each of its sequences changed."""
+        rounds = (replace(each, sequences=tuple(map(change, each.sequences))) for each in self.rounds)
+        return replace(self, rounds=tuple(rounds))
+
+
+def approach_by(sequence: Sequence) -> Approach:
+    """What tries one sequence again and again, with more patience each time."""
+    patience = ((0.1, 4), (0.1, 4), (0.3, 3), (0.3, 3), (0.5, 1))
+    return Approach(tuple(Round((sequence,), seconds, times) for seconds, times in patience))
 
 
 _BY_LINES: Final = {
-    Lines.TOGETHER: Approach((TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG)),
-    # The second round holds GPIO0 low for three seconds each time, longer than watchdogs of the SDK take.
-    # What that does not catch needs a hand.
-    Lines.APART: Approach((APART, APART_RTS, APART_DTR), asks=True, waits=(0.1, 0.5)),
-    # Over a network each change takes as long as a pause.
-    Lines.SLOW: Approach((CLASSIC_LONG, CLASSIC)),
-    Lines.NONE: Approach(()),
+    # What the quick ones do not reach, more time with GPIO0 low may.
+    Lines.TOGETHER: Approach(
+        (
+            Round((TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG), 0.1, 4),
+            Round((TIGHT_LONG, CLASSIC_LONG), 0.2, 2),
+        )
+    ),
+    # The second round holds GPIO0 low for almost three seconds, as long as watchdogs of the SDK take.  What
+    # that does not catch needs a hand.
+    Lines.APART: Approach(
+        (Round((APART, APART_RTS, APART_DTR), 0.1, 3), Round((APART,), 0.5, 4)),
+        asks=True,
+    ),
+    # Over a network each change takes as long as a pause, and so may an answer.
+    Lines.SLOW: Approach(
+        (Round((CLASSIC_LONG, CLASSIC), 0.3, 3), Round((CLASSIC_LONG, CLASSIC), 0.5, 2)),
+    ),
+    Lines.NONE: Approach((Round((), 0.1, 5), Round((), 0.3, 5), Round((), 0.5, 5), Round((), 0.5, 2))),
 }
+
+WITHOUT_RESET: Final = _BY_LINES[Lines.NONE]
+"""What asks and resets nothing."""
 
 
 def approach_for(wire: Wire, custom: Sequence | None = None) -> Approach:
@@ -182,9 +231,9 @@ def approach_for(wire: Wire, custom: Sequence | None = None) -> Approach:
     traits = wire.traits
     approach = _BY_LINES[traits.lines]
     if approach.sequences and custom is not None:
-        return Approach((custom,))
+        return approach_by(custom)
     if traits.adapter is not None and not traits.adapter.releases_dtr:
-        return replace(approach, sequences=tuple(map(_without_release, approach.sequences)))
+        return approach.replaced(_without_release)
     return approach
 
 

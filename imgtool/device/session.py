@@ -7,6 +7,8 @@ done with the flash (imgtool.device.flasher, imgtool.operations.flashing.transfe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from imgtool.device import reset
@@ -14,7 +16,7 @@ from imgtool.device.events import Event, Listener, ignore
 from imgtool.device.flash_chip import FlashChip, FlashRegisters
 from imgtool.device.flasher import Flasher, KeptStatus, RomFlasher, StubFlasher, tell_capacity
 from imgtool.device.identity import UART_DIVIDER, ChipIdentity, identify_chip
-from imgtool.device.link import SYNC_ATTEMPTS, Link
+from imgtool.device.link import Link
 from imgtool.device.own_stub import PROVEN_ON_SILICON, OwnFlasher, check_own_stub, runs_own_stub
 from imgtool.device.port_errors import OneTimePortError
 from imgtool.device.protocol import KNOWN_TO_ROM, RegisterWrite, change_baud, write_registers
@@ -58,6 +60,7 @@ _REOPENS: Final = 7
 _GLANCES: Final = 2
 _GLANCE: Final = 0.1
 _IDENTIFICATIONS: Final = 3
+_HINT_AFTER: Final = 5.0  # s of silence
 
 
 class _Attempt(NamedTuple):
@@ -71,18 +74,12 @@ class _Attempt(NamedTuple):
 
     sequence: Sequence | None
     patience: float
-    times: int = SYNC_ATTEMPTS
+    times: int
 
     @property
     def name(self) -> str:
         """What it is called."""
         return "no reset" if self.sequence is None else self.sequence.name
-
-
-def _patience(rounds: int) -> Iterator[float]:
-    """Seconds to wait for an answer to SYNC in each round: a port in a network may need the longer ones."""
-    for number in range(rounds):
-        yield 0.1 * min(5, 1 + 2 * number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +90,18 @@ class ConnectOptions:
         baud: Speed to work at; None for as high as the wire allows, 921600 at most.
         stub: ``auto``, ``imgtool``, ``espressif`` or ``none``.
         reset: ``auto``, ``none`` where the chip waits in its loader already, or a sequence of one's own.
-        attempts: Rounds over the reset sequences, at most.
+        attempts: Rounds over the reset sequences, the last one again and again; None for as many as it takes
+            to call a chip silent after 9 s at most.
     """
 
     baud: int | None = None
     stub: str = "auto"
     reset: str = "auto"
-    attempts: int = 4
+    attempts: int | None = None
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 class Session:
@@ -130,6 +132,7 @@ class Session:
         self._resident = False
         self._stub_name = "a stub that was there"
         self._sequence: Sequence | None = None
+        self._hint_at = inf
 
     @classmethod
     def connect(
@@ -216,20 +219,23 @@ class Session:
     def _attempts(self, *, asks: bool) -> Iterator[_Attempt]:
         """What is tried, in this order, to have an answer of the loader."""
         if self._sequence is not None:
-            approach = reset.Approach((self._sequence,) * 2)
+            approach = reset.approach_by(self._sequence)
         elif self._resets:
             custom = None if self.options.reset == "auto" else reset.parse_sequence(self.options.reset)
             approach = reset.approach_for(self.wire, custom)
         else:
-            approach = reset.Approach(())
-        rounds = self.options.attempts
-        for patience in approach.waits[:rounds] or _patience(rounds):
-            if not approach.sequences:
-                yield _Attempt(None, patience)
-            for sequence in approach.sequences:
-                if asks and approach.asks:
+            approach = reset.WITHOUT_RESET
+        asks = asks and approach.asks
+        for each in islice(chain(approach.rounds, repeat(approach.rounds[-1])), self._rounds(approach)):
+            if not each.sequences:
+                yield _Attempt(None, each.patience, each.times)
+            for sequence in each.sequences:
+                if asks:
                     yield _Attempt(None, _GLANCE, _GLANCES)
-                yield _Attempt(sequence, patience)
+                yield _Attempt(sequence, each.patience, each.times)
+
+    def _rounds(self, approach: reset.Approach) -> int:
+        return len(approach.rounds) if self.options.attempts is None else self.options.attempts
 
     def _enter_loader(self, *, asks: bool = True) -> None:
         """Reset the chip into its loader, by one sequence after the other, and synchronise.
@@ -242,6 +248,7 @@ class Session:
         self._flasher = None
         self.link.takes_more = False
         tried: list[str] = []
+        self._hint_at = self.wire.clock.monotonic() + _HINT_AFTER
         for attempt in self._attempts(asks=asks):
             tried.append(attempt.name)
             if self._succeeds(attempt, bauds):
@@ -256,7 +263,7 @@ class Session:
             + ("; its port changes DTR and RTS one after the other" if apart else ""),
             source=self.wire.name,
             expected="an answer to SYNC",
-            found="silence after " + ", ".join(f"{name} ({count} times)" for name, count in counts.items()),
+            found="silence after " + ", ".join(f"{name} ({_times(n)})" for name, n in counts.items()),
             lines=Lines.APART.value if apart else None,
         )
 
@@ -271,12 +278,21 @@ class Session:
     def _answers(self, bauds: tuple[int, ...], attempt: _Attempt) -> bool:
         for baud in bauds:
             self.link.set_baud(baud)
-            try:
-                self._resident = not self.link.sync(attempt.times, attempt.patience)
-            except LineError:
-                continue
-            return True
+            # At two speeds it takes no longer.
+            for _ in range(-(-attempt.times // len(bauds))):
+                try:
+                    self._resident = not self.link.sync(1, attempt.patience)
+                except LineError:
+                    self._tell_silence()
+                    continue
+                return True
         return False
+
+    def _tell_silence(self) -> None:
+        """Say once that nothing has answered for a while: somebody may lend a hand meanwhile."""
+        if self.wire.clock.monotonic() >= self._hint_at:
+            self._hint_at = inf
+            self._on_event(Event("silent"))
 
     # Speed and stub.
 

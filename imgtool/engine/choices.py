@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from imgtool.operations.flashing.waivers import CHECKS, PROTECTION
+from imgtool.operations.flashing.waivers import CHECKS, LOSSES, PROTECTION
 
-__all__ = ["ERASE_ALL", "ERASE_CHOICES", "ERASE_REGIONS", "SDK_REGIONS", "STUBS", "WAIVERS"]
+__all__ = ["ERASE_ALL", "ERASE_CHOICES", "ERASE_REGIONS", "LOSE_CHOICES", "SDK_REGIONS", "STUBS", "WAIVERS"]
 
 STUBS: Final = ("auto", "imgtool", "espressif", "none")
 """Flasher stubs; the first takes the one that is there."""
 
 WAIVERS: Final = (*CHECKS, PROTECTION)
 """Checks of ``flash`` that whoever knows better can waive."""
+
+LOSE_CHOICES: Final = LOSSES
+"""Kinds of what can be lost, and all of them."""
 
 ERASE_ALL: Final = "all"
 SDK_REGIONS: Final = ("rf-cal", "init-data", "system-param")

@@ -6,10 +6,12 @@ Not the protocol (imgtool.device), and not the opening of ports by their names (
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event
 from imgtool.engine.choices import STUBS
+from imgtool.engine.hints import WHILE_SILENT
 from imgtool.errors import ChipError, FormatError, PortError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeviceReader", "connect_options", "connected", "target_of"]
 
+_SILENT: Final = "silent"
 _USUAL_BAUD: Final = 115_200
 _NEWS: Final = 0.1  # s between two events of a look at the flash
 
@@ -73,9 +76,12 @@ def connected(
     """
     from imgtool.device.session import ConnectOptions, Session  # noqa: PLC0415 - jobs on files need no chip
 
+    def hear(event: Event) -> None:
+        on_event(replace(event, stage="note", message=WHILE_SILENT) if event.stage == _SILENT else event)
+
     options = options or ConnectOptions()
     try:
-        session = Session.connect(wire, options, on_event)
+        session = Session.connect(wire, options, hear)
     except ChipError as error:
         if options.baud is not None and options.baud < _USUAL_BAUD:
             error.add_note(f"the chip was asked at {options.baud} baud: try it without --baud")
@@ -115,6 +121,20 @@ class DeviceReader:
             return None
         self._tell(stretches[0][0])
         return read_each(self._session, stretches)
+
+    @property
+    def quick(self) -> bool:
+        """Whether some ten kilobytes take no more than a second."""
+        return self._session.flasher.digests
+
+    def blank(self, start: int, size: int, /) -> bool | None:
+        """Whether a stretch is erased, by a digest of the device; None where it makes none."""
+        from imgtool.operations.flashing.transfer import is_blank  # noqa: PLC0415 - jobs on files need no chip
+
+        if not self.quick:
+            return None
+        self._tell(start)
+        return is_blank(self._session, start, size)
 
     def _tell(self, address: int) -> None:
         # Of some hundred reads of a few bytes nobody wants to hear one by one.

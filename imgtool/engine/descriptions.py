@@ -53,10 +53,14 @@ class FileVerdict(NamedTuple):
 
 
 def described(data: bytes) -> Description:
-    """What a file is, with the files of its file systems."""
+    """What a file is, with the files of its file systems, and of an archive."""
     from imgtool.operations.inspect.describe import describe  # noqa: PLC0415 - slow, and not for words alone
 
     description = describe(data)
+    if _packs(description):
+        from imgtool.operations.inspect.archives import with_members  # noqa: PLC0415 - few files are archives
+
+        return with_members(data, description)
     if not _has_file_systems(description):
         return description
     from imgtool.operations.inspect.file_systems import with_files  # noqa: PLC0415 - few files have any
@@ -68,6 +72,11 @@ def _has_file_systems(description: Description) -> bool:
     if any(part.kind in _FILE_SYSTEMS for part in description.parts):
         return True
     return description.content is not None and _has_file_systems(description.content)
+
+
+def _packs(description: Description) -> bool:
+    content = description.content
+    return KINDS[description.kind].packs or (content is not None and KINDS[content.kind].packs)
 
 
 def image_words(description: Description) -> str:
@@ -116,6 +125,9 @@ def file_verdict(description: Description) -> FileVerdict:
         return FileVerdict(what, f"{own} error{'s' if own > 1 else ''}", good=False)
     checked = description.checksums or KINDS[description.kind].own_checks
     words = "all checks hold" if checked else "nothing wrong; it has no checks"
+    # What is no error: a copy of the SDK's parameters, beside which there is another one.
+    if not all(check.ok for _, check in description.checksums):
+        words = "no error, but not all checks hold"
     active = None if description.state is None else description.state.active_slot
     if active is not None and active.nothing:
         return FileVerdict(what, f"{words}, but nothing starts", good=False)

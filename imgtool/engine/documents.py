@@ -62,6 +62,7 @@ ERROR_TYPES: Final = frozenset(
         "RefusedError",
         "ProtectedError",
         "VerifyError",
+        "LossError",
         "InterruptedRunError",
         "ImgtoolError",
     }

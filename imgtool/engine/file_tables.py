@@ -6,7 +6,7 @@ Not their verdicts (descriptions.py), not JSON (documents.py), and no map: who d
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imgtool.engine.descriptions import errors_of, file_verdict, summary_words, verdict_words
 from imgtool.engine.results import Row, Table, Tone, Toned, Words
@@ -55,6 +55,7 @@ _FORMULAS: Final = {
     "linear": "linear magics",
     "old": "magics by the old formula",
     "none": "no magics",
+    "constant": "the same magic in each",
     "unknown": "magics by an unknown formula",
 }
 
@@ -74,7 +75,11 @@ def facts(description: Description) -> tuple[Row, ...]:
 def _firmware(firmware: Firmware | None) -> list[Row]:
     if firmware is None:
         return []
+    from imgtool.formats.firmware import GENERIC_NAMES  # noqa: PLC0415 - most files hold no firmware
+
     words = [f"{firmware.name} {firmware.version or ''}".strip()]
+    if firmware.version is None and firmware.name not in GENERIC_NAMES:
+        words.append("version not in the file")
     words += [f"build {firmware.build}"] if firmware.build else []
     words += [f"Lua {firmware.lua}"] if firmware.lua else []
     words += [f"by {firmware.builder}"] if firmware.builder else []
@@ -173,7 +178,11 @@ def _partitions(table: object) -> Table | None:
     from imgtool.formats.regions.rtos_partitions import RtosPartitionTable  # noqa: PLC0415 - likewise
 
     if isinstance(table, PartitionTable):
-        entries = tuple((each.name, f"0x{each.address:06x}", f"0x{each.size:06x}") for each in table.entries)
+        filled = [_by_first_boot(each) if not table.resolved else _Filled() for each in table.entries]
+        entries = tuple(
+            (each.name, words.address or f"0x{each.address:06x}", words.size or f"0x{each.size:06x}")
+            for each, words in zip(table.entries, filled, strict=True)
+        )
         return Table(rows=entries, head=("partition", "address", "size"), title="partition table")
     if isinstance(table, RtosPartitionTable):
         rows = tuple(
@@ -212,21 +221,31 @@ def partition_entries(
 
 
 def _before_first_boot(record: dict[str, Any], entry: Entry) -> dict[str, Any]:
-    """An entry of a NodeMCU table as it is built, with words for what its first boot will fill in."""
+    """The fields of an entry of a NodeMCU table as it is built, words for what its first boot fills in."""
+    words = _by_first_boot(entry)
+    filled = {"address": words.address, "size": words.size}
+    return record | {name: word for name, word in filled.items() if word}
+
+
+class _Filled(NamedTuple):
+    """Words for what the first boot will fill into an entry of a table; empty where it stays as it is."""
+
+    address: str = ""
+    size: str = ""
+
+
+def _by_first_boot(entry: Entry) -> _Filled:
+    """What the first boot will fill into an entry of a NodeMCU table as it is built."""
     from imgtool.formats.regions.nodemcu_page import (  # noqa: PLC0415 - few files have one
         EAGLEROM,
         END_MARKER,
         TAKE_REST,
     )
 
-    row = dict(record)
-    if entry.address == 0 and entry.type != EAGLEROM:
-        row["address"] = "by the first boot"
+    address = "by the first boot" if entry.address == 0 and entry.type != EAGLEROM else ""
     if entry.size == TAKE_REST:
-        row["size"] = "the rest"
-    elif entry.size == 0 and entry.type != END_MARKER:
-        row["size"] = "by the first boot"
-    return row
+        return _Filled(address, "the rest")
+    return _Filled(address, "by the first boot" if entry.size == 0 and entry.type != END_MARKER else "")
 
 
 def starts_flash(description: Description) -> bool:

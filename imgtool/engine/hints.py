@@ -27,8 +27,10 @@ from imgtool.errors import (
     InterruptedRunError,
     LayoutError,
     LineError,
+    LossError,
     NoFirmwareError,
     NoFlashError,
+    PartOfFlashError,
     PortError,
     ProtectedError,
     SilentError,
@@ -37,9 +39,9 @@ from imgtool.errors import (
     UsageError,
     VerifyError,
 )
-from imgtool.phrase import Phrase
+from imgtool.phrase import Name, Phrase
 
-__all__ = ["HINTS", "INSTEAD", "PLUG_IN", "cure_of_port", "hint_for"]
+__all__ = ["HINTS", "INSTEAD", "PLUG_IN", "WHILE_SILENT", "cure_of_port", "hint_for"]
 
 HINTS: Final[dict[type[ImgtoolError], str]] = {
     UsageError: "imgtool COMMAND --help shows the options and an example",
@@ -55,6 +57,7 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
     VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
     InterruptedRunError: "the same command again does it from the start",
+    LossError: "--backup auto saves the whole flash first, and goes on",
 }
 """What to do about each class of errors, where nothing more is known."""
 
@@ -68,6 +71,10 @@ _CAPACITOR: Final = (
     " (a reset by DTR and RTS may not reach the loader, as this port changes them one after the other; with a"
     " capacitor of 1 to 10 uF from EN to GND it does)"
 )
+WHILE_SILENT: Final = (
+    "no answer yet: hold GPIO0 low (button FLASH) while you reset the board; the chip is asked on"
+)
+"""What is said to people while a silent chip is still asked."""
 _NEXT_CURES: Final = (
     "; 2. the wires: TX to RX, RX to TX, GND to GND, CH_PD high, GPIO15 low; 3. the power: 3.3 V, 500 mA;"
     " 4. cable and driver: imgtool ports; 5. other programs on the port, ModemManager too; more in"
@@ -89,6 +96,7 @@ INSTEAD: Final = {
     "size": "build it with the size that is expected",
 }
 """What to do about a check that refuses ``flash``, rather than to waive it."""
+_READ_ALL: Final = "imgtool read -o backup.bin reads a whole flash, if the device is still as it was"
 _ELSEWHERE: Final = {
     "place": "an address before FILE says where it goes: docs/formats/kinds.md has the places"
 }
@@ -117,13 +125,18 @@ _CURES_OF_PORTS: Final[dict[type[PortError], str]] = {
 }
 
 
-def hint_for(error: ImgtoolError, command: str = _WAIVING) -> str:
+def hint_for(error: ImgtoolError, command: str = _WAIVING, right: str | None = None) -> str:
     """What to do about an error: what was noted on it and a cure for its cause, or the hint for its class.
 
     Args:
         error: What went wrong.
         command: The command that was given: only ``flash`` goes on in spite of a check.
+        right: The command as it should have been given, where that is known.
     """
+    if right is not None:
+        can_force = command == _WAIVING and error.check in INSTEAD
+        force = f"--force {error.check} writes all the same; " if can_force else ""
+        return Phrase(f"{force}this command has each file at its place: ", Name(right))
     if isinstance(error, UsageError) and error.hint is not None:
         return error.hint
     if error.check == "repair":
@@ -135,8 +148,8 @@ def hint_for(error: ImgtoolError, command: str = _WAIVING) -> str:
 
 def _cure_of(error: ImgtoolError, command: str) -> str | None:
     """The cure for the cause of an error, None where there is none of its own."""
-    if isinstance(error, VerifyError):
-        return _cure_of_bytes(error)
+    if isinstance(error, VerifyError | LossError):
+        return _cure_of_bytes(error) if isinstance(error, VerifyError) else _ways_on(error)
     if isinstance(error, PortError):
         return cure_of_port(error)
     if isinstance(error, ChipError):
@@ -145,7 +158,14 @@ def _cure_of(error: ImgtoolError, command: str) -> str | None:
         return None
     if command != _WAIVING:
         return _ELSEWHERE.get(error.check, INSTEAD[error.check])
-    return f"{INSTEAD[error.check]}; --force {error.check} of imgtool flash writes all the same"
+    instead = _READ_ALL if isinstance(error, PartOfFlashError) else INSTEAD[error.check]
+    return f"{instead}; --force {error.check} of imgtool flash writes all the same"
+
+
+def _ways_on(error: LossError) -> str:
+    """How to go on all the same: with a backup, or without what is in the way."""
+    lose = " ".join(f"--lose {kind}" for kind in error.kinds)
+    return f"--backup auto saves the whole flash in a file first, and goes on; {lose} goes on without"
 
 
 def _cure_of_chip(error: ChipError) -> str | None:

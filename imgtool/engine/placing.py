@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from imgtool.engine.inputs import InputFile
     from imgtool.engine.results import Table
+    from imgtool.errors import Move
     from imgtool.formats.reading import Finding
     from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.extract.manifest import Assembled, FileStretch, Manifest
@@ -41,6 +42,7 @@ __all__ = [
     "form_by_name",
     "header_change",
     "init_source",
+    "only_firmware",
     "piece_fields",
     "pieces_table",
     "placed",
@@ -61,6 +63,7 @@ MANIFEST: Final = "imgtool-manifest.json"
 """The file that makes a folder the parts of one image; imgtool/operations/extract/manifest.py reads it."""
 
 _RAW: Final = "bin"
+_GZIP: Final = b"\x1f\x8b"
 _FORMS: Final = {
     ".hex": "hex",
     ".ihex": "hex",
@@ -106,11 +109,16 @@ def placed(files: Sequence[InputFile]) -> PlacedFiles:
     """
     if not files:
         raise UsageError("no image is given", expected="files, or a folder with 0x*.bin", found="nothing")
-    check_places((file.name, file.place) for file in files)
+    unpacked = [each for file in files for each in _out_of_archive(file)]
+    try:
+        check_places((file.name, file.place) for file in unpacked)
+    except UsageError as error:
+        error.moves = _moves_of_nameless(unpacked)
+        raise
     pieces: list[Piece] = []
     named: list[tuple[str, Piece]] = []
     assembled: list[Assembled] = []
-    for file in files:
+    for file in unpacked:
         if _is_manifest(file):
             assembled.append(_assembled(file))
             pieces.append(assembled[-1])
@@ -127,6 +135,60 @@ def placed(files: Sequence[InputFile]) -> PlacedFiles:
         inputs=(*(file.name for file in files), *parts),
         verbatim=len(files) == 1 and all(each.same for each in assembled) and bool(assembled),
     )
+
+
+def _out_of_archive(file: InputFile) -> tuple[InputFile, ...]:
+    """The firmware in an archive or a gzip file; the file itself where it is neither.
+
+    What is written behind a firmware stays packed: an update that a boot loader unpacks.
+    """
+    from imgtool.formats.containers.archive import archive_of  # noqa: PLC0415 - not for help
+
+    data, name = file.data, file.name
+    if data.startswith(_GZIP):
+        from imgtool.formats.kinds import KINDS  # noqa: PLC0415 - few files are packed
+        from imgtool.formats.registry import identify  # noqa: PLC0415 - likewise
+
+        content = identify(data).content
+        if content is None or (file.place and archive_of(content) is None):
+            return (file,)
+        data, name = content, name.removesuffix(".gz")
+        if archive_of(data) is None:
+            row = KINDS[identify(data).kind]
+            return (file._replace(name=name, data=data),) if row.is_firmware else (file,)
+    archive = archive_of(data)
+    if archive is None:
+        return (file,)
+    from imgtool.operations.assemble.choosing import from_archive  # noqa: PLC0415 - few files are archives
+
+    taken = from_archive(data, file.name, placed=file.place is not None)
+    return tuple(
+        file._replace(name=str(PurePath(file.name) / (each.name or PurePath(file.name).stem)), data=each.data)
+        for each in taken
+    )
+
+
+def only_firmware(files: Sequence[tuple[str, bytes]], folder: str) -> tuple[str, ...]:
+    """The names of the firmware among the files of a folder, where it is the only one.
+
+    Args:
+        files: Names and bytes.
+        folder: Name of the folder.
+
+    Raises:
+        FormatError: There is none, or more than one.
+    """
+    from imgtool.operations.assemble.choosing import firmware_among, is_whole  # noqa: PLC0415 - few runs name a folder
+    from imgtool.operations.inspect.archives import found_files  # noqa: PLC0415 - likewise
+
+    found = found_files(files)
+    try:
+        return tuple(file.name for file in firmware_among(found, folder))
+    except FormatError as error:
+        whole = next((file.name for file in found if is_whole(file)), None)
+        if whole is not None:
+            error.add_note(Phrase("name the one that you want, such as ", Name(PurePath(folder) / whole)))
+        raise
 
 
 def check_places(files: Iterable[tuple[str, int | str | None]]) -> None:
@@ -151,6 +213,20 @@ def check_places(files: Iterable[tuple[str, int | str | None]]) -> None:
             expected="names that end in an address such as 0x10000.bin, or ADDR FILE",
             found="two files that would both go to 0x00000",
         )
+
+
+def _moves_of_nameless(files: Sequence[InputFile]) -> tuple[Move, ...]:
+    """The places of files that have no address, where they tell it; none where they do not make up for it."""
+    from imgtool.operations.assemble.right_places import right_places  # noqa: PLC0415 - for errors alone
+
+    pieces = [piece for file in files if not isinstance(file.place, str) for piece in _addressed(file)]
+    moves = right_places(pieces)
+    moved = {move.file for move in moves}
+    try:
+        check_places((file.name, file.place) for file in files if file.name not in moved)
+    except UsageError:
+        return ()
+    return moves
 
 
 def form_by_name(name: str) -> str:

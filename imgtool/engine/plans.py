@@ -12,17 +12,17 @@ from imgtool.engine.descriptions import image_words
 from imgtool.engine.documents import finding_fields, header_fields
 from imgtool.engine.results import Row, Table, Tone, Toned, Words
 from imgtool.operations.flashing.draft import Fate
-from imgtool.phrase import Phrase
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.engine.results import Cell
+    from imgtool.errors import LostThing
     from imgtool.operations.flashing.plan import FlashPlan
-    from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["plan_fields", "plan_words"]
+__all__ = ["losses_table", "plan_fields", "plan_words"]
 
 _VERBS: Final = {Fate.FORMATTED: Toned("format", Tone.CARE), Fate.LOST: Toned("lost", Tone.WRONG)}
 _CHIP_ERASE: Final = "erasing the whole flash alone takes 2 s to over 2 min"
@@ -46,22 +46,10 @@ def plan_fields(plan: FlashPlan) -> dict[str, Any]:
         "kept": [{"name": k.name, "address": k.start, "size": k.size, "why": k.why} for k in plan.kept],
         "changes": list(plan.changes),
         "findings": [finding_fields(finding) for finding in plan.findings],
-        "losses": [_loss_fields(loss) for loss in plan.losses],
+        "losses": [loss.data for loss in plan.losses],
         "unchanged": None if plan.right is None else len(plan.right) * SECTOR,
         "way": plan.way or None,
         "seconds": None if plan.seconds is None else round(plan.seconds, 3),
-    }
-
-
-def _loss_fields(loss: Loss) -> dict[str, Any]:
-    """Something that is lost, as JSON."""
-    return {
-        "kind": str(loss.kind),
-        "name": loss.name,
-        "address": loss.start,
-        "size": loss.size,
-        "verdict": str(loss.verdict),
-        "reason": loss.reason,
     }
 
 
@@ -86,6 +74,17 @@ def plan_words(plan: FlashPlan, *, before: Sequence[Row] = ()) -> Words:
         findings=plan.findings,
         notes=(_MORE,) if plan.losses else (),
     )
+
+
+def losses_table(losses: Sequence[LostThing]) -> Table:
+    """What would be lost, for a person who is asked about it: a row each, with the files by their names."""
+    rows = tuple((f"0x{loss.start:06x}", f"{loss.size:,}", _loss_words(loss)) for loss in losses)
+    return Table(rows=rows, title="This would be lost:", head=("address", "size", "what"), right=(1,))
+
+
+def _loss_words(loss: LostThing) -> str:
+    files = Phrase(", with ", Phrase.joined(", ", [Name(name) for name in loss.files])) if loss.files else ""
+    return Phrase(loss.name, files, f": {loss.reason}")
 
 
 def _time_words(plan: FlashPlan) -> str:

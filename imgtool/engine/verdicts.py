@@ -13,6 +13,7 @@ from imgtool.errors import (
     ImgtoolError,
     InterruptedRunError,
     LayoutError,
+    LossError,
     PortError,
     UsageError,
     VerifyError,
@@ -28,6 +29,7 @@ __all__ = [
     "EXIT_CODES",
     "FOREIGN",
     "INTERRUPTED",
+    "LOST",
     "NO",
     "USAGE",
     "answers_no",
@@ -39,6 +41,7 @@ __all__ = [
 DONE: Final = 0
 NO: Final = 1
 FOREIGN: Final = 3
+LOST: Final = 8
 USAGE: Final = 2
 BUG: Final = 70
 INTERRUPTED: Final = 130
@@ -49,6 +52,7 @@ EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {
     PortError: 5,
     ChipError: 6,
     VerifyError: 7,
+    LossError: LOST,
     InterruptedRunError: INTERRUPTED,
 }
 """Exit code of each error; docs/exit-codes.md has the whole table."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["XOR_SEED", "crc32_mpeg2", "sdk_crc", "stored_bytes", "value_of", "xor8"]
+__all__ = ["XOR_SEED", "crc32_mpeg2", "sdk_crc", "stored_bytes", "sum32", "value_of", "xor8"]
 
 XOR_SEED: Final = 0xEF
 """Start value of the boot ROM's checksum."""
@@ -68,6 +68,16 @@ def crc32_mpeg2(blocks: Iterable[bytes | memoryview]) -> int:
     return int.from_bytes((crc ^ _ALL_BITS).to_bytes(4, "little").translate(_MIRRORED), "big")
 
 
+def sum32(blocks: Iterable[bytes]) -> int:
+    """Sum of every byte of the blocks, 32 bits of it."""
+    return sum(sum(block) for block in blocks) & _ALL_BITS
+
+
+def otadata_crc(data: bytes) -> int:
+    """CRC-32 of the RTOS SDK's otadata: as zlib's, but begun with what is inverted to 0."""
+    return zlib.crc32(data, _ALL_BITS)
+
+
 def value_of(algorithm: str, blocks: Sequence[bytes]) -> int:
     """The value of a check over blocks, one after the other.
 
@@ -82,8 +92,8 @@ def value_of(algorithm: str, blocks: Sequence[bytes]) -> int:
 
 
 def stored_bytes(algorithm: str, value: int, bits: int) -> bytes:
-    """How a value stands in a file: numbers with the lowest byte first, digests with the highest."""
-    return value.to_bytes(bits // 8, "big" if algorithm in _DIGESTS else "little")
+    """How a value stands in a file: digests, and Tuya's sums, with the highest byte first."""
+    return value.to_bytes(bits // 8, "big" if algorithm in _BIG_ENDIAN else "little")
 
 
 def _digest(name: str, blocks: Iterable[bytes]) -> int:
@@ -96,9 +106,12 @@ def _digest(name: str, blocks: Iterable[bytes]) -> int:
 
 
 _DIGESTS: Final = ("md5", "sha256")
+_BIG_ENDIAN: Final = (*_DIGESTS, "sum32")
 _VALUES: Final[dict[str, Callable[[Sequence[bytes]], int]]] = {
     "xor8": xor8,
     "sdk-crc32": lambda blocks: sdk_crc(b"".join(blocks)),
     "crc32-mpeg2": crc32_mpeg2,
+    "sum32": sum32,
+    "crc32-otadata": lambda blocks: otadata_crc(b"".join(blocks)),
     **{name: partial(_digest, name) for name in _DIGESTS},
 }

@@ -1,7 +1,8 @@
 """Which firmware a file holds, by the strings in it: banners, versions, marks of well-known applications.
 
-Strings can only name a firmware; whether it is whole is for the checks to say.  Banner grammar of each
-NodeMCU generation: docs/formats/aggregated.md; strings of Arduino applications: docs/formats/arduino.md.
+Strings can only name a firmware; whether it is whole is for the checks to say.  Firmware that is told by a
+string or two is a row of firmware_names.py, and which SDK it is on is sdk_version.py's.  Banner grammar of
+each NodeMCU generation: docs/formats/aggregated.md; all other strings: docs/formats/firmware.md.
 """
 
 from __future__ import annotations
@@ -10,11 +11,25 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.reading import Firmware
+from imgtool.formats.sdk_version import sdk_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ARDUINO_NAMES", "arduino_firmware", "identify_firmware"]
+    from imgtool.formats.firmware_names import Named
+
+__all__ = [
+    "ARDUINO_NAMES",
+    "AT_FIRMWARE",
+    "GENERIC_NAMES",
+    "RTOS_APPLICATION",
+    "SDK_APPLICATION",
+    "arduino_firmware",
+    "identify_firmware",
+]
+
+SDK_APPLICATION: Final = "non-OS SDK application"
+"""What is called so of which nothing but its SDK is known."""
 
 ARDUINO_NAMES: Final = (
     "Arduino",
@@ -26,6 +41,15 @@ ARDUINO_NAMES: Final = (
     "ESP8266 Deauther",
 )
 """What firmware on the Arduino core is called here."""
+
+RTOS_APPLICATION: Final = "ESP8266 RTOS SDK application"
+"""What is called so that has no description of its own."""
+
+GENERIC_NAMES: Final = (SDK_APPLICATION, RTOS_APPLICATION, "Arduino")
+"""What firmware is called that does not name itself."""
+
+AT_FIRMWARE: Final = "ESP8266 AT"
+"""What Espressif's AT firmware is called."""
 
 # Patterns are compiled when they are first searched for, as no file needs all of them.
 
@@ -39,12 +63,9 @@ _BUILDER: Final = rb"(?:custom build by|built on|built with Docker provided by|p
 _BUILD: Final = rb"\bbuild[\s\0]+(?:built on:|created on)?[\s\0]*([0-9][0-9 :.-]*[0-9]|unspecified)"
 _LUA: Final = rb"powered by Lua (\d+(?:\.\d+)*)"
 _FIELD: Final = rb"\n\t([A-Za-z][\w ]*): ([^\n\0]*)"
-# Digits, an optional -dev and the commit in parentheses: 1.5.4.1(39cb9a32), 3.0.6-dev(072755c).  The search
-# starts from the parenthesis, which is rare, and looks back.
-_COMMIT: Final = rb"\([0-9a-f]{7,8}\)"
-_SDK: Final = rb"\d+\.\d+\.\d+(?:\.\d+)?(?:-dev)?\([0-9a-f]{7,8}\)\Z"
-_SDK_LONGEST: Final = 32
-_AT: Final = b"AT version:"
+# Every AT firmware has both commands; stock firmware has some of the others.
+_AT: Final = (b"+CWSAP", b"+CIPMUX")
+_AT_BANNER: Final = rb"AT version:[\d%]"
 _AT_VERSION: Final = rb"Bin version(?:\([^)]*\))?:(\d+(?:\.\d+)+)"
 _COMPILED: Final = rb"compile time:([A-Z][a-z]{2} +\d+ \d{4} [\d:]{8})"
 # Strings of the SDK's own libraries, which every application links.
@@ -57,48 +78,84 @@ _TASMOTA: Final = rb"(?s)\xa5\x5a\xa5\x5a(.{4})\x5a\xa5\x5a\xa5"
 _NO_VERSION: Final = b"\xff\xff\xff\xff"
 _TASMOTA_AUTHOR: Final = b"Theo Arends"
 _ESPHOME: Final = rb"(?:ESPHome version |\(esphome v)(\d+\.\d+\.[\w.-]+)"
-# WLED's description since 0.15: magic, layout version, then (from layout 2 on) the version as text.
-_WLED_RECORD: Final = rb"STSW([\1-\x10])\0\0\0([\x20-\x7e]{1,47})\0"
-_WLED: Final = rb"WLED v(\d+\.\d+[\w.-]*)"
-_WLED_TITLE: Final = b"<title>WLED"
-_ESP_EASY: Final = rb"ESP_Easy_mega[_-](\d{8}(?:-\d+)?)"
-_ESP_EASY_HOME: Final = b"www.letscontrolit.com"
-_ESPURNA: Final = rb"\0ESPURNA[ \0]{1,4}(?:v?(\d+\.\d+\.\d+[\w.-]*))?"
-_DEAUTHER: Final = rb"(?i)esp8266[_ ]deauther"
-_DEAUTHER_VERSION: Final = rb"\0v(\d+\.\d+\.\d+)\0"
 # The core's release is a string of its own where an application asks for it: 2_7_4, 3_0_0_RC1.
 _CORE: Final = rb"\0(\d_\d{1,2}_\d{1,2}(?:[_-](?:RC|rc|beta|dev)\d*|_\d+)?)\0"
 # Strings of the core's exception dump, which every sketch links.
 _CORE_MARKS: Final = (b"core_esp8266_main.cpp", b"ctx: cont", b"core_esp8266_postmortem")
 
+# What stands for the name of an application that has none.
+_BUILT_WITH: Final = ("Arduino", "non-OS SDK application")
+
+
+def same_application(one: Firmware | None, other: Firmware | None) -> bool | None:
+    """Whether two files hold the same application, of whatever release; None where nothing tells.
+
+    Names that say no more than what an application is built with tell nothing of two that have the same one.
+    """
+    names = [None if each is None or each.name in _BUILT_WITH else each.name for each in (one, other)]
+    if names[0] is None and names[1] is None:
+        return None
+    return names[0] == names[1]
+
+
+def names_itself(firmware: Firmware | None) -> bool:
+    """Whether a name is that of the application, and not of what it is built with."""
+    return firmware is not None and firmware.name not in _BUILT_WITH
+
 
 def identify_firmware(data: bytes) -> Firmware | None:
     """Name the firmware in ``data`` by its strings; None if there is no string to go by."""
-    data = data[:_SPAN]
-    sdk = _sdk(data)
-    for banner in _banners(data):
-        firmware = _nodemcu(banner, sdk)
-        if firmware is not None:
-            return firmware
+    data = data[:_SPAN].rstrip(b"\xff")
+    sdk = sdk_of(data)
+    ways = (_of_nodemcu, _of_python, _of_sketch, _of_at, _of_application, _of_core, _of_sdk)
+    return next((firmware for way in ways if (firmware := way(data, sdk)) is not None), None)
+
+
+def _of_nodemcu(data: bytes, sdk: str | None) -> Firmware | None:
+    read = (_nodemcu(banner, sdk) for banner in _banners(data))
+    return next((firmware for firmware in read if firmware is not None), None)
+
+
+def _of_python(data: bytes, sdk: str | None) -> Firmware | None:
     python = _search(_PYTHON, data, b"Python ")
-    if python is not None:
-        details = {} if python[4] is None else {"board": _text(python[4])}
-        return Firmware(_text(python[1]), _text(python[2]), sdk, _text(python[3]), details=details)
+    if python is None:
+        return None
+    details = {} if python[4] is None else {"board": _text(python[4])}
+    return Firmware(_text(python[1]), _text(python[2]), sdk, _text(python[3]), details=details)
+
+
+def _of_sketch(data: bytes, sdk: str | None) -> Firmware | None:
     named = _sketch(data)
-    if named is not None or any(mark in data for mark in _CORE_MARKS):
-        return arduino_firmware(data)
-    if _AT in data:
-        version = re.search(_AT_VERSION, data)
-        compiled = re.search(_COMPILED, data)
-        return Firmware(
-            "ESP8266 AT",
-            None if version is None else _text(version[1]),
-            sdk,
-            None if compiled is None else _text(compiled[1]),
-        )
-    if sdk is not None or any(mark in data for mark in _SDK_MARKS):
-        return Firmware("non-OS SDK application", sdk=sdk)
-    return None
+    return None if named is None else _on_the_core(data, named, sdk)
+
+
+def _of_application(data: bytes, sdk: str | None) -> Firmware | None:
+    from imgtool.formats.firmware_names import APPLICATIONS, named_by  # noqa: PLC0415 - see _sketch
+
+    named = named_by(APPLICATIONS, data)
+    return named and Firmware(named.name, named.version, sdk, named.build, details=named.details)
+
+
+def _of_core(data: bytes, sdk: str | None) -> Firmware | None:
+    return _on_the_core(data, None, sdk) if any(mark in data for mark in _CORE_MARKS) else None
+
+
+def _of_at(data: bytes, sdk: str | None) -> Firmware | None:
+    if not all(command in data for command in _AT) and re.search(_AT_BANNER, data) is None:
+        return None
+    version = re.search(_AT_VERSION, data)
+    compiled = re.search(_COMPILED, data)
+    return Firmware(
+        AT_FIRMWARE,
+        None if version is None else _text(version[1]),
+        sdk,
+        None if compiled is None else _text(compiled[1]),
+    )
+
+
+def _of_sdk(data: bytes, sdk: str | None) -> Firmware | None:
+    named = sdk is not None or any(mark in data for mark in _SDK_MARKS)
+    return Firmware(SDK_APPLICATION, sdk=sdk) if named else None
 
 
 def arduino_firmware(data: bytes) -> Firmware:
@@ -106,41 +163,44 @@ def arduino_firmware(data: bytes) -> Firmware:
 
     An application that does not name itself is ``Arduino``, with the core's release as its version.
     """
-    data = data[:_SPAN]
+    data = data[:_SPAN].rstrip(b"\xff")
+    return _on_the_core(data, _sketch(data), sdk_of(data))
+
+
+def _on_the_core(data: bytes, named: Named | None, sdk: str | None) -> Firmware:
     core = re.search(_CORE, data)
     release = None if core is None else _text(core[1]).replace("_", ".", 2)
-    named = _sketch(data)
     if named is None:
-        return Firmware("Arduino", release, _sdk(data))
+        return Firmware("Arduino", release, sdk)
     details = {} if release is None else {"Arduino core": release}
-    return Firmware(named[0], named[1], _sdk(data), details=details)
+    return Firmware(named.name, named.version, sdk, named.build, details={**details, **named.details})
 
 
-def _sketch(data: bytes) -> tuple[str, str | None] | None:
+def _sketch(data: bytes) -> Named | None:
     """Name and version of a well-known Arduino application."""
     marker = re.search(_TASMOTA, data)
     if marker is not None and marker[1] != _NO_VERSION:
-        return "Tasmota", _tasmota_version(marker[1])
+        return _named("Tasmota", _tasmota_version(marker[1]))
     stated = _search(_ESPHOME, data, b"ESPHome version ", b"(esphome v")
-    if marker is not None or stated is not None:
-        return "ESPHome", None if stated is None else _text(stated[1])
-    for name, version, mark in (
-        ("ESP Easy", _ESP_EASY, _ESP_EASY_HOME),
-        ("ESPurna", _ESPURNA, None),
-        ("WLED", _WLED, _WLED_TITLE),
-    ):
-        stated = re.search(version, data)
-        if stated is not None or (mark is not None and mark in data):
-            number = None if stated is None or stated[1] is None else _text(stated[1])
-            return name, number
-    record = re.search(_WLED_RECORD, data)
-    if record is not None:
-        # Layout 1 begins with the name of the release, which is no version.
-        return "WLED", _text(record[2]) if record[1] > b"\1" else None
-    if _search(_DEAUTHER, data, b"eauther", b"EAUTHER") is not None:
-        stated = re.search(_DEAUTHER_VERSION, data)
-        return "ESP8266 Deauther", None if stated is None else _text(stated[1])
-    return ("Tasmota", None) if _TASMOTA_AUTHOR in data else None
+    if stated is not None:
+        return _named("ESPHome", _text(stated[1]))
+    if marker is not None and b"Tasmota" in data:
+        return _named("Tasmota", None)  # that of 2025 has no version in it either
+    if marker is not None and any(mark in data for mark in (b"esphome", *_CORE_MARKS)):
+        # HAA has it appended, where Tasmota is to load it.
+        return _named("ESPHome", None)
+    from imgtool.formats.firmware_names import SKETCHES, named_by  # noqa: PLC0415 - NodeMCU needs no rows
+
+    named = named_by(SKETCHES, data)
+    if named is not None:
+        return named
+    return _named("Tasmota", None) if _TASMOTA_AUTHOR in data else None
+
+
+def _named(name: str, version: str | None) -> Named:
+    from imgtool.formats.firmware_names import Named  # noqa: PLC0415 - see _sketch
+
+    return Named(name=name, version=version, build=None, details={})
 
 
 def _search(pattern: bytes, data: bytes, *literals: bytes) -> re.Match[bytes] | None:
@@ -193,14 +253,6 @@ def _nodemcu(banner: bytes, sdk: str | None) -> Firmware | None:
         builder=None if builder is None else _text(builder[1]),
         details={_text(name): _text(value) for name, value in re.findall(_FIELD, b"\n" + banner)},
     )
-
-
-def _sdk(data: bytes) -> str | None:
-    for commit in re.finditer(_COMMIT, data):
-        found = re.search(_SDK, data[max(0, commit.start() - _SDK_LONGEST) : commit.end()])
-        if found is not None:
-            return _text(found[0])
-    return None
 
 
 def _text(value: bytes) -> str:

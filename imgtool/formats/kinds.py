@@ -59,6 +59,7 @@ class KindRow(NamedTuple):
         words: Its words for people.
         spots: Where it may stand in a flash; none for what no flash holds as it is.
         belongs: The same for people, as the cure of a wrong place; empty where its bytes tell the place.
+        place_name: The name that the commands know that place by; empty where there is none.
         address: The address at which its reader looks, for :attr:`Spot.FIXED`.
         region: The region of a layout that it goes to, for :attr:`Spot.REGION`.
         brings: Who starts what stands behind it, where it stands at address 0.
@@ -72,6 +73,7 @@ class KindRow(NamedTuple):
         holds_firmware: Whether strings in it name a firmware that would run.
         foreign: Whether it is no ESP8266 artefact at all.
         wraps: Whether its contents are another file, which is read in its turn.
+        packs: Whether it may hold several files.
         own_checks: Whether its records have checks of their own.
         no_content: Why its bytes are not what a flash holds; empty where they are.
         no_start: Why the chip cannot boot from it, where it is no image and no flash content either.
@@ -85,6 +87,7 @@ class KindRow(NamedTuple):
     words: str
     spots: tuple[Spot, ...] = ()
     belongs: str = ""
+    place_name: str = ""
     address: int | None = None
     region: PartKind | None = None
     brings: Starter | None = None
@@ -98,6 +101,7 @@ class KindRow(NamedTuple):
     holds_firmware: bool = True
     foreign: bool = False
     wraps: bool = False
+    packs: bool = False
     own_checks: bool = False
     no_content: str = ""
     no_start: str = ""
@@ -252,6 +256,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             words="SDK init data",
             spots=(Spot.REGION,),
             belongs="the place of init data, by name @init-data",
+            place_name="@init-data",
             region=PartKind.INIT_DATA,
             holds_firmware=False,
         ),
@@ -266,6 +271,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             words="Lua Flash Store image",
             spots=(Spot.REGION,),
             belongs="the LFS partition, by name @lfs",
+            place_name="@lfs",
             region=PartKind.LFS,
             holds_firmware=False,
         ),
@@ -273,6 +279,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             words="SPIFFS file system",
             spots=(Spot.REGION,),
             belongs="the place of the file system, by name @spiffs",
+            place_name="@spiffs",
             region=PartKind.SPIFFS,
             holds_firmware=False,
         ),
@@ -295,6 +302,14 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             address=0x8000,
             started_by=(Starter.RTOS, Starter.RBOOT),
             of_firmware=True,
+        ),
+        FileKind.OTADATA: KindRow(
+            words="RTOS SDK otadata",
+            spots=_ALL,
+            belongs="the otadata partition of the table, mostly 0x0d000",
+            started_by=(Starter.RTOS,),
+            of_firmware=True,
+            holds_firmware=False,
         ),
         FileKind.GZIP: KindRow(
             words="gzip file",
@@ -331,7 +346,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
         FileKind.TUYA_OTA: KindRow(
             words="Tuya OTA container",
             no_content="a Tuya OTA file, which its own boot loader unpacks",
-            closed="its container has fields that imgtool does not know",
+            closed="it is a container: take its images out of it first",
             owns_sectors=False,
         ),
         FileKind.RAM_IMAGE: KindRow(
@@ -346,6 +361,15 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             foreign=True,
             no_content="an image for another chip",
             closed="it is for another chip",
+        ),
+        FileKind.ARCHIVE: KindRow(
+            words="archive",
+            foreign=True,
+            packs=True,
+            holds_firmware=False,
+            no_content="an archive, which is to be unpacked first",
+            closed="it is an archive: unpack it first",
+            owns_sectors=False,
         ),
         FileKind.TEXT: KindRow(
             words="text, not firmware", spots=_ALL, foreign=True, no_start="text", owns_sectors=False

@@ -34,8 +34,8 @@ def looks_like_code(data: bytes) -> bool:
     return sample.count(_RETURN) >= least and sample.count(_PROLOGUE) >= least
 
 
-def pointers(data: bytes, start: int, end: int) -> frozenset[int]:
-    """The distinct words in ``data`` that are multiples of 4 in ``[start, end)``, within one MiB."""
+def pointers(data: bytes, start: int, end: int, *, multiple: int = 4) -> frozenset[int]:
+    """The distinct words in ``data`` that are multiples of a number in ``[start, end)``, within one MiB."""
     # The upper half of such a word has few values, so literal searches find the candidates at C speed.
     found = set()
     for upper in range(start >> 16, ((end - 1) >> 16) + 1):
@@ -44,7 +44,7 @@ def pointers(data: bytes, start: int, end: int) -> frozenset[int]:
         while position >= 0:
             if position % 4 == 2:  # noqa: PLR2004 - the upper half of an aligned word
                 word = int.from_bytes(data[position - 2 : position + 2], "little")
-                if start <= word < end and word % 4 == 0:
+                if start <= word < end and word % multiple == 0:
                     found.add(word)
             position = data.find(literal, position + 1)
     return frozenset(found)

@@ -14,9 +14,10 @@ from imgtool.formats.reading import PartKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from imgtool.formats.containers.archive import Archive
     from imgtool.formats.containers.blocks import RecordContents
     from imgtool.formats.containers.gzip_file import GzipStream
-    from imgtool.formats.containers.lfs import Lfs53Image, LfsHeader
+    from imgtool.formats.containers.lfs import EarlyLfs, Lfs53Image, LfsHeader
     from imgtool.formats.containers.text_file import TextFile
     from imgtool.formats.containers.tuya import TuyaHeader
     from imgtool.formats.contents import Hint
@@ -32,9 +33,13 @@ if TYPE_CHECKING:
     from imgtool.formats.images.rtos_app import RtosAppDetails
     from imgtool.formats.reading import Fact
     from imgtool.formats.regions.init_data import InitData
+    from imgtool.formats.regions.json_record import JsonRecord
     from imgtool.formats.regions.nodemcu_page import PartitionTable
-    from imgtool.formats.regions.rboot_config import RbootConfig
+    from imgtool.formats.regions.nvs import NvsPages
+    from imgtool.formats.regions.protected_param import ProtectedParams
+    from imgtool.formats.regions.rboot_config import MongooseConfig, RbootConfig
     from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
+    from imgtool.formats.regions.sysparam import SysparamRegion
 
 __all__ = ["RENDERERS", "facts_of"]
 
@@ -56,6 +61,14 @@ def facts_of(value: object) -> dict[str, Fact]:
     if render is None:
         raise TypeError(f"no part of a file holds a {kind.__qualname__}")
     return render(value)
+
+
+def _archive(value: Archive) -> dict[str, Fact]:
+    return {
+        "archive": value.form,
+        "file_count": len(value.files),
+        "files": [{"name": name, "size": size} for name, size in value.files[:_MOST_ARCHIVED]],
+    }
 
 
 def _blocks(value: RecordContents) -> dict[str, Fact]:
@@ -80,6 +93,10 @@ def _lfs(value: LfsHeader) -> dict[str, Fact]:
     }
 
 
+def _lfs_2018(value: EarlyLfs) -> dict[str, Fact]:
+    return {**_lfs(value.header), "links": value.links}
+
+
 def _lfs_53(value: Lfs53Image) -> dict[str, Fact]:
     return {"lua": "5.3", **({} if value.size is None else {"image_size": value.size})}
 
@@ -92,7 +109,10 @@ def _text(value: TextFile) -> dict[str, Fact]:
 
 
 def _tuya(value: TuyaHeader) -> dict[str, Fact]:
-    return {"version": value.version}
+    return {
+        "version": value.version,
+        "images": [{"offset": image.offset, "size": image.size} for image in value.images],
+    }
 
 
 def _hint(value: Hint) -> dict[str, Fact]:
@@ -202,6 +222,44 @@ def _rboot_config(value: RbootConfig) -> dict[str, Fact]:
     }
 
 
+def _mongoose_config(value: MongooseConfig) -> dict[str, Fact]:
+    return {
+        "mode": value.mode,
+        "current_rom": value.current_rom,
+        "previous_rom": value.previous_rom,
+        "confirmed": not value.first_boot,
+        "count": value.count,
+        "roms": list(value.roms),
+        "file_systems": [{"offset": offset, "size": size} for offset, size in value.file_systems],
+    }
+
+
+def _protected(value: ProtectedParams) -> dict[str, Fact]:
+    return {
+        "live": value.protection.live,
+        "writes": value.protection.writes,
+        "used": list(value.used),
+        "checksums": list(value.right),
+    }
+
+
+def _sysparam(value: SysparamRegion) -> dict[str, Fact]:
+    return {
+        "sectors": value.sectors,
+        "second": value.second,
+        "active": value.active,
+        "keys": [{"name": each.name, "size": each.size, "binary": each.binary} for each in value.values],
+    }
+
+
+def _json_record(value: JsonRecord) -> dict[str, Fact]:
+    return {"length": value.length, "fields": list(value.fields)}
+
+
+def _nvs(value: NvsPages) -> dict[str, Fact]:
+    return {"pages": value.pages, "values": value.values, "namespaces": list(value.namespaces)}
+
+
 def _rtos_table(value: RtosPartitionTable) -> dict[str, Fact]:
     return {
         "partitions": [
@@ -220,8 +278,10 @@ def _rtos_table(value: RtosPartitionTable) -> dict[str, Fact]:
 
 
 RENDERERS: Final[Mapping[str, Callable[[Any], dict[str, Fact]]]] = {
+    "containers.archive.Archive": _archive,
     "containers.blocks.RecordContents": _blocks,
     "containers.gzip_file.GzipStream": _gzip,
+    "containers.lfs.EarlyLfs": _lfs_2018,
     "containers.lfs.Lfs53Image": _lfs_53,
     "containers.lfs.LfsHeader": _lfs,
     "containers.text_file.TextFile": _text,
@@ -238,9 +298,14 @@ RENDERERS: Final[Mapping[str, Callable[[Any], dict[str, Fact]]]] = {
     "images.other_chip.ChipImage": _other_chip,
     "images.rtos_app.RtosAppDetails": _rtos_app,
     "regions.init_data.InitData": _init_data,
+    "regions.json_record.JsonRecord": _json_record,
     "regions.nodemcu_page.PartitionTable": _nodemcu_table,
+    "regions.nvs.NvsPages": _nvs,
+    "regions.protected_param.ProtectedParams": _protected,
+    "regions.rboot_config.MongooseConfig": _mongoose_config,
     "regions.rboot_config.RbootConfig": _rboot_config,
     "regions.rtos_partitions.RtosPartitionTable": _rtos_table,
+    "regions.sysparam.SysparamRegion": _sysparam,
 }
 """The function for each class of values, by module and name below :mod:`imgtool.formats`: names and no
 classes, as most files need one format of many."""

@@ -61,6 +61,7 @@ class FileKind(StrEnum):
     LITTLEFS = "littlefs"
     ESPFS = "espfs"
     PARTITION_TABLE = "partition-table"
+    OTADATA = "otadata"
     GZIP = "gzip"
     ELF = "elf"
     INTEL_HEX = "intel-hex"
@@ -69,6 +70,7 @@ class FileKind(StrEnum):
     TUYA_OTA = "tuya-ota"
     RAM_IMAGE = "ram-image"
     ESP32 = "esp32"
+    ARCHIVE = "archive"
     TEXT = "text"
     EMPTY = "empty"
     UNKNOWN = "unknown"
@@ -151,6 +153,8 @@ _ALGORITHMS: Final = {
     "sdk-crc32": "CRC-32",
     "crc32": "CRC-32",
     "crc32-mpeg2": "CRC-32",
+    "sum32": "sum",
+    "crc32-otadata": "CRC-32",
     "md5": "MD5",
     "sha256": "SHA-256",
 }
@@ -160,7 +164,8 @@ class Checksum(NamedTuple):
     """A stored check value beside the computed one.
 
     Attributes:
-        algorithm: ``xor8`` (seed 0xEF), ``crc32``, ``sdk-crc32``, ``crc32-mpeg2``, ``md5``, ``sha256``.
+        algorithm: ``xor8`` (seed 0xEF), ``crc32``, ``sdk-crc32``, ``crc32-mpeg2``, ``crc32-otadata``,
+            ``sum32``, ``md5``, ``sha256``.
         stored: The value in the file; digests too are numbers, first byte highest.
         computed: The value that the bytes give.
         bits: Width of both.

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
-from imgtool.chip import ROM_SIZE, memory_at
+from imgtool.chip import ROM_SIZE
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
@@ -58,12 +58,10 @@ def _module(name: str) -> Any:  # noqa: ANN401 - modules have no common type; a 
 
 _E9: Final = (b"\xe9",)
 _IMAGES: Final = (b"\xe9", b"\xea")
-_LEAST_IMAGE: Final = 16  # bytes
-_MOST_SEGMENTS: Final = 16
 _LFS: Final = (
     b"\x1f\x8b",
     b"\x1bLua\x53",
-    *(bytes([low, lua, 0xFA, 0xFA]) for lua in (0xA1, 0xA2) for low in range(0x50, 0x60)),
+    *(bytes([low, lua, 0xFA, 0xFA]) for lua in (0xA1, 0xA2, 0xAF) for low in range(0x50, 0x60)),
 )
 
 # First match wins: what has a magic comes before what is recognised by its shape, and irom, which has
@@ -71,11 +69,12 @@ _LFS: Final = (
 # boot loaders: what stands behind them is no irom of theirs.
 FORMATS: Final = (
     Format("blank or empty file", "regions.blank"),
+    Format("RTOS SDK otadata", "regions.rtos_otadata"),
     Format("Espressif boot loader", "images.sdk_bootloader", _E9),
     Format("rBoot", "images.rboot", _E9),
+    Format("RTOS SDK boot loader", "images.rtos_bootloader", _E9),
     Format("aggregated image", "images.aggregated", _E9),
     Format("Arduino firmware", "images.arduino", _E9, embedded=True),
-    Format("RTOS SDK boot loader", "images.rtos_bootloader", _E9),
     Format("RTOS SDK application", "images.rtos_app", _E9, embedded=True),
     Format("MicroPython", "images.micropython", _E9),
     Format("user image of 2014", "images.at_user", _E9),
@@ -88,13 +87,14 @@ FORMATS: Final = (
     Format("ELF", "elf.file", (b"\x7fELF",)),
     Format("UF2", "containers.uf2", (b"UF2\n",)),
     Format("Tuya OTA file", "containers.tuya", (b"\x55\xaa\x55\xaa",)),
+    Format("archive", "containers.archive"),
     Format("espfs", "filesystems.espfs", (b"ESfs",), embedded=True),
     Format("LittleFS", "filesystems.littlefs", embedded=True),
     Format("Intel HEX", "containers.intel_hex", (b":",)),
     Format("S-record", "containers.srecord", (b"S",)),
     Format("init data", "regions.init_data"),
     Format("SPIFFS", "filesystems.spiffs", embedded=True),
-    Format("RTOS SDK partition table", "regions.rtos_partitions", (b"\xaa\x50",), embedded=True),
+    Format("RTOS SDK partition table", "regions.rtos_partitions", (b"\xaa\x50", b"\xeb\xeb"), embedded=True),
     Format("rBoot configuration", "regions.rboot_config"),
     Format("text", "containers.text_file"),
     Format("SPIFFS without magics", "filesystems.spiffs_plain"),
@@ -109,11 +109,13 @@ def identify(data: bytes) -> Reading:
     """Read a file by the first format that knows it; kind ``unknown`` if none does."""
     reading = _first(data)
     damaged = any(finding.severity is Severity.ERROR for finding in reading.findings)
-    if data.startswith(_IMAGES):
-        mangled: Reading | None = _module("images.mangled").read(data) if damaged else None
-        return mangled or reading
+    if damaged and data.startswith(_IMAGES):
+        mangled: Reading | None = _module("images.mangled").read(data)
+        if mangled is not None:
+            return mangled
     if damaged or reading.kind is FileKind.IROM:
-        return _with_magic(data) or reading
+        restored: Reading | None = _module("first_bytes").restored(data, _first)
+        return restored or reading
     return reading
 
 
@@ -137,22 +139,6 @@ def _unknown(data: bytes, why: str) -> Reading:
     hint = hint_of(data, 0, len(data))
     part = Part(PartKind.UNKNOWN, 0, len(data), note=hint.words, value=hint)
     return Reading(FileKind.UNKNOWN, (part,), findings=(Finding(Severity.ERROR, "unknown", why),))
-
-
-def _with_magic(data: bytes) -> Reading | None:
-    """The image that the file is but for its first byte: with that set right, every check must hold."""
-    # Segment count and entry point tell: a look at them spares most files the rest.
-    entry = int.from_bytes(data[4:8], "little")
-    if len(data) < _LEAST_IMAGE or data[1] > _MOST_SEGMENTS or memory_at(entry) is None:
-        return None
-    for magic in _IMAGES:
-        reading = _first(magic + data[1:])
-        checks = [part.checksum for part in reading.parts if part.checksum is not None]
-        if checks and all(finding.severity is not Severity.ERROR for finding in reading.findings):
-            message = f"the first byte is 0x{data[0]:02x} and should be 0x{magic[0]:02x}"
-            finding = Finding(Severity.ERROR, "magic", message, 0)
-            return reading._replace(findings=(finding, *reading.findings))
-    return None
 
 
 def identify_inside(data: bytes, offset: int, stop: int) -> Reading | None:

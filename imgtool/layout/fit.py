@@ -9,23 +9,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_SIZES, SECTOR
+from imgtool.chip import FLASH_SIZES, SECTOR, flash_size_of_code
 from imgtool.errors import LayoutError
 from imgtool.formats.reading import Finding, Severity
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
-from imgtool.layout.generations import generation_of
+from imgtool.layout.generations import BUILT_SIZES, generation_of
 from imgtool.layout.nodemcu import resolve, table_regions
 from imgtool.layout.regions import FlashLayout, Region
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
+    from imgtool.formats.kinds import Starter
     from imgtool.formats.reading import Firmware
     from imgtool.formats.regions.nodemcu_page import PartitionTable
-    from imgtool.layout.traits import Generation, Uncertainty
+    from imgtool.layout.traits import BuiltSize, Generation, Uncertainty
 
-__all__ = ["kept_regions", "layout_for", "size_findings", "size_for"]
+__all__ = ["built_size", "kept_regions", "layout_for", "size_findings", "size_for", "told_findings"]
 
 _NO_LAYOUT: Final = "256KB"
+_SIZE_OFFSET: Final = 3
 
 
 def kept_regions(row: Generation, end: int) -> tuple[Region, ...]:
@@ -108,21 +110,70 @@ def size_for(
         size
         for size in FLASH_SIZES
         if least <= size.bytes <= capacity
-        and size.code in sizes.codes
+        and size.code in sizes.sure
         and (size.ota_slot == stated.ota_slot if large_slots and stated else not size.name.endswith("-c1"))
     ]
+    if sizes.beyond is not None and capacity > sizes.largest:
+        return flash_size_of_code(sizes.beyond)
     return max(fitting, key=lambda size: size.bytes, default=None)
+
+
+def built_size(firmware: Firmware | None, starter: Starter | None = None) -> BuiltSize | None:
+    """That the size in a header is the one that what it starts is built for; None where every size will do.
+
+    Args:
+        firmware: Which firmware.
+        starter: What the image at 0 starts it with; a boot loader's rule goes before the firmware's.
+    """
+    by_starter = None if starter is None else BUILT_SIZES.get(starter)
+    return generation_of(firmware).sizes.built if by_starter is None else by_starter
+
+
+def told_findings(
+    flash: FlashSize, stated: FlashSize | None, firmware: Firmware | None, starter: Starter | None = None
+) -> tuple[Finding, ...]:
+    """What a firmware makes of a flash size that it is told in its header.
+
+    Args:
+        flash: The size.
+        stated: What its header stated before; the same where that stays.
+        firmware: Which firmware.
+        starter: What the image at 0 starts it with.
+    """
+    findings = [*_unusable(flash, firmware)]
+    built = built_size(firmware, starter)
+    if built is not None and stated is not None and flash.code != stated.code:
+        harmful = flash.bytes <= stated.bytes or built.larger
+        if harmful:
+            message = (
+                f"the header said {stated.name}, and is told {flash.name}: {built.why}, and with another "
+                f"{built.otherwise}. Leave {stated.name} unless the build is for {flash.name}"
+            )
+            findings.append(Finding(Severity.WARNING, "size-not-built-for", message, _SIZE_OFFSET))
+    return tuple(findings)
 
 
 def size_findings(flash: FlashSize, firmware: Firmware | None) -> tuple[Finding, ...]:
     """What is uncertain about a firmware on a flash size."""
-    row = generation_of(firmware)
-    others = None if flash.code in row.sizes.codes else row.sizes.others
-    return tuple(_finding(each, firmware, flash) for each in (others, row.uncertain) if each is not None)
+    uncertain = generation_of(firmware).uncertain
+    findings = _unusable(flash, firmware)
+    return findings if uncertain is None else (*findings, _finding(uncertain, firmware, flash))
+
+
+def _unusable(flash: FlashSize, firmware: Firmware | None) -> tuple[Finding, ...]:
+    """What is wrong about a size that a firmware is not to be told unasked."""
+    sizes = generation_of(firmware).sizes
+    if flash.code in sizes.sure or sizes.others is None:
+        return ()
+    return (_finding(sizes.others, firmware, flash),)
 
 
 def _finding(what: Uncertainty, firmware: Firmware | None, flash: FlashSize) -> Finding:
-    return Finding(Severity.WARNING, what.code, what.words.format(name=_name(firmware), size=flash.name))
+    codes = generation_of(firmware).sizes.sure
+    plain = [size for size in FLASH_SIZES if size.code in codes and not size.name.endswith("-c1")]
+    largest = max(plain, key=lambda size: size.bytes).name
+    message = what.words.format(name=_name(firmware), size=flash.name, largest=largest)
+    return Finding(Severity.WARNING, what.code, message)
 
 
 def _names(codes: frozenset[int]) -> str:

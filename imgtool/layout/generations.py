@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_PLACE
 from imgtool.formats.firmware import ARDUINO_NAMES
+from imgtool.formats.kinds import Starter
 from imgtool.formats.reading import PartKind
 from imgtool.layout.traits import (
+    ALL_CODES,
     BuildDates,
+    BuiltSize,
     Family,
     FilePlace,
     Generation,
@@ -34,10 +37,12 @@ from imgtool.layout.traits import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imgtool.formats.reading import Firmware
     from imgtool.layout.traits import Release
 
-__all__ = ["ARDUINO", "GENERATIONS", "generation", "generation_of"]
+__all__ = ["ARDUINO", "BUILT_SIZES", "GENERATIONS", "generation", "generation_of"]
 
 _NODEMCU: Final = "https://github.com/nodemcu/nodemcu-firmware/blob"
 _BUILDS: Final = f"{_NODEMCU}/0.9.5_20150318/pre_build"
@@ -59,6 +64,7 @@ def _tag(tag: str, path: str = "app/user/user_main.c", standing: Standing = Stan
 
 _UP_TO_4MB: Final = frozenset(range(7))  # 512KB, 256KB, 1MB, 2MB, 4MB, 2MB-c1, 4MB-c1
 _WITHOUT_C1: Final = frozenset(range(5))
+_TWO_SLOTS: Final = _UP_TO_4MB - _WITHOUT_C1
 _OLD_CODES: Final = {5: 0x80_0000, 6: 0x100_0000}  # NodeMCU's own 8 MB and 16 MB
 _UNKNOWN_CODES: Final = {8: 0x8_0000, 9: 0x8_0000}  # what it has no name for, it takes for 512 KB
 _ALL_OLD_CODES: Final = {**_OLD_CODES, **_UNKNOWN_CODES}
@@ -77,11 +83,51 @@ _OLD_FILES: Final = SpiffsRule(
 _FIRST_FILES: Final = replace(_OLD_FILES, step=0x1000, near_step=0x1000)
 _MISSES_INIT_DATA: Final = Uncertainty(
     "old-nodemcu-size",
-    "{name} looks for its init data in the wrong place on {size}; 2.1.0 is the first that does not",
+    "{name} looks for its init data in the wrong place on {size}; 2.1.0 is the first that does not. "
+    "Take {largest}",
 )
 _TAKES_FOR_512KB: Final = Uncertainty(
     "old-sdk-size",
-    "{name} takes {size} for 512KB, and keeps its sectors in front of 0x80000: its SDK is older than 2.1",
+    "{name} takes {size} for 512KB, and keeps its sectors in front of 0x80000: its SDK is older than 2.1. "
+    "It writes into its own code there, or finds no init data and starts again and again. Take {largest}",
+)
+_TAKEN_BY_OLD: Final = Uncertainty(
+    "sdk-size-unknown",
+    "which SDK {name} has is not known, and one before 2.1 takes {size} for 512KB: it may write into its own "
+    "code, or start again and again. {largest} works with each",
+)
+_PYTHON_MISSES: Final = Uncertainty(
+    "micropython-size",
+    "{name} and its SDK may look for init data at two places on {size}: then it starts again and again. "
+    "{largest} works",
+)
+_SKETCH_UNKNOWN_MAP: Final = Uncertainty(
+    "arduino-size",
+    "the Arduino core in {name} does not know the size {size}, and refuses updates over the air with it. "
+    "Take one up to {largest} without -c1",
+)
+_OF_SKETCH: Final = BuiltSize(
+    "where a sketch has its settings and files was decided for it when it was built",
+    "its SDK may write its parameters into the sketch or its files",
+    larger=False,
+)
+_SKETCH_STOPS: Final = BuiltSize(
+    "a sketch on an SDK 3 starts with no other", "it stops with 'Flash size mismatch'"
+)
+_OF_TABLE: Final = BuiltSize(
+    "the partition table beside it is made for it",
+    "its boot loader refuses a table that reaches beyond it",
+    larger=False,
+)
+_OF_SYSPARAM: Final = BuiltSize(
+    "where esp-open-rtos has its settings follows from it", "it looks for its settings elsewhere"
+)
+_OF_SMING: Final = BuiltSize(
+    "where Sming has its partitions was decided for it when it was built", "it may start again and again"
+)
+_OF_AT: Final = BuiltSize(
+    "where AT firmware has its second slot and its settings follows from it",
+    "it may look for its settings and its second slot elsewhere",
 )
 _SIZE_COMPILED_IN: Final = Uncertainty(
     "size-compiled-in",
@@ -296,7 +342,10 @@ _OF_NODEMCU: Final = (
         needs_init_data=True,
         missing_init_data=InitDataRepair.IF_ERASED,
         own_init_data=OwnInitData("v05", carried=True),
-        sizes=SizeReading(codes=_WITHOUT_C1, others=_MISSES_INIT_DATA, corrects=True, doubled_from=5),
+        # On a larger chip it sets 1 MB itself, and has its files behind that.
+        sizes=SizeReading(
+            codes=_WITHOUT_C1, beyond=2, others=_MISSES_INIT_DATA, corrects=True, doubled_from=5
+        ),
         files=SpiffsRule(magics=Magics.OLD, place=FilePlace.BEHIND),
         baud=115200,
         sources=(
@@ -379,6 +428,7 @@ _OF_NODEMCU: Final = (
         names=("NodeMCU",),
         numbering=Numbering.OWN,
         release_known=False,
+        sizes=SizeReading(detected=_WITHOUT_C1, others=_TAKEN_BY_OLD),
         lfs=LfsPlace.UNKNOWN,
         sources=(Source(Standing.INFERRED, f"{_NODEMCU}/release/app/include/user_version.h"),),
     ),
@@ -432,6 +482,7 @@ _OF_SDK: Final = (
         name="non-OS SDK of a version that is not known",
         family=Family.NON_OS,
         release_known=False,
+        sizes=SizeReading(detected=_UP_TO_4MB, others=_TAKEN_BY_OLD),
         irom=(IROM_PLACE, 0x4_0000),
         sources=(Source(Standing.INFERRED, f"{_SDK}/tree/v2.2.1/examples"),),
     ),
@@ -441,7 +492,10 @@ _OF_SDK: Final = (
 def _at(row: Generation) -> Generation:
     """AT firmware keeps what its SDK keeps."""
     name = row.name.replace("non-OS SDK", "AT on SDK", 1)
-    return replace(row, name=name, family=Family.AT, names=("ESP8266 AT",), starts_behind_eboot=False)
+    sizes = replace(row.sizes, built=_OF_AT)
+    return replace(
+        row, name=name, family=Family.AT, names=("ESP8266 AT",), starts_behind_eboot=False, sizes=sizes
+    )
 
 
 _EEPROM: Final = (
@@ -461,6 +515,9 @@ _ARDUINO: Final = Generation(
     kept=_EEPROM,
     needs_init_data=False,
     missing_init_data=InitDataRepair.COMPILED_IN,
+    sizes=SizeReading(
+        codes=ALL_CODES - _TWO_SLOTS, detected=_WITHOUT_C1, built=_OF_SKETCH, others=_SKETCH_UNKNOWN_MAP
+    ),
     files=SpiffsRule(magics=Magics.CONSTANT, place=FilePlace.LINKED, tries=0, gap=None),
     irom=(),
     starts_behind_eboot=True,
@@ -473,7 +530,7 @@ _OF_ARDUINO: Final = (
         release_known=True,
         before=(1, 5, 4, 1),
         keeps_rf_cal=False,
-        sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
+        sizes=SizeReading(codes=_UP_TO_4MB, built=_OF_SKETCH, others=_TAKES_FOR_512KB),
         sources=(_ARDUINO_CORE, _OLD_LIBRARIES),
     ),
     replace(
@@ -482,6 +539,7 @@ _OF_ARDUINO: Final = (
         release_known=True,
         first=(1, 5, 4, 1),
         before=(3,),
+        sizes=SizeReading(codes=ALL_CODES - _TWO_SLOTS, built=_OF_SKETCH, others=_SKETCH_UNKNOWN_MAP),
         sources=(_ARDUINO_CORE, Source(Standing.READ, f"{_SDK}/tree/v2.2.1/lib")),
     ),
     replace(
@@ -489,6 +547,7 @@ _OF_ARDUINO: Final = (
         name="Arduino core built with SDK 3",
         release_known=True,
         first=(3,),
+        sizes=SizeReading(codes=ALL_CODES - _TWO_SLOTS, built=_SKETCH_STOPS, others=_SKETCH_UNKNOWN_MAP),
         uncertain=_OWN_PLACES,
         sources=(_ARDUINO_CORE, Source(Standing.READ, f"{_SDK}/tree/v3.0/lib")),
     ),
@@ -496,6 +555,26 @@ _OF_ARDUINO: Final = (
 )
 
 _PORT: Final = "https://github.com/micropython/micropython/blob/master/ports/esp8266"
+# Which SDK is inside does not follow from its version.
+_MICROPYTHON: Final = Generation(
+    name="MicroPython",
+    family=Family.MICROPYTHON,
+    names=("MicroPython", "CircuitPython"),
+    release_known=False,
+    needs_init_data=True,
+    missing_init_data=InitDataRepair.IF_ERASED,
+    own_init_data=OwnInitData("v05"),
+    sizes=SizeReading(codes=_UP_TO_4MB, others=_PYTHON_MISSES),
+    files_in_fat=True,
+    irom=(0x9000,),
+    baud=115200,
+    sources=(
+        Source(Standing.READ, f"{_PORT}/esp_init_data.c"),
+        Source(Standing.READ, f"{_PORT}/modules/inisetup.py"),
+        Source(Standing.DOCUMENTED, "https://github.com/espressif/esptool/issues/202"),
+        Source(Standing.DOCUMENTED, "https://github.com/micropython/micropython/issues/6874"),
+    ),
+)
 _OF_MICROPYTHON: Final = (
     Generation(
         name="MicroPython on an SDK before 1.5.4.1",
@@ -510,26 +589,18 @@ _OF_MICROPYTHON: Final = (
         irom=(0x9000,),
         sources=(_OLD_LIBRARIES._replace(standing=Standing.INFERRED),),
     ),
-    # It writes init data before the SDK reads the nibble, by what the boot ROM makes of it: 4 MB is the most
-    # that runs with every build, and which SDK is inside does not follow from its version.
-    Generation(
-        name="MicroPython",
-        family=Family.MICROPYTHON,
-        names=("MicroPython", "CircuitPython"),
+    replace(
+        _MICROPYTHON,
+        name="MicroPython on SDK 1.5.4.1 to 2.0",
+        release_known=True,
         first=(1, 5, 4, 1),
-        needs_init_data=True,
-        missing_init_data=InitDataRepair.IF_ERASED,
-        own_init_data=OwnInitData("v05"),
-        sizes=SizeReading(codes=_UP_TO_4MB),
-        files_in_fat=True,
-        irom=(0x9000,),
-        baud=115200,
-        sources=(
-            Source(Standing.READ, f"{_PORT}/esp_init_data.c"),
-            Source(Standing.READ, f"{_PORT}/modules/inisetup.py"),
-            Source(Standing.DOCUMENTED, "https://github.com/espressif/esptool/issues/202"),
-        ),
+        before=(2, 1),
+        sizes=SizeReading(codes=_UP_TO_4MB, others=_TAKES_FOR_512KB),
     ),
+    # It writes init data before the SDK reads the nibble, by what the boot ROM makes of it: 4 MB is the most
+    # that runs on an erased chip.
+    replace(_MICROPYTHON, name="MicroPython on SDK 2.1 and later", release_known=True, first=(2, 1)),
+    _MICROPYTHON,
 )
 
 _RTOS: Final = "https://github.com/espressif/ESP8266_RTOS_SDK"
@@ -543,6 +614,7 @@ _OF_OTHERS: Final = (
         kept=(),
         needs_init_data=False,
         missing_init_data=InitDataRepair.COMPILED_IN,
+        sizes=SizeReading(built=_OF_TABLE),
         irom=(),
         sources=(
             Source(Standing.READ, f"{_RTOS}/tree/master/components/partition_table"),
@@ -552,9 +624,13 @@ _OF_OTHERS: Final = (
     Generation(
         name="esp-open-rtos",
         family=Family.OPEN_RTOS,
-        names=("esp-open-rtos",),
+        names=("esp-open-rtos", "HAA", "LCM"),
         numbering=Numbering.NONE,
+        sizes=SizeReading(built=_OF_SYSPARAM),
         irom=(),
+        needs_init_data=False,
+        missing_init_data=InitDataRepair.COMPILED_IN,
+        keeps_rf_cal=False,
         sources=(
             Source(Standing.READ, "https://github.com/SuperHouse/esp-open-rtos/blob/master/core/app_main.c"),
             Source(Standing.READ, "https://github.com/SuperHouse/esp-open-rtos/blob/master/core/sysparam.c"),
@@ -565,11 +641,23 @@ _OF_OTHERS: Final = (
         family=Family.SMING,
         names=("Sming",),
         numbering=Numbering.NONE,
-        sizes=SizeReading(codes=_WITHOUT_C1),
+        sizes=SizeReading(codes=_WITHOUT_C1, built=_OF_SMING),
         files=SpiffsRule(magics=Magics.NONE, place=FilePlace.LINKED, blocks=(0x2000,), tries=0, gap=None),
         sources=(Source(Standing.READ, "https://github.com/SmingHub/Sming/tree/develop/Sming/Arch/Esp8266"),),
     ),
 )
+
+BUILT_SIZES: Final[Mapping[Starter, BuiltSize]] = {
+    Starter.SDK: BuiltSize(
+        "with Espressif's boot loader it must be the one that the user images were built for",
+        "the firmware in the second slot, and what is kept in front of the end, is looked for elsewhere",
+    ),
+    Starter.RBOOT: BuiltSize(
+        "where rBoot has its ROMs may follow from it", "rBoot may look for its second ROM elsewhere"
+    ),
+    Starter.RTOS: _OF_TABLE,
+}
+"""The same of boot loaders, whatever they start."""
 
 GENERATIONS: Final = (*_OF_NODEMCU, *_OF_SDK, *map(_at, _OF_SDK), *_OF_ARDUINO, *_OF_MICROPYTHON, *_OF_OTHERS)
 """All rows, those of a family in the order of their releases."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imgtool.chip import SDK_SECTORS, SECTOR
 from imgtool.formats.reading import Finding, PartKind
-from imgtool.formats.regions.rtos_partitions import DATA
+from imgtool.formats.regions.rtos_partitions import DATA, SPIFFS
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
@@ -77,5 +77,6 @@ def rtos_regions(table: RtosPartitionTable, end: int) -> tuple[Region, ...]:
     for row in rows:
         last = regions[-1].end if regions else 0
         if last <= row.offset < end and row.size and row.offset % SECTOR == 0:
-            regions.append(Region(PartKind.USER_DATA, row.offset, row.size, row.label))
+            kind = PartKind.SPIFFS if row.subtype == SPIFFS else PartKind.USER_DATA
+            regions.append(Region(kind, row.offset, row.size, row.label))
     return tuple(regions)

@@ -17,6 +17,7 @@ __all__ = [
     "ALL_CODES",
     "SDK_PLACES",
     "BuildDates",
+    "BuiltSize",
     "Family",
     "FilePlace",
     "Generation",
@@ -183,10 +184,29 @@ class OwnInitData(NamedTuple):
 
 
 class Uncertainty(NamedTuple):
-    """What is to be said of a firmware: code of a finding, and words with ``{name}`` and ``{size}``."""
+    """What is to be said of a firmware.
+
+    Attributes:
+        code: Of the finding.
+        words: With ``{name}``, ``{size}`` and ``{largest}``, the largest size that it may be told unasked.
+    """
 
     code: str
     words: str
+
+
+class BuiltSize(NamedTuple):
+    """That a firmware is built for the flash size in its header, which ``detect`` keeps therefore.
+
+    Attributes:
+        why: Why it is kept, in words.
+        otherwise: What happens with another size, in words with ``{name}``.
+        larger: Whether that happens with a larger one, too.
+    """
+
+    why: str
+    otherwise: str
+    larger: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +215,12 @@ class SizeReading:
 
     Attributes:
         codes: The nibbles that it reads right, for all that it keeps at the end of the flash.
+        detected: Those of them that it may be told unasked; None for all.
+        beyond: The nibble that it is told unasked on a chip that is larger than all that it reads right; None
+            for the largest one.
+        built: That its header has the size that it is built for; None where every size will do.
         own: Bytes of those nibbles to which it gives a meaning of its own.
-        others: What is to be said where it is told one that is not among ``codes``.
+        others: What is to be said where it is told one that it is not to be told unasked.
         least: Bytes of the smallest flash that it starts on.
         corrects: Whether it puts the size of the chip there by itself.
         doubled_from: From which nibble on its own search for init data takes 256 KB << nibble for the end of
@@ -204,11 +228,19 @@ class SizeReading:
     """
 
     codes: frozenset[int] = ALL_CODES
+    detected: frozenset[int] | None = None
+    beyond: int | None = None
+    built: BuiltSize | None = None
     own: Mapping[int, int] = field(default_factory=dict)
     others: Uncertainty | None = None
     least: int = 0
     corrects: bool = False
     doubled_from: int | None = None
+
+    @property
+    def sure(self) -> frozenset[int]:
+        """The nibbles that it may be told unasked."""
+        return self.codes if self.detected is None else self.detected
 
     @property
     def largest(self) -> int:

@@ -212,10 +212,10 @@ def test_the_hint_goes_with_the_case(imgtool: Command, arguments: list[str], hin
 def test_the_hint_for_what_the_system_refuses(
     files: Path, imgtool: Command, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def refuse(_path: Path, _data: bytes) -> Path:
+    def refuse(_beside: Path, _target: Path, _data: bytes) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(cli_files, "_staged", refuse)
+    monkeypatch.setattr(cli_files, "_stage", refuse)
     run = imgtool("inspect", files / "other.bin", "--html", "x.html")
 
     assert (run.code, "choose another" in run.err, "--help" in run.err) == (2, True, False)

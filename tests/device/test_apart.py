@@ -168,11 +168,12 @@ def test_what_no_line_can_reach_is_told_soon(tmp_path: Path, gap: float) -> None
 
     error = silence(wire)
 
-    assert wire.clock.monotonic() - before < 25
+    # What the port itself takes for its lines comes on top.
+    assert wire.clock.monotonic() - before < 9 + len(wire.states) * gap / 1000
     assert error.message == "the chip does not answer; its port changes DTR and RTS one after the other"
     assert error.data["lines"] == error.lines == "apart"
     assert error.found == (
-        "silence after no reset (6 times), apart (2 times), apart-rts (2 times), apart-dtr (2 times)"
+        "silence after no reset (4 times), apart (2 times), apart-rts (once), apart-dtr (once)"
     )
     assert "1. hold GPIO0 low (button FLASH) while you reset the board" in hint_for(error)
     assert "a capacitor of 1 to 10 uF from EN to GND" in hint_for(error)

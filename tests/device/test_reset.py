@@ -24,7 +24,7 @@ from imgtool.device.reset import (
     HARD_RESET,
     TIGHT,
     TIGHT_LONG,
-    Approach,
+    WITHOUT_RESET,
     Sequence,
     Step,
     approach_for,
@@ -116,8 +116,8 @@ def test_nothing_is_played_where_no_lines_are() -> None:
 
     play(TIGHT, dumb)
 
-    assert approach_for(dumb) == Approach(())
-    assert approach_for(dumb, CLASSIC) == Approach(())
+    assert approach_for(dumb) == approach_for(dumb, CLASSIC) == WITHOUT_RESET
+    assert WITHOUT_RESET.sequences == ()
 
 
 def test_a_port_that_goes_away_meanwhile() -> None:
@@ -152,18 +152,26 @@ def test_dtr_is_written_again_after_rts(lines: Lines, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "expected"),
+    ("lines", "expected", "asks"),
     [
-        (Lines.TOGETHER, Approach((TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG))),
-        (Lines.APART, Approach((APART, APART_RTS, APART_DTR), asks=True, waits=(0.1, 0.5))),
-        (Lines.SLOW, Approach((CLASSIC_LONG, CLASSIC))),
+        (Lines.TOGETHER, [(TIGHT, TIGHT_LONG, CLASSIC, CLASSIC_LONG), (TIGHT_LONG, CLASSIC_LONG)], False),
+        (Lines.APART, [(APART, APART_RTS, APART_DTR), (APART,)], True),
+        (Lines.SLOW, [(CLASSIC_LONG, CLASSIC), (CLASSIC_LONG, CLASSIC)], False),
     ],
 )
-def test_the_order_of_attempts(lines: Lines, expected: Approach) -> None:
+def test_the_order_of_attempts(lines: Lines, expected: list[tuple[Sequence, ...]], asks: bool) -> None:
     wire = SerialWire("x", None, WireTraits(lines=lines))
+    approach = approach_for(wire)
 
-    assert approach_for(wire) == expected
-    assert approach_for(wire, HARD_RESET) == Approach((HARD_RESET,))
+    assert ([each.sequences for each in approach.rounds], approach.asks) == (expected, asks)
+    assert {each.sequences for each in approach_for(wire, HARD_RESET).rounds} == {(HARD_RESET,)}
+
+
+@pytest.mark.parametrize("lines", Lines)
+def test_patience_grows(lines: Lines) -> None:
+    rounds = approach_for(SerialWire("x", None, WireTraits(lines=lines))).rounds
+
+    assert [each.patience for each in rounds] == sorted(each.patience for each in rounds)
 
 
 def test_an_adapter_that_keeps_dtr() -> None:

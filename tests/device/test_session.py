@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from imgtool.device.session import ConnectOptions, Session
-from imgtool.errors import ChipError, LineError, PortError, ProtectedError
+from imgtool.device.wire import Lines
+from imgtool.errors import ChipError, LineError, PortError, ProtectedError, SilentError
 from tests.device.boards import WAYS, chip_of, connect, flash_of, needs_stub, put, wire_to
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ SECTOR = 0x1000
 
 def nothing(_: int) -> None:
     """Nobody counts."""
+
+
+def nothing_of(_: bytes) -> None:
+    """Nobody listens."""
 
 
 @pytest.mark.parametrize(
@@ -107,6 +113,40 @@ def test_a_silent_chip_is_told_with_what_was_tried() -> None:
     wire = wire_to("sim:1MB,boot=run", lines=False)
     with pytest.raises(ChipError, match=r"the chip does not answer .*no reset \(4 times\)"):
         connect(wire)
+
+
+@pytest.mark.parametrize("lines", Lines)
+@pytest.mark.parametrize("reset", ["auto", "none", "D0|R1|W0.1|D1|R0|W0.05|D0"])
+def test_a_silent_chip_is_told_within_nine_seconds_with_a_hint_after_five(lines: Lines, reset: str) -> None:
+    wire = chip_of(wire_to("sim:1MB,boot=run"))
+    wire.traits = replace(wire.traits, lines=lines)
+    wire.chip.loader.feed = nothing_of  # type: ignore[method-assign, assignment]
+    events: list[tuple[str, float]] = []
+    start = wire.clock.monotonic()
+
+    with pytest.raises(SilentError):
+        Session.connect(
+            wire,
+            ConnectOptions(reset=reset),
+            lambda event: events.append((event.stage, wire.clock.monotonic() - start)),
+        )
+
+    (hint,) = [at for stage, at in events if stage == "silent"]
+    assert 5 <= hint < 6
+    # The rest is for the start of the program.
+    assert hint < wire.clock.monotonic() - start < 8.5
+
+
+def test_rounds_that_are_asked_for_go_on() -> None:
+    wire = chip_of(wire_to("sim:1MB,boot=run"))
+    wire.chip.loader.feed = nothing_of  # type: ignore[method-assign, assignment]
+
+    with pytest.raises(SilentError) as caught:
+        Session.connect(wire, ConnectOptions(attempts=4))
+
+    assert str(caught.value.found).endswith(
+        "tight (once), tight-long (4 times), classic (once), classic-long (4 times)"
+    )
 
 
 def test_a_chip_that_only_talks_nonsense_is_silent() -> None:

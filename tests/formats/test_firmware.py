@@ -40,8 +40,8 @@ SYNTHESISED: dict[str, Facts | None] = {
     "v2/user1.bin": ("non-OS SDK application", None, "2.2.1(6ab97e9)", None, None, None),
 }
 REAL: dict[str, Facts | None] = {
-    "nodemcu/flasher-0x00000.bin": ("NodeMCU", "0.9.5", None, "20150213", "5.1.4", None),
-    "nodemcu/nodemcu_integer_0.9.5_20150318.bin": ("NodeMCU", "0.9.5", None, "20150318", "5.1.4", None),
+    "nodemcu/flasher-0x00000.bin": ("NodeMCU", "0.9.5", "0.9.5", "20150213", "5.1.4", None),
+    "nodemcu/nodemcu_integer_0.9.5_20150318.bin": ("NodeMCU", "0.9.5", "0.9.5", "20150318", "5.1.4", None),
     "nodemcu/fw092-nodemcu_2M_20141219.bin": ("NodeMCU", "0.9.2", None, "20141219", "5.1.4", None),
     "nodemcu/yuan-nodemcu_integer.bin": ("NodeMCU", "2.1.0", "2.1.0(116b762)", "20181116", "5.1.4", None),
     "nodemcu/heikomat-firmware-lfs.bin": (

@@ -30,6 +30,7 @@ from imgtool.formats.images.version2 import OtaImage
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions.init_data import SETS, InitData
 from imgtool.formats.regions.rboot_config import RbootConfig
+from imgtool.formats.regions.rtos_otadata import OtaData
 from imgtool.formats.regions.rtos_partitions import Partition, RtosPartitionTable
 from imgtool.formats.registry import FORMATS, identify
 from tests import strategies
@@ -170,6 +171,9 @@ LAWS = {
     "images.rtos_bootloader": image_law(
         FileKind.RTOS_BOOTLOADER, 0x40100000, b"2nd stage bootloader\0load partition table error!\0"
     ),
+    "regions.rtos_otadata": Law(
+        FileKind.OTADATA, OtaData.parse, BUILT, strategies.OTADATA, strategies.SENSIBLE_OTADATA
+    ),
     "regions.rtos_partitions": Law(
         FileKind.PARTITION_TABLE,
         RtosPartitionTable.parse,
@@ -180,12 +184,13 @@ LAWS = {
     "images.sdk_bootloader": image_law(FileKind.SDK_BOOTLOADER, 0x40100000, b"2nd boot version : 1.6"),
     "containers.srecord": record_law(FileKind.S_RECORD, srecord),
     "containers.tuya": Law(
-        FileKind.TUYA_OTA, TuyaOta.parse, BUILT, strategies.TUYA_FILES, strategies.TUYA_FILES
+        FileKind.TUYA_OTA, TuyaOta.parse, BUILT, strategies.TUYA_FILES, strategies.SENSIBLE_TUYA_FILES
     ),
     "containers.uf2": record_law(FileKind.UF2, uf2),
 }
 
 WITHOUT_A_VALUE = {
+    "containers.archive": "opened to take firmware out of it; imgtool makes none",
     "regions.blank": "one byte value throughout has no structure",
     "images.irom": "code without any header: its bytes are all there is",
     "filesystems.littlefs": "only the superblock is read; to build one that mounts is to write a file system",
@@ -207,9 +212,11 @@ LONGER = {
     "rboot/whole.bin",
 }
 REFUSED = {
+    "lfs/lfs-2018.img": "an LFS image of 2018",  # no image that can be relocated
     "elf/riscv.elf": "no 32-bit little-endian Xtensa executable",
     "gzip/bomb.gz": "no ESP8266 flash is that large",
     "hex/overlap.hex": "is written twice",
+    "rboot/config-2048-zeros.bin": "rBoot configuration",
     "rboot/config-zeros.bin": "rBoot configuration",  # a sector that rBoot has not written yet
     "tuya/other-table.bin": "no table of images",
     "uf2/esp32.uf2": "for another chip",
@@ -322,7 +329,9 @@ def check_description(data: bytes) -> None:
 @pytest.mark.parametrize("offset", [None, 0xFF8, 0x1010])
 def test_words_that_are_not_stored_are_the_right_ones(offset: int | None) -> None:
     eboot = BootImage(2, 0x40, 0x4010F000, (Segment(0x4010F000, b"eboot"),))
-    app = BootImage(2, 0x40, 0x40100004, (Segment(0x40201010, bytes(8) + b"irom0"),))
+    app = BootImage(
+        2, 0x40, 0x40100004, (Segment(0x40201010, bytes(8) + b"irom0"), Segment(0x40100000, b"iram text"))
+    )
     data = ArduinoImage(eboot, app, offset).build()
     reading = identify(data)
 
@@ -371,9 +380,14 @@ OTA = OtaImage(0, 1, 0x40100004, bytes(16), SMALL)
         (GzipMember("x\0y", b""), "cannot store the name", "Latin-1", "'x"),
         (GzipMember("漢", b""), "cannot store the name", "Latin-1", "'漢'"),
         (GzipMember("", bytes(MAX_CONTENT + 1)), "larger than any flash", "16,842,752", "16,842,753"),
-        (TuyaOta("1.0", ()), "no number of images", "1 to 8", "0"),
-        (TuyaOta("1.0.0.10", (TuyaImage(OTA),)), "no version", "at most 7", "'1.0.0.10'"),
-        (TuyaOta("1.0", (TuyaImage(OTA, b""),)), "Tuya image entry", None, None),
+        (TuyaOta("1.0", (), 0), "no number of images", "1 to 8", "0"),
+        (
+            TuyaOta("1.0.0.10-alpha1", (TuyaImage(OTA, 0),), 0),
+            "no version",
+            "at most 14",
+            "'1.0.0.10-alpha1'",
+        ),
+        (TuyaOta("1.0", (TuyaImage(OTA, 1 << 32),), 0), "Tuya image entry", None, None),
         (EspFs((EspFsFile("a\0b", b"", 0),)), "no name of a file", "without zeros", "'a"),
         (EspFs((EspFsFile("a", b"", 0, "zip"),)), "no such packing", "heatshrink", "zip"),
         (EspFs((EspFsFile("a", b"", -1),)), "header of a file", None, None),

@@ -324,13 +324,16 @@ def test_what_is_uncertain_is_said(firmware: Firmware | None, size: str, expecte
         (0x40_0000, "4MB-c1", None, "4MB-c1"),
         (0x40_0000, "2MB-c1", None, "4MB-c1"),
         (0x20_0000, "4MB-c1", None, "2MB-c1"),
-        (0x80_0000, "4MB-c1", None, "8MB"),
+        (0x80_0000, "4MB-c1", None, "4MB-c1"),
         (0x10_0000, "4MB-c1", None, None),
         (0x100_0000, "1MB", Firmware("NodeMCU", "0.9.5"), "4MB"),
-        (0x100_0000, "1MB", Firmware("NodeMCU", "2.0.0"), "4MB"),
+        # On a chip above 4 MB it sets 1 MB itself, and has its files behind that.
+        (0x100_0000, "1MB", Firmware("NodeMCU", "2.0.0"), "1MB"),
+        (0x40_0000, "1MB", Firmware("NodeMCU", "2.0.0"), "4MB"),
         (0x100_0000, "1MB", Firmware("NodeMCU", "2.1.0"), "16MB"),
-        (0x100_0000, "1MB", Firmware("NodeMCU"), "16MB"),
-        (0x100_0000, "1MB", Firmware("ESP8266 AT", "1.3"), "16MB"),
+        # Which SDK is inside is not known: 4 MB runs with each.
+        (0x100_0000, "1MB", Firmware("NodeMCU"), "4MB"),
+        (0x100_0000, "1MB", Firmware("ESP8266 AT", "1.3"), "4MB"),
         # An SDK before 2.1 takes 8MB and 16MB for 512KB; MicroPython's version does not tell which it has.
         (0x100_0000, "1MB", Firmware("ESP8266 AT", "1.3", "1.5.4(baaeaebb)"), "4MB"),
         (0x80_0000, "1MB", Firmware("non-OS SDK application", None, "2.0.0(656edbf)"), "4MB"),

@@ -31,6 +31,7 @@ from fixtures.elves import (
     Section,
 )
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
+from imgtool.formats.images import version1
 from imgtool.operations.assemble.pieces import HeaderChange
 from imgtool.operations.building.images import HEADER, build
 from tests.support import corpus_folder
@@ -68,6 +69,7 @@ LINKED: Final = {
 }
 
 IRAM, DRAM, IROM = 0x4010_0000, 0x3FFE_8000, 0x4021_0000
+RTOS: Final = elves.rtos_program()
 CODE: Final = Section(".text", IRAM, bytes(range(1, 23)), flags=ALLOC | EXEC)
 MADE: Final = {
     **{name: elf for name, elf in elves.build().items() if not name.startswith("broken/")},
@@ -124,9 +126,12 @@ def test_real_program(tmp_path: Path, version: int, option: list[str]) -> None:
     assert ours(elf, version, use_segments=bool(option)) == elf2image(elf, "--version", str(version), *option)
 
 
+_ONE_FILE: Final = "its boot loader starts one file"
 _NO_IROM: Final = "a version-2 image begins with code that runs from flash"
 REFUSED: Final = {
     ("elf/ram.elf", 2): _NO_IROM,
+    ("elf/rtos3.elf", 1): _ONE_FILE,
+    ("elf/rtos3.elf", 2): _ONE_FILE,
     ("no irom at all", 2): _NO_IROM,
     ("no irom", 2): _NO_IROM,
     ("elf/user1.elf", 1): "the image that is loaded from flash address 0 reaches into .irom0.text",
@@ -246,3 +251,37 @@ def test_adjacent_irom_across_a_border_that_only_esptool_knows(tmp_path: Path) -
 
     assert (done.returncode, "irom0" in done.stdout + done.stderr) == (2, True)
     assert build(elf.read_bytes()).files[1].data == b"\1" * 8 + b"\2" * 8
+
+
+def memory_of(image: bytes) -> dict[int, int]:
+    """What an image puts at which address; what runs from flash by where it stands in the file."""
+    found = version1.scan(image)
+    base = found.segments[0].address - found.segments[0].offset
+    memory: dict[int, int] = {}
+    for segment in found.segments:
+        start = base + segment.offset if segment.memory == "IROM" else segment.address
+        memory |= enumerate(image[segment.offset : segment.offset + segment.size], start)
+    return memory
+
+
+def test_an_application_of_the_rtos_sdk(tmp_path: Path) -> None:
+    elf = tmp_path / "app.elf"
+    elf.write_bytes(elves.rtos_program().build())
+    (theirs,) = elf2image(elf, "--version", "3", "-fm", "dio", "-ff", "80m", "-fs", "4MB").values()
+    (file,) = build(elf.read_bytes(), header=HeaderChange("dio", "80m", "4MB")).files
+    room = dict.fromkeys(memory_of(theirs).keys() - memory_of(file.data).keys(), 0)
+
+    # This release of esptool joins what the SDK's own leaves apart: the header's room stays in it as zeros.
+    assert (file.data[0], file.data[2:8]) == (theirs[0], theirs[2:8])
+    assert len(room) == 8
+    assert memory_of(file.data) | room == memory_of(theirs)
+
+
+def test_an_application_without_room_for_a_header_is_the_same(tmp_path: Path) -> None:
+    sections = [
+        replace(each, data=each.data[8:]) if "rodata" in each.name else each for each in RTOS.sections
+    ]
+    elf = tmp_path / "app.elf"
+    elf.write_bytes(replace(RTOS, sections=sections).build())
+
+    assert build(elf.read_bytes()).files[0].data in elf2image(elf, "--version", "3").values()

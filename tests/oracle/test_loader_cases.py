@@ -1,6 +1,7 @@
 """The real boot loaders of Espressif, rBoot and the RTOS SDK, run: what they start is what the cases say.
 
-Needs a dump of the boot ROM and the loaders; those of 1.1 and 1.4(b1) are in Espressif's old SDKs.  What
+Needs a dump of the boot ROM and the loaders; those of 1.1, 1.4(b1) and 1.5 are in Espressif's old SDKs, an
+rBoot with "Big flash" (1.4.0) in esp-homekit-devices, that of Mongoose OS (1.2.1) in mongoose-os.  What
 ``inspect`` and the modelled boot say of the same flashes: tests/operations/inspect/test_loader_cases.py.
 """
 
@@ -19,7 +20,16 @@ from imgtool.virtual.board.firmware_chip import FirmwareChip
 from imgtool.virtual.board.session import run_firmware
 from imgtool.virtual.chip.machine import Setup
 from imgtool.virtual.chip.store import MemoryStore
-from tests.operations.inspect.loader_cases import PLACES, RBOOT, RTOS, VERSIONS, Case, sdk_cases
+from tests.operations.inspect.loader_cases import (
+    BIG_FLASH,
+    MONGOOSE,
+    PLACES,
+    RBOOT,
+    RTOS,
+    VERSIONS,
+    Case,
+    sdk_cases,
+)
 from tests.oracle.slot_runs import run
 from tests.support import BOOT_ROM, corpus_folder
 
@@ -64,6 +74,19 @@ def test_espressifs_loader(version: str, case: Case) -> None:
 @pytest.mark.parametrize("case", RBOOT, ids=lambda case: case.name)
 def test_rboot(case: Case) -> None:
     flash = case.flash(loader("rboot-mger.bin"))
+    seen = run(rom(), flash)
+
+    assert (seen.number, named(flash, case)) == (case.seen, case.seen), seen.log
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [("rboot-big-flash.bin", case) for case in BIG_FLASH]
+    + [("rboot-mongoose.bin", case) for case in MONGOOSE],
+    ids=lambda each: each if isinstance(each, str) else each.name,
+)
+def test_other_builds_of_rboot(name: str, case: Case) -> None:
+    flash = case.flash(loader(name))
     seen = run(rom(), flash)
 
     assert (seen.number, named(flash, case)) == (case.seen, case.seen), seen.log

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = [
+    "check_name",
+    "check_new",
     "check_output",
     "open_lines",
     "open_recording",
@@ -26,8 +28,10 @@ __all__ = [
     "unusable",
     "write_file",
     "write_files",
+    "write_new_file",
 ]
 
+_MOST: Final = 1 << 28  # bytes: sixteen of the largest flashes, and any ELF file of a program for one
 _NO_RIGHT: Final = {
     "read": "its permissions do not let you read it: ask its owner, or change them",
     "written": "you may not write there: choose another folder",
@@ -49,6 +53,12 @@ _HINTS: Final = {
         "read": "name a file in that folder",
         "written": "name a file, in that folder or elsewhere",
     },
+    errno.ELOOP: dict.fromkeys(
+        ("read", "written", "made"), "links lead in a circle there: name the file itself"
+    ),
+    errno.ENAMETOOLONG: dict.fromkeys(
+        ("read", "written", "made"), "no file can have so long a name: choose a shorter one"
+    ),
     errno.EEXIST: {"made": "a file has that name: choose another for the folder"},
     errno.EACCES: _NO_RIGHT,
     errno.EPERM: _NO_RIGHT,
@@ -65,18 +75,27 @@ def read_file(path: Path) -> bytes:
         UsageError: It cannot be read.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
     except (OSError, ValueError) as error:
         raise unusable(path, "read", error) from None
+    if len(data) > _MOST:
+        # A device such as /dev/zero has no end.
+        raise UsageError(
+            Phrase(path, " is too large for a file of firmware"),
+            expected=f"at most {_MOST:,} bytes",
+            found="more",
+        )
+    return data
 
 
 def unusable(
-    what: Path | str, done: Literal["read", "written", "made"], error: OSError | ValueError
+    what: Path | str, done: Literal["read", "written", "made", "used"], error: OSError | ValueError
 ) -> UsageError:
     """The error for a file or folder that cannot be used, with a hint that goes with the reason."""
     refusal = UsageError(Phrase(what, f" cannot be {done}: {_reason_of(error)}"))
     if isinstance(error, OSError) and error.errno is not None:
-        refusal.hint = _HINTS.get(error.errno, {}).get(done)
+        refusal.hint = _HINTS.get(error.errno, {}).get("read" if done == "used" else done)
     return refusal
 
 
@@ -89,12 +108,18 @@ def real_path(path: Path) -> Path:
     """The path with links followed, also where nothing is there yet.
 
     Raises:
-        UsageError: No file can have that name.
+        UsageError: No file can have that name, or its links lead in a circle or to where nobody may look.
     """
     try:
-        return Path(os.path.realpath(path))
+        real = Path(os.path.realpath(path))
+        in_a_circle = real.is_symlink()
+    except OSError as error:
+        raise unusable(path, "written", error) from None
     except ValueError as error:
         raise UsageError(Phrase(Name(repr(path)), f" is no name for a file: {error}")) from None
+    if in_a_circle:
+        raise unusable(path, "written", OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
+    return real
 
 
 def check_output(path: Path, inputs: Iterable[Path]) -> None:
@@ -107,6 +132,21 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
     for source in inputs:
         if target.exists() and source.exists() and target.samefile(source):
             raise UsageError(Phrase(path, " is an input; name another output"))
+
+
+def check_name(output: Path) -> None:
+    """Look at the name of an output before the long work that is to fill it.
+
+    Raises:
+        UsageError: No file can have it.
+    """
+    real_path(output)
+    try:
+        output.lstat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        raise unusable(output, "written", error) from None
 
 
 def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
@@ -132,6 +172,61 @@ def write_file(path: Path, data: bytes, inputs: Iterable[Path] = ()) -> None:
         raise unusable(path, "written", error) from None
 
 
+def write_new_file(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, never half, and see that it holds what it should.
+
+    Args:
+        path: Where to write.
+        data: The bytes.
+
+    Raises:
+        UsageError: Something has that name, or it cannot be written, or reads back differently.
+    """
+    target = real_path(path)
+    check_new(path)
+    try:
+        beside = _beside(target)
+        try:
+            _stage(beside, target, data)
+            _rename_new(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except FileExistsError:
+        raise _taken(path) from None
+    except (OSError, ValueError) as error:
+        raise unusable(path, "written", error) from None
+    if read_file(path) != data:
+        raise UsageError(Phrase(path, " does not hold what was written to it: choose another disk"))
+
+
+def check_new(path: Path) -> None:
+    """Refuse a name that something has.
+
+    Raises:
+        UsageError: Something has it.
+    """
+    if os.path.lexists(path):
+        raise _taken(path)
+
+
+def _taken(path: Path) -> UsageError:
+    refusal = UsageError(Phrase(path, " is there already"))
+    refusal.hint = "choose another name: a backup replaces no file"
+    return refusal
+
+
+def _rename_new(beside: Path, target: Path) -> None:
+    """Rename to a name that nothing has; a plain rename would replace what came there meanwhile."""
+    try:
+        os.link(beside, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links
+        if target.exists():
+            raise FileExistsError from None
+        beside.rename(target)
+
+
 def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()) -> None:
     """Write files that belong together: all are written beside their places before the first is renamed.
 
@@ -150,7 +245,10 @@ def write_files(files: Sequence[tuple[Path, bytes]], inputs: Iterable[Path] = ()
             if path.exists() and not path.is_file():
                 raise UsageError(Phrase(path, " cannot be written: something that is no file stands there"))
             try:
-                staged.append((_staged(real_path(path), data), real_path(path)))
+                real_path(path)
+                # A link is replaced, not what it leads to: these names are no choice of the user's.
+                staged.append((_beside(path), path))
+                _stage(staged[-1][0], path, data)
             except (OSError, ValueError) as error:
                 raise unusable(path, "written", error) from None
         for beside, target in staged:
@@ -212,31 +310,28 @@ def open_recording(path: Path | None) -> Iterator[Callable[[bytes], None]]:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    beside = _staged(target, data)
+    beside = _beside(target)
     try:
+        _stage(beside, target, data)
         beside.replace(target)
-    except BaseException:
+    finally:
         beside.unlink(missing_ok=True)
-        raise
 
 
-def _staged(target: Path, data: bytes) -> Path:
-    """A file beside a target, with its bytes and permissions, to be renamed over it."""
-    import tempfile
+def _beside(target: Path) -> Path:
+    """A name beside a target; known before the file is made, so that no signal leaves one behind."""
+    return target.parent / f".imgtool-{os.urandom(8).hex()}"
 
+
+def _stage(beside: Path, target: Path, data: bytes) -> None:
+    """Make a file with the bytes and the permissions of a target, to be renamed over it."""
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(prefix=".imgtool-", dir=target.parent)
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(mode)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    return beside
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.chmod(mode)
 
 
 def _umask() -> int:

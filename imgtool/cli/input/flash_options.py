@@ -1,4 +1,4 @@
-"""The options that ``imgtool flash`` and ``verify`` share; what they mean is decided in imgtool.engine."""
+"""The options that ``flash`` shares with others; what they mean is decided in imgtool.engine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ from typing import Annotated
 
 import typer
 
-from imgtool.engine.choices import WAIVERS
+from imgtool.engine.choices import LOSE_CHOICES, WAIVERS
 
-__all__ = ["DetectSizeOption", "ForceOption", "OldDetectSizeOption"]
+__all__ = ["BackupOption", "DetectSizeOption", "ForceOption", "LoseOption", "OldDetectSizeOption"]
+
+BackupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backup",
+        metavar="WHERE",
+        help="Save the whole flash first: a new FILE, a FOLDER, or auto (here, by MAC and date).",
+        show_default=False,
+    ),
+]
+LoseOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lose",
+        metavar="KIND",
+        help=f"What may be lost: {', '.join(LOSE_CHOICES)}.",
+        show_default=False,
+    ),
+]
 
 ForceOption = Annotated[
     list[str] | None,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import os
 import queue
-import signal
 import sys
 import threading
 from contextlib import suppress
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Keys", "Lines", "input_of"]
 
 _AT_ONCE: Final = 1024
-_ENDINGS: Final = ("SIGTERM", "SIGHUP")  # that would leave the terminal without echo
 
 
 class Keys:
@@ -33,30 +31,16 @@ class Keys:
 
         self._console: Any = Console()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         self._console.setup()
-        for name in _ENDINGS if threading.current_thread() is threading.main_thread() else ():
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                self._handlers[number] = signal.signal(number, self._die)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
-        self._console.cleanup()
-
-    def _die(self, number: int, _frame: object) -> None:
-        """End by a signal, as without a handler, but leave the terminal as it was."""
-        with suppress(Exception):  # it may be gone
+        with suppress(Exception):  # the terminal may be gone
             self._console.cleanup()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
 
     def poll(self) -> str:
         """What was pressed since the last call."""

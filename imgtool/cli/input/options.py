@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -19,7 +19,6 @@ from imgtool.engine.placing import (
     INIT_DATA_CHOICES,
     MANIFEST,
     address_in_name,
-    check_places,
     form_by_name,
 )
 from imgtool.errors import UsageError
@@ -110,6 +109,10 @@ InitDataOption = Annotated[str, init_data_option(INIT_DATA_CHOICES)]
 SetOption = Annotated[list[str] | None, set_option("Set a field of the init data.")]
 
 
+_MOST_FILES: Final = 64  # of a folder that are looked at
+_MOST_BYTES: Final = 0x101_0000  # the largest flash, and a little more
+
+
 class Placed(NamedTuple):
     """A file and where it goes.
 
@@ -130,7 +133,7 @@ def images_of(words: list[str]) -> list[Placed]:
     ``@init-data v05`` is no file, but init data by its name.
 
     Raises:
-        UsageError: An address without a file, a folder without images, or several files without an address.
+        UsageError: An address without a file, or a folder without images.
     """
     images: list[Placed] = []
     left = list(words)
@@ -146,7 +149,6 @@ def images_of(words: list[str]) -> list[Placed]:
             images.append(_placed(tail, head if head in NAMED_PLACES else number_in(head)))
         else:
             images += _files(Path(word))
-    check_places((str(image.path), image.place) for image in images)
     return images
 
 
@@ -160,13 +162,28 @@ def _files(path: Path) -> list[Placed]:
     if path.is_dir():
         if (path / MANIFEST).is_file():
             return [Placed(path / MANIFEST, None)]
-        found = folder_images(path)
-        if not found:
-            raise UsageError(
-                Phrase("the folder ", path, " holds no image"), expected="files named 0x*.bin", found="none"
-            )
-        return found
+        return folder_images(path) or _only_firmware(path)
     return [Placed(path, address_in_name(path.name))]
+
+
+def _only_firmware(folder: Path) -> list[Placed]:
+    """The firmware in a folder without addresses in its names, where it is the only one.
+
+    Raises:
+        UsageError: There is no file that could be one, or one cannot be read.
+        FormatError: There is no firmware, or more than one.
+    """
+    from imgtool.cli.input.files import read_file
+    from imgtool.engine.placing import only_firmware
+
+    files = sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
+    likely = [each for each in files if 0 < each.stat().st_size <= _MOST_BYTES][:_MOST_FILES]
+    if not likely:
+        raise UsageError(
+            Phrase("the folder ", folder, " holds no image"), expected="files named 0x*.bin", found="none"
+        )
+    names = only_firmware([(each.name, read_file(each)) for each in likely], str(folder))
+    return [Placed(folder / name, address_in_name(name)) for name in names]
 
 
 def folder_images(folder: Path) -> list[Placed]:

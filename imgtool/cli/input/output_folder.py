@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from imgtool.engine.results import Output
 
-__all__ = ["write_found_files", "write_parts"]
+__all__ = ["make_folder", "write_found_files", "write_parts"]
 
 
 def write_parts(folder: Path, outputs: Sequence[Output], inputs: Sequence[Path]) -> None:
@@ -31,14 +31,18 @@ def write_parts(folder: Path, outputs: Sequence[Output], inputs: Sequence[Path])
         inputs: Files that must not be overwritten.
 
     Raises:
-        UsageError: One is an input, or a link that leads out, or cannot be written.
+        UsageError: One is an input, or a link, or cannot be written.
     """
-    _make(folder)
+    make_folder(folder)
     for output in outputs:
         path = Path(output.name)
         check_output(path, inputs)
-        if not is_inside(path, folder):
-            raise UsageError(Phrase(path, " is a link that leads out of the folder"))
+        if path.is_symlink() or not is_inside(path, folder):
+            raise UsageError(
+                Phrase(path, " is a link, and what it leads to is not written over"),
+                expected="a file, or nothing",
+                found="a link",
+            )
     for output in outputs:
         write_file(Path(output.name), output.data)
 
@@ -68,11 +72,16 @@ def write_found_files(folder: Path, outputs: Sequence[Output], inputs: Sequence[
         if real_path(path) != home / path.relative_to(folder):
             raise UsageError(Phrase(path, " is a link, or lies behind one"))
     for place in sorted({folder, *(path.parent for path, _ in files)}):
-        _make(place)
+        make_folder(place)
     write_files(files, inputs)
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those that it lies in, where it is not there.
+
+    Raises:
+        UsageError: It cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:

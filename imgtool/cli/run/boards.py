@@ -27,6 +27,8 @@ __all__ = ["BoardLog", "BoardOutcome", "LogRow", "side_by_side"]
 _T = TypeVar("_T")
 
 _POLL: Final = 0.1  # s
+_FORMULAS: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # and the wide ones
+_BREAKS: Final = str.maketrans("\t\r\n", "   ")
 
 
 @dataclass(frozen=True)
@@ -171,5 +173,14 @@ class BoardLog:
 
 def _csv_line(row: Sequence[str]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(row)
+    csv.writer(line, lineterminator="\n").writerow(map(_plain_cell, row))
     return line.getvalue()
+
+
+def _plain_cell(text: str) -> str:
+    """A cell that a spreadsheet takes for text: with a quotation mark before it where it would calculate.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    line = text.translate(_BREAKS)
+    return f"'{line}" if line.lstrip().startswith(_FORMULAS) else line

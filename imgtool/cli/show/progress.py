@@ -35,6 +35,7 @@ _WORDS: Final = {
     "write": "writing",
     "verify": "verifying",
     "read": "reading",
+    "backup": "backing up",
     "prove": "observing",
     "boot": "starting",
 }

@@ -26,7 +26,9 @@ from imgtool.operations.advise import judgement
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.joining import join, lay_out
+from imgtool.operations.flashing import transfer
 from imgtool.operations.flashing.draft import PlanRequest
+from imgtool.operations.flashing.plan import check_files
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import AdviceVerdict
 from imgtool.phrase import Name, Phrase
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.upgrade.values import AdvicePoint, FirmwareAdvice
 
-__all__ = ["AdviseRequest", "AdviseResult", "advise"]
+__all__ = ["AdviseRequest", "AdviseResult", "advise", "check_new"]
 
 _STEPS: Final = 2
 
@@ -168,6 +170,17 @@ def advise(request: AdviseRequest, wire: Wire | None = None, on_event: Listener 
         )
 
 
+def check_new(request: AdviseRequest) -> None:
+    """Look at the new firmware, so that what is wrong with it for any board is said before a port is opened.
+
+    Raises:
+        UsageError: There is nothing new, or files without addresses.
+        FormatError: A file is damaged, or is not for the flash of an ESP8266.
+        LayoutError: Files overlap, or stand where they do not belong.
+    """
+    check_files(_planned(request))
+
+
 def _planned(request: AdviseRequest) -> PlanRequest:
     files = placed(request.files)
     return PlanRequest(files.pieces, files.named, init_data=InitDataSource())
@@ -222,7 +235,7 @@ def _of_board(
                 found=session.flash.id.hex(),
             )
         old = OldFlash(DeviceReader(session, on_event), size, size, "device", embedded=session.chip.embedded)
-        return judgement.judge(old, new)
+        return judgement.judge(old, new, lambda pieces: transfer.compared(session, pieces, on_event))
 
 
 # Words and documents.

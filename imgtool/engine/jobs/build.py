@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["BuildRequest", "BuildResult", "BuiltOutput", "build"]
 
 _AUTO: Final = "auto"
-_OTA: Final = 2
+_OTA, _APPLICATION = 2, 3
+_BEHIND: Final = {
+    _OTA: ", behind a boot loader at 0x00000",
+    _APPLICATION: ", behind the RTOS SDK's boot loader at 0x00000 and its partition table at 0x08000",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,8 @@ class BuildRequest:
 
     Attributes:
         elf: The program.
-        version: 1 for the pair that the boot ROM starts, 2 for one image that a boot loader starts.
+        version: 1 for the pair that the boot ROM starts, 2 for one image that a boot loader starts, 3 for an
+            application of the RTOS SDK; None for 3 where it is a program of that, else 1.
         output: A file; for a pair what its names begin with, or a folder.  None for beside the program.
         into_folder: Whether ``output`` is a folder, which may have to be made.
         mode: Flash mode for the header.
@@ -65,7 +70,7 @@ class BuildRequest:
     """
 
     elf: InputFile
-    version: int = 1
+    version: int | None = None
     output: str | None = None
     into_folder: bool = False
     mode: str = "qio"
@@ -132,6 +137,7 @@ class BuildResult:
             "version": built.version,
             "written": self.written,
             "header": documents.header_fields(built.header),
+            "flash_size": built.size,
             "files": [_file_fields(each) for each in self.files],
             "segments": [_segment_fields(segment) for segment in built.segments],
             "irom": None if built.irom is None else _segment_fields(built.irom),
@@ -145,8 +151,10 @@ class BuildResult:
     def words(self) -> Words:
         """The header; tables of how full memories are, what is in them, their limits, and of the files."""
         header, memory = self.built.header, self.built.memory
+        version = self.built.version
+        what = "application of the RTOS SDK 3" if version == _APPLICATION else f"version {version}"
         return Words(
-            verdict=f"version {self.built.version}, {header.mode}, {header.freq}, {header.size}, "
+            verdict=f"{what}, {header.mode}, {header.freq}, {self.built.size}, "
             f"entry point 0x{header.entry:08x}",
             tone=Tone.PLAIN if self.ok else Tone.WRONG,
             tables=(
@@ -169,7 +177,7 @@ class BuildResult:
 
     def _to_flash(self) -> Cure:
         """How the files come into a flash."""
-        behind = ", behind a boot loader at 0x00000" if self.built.version == _OTA else ""
+        behind = _BEHIND.get(self.built.version, "")
         words = shlex.join(word for each in self.files for word in _flash_words(each))
         return Cure(
             f"To flash {'it' if len(self.files) == 1 else 'them'}{behind}:",
@@ -206,6 +214,8 @@ def build(request: BuildRequest, on_event: Listener = ignore) -> BuildResult:
                 slot=request.slot,
                 use_segments=request.use_segments,
             )
+            if built.version == _APPLICATION and (request.merge or whole is not None):
+                raise _one_file(built.version)
             on_event(Event("build", 1, 2, name))
             files, findings = _files(request, built, whole, init_data)
         except ImgtoolError as error:
@@ -222,23 +232,30 @@ def build(request: BuildRequest, on_event: Listener = ignore) -> BuildResult:
 
 def _check(request: BuildRequest) -> None:
     version, slot = request.version, request.slot
-    if version not in (1, _OTA):
-        raise UsageError("there is no such image version", expected="1 or 2", found=str(version))
+    if version not in (None, 1, _OTA, _APPLICATION):
+        raise UsageError("there is no such image version", expected="1, 2 or 3", found=str(version))
     if slot is not None and slot not in (1, 2):
         raise UsageError("there is no such slot", expected="1 or 2", found=str(slot))
-    if slot is not None and version == 1:
-        raise UsageError("a version-1 image has no slot", expected="--version 2", found=f"--slot {slot}")
-    if (request.merge or request.fullimage is not None) and version != 1:
+    if slot is not None and version != _OTA:
         raise UsageError(
-            "a version-2 image is one file, and needs a boot loader before it in a flash",
-            expected="--merge and --fullimage with --version 1",
-            found=f"--version {version}",
+            f"a version-{version or 1} image has no slot", expected="--version 2", found=f"--slot {slot}"
         )
+    if (request.merge or request.fullimage is not None) and version not in (None, 1):
+        raise _one_file(version)
     other_init_data = request.init_data != _AUTO or request.init_file is not None or request.init_fields
     if request.fullimage is None and other_init_data:
         raise UsageError(
             "init data goes into the image of a whole flash", expected="--fullimage SIZE", found="none"
         )
+
+
+def _one_file(version: int) -> UsageError:
+    what = "an application of the RTOS SDK" if version == _APPLICATION else f"a version-{version} image"
+    return UsageError(
+        f"{what} is one file, and needs a boot loader before it in a flash",
+        expected="--merge and --fullimage with --version 1",
+        found=f"--version {version}",
+    )
 
 
 def _init_data(request: BuildRequest) -> InitDataSource:
@@ -275,6 +292,10 @@ def _files(
         from imgtool.operations.assemble.merge import merge  # noqa: PLC0415 - slow, and rare
 
         return (BuiltOutput(_one_path(request, f"{stem}.bin"), 0, merge(built.pieces).data, check),), ()
+    if built.version == _APPLICATION:
+        (file,) = built.files
+        path = _one_path(request, f"{stem}.bin")
+        return (BuiltOutput(path, file.address, file.data, file.checksum),), ()
     if built.version == _OTA:
         (file,) = built.files
         path = _one_path(request, f"{stem}-{file.suffix}")

@@ -6,7 +6,7 @@ are as many runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import flash_size
@@ -35,6 +35,17 @@ from imgtool.operations.flashing.header import DETECT
 from imgtool.operations.flashing.init_data import INIT_DATA
 from imgtool.operations.flashing.losses import FIRST_START
 from imgtool.operations.flashing.plan import check_files, plan_flash
+from imgtool.operations.flashing.safeguards import (
+    Answer,
+    Ask,
+    Backup,
+    SaveBackup,
+    SavedBackup,
+    backed_up,
+    check_lose,
+    check_saved,
+    decided,
+)
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import duration, in_bytes
 
@@ -59,9 +70,14 @@ __all__ = [
     "CHECKS",
     "DETECT",
     "VERIFY",
+    "Answer",
+    "Ask",
+    "Backup",
     "FlashRequest",
     "FlashResult",
     "PlannedEvent",
+    "SaveBackup",
+    "SavedBackup",
     "boards_document",
     "boards_words",
     "code_of_boards",
@@ -97,6 +113,7 @@ _NOTHING_DONE: Final[dict[str, Any]] = dict.fromkeys(
         "retries",
         "sha256",
         "seconds",
+        "backup",
         "boot",
     )
 )
@@ -123,6 +140,9 @@ class FlashRequest:
         verify: ``auto`` for by digest where the device can, ``readback``, or ``none``.
         force: Which checks are waived: ``chip``, ``damaged``, ``fit``, ``mode``, ``place``, ``sector``,
             ``size``, ``protection``.
+        lose: What may be lost by it: ``files``, ``lfs``, ``settings``, ``firmware``, ``unknown`` or ``all``.
+            Nothing is written over files and LFS that are neither given up nor backed up.
+        backup: Whether the whole flash is read first and given to who saves it.
         boot_check: Whether to look at how the firmware starts.
         dry_run: Whether only to plan.
         connect: How to connect; None for the usual way.
@@ -141,6 +161,8 @@ class FlashRequest:
     diff: bool = True
     verify: str = "auto"
     force: frozenset[str] = frozenset()
+    lose: frozenset[str] = frozenset()
+    backup: bool = False
     boot_check: bool = True
     dry_run: bool = False
     connect: ConnectOptions | None = None
@@ -156,6 +178,7 @@ class FlashResult:
         flash: Which flash it has, likewise.
         plan: What was to be written; None where it did not come to that.
         transfer: What was done; None where nothing was.
+        backup: Where the flash before is saved; None where that was not asked for.
         boot: How the firmware started; None where that was not looked at.
         boot_note: Why that is not known, or what else is to be said of it; empty for nothing.
         error: What went wrong; None for nothing.
@@ -170,6 +193,7 @@ class FlashResult:
     flash: FlashChip | None = None
     plan: FlashPlan | None = None
     transfer: Transfer | None = None
+    backup: SavedBackup | None = None
     boot: Explanation | None = None
     boot_note: str = ""
     error: ImgtoolError | None = None
@@ -284,6 +308,7 @@ def judged(request: FlashRequest) -> JudgedFiles:
     for word in sorted(request.force):
         if word not in CHECKS:
             raise UsageError("there is no such check", expected=", ".join(CHECKS), found=word)
+    check_lose(request.lose)
     choice, note = _size_choice(request.size, request.old_size)
     change, _ = header_change(request.mode, request.freq)
     source = init_source(request.init_data, request.init_file, request.init_fields, by_board=True)
@@ -297,6 +322,7 @@ def judged(request: FlashRequest) -> JudgedFiles:
         fresh_settings=request.fresh_settings,
         erase_all=request.erase_all,
         force=request.force - {waivers.PROTECTION},
+        lose=request.lose,
     )
     check_files(plan)
     return JudgedFiles(plan=plan, note=note)
@@ -362,7 +388,14 @@ def plan_without_board(request: FlashRequest) -> FlashResult:
 # With a board.
 
 
-def flash(wire: Wire, request: FlashRequest, on_event: Listener = ignore) -> FlashResult:
+def flash(
+    wire: Wire,
+    request: FlashRequest,
+    on_event: Listener = ignore,
+    *,
+    save: SaveBackup | None = None,
+    ask: Ask | None = None,
+) -> FlashResult:
     """Write firmware to the flash of a board, verify it, and start it.
 
     Args:
@@ -370,24 +403,33 @@ def flash(wire: Wire, request: FlashRequest, on_event: Listener = ignore) -> Fla
         request: What is to be written.
         on_event: Told what happens: of the plan by a :class:`PlannedEvent`, before anything is touched.  It
             may raise :class:`imgtool.errors.InterruptedRunError` to stop there.
+        save: Saves a backup and says where it is.
+        ask: Asks the user what to do where files or LFS would be lost; None where nobody can be asked.
 
     Raises:
-        UsageError: A word of the request has no meaning.
+        UsageError: A word of the request has no meaning, or nobody saves the backup.
         FormatError: A file is damaged, or not what it is given for.
         LayoutError: Something does not fit, overlaps, or has no place that can be justified.
+        LossError: Files or LFS would be lost, and the user has not said that they may be.
         ChipError: The chip is silent, or refuses.
         PortError: The port is lost and does not come back.
         VerifyError: The flash does not hold what was written.
         InterruptedRunError: It was stopped; it says what is on the board now.
     """
-    result = flash_board(wire, request, on_event)
+    result = flash_board(wire, request, on_event, save=save, ask=ask)
     if result.error is not None:
         raise result.error
     return result
 
 
 def flash_board(
-    wire: Wire, request: FlashRequest, on_event: Listener = ignore, *, files: JudgedFiles | None = None
+    wire: Wire,
+    request: FlashRequest,
+    on_event: Listener = ignore,
+    *,
+    files: JudgedFiles | None = None,
+    save: SaveBackup | None = None,
+    ask: Ask | None = None,
 ) -> FlashResult:
     """The same, with what went wrong in the result: of many boards each has one.
 
@@ -396,10 +438,12 @@ def flash_board(
         request: What is to be written.
         on_event: Told what happens.
         files: The files of the request, where they were looked at already.
+        save: Saves a backup and says where it is.
+        ask: Asks the user; None where nobody can be asked.
     """
-    run = _BoardRun(wire, request, on_event)
+    run = _BoardRun(wire, request, on_event, save)
     try:
-        run.go(judged(request) if files is None else files)
+        run.go(judged(request) if files is None else files, ask)
     except (ImgtoolError, KeyboardInterrupt) as error:
         run.error = run.with_what_is_left(error)
     return run.result()
@@ -415,10 +459,14 @@ def failed_board(port: str, request: FlashRequest, error: ImgtoolError) -> Flash
 class _BoardRun:
     """One run, and what is known of its board so far."""
 
-    def __init__(self, wire: Wire, request: FlashRequest, on_event: Listener) -> None:
+    def __init__(
+        self, wire: Wire, request: FlashRequest, on_event: Listener, save: SaveBackup | None
+    ) -> None:
         self.wire = wire
         self.request = request
         self.listen = on_event
+        self.save = save
+        self.saved: SavedBackup | None = None
         self.session: Session | None = None
         self.plan: FlashPlan | None = None
         self.baud = 0
@@ -430,9 +478,10 @@ class _BoardRun:
         self.left = _UNTOUCHED
         self.comparing = 0.0
 
-    def go(self, files: JudgedFiles) -> None:
-        """Plan, write, verify, start."""
+    def go(self, files: JudgedFiles, ask: Ask | None) -> None:
+        """Plan, ask, back up, write, verify, start."""
         request = self.request
+        check_saved(backup=request.backup and not request.dry_run, save=self.save)
         self.note = files.note
         with connected(self.wire, request.connect, self._hear, run=request.dry_run) as session:
             self.session = session
@@ -456,6 +505,8 @@ class _BoardRun:
             self.listen(PlannedEvent(result=self.result()))
             if request.dry_run:
                 return
+            if decided(plan.losses, request.lose, backup=request.backup, ask=ask):
+                self._back_up(session)
             # An erase may be under way before the first event tells of it.
             self.left = _MAYBE
             done = transfer.transfer(session, job, self._hear)
@@ -468,6 +519,11 @@ class _BoardRun:
         right = transfer.compared(session, pieces, self.listen)
         self.comparing = session.wire.clock.monotonic() - start
         return right
+
+    def _back_up(self, session: Session) -> None:
+        """Save the whole flash, and name the file before anything is erased."""
+        self.saved = backed_up(session, self.save, self.listen)
+        self.listen(Event("note", message=Phrase("the flash as it was is in ", Name(self.saved.path))))
 
     def _hear(self, event: Event) -> None:
         if event.stage in ("erase", "write"):
@@ -491,12 +547,18 @@ class _BoardRun:
             problem: ImgtoolError = InterruptedRunError(f"interrupted: {self.left}")
             if touched:
                 problem.add_note(_AGAIN)
-            return problem
+            return self._with_backup(problem)
         if not isinstance(error, ImgtoolError):
             raise error
+        self._with_backup(error)
         broken = isinstance(error, PortError | ChipError) and not isinstance(error, ProtectedError)
         if broken and touched:
             error.add_note(f"{self.left}; {_AGAIN}")
+        return error
+
+    def _with_backup(self, error: ImgtoolError) -> ImgtoolError:
+        if self.saved is not None:
+            error.add_note(Phrase("the flash as it was is in ", Name(self.saved.path)))
         return error
 
     def result(self) -> FlashResult:
@@ -508,6 +570,7 @@ class _BoardRun:
             flash=None if session is None else session.flash,
             plan=self.plan,
             transfer=self.done,
+            backup=self.saved,
             boot=self.boot,
             boot_note=self.boot_note,
             error=self.error,
@@ -540,6 +603,8 @@ class _BoardRun:
             fields |= {"stub": session.flasher.name if self.error is None else None, "baud": self.baud}
         if done is not None:
             fields |= _transfer_fields(done)
+        if self.saved is not None:
+            fields["backup"] = asdict(self.saved)
         if self.boot is not None:
             fields["boot"] = {
                 "verdict": str(self.boot.verdict),
@@ -589,6 +654,8 @@ def _result_words(result: FlashResult, done: Transfer) -> Words:
         notes.append(f"{done.retries} step{'s' if done.retries > 1 else ''} had to be done again")
     boot = result.boot
     notes += [result.boot_note] if result.boot_note else []
+    if result.backup is not None:
+        notes.append(Phrase("the flash as it was is in ", Name(result.backup.path)))
     if boot is None:
         return Words(verdict=verdict, tone=tone, notes=tuple(notes))
     rows = [Row("boot", boot.sentence)]

@@ -151,8 +151,10 @@ def merge(request: MergeRequest, on_event: Listener = ignore) -> MergeResult:
     pieces = files.pieces
     if files.named:
         from imgtool.operations.assemble.extras import place_by_name  # noqa: PLC0415 - few merges have any
+        from imgtool.operations.flashing.sectors import into_fill  # noqa: PLC0415 - likewise
 
-        pieces = (*pieces, *place_by_name(pieces, files.named, change.size))
+        for each in place_by_name(pieces, files.named, change.size):
+            pieces = tuple(into_fill(pieces, each))
     on_event(Event("merge", 1, _STEPS, request.output))
     merged = join(pieces, header=change, fill_byte=fill, pad_to=length, verbatim=files.verbatim)
     merged = replace(merged, findings=(*files.findings, *merged.findings))

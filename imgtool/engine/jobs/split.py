@@ -35,7 +35,7 @@ class SplitRequest:
     """What is to be split.
 
     Attributes:
-        file: An aggregated image or a flash image, raw or as records; its place does not matter.
+        file: An aggregated image, a flash image or a Tuya OTA file; its place does not matter.
         folder: Where the parts go, as a path.
     """
 

@@ -1,14 +1,16 @@
 """Lua Flash Store images (lfs.img): a Lua 5.1 image with its relocation bitmap, mostly gzipped.
 
 An image from ``luac.cross -f`` holds word offsets where pointers go; relocation turns each into an address
-for the flash partition that the image goes to.  An image made for a fixed address has no bitmap.  Lua 5.3
-images have another structure, which only the firmware itself can load.
+for the flash partition that the image goes to.  An image made for a fixed address has no bitmap.  The first
+images, of 2018, have no bitmap either: each pointer says where the next one stands.  Lua 5.3 images have
+another structure, which only the firmware itself can load.
 
 Source: lflash.c and luac_cross of https://github.com/nodemcu/nodemcu-firmware; see docs/formats/lfs.md.
 """
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass
 from typing import Final
@@ -17,10 +19,11 @@ from construct import Int32ul, Padding, Struct
 
 from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
+from imgtool.formats.images.version1 import trailing
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.wire import parse_at
 
-__all__ = ["Lfs53Image", "LfsHeader", "LfsImage", "inside", "read"]
+__all__ = ["EarlyLfs", "Lfs53Image", "LfsHeader", "LfsImage", "inside", "read"]
 
 _HEADER = Struct(
     "signature" / Int32ul,
@@ -33,6 +36,8 @@ _HEADER = Struct(
 )
 _MAGIC_51: Final = 0xFAFA_A150
 _MAGIC_53: Final = 0xFAFA_A250
+_MAGIC_2018: Final = 0xFAFA_AF50
+_FIRST_LINK: Final = 2  # word: the main function
 _LEAST_53: Final = 48  # bytes of the header that the firmware writes
 _ABSOLUTE: Final = 0x01
 _INTEGER: Final = 0x02
@@ -40,6 +45,7 @@ _PACKED: Final = 0x04
 _UNFINISHED: Final = 0x08
 _GZIP: Final = b"\x1f\x8b"
 _LUA_53: Final = b"\x1bLua\x53"
+_LOADS_2018: Final = "only NodeMCU 2.2.1 from before 2018-12-07 loads it, later firmware needs it made anew"
 _MOST: Final = 0x10_0000  # no partition can be larger than the cache window
 
 
@@ -88,6 +94,55 @@ class LfsHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyLfs:
+    """An image of 2018, before the format that is gzipped and has a bitmap: plain, its pointers a chain.
+
+    Of each pointer the lower half is the word that it points to, the upper half the word with the next
+    pointer; the chain begins at the main function, word 2, and ends with 0.  It holds only where nothing
+    was cut or moved.
+
+    Attributes:
+        header: Its first words, with the same flags as later images.
+        links: How many pointers the chain has; None where it breaks, or the image has fixed addresses.
+        broken: The word where it breaks; None where it does not.
+    """
+
+    header: LfsHeader
+    links: int | None
+    broken: int | None = None
+
+    @classmethod
+    def parse(cls, data: bytes) -> EarlyLfs:
+        """Read an image; whether its chain holds is not judged.
+
+        Raises:
+            FormatError: Another signature, or it is shorter than it says.
+        """
+        fields = parse_at(_HEADER, data, 0, "LFS header")
+        if fields.signature & 0xFFFF_FFF0 != _MAGIC_2018:
+            raise FormatError(
+                "not an LFS image of 2018", offset=0, expected=_MAGIC_2018, found=fields.signature
+            )
+        size = fields.size
+        if size % 4 or not _HEADER.sizeof() <= size <= len(data):
+            expected, found = f"{size:,} bytes", f"{len(data):,} bytes"
+            raise FormatError("the LFS image is cut short", offset=4, expected=expected, found=found)
+        header = LfsHeader(fields.signature, size, fields.main_proto, fields.string_hash)
+        if header.absolute:
+            return cls(header, None)
+        words = struct.unpack_from(f"<{size // 4}I", data)
+        at, links = _FIRST_LINK, 0
+        while at:
+            target, following = words[at] & 0xFFFF, words[at] >> 16
+            links += 1
+            # More links than words would go round for ever.
+            if max(target, following) >= len(words) or links >= len(words):
+                return cls(header, None, at)
+            at = following
+        return cls(header, links)
+
+
+@dataclass(frozen=True, slots=True)
 class Lfs53Image:
     """A Lua 5.3 LFS image, of which only the firmware itself can read more.
 
@@ -126,6 +181,13 @@ class LfsImage:
             )
         raw = _unpack(data) if data.startswith(_GZIP) else data
         fields = parse_at(_HEADER, raw, 0, "LFS header")
+        if fields.signature & 0xFFFF_FFF0 == _MAGIC_2018:
+            raise FormatError(
+                f"this is an LFS image of 2018: {_LOADS_2018}",
+                offset=0,
+                expected="a Lua 5.1 LFS image of 2.2.1-20181207 or later",
+                found="one of 2018",
+            )
         if fields.signature & 0xFFFF_FFF0 != _MAGIC_51:
             raise FormatError("not an LFS image", offset=0, expected=_MAGIC_51, found=fields.signature)
         size = fields.size
@@ -263,11 +325,50 @@ def _inside_53(data: bytes, offset: int, stop: int) -> Reading | None:
     return Reading(FileKind.LFS, (part,))
 
 
+def _inside_2018(data: bytes, offset: int, stop: int) -> Reading | None:
+    """An image of 2018 in a flash: loaded, so with the addresses of its place, or as it came."""
+    try:
+        image = EarlyLfs.parse(data[offset : min(stop, offset + _MOST)])
+    except FormatError:
+        return None
+    if image.broken is not None or (image.header.absolute and not image.header.stands_at(offset)):
+        return None
+    part = Part(
+        PartKind.LFS, offset, image.header.size, IROM_BASE + offset, note=_note_2018(image), value=image
+    )
+    return Reading(FileKind.LFS, (part,))
+
+
+def _note_2018(image: EarlyLfs) -> str:
+    links = "" if image.links is None else f", {image.links:,} links"
+    return f"Lua 5.1 image of 2018, {image.header.number_type}{links}"
+
+
+def _read_2018(data: bytes) -> Reading:
+    loads = Finding(Severity.NOTE, "lfs-2018", f"this is an LFS image of 2018: {_LOADS_2018}", 0)
+    try:
+        image = EarlyLfs.parse(data)
+    except FormatError as problem:
+        damaged = _damaged(data, problem)
+        return damaged._replace(findings=(*damaged.findings, loads))
+    size = image.header.size
+    findings = [loads]
+    if image.broken is not None:
+        at = 4 * image.broken
+        message = f"the image is damaged: the chain of its pointers breaks at 0x{at:x}"
+        findings.insert(0, Finding(Severity.ERROR, "lfs-chain", message, at))
+    part = Part(PartKind.LFS, 0, size, note=_note_2018(image), value=image)
+    tail, tail_findings = trailing(data, size)
+    return Reading(FileKind.LFS, (part, *tail), findings=(*findings, *tail_findings))
+
+
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     """Read the loaded image, one with fixed addresses, that begins at ``offset`` of a flash."""
     magic = int.from_bytes(data[offset : offset + 4], "little") & 0xFFFF_FFF0
     if magic == _MAGIC_53:
         return _inside_53(data, offset, stop)
+    if magic == _MAGIC_2018:
+        return _inside_2018(data, offset, stop)
     if magic != _MAGIC_51:
         return None
     try:
@@ -282,6 +383,8 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
 
 def read(data: bytes) -> Reading | None:
     """Read a file that is an LFS image, gzipped or not."""
+    if int.from_bytes(data[:4], "little") & 0xFFFF_FFF0 == _MAGIC_2018:
+        return _read_2018(data)
     try:
         image = LfsImage.parse(data)
     except FormatError as problem:

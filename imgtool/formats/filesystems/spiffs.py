@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats import fill
+from imgtool.formats.filesystems.spiffs_files import MAKERS, layout_at
 from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.images import version1
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
@@ -24,6 +25,7 @@ __all__ = [
     "SpiffsSignature",
     "blocks_left",
     "inside",
+    "lost_magics",
     "magic_of",
     "probe",
     "read",
@@ -35,6 +37,8 @@ MAGIC_OFFSET: Final = 0xFC
 """Where a block has its magic: the second to last 16-bit entry of its lookup page."""
 _KEY: Final = 0x0529 ^ _PAGE
 _BLOCK_SIZES: Final = (0x2000, 0x1000)
+MAGICS_LOST: Final = "magics-lost"
+"""Code of the finding on a file system with more than one block without its magic."""
 _LEAST_BLOCKS: Final = 3  # as many as are probed
 _ERASED: Final = 0xFFFF
 
@@ -117,13 +121,59 @@ def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     if signature is None:
         return None
     formula = "" if signature.formula == "linear" else ", old magic formula"
-    note = f"SPIFFS, {signature.blocks} blocks of {signature.block_size // 1024} KB{formula}"
     size = min(signature.size, stop - offset)
+    layout = layout_at(data, offset, offset + size, block_size=signature.block_size, blocks=signature.blocks)
+    maker = None if layout is None else MAKERS.get((signature.formula, layout.name))
+    of = "" if maker is None else f" of {maker}"
+    note = f"SPIFFS{of}, {signature.blocks} blocks of {signature.block_size // 1024} KB{formula}"
     part = Part(PartKind.SPIFFS, offset, size, note=note, value=signature)
-    if size == signature.size:
-        return Reading(FileKind.SPIFFS, (part,))
-    message = f"the file system has {signature.size:,} bytes by its magics, but {size:,} are there"
-    return Reading(FileKind.SPIFFS, (part,), findings=(Finding(Severity.ERROR, "cut", message, stop),))
+    findings: list[Finding] = []
+    if maker is not None:
+        message = f"NodeMCU mounts this file system and reads its files wrongly: it was made by {maker}"
+        findings.append(Finding(Severity.NOTE, "foreign-layout", message, offset))
+    if size < signature.size:
+        message = f"the file system has {signature.size:,} bytes by its magics, but {size:,} are there"
+        findings.append(Finding(Severity.ERROR, "cut", message, stop))
+    magics = [magic_of(signature, block) for block in range(size // signature.block_size)]
+    findings += lost_magics(data, offset, signature, magics)
+    return Reading(FileKind.SPIFFS, (part,), findings=tuple(findings))
+
+
+def lost_magics(data: bytes, offset: int, block: Superblock, magics: Sequence[bytes]) -> list[Finding]:
+    """What comes of blocks without their magic: a mount gets over one, and erases it; over more it does not.
+
+    Source: ``spiffs_obj_lu_scan`` in https://github.com/pellepl/spiffs/blob/master/src/spiffs_nucleus.c
+
+    Args:
+        data: What the file system lies in.
+        offset: Its first byte.
+        block: Its block size.
+        magics: The magic that each block should have, as far as they are there.
+    """
+    places = [offset + number * block.block_size for number in range(len(magics))]
+    lost = [
+        (number, at)
+        for number, (at, magic) in enumerate(zip(places, magics, strict=True))
+        if data[at + MAGIC_OFFSET : at + MAGIC_OFFSET + len(magic)] != magic
+    ]
+    if not lost:
+        return []
+    number, start = lost[0]
+    if len(lost) > 1:
+        message = (
+            f"{len(lost)} blocks have no right magic, the first is block {number}:"
+            " no firmware mounts this file system, and most format it"
+        )
+        return [Finding(Severity.WARNING, MAGICS_LOST, message, start)]
+    used = sum(
+        data[at : at + 2] not in (b"\xff\xff", b"\0\0")
+        for at in range(start, start + 2 * (block.block_size // _PAGE - 1), 2)
+    )
+    if not used:
+        return []
+    pages = f"{used} page{'' if used == 1 else 's'}"
+    message = f"block {number} has no right magic: the next mount erases it, with {pages} of files"
+    return [Finding(Severity.WARNING, "magic-lost", message, start)]
 
 
 def read(data: bytes) -> Reading | None:
@@ -132,4 +182,9 @@ def read(data: bytes) -> Reading | None:
     if found is None:
         return None
     tail, tail_findings = version1.trailing(data, found.parts[-1].end)
-    return Reading(FileKind.SPIFFS, (*found.parts, *tail), findings=(*found.findings, *tail_findings))
+    # In a flash it may be a remnant; a file is made to be mounted.
+    own = (
+        finding._replace(severity=Severity.ERROR) if finding.code == MAGICS_LOST else finding
+        for finding in found.findings
+    )
+    return Reading(FileKind.SPIFFS, (*found.parts, *tail), findings=(*own, *tail_findings))

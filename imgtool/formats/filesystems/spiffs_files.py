@@ -1,8 +1,8 @@
 """The files in a SPIFFS, by its pages: index pages name the data pages, and each page says whose it is.
 
 Where one begins, its block size and its length come from spiffs.py and spiffs_plain.py.  Every variant that
-NodeMCU had, and those of Arduino, Sming and the RTOS SDK; which one it is shows in the pages.  Never raises:
-what does not agree is a finding.
+NodeMCU had, and those of Arduino, Sming, Mongoose OS and the RTOS SDK; which one it is shows in the pages.
+Never raises: what does not agree is a finding.
 
 Source: spiffs_nucleus.h of https://github.com/pellepl/spiffs, and of NodeMCU at its tags; see
 docs/formats/spiffs.md.
@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from struct import unpack_from
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.formats import fill
 from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.phrase import Name, Phrase
 
-__all__ = ["LAYOUTS", "IndexLayout", "read_files"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LAYOUTS", "MAKERS", "IndexLayout", "layout_at", "read_files"]
 
 _PAGE: Final = 0x100
 _HEADER: Final = 5  # object, span, flags
@@ -28,7 +31,6 @@ _FREE: Final = 0xFFFF
 _DELETED: Final = 0x0000
 _INDEX: Final = 0x8000  # top bit of an object number: the page is an index
 _ERASE_COUNT: Final = 0xFE
-_NAME: Final = 32
 _UNDEFINED: Final = 0xFFFF_FFFF  # size of a file that was made and not yet written
 _FILE_TYPE: Final = 1
 # Flags, active low: 01 used, 02 final, 04 index, 40 index being deleted, 80 deleted.
@@ -39,6 +41,8 @@ _KEPT: Final = 0x40
 _UNTOUCHED: Final = b"\xff" * _HEADER
 _PROBED_HEADERS: Final = 64
 _PROBED_ENTRIES: Final = 4
+_PROBED_BLOCKS: Final = (8, 128)  # in which mostly there are files, and where those are long
+_PROBED_FILES: Final = 4
 
 
 class IndexLayout(NamedTuple):
@@ -51,6 +55,8 @@ class IndexLayout(NamedTuple):
         text: Offset of its name.
         first: Offset of the page numbers in the first index page of a file.
         more: Offset of the page numbers in every other one.
+        room: Bytes of the name.
+        block: The only block size that its makers use; None where they differ.
     """
 
     name: str
@@ -59,18 +65,45 @@ class IndexLayout(NamedTuple):
     text: int
     first: int
     more: int
+    room: int = 32
+    block: int | None = None
 
+
+_SMALL: Final = 0x1000
+_0_9_5: Final = IndexLayout("0.9.5", 6, 10, 12, 44, 6, block=_SMALL)
+# That build has its names a byte earlier; all else stands where 0.9.5 has it.
+_2015_04_06: Final = IndexLayout("0.9.6-20150406", 6, 10, 11, 44, 6, block=_SMALL)
 
 LAYOUTS: Final = (
-    IndexLayout("aligned", 8, 12, 13, 46, 8),  # NodeMCU from 1.5.4.1 on, Arduino, Sming
-    IndexLayout("metadata", 8, 12, 13, 50, 8),  # the same with 4 bytes of metadata, as the RTOS SDK
+    IndexLayout("aligned", 8, 12, 13, 46, 8),  # NodeMCU from 1.5.4.1 on, Arduino, Sming before 4.3
+    IndexLayout("sming-4.3", 8, 12, 13, 62, 8),  # with 16 bytes of metadata
+    IndexLayout("mongoose", 8, 12, 13, 70, 8, room=48, block=_SMALL),  # longer names, 8 bytes of metadata
+    IndexLayout("metadata", 8, 12, 13, 50, 8),  # aligned, with 4 bytes of metadata
+    IndexLayout("esp32", 8, 12, 13, 49, 8),  # the same unaligned: ESP-IDF, and mkspiffs for the ESP32
     IndexLayout("unaligned", 8, 12, 13, 45, 8),  # a SPIFFS built with its own defaults
-    IndexLayout("packed", 5, 9, 10, 42, 5),  # NodeMCU 1.4.0 and 1.5.1
-    IndexLayout("0.9.6", 7, 11, 12, 44, 6),  # NodeMCU 0.9.6-dev of June and July 2015
-    IndexLayout("0.9.5", 6, 10, 12, 44, 6),  # NodeMCU from 2014-12-26 up to 0.9.5
-    IndexLayout("0.9.2", 6, 10, 11, 43, 6),  # NodeMCU before that, and its build of 2015-04-06
+    IndexLayout("packed", 5, 9, 10, 42, 5, block=_SMALL),  # NodeMCU 1.4.0 and 1.5.1
+    IndexLayout("0.9.6", 7, 11, 12, 44, 6, block=_SMALL),  # NodeMCU 0.9.6-dev, of June and July 2015 as well
+    _0_9_5,  # NodeMCU from 2014-12-26 up to 0.9.5
+    _2015_04_06,
+    IndexLayout("0.9.2", 6, 10, 11, 43, 6, block=_SMALL),  # NodeMCU before 2014-12-26
 )
 """The variants, the most common first."""
+
+MAKERS: Final[Mapping[tuple[str, str], str]] = {
+    ("constant", ""): "the Arduino core or Mongoose OS",  # no file tells
+    ("constant", "aligned"): "the Arduino core",
+    ("constant", "mongoose"): "Mongoose OS",
+    ("linear", "esp32"): "mkspiffs for the ESP32",
+    ("linear", "unaligned"): "mkspiffs with its own defaults",
+    ("none", "aligned"): "Sming before 4.3",
+    ("none", "sming-4.3"): "Sming 4.3 or later",
+    ("none", "packed"): "NodeMCU 1.4.0 or 1.5.1",
+    ("none", "0.9.6"): "NodeMCU 0.9.6",
+    ("none", "0.9.6-20150406"): "NodeMCU 0.9.6 of 2015-04-06",
+    ("none", "0.9.5"): "NodeMCU up to 0.9.5",
+    ("none", "0.9.2"): "NodeMCU 0.9.2",
+}
+"""Who makes file systems with those magics and that layout, where it is not today's NodeMCU."""
 
 # Pages are read one by one, thousands of them, and most of what is read is two bytes: construct takes twenty
 # times as long as int.from_bytes for that.
@@ -238,6 +271,26 @@ def _strange_pages(pages: _Pages) -> list[Finding]:
     return [Finding(Severity.WARNING, "lookup", message, start)]
 
 
+def layout_at(data: bytes, offset: int, stop: int, *, block_size: int, blocks: int) -> IndexLayout | None:
+    """The layout of the SPIFFS at ``offset`` by the files in its first blocks; None where none is there.
+
+    Args:
+        data: What it lies in.
+        offset: Its first byte.
+        stop: Where it ends in ``data``.
+        block_size: Bytes of a block.
+        blocks: How many blocks it has.
+    """
+    stop = min(stop, offset + block_size * blocks, len(data))
+    ends = (min(stop, offset + block_size * some) for some in _PROBED_BLOCKS)
+    for end in ends:
+        pages = _scanned(data, offset, end, block_size, blocks)
+        heads = sum(0 in spans for spans in pages.indices.values())
+        if heads >= _PROBED_FILES or end == stop or end - offset == block_size * _PROBED_BLOCKS[-1]:
+            return _layout_of(pages) if heads else None
+    return None
+
+
 def _layout_of(pages: _Pages) -> IndexLayout:
     """The layout by which most first index pages agree with the data pages that they name."""
     heads = [start for spans in pages.indices.values() for start in spans.get(0, ())][:_PROBED_HEADERS]
@@ -245,13 +298,19 @@ def _layout_of(pages: _Pages) -> IndexLayout:
     def agreeing(layout: IndexLayout) -> int:
         return sum(_agreement(pages, layout, start) for start in heads)
 
-    return max(LAYOUTS, key=agreeing)  # the first one where several agree as well
+    best = max(LAYOUTS, key=agreeing)  # the first one where several agree as well
+    if best is _0_9_5 and agreeing(_2015_04_06) == agreeing(best):
+        # What 0.9.5 leaves in front of its names is whatever its stack held, each time the same; first
+        # letters of names differ.
+        firsts = {pages.data[start + _2015_04_06.text] for start in heads}
+        return _2015_04_06 if len(firsts) > 1 else best
+    return best
 
 
 def _agreement(pages: _Pages, layout: IndexLayout, start: int) -> int:
     data = pages.data
     size = _size(data, layout, start)
-    name = data[start + layout.text : start + layout.text + _NAME]
+    name = data[start + layout.text : start + layout.text + layout.room]
     text, end, rest = name.partition(b"\0")
     plausible = size <= len(data) and text and (not end or not rest.strip(b"\0\xff")) and min(text) >= 0x20  # noqa: PLR2004 - the first printable character
     if data[start + layout.type] != _FILE_TYPE or not plausible:
@@ -291,7 +350,7 @@ class _FileReader:
         start = starts[0]
         if len(starts) > 1:
             start = max(starts, key=lambda at: (_agreement(self._pages, layout, at), _size(data, layout, at)))
-        name = data[start + layout.text : start + layout.text + _NAME].partition(b"\0")[0]
+        name = data[start + layout.text : start + layout.text + layout.room].partition(b"\0")[0]
         path = name.decode("utf-8", "backslashreplace")
         size = _size(data, layout, start)
         self._read(start, size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from imgtool.chip import IROM_WINDOW
+from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.errors import FormatError
 from imgtool.formats import fill, lx106
 from imgtool.formats.images import irom, version1
@@ -192,5 +192,6 @@ def _irom_findings(data: bytes, segments: tuple[SegmentInfo, ...], code: tuple[P
             f"image only {fit.share:.0%} begin a function there"
         )
         findings.append(Finding(Severity.WARNING, "mixed-builds", message, offset))
-    findings.append(irom.cover_finding(data, offset, offset))
+    named = irom.behind(data, segments, IROM_BASE + len(data))
+    findings.append(irom.cover_finding(data, offset, offset, named))
     return findings

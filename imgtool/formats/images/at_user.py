@@ -97,7 +97,8 @@ def read(data: bytes) -> Reading | None:
     slot = irom.linked_slot(data[IROM_OFFSET : IROM_OFFSET + IROM_WINDOW])
     if slot is None:
         return None
-    code, about_code = _irom_parts(data, slot)
+    named = irom.behind(data, found.segments, IROM_BASE + slot + len(data))
+    code, about_code = _irom_parts(data, slot, named)
     parts = (version1.part_of(found), *aggregated.gap_parts(data, found.end, IROM_OFFSET), *code)
     findings = (*version1.findings_of(found), *_mixed(data, found), *about_code)
     return Reading(FileKind.AT_USER, parts, _header(found.header), findings)
@@ -121,7 +122,7 @@ def _mixed(data: bytes, found: version1.ImageScan) -> Iterable[Finding]:
         yield Finding(Severity.WARNING, "mixed-builds", message, IROM_OFFSET)
 
 
-def _irom_parts(data: bytes, slot: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]:
+def _irom_parts(data: bytes, slot: int, named: irom.Behind) -> tuple[tuple[Part, ...], tuple[Finding, ...]]:
     """irom, and the CRC that later tools append."""
     address = IROM_BASE + slot + IROM_OFFSET
     where = f"for flash 0x{slot:05x}: irom is linked at 0x{slot + IROM_OFFSET:05x}"
@@ -129,12 +130,11 @@ def _irom_parts(data: bytes, slot: int) -> tuple[tuple[Part, ...], tuple[Finding
     check = _crc_behind(data)
     if check is not None:
         end = len(data) - _CRC.sizeof()
-        irom = Part(PartKind.IROM, IROM_OFFSET, end - IROM_OFFSET, address)
+        code = Part(PartKind.IROM, IROM_OFFSET, end - IROM_OFFSET, address)
         tail = Part(PartKind.CRC_TAIL, end, 4, checksum=check, note="covers everything before it")
-        return (irom, tail), (placed,)
-    message = "no CRC stands behind irom, as in the first releases, or it is damaged: a cut cannot be seen"
-    irom = Part(PartKind.IROM, IROM_OFFSET, len(data) - IROM_OFFSET, address)
-    return (irom,), (placed, Finding(Severity.NOTE, "irom-uncovered", message, IROM_OFFSET))
+        return (code, tail), (placed,)
+    code = Part(PartKind.IROM, IROM_OFFSET, len(data) - IROM_OFFSET, address)
+    return (code,), (placed, irom.cover_finding(data, IROM_OFFSET, slot + IROM_OFFSET, named))
 
 
 def _crc_behind(data: bytes) -> Checksum | None:

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Bytes, Int32ul, Struct
 
 from imgtool.chip import IROM_BASE
 from imgtool.errors import FormatError
 from imgtool.formats import fill
-from imgtool.formats.images import version1
+from imgtool.formats.images import irom, version1
 from imgtool.formats.images.embedded import Stretch, filler
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.reading import Checksum, Cover, FileKind, Finding, Part, PartKind, Reading, Severity
 from imgtool.formats.wire import built, parse_at
+
+if TYPE_CHECKING:
+    from imgtool.formats.images.version1 import ImageScan
 
 __all__ = ["IROM_OFFSET", "LENGTH_OFFSET", "MicropythonImage", "Tail", "read"]
 
@@ -137,7 +140,7 @@ def _check(data: bytes, end: int) -> Checksum | None:
     return Checksum("md5", int.from_bytes(stored, "big"), int.from_bytes(computed, "big"), 128, cover)
 
 
-def _tail_if_ours(data: bytes, found: version1.ImageScan) -> Tail | None:
+def _tail_if_ours(data: bytes, found: ImageScan) -> Tail | None:
     """What the length word says, None if the file has another layout.
 
     The layout is fill before the word and none behind it; the word, the MD5 or the banner then confirms it.
@@ -178,12 +181,12 @@ def read(data: bytes) -> Reading | None:
     if tail is None:
         return None
     head = _head(data, found, tail)
-    body = _with_tail(data, tail) if tail.end is not None else _without_tail(data)
+    body = _with_tail(data, tail) if tail.end is not None else _without_tail(data, found)
     whole = head + body
     return Reading(FileKind.MICROPYTHON, whole.parts, found.header, whole.findings)
 
 
-def _head(data: bytes, found: version1.ImageScan, tail: Tail) -> Stretch:
+def _head(data: bytes, found: ImageScan, tail: Tail) -> Stretch:
     """The image, the fill and the length word."""
     part = version1.part_of(found)
     end = found.end
@@ -202,9 +205,10 @@ def _irom(end: int) -> Part:
     return Part(PartKind.IROM, IROM_OFFSET, end - IROM_OFFSET, IROM_BASE + IROM_OFFSET)
 
 
-def _without_tail(data: bytes) -> Stretch:
-    message = "an early build without length and MD5: a cut or a changed byte in irom cannot be seen"
-    return Stretch((_irom(len(data)),), (Finding(Severity.NOTE, "irom-uncovered", message, IROM_OFFSET),))
+def _without_tail(data: bytes, found: ImageScan) -> Stretch:
+    """Irom of an early build without length and MD5."""
+    named = irom.behind(data, found.segments, IROM_BASE + len(data))
+    return Stretch((_irom(len(data)),), (irom.cover_finding(data, IROM_OFFSET, IROM_OFFSET, named),))
 
 
 def _with_tail(data: bytes, tail: Tail) -> Stretch:

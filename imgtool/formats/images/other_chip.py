@@ -109,8 +109,8 @@ class ChipImage:
 def image_at(data: bytes, offset: int = 0) -> ChipImage | None:
     """The image for another chip that begins at ``offset``; None if there is none that is plausible.
 
-    The first segment must be loadable on one of those chips; where the number of the chip is not a known one,
-    the checksum must be right, too.
+    The first segment must be loadable on one of those chips, where that is empty all others, too; where the
+    number of the chip is not a known one, the checksum must be right, too.
     """
     if data[offset : offset + 1] != bytes([version1.MAGIC]) or version1.is_plausible(data, offset):
         return None
@@ -122,7 +122,7 @@ def image_at(data: bytes, offset: int = 0) -> ChipImage | None:
     count = fields.segment_count
     if not 1 <= count <= version1.MAX_SEGMENTS or fields.has_digest > 1:
         return None
-    if first.address not in _LOADABLE or not 0 < first.size < _LARGEST:
+    if first.address not in _LOADABLE or first.size >= _LARGEST:
         return None
     segments, end = _segments(data, offset + _HEADER.sizeof(), count)
     whole = len(segments) == count
@@ -132,9 +132,17 @@ def image_at(data: bytes, offset: int = 0) -> ChipImage | None:
     if whole and place < len(data):
         computed = xor8(data[s.offset : s.offset + s.size] for s in segments)
         check = Checksum("xor8", data[place], computed)
-    if fields.chip not in CHIPS and (check is None or not check.ok):
+    unsure = fields.chip not in CHIPS and (check is None or not check.ok)
+    if unsure or (first.size == 0 and not _are_loadable(segments)):
         return None
     return ChipImage(fields.chip, fields.entry, segments, whole, check)
+
+
+def _are_loadable(segments: tuple[SegmentInfo, ...]) -> bool:
+    """Whether there are bytes in the segments, all for memory: an empty first segment tells little."""
+    return any(segment.size for segment in segments) and all(
+        segment.address in _LOADABLE for segment in segments
+    )
 
 
 def _segments(data: bytes, position: int, count: int) -> tuple[tuple[SegmentInfo, ...], int]:

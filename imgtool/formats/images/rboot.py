@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from typing import Final
 
 from imgtool.chip import SECTOR
@@ -19,7 +20,7 @@ from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.images import version1
 from imgtool.formats.images.embedded import Stretch, application_at, filler
 from imgtool.formats.images.sdk_bootloader import loader_stretch
-from imgtool.formats.reading import FileKind, Finding, Firmware, Reading, Severity
+from imgtool.formats.reading import FileKind, Finding, Firmware, PartKind, Reading, Severity
 from imgtool.formats.regions import rboot_config
 
 __all__ = ["read"]
@@ -65,17 +66,33 @@ def read(data: bytes) -> Reading | None:
         return None
     stated = _VERSION.search(data[:SECTOR])
     version = None if stated is None else stated[1].decode("ascii")
-    whole = loader_stretch(data, found, f"rBoot {version}" if version else "rBoot")
-    if whole.parts[-1].end == rboot_config.OFFSET < len(data):
-        whole += _behind(data)
+    note = f"rBoot {version}" if version else "rBoot"
+    place = _config_place(data)
+    if place == rboot_config.OFFSET or found.problem is not None:
+        whole = loader_stretch(data, found, note)
+    else:
+        loader = replace(version1.part_of(found), kind=PartKind.BOOTLOADER, note=note)
+        whole = Stretch((loader,), version1.findings_of(found)) + filler(data, found.end, place)
+    if whole.parts[-1].end == place < len(data):
+        whole += _behind(data, place)
     # With an application behind it, the file is that application's.
     firmware = identify_firmware(data[SECTOR:]) or Firmware("rBoot", version)
     return Reading(FileKind.RBOOT, whole.parts, found.header, whole.findings, firmware=firmware)
 
 
-def _behind(data: bytes) -> Stretch:
+def _config_place(data: bytes) -> int:
+    """Where the configuration is: Mongoose OS may have it further on."""
+    further = rboot_config.MONGOOSE_OFFSET
+    at_usual = (
+        len(data) > rboot_config.OFFSET and rboot_config.part_at(data, rboot_config.OFFSET)[1] is not None
+    )
+    moved = not at_usual and rboot_config.MongooseConfig.parse(data, further) is not None
+    return further if moved else rboot_config.OFFSET
+
+
+def _behind(data: bytes, place: int) -> Stretch:
     """The configuration and the ROMs that the file holds."""
-    part, config, findings = rboot_config.part_at(data, rboot_config.OFFSET)
+    part, config, findings = rboot_config.part_at(data, place)
     whole = Stretch((part,), findings)
     named = (_DEFAULT_ROM,) if config is None else config.used
     starts = sorted({rom for rom in named if part.end <= rom < len(data) and rom % SECTOR == 0})

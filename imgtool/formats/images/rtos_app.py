@@ -17,6 +17,7 @@ from construct import Bytes, Const, Int32ul, Struct
 
 from imgtool.chip import IROM_WINDOW
 from imgtool.errors import FormatError
+from imgtool.formats.firmware import RTOS_APPLICATION
 from imgtool.formats.images import version1
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.reading import (
@@ -122,7 +123,7 @@ class AppDescription:
     def firmware(self) -> Firmware:
         """The same in the words of all formats."""
         return Firmware(
-            self.project or "ESP8266 RTOS SDK application",
+            self.project or RTOS_APPLICATION,
             _number(self.version),
             _number(self.sdk),
             self.built or None,
@@ -277,7 +278,7 @@ def read(data: bytes) -> Reading | None:
         tail, tail_findings = _tail(data, found.end)
     else:
         part, tail, tail_findings = replace(part, size=len(data)), (), ()
-    firmware = Firmware("ESP8266 RTOS SDK application") if description is None else description.firmware
+    firmware = Firmware(RTOS_APPLICATION) if description is None else description.firmware
     findings += tail_findings
     return Reading(FileKind.RTOS_APP, (part, *tail), found.header, tuple(findings), firmware=firmware)
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from construct import Const, Int8ul, Int32ul, Struct
 
-from imgtool.chip import memory_at
+from imgtool.chip import loadable, memory_at, runnable
 from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats.checksums import xor8
@@ -39,6 +39,8 @@ __all__ = [
     "BootImage",
     "ImageScan",
     "Segment",
+    "address_findings",
+    "entry_finding",
     "findings_of",
     "inside",
     "is_plausible",
@@ -66,6 +68,8 @@ _SEGMENT = Struct(
     "address" / Int32ul,
     "size" / Int32ul,
 )
+_ENTRY: Final = 4  # offset in the header
+_WORD: Final = 4
 _PLACEHOLDER: Final = 0xFF  # mode byte of applications whose tools leave it to the boot loader (Mongoose OS)
 _LONGEST: Final = 0x12_0000  # the window that the cache shows, and all RAM
 _LONGEST_TAIL: Final = 64  # a SHA-256, and some
@@ -287,12 +291,62 @@ def findings_of(found: ImageScan, offset: int = 0) -> tuple[Finding, ...]:
         check = found.checksum
         message = f"the checksum is 0x{check.stored:02x}, but the segments give 0x{check.computed:02x}"
         findings.append(Finding(Severity.ERROR, "checksum", message, found.end - 1))
-    for index, segment in enumerate(found.segments):
-        if segment.memory is None:
-            message = f"segment {index} loads at 0x{segment.address:08x}, where the chip has no memory"
-            findings.append(Finding(Severity.WARNING, "load-address", message, segment.offset - 8))
+    findings += address_findings(found, offset)
     findings += _header_findings(found.header, offset)
     return tuple(findings)
+
+
+def address_findings(found: ImageScan, offset: int = 0) -> tuple[Finding, ...]:
+    """What the chip can never do with an image: load where it has no memory, start where nothing was loaded.
+
+    Of 255 real images with a right checksum none does, and none starts at an odd place.
+
+    Args:
+        found: The image.
+        offset: Where it begins.
+    """
+    findings: list[Finding] = []
+    for index, segment in enumerate(found.segments):
+        if not loadable(segment.address, max(segment.size, 1)):
+            # Nothing of an empty one is loaded; but the number of segments may be wrong.
+            severity = Severity.ERROR if segment.size else Severity.WARNING
+            place = segment.offset - _SEGMENT.sizeof()
+            findings.append(Finding(severity, "load-address", _no_memory(index, segment), place))
+    problem = entry_finding(found, offset)
+    return (*findings, problem) if problem is not None else tuple(findings)
+
+
+def _no_memory(index: int, segment: SegmentInfo) -> str:
+    region = memory_at(segment.address)
+    where = f"segment {index} is loaded to 0x{segment.address:08x}"
+    if region is None or not region.loads:
+        return f"{where}, where the chip has no memory for it"
+    return f"{where} and is {segment.size:,} bytes long: it goes beyond the end of {region.name}"
+
+
+def entry_finding(found: ImageScan, offset: int = 0, entry: int | None = None) -> Finding | None:
+    """What is wrong with the entry point of an image; None for nothing.
+
+    Args:
+        found: The image.
+        offset: Where the header is that states the entry point.
+        entry: What that header states; None for the header of the image itself.
+    """
+    entry = found.header.entry if entry is None else entry
+    place = offset + _ENTRY
+    words = f"the entry point is 0x{entry:08x}"
+    if not runnable(entry):
+        message = f"{words}, where the chip has no memory for code: the program cannot start"
+        return Finding(Severity.ERROR, "entry", message, place)
+    # What is cut may have had more segments.
+    loaded = any(s.address <= entry < s.address + s.size for s in found.segments)
+    if found.problem is None and not loaded:
+        message = f"{words}, and no segment is loaded there: the program cannot start"
+        return Finding(Severity.ERROR, "entry", message, place)
+    if entry % _WORD:
+        message = f"{words}, which is no multiple of 4, as those of all programs are"
+        return Finding(Severity.WARNING, "entry", message, place)
+    return None
 
 
 def _header_findings(header: Header, offset: int) -> list[Finding]:

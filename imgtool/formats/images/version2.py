@@ -10,7 +10,7 @@ https://github.com/espressif/ESP8266_NONOS_SDK/tree/master/tools
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from construct import Const, Int8ul, Int32ul, Struct
 
@@ -31,6 +31,9 @@ from imgtool.formats.reading import (
     Severity,
 )
 from imgtool.formats.wire import built, parse_at
+
+if TYPE_CHECKING:
+    from imgtool.formats.images.version1 import ImageScan
 
 __all__ = ["MAGIC", "OtaImage", "inner_offset", "read", "read_at", "with_address"]
 
@@ -170,7 +173,7 @@ def read(data: bytes) -> Reading | None:
         tail, tail_findings = _tail(data, inner.end)
     else:  # where it ends is not known
         boot, tail, tail_findings = replace(boot, size=len(data) - opened.inner), (), ()
-    header, differs = _header(opened.header, inner.header)
+    header, differs = _header(opened.header, inner)
     slot = "" if header.slot is None else f", user{header.slot}"
     head = Part(PartKind.IMAGE_V2, 0, _HEADER.sizeof(), note=f"outer header{slot}")
     irom = Part(PartKind.IROM, head.end, opened.inner - head.end, note="runs from flash")
@@ -221,18 +224,20 @@ def _finding(problem: FormatError) -> Finding:
     return Finding(Severity.ERROR, "cut", problem.message + detail, problem.offset)
 
 
-def _header(outer: Header, inner: Header) -> tuple[Header, tuple[Finding, ...]]:
+def _header(outer: Header, image: ImageScan) -> tuple[Header, tuple[Finding, ...]]:
     """The header in force, which is the inner one, and what the outer one contradicts.
 
     Espressif's gen_appbin.py writes the user slot into the outer byte 3 (some tools count slots from 0) and
     leaves byte 2 zero; esptool and older tools repeat the inner bytes.  Neither is a mismatch.
     """
+    inner = image.header
     repeats = outer.size_freq_code == inner.size_freq_code
     slot = outer.size_freq_code if outer.size_freq_code in _SLOTS and not repeats else None
     findings: list[Finding] = []
     if outer.entry != inner.entry:
         message = f"the outer entry point 0x{outer.entry:08x} is not the inner one, 0x{inner.entry:08x}"
-        findings.append(Finding(Severity.WARNING, "entry", message, 4))
+        impossible = version1.entry_finding(image, 0, outer.entry)
+        findings.append(impossible or Finding(Severity.WARNING, "entry", message, 4))
     if not repeats and outer.size_freq_code > max(_SLOTS):
         message = (
             f"outer header byte 3 (0x{outer.size_freq_code:02x}) is neither a user slot nor the inner "

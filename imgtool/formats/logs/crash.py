@@ -121,7 +121,7 @@ class Crash:
 def is_code(address: int) -> bool:
     """Whether code can be there: ROM, RAM for code, flash."""
     region = memory_at(address)
-    return region is not None and region.name not in ("DRAM", "DPORT")
+    return region is not None and region.name not in ("DRAM", "DPORT", "RTC")
 
 
 def place_of(address: int) -> str:

@@ -5,10 +5,20 @@ See docs/formats/blank.md.
 
 from __future__ import annotations
 
+from typing import Final
+
 from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["read"]
+
+# What a file of that length may be; it may be as well any other piece of erased flash.
+_LENGTHS: Final = {
+    0x2000: (
+        "blank-otadata",
+        "the RTOS SDK's ota_data_initial.bin is such a file: for its otadata partition, before any update",
+    ),
+}
 
 
 def read(data: bytes) -> Reading | None:
@@ -18,4 +28,7 @@ def read(data: bytes) -> Reading | None:
         return Reading(FileKind.EMPTY, (), findings=(finding,))
     if not fill.is_fill(data, 0, len(data)):
         return None
-    return Reading(FileKind.BLANK, (Part(PartKind.BLANK, 0, len(data), note="erased"),))
+    part = Part(PartKind.BLANK, 0, len(data), note="erased")
+    known = _LENGTHS.get(len(data))
+    findings = () if known is None else (Finding(Severity.NOTE, *known),)
+    return Reading(FileKind.BLANK, (part,), findings=findings)

@@ -1,9 +1,11 @@
-"""rBoot's configuration: which ROM starts, and where the ROMs are; at flash offset 0x1000.
+"""rBoot's configuration: which ROM starts, and where the ROMs are; at flash offset 0x1000, mostly.
 
 A small structure at the start of a sector, with or without a checksum, as the boot loader was built.  The
-rest of the sector belongs to the user.  Not a partition table: sizes are not in it.
+rest of the sector belongs to the user.  Mongoose OS has a longer one of its own, with sizes and file systems.
+Not a partition table.
 
-Source: rboot.h and readme.txt of https://github.com/raburton/rboot; see docs/formats/rboot-config.md.
+Sources: rboot.h and readme.txt of https://github.com/raburton/rboot; for Mongoose OS rboot.h and rboot.c in
+platforms/esp8266/rboot of https://github.com/cesanta/mongoose-os.  See docs/formats/rboot-config.md.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from construct import Bytes, Const, Int8ul, Int32ul, Struct
+from construct import Array, Bytes, Const, Int8ul, Int32ul, Struct
 
 from imgtool.chip import SECTOR
 from imgtool.errors import FormatError
@@ -29,11 +31,14 @@ from imgtool.formats.reading import (
 )
 from imgtool.formats.wire import parse_at
 
-__all__ = ["MAGIC", "OFFSET", "RbootConfig", "part_at", "read"]
+__all__ = ["MAGIC", "MONGOOSE_OFFSET", "OFFSET", "MongooseConfig", "RbootConfig", "part_at", "read"]
 
 MAGIC: Final = 0xE1
 OFFSET: Final = 0x1000
 """Flash offset of the configuration: the sector behind rBoot."""
+
+MONGOOSE_OFFSET: Final = 0x7000
+"""Where Mongoose OS has it, if its build does not say 0x1000, as Shelly's does."""
 
 _HEAD = Struct(
     "magic" / Const(MAGIC, Int8ul),
@@ -49,6 +54,27 @@ _CHECK = Struct("checksum" / Int8ul, "unused" / Bytes(3))
 _LEAST_ROMS: Final = 4  # MAX_ROMS as delivered; larger builds raise it to what they need
 _LEAST_SIZE: Final = _HEAD.sizeof() + _LEAST_ROMS * _ROM.sizeof()
 _MODES: Final = 0x0F
+_BLANKS: Final = {SECTOR: "HAA and others have", SECTOR // 2: "esp-open-rtos has"}
+
+_MONGOOSE = Struct(
+    "magic" / Const(MAGIC, Int8ul),
+    "version" / Const(1, Int8ul),
+    "mode" / Int8ul,
+    "current_rom" / Int8ul,
+    "gpio_rom" / Int8ul,
+    "count" / Int8ul,
+    "previous_rom" / Int8ul,
+    "first_boot" / Int8ul,
+    "attempts" / Int8ul,
+    "updated" / Int8ul,
+    "unused" / Bytes(2),
+    "roms" / Array(_LEAST_ROMS, Int32ul),
+    "sizes" / Array(_LEAST_ROMS, Int32ul),
+    "files" / Array(_LEAST_ROMS, Int32ul),
+    "files_sizes" / Array(_LEAST_ROMS, Int32ul),
+    "user_flags" / Int32ul,
+)
+_LARGEST_ROM: Final = 0x10_0000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +166,84 @@ class RbootConfig:
         return tuple(problems)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MongooseConfig:
+    """The configuration of Mongoose OS's rBoot as values.
+
+    Attributes:
+        mode: Flags, 0 is standard.
+        current_rom: The ROM that starts next.
+        previous_rom: The one before an update, which also a pin selects.
+        first_boot: Whether the firmware of the current ROM has not confirmed yet that it works.
+        attempts: How often it was tried since.
+        count: ROMs in use.
+        roms: Flash offsets of those.
+        sizes: Their bytes.
+        file_systems: Flash offset and bytes of the file system of each.
+        stored_checksum: The check byte, None for builds without one.
+    """
+
+    mode: int
+    current_rom: int
+    previous_rom: int
+    first_boot: bool
+    attempts: int
+    count: int
+    roms: tuple[int, ...]
+    sizes: tuple[int, ...]
+    file_systems: tuple[tuple[int, int], ...]
+    checksum: Checksum | None = None
+
+    @classmethod
+    def parse(cls, data: bytes, offset: int = 0) -> MongooseConfig | None:
+        """Read the configuration at ``offset``; None where it is rBoot's own, or none at all.
+
+        Where that has its first ROM, this has counters; and a ROM at 0 or within a sector cannot be.
+        """
+        try:
+            read = parse_at(_MONGOOSE, data, offset, "rBoot configuration")
+        except FormatError:
+            return None
+        first = int.from_bytes(data[offset + 8 : offset + 12], "little")
+        count = read.count
+        if (first and first % SECTOR == 0) or not 0 < count <= _LEAST_ROMS:
+            return None
+        roms, sizes = (tuple(each[:count]) for each in (read.roms, read.sizes))
+        if any(rom % SECTOR or rom <= OFFSET for rom in roms) or not all(
+            0 < s <= _LARGEST_ROM for s in sizes
+        ):
+            return None
+        files = zip(read.files[:count], read.files_sizes[:count], strict=True)
+        end = offset + _MONGOOSE.sizeof()
+        stored = _stored_check(data, end)
+        cover = Cover(end, ((offset, end),))
+        return cls(
+            mode=read.mode,
+            current_rom=read.current_rom,
+            previous_rom=read.previous_rom,
+            first_boot=read.first_boot != 0,
+            attempts=read.attempts,
+            count=count,
+            roms=roms,
+            sizes=sizes,
+            file_systems=tuple((at, size) for at, size in files if at and size and at % SECTOR == 0),
+            checksum=None
+            if stored is None
+            else Checksum("xor8", stored, xor8([data[offset:end]]), cover=cover),
+        )
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Flash offsets of the ROMs in use."""
+        return self.roms
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the boot loader could not start with."""
+        wrong = self.first_boot and self.attempts and self.previous_rom >= self.count
+        return (f"its previous ROM is {self.previous_rom}, but it counts {self.count}",) if wrong else ()
+
+
 def _stored_check(data: bytes, offset: int) -> int | None:
     """The check byte at ``offset``, right or wrong, if the structure has one.
 
@@ -152,13 +256,22 @@ def _stored_check(data: bytes, offset: int) -> int | None:
     return block[0]
 
 
-def part_at(data: bytes, offset: int) -> tuple[Part, RbootConfig | None, tuple[Finding, ...]]:
+def part_at(
+    data: bytes, offset: int
+) -> tuple[Part, RbootConfig | MongooseConfig | None, tuple[Finding, ...]]:
     """The sector at ``offset`` as a part, the configuration in it, and what is to be said.
 
     A sector without one is no error: rBoot then writes its default, with ROMs at 0x2000 and in the second
     half of the flash.
     """
     size = min(SECTOR, len(data) - offset)
+    mongoose = MongooseConfig.parse(data, offset)
+    if mongoose is not None:
+        note = f"Mongoose OS: starts ROM {mongoose.current_rom} of {mongoose.count}"
+        part = Part(
+            PartKind.RBOOT_CONFIG, offset, size, checksum=mongoose.checksum, note=note, value=mongoose
+        )
+        return part, mongoose, _findings(mongoose, offset, offset + _MONGOOSE.sizeof())
     try:
         config = RbootConfig.parse(data, offset)
     except FormatError as problem:
@@ -174,10 +287,10 @@ def part_at(data: bytes, offset: int) -> tuple[Part, RbootConfig | None, tuple[F
         check = check._replace(cover=Cover(place, ((offset, place),)))
     note = f"starts ROM {config.current_rom} of {config.count}"
     part = Part(PartKind.RBOOT_CONFIG, offset, size, checksum=check, note=note, value=config)
-    return part, config, _findings(config, offset)
+    return part, config, _findings(config, offset, offset + len(config.build()) - _CHECK.sizeof())
 
 
-def _findings(config: RbootConfig, offset: int) -> tuple[Finding, ...]:
+def _findings(config: RbootConfig | MongooseConfig, offset: int, place: int) -> tuple[Finding, ...]:
     findings = [
         Finding(Severity.ERROR, "rboot-config", f"the rBoot configuration is not valid: {problem}", offset)
         for problem in config.problems
@@ -187,7 +300,7 @@ def _findings(config: RbootConfig, offset: int) -> tuple[Finding, ...]:
         message = (
             f"the configuration's checksum is 0x{check.stored:02x}, but its bytes give 0x{check.computed:02x}"
         )
-        findings.append(Finding(Severity.ERROR, "checksum", message, offset + len(config.build()) - 4))
+        findings.append(Finding(Severity.ERROR, "checksum", message, place))
     if config.mode & ~_MODES:
         message = f"mode 0x{config.mode:02x} has flags without a meaning"
         findings.append(Finding(Severity.WARNING, "rboot-mode", message, offset + 2))
@@ -208,11 +321,16 @@ def read(data: bytes) -> Reading | None:
 
 
 def _read_zeros(data: bytes) -> Reading | None:
-    """A sector of zeros: what rBoot's users flash to 0x1000 to have the default configuration written."""
-    if len(data) != SECTOR or not fill.is_fill(data, 0, len(data), 0):
+    """Zeros: what rBoot's users flash to 0x1000 to have the default configuration written.
+
+    A sector of them (HAA), or half of one (esp-open-rtos: ``firmware_prebuilt/blank_config.bin`` in
+    https://github.com/SuperHouse/esp-open-rtos/tree/master/bootloader).
+    """
+    if len(data) not in _BLANKS or not fill.is_fill(data, 0, len(data), 0):
         return None
     message = (
-        "nothing but zeros: taken for a blank rBoot configuration for flash offset 0x1000, by elimination"
+        f"{len(data):,} bytes of zeros: taken for a blank rBoot configuration for flash offset 0x1000,"
+        f" as {_BLANKS[len(data)]} it, by elimination"
     )
     part = Part(PartKind.RBOOT_CONFIG, 0, len(data), note="blank: rBoot writes its default")
     findings = (Finding(Severity.NOTE, "rboot-config-by-elimination", message),)

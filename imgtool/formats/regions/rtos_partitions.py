@@ -9,7 +9,6 @@ docs/formats/rtos-partitions.md.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,13 +29,29 @@ from imgtool.formats.reading import (
 )
 from imgtool.formats.wire import built, parse_at
 
-__all__ = ["SIZE", "Partition", "RtosPartitionTable", "inside", "part_at", "read", "table_at"]
+__all__ = [
+    "SIZE",
+    "USUAL_PLACE",
+    "Partition",
+    "RtosPartitionTable",
+    "inside",
+    "part_at",
+    "place_in",
+    "read",
+    "table_at",
+]
 
 SIZE: Final = 0xC00
 """Bytes that the SDK's tools write, erased behind the last row."""
 
+USUAL_PLACE: Final = 0x8000
+"""Flash offset of the table, unless a project moves it."""
+
 MAGIC: Final = b"\xaa\x50"
 """What each row of a table begins with."""
+
+MD5_MAGIC: Final = b"\xeb\xeb"
+"""What the row with the MD5 begins with."""
 
 _LABEL: Final = 16
 _ROW = Struct(
@@ -49,15 +64,18 @@ _ROW = Struct(
     "flags" / Int32ul,
 )
 _MD5_ROW = Struct(
-    "magic" / Const(b"\xeb\xeb"),
+    "magic" / Const(MD5_MAGIC),
     "fill" / Bytes(14),
     "md5" / Bytes(16),
 )
 _MD5_FILL: Final = b"\xff" * 14
-_ROW_SIZE: Final = _ROW.sizeof()
+ROW_SIZE: Final = _ROW.sizeof()
+"""Bytes of a row."""
 
 APP, DATA = 0, 1
 _OTA_FIRST, _OTA_END, _TEST = 0x10, 0x20, 0x20
+SPIFFS: Final = 0x82
+"""Subtype of the data that is a SPIFFS."""
 _SUBTYPES: Final = {
     (APP, 0x00): "factory",
     (APP, _TEST): "test",
@@ -67,7 +85,7 @@ _SUBTYPES: Final = {
     (DATA, 0x03): "coredump",
     (DATA, 0x04): "nvs_keys",
     (DATA, 0x81): "fat",
-    (DATA, 0x82): "spiffs",
+    (DATA, SPIFFS): "spiffs",
 }
 _TYPES: Final = {APP: "app", DATA: "data"}
 
@@ -104,6 +122,11 @@ class Partition:
     def slot(self) -> int | None:
         """Its number among the slots for updates; None for another partition."""
         return self.subtype - _OTA_FIRST if self.is_ota else None
+
+    @property
+    def end(self) -> int:
+        """The flash offset behind it."""
+        return self.offset + self.size
 
     @property
     def is_ota(self) -> bool:
@@ -154,9 +177,9 @@ class RtosPartitionTable:
         digest = None
         position = offset
         stop = min(len(data), offset + SIZE)
-        while position + _ROW_SIZE <= stop:
-            row = data[position : position + _ROW_SIZE]
-            if fill.is_fill(row, 0, _ROW_SIZE):
+        while position + ROW_SIZE <= stop:
+            row = data[position : position + ROW_SIZE]
+            if fill.is_fill(row, 0, ROW_SIZE):
                 return cls(tuple(rows), digest)
             if row[:1] == b"\xeb" and digest is None:
                 digest = _digest(data, position)
@@ -169,7 +192,7 @@ class RtosPartitionTable:
                 )
             else:
                 rows.append(_partition(data, position, len(rows)))
-            position += _ROW_SIZE
+            position += ROW_SIZE
         if position == offset + SIZE:
             return cls(tuple(rows), digest)
         raise FormatError(
@@ -191,9 +214,14 @@ class RtosPartitionTable:
         return fill.padded(block, SIZE, "the partitions do not fit the table")
 
     @property
+    def applications(self) -> tuple[Partition, ...]:
+        """The rows that are for applications."""
+        return tuple(row for row in self.partitions if row.type == APP)
+
+    @property
     def end(self) -> int:
         """Bytes that rows and digest take."""
-        return _ROW_SIZE * (len(self.partitions) + (self.stored_md5 is not None))
+        return ROW_SIZE * (len(self.partitions) + (self.stored_md5 is not None))
 
     @property
     def rows(self) -> bytes:
@@ -248,9 +276,9 @@ def part_at(data: bytes, offset: int, size: int) -> tuple[Part, tuple[Finding, .
     check = table.checksum
     if check is not None:
         digest = offset + table.end - 16
-        check = check._replace(cover=Cover(digest, ((offset, offset + table.end - _ROW_SIZE),)))
+        check = check._replace(cover=Cover(digest, ((offset, offset + table.end - ROW_SIZE),)))
     count = len(table.partitions)
-    note = f"{count} partition{'' if count == 1 else 's'}"
+    note = f"{count} partition{'' if count == 1 else 's'}" if count else "no partitions"
     part = Part(PartKind.PARTITION_TABLE, offset, size, checksum=check, note=note, value=table)
     return part, _findings(data, offset, size, table)
 
@@ -265,32 +293,24 @@ def _findings(data: bytes, offset: int, size: int, table: RtosPartitionTable) ->
         message = "the table has no MD5 row: a changed byte in it cannot be seen"
         findings.append(Finding(Severity.NOTE, "no-md5", message, offset))
     elif not check.ok:
-        message = "the table's MD5 is not that of its rows"
+        message = "the table's MD5 is not that of its rows, at which no boot loader of this chip looks"
         findings.append(Finding(Severity.ERROR, "md5", message, offset + table.end - 16))
+    if table.end >= SIZE:
+        message = "the table has no erased row behind its last one, and a boot loader stops on that"
+        findings.append(Finding(Severity.ERROR, "partition-row", message, offset + SIZE))
     if not fill.is_fill(data, offset + table.end, offset + size):
         message = "not all bytes behind the table's last row are erased"
         findings.append(Finding(Severity.ERROR, "partition-row", message, offset + table.end))
-    ordered = sorted(table.partitions, key=lambda p: p.offset)
-    for before, after in itertools.pairwise(ordered):
-        if before.offset + before.size > after.offset:
-            message = f"partition {before.label} reaches into partition {after.label}"
-            findings.append(Finding(Severity.ERROR, "overlap", message, offset))
-    findings += [
-        Finding(
-            Severity.WARNING,
-            "partition-align",
-            f"partition {p.label} does not begin at a sector: 0x{p.offset:05x}",
-            offset,
-        )
-        for p in table.partitions
-        if p.offset % SECTOR
-    ]
     return tuple(findings)
 
 
 def read(data: bytes) -> Reading | None:
     """Read a file that begins with a partition table, whole or damaged."""
-    if data[:2] != MAGIC or len(data) < _ROW_SIZE or len(data) > SECTOR:
+    if len(data) < ROW_SIZE or len(data) > SECTOR:
+        return None
+    if data[:2] == MD5_MAGIC:  # a table without partitions has this row alone
+        return inside(data, 0, len(data))
+    if data[:2] != MAGIC:
         return None
     # Two bytes are little to go by: the first row must be one, or the file as large as a table.
     try:
@@ -305,8 +325,27 @@ def read(data: bytes) -> Reading | None:
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:
     """Read the table that begins at ``offset`` of a flash, damaged or not."""
     size = min(SIZE, stop - offset)
+    if data.startswith(MD5_MAGIC, offset) and not _is_md5_alone(data, offset, size):
+        return None
     part, findings = part_at(data, offset, size)
     return Reading(FileKind.PARTITION_TABLE, (part,), findings=findings)
+
+
+def _is_md5_alone(data: bytes, offset: int, size: int) -> bool:
+    """Whether a row with an MD5 stands there, and erased flash behind it."""
+    filled = data.startswith(MD5_MAGIC + _MD5_FILL, offset)
+    return size >= ROW_SIZE and filled and fill.is_fill(data, offset + ROW_SIZE, offset + size)
+
+
+def place_in(data: bytes) -> int:
+    """The offset of the table in a flash: the usual one, or where a project moved it to.
+
+    A build has the offset in its boot loader (``CONFIG_PARTITION_TABLE_OFFSET``), as a number among others.
+    """
+    if data.startswith((MAGIC, MD5_MAGIC), USUAL_PLACE):
+        return USUAL_PLACE
+    starts = range(USUAL_PLACE + SECTOR, len(data), SECTOR)
+    return next((start for start in starts if table_at(data, start) is not None), USUAL_PLACE)
 
 
 def table_at(data: bytes, offset: int) -> RtosPartitionTable | None:

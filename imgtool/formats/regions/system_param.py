@@ -1,7 +1,7 @@
-"""The SDK's system parameters: two copies in a sector each, and a sector that says which one is in force.
+"""What is in a copy of the SDK's own parameters: the boot loader's flags, and the network of the station.
 
-The SDK's own structure is not published.  What is read here are the few fields that are: the copy in force,
-what Espressif's boot loader keeps at the start of it, and the network of the station.  Nothing here is built.
+The SDK's structure is not published; these are the few fields that are.  Which of the two copies is in force
+is protected_param.py's.  Nothing here is built.
 
 Sources: runs of Espressif's boot loaders, and the code of its RTOS SDK 3 that takes over a device from the
 non-OS SDK (https://github.com/espressif/ESP8266_RTOS_SDK, ``CONFIG_ESP8266_OTA_FROM_OLD``), for the flags;
@@ -17,10 +17,8 @@ from typing import Final
 from imgtool.chip import SECTOR
 from imgtool.formats import fill
 
-__all__ = ["LoaderFlags", "Station", "is_loaders", "is_structured", "live_copy", "station"]
+__all__ = ["LoaderFlags", "Station", "is_loaders", "is_structured", "station"]
 
-# 0x55AA55AA behind the number of the copy: seen in every dump whose flag sector is not blank.
-_FLAG: Final = bytes.fromhex("ffffff aa55aa55")
 _USED_END: Final = 0x600  # real copies end before 0x4a4; the RTOS SDK takes over 0x500 bytes of one
 _STATUS_BIT: Final = 0x04
 _USER_BITS: Final = 0x03
@@ -113,11 +111,6 @@ class Station:
 
     ssid: str
     password: str
-
-
-def live_copy(flags: bytes) -> int | None:
-    """Which copy is in force by the flag sector: 0 the first, 1 the second; None if it does not say."""
-    return flags[0] if flags[:1] in (b"\0", b"\1") and flags[1:8] == _FLAG else None
 
 
 def is_structured(copy: bytes) -> bool:

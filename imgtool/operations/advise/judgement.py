@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR
@@ -25,13 +24,14 @@ from imgtool.operations.assemble.joining import lay_out
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.checks import content_of
 from imgtool.operations.flashing.draft import Target
-from imgtool.operations.flashing.losses import brings_files
+from imgtool.operations.flashing.losses import brings_files, changed, is_there
 from imgtool.operations.flashing.plan import plan_flash
+from imgtool.operations.inspect.device_settings import remembered
 from imgtool.operations.upgrade.look import side_after, side_before
 from imgtool.operations.upgrade.regions import init_data_points, size_points
 from imgtool.operations.upgrade.scripts import firmware_points, old_default
 from imgtool.operations.upgrade.side import OldFlash
-from imgtool.operations.upgrade.stakes import points_at_stake
+from imgtool.operations.upgrade.stakes import points_at_stake, with_others, without_harm
 from imgtool.operations.upgrade.values import HARM, AdvicePoint, AdviceVerdict, FirmwareAdvice, Topic
 from imgtool.operations.upgrade.words import differing, elsewhere_words, sentence_of
 from imgtool.phrase import Phrase
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from imgtool.operations.actions import Cure
     from imgtool.operations.flashing.draft import PlanRequest
-    from imgtool.operations.flashing.plan import FlashPlan
+    from imgtool.operations.flashing.plan import Compare, FlashPlan
     from imgtool.operations.upgrade.side import FlashSide
 
 __all__ = ["Judgement", "judge"]
@@ -66,26 +66,26 @@ class Judgement(NamedTuple):
     plan: FlashPlan | None
 
 
-def judge(old: OldFlash, request: PlanRequest) -> Judgement:
+def judge(old: OldFlash, request: PlanRequest, compare: Compare | None = None) -> Judgement:
     """Say what an upgrade will do to what is in a flash, with the plan that ``imgtool flash`` would make.
 
     Args:
         old: The flash before.
         request: What is to be written.
+        compare: Finds out what is there already; None to read it.
 
     Raises:
         LayoutError: Pieces overlap.
     """
-    if old.data is None:
-        old = replace(old, read=cache(old.read))
-    upgrade = _Advice(old, request)
+    old = replace(old, read=remembered(old.read))
+    upgrade = _Advice(old, request, compare)
     return Judgement(upgrade.advice(), upgrade.plan)
 
 
 class _Advice:
     """One advice: the flash before, the write as it is planned, and the points about what comes of it."""
 
-    def __init__(self, old: OldFlash, request: PlanRequest) -> None:
+    def __init__(self, old: OldFlash, request: PlanRequest, compare: Compare | None) -> None:
         self.old = old
         self.request = request
         self.raw = lay_out(request.pieces) if request.pieces else ()
@@ -96,7 +96,7 @@ class _Advice:
         model = "ESP8285" if old.embedded else "ESP8266EX"
         target = Target(model, old.embedded, "", b"", old.capacity)
         try:
-            self.plan = plan_flash(request, target, old.read)
+            self.plan = plan_flash(request, target, old.read, compare or self._right)
         except ImgtoolError as error:
             self.refused = error
 
@@ -106,9 +106,11 @@ class _Advice:
         as_is = self._after(_sectors(self.raw, self.old))
         other = self._points(as_is)
         after = as_is if plan is None else self._after(plan.pieces)
-        if same:
-            after = replace(after, written=())  # imgtool flash leaves out what is there already
-        points = other if plan is None else self._points(after)
+        if plan is not None:  # imgtool flash leaves out what is there already
+            after = replace(after, written=changed(plan.pieces, plan.right))
+        points = other if plan is None else with_others(self._points(after), plan.losses)
+        if plan is not None and is_there(plan.pieces, plan.right):
+            points = without_harm(points)
         if same:
             points = [point for point in points if point.topic is not Topic.BUILDS or not point.ok]
         differs = [] if plan is None or plan.whole else differing(points, other)
@@ -139,12 +141,19 @@ class _Advice:
         """Whether the flash holds already all that would be written."""
         if self.content.main is None or any(piece.end > self.old.size for piece in plan.pieces):
             return False
-        sectors = (
-            (piece.address + start, piece.data[start : start + SECTOR])
-            for piece in plan.pieces
-            for start in range(0, len(piece.data), SECTOR)
-        )
-        return all(self._is_there(address, data) for address, data in sectors)
+        return is_there(plan.pieces, plan.right)
+
+    def _right(self, pieces: tuple[Piece, ...]) -> frozenset[int] | None:
+        """The sectors that hold already what they should; of a device only whether all do."""
+        right: set[int] = set()
+        for piece in pieces:
+            for start in range(0, len(piece.data), SECTOR):
+                address, data = piece.address + start, piece.data[start : start + SECTOR]
+                if address + len(data) <= self.old.size and self._is_there(address, data):
+                    right.add(address // SECTOR)
+                elif self.old.data is None:
+                    return None
+        return frozenset(right)
 
     def _is_there(self, address: int, data: bytes) -> bool:
         known = self.before.code[address : address + len(data)]
@@ -216,7 +225,7 @@ class _Advice:
     def _cures(self, points: list[AdvicePoint], after: FlashSide) -> list[Cure]:
         by_topic = {point.topic: point.verdict for point in reversed(points)}
         cures: list[Cure] = []
-        if any(not point.ok for point in points):
+        if any(not point.ok for point in points) or (self.plan is not None and self.plan.losses):
             cures.append(cure("Back the whole flash up first.", actions.read(FileRole.BACKUP)))
         if by_topic.get(Topic.FILES) in HARM and self.before.filesystems:
             text = "Take the files out of the backup, to have them when they are gone."

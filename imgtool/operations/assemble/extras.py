@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR, flash_size
-from imgtool.errors import FormatError, LayoutError
+from imgtool.errors import FormatError, LayoutError, Move
 from imgtool.formats import fill
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
@@ -44,6 +44,7 @@ __all__ = [
     "DEFAULT_SET",
     "InitDataSource",
     "check_layout_known",
+    "check_named",
     "filesystem_findings",
     "init_data_block",
     "irom_end_of",
@@ -183,17 +184,19 @@ def place_filesystem(
     """
     if image is None:
         return []
-    if not image.data:
-        raise FormatError("the file is empty", source=image.name, expected="a file system", found="0 bytes")
+    _check_not_empty(image)
     region = layout.find(PartKind.SPIFFS)
     if region is not None:
         if image.address not in (AT_ITS_PLACE, region.start):
-            raise LayoutError(
+            error = LayoutError(
                 "the firmware mounts only the file system in its partition",
                 source=image.name,
                 expected=f"address 0x{region.start:06x}",
                 found=f"0x{image.address:06x}",
+                check="place",
             )
+            error.moves = (Move(image.name, region.start),)
+            raise error
         _check_in(image, region)
         return [replace(image, address=region.start)]
     if image.address != AT_ITS_PLACE:
@@ -227,13 +230,26 @@ def place_lfs(image: Piece | None, layout: FlashLayout, firmware: Firmware | Non
             found=", ".join(region.name for region in layout.regions) or "a firmware without any",
         )
     try:
-        lfs = LfsImage.parse(image.data)
-        _check_numbers(lfs, firmware)
-        relocated = Piece(region.start, lfs.at(region.start), image.name)
+        relocated = Piece(region.start, _lfs_for(image, firmware).at(region.start), image.name)
     except FormatError as error:
         raise error.with_source(image.name) from None
     _check_in(relocated, region)
     return [relocated]
+
+
+def _check_not_empty(image: Piece) -> None:
+    if not image.data:
+        raise FormatError("the file is empty", source=image.name, expected="a file system", found="0 bytes")
+
+
+def _lfs_for(image: Piece, firmware: Firmware | None) -> LfsImage:
+    """The LFS image in a piece, if the firmware takes it wherever its partition is."""
+    try:
+        lfs = LfsImage.parse(image.data)
+        _check_numbers(lfs, firmware)
+    except FormatError as error:
+        raise error.with_source(image.name) from None
+    return lfs
 
 
 def _check_numbers(lfs: LfsImage, firmware: Firmware | None) -> None:
@@ -248,13 +264,17 @@ def _check_numbers(lfs: LfsImage, firmware: Firmware | None) -> None:
 
 
 def _check_in(piece: Piece, region: Region) -> None:
-    if len(piece.data) > region.size:
+    _check_size(piece, region.name, region.size, region.start)
+
+
+def _check_size(piece: Piece, where: str, size: int, start: int | None = None) -> None:
+    if len(piece.data) > size:
         raise LayoutError(
-            f"it does not fit {region.name}",
+            f"it does not fit {where}",
             source=piece.name,
-            offset=region.start,
-            expected=f"at most {region.size:,} bytes",
-            found=f"{len(piece.data):,}, {len(piece.data) - region.size:,} too many",
+            offset=start,
+            expected=f"at most {size:,} bytes",
+            found=f"{len(piece.data):,}, {len(piece.data) - size:,} too many",
         )
 
 
@@ -385,6 +405,28 @@ def place_by_name(
 def _joined(pieces: Sequence[Piece]) -> bytes:
     ordered = lay_out(pieces)
     return join(ordered, ordered[-1].end, fill.ERASED)
+
+
+def check_named(named: Sequence[tuple[str, Piece]], firmware: Firmware | None) -> None:
+    """Refuse pieces that are right at their named places in no layout: what can be said before there is one.
+
+    Args:
+        named: Names and their pieces, as for :func:`place_named`.
+        firmware: Which firmware they go with; None where it is not known.
+
+    Raises:
+        FormatError: A piece is not what it is given for.
+        LayoutError: It is too large for its place in any flash.
+    """
+    for name, piece in named:
+        if name == "@lfs":
+            _lfs_for(piece, firmware)
+        elif name == "@spiffs":
+            _check_not_empty(piece)
+        elif name == "@init-data":
+            init_data_block(InitDataSource("file", piece))
+        else:
+            _check_size(piece, "the sector of RF calibration", SECTOR)
 
 
 def place_named(

@@ -31,6 +31,7 @@ from imgtool.operations.assemble.layout_places import outside_layout
 from imgtool.operations.assemble.merge import check_in_flash, check_start, put_together
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.assemble.places import judged, misplaced, place, start_in
+from imgtool.operations.assemble.right_places import right_places
 from imgtool.operations.inspect.describe import describe
 from imgtool.quantities import in_bytes
 
@@ -114,6 +115,18 @@ def fullimage(
         KeyError: No flash size has that name.
     """
     flash = flash_size(size)
+    try:
+        return _made(pieces, flash, extras, header=header, keep_header=keep_header)
+    except LayoutError as error:
+        given = [*pieces, *([] if extras.filesystem is None else [extras.filesystem])]
+        # What lies in the sector of init data is made anew, unless it comes by name.
+        error.moves = right_places(given, flash, known=error.moves, by_name=frozenset((FileKind.INIT_DATA,)))
+        raise
+
+
+def _made(
+    pieces: Sequence[Piece], flash: FlashSize, extras: Extras, *, header: HeaderChange, keep_header: bool
+) -> FullImage:
     ordered = lay_out(pieces)
     files = place(ordered)
     input_findings = check_start(files)
@@ -127,7 +140,7 @@ def fullimage(
     layout = layout_for(flash, source.firmware, table, irom_end)
     input_findings += judged(misplaced(files, start_in(files)))
     input_findings += judged(outside_layout(files, layout, source.firmware, irom_end))
-    change = replace(header, size=None if keep_header else size)
+    change = replace(header, size=None if keep_header else flash.name)
     kept = _kept_parts(data, source, pieces, layout, irom_start)
     firmware = put_together(kept, header=change)
     added = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
-from imgtool.errors import LayoutError
+from imgtool.errors import LayoutError, Move
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.layout.file_places import filesystem_places
@@ -83,12 +83,15 @@ def _not_in_region(placed: Placed, layout: FlashLayout) -> LayoutError | None:
     kind = KINDS[what.kind].region
     region = None if kind is None else layout.find(kind)
     if region is not None and piece.address != region.start:
-        return LayoutError(
+        error = LayoutError(
             f"this firmware looks for {_WANTED[region.kind]} elsewhere",
             source=piece.name,
             expected=f"0x{region.start:06x}",
             found=f"0x{piece.address:06x}",
         )
+        if kind is not PartKind.LFS and len(piece.data) <= region.size:  # LFS has to be relocated, too
+            error.moves = (Move(piece.name, region.start),)
+        return error
     partitions = layout.find(PartKind.SPIFFS) is not None
     if kind is PartKind.LFS and region is None and partitions:
         return LayoutError(

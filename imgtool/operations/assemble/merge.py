@@ -10,17 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, flash_size
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images import aggregated, irom, version1
 from imgtool.formats.images.version1 import MAGIC
-from imgtool.formats.kinds import KINDS, Starter
+from imgtool.formats.kinds import KINDS, Spot, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.registry import identify
 from imgtool.layout.nodemcu import lowest_protected
 from imgtool.operations.assemble.joining import LARGEST_FLASH, join, lay_out
+from imgtool.operations.assemble.partitions import as_warnings, by_flash, by_table, judged_faults
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
 from imgtool.operations.assemble.places import Placed, judged, misplaced, place, start_in, wants_layout
 from imgtool.phrase import Phrase
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
+    from imgtool.errors import Move
+    from imgtool.formats.images.aggregated import Fit
     from imgtool.formats.images.version1 import ImageScan
     from imgtool.formats.reading import Part, Reading
-    from imgtool.operations.assemble.places import Verdict
+    from imgtool.operations.assemble.places import Start, Verdict
 
 __all__ = [
     "Merged",
@@ -93,13 +96,29 @@ def merge(
             partition table protects, or the result does not fit ``pad_to`` or the flash size that is asked
             for.
     """
-    ordered = lay_out(pieces)
-    as_they_were = verbatim and not header.any
-    placed = place(ordered)
-    findings = _start_findings(placed) if as_they_were else check_start(placed)
-    findings += _place_findings(placed, header, refuse=not as_they_were)
-    merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
+    try:
+        ordered = lay_out(pieces)
+        as_they_were = verbatim and not header.any
+        placed = place(ordered)
+        findings = _start_findings(placed) if as_they_were else check_start(placed)
+        findings += _place_findings(placed, header, refuse=not as_they_were)
+        findings += _size_findings(placed, header)
+        merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
+    except LayoutError as error:
+        error.moves = _right_places(pieces, header, error.moves)
+        raise
     return replace(merged, findings=tuple(findings))
+
+
+def _right_places(pieces: Sequence[Piece], header: HeaderChange, known: tuple[Move, ...]) -> tuple[Move, ...]:
+    """Where files would be right that are refused."""
+    from imgtool.operations.assemble.right_places import parted, right_places  # noqa: PLC0415 - for errors alone
+
+    firmware, _ = parted(pieces)
+    first = next((piece for piece in firmware if piece.address == 0), None)
+    stated = None if first is None else identify(first.data).header
+    flash = flash_size(header.size) if header.size is not None else stated and stated.flash_size
+    return known if flash is None else right_places(pieces, flash, known=known)
 
 
 def put_together(
@@ -146,12 +165,28 @@ def _start_findings(placed: Sequence[Placed]) -> list[Finding]:
 
 def _place_findings(placed: Sequence[Placed], header: HeaderChange, *, refuse: bool) -> list[Finding]:
     """What speaks against the addresses, a refusal as a warning where the pieces are to stay as they were."""
-    verdicts = misplaced(placed, start_in(placed))
+    start = start_in(placed)
+    verdicts = misplaced(placed, start)
     certain, by_layout = _by_layout(placed, header)
     findings = judged(verdicts) if refuse else [_as_warning(verdict) for verdict in verdicts]
+    findings += _partition_findings(placed, start, header, refuse=refuse)
     if refuse and certain:
         return findings + judged(by_layout)
     return findings + [_as_warning(verdict) for verdict in by_layout]
+
+
+def _partition_findings(
+    placed: Sequence[Placed], start: Start | None, header: HeaderChange, *, refuse: bool
+) -> list[Finding]:
+    """What a partition table of the RTOS SDK says of the files, a refusal as a warning likewise."""
+    first = placed[0]
+    stated = None
+    if start is not None and start.starter is Starter.RTOS:
+        now = first.what.header
+        stated = flash_size(header.size) if header.size else None if now is None else now.flash_size
+    # Whoever flashes it may put another size into the header.
+    faults = [*by_table(placed, start), *by_flash(placed, stated, certain=header.size is not None)]
+    return judged_faults(faults) if refuse else [fault.finding for fault in as_warnings(faults)]
 
 
 def _as_warning(verdict: Verdict) -> Finding:
@@ -193,6 +228,19 @@ def _by_layout(placed: Sequence[Placed], header: HeaderChange) -> tuple[bool, li
     return certain, outside_layout(placed, layout, firmware.firmware, end)
 
 
+def _size_findings(placed: Sequence[Placed], header: HeaderChange) -> tuple[Finding, ...]:
+    """What the firmware makes of the flash size that its header gets."""
+    first, what = placed[0]
+    if header.size is None or first.address != 0 or what.header is None:
+        return ()
+    from imgtool.layout.fit import told_findings  # noqa: PLC0415 - most merges change no header
+    from imgtool.operations.inspect.describe import describe  # noqa: PLC0415
+
+    ordered = [piece for piece, _ in placed]
+    firmware = describe(join(ordered, ordered[-1].end, fill.ERASED)).firmware
+    return told_findings(flash_size(header.size), what.header.flash_size, firmware, KINDS[what.kind].brings)
+
+
 def image_at_start(piece: Piece, kind: FileKind) -> ImageScan | None:
     """The image at the start of a piece, whole and with a right checksum; None if it begins otherwise.
 
@@ -201,7 +249,7 @@ def image_at_start(piece: Piece, kind: FileKind) -> ImageScan | None:
         kind: What its bytes are: formats that write into a segment after its checksum was computed are known.
 
     Raises:
-        FormatError: It begins with such an image, but is cut or damaged.
+        FormatError: It begins with such an image, but is cut or damaged, or the chip cannot start it.
     """
     if piece.data[0] != MAGIC:
         return None
@@ -220,6 +268,9 @@ def image_at_start(piece: Piece, kind: FileKind) -> ImageScan | None:
             expected=check.computed,
             found=check.stored,
         )
+    for finding in version1.address_findings(found):
+        if finding.severity is Severity.ERROR:
+            raise FormatError(finding.message, source=piece.name, offset=finding.offset)
     return found
 
 
@@ -249,8 +300,10 @@ def check_start(placed: Sequence[Placed]) -> list[Finding]:
     for offset in irom.OFFSETS:
         code = _bytes_from(pieces, offset)
         if code and found.end <= offset:
-            _check_whole(code)
-            return [*_protected(first, found, code), *_same_build(first, found, code)]
+            fit = aggregated.fit_of(first.data, found.segments, code.data)
+            if _may_be_irom(placed, offset):
+                _check_whole(first, code, _named_behind(pieces, found, code), fit)
+            return [*_protected(first, found, code), *_same_build(first, code, fit)]
     return []
 
 
@@ -266,11 +319,29 @@ def _bytes_from(pieces: Sequence[Piece], offset: int) -> Piece | None:
     return None
 
 
-def _check_whole(code: Piece) -> None:
-    """Refuse an irom part that is shorter than its own partition table says."""
-    finding = irom.cover_finding(code.data, 0, code.address)
-    if finding.severity is Severity.ERROR:
-        raise FormatError(finding.message, source=code.name, offset=len(code.data))
+def _may_be_irom(placed: Sequence[Placed], offset: int) -> bool:
+    """Whether what stands at an offset is irom; other firmware does not belong there, and is told so."""
+    piece, what = next(each for each in placed if each.piece.address <= offset < each.piece.end)
+    row = KINDS[what.kind]
+    return piece.address == 0 or Spot.LINKED in row.spots or not row.is_firmware
+
+
+def _named_behind(pieces: Sequence[Piece], found: ImageScan, code: Piece) -> irom.Behind:
+    """What the image at 0 names behind its irom, and no other piece brings: irom may come in several."""
+    named = irom.behind(pieces[0].data, found.segments, IROM_BASE + code.end)
+    missing = (word for word in named.named if not any(p.address <= word - IROM_BASE < p.end for p in pieces))
+    return named._replace(named=frozenset(missing))
+
+
+def _check_whole(first: Piece, code: Piece, named: irom.Behind, fit: Fit) -> None:
+    """Refuse an irom part that is shorter than its own partition table says, or than its image needs."""
+    finding = irom.cover_finding(code.data, 0, code.address, named)
+    if finding.severity is not Severity.ERROR:
+        return
+    message: str = finding.message
+    if fit.mixed and named.cut:
+        message = Phrase("it is not the irom of ", first.name, f", or is cut short: {named.words}")
+    raise FormatError(message, source=code.name, offset=len(code.data))
 
 
 def _protected(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
@@ -296,8 +367,7 @@ def _protected(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
     return []
 
 
-def _same_build(first: Piece, found: ImageScan, code: Piece) -> list[Finding]:
-    fit = aggregated.fit_of(first.data, found.segments, code.data)
+def _same_build(first: Piece, code: Piece, fit: Fit) -> list[Finding]:
     if not fit.mixed:
         return []
     message = Phrase(
@@ -314,6 +384,8 @@ def header_cover(reading: Reading) -> Part | None:
     """The part with a check, or with what may be one, over the header of the image at 0; None for none."""
     # A length word alone, as MicroPython has one, covers no header; its MD5 leaves the header out.
     covered = [part for part in reading.parts if part.kind in _OVER_HEADER and part.checksum is not None]
+    if KINDS[reading.kind].brings is Starter.RTOS:
+        return None  # the SDK's tools compute none over the boot loader
     loose = [part for part in reading.parts if part.kind is PartKind.UNKNOWN]
     return next(iter(covered or loose), None)
 

@@ -8,7 +8,7 @@ stands at address 0.  Not room, overlaps or damage.  Each cell of the table: doc
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 from imgtool.chip import IROM_BASE, SECTOR
 from imgtool.errors import FormatError, LayoutError
@@ -21,12 +21,15 @@ from imgtool.phrase import Phrase
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from imgtool.formats.images.rtos_bootloader import RtosLoader
     from imgtool.formats.reading import Reading
+    from imgtool.formats.regions.rtos_partitions import RtosPartitionTable
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
     "Placed",
+    "PlacedTable",
     "Start",
     "Verdict",
     "depends_on_start",
@@ -36,10 +39,12 @@ __all__ = [
     "place",
     "start_in",
     "start_on",
+    "table_in",
     "wants_layout",
 ]
 
 _SLOTS: Final = (*irom.SLOTS, 0x10_1000)  # of Espressif's boot loader, by flash size
+_COPIED: Final = 1  # ota_1, which some boot loaders of the RTOS SDK copy to ota_0
 _WINDOW: Final = 0x10_0000  # flash is mapped one MiB at a time
 _IMAGE_HEADERS: Final = 0x10  # of a version-2 image, before its irom
 _RTOS_TABLE: Final = 0x8000
@@ -74,12 +79,16 @@ class Start(NamedTuple):
         in_files: Whether it is among the files; else it is on the device, where it may be replaced later.
         slots: The addresses that it starts applications from; None where it may be any sector.
         half: Whether it is an image that needs irom at a place of its own.
+        table: The partition table of the RTOS SDK that it goes by; None without one.
+        loader: What it can start, for the boot loader of the RTOS SDK; None where that is not known.
     """
 
     starter: Starter
     in_files: bool
     slots: tuple[int, ...] | None = None
     half: bool = False
+    table: RtosPartitionTable | None = None
+    loader: RtosLoader | None = None
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -96,11 +105,47 @@ def start_in(placed: Iterable[Placed]) -> Start | None:
     row = None if first is None else KINDS[first.what.kind]
     if row is None or row.brings is None:
         return None
-    tables = (
-        each for each in placed if each.what.parts and each.what.parts[0].kind is PartKind.PARTITION_TABLE
-    )
-    table = next((each.piece.data for each in tables if each.piece.address == _RTOS_TABLE), b"")
-    return Start(row.brings, in_files=True, slots=_slots_of(row.brings, table), half=row.first_half)
+    found = None if row.brings is not Starter.RTOS else table_in(placed)
+    return _start(row.brings, None if found is None else found.table, first, half=row.first_half)
+
+
+def _start(starter: Starter, table: RtosPartitionTable | None, first: Placed | None, *, half: bool) -> Start:
+    """Who starts the firmware, as values; ``first`` is None where that is on the device."""
+    loader = None
+    if first is not None and starter is Starter.RTOS:
+        from imgtool.formats.images.rtos_bootloader import loader_of  # noqa: PLC0415 - most firmware has none
+
+        loader = loader_of(first.piece.data)
+    slots = _slots_of(starter, table)
+    return Start(starter, in_files=first is not None, slots=slots, half=half, table=table, loader=loader)
+
+
+class PlacedTable(NamedTuple):
+    """A partition table of the RTOS SDK among files: its values, its flash address, the file it is in."""
+
+    table: RtosPartitionTable
+    address: int
+    piece: Piece
+
+
+def table_in(placed: Iterable[Placed]) -> PlacedTable | None:
+    """The partition table of the RTOS SDK among some files, alone or in one of them; None for none.
+
+    Of several the one at the usual address.
+    """
+    found = [
+        PlacedTable(part.value, piece.address + part.offset, piece)
+        for piece, what in placed
+        for part in what.parts
+        if part.kind is PartKind.PARTITION_TABLE and _is_table(part.value)
+    ]
+    return min(found, key=lambda each: each.address != _RTOS_TABLE, default=None)
+
+
+def _is_table(value: object) -> TypeGuard[RtosPartitionTable]:
+    from imgtool.formats.regions.rtos_partitions import RtosPartitionTable  # noqa: PLC0415 - most firmware has none
+
+    return isinstance(value, RtosPartitionTable)
 
 
 def start_on(read: Callable[[int, int], bytes]) -> Start | None:
@@ -115,31 +160,27 @@ def start_on(read: Callable[[int, int], bytes]) -> Start | None:
         return None
     # Two bytes tell most devices, which have no table; a sector takes its time on the line.
     is_table = read(_RTOS_TABLE, len(_TABLE_MAGIC)) == _TABLE_MAGIC
-    table = read(_RTOS_TABLE, SECTOR) if is_table else b""
+    table = _table_of(read(_RTOS_TABLE, SECTOR)) if is_table else None
     # Of a long boot loader the first sector is no more than an image that is cut.
-    starter = row.brings if _applications(table) is None else Starter.RTOS
-    half = row.first_half and starter is Starter.ROM
-    return Start(starter, in_files=False, slots=_slots_of(starter, table), half=half)
+    starter = row.brings if table is None else Starter.RTOS
+    return _start(starter, table, None, half=row.first_half and starter is Starter.ROM)
 
 
-def _slots_of(starter: Starter, table: bytes) -> tuple[int, ...] | None:
+def _slots_of(starter: Starter, table: RtosPartitionTable | None) -> tuple[int, ...] | None:
     if starter is Starter.ROM:
         return ()
     if starter in (Starter.SDK, Starter.EBOOT):
         return _LOOKS[starter]
-    return _applications(table) if starter is Starter.RTOS else None
-
-
-def _applications(table: bytes) -> tuple[int, ...] | None:
-    """Where a partition table of the RTOS SDK has applications; None for what is no such table."""
-    if not table:
+    if starter is not Starter.RTOS or table is None:
         return None
+    return tuple(row.offset for row in table.applications)
+
+
+def _table_of(data: bytes) -> RtosPartitionTable | None:
+    """The partition table of the RTOS SDK that some bytes begin with; None for what is no such table."""
     from imgtool.formats.regions import rtos_partitions  # noqa: PLC0415 - most firmware has none
 
-    rows = rtos_partitions.table_at(table, 0)
-    if rows is None:
-        return None
-    return tuple(row.offset for row in rows.partitions if row.type == rtos_partitions.APP)
+    return rtos_partitions.table_at(data, 0)
 
 
 def place(pieces: Sequence[Piece]) -> tuple[Placed, ...]:
@@ -249,8 +290,13 @@ def _apart(placed: Placed, linked: int | None) -> bool:
 
 
 def _copied(placed: Placed, start: Start | None) -> bool:
-    """Whether it stands in a slot of a table: a boot loader may be built to copy it to the first one."""
-    return start is not None and start.starter is Starter.RTOS and placed.piece.address in (start.slots or ())
+    """Whether it stands in a slot of a table from which the boot loader copies it, or may be built to."""
+    if start is None or start.starter is not Starter.RTOS or start.table is None:
+        return False
+    copies = start.loader is None or start.loader.copies is not False
+    return copies and any(
+        row.offset == placed.piece.address and row.slot == _COPIED for row in start.table.applications
+    )
 
 
 def _stands(piece: Piece) -> bool:
@@ -314,7 +360,7 @@ def _not_in_slot(placed: Placed, start: Start) -> Finding | None:
     if start.slots is not None and placed.piece.address not in start.slots:
         return _not_used(placed, start, f"no slot of {start.starter} begins there")
     linked = _linked_at(placed)
-    if not _apart(placed, linked):
+    if not _apart(placed, linked) or (start.loader is not None and start.loader.copies):
         return None
     return _not_used(
         placed, start, f"it is linked for 0x{linked:05x}, unless the boot loader copies it there"

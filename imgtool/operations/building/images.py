@@ -1,8 +1,9 @@
 """Build images of a linked program: a version-1 pair, or one version-2 image for an OTA slot.
 
 Which sections go into them, in which order and how they are padded is that of esptool's elf2image, to the
-byte; what elf2image lets pass and no chip runs is refused (link_checks.py).  Not merging and not whole
-flashes: assemble/merge.py and assemble/fullimage.py take the files from here.
+byte; what elf2image lets pass and no chip runs is refused (link_checks.py).  A program of the RTOS SDK 3
+becomes its one application instead (rtos_program.py).  Not merging and not whole flashes:
+assemble/merge.py and assemble/fullimage.py take the files from here.
 
 Rules and differences: docs/how-to/build.md.
 """
@@ -12,20 +13,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, SECTOR, flash_size, memory_at
-from imgtool.errors import FormatError, LayoutError
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, SECTOR, flash_size
+from imgtool.errors import FormatError, LayoutError, UsageError
 from imgtool.formats.elf.program import ElfProgram, ProgramBlock
 from imgtool.formats.images import irom as irom_part
 from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.formats.reading import Checksum, Finding, Header, Severity
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
-from imgtool.operations.building import link_checks
-from imgtool.operations.building.memory_use import MemoryUse, irom_map, memory_uses
+from imgtool.operations.building import link_checks, rtos_program
+from imgtool.operations.building.memory_use import MemoryUse, irom_map, memory_uses, rtos_uses
+from imgtool.operations.building.sections import joined, memory_name
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imgtool.chip import FlashSize
 
 __all__ = ["HEADER", "Built", "BuiltFile", "BuiltSegment", "build"]
@@ -33,8 +33,7 @@ __all__ = ["HEADER", "Built", "BuiltFile", "BuiltSegment", "build"]
 HEADER: Final = HeaderChange("qio", "40m", "1MB")
 """The header fields of an image that nobody asked for others for; esptool has the same ones."""
 
-_WORD: Final = 4
-_OTA: Final = 2
+_OTA, _APPLICATION = 2, 3
 
 
 class BuiltSegment(NamedTuple):
@@ -74,10 +73,11 @@ class Built:
     """What was built.
 
     Attributes:
-        version: Image version, 1 or 2.
+        version: 1 or 2; 3 for an application of the RTOS SDK, as its converter counts.
         header: The header in force.
-        segments: What the boot loader loads, in file order.
-        irom: What runs from flash; None if nothing does.
+        size: The flash size in it, which an application has by the table of the ESP32.
+        segments: What the boot loader loads, in file order; of an application all segments.
+        irom: What runs from flash; None if nothing does, or if it is a segment.
         files: The files in address order: one, or for version 1 with irom two.
         memory: How full each memory is.
         findings: What is to be said.
@@ -85,6 +85,7 @@ class Built:
 
     version: int
     header: Header
+    size: str
     segments: tuple[BuiltSegment, ...]
     irom: BuiltSegment | None
     files: tuple[BuiltFile, ...]
@@ -99,7 +100,7 @@ class Built:
 
 def build(
     elf: bytes,
-    version: int = 1,
+    version: int | None = None,
     *,
     header: HeaderChange = HEADER,
     slot: int | None = None,
@@ -109,7 +110,8 @@ def build(
 
     Args:
         elf: The ELF file.
-        version: 1 for the pair that the boot ROM starts, 2 for one image that a boot loader starts.
+        version: 1 for the pair that the boot ROM starts, 2 for one image that a boot loader starts, 3 for an
+            application of the RTOS SDK; None for 3 where it is a program of that, else 1.
         header: Mode, frequency and size for the header; what is None is qio, 40m and 1MB.
         slot: The user slot to write into the outer header of a version-2 image, as the SDK's own tool does;
             None repeats the inner header there, as esptool does.
@@ -118,6 +120,7 @@ def build(
     Raises:
         FormatError: It is no program for this chip, or cannot be made such an image.
         LayoutError: Something does not fit its memory or the flash, overlaps, or lies nowhere.
+        UsageError: It is a program of the RTOS SDK 3, and something else is asked for than its application.
         ValueError: There is no such version or slot.
     """
     _check_arguments(version, slot)
@@ -125,6 +128,9 @@ def build(
         HEADER, **{name: value for name in ("mode", "freq", "size") if (value := getattr(header, name))}
     )
     program = ElfProgram.parse(elf)
+    version = _version_of(program, version, slot, use_segments=use_segments)
+    if version == _APPLICATION:
+        return _application(program, fields)
     blocks = _blocks(program, use_segments=use_segments)
     flash = flash_size(fields.size or "")
     findings = [
@@ -134,9 +140,9 @@ def build(
     link_checks.check_overlaps(blocks, program.reserved)
     link_checks.check_padding(blocks)
     findings += link_checks.check_entry(program.entry, blocks)
-    joined = _joined(blocks)
-    irom = link_checks.only_irom(joined)
-    loaded = [block for block in joined if block is not irom]
+    segments = joined(blocks)
+    irom = link_checks.only_irom(segments)
+    loaded = [block for block in segments if block is not irom]
     link_checks.check_segment_count(loaded)
     if irom is not None:
         findings += link_checks.check_irom_fits(irom, flash)
@@ -154,6 +160,7 @@ def build(
     return Built(
         version=version,
         header=Header(version, program.entry, boot.mode_code, size_freq, slot),
+        size=flash.name,
         segments=tuple(_segment(block) for block in loaded),
         irom=None if irom is None else _segment(irom),
         files=files,
@@ -162,11 +169,63 @@ def build(
     )
 
 
-def _check_arguments(version: int, slot: int | None) -> None:
-    if version not in (1, _OTA):
+def _check_arguments(version: int | None, slot: int | None) -> None:
+    if version not in (None, 1, _OTA, _APPLICATION):
         raise ValueError(f"no image version {version}")
     if slot is not None and (version != _OTA or slot not in (1, 2)):
         raise ValueError(f"no slot {slot} in an image of version {version}")
+
+
+def _version_of(program: ElfProgram, version: int | None, slot: int | None, *, use_segments: bool) -> int:
+    """The version to build."""
+    if not rtos_program.is_rtos_program(program):
+        if version == _APPLICATION:
+            raise FormatError(
+                "this is no program of the RTOS SDK 3",
+                expected=".flash.text, or an entry point in what runs from flash",
+                found=f"the entry point 0x{program.entry:08x}",
+            )
+        return version or 1
+    asked = f"version {version}" if version in (1, _OTA) else "a slot" if slot is not None else ""
+    if asked:
+        raise UsageError(
+            "this is a program of the RTOS SDK 3: its boot loader starts one file, and nothing starts a pair "
+            "or a version-2 image of it",
+            expected="version 3",
+            found=asked,
+        )
+    if use_segments:
+        raise UsageError(
+            "this is a program of the RTOS SDK 3: its load segments do not tell where its read-only data "
+            "begins, which is a segment of the image",
+            expected="its sections",
+            found="its load segments",
+        )
+    return _APPLICATION
+
+
+def _application(program: ElfProgram, fields: HeaderChange) -> Built:
+    """The one file of a program of the RTOS SDK 3."""
+    blocks = _blocks(program, use_segments=False)
+    size = fields.size or ""
+    size_freq = rtos_program.size_code(size) << 4 | FLASH_FREQUENCIES[fields.freq or ""]
+    mode = FLASH_MODES[fields.mode or ""]
+    findings = [*(_skipped(name) for name in program.skipped), *rtos_program.check(program, blocks)]
+    segments = rtos_program.segments_of(blocks)
+    place = rtos_program.place_of(segments)
+    data = rtos_program.image_of(program, segments, mode, size_freq)
+    image = BootImage.parse(data)
+    check = Checksum("xor8", image.stored_checksum or 0, image.checksum)
+    return Built(
+        version=_APPLICATION,
+        header=Header(1, program.entry, mode, size_freq),
+        size=size,
+        segments=tuple(_segment(block) for block in segments),
+        irom=None,
+        files=(BuiltFile(place, data, f"0x{place:05x}.bin", check),),
+        memory=rtos_uses(blocks, program.reserved, segments[0].address),
+        findings=tuple(findings),
+    )
 
 
 def _blocks(program: ElfProgram, *, use_segments: bool) -> tuple[ProgramBlock, ...]:
@@ -192,26 +251,8 @@ def _skipped(name: str) -> Finding:
     return Finding(Severity.WARNING, "section-skipped", message)
 
 
-def _joined(blocks: Sequence[ProgramBlock]) -> list[ProgramBlock]:
-    """The blocks, padded to whole words, those that follow each other in file and memory made one."""
-    joined: list[ProgramBlock] = []
-    for block in blocks:
-        data = block.data.ljust(-(-len(block.data) // _WORD) * _WORD, b"\0")
-        last = joined[-1] if joined else None
-        if last is not None and last.end == block.address and _memory(last) == _memory(block):
-            joined[-1] = ProgramBlock(f"{last.name} {block.name}", last.address, last.data + data, last.flags)
-        else:
-            joined.append(block._replace(data=data))
-    return joined
-
-
-def _memory(block: ProgramBlock) -> str:
-    memory = memory_at(block.address)
-    return "" if memory is None else memory.name
-
-
 def _segment(block: ProgramBlock) -> BuiltSegment:
-    return BuiltSegment(block.name, block.address, len(block.data), _memory(block))
+    return BuiltSegment(block.name, block.address, len(block.data), memory_name(block))
 
 
 def _pair(

@@ -31,6 +31,7 @@ __all__ = [
     "check_memory",
     "check_overlaps",
     "check_padding",
+    "check_ranges",
     "check_segment_count",
     "only_irom",
 ]
@@ -49,11 +50,7 @@ def check_memory(blocks: Sequence[ProgramBlock], reserved: Sequence[Reserved]) -
     everything: list[ProgramBlock | Reserved] = [*blocks, *reserved]
     for one in everything:
         if _named(one) in ("", _NOT_WRITABLE):
-            raise LayoutError(
-                f"section {one.name} lies where the chip has no memory to load it to",
-                expected="an address in DRAM, IRAM or IROM",
-                found=f"0x{one.address:08x}",
-            )
+            raise _nowhere(one)
     has_irom = any(WINDOW.holds(block.address) for block in blocks)
     for memory in (DRAM, WINDOW):
         _check_room(memory, [one for one in everything if _begins_in(one, memory)])
@@ -62,6 +59,34 @@ def check_memory(blocks: Sequence[ProgramBlock], reserved: Sequence[Reserved]) -
         *(_registers(one) for one in everything if _named(one) == _REGISTERS),
         *(_unaligned(block) for block in blocks if block.address % _WORD),
     ]
+
+
+def check_ranges(
+    blocks: Sequence[ProgramBlock], reserved: Sequence[Reserved], ranges: Sequence[Range]
+) -> list[Finding]:
+    """Check that every section begins in one of some memories, or in registers, and ends there.
+
+    Raises:
+        LayoutError: One does not.
+    """
+    everything: list[ProgramBlock | Reserved] = [*blocks, *reserved]
+    for one in everything:
+        if _named(one) != _REGISTERS and not any(memory.holds(one.address) for memory in ranges):
+            raise _nowhere(one)
+    for memory in ranges:
+        _check_room(memory, [one for one in everything if memory.holds(one.address)])
+    return [
+        *(_registers(one) for one in everything if _named(one) == _REGISTERS),
+        *(_unaligned(block) for block in blocks if block.address % _WORD),
+    ]
+
+
+def _nowhere(one: ProgramBlock | Reserved) -> LayoutError:
+    return LayoutError(
+        f"section {one.name} lies where the chip has no memory to load it to",
+        expected="an address in DRAM, IRAM or IROM",
+        found=f"0x{one.address:08x}",
+    )
 
 
 def _named(one: ProgramBlock | Reserved) -> str:

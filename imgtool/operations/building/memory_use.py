@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imgtool.formats.elf.program import ProgramBlock, Reserved
 
 __all__ = ["CACHE", "DRAM", "EARLY", "IRAM", "WINDOW", "IromMap", "MemoryUse", "Range", "SectionUse"]
-__all__ += ["irom_map", "memory_uses"]
+__all__ += ["RTOS_RANGES", "irom_map", "memory_uses", "rtos_uses"]
 
 
 class Range(NamedTuple):
@@ -56,6 +56,17 @@ EARLY: Final = Range("cache RAM", 0x4010_E000, 0x2000, "iram0_0_seg of NodeMCU 3
 """Where NodeMCU 3 has code that runs before the cache is switched on, see its ``.pre_init`` sections."""
 
 WINDOW: Final = Range("IROM", IROM_BASE, IROM_WINDOW, "the window that the cache shows")
+
+RTOS_RANGES: Final = (
+    Range("IRAM", 0x4010_0000, 0xC000, "iram0_0_seg of the RTOS SDK's linker script"),
+    Range("DRAM", 0x3FFE_8000, 0x1_8000, "dram0_0_seg of the RTOS SDK's linker script"),
+    WINDOW,
+    Range("RTC", 0x6000_1200, 0x200, "rtc_data_seg of the RTOS SDK's linker script"),
+)
+"""The memories of a program of the RTOS SDK 3; 16 KB of IRAM less where a build has the cache at its largest.
+
+Source: esp8266.ld and Kconfig in components/esp8266 of https://github.com/espressif/ESP8266_RTOS_SDK.
+"""
 
 
 class IromMap(NamedTuple):
@@ -120,7 +131,7 @@ class MemoryUse(NamedTuple):
     """What a program takes of one memory.
 
     Attributes:
-        name: ``IRAM``, ``DRAM``, ``IROM`` or ``cache RAM``.
+        name: ``IRAM``, ``DRAM``, ``IROM``, ``cache RAM`` or ``RTC``.
         start: Where the memory begins for such a program.
         used: Bytes from there to the end of the last section, as linkers count.
         limit: Bytes that there are.
@@ -151,13 +162,7 @@ def memory_uses(
         reserved: What the program uses beside that.
         flash: The flash size, by which OTA slots are as large as they are.
     """
-    sections = sorted(
-        [
-            *(SectionUse(block.name, block.address, len(block.data), loaded=True) for block in blocks),
-            *(SectionUse(area.name, area.address, area.size, loaded=False) for area in reserved),
-        ],
-        key=lambda section: section.address,
-    )
+    sections = _sections(blocks, reserved)
     uses = [_use(IRAM, sections), _use(DRAM, sections)]
     if any(CACHE.holds(section.address) for section in sections):
         uses.append(_use(CACHE, sections))
@@ -165,6 +170,33 @@ def memory_uses(
     if irom:
         uses.append(_use(_irom_range(irom[0].address, flash), irom))
     return tuple(uses)
+
+
+def rtos_uses(
+    blocks: Sequence[ProgramBlock], reserved: Sequence[Reserved], place: int
+) -> tuple[MemoryUse, ...]:
+    """The same for a program of the RTOS SDK 3.
+
+    Args:
+        blocks: What the image loads, and what runs from flash.
+        reserved: What the program uses beside that.
+        place: Address of what runs from flash.
+    """
+    iram, dram, window, rtc = RTOS_RANGES
+    irom = Range(window.name, place, window.end - place, window.source)
+    sections = _sections(blocks, reserved)
+    own = {each: [one for one in sections if each.holds(one.address)] for each in (iram, dram, irom, rtc)}
+    return tuple(_filled(each, inside) for each, inside in own.items() if inside or each is not rtc)
+
+
+def _sections(blocks: Sequence[ProgramBlock], reserved: Sequence[Reserved]) -> list[SectionUse]:
+    return sorted(
+        [
+            *(SectionUse(block.name, block.address, len(block.data), loaded=True) for block in blocks),
+            *(SectionUse(area.name, area.address, area.size, loaded=False) for area in reserved),
+        ],
+        key=lambda section: section.address,
+    )
 
 
 def _irom_range(address: int, flash: FlashSize) -> Range:
@@ -176,6 +208,9 @@ def _irom_range(address: int, flash: FlashSize) -> Range:
 
 def _use(memory: Range, sections: Sequence[SectionUse]) -> MemoryUse:
     # A section that begins in irom is counted there, also where it leaves the map.
-    inside = tuple(s for s in sections if memory.holds(s.address) or memory.name == "IROM")
+    return _filled(memory, [s for s in sections if memory.holds(s.address) or memory.name == "IROM"])
+
+
+def _filled(memory: Range, inside: Sequence[SectionUse]) -> MemoryUse:
     end = max((section.address + section.size for section in inside), default=memory.start)
-    return MemoryUse(memory.name, memory.start, end - memory.start, memory.size, memory.source, inside)
+    return MemoryUse(memory.name, memory.start, end - memory.start, memory.size, memory.source, tuple(inside))

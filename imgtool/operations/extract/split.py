@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import IROM_PLACE
+from imgtool.chip import IROM_PLACE, SECTOR
 from imgtool.errors import FormatError
 from imgtool.formats import fill
+from imgtool.formats.containers.tuya import TuyaHeader
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.operations.assemble.pieces import Piece
@@ -61,6 +62,7 @@ _BELONGING: Final = (
     PartKind.MD5_TAIL,
     PartKind.SHA256_TAIL,
 )
+_HALF_MB: Final = 0x8_0000  # a slot of the map of 1 MB, which is the most common
 # Kept in sectors of their own, whose erased rest is no content.
 _SECTORS: Final = (PartKind.INIT_DATA, PartKind.RF_CAL, PartKind.SYSTEM_PARAM)
 
@@ -68,16 +70,20 @@ _SECTORS: Final = (PartKind.INIT_DATA, PartKind.RF_CAL, PartKind.SYSTEM_PARAM)
 def split(data: bytes) -> Split:
     """Cut an image into the parts that it was merged from; merging them again gives it back.
 
-    Only erased flash, and the fill between the image and irom, is left out; nothing else is trimmed.
+    Only erased flash, and the fill between the image and irom, is left out; nothing else is trimmed.  Of a
+    Tuya OTA file it is the image for each user slot.
 
     Raises:
-        FormatError: It is no aggregated image and no flash image.
+        FormatError: It is no aggregated image, no flash image and no Tuya OTA file.
     """
     description = describe(data)
+    container = description.parts[0].value if description.parts else None
+    if isinstance(container, TuyaHeader):
+        return Split(_slots_of(data, description, container), description, fill.ERASED, len(data), ())
     if not KINDS[description.kind].has_layout:
         raise FormatError(
-            "only an aggregated image or a flash image can be split",
-            expected="aggregated or flash-dump",
+            "only an aggregated image, a flash image or a Tuya OTA file can be split",
+            expected="aggregated, flash-dump or tuya-ota",
             found=str(description.kind),
         )
     runs = _file_runs(data, description)
@@ -85,6 +91,23 @@ def split(data: bytes) -> Split:
     gap = _gap(description)
     fill_byte = fill.ERASED if gap is None else data[gap.offset]
     return Split(pieces, description, fill_byte, len(data), tuple(_findings(runs, description, fill_byte)))
+
+
+def _slots_of(data: bytes, description: Description, container: TuyaHeader) -> tuple[Piece, ...]:
+    """The images of an OTA file, each for its slot: user1 stands first."""
+    errors = [finding for finding in description.findings if finding.severity is Severity.ERROR]
+    if errors:
+        raise FormatError(f"the Tuya OTA file is damaged: {errors[0].message}", offset=errors[0].offset)
+    size = None if description.header is None else description.header.flash_size
+    half = _HALF_MB if size is None or not size.ota_slot else size.ota_slot
+    places = (SECTOR, half + SECTOR)
+    if len(container.images) > len(places):
+        found = f"{len(container.images)} images"
+        raise FormatError("the Tuya OTA file has more images than slots", expected="1 or 2", found=found)
+    return tuple(
+        Piece(address, data[image.offset : image.offset + image.size], f"0x{address:05x}.bin")
+        for address, image in zip(places, container.images, strict=False)
+    )
 
 
 def _gap(description: Description) -> Part | None:

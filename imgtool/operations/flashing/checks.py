@@ -12,15 +12,17 @@ from imgtool.chip import FLASH_SIZES, IROM_PLACE
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images.version1 import MAGIC
-from imgtool.formats.kinds import KINDS, Spot
+from imgtool.formats.kinds import KINDS, Spot, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.registry import identify
 from imgtool.layout.nodemcu import table_regions
 from imgtool.layout.regions import FlashLayout, sdk_regions
+from imgtool.layout.rtos_slots import CHECKS
 from imgtool.operations.assemble.joining import join
 from imgtool.operations.assemble.layout_places import outside_layout
-from imgtool.operations.assemble.merge import check_start, image_at_start
+from imgtool.operations.assemble.merge import check_start
+from imgtool.operations.assemble.partitions import by_flash, by_table
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import Placed, misplaced, wants_layout
 from imgtool.operations.inspect.describe import Description, describe, described
@@ -31,8 +33,10 @@ from imgtool.quantities import in_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from imgtool.chip import FlashSize
     from imgtool.formats.reading import Reading
     from imgtool.layout.regions import Region
+    from imgtool.operations.assemble.partitions import FileFault
     from imgtool.operations.assemble.places import Start, Verdict
     from imgtool.operations.inspect.device_settings import Reader
 
@@ -40,6 +44,7 @@ __all__ = [
     "FlashContent",
     "check_contents",
     "check_layout",
+    "check_partitions",
     "check_reserved",
     "check_room",
     "content_of",
@@ -148,8 +153,10 @@ def check_contents(content: FlashContent, start: Start | None, force: frozenset[
         else:
             findings.append(waive(error, "chip", force))
     verdicts = misplaced(ours, start)
+    faults = by_table(ours, start)
     refused = bool(findings) or any(not isinstance(verdict, Finding) for verdict in verdicts)
     findings += _judged(verdicts, force)
+    findings += _judged_faults(faults, force)
     if not refused:  # of what is none of ours, damage says nothing
         findings += _damage(content, force)
     return findings
@@ -173,10 +180,13 @@ def _of_chip(piece: Piece, description: Description, *, dump: bool) -> FormatErr
 def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:
     findings: list[Finding] = []
     for piece, description in content.pieces:
-        broken = next((f for f in description.findings if f.severity is Severity.ERROR), None)
+        broken = _broken(description)
         if broken is not None and content.dump and piece.address == 0:
-            findings.append(_of_dump(piece, _kind_at_start(content), broken, force))
+            findings.append(_of_dump(piece, content.first or description, broken, force))
         # What is no image may be data.
+        elif broken is not None and broken.code in CHECKS:
+            unfit = LayoutError(broken.message, source=piece.name, offset=broken.offset)
+            findings.append(waive(unfit, CHECKS[broken.code], force))
         elif broken is not None and not (description.foreign and piece.address):
             error = FormatError(broken.message, source=piece.name, offset=broken.offset)
             findings.append(waive(error, "damaged", force))
@@ -191,17 +201,21 @@ def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:
         return [waive(error, "fit", force)]
 
 
-def _kind_at_start(content: FlashContent) -> FileKind:
-    """What the firmware at the start of a dump is, where that is known."""
-    return FileKind.UNKNOWN if content.first is None else content.first.kind
+def _broken(description: Description) -> Finding | None:
+    """What is damaged; of a partition table alone, its partitions have been judged with the other files."""
+    judged = CHECKS if description.kind is FileKind.PARTITION_TABLE else ()
+    errors = (f for f in description.findings if f.severity is Severity.ERROR and f.code not in judged)
+    return next(errors, None)
 
 
-def _of_dump(piece: Piece, kind: FileKind, broken: Finding, force: frozenset[str]) -> Finding:
+def _of_dump(piece: Piece, what: Reading | Description, broken: Finding, force: frozenset[str]) -> Finding:
     """Damage in an image of a whole flash: what the chip boots from must be whole, the rest is its own."""
     try:
-        image_at_start(piece, kind)
+        check_start([Placed(piece, what)])
     except FormatError as error:
         return waive(error, "damaged", force)
+    except LayoutError:
+        pass  # its places are as they were
     return Finding(Severity.WARNING, f"dump-{broken.code}", broken.message, broken.offset)
 
 
@@ -288,6 +302,41 @@ def _has_init_data(read: Reader, place: int) -> bool:
 def _judged(verdicts: Iterable[Verdict], force: frozenset[str]) -> list[Finding]:
     """What is said of places; a refusal may be waived."""
     return [each if isinstance(each, Finding) else waive(each, "place", force) for each in verdicts]
+
+
+def check_partitions(
+    content: FlashContent,
+    start: Start | None,
+    flash: FlashSize | None,
+    force: frozenset[str],
+    *,
+    certain: bool,
+) -> list[Finding]:
+    """The partitions of an RTOS SDK table lie in the flash that its boot loader goes by.
+
+    Args:
+        content: What is written.
+        start: Who starts the firmware.
+        flash: The size in the header at address 0, as it will be; None where that is not known.
+        force: The checks that are waived.
+        certain: Whether it stays so, and does not depend on a chip that was not looked at.
+
+    Raises:
+        LayoutError: Check ``fit``.
+    """
+    if start is None or start.starter is not Starter.RTOS or content.dump:
+        return []
+    return _judged_faults(by_flash(content.placed, flash, certain=certain), force)
+
+
+def _judged_faults(faults: Iterable[FileFault], force: frozenset[str]) -> list[Finding]:
+    """What is said of partitions; a refusal may be waived."""
+    return [
+        waive(each.refusal, CHECKS[each.fault.code], force)
+        if each.fault.severity is Severity.ERROR
+        else each.finding
+        for each in faults
+    ]
 
 
 def check_reserved(

@@ -60,6 +60,7 @@ class PlanRequest:
         force: Names of the checks that are waived, see :data:`imgtool.operations.flashing.waivers.CHECKS`.
         blank_rf_cal: Whether the RF calibration that was made under other init data is erased with it; not
             for what is only compared, as the firmware has calibrated anew since.
+        lose: What the user has given up, by kind of loss: of that a note is made, and no warning.
     """
 
     pieces: tuple[Piece, ...] = ()
@@ -71,6 +72,7 @@ class PlanRequest:
     erase_all: bool = False
     force: frozenset[str] = frozenset()
     blank_rf_cal: bool = True
+    lose: frozenset[str] = frozenset()
 
 
 class Fate(Enum):

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import flash_size
+from imgtool.chip import FLASH_SIZES, flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import Finding, Severity
-from imgtool.layout.fit import size_for
+from imgtool.layout.fit import built_size, size_for, told_findings
+from imgtool.layout.generations import generation_of
 from imgtool.operations.assemble.extras import table_of
 from imgtool.operations.assemble.fullimage import mode_advice
 from imgtool.operations.assemble.merge import header_cover, patched
@@ -22,12 +23,14 @@ from imgtool.operations.flashing.checks import waive
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.reading import Header
+    from imgtool.layout.traits import BuiltSize
     from imgtool.operations.flashing.checks import FlashContent
+    from imgtool.operations.inspect.describe import Description
 
 __all__ = ["DETECT", "KEEP_SIZE", "FoundFlash", "HeaderPlan", "decide_header"]
 
 DETECT: Final = "detect"
-"""Size choice: what the chip has."""
+"""Size choice: what the chip has, as far as the firmware can use it and is not built for another."""
 
 KEEP_SIZE: Final = "keep"
 """Size choice: what the image says."""
@@ -118,22 +121,42 @@ def _size(
     stated, capacity = header.flash_size, chip.flash_bytes
     main = content.main
     findings: list[Finding] = []
+    starter = None if main is None else KINDS[main.kind].brings
+    firmware = None if main is None else main.firmware
     if choice not in (DETECT, KEEP_SIZE):
         named = flash_size(choice)
         if capacity is not None and named.bytes > capacity:
             findings.append(waive(_too_large(named, capacity, content.name, "asked for"), "fit", force))
-        return named, "as asked", findings
+        return named, "as asked", [*findings, *told_findings(named, stated, firmware, starter)]
     if choice == KEEP_SIZE or capacity is None or main is None:
-        return stated, "", _differs(stated, capacity)
-    if KINDS[main.kind].brings is Starter.SDK:
-        # Which map its user images were linked for, the boot loader's header does not say.
-        if stated is not None and stated.bytes > capacity:
-            findings.append(waive(_too_large(stated, capacity, content.name, "in the header"), "size", force))
-        message = (
-            "the flash map in the header is kept: with Espressif's boot loader it must be the one that the "
-            "user images were built for"
-        )
-        return stated, "", [*findings, Finding(Severity.WARNING, "map-kept", message, 3)]
+        told = () if stated is None else told_findings(stated, stated, firmware, starter)
+        return stated, "", [*_differs(stated, capacity), *told]
+    built = built_size(firmware, starter)
+    if built is not None and (stated is not None or starter is Starter.SDK):
+        return stated, "", _kept(stated, capacity, content, built, force)
+    return _fitted(content, stated, capacity, main, force)
+
+
+def _kept(
+    stated: FlashSize | None, capacity: int, content: FlashContent, built: BuiltSize, force: frozenset[str]
+) -> list[Finding]:
+    """What is to be said where the header keeps the size that the firmware is built for."""
+    if stated is not None and stated.bytes > capacity:
+        return [waive(_too_large(stated, capacity, content.name, "in the header"), "size", force)]
+    main = content.main
+    if main is not None and KINDS[main.kind].brings is Starter.SDK:
+        message = f"the flash map in the header is kept: {built.why}"
+        return [Finding(Severity.WARNING, "map-kept", message, 3)]
+    if stated is None or stated.bytes == capacity:
+        return []
+    message = f"the header keeps {stated.name}, and the flash has {capacity:,} bytes: {built.why}"
+    return [Finding(Severity.NOTE, "size-kept", message, 3)]
+
+
+def _fitted(
+    content: FlashContent, stated: FlashSize | None, capacity: int, main: Description, force: frozenset[str]
+) -> tuple[FlashSize | None, str, list[Finding]]:
+    """The largest size that the chip has and the firmware can use."""
     size = size_for(capacity, stated, main.firmware, table_of(main))
     if size is None:
         error = LayoutError(
@@ -141,19 +164,29 @@ def _size(
             source=content.name,
             offset=3,
             expected=f"at most {capacity:,} bytes",
-            found=header.size or "a code without a meaning",
+            found="a code without a meaning" if stated is None else stated.name,
         )
         return stated, "", [waive(error, "fit", force)]
+    findings: list[Finding] = []
     if stated is not None and stated.name.endswith("-c1"):
         message = f"the map {size.name} with its two slots of 1 MB is kept, as the firmware is built for it"
         findings.append(Finding(Severity.NOTE, "c1-kept", message, 3))
-    largest = size_for(capacity, None, None)
-    if largest is not None and size.bytes < largest.bytes:
-        which = main.firmware
-        name = "this firmware" if which is None else f"{which.name} {which.version or ''}".strip()
-        message = f"{name} does not know {largest.name}: it gets {size.name}, and the rest is not used"
-        findings.append(Finding(Severity.WARNING, "size-limited", message, 3))
+    largest = max((each for each in FLASH_SIZES if each.bytes <= capacity), key=lambda each: each.bytes)
+    if size.bytes < largest.bytes:
+        findings.append(_limited(size, largest, main))
     return size, "the capacity found" if size.bytes == capacity else "the largest that it knows", findings
+
+
+def _limited(size: FlashSize, largest: FlashSize, main: Description) -> Finding:
+    """That a firmware is told less than the chip has."""
+    which = main.firmware
+    name = "this firmware" if which is None else f"{which.name} {which.version or ''}".strip()
+    sizes = generation_of(which, paged=table_of(main) is not None).sizes
+    knows = f"{name} does not know {largest.name}"
+    if largest.code in sizes.codes:
+        knows = f"which SDK {name} has is not known, and an old one cannot use {largest.name}"
+    rest = "its files stand behind that" if size.code == sizes.beyond else "the rest is not used"
+    return Finding(Severity.WARNING, "size-limited", f"{knows}: it gets {size.name}, and {rest}", 3)
 
 
 def _too_large(size: FlashSize, capacity: int, name: str, where: str) -> LayoutError:

@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from imgtool.chip import SECTOR
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS, PAGE_SIZE
+from imgtool.layout.file_places import filesystem_made
 from imgtool.layout.generations import generation_of
 from imgtool.layout.traits import Magics
 from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.assemble.places import start_in
 from imgtool.operations.inspect.device_settings import starts_eboot
 from imgtool.operations.upgrade.files import in_use
 from imgtool.operations.upgrade.glance import glance
 from imgtool.operations.upgrade.look import side_after, side_before
+from imgtool.operations.upgrade.overwritten import Coming, others_hit
 from imgtool.operations.upgrade.regions import init_data_points
 from imgtool.operations.upgrade.side import OldFlash
-from imgtool.operations.upgrade.stakes import losses_of, points_at_stake
-from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
+from imgtool.operations.upgrade.stakes import losses_of, points_at_stake, with_others
+from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, LossKind, Topic
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
     from imgtool.operations.upgrade.side import FlashSide
     from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["FIRST_START", "Stakes", "brings_files", "what_is_lost"]
+__all__ = ["FIRST_START", "Stakes", "brings_files", "changed", "is_there", "what_is_lost"]
 
 FIRST_START: Final = "first-boot"
 """Code of the finding that the firmware makes a file system at its first start."""
@@ -44,12 +49,18 @@ _WORDS: Final = {
     Topic.WIFI: ("wifi", "Wi-Fi settings"),
     Topic.FIRST_BOOT: (FIRST_START, "first boot"),
 }
+_KINDS: Final = {
+    LossKind.FILES: ("files", "files"),
+    LossKind.LFS: ("lfs", "LFS"),
+    LossKind.SETTINGS: ("settings", "settings"),
+    LossKind.FIRMWARE: ("firmware", "another firmware"),
+    LossKind.UNKNOWN: ("unknown", "unknown data"),
+}
 _TOLD_BY: Final = {
     (Topic.SETTINGS, AdviceVerdict.LOST): "settings-replaced",
     (Topic.FILES, AdviceVerdict.OVERWRITTEN): "filesystem-overwritten",
 }
 """What the other steps of a plan have said of these, by the code of their finding."""
-_MOSTLY: Final = 0.5
 
 
 class Stakes(NamedTuple):
@@ -85,7 +96,7 @@ def what_is_lost(
     capacity = device.target.flash_bytes
     if device.read is None or capacity is None or not (pieces or device.erased):
         return Stakes()
-    if not device.erased and _is_repair(pieces, right):
+    if not device.erased and is_there(pieces, right):
         return Stakes()
     before = glance(device.read, capacity)
     if _wants_a_name(before, content):
@@ -95,8 +106,14 @@ def what_is_lost(
         points = _written_over(before, after, content)
     else:
         points = points_at_stake(before, after, made=brings_files(content))
-    losses = losses_of(points, before)
-    lost = {loss.reason for loss in losses}
+    ruled = losses_of(points, before)
+    others = tuple(
+        loss
+        for loss in others_hit(before, _coming(content, device, after, points))
+        if not any(loss.kind is each.kind and loss.start == each.start for each in ruled)
+    )
+    losses = (*ruled, *others)
+    lost = {loss.reason for loss in ruled}
     told = {finding.code for finding in draft.findings}
     said = [
         point
@@ -104,10 +121,30 @@ def what_is_lost(
         if (point.reason in lost or point.topic is Topic.FIRST_BOOT)
         and _TOLD_BY.get((point.topic, point.verdict)) not in told
     ]
-    findings = [_finding(point) for point in said]
+    findings = [_finding(point) for point in said] + [_of_loss(loss) for loss in others]
     if "init-data-missing" not in told:
         findings += _no_start(before, after)
-    return Stakes(tuple(points), losses, tuple(findings))
+    return Stakes(tuple(with_others(points, losses)), losses, tuple(findings))
+
+
+def _coming(content: FlashContent, device: Device, after: FlashSide, points: Sequence[AdvicePoint]) -> Coming:
+    """What comes, for the rule of what has none of its own."""
+    main = content.main
+    start = start_in(content.placed)
+    whole = main is not None and not content.start and not KINDS[main.kind].first_half
+    formats = any(point.topic is Topic.FIRST_BOOT for point in points)
+    region = None
+    if formats and after.layout is not None:
+        region = filesystem_made(after.layout, after.firmware, after.irom_end)
+    return Coming(
+        firmware=None if main is None else main.firmware,
+        starter=None if start is None else start.starter,
+        whole=whole,
+        name=after.name,
+        written=after.written,
+        formatted=None if region is None else (region.start, region.end),
+        erased=device.erased,
+    )
 
 
 def brings_files(content: FlashContent) -> bool:
@@ -118,12 +155,14 @@ def brings_files(content: FlashContent) -> bool:
     return any(part.kind is PartKind.SPIFFS for part in parts)
 
 
-def _is_repair(pieces: Sequence[Piece], right: Collection[int] | None) -> bool:
-    """Whether the device holds this firmware already: all of it, or its start and most of the rest."""
-    if not right or not pieces or pieces[0].address:
-        return False
-    sectors = sum(-(-len(piece.data) // SECTOR) for piece in pieces)
-    return len(right) == sectors or (0 in right and len(right) > _MOSTLY * sectors)
+def is_there(pieces: Sequence[Piece], right: Collection[int] | None) -> bool:
+    """Whether a device holds already all that is written.
+
+    Args:
+        pieces: What is written: whole sectors.
+        right: Numbers of the sectors that hold already what they should; None where that is not known.
+    """
+    return right is not None and not changed(pieces, right)
 
 
 def _wants_a_name(before: FlashSide, content: FlashContent) -> bool:
@@ -138,6 +177,21 @@ def _wants_a_name(before: FlashSide, content: FlashContent) -> bool:
     return without or (foreign and bool(before.filesystems) and not starts_eboot(before.read))
 
 
+def changed(pieces: Sequence[Piece], right: Collection[int] | None) -> tuple[tuple[int, int], ...]:
+    """The stretches that a write changes.
+
+    Args:
+        pieces: What is written: whole sectors.
+        right: Numbers of the sectors that hold already what they should; None where that is not known.
+    """
+    return tuple(
+        (piece.address + start, min(piece.address + start + SECTOR, piece.end))
+        for piece in pieces
+        for start in range(0, len(piece.data), SECTOR)
+        if right is None or (piece.address + start) // SECTOR not in right
+    )
+
+
 def _after(
     before: FlashSide,
     pieces: Sequence[Piece],
@@ -150,25 +204,31 @@ def _after(
         after = side_after(erased, pieces, content.main, content.start)
         return replace(after, written=((0, before.capacity),))
     after = side_after(before, pieces, content.main, content.start)
-    if not right:
-        return after
-    changed = (
-        (piece.address + start, min(piece.address + start + SECTOR, piece.end))
-        for piece in pieces
-        for start in range(0, len(piece.data), SECTOR)
-        if (piece.address + start) // SECTOR not in right
-    )
-    return replace(after, written=tuple(changed))
+    return replace(after, written=changed(pieces, right)) if right else after
 
 
 def _written_over(before: FlashSide, after: FlashSide, content: FlashContent) -> list[AdvicePoint]:
-    """What data that is no firmware hits; a file system in the place of another is meant for there."""
+    """What data that is no firmware hits; a file system or LFS in the place of another is meant for there."""
+    meant = {(piece.address, KINDS[each.kind].region) for piece, each in content.pieces}
+    points: list[AdvicePoint] = []
     files = in_use(before)
-    meant = {piece.address for piece, each in content.pieces if KINDS[each.kind].region is PartKind.SPIFFS}
-    if files is None or files.start in meant or not after.hit(files.start, files.end):
+    if files is not None and (files.start, PartKind.SPIFFS) not in meant:
+        points += _hit(after, Topic.FILES, f"the {files.name} at", files.start, files.size)
+    lfs = before.lfs
+    if lfs is not None and lfs.signature and (lfs.start, PartKind.LFS) not in meant:
+        points += _hit(after, Topic.LFS, "the LFS at", lfs.start, lfs.size)
+    if before.partitions:
+        points += _hit(after, Topic.SETTINGS, "NodeMCU's settings at", PAGE_ADDRESS, PAGE_SIZE)
+    return points
+
+
+def _hit(after: FlashSide, topic: Topic, what: str, start: int, size: int) -> list[AdvicePoint]:
+    """That a stretch is written over, if it is."""
+    count = sum(max(0, min(b, start + size) - max(a, start)) for a, b in after.written)
+    if not count:
         return []
-    reason = f"a part of the {files.name} at {files.where} is written over"
-    return [AdvicePoint(Topic.FILES, AdviceVerdict.OVERWRITTEN, reason)]
+    reason = f"{in_bytes(count)} of {what} 0x{start:06x} ({size:,} bytes) are written over"
+    return [AdvicePoint(topic, AdviceVerdict.OVERWRITTEN, reason)]
 
 
 def _no_start(before: FlashSide, after: FlashSide) -> list[Finding]:
@@ -178,6 +238,12 @@ def _no_start(before: FlashSide, after: FlashSide) -> list[Finding]:
         for point in init_data_points(before, after)
         if point.verdict is AdviceVerdict.BOOT_LOOP
     ]
+
+
+def _of_loss(loss: Loss) -> Finding:
+    code, words = _KINDS[loss.kind]
+    title = f"{words} {loss.verdict}"
+    return Finding(Severity.WARNING, f"{code}-{loss.verdict}", f"{title}: {loss.reason}", loss.start)
 
 
 def _finding(point: AdvicePoint) -> Finding:

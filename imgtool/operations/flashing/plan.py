@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_SIZES, SECTOR
-from imgtool.errors import LayoutError
+from imgtool.chip import FLASH_SIZES, SECTOR, flash_size
+from imgtool.errors import ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
@@ -24,7 +24,9 @@ from imgtool.layout.nodemcu import lowest_protected
 from imgtool.layout.regions import align_up
 from imgtool.operations.assemble.extras import (
     check_layout_known,
+    check_named,
     filesystem_findings,
+    init_data_block,
     irom_end_of,
     place_named,
     table_of,
@@ -33,16 +35,19 @@ from imgtool.operations.assemble.joining import lay_out
 from imgtool.operations.assemble.merge import patched
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import depends_on_start, start_in, start_on
+from imgtool.operations.assemble.right_places import parted, right_places
 from imgtool.operations.flashing.checks import (
     FlashContent,
     check_contents,
     check_layout,
+    check_partitions,
     check_reserved,
     check_room,
     content_of,
     device_findings,
     waive,
 )
+from imgtool.operations.flashing.cut_dump import check_cut
 from imgtool.operations.flashing.device_places import device_layout, rf_cal_spared, with_init_data_named
 from imgtool.operations.flashing.draft import (
     Device,
@@ -53,7 +58,7 @@ from imgtool.operations.flashing.draft import (
     PlanRequest,
     Target,
 )
-from imgtool.operations.flashing.header import DETECT, FoundFlash, decide_header
+from imgtool.operations.flashing.header import DETECT, KEEP_SIZE, FoundFlash, decide_header
 from imgtool.operations.flashing.init_data import INIT_DATA, settle_init_data, wants_init
 from imgtool.operations.flashing.losses import Stakes, what_is_lost
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
@@ -138,12 +143,42 @@ def check_files(request: PlanRequest) -> None:
         FormatError: A file is damaged, or not what it is given for.
         LayoutError: Files overlap, or stand where they do not belong.
     """
+    try:
+        _check_files(request)
+    except LayoutError as error:
+        named = _named_size(request)
+        flash = None if named is None else flash_size(named)
+        error.moves = right_places(request.pieces, flash, known=error.moves)
+        raise
+
+
+def _check_files(request: PlanRequest) -> None:
     pieces = _laid_out(request)
     content = content_of(pieces, None)
-    if content.main is not None and _may_be_a_flash(content):
-        return  # the chip's capacity tells whether it is the image of its whole flash
-    start = start_in(content.placed) if any(piece.address == 0 for piece in pieces) else None
-    check_contents(content, start, request.force)
+    if content.main is None or not _may_be_a_flash(content):
+        start = start_in(content.placed) if any(piece.address == 0 for piece in pieces) else None
+        check_contents(content, start, request.force)
+        size = _asked_size(request)
+        if size not in (DETECT, KEEP_SIZE):
+            check_partitions(content, start, flash_size(size), request.force, certain=True)
+    else:
+        _check_either_way(content, content_of(pieces, len(pieces[0].data)), request.force)
+    check_named(request.named, None if content.main is None else content.main.firmware)
+    if request.init_data is not None and request.init_data.file is not None:
+        init_data_block(request.init_data)
+
+
+def _check_either_way(part: FlashContent, whole: FlashContent, force: frozenset[str]) -> None:
+    """Refuse a file that is wrong both as a part and as a whole flash: the chip tells which it is."""
+    try:
+        check_contents(part, start_in(part.placed), force)
+    except ImgtoolError:
+        check_contents(whole, start_in(whole.placed), force)
+
+
+def _asked_size(request: PlanRequest) -> str:
+    """The flash size that is asked for: a name, ``detect`` or ``keep``."""
+    return request.header.size or request.size_choice
 
 
 def _laid_out(request: PlanRequest) -> tuple[Piece, ...]:
@@ -185,14 +220,38 @@ def plan_flash(
     """
     # Several steps look at the same places, and each look takes its time on the line.
     device = Device(None if read is None else remembered(read), target, request.erase_all)
+    try:
+        return _planned(request, device, compare, weigh=weigh)
+    except LayoutError as error:
+        error.moves = right_places(request.pieces, _size_told(request, device), known=error.moves)
+        raise
+
+
+def _size_told(request: PlanRequest, device: Device) -> FlashSize | None:
+    """The flash size that the firmware would be told; None where it cannot be, or where there is none."""
+    firmware, _ = parted(request.pieces)
+    try:
+        pieces = lay_out(firmware)
+        content = content_of(pieces, device.target.flash_bytes)
+        return _set_header(Draft(list(pieces), [], [], []), content, request, device)[1]
+    except ImgtoolError:
+        return None
+
+
+def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, weigh: bool) -> FlashPlan:
+    target = device.target
     force = request.force
     asked = _laid_out(request)
     findings = check_room(asked, target.flash_bytes, force)
     content = content_of(asked, target.flash_bytes)
-    findings += check_contents(content, _starts(content, device), force)
+    start = _starts(content, device)
+    findings += check_contents(content, start, force)
+    findings += check_cut(content, device, force)
     draft = Draft(list(asked), [], [], findings)
     request = with_init_data_named(draft, request, device, alone=content.main is None)
     header, flash = _set_header(draft, content, request, device)
+    certain = target.flash_bytes is not None or _asked_size(request) != DETECT
+    draft.findings += check_partitions(content, start, flash, force, certain=certain)
     draft.findings += _check_boot_alone(content, device, force)
     # An image of a whole flash is written as it is, unless something is asked for that goes into it.
     as_it_is = content.dump and not wants_init(request) and not request.named
@@ -207,9 +266,9 @@ def plan_flash(
             expected="NodeMCU or another non-OS SDK firmware without a boot loader",
         )
     if place is not None:
-        certain = settle_init_data(draft, place, content, request, device)
+        settled = settle_init_data(draft, place, content, request, device)
         if place.page is not None:
-            _put_page(draft, place.page, init_data=certain)
+            _put_page(draft, place.page, init_data=settled)
     check_overlaps(draft.pieces)
     if target.flash_bytes is not None:
         check_room(draft.pieces, target.flash_bytes, force)
@@ -252,11 +311,16 @@ def _starts(content: FlashContent, device: Device) -> Start | None:
 # --- header ---
 
 
+def _named_size(request: PlanRequest) -> str | None:
+    """The flash size that is asked for by its name."""
+    return None if request.size_choice in (DETECT, KEEP_SIZE) else request.size_choice
+
+
 def _set_header(
     draft: Draft, content: FlashContent, request: PlanRequest, device: Device
 ) -> tuple[Header | None, FlashSize | None]:
     """The header that the image at 0 gets, and the flash size that the firmware will go by."""
-    named = None if request.size_choice in (DETECT, "keep") else request.size_choice
+    named = _named_size(request)
     asked = replace(request.header, size=request.header.size or named)
     if content.boots:
         chip = FoundFlash(device.target.flash_bytes, device.target.embedded)
@@ -300,7 +364,7 @@ def _find_place(
     except LayoutError as error:
         draft.findings.append(waive(error.with_source(content.name), "fit", request.force))
         return None
-    draft.findings += layout.findings
+    draft.findings += [each for each in layout.findings if each not in draft.findings]
     if not content.dump:
         draft.findings += check_reserved(content, layout, irom_end, request.force)
     draft.findings += check_layout(content, layout, irom_end, request.force)

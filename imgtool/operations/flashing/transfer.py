@@ -34,6 +34,7 @@ __all__ = [
     "erase",
     "erase_chip",
     "estimate",
+    "is_blank",
     "read_each",
     "read_flash",
     "read_memory",
@@ -654,8 +655,17 @@ def erase_chip(session: Session, on_event: Listener = ignore) -> None:
         _check_erased(run, 0, size)
 
 
-def read_flash(session: Session, start: int, size: int, on_event: Listener = ignore) -> bytes:
+def read_flash(
+    session: Session, start: int, size: int, on_event: Listener = ignore, *, stage: str = "read"
+) -> bytes:
     """Flash content.
+
+    Args:
+        session: The device.
+        start: Flash address.
+        size: Bytes.
+        on_event: Told what happens.
+        stage: What to call it.
 
     Raises:
         ChipError: The chip is silent, or the content comes broken every time.
@@ -670,12 +680,24 @@ def read_flash(session: Session, start: int, size: int, on_event: Listener = ign
             count = min(BLOCK, size - before)
 
             def progress(done: int, before: int = before) -> None:
-                on_event(Event("read", before + done, size))
+                on_event(Event(stage, before + done, size))
 
             content.extend(session.flasher.read(start + before, count, progress))
 
     run.persist(step)
     return bytes(content)
+
+
+def is_blank(session: Session, start: int, size: int) -> bool:
+    """Whether a stretch of the flash is erased, by the digest that the device makes of it.
+
+    Raises:
+        ChipError: The chip is silent, or cannot digest.
+        PortError: The port is lost and does not come back.
+    """
+    run = _TransferRun(session, Job(()), ignore, _Sectors(()))
+    erased = hashlib.md5(b"\xff" * size, usedforsecurity=False).digest()
+    return run.persist(lambda: session.flasher.digest(start, size)) == erased
 
 
 def read_memory(

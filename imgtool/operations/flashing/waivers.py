@@ -1,4 +1,4 @@
-"""The checks that whoever knows better can waive, by name: of all tables of them the only one.
+"""The checks that whoever knows better can waive, and what may be lost, by name: the only tables of them.
 
 Names and words alone, so that it costs nothing to have them; the checks are in checks.py.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CHECKS", "PROTECTION"]
+__all__ = ["CHECKS", "LOSE_ALL", "LOSSES", "PROTECTION"]
 
 CHECKS: Final = {
     "chip": "an image for another chip, or no image at all",
@@ -22,3 +22,7 @@ CHECKS: Final = {
 
 PROTECTION: Final = "protection"
 """The check of the device itself: a write protection of its flash, which is removed where it is waived."""
+
+LOSE_ALL: Final = "all"
+LOSSES: Final = ("files", "lfs", "settings", "firmware", "unknown", LOSE_ALL)
+"""What a user can give up, by kind of loss, and all of it."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR
-from imgtool.formats.firmware import identify_firmware
+from imgtool.formats.firmware import GENERIC_NAMES, identify_firmware
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import PartKind
 
@@ -38,8 +38,11 @@ def firmware_at_start(data: bytes, reading: Reading) -> Firmware | None:
     end = _end_of_code(data, reading)
     named = None if end is None else identify_firmware(data[:end])
     if named is None or named.version is None:
-        # Nothing but marks of the SDK: the code may go on behind what looks like its end.
-        return identify_firmware(data)
+        # Nothing but marks of the SDK, mostly: the code may go on behind what looks like its end.
+        whole = identify_firmware(data)
+        if named is None or named.name in GENERIC_NAMES or (whole is not None and whole.name == named.name):
+            return whole
+        return named
     if named.sdk is not None:
         return named
     from imgtool.layout.generations import generation_of  # noqa: PLC0415 - most firmware names its SDK there

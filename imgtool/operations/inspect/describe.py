@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
 from imgtool.formats import fill
-from imgtool.formats.kinds import KINDS
+from imgtool.formats.firmware import AT_FIRMWARE, GENERIC_NAMES
+from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.registry import identify
 from imgtool.operations.inspect.active_firmware import firmware_at_start, firmware_of_slot
@@ -24,6 +25,7 @@ __all__ = ["Description", "describe", "described"]
 
 _IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
+_RTOS_TABLE: Final = 0x8000
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
@@ -59,8 +61,9 @@ class Description(NamedTuple):
 
     @property
     def foreign(self) -> bool:
-        """Whether it is no ESP8266 artefact at all."""
-        return KINDS[self.kind].foreign
+        """Whether it is no ESP8266 artefact at all, or a packed archive."""
+        packed = self.content is not None and KINDS[self.content.kind].packs
+        return packed or KINDS[self.kind].foreign
 
     @property
     def checksums(self) -> tuple[tuple[Part, Checksum], ...]:
@@ -102,7 +105,7 @@ def _may_go_on(data: bytes, reading: Reading) -> bool:
     # One of the two is right also where the other is damaged; the survey then looks closely.
     if any(data[p : p + 1] == b"\x05" or data[p + 2 : p + 8] == _IN_INIT_DATA for p in places):
         return True
-    return _has_erased_sector(data) or _behind_table(data, reading)
+    return _has_erased_sector(data) or _behind_table(data, reading) or _behind_loader(data, reading)
 
 
 def _has_erased_sector(data: bytes) -> bool:
@@ -127,6 +130,11 @@ def _behind_table(data: bytes, reading: Reading) -> bool:
     return all(row.address - IROM_BASE < len(data) for row in table.entries if row.type == END_MARKER)
 
 
+def _behind_loader(data: bytes, reading: Reading) -> bool:
+    """Whether the boot loader of the RTOS SDK is followed by more, so that the survey has to look."""
+    return KINDS[reading.kind].brings is Starter.RTOS and len(data) > _RTOS_TABLE
+
+
 def _has_init_data(data: bytes) -> bool:
     """Whether init data stands at its place before the end: a flash of which the start was wiped."""
     from imgtool.formats.regions.init_data import is_init_data  # noqa: PLC0415 - rare
@@ -138,6 +146,8 @@ def _about_content(content: Description | None) -> tuple[Finding, ...]:
     """What the contents of a file mean for the file."""
     if content is None or content.ok:
         return ()
+    if KINDS[content.kind].packs:
+        return (Finding(Severity.ERROR, "archive", "what is inside is an archive: unpack it first"),)
     if content.foreign:
         return (Finding(Severity.WARNING, "content", "what is inside is no ESP8266 file"),)
     return (Finding(Severity.ERROR, "content", "what is inside is damaged"),)
@@ -146,7 +156,7 @@ def _about_content(content: Description | None) -> tuple[Finding, ...]:
 def _described(data: bytes, reading: Reading, depth: int) -> Description:
     firmware = reading.firmware
     if firmware is None and KINDS[reading.kind].holds_firmware and reading.content is None:
-        firmware = firmware_at_start(data, reading)
+        firmware = _for_its_chip(reading, firmware_at_start(data, reading))
     state = None
     if _may_go_on(data, reading):
         reading, firmware, state = _surveyed(data, reading, firmware)
@@ -154,6 +164,10 @@ def _described(data: bytes, reading: Reading, depth: int) -> Description:
     if reading.content is not None and depth:
         content = _described(reading.content, identify(reading.content), depth - 1)
     findings = (*reading.findings, *_about_content(content))
+    if reading.kind is FileKind.PARTITION_TABLE:
+        from imgtool.operations.inspect.rtos_checks import table_findings  # noqa: PLC0415 - few files are one
+
+        findings += table_findings(reading.parts)
     rank = list(Severity)
     return Description(
         kind=reading.kind,
@@ -166,6 +180,12 @@ def _described(data: bytes, reading: Reading, depth: int) -> Description:
         content=content,
         state=state,
     )
+
+
+def _for_its_chip(reading: Reading, firmware: Firmware | None) -> Firmware | None:
+    """The firmware; None where an image for another chip would get a name that is this chip's."""
+    ours = firmware is not None and firmware.name in (AT_FIRMWARE, *GENERIC_NAMES)
+    return None if ours and reading.kind is FileKind.ESP32 else firmware
 
 
 def _surveyed(
@@ -183,4 +203,9 @@ def _surveyed(
 
     state = flash_state(data, kind, reading, regions, firmware)
     firmware = firmware_of_slot(data, reading, state.active_slot) or firmware
-    return reading._replace(findings=(*reading.findings, *state_findings(state))), firmware, state
+    findings = (*reading.findings, *state_findings(state))
+    if KINDS[kind].brings is Starter.RTOS:
+        from imgtool.operations.inspect.rtos_checks import flash_findings  # noqa: PLC0415 - few flashes have it
+
+        findings += flash_findings(data, reading.parts, state.active_slot)
+    return reading._replace(findings=findings), firmware, state

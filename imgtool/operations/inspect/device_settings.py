@@ -34,6 +34,7 @@ __all__ = [
     "Reader",
     "ReadsAhead",
     "ReadsSeveral",
+    "ReadsSlowly",
     "Remembered",
     "device_header",
     "device_page",
@@ -104,6 +105,18 @@ class ReadsAhead(Protocol):
         """Read these stretches, addresses and numbers of bytes, where that is quicker at once."""
 
 
+@runtime_checkable
+class ReadsSlowly(Protocol):
+    """A reader of a device, of which every byte takes its time on the line."""
+
+    @property
+    def quick(self) -> bool:
+        """Whether some ten kilobytes take no more than a second."""
+
+    def blank(self, start: int, size: int, /) -> bool | None:
+        """Whether a stretch is erased, by a digest of the device; None where it makes none."""
+
+
 def read_ahead(read: Reader, stretches: Iterable[tuple[int, int]], end: int) -> None:
     """Tell a reader what will probably be asked; most do nothing about it.
 
@@ -126,6 +139,7 @@ class Remembered:
     def __init__(self, read: Reader) -> None:
         self._read = read
         self._known: dict[tuple[int, int], bytes] = {}
+        self._blank: dict[tuple[int, int], bool | None] = {}
 
     def __call__(self, address: int, size: int, /) -> bytes:
         """The bytes from an address on."""
@@ -133,6 +147,27 @@ class Remembered:
         if asked not in self._known:
             self._known[asked] = self._read(address, size)
         return self._known[asked]
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether all of it can be read for nothing, as that of a file can."""
+        return not isinstance(self._read, ReadsSlowly)
+
+    @property
+    def quick(self) -> bool:
+        """Whether some ten kilobytes take no more than a second."""
+        return self._read.quick if isinstance(self._read, ReadsSlowly) else True
+
+    def blank(self, start: int, size: int, /) -> bool | None:
+        """Whether a stretch is erased; None where that would take too long."""
+        asked = (start, size)
+        if asked not in self._blank:
+            slow = self._read if isinstance(self._read, ReadsSlowly) else None
+            if slow is not None:
+                self._blank[asked] = slow.blank(start, size)
+            else:
+                self._blank[asked] = fill.is_fill(self._read(start, size), 0, size)
+        return self._blank[asked]
 
     def ahead(self, stretches: Iterable[tuple[int, int]]) -> None:
         """Read what is not known of these stretches, where that is quicker at once."""

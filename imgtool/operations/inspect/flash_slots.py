@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from imgtool.formats.reading import FileKind, Part, Reading
+    from imgtool.formats.regions.rtos_partitions import Partition
 
 __all__ = ["ActiveSlot", "Slot", "active_slot"]
 
@@ -40,12 +41,6 @@ _IMAGE: Final = (
 )
 _STARTS: Final = (PartKind.IMAGE_V2, PartKind.IMAGE_V1, PartKind.APP)
 _USER1: Final = 0x1000
-_RBOOT_DEFAULT: Final = 0x2000
-# Half of the flash by the size code in the header, as rBoot takes it for the second ROM of its default.
-_RBOOT_HALVES: Final = {1: 0x2_0000, 2: 0x8_0000, 3: 0x8_0000, 4: 0x8_0000}
-_RBOOT_HALF: Final = 0x4_0000
-_RBOOT_GPIO, _RBOOT_TEMPORARY = 0x01, 0x02
-_FACTORY: Final = -1  # before the first slot for updates, as the boot loader counts
 _LINE: Final = 16
 
 
@@ -78,6 +73,7 @@ class ActiveSlot:
         reason: Why, for people.
         slots: All places that the boot loader knows.
         staged: Flash address of an update that lies ready, for Arduino; None where none does.
+        behind: Flash address of the slot that it would start and that lies behind the end of the file.
     """
 
     scheme: Scheme
@@ -87,6 +83,7 @@ class ActiveSlot:
     reason: str
     slots: tuple[Slot, ...] = ()
     staged: int | None = None
+    behind: int | None = None
 
     @property
     def nothing(self) -> bool:
@@ -108,10 +105,13 @@ def active_slot(data: bytes, kind: FileKind, reading: Reading) -> ActiveSlot | N
     if active is None or not reading.parts:
         return active
     check = reading.parts[0].checksum
-    if check is None or check.ok:
-        return active
     # The boot ROM has such a look at the image for 0 itself.
-    reason = "the image at 0 has a wrong checksum, and the boot ROM does not start it"
+    if data[0] != version1.MAGIC:
+        reason = "the image at 0 has a wrong first byte, and the boot ROM does not start it"
+    elif check is not None and not check.ok:
+        reason = "the image at 0 has a wrong checksum, and the boot ROM does not start it"
+    else:
+        return active
     return replace(active, name=None, offset=None, certainty="known", reason=reason)
 
 
@@ -159,7 +159,7 @@ def _espressif(data: bytes, reading: Reading) -> ActiveSlot:
     from imgtool.formats.images import sdk_bootloader  # noqa: PLC0415 - Espressif's loader alone
     from imgtool.operations.inspect.sdk_loader import loader_choice  # noqa: PLC0415
 
-    version = sdk_bootloader.version_of(data, version1.scan(data).end)
+    version = sdk_bootloader.version_of(data, reading.parts[0].end)
     choice = loader_choice(data, version or "")
     slots = tuple(_slot(data, reading, place.name, place.offset) for place in choice.places)
     started = next((slot for slot in slots if choice.starts and slot.offset == choice.starts.offset), None)
@@ -175,20 +175,28 @@ class _Found(NamedTuple):
         slot: That one.
         before: In words; empty where there were none.
         certainty: ``not known`` where one of them lies behind the end of the file.
+        behind: Flash address of that one.
     """
 
     slot: Slot | None
     before: str
     certainty: Certainty = "known"
+    behind: int | None = None
 
 
-def _first(data: bytes, order: Sequence[Slot], *, version_2: bool) -> _Found:
+def _first(
+    data: bytes, order: Sequence[Slot], *, version_2: bool, rooms: Mapping[int, int] | None = None
+) -> _Found:
     refused: list[str] = []
     certainty: Certainty = "known"
     for slot in order:
         if slot.state == "cut":
-            return _Found(None, f"{slot.name} lies behind the end of the file", "not known")
-        refusal = refusal_of(data, slot.offset, version_2=version_2) if slot.offset else Refusal.MISSING
+            reason = f"{slot.name} lies behind the end of the file"
+            return _Found(None, reason, "not known", slot.offset)
+        room = None if rooms is None else rooms[slot.offset]
+        refusal = (
+            refusal_of(data, slot.offset, version_2=version_2, room=room) if slot.offset else Refusal.MISSING
+        )
         if refusal is None:
             return _Found(slot, ", ".join(refused), certainty)
         if refusal is Refusal.BROKEN:  # of which loaders may make more than of other damage
@@ -199,85 +207,75 @@ def _first(data: bytes, order: Sequence[Slot], *, version_2: bool) -> _Found:
 
 def _rboot(data: bytes, reading: Reading) -> ActiveSlot:
     """The ROM that the configuration names, or the next one below it that is whole; below 0 is the last."""
-    from imgtool.formats.regions.rboot_config import RbootConfig  # noqa: PLC0415 - rBoot alone
+    from imgtool.operations.inspect.rboot_choice import rom_choice  # noqa: PLC0415 - rBoot alone
 
-    config = next((part.value for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), None)
-    if isinstance(config, RbootConfig):
-        current, roms = config.current_rom, config.roms[: max(1, config.count)]
-        why = f"the configuration names ROM {current} of {config.count}"
-        mode, pin = config.mode, config.gpio_rom
-        check = config.checksum
-    else:
-        half = _RBOOT_HALVES.get(data[3] >> 4, _RBOOT_HALF)
-        current, roms = 0, (_RBOOT_DEFAULT, half + _RBOOT_DEFAULT)
-        why = "no configuration: rBoot writes its default, which names ROM 0"
-        mode, pin, check = 0, 0, None
-    slots = tuple(_slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(roms))
-    if check is not None and not check.ok:
-        reason = "the configuration's checksum is wrong, and not every build of rBoot looks at it"
-        return ActiveSlot(scheme="rboot", reason=reason, slots=slots)
-    if current >= len(slots):
-        current, why = 0, f"{why}, so rBoot takes ROM 0"
-    found = _first(data, [slots[current - step] for step in range(len(slots))], version_2=True)
+    choice = rom_choice(data, reading)
+    slots = tuple(_slot(data, reading, f"ROM {number}", rom) for number, rom in enumerate(choice.roms))
+    if choice.first is None:
+        return ActiveSlot(scheme="rboot", reason=choice.why, slots=slots)
+    first, why = choice.first, choice.why
+    if first >= len(slots):
+        first, why = 0, f"{why}, so rBoot takes ROM 0"
+    found = _first(data, [slots[first - step] for step in range(len(slots))], version_2=True)
     # The second place of the default differs with the build.
-    sure: Certainty = "likely" if found.before and not isinstance(config, RbootConfig) else "known"
+    sure: Certainty = "likely" if found.before and choice.default else "known"
     if found.slot is None or found.certainty == "not known":
         known = found.certainty if found.certainty != "known" else sure
         reason = found.before if known == "not known" else f"{found.before}, and rBoot knows no other"
-        return ActiveSlot(scheme="rboot", certainty=known, reason=reason, slots=slots)
+        return ActiveSlot(scheme="rboot", certainty=known, reason=reason, slots=slots, behind=found.behind)
     reason = f"{found.before}; {why}" if found.before else why
-    if mode & _RBOOT_GPIO:
-        return _of("rboot", found.slot, "likely", f"{reason}; a pin at reset selects ROM {pin}", slots)
-    if mode & _RBOOT_TEMPORARY:
-        reason = f"{reason}; a program may choose another for once"
+    if choice.doubt:
+        return _of("rboot", found.slot, "likely", f"{reason}; {choice.doubt}", slots)
+    if choice.reach is not None and found.slot.offset >= choice.reach:
+        reason = f"{reason}; this build of rBoot maps the first MB alone, so its code in flash does not run"
         return _of("rboot", found.slot, "likely", reason, slots)
     return _of("rboot", found.slot, found.certainty if found.certainty != "known" else sure, reason, slots)
 
 
 def _otadata(data: bytes, reading: Reading) -> ActiveSlot:
-    """The slot that is in force; then those below it, the factory's, and those above it."""
-    from imgtool.formats.regions import rtos_otadata, rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
+    """The first application that the boot loader takes, of those that it tries."""
+    from imgtool.formats.regions import rtos_partitions  # noqa: PLC0415 - RTOS SDK alone
+    from imgtool.operations.inspect.rtos_choice import rtos_choice  # noqa: PLC0415
 
     table = next((part.value for part in reading.parts if part.kind is PartKind.PARTITION_TABLE), None)
-    if not isinstance(table, rtos_partitions.RtosPartitionTable) or not table.partitions:
+    if not isinstance(table, rtos_partitions.RtosPartitionTable):
         return ActiveSlot(scheme="otadata", reason="no partition table can be read")
     apps = [row for row in table.partitions if row.type == rtos_partitions.APP]
-    slots = tuple(_slot(data, reading, row.label, row.offset) for row in apps)
-    by_number = {
-        _FACTORY if row.slot is None else row.slot: slot
-        for row, slot in zip(apps, slots, strict=True)
-        if row.slot is not None or row.subtype == 0
-    }
-    if not by_number:
-        reason = "the partition table has no application"
-        return ActiveSlot(scheme="otadata", certainty="known", reason=reason, slots=slots)
-    count = sum(number != _FACTORY for number in by_number)
-    place = next(
-        (row for row in table.partitions if (row.type, row.subtype) == (rtos_partitions.DATA, 0)), None
-    )
-    start, why = _FACTORY, "the table has no partition that would choose"
-    if place is not None and place.offset + rtos_otadata.SIZE > len(data):
-        reason = f"{place.label}, which chooses, lies behind the end of the file"
-        return ActiveSlot(scheme="otadata", reason=reason, slots=slots)
-    if place is not None and place.size < rtos_otadata.SIZE:
-        reason = f"{place.label} is smaller than two sectors, and the boot loader stops on that"
-        return ActiveSlot(scheme="otadata", certainty="known", reason=reason, slots=slots)
-    if place is not None:
-        chosen = rtos_otadata.OtaData.parse(data, place.offset)
-        number = chosen.slot(count)
-        if number is not None:
-            start, why = number, f"{place.label} has update {chosen.newest} in force"
-        else:
-            why = f"{place.label} " + ("is empty: never updated" if chosen.empty else "has no valid entry")
-    order = [*range(start, _FACTORY - 1, -1), *range(start + 1, count)]
-    found = _first(data, [by_number[each] for each in order if each in by_number], version_2=False)
+    slots = {row: _slot(data, reading, row.label, row.offset) for row in apps}
+    choice = rtos_choice(data, table)
+    places, why = tuple(slots.values()), choice.reason
+    if not choice.order:
+        return ActiveSlot(scheme="otadata", certainty=choice.certainty, reason=why, slots=places)
+    rooms = {row.offset: row.size for row in apps}
+    found = _first(data, [slots[row] for row in choice.order], version_2=False, rooms=rooms)
     if found.slot is None:
         reason = found.before
         if found.certainty != "not known":
             reason = f"{reason}, and there is no other application"
-        return ActiveSlot(scheme="otadata", certainty=found.certainty, reason=reason, slots=slots)
+        return ActiveSlot(
+            scheme="otadata", certainty=found.certainty, reason=reason, slots=places, behind=found.behind
+        )
     reason = f"{found.before}; {why}" if found.before else why
-    return _of("otadata", found.slot, found.certainty, reason, slots)
+    row = next(row for row in apps if row.offset == found.slot.offset)
+    return _rtos_start(data, _of("otadata", found.slot, found.certainty, reason, places), row)
+
+
+def _rtos_start(data: bytes, taken: ActiveSlot, row: Partition) -> ActiveSlot:
+    """What comes of the application that the boot loader takes: it may hang on it all the same."""
+    from imgtool.formats.images.rtos_bootloader import loader_of  # noqa: PLC0415 - RTOS SDK alone
+    from imgtool.layout import rtos_slots  # noqa: PLC0415
+
+    loader = loader_of(data)
+    app = rtos_slots.application_at(data, row.offset, row.offset)
+    if app is None:
+        return taken
+    hangs = rtos_slots.hangs_on(app, loader)
+    if hangs:
+        reason = f"{row.label} at 0x{row.offset:06x} has its turn, but {hangs}; {taken.reason}"
+        return replace(taken, name=None, offset=None, reason=reason)
+    if rtos_slots.runs_at(app.linked, app.offset, loader, copied=row.slot == 1):
+        return taken
+    return replace(taken, reason=f"{taken.reason}; it is linked for another address, and cannot run there")
 
 
 def _eboot(data: bytes, reading: Reading) -> ActiveSlot:

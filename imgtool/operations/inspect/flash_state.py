@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from imgtool.chip import SECTOR
 from imgtool.formats import fill
 from imgtool.formats.reading import Finding, PartKind, Severity
+from imgtool.formats.regions.protected_param import COPY_NAMES
 from imgtool.layout.generations import generation_of
 from imgtool.layout.traits import LfsPlace
 from imgtool.operations.inspect.flash_slots import active_slot
@@ -135,7 +136,22 @@ def state_findings(state: FlashState) -> tuple[Finding, ...]:
     if system is not None and system.state == "corrupt":
         message = f"system parameters: {system.words}"
         findings.append(Finding(Severity.WARNING, "system-param-corrupt", message, system.offset))
+    if system is not None and system.state == "present":
+        findings += _checksum_findings(system)
     return tuple(findings)
+
+
+def _checksum_findings(system: SystemParamState) -> list[Finding]:
+    """A copy of the parameters that the SDK does not take."""
+    findings = []
+    for number, right in enumerate(system.checksums):
+        if right is False:
+            name, live = COPY_NAMES[number], number == system.live
+            then = "the SDK takes those that were saved before" if live else "the other one counts"
+            message = f"the checksum of the {name} copy of the system parameters is wrong: {then}"
+            place = system.offset + number * SECTOR
+            findings.append(Finding(Severity.WARNING, "system-param-checksum", message, place))
+    return findings
 
 
 def _lfs_state(

@@ -25,15 +25,19 @@ class Refusal(StrEnum):
     MISSING = "is not there"
     BAD_SUM = "has a wrong checksum"
     BROKEN = "is not whole"
+    TOO_LARGE = "is larger than its partition"
 
 
-def refusal_of(data: bytes, address: int, *, version_2: bool = True) -> Refusal | None:
+def refusal_of(
+    data: bytes, address: int, *, version_2: bool = True, room: int | None = None
+) -> Refusal | None:
     """Why a boot loader does not start the image at a flash address; None if it does.
 
     Args:
         data: The whole flash.
         address: Where the image begins.
         version_2: Whether the loader knows images of version 2.
+        room: Bytes that it may have; None where the loader does not look.
     """
     magic = data[address : address + 2]
     if version_2 and magic == _NEW:
@@ -47,4 +51,6 @@ def refusal_of(data: bytes, address: int, *, version_2: bool = True) -> Refusal 
         return Refusal.BROKEN
     if found.problem is not None or found.checksum is None or not found.segments:
         return Refusal.BROKEN
-    return None if found.checksum.ok else Refusal.BAD_SUM
+    if not found.checksum.ok:
+        return Refusal.BAD_SUM
+    return Refusal.TOO_LARGE if room is not None and found.end - address > room else None

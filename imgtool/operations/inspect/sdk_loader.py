@@ -18,7 +18,7 @@ __all__ = ["LoaderChoice", "UserSlot", "loader_choice"]
 
 Certainty = Literal["known", "likely", "not known"]
 
-_RUN: Final = frozenset((1, 2, 4, 6, 7))
+_RUN: Final = frozenset((1, 2, 4, 5, 6, 7))
 """Minor versions that were run.  What is said of those between is inferred."""
 
 _READABLE: Final = 0x40_0000  # the loader reads with the boot ROM, which knows 4 MB

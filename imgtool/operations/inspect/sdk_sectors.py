@@ -6,16 +6,19 @@ those are is the layout's business (layout/regions.py); what real ones look like
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from imgtool.chip import SECTOR
 from imgtool.formats import contents, fill
-from imgtool.formats.regions import init_data, system_param
+from imgtool.formats.regions import init_data, protected_param, system_param
 from imgtool.formats.registry import identify_inside
+from imgtool.quantities import times
 
 if TYPE_CHECKING:
+    from imgtool.formats.reading import Checksum
     from imgtool.formats.regions.init_data import Deviation
+    from imgtool.formats.regions.protected_param import Protection
     from imgtool.formats.regions.system_param import Station
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "StoredNetwork",
     "SystemParamState",
     "init_data_state",
+    "live_checksum",
     "rf_cal_state",
     "stored_networks",
     "system_param_state",
@@ -33,7 +37,7 @@ _CALIBRATION: Final = bytes.fromhex("0000ff00")  # how each of the real ones beg
 _CALIBRATION_END: Final = 0x400  # they have some 528 bytes; SDK 3.0.5 reads 628
 _FLAGS: Final = 2  # the third sector
 _COPIES: Final = 2
-_NAMES: Final = ("first", "second")
+_NAMES: Final = protected_param.COPY_NAMES
 _NEVER_THE_SDKS: Final = frozenset(
     {contents.HintKind.CODE, contents.HintKind.GZIP, contents.HintKind.MAGIC, contents.HintKind.TEXT}
 )
@@ -94,6 +98,8 @@ class SystemParamState:
             begun as in other dumps), ``foreign`` or ``cut``.
         mirrored: Whether both copies are the same; None where not both are there.
         live: Which copy is in force, 0 or 1; None where the flags do not say.
+        writes: How often they were saved; None where the flags do not say.
+        checksums: Of each copy whether its checksum is right; None where it has none, or is not there.
         network_stored: Whether a network for the station is stored; None where that cannot be seen.
         words: What it is, for people.
     """
@@ -103,6 +109,8 @@ class SystemParamState:
     copies: tuple[str, ...]
     mirrored: bool | None = None
     live: int | None = None
+    writes: int | None = None
+    checksums: tuple[bool | None, ...] = (None, None)
     network_stored: bool | None = None
     words: str
 
@@ -206,40 +214,69 @@ def system_param_state(data: bytes, start: int, stop: int) -> SystemParamState:
     """
     copies, flags = _sectors(data, start, stop)
     kinds = tuple(_copy_kind(data, start + number * SECTOR, copy) for number, copy in enumerate(copies))
-    live = system_param.live_copy(flags)
-    mirrored = copies[0] == copies[1] if kinds.count("cut") == 0 and kinds != ("blank", "blank") else None
     if kinds[0] == "cut" or not any(copies):
         return SystemParamState(state="cut", offset=start, copies=kinds, words="behind the end of the file")
     if set(kinds) <= {"blank", "zeros", "cut"} and fill.is_fill(flags, 0, len(flags)):
         words = "blank" if "zeros" not in kinds else "blank, or filled with 0x00"
         return SystemParamState(state="blank", offset=start, copies=kinds, network_stored=False, words=words)
+    protection = protected_param.Protection.parse(flags)
+    live = _live_copy(protection, kinds, flags)
+    mirrored = copies[0] == copies[1] if kinds.count("cut") == 0 and kinds != ("blank", "blank") else None
     usable = [kind in ("parameters", "unfamiliar") for kind in kinds]
     stored = None if not any(usable) else _network(copies, live) is not None
-    problem = _problem(kinds, usable, flags, live, mirrored=mirrored)
-    if problem is not None:
-        foreign = not any(usable) and "foreign" in kinds
-        return SystemParamState(
-            state="foreign" if foreign else "corrupt",
-            offset=start,
-            copies=kinds,
-            mirrored=mirrored,
-            live=live,
-            network_stored=stored,
-            words=problem,
-        )
-    words = _present_words(kinds, live, mirrored=mirrored)
-    if kinds[-1] == "cut" or not flags:
-        words += ", cut by the end of the file"
-    words += ", network stored" if stored else ", no network stored"
-    return SystemParamState(
+    checks = _checksums(data, start, protection)
+    found = SystemParamState(
         state="present",
         offset=start,
         copies=kinds,
         mirrored=mirrored,
         live=live,
+        writes=None if protection is None else protection.writes,
+        checksums=tuple(None if check is None else check.ok for check in checks),
         network_stored=stored,
-        words=words,
+        words="",
     )
+    problem = _problem(kinds, usable, flags, live, mirrored=mirrored)
+    if problem is not None:
+        foreign = not any(usable) and "foreign" in kinds
+        return replace(found, state="foreign" if foreign else "corrupt", words=problem)
+    cut = ", cut by the end of the file" if kinds[-1] == "cut" or not flags else ""
+    network = "network stored" if stored else "no network stored"
+    words = f"{_present_words(kinds, live, mirrored=mirrored)}{_saved_words(found)}{cut}, {network}"
+    return replace(found, words=words)
+
+
+def live_checksum(data: bytes, start: int, stop: int) -> Checksum | None:
+    """The check of the copy in force; None where there is none, or the sectors are not all there."""
+    _, flags = _sectors(data, start, stop)
+    protection = protected_param.Protection.parse(flags)
+    return None if protection is None else protection.checksum(data, start, protection.live)
+
+
+def _live_copy(protection: Protection | None, kinds: tuple[str, ...], flags: bytes) -> int | None:
+    if protection is not None:
+        return protection.live
+    # An erased flag means the second copy, as any does but 0; where that is erased as well, nothing counts.
+    erased = len(flags) == SECTOR and fill.is_fill(flags, 0, SECTOR)
+    return 1 if erased and kinds[1] not in ("blank", "zeros", "cut") else None
+
+
+def _checksums(data: bytes, start: int, protection: Protection | None) -> tuple[Checksum | None, ...]:
+    if protection is None:
+        return (None,) * _COPIES
+    return tuple(protection.checksum(data, start, number) for number in range(_COPIES))
+
+
+def _saved_words(state: SystemParamState) -> str:
+    """Checksums and the count of writes, where the flags have them."""
+    wrong = [name for name, right in zip(_NAMES, state.checksums, strict=True) if right is False]
+    words = ""
+    if wrong:
+        words = f", checksum of the {' and the '.join(wrong)} copy wrong"
+    elif True in state.checksums:
+        words = ", checksums right" if all(state.checksums) else ", checksum right"
+    # Without a checksum the count is not to be trusted either.
+    return words if state.writes is None or not words else f"{words}, saved {times(state.writes)}"
 
 
 def _sectors(data: bytes, start: int, stop: int) -> tuple[tuple[bytes, ...], bytes]:

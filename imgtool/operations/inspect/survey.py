@@ -7,13 +7,10 @@ starts.  Not a format, and no judgement of the firmware itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import IROM_BASE, SECTOR
 from imgtool.formats import contents, fill, lx106
-from imgtool.formats.filesystems import spiffs_plain
 from imgtool.formats.images import aggregated
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
@@ -21,29 +18,25 @@ from imgtool.formats.regions import init_data
 from imgtool.formats.registry import identify_inside
 from imgtool.layout.first_boot import init_data_repair
 from imgtool.layout.generations import generation_of
-from imgtool.layout.regions import Region
 from imgtool.layout.traits import InitDataRepair
-from imgtool.operations.inspect.sdk_sectors import rf_cal_state, system_param_state
+from imgtool.operations.inspect.sdk_sectors import live_checksum, rf_cal_state, system_param_state
+from imgtool.operations.inspect.sector_runs import sector_runs
+from imgtool.operations.inspect.stored_data import stored_at
 from imgtool.operations.inspect.survey_plan import TRAILING, goes_on, head_of, plan_of, stated_irom_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from imgtool.formats.reading import Firmware
     from imgtool.layout.regions import Region
     from imgtool.operations.inspect.survey_plan import SurveyPlan
 
 __all__ = ["NO_START", "Survey", "init_data_cure", "survey"]
 
-# Findings about parts that the survey may tell apart.
 NO_START: Final = "SDKs from 1.5.4.1 on do not start without init data"
 """What follows where nobody writes init data."""
 
+# Findings about parts that the survey may tell apart.
 _LOOSE_CODES: Final = ("trailing", "padding", "gap")
 _FEW_UNKNOWN: Final = 10  # stretches that are named one by one
-_BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
-_INIT_DATA_MARK: Final = 5
-_ZERO_SECTOR: Final = bytes(SECTOR)
 
 
 class Survey(NamedTuple):
@@ -99,9 +92,10 @@ def survey(data: bytes, reading: Reading, firmware: Firmware | None) -> Survey:
     missing = _missing(data, plan, firmware) if plan.is_flash or plan.used else ()
     findings = (*kept, *plan.findings, *_few(found), *missing, *_init_findings(data, parts))
     surveyed = reading._replace(parts=tuple(parts), findings=findings)
+    if KINDS[reading.kind].brings is Starter.RTOS:
+        surveyed = surveyed._replace(firmware=_application(data, parts) or reading.firmware)
     if plan.is_flash:
-        named = _application(data, parts) if KINDS[reading.kind].brings is Starter.RTOS else reading.firmware
-        surveyed = surveyed._replace(kind=FileKind.FLASH_DUMP, firmware=named)
+        surveyed = surveyed._replace(kind=FileKind.FLASH_DUMP)
     fresh = [region for region in plan.regions if region.kind in (PartKind.LFS, PartKind.SPIFFS)]
     return Survey(surveyed, plan.regions if plan.is_flash or plan.used else tuple(fresh), surveyed=True)
 
@@ -165,7 +159,36 @@ def _region_parts(data: bytes, region: Region) -> tuple[list[Part], list[Finding
         # What was there before the firmware may lie anywhere in it.
         parts, findings = _free_parts(data, region.start, stop, f"in the place of {region.name}")
         return parts, [_of_remnant(finding, parts[0], region) for finding in findings]
+    if region.kind is PartKind.USER_DATA:
+        return _users_parts(data, region, stop)
     return [_used_part(data, region, stop)], []
+
+
+def _users_parts(data: bytes, region: Region, stop: int) -> tuple[list[Part], list[Finding]]:
+    """What is kept in a region of a firmware's own: data of a known structure, and the rest."""
+    parts: list[Part] = []
+    findings: list[Finding] = []
+    at = region.start
+    for start in range(region.start, stop, SECTOR):
+        stored = stored_at(data, start, stop) if start >= at else None
+        if stored is None:
+            continue
+        parts += _shapeless(data, region, at, start)
+        at = min(start + stored.size, stop)
+        note = f"{region.name}: {stored.note}"
+        parts.append(Part(region.kind, start, at - start, note=note, value=stored.value))
+        findings += stored.findings
+    return [*parts, *_shapeless(data, region, at, stop)], findings
+
+
+def _shapeless(data: bytes, region: Region, start: int, stop: int) -> list[Part]:
+    """A stretch of a region of a firmware's own whose structure is not known."""
+    if start == stop:
+        return []
+    if fill.is_fill(data, start, stop):
+        return [Part(PartKind.BLANK, start, stop - start, note=f"blank, place of {region.name}")]
+    used = stop - start - data.count(fill.ERASED, start, stop)
+    return [Part(region.kind, start, stop - start, note=f"{region.name}, {used:,} bytes used, not shown")]
 
 
 def _of_remnant(finding: Finding, first: Part, region: Region) -> Finding:
@@ -185,10 +208,9 @@ def _used_part(data: bytes, region: Region, stop: int) -> Part:
         kind = PartKind.USER_DATA if cal.foreign == contents.HintKind.TEXT else PartKind.RF_CAL
         return Part(kind, start, size, note=cal.words)
     if region.kind is PartKind.SYSTEM_PARAM:
-        return Part(region.kind, start, size, note=system_param_state(data, start, stop).words)
-    if region.kind is PartKind.USER_DATA:
-        used = size - data.count(fill.ERASED, start, stop)
-        return Part(region.kind, start, size, note=f"{region.name}, {used:,} bytes used, not shown")
+        state = system_param_state(data, start, stop)
+        check = live_checksum(data, start, stop) if state.state == "present" else None
+        return Part(region.kind, start, size, checksum=check, note=state.words)
     return _unknown_part(data, start, stop, f"in the place of {region.name}")
 
 
@@ -199,21 +221,6 @@ def _unknown_part(data: bytes, start: int, stop: int, where: str = "") -> Part:
     return Part(PartKind.UNKNOWN, start, stop - start, note=note, value=hint)
 
 
-@dataclass(frozen=True, slots=True)
-class _SectorRun:
-    """A run of sectors: of fill, or of data (value None); ``reading`` where it is a known artefact."""
-
-    start: int
-    stop: int
-    value: int | None = None
-    reading: Reading | None = None
-
-    @property
-    def loose(self) -> bool:
-        """Whether it is data that no format knows."""
-        return self.value is None and self.reading is None
-
-
 def _free_parts(data: bytes, start: int, stop: int, place: str = "") -> tuple[list[Part], list[Finding]]:
     """What is not reserved as parts: code, known artefacts, fill, blank flash and the unknown.
 
@@ -222,8 +229,7 @@ def _free_parts(data: bytes, start: int, stop: int, place: str = "") -> tuple[li
     """
     parts: list[Part] = []
     findings: list[Finding] = []
-    runs = list(_runs(data, start, stop, only_stored=bool(place)))
-    for run in _trimmed(data, runs if place else _with_code_joined(data, runs)):
+    for run in sector_runs(data, start, stop, only_stored=bool(place)):
         if run.reading is not None:
             parts += run.reading.parts
             findings += run.reading.findings
@@ -240,92 +246,6 @@ def _free_parts(data: bytes, start: int, stop: int, place: str = "") -> tuple[li
             message = f"{run.stop - run.start:,} bytes that no format knows: {parts[-1].note}"
             findings.append(Finding(Severity.NOTE, "unknown-data", message, run.start))
     return parts, findings
-
-
-def _runs(data: bytes, start: int, stop: int, *, only_stored: bool) -> Iterator[_SectorRun]:
-    """Consecutive sectors of one sort, joined; the first and the last may be less than a sector.
-
-    Of known artefacts all count, or only those that a place of a file system is for.
-    """
-    current: _SectorRun | None = None
-    tried = start  # up to where a SPIFFS without magics was looked for
-    while start < stop:
-        run = _sector(data, start, stop, only_stored=only_stored)
-        if run.loose and start >= tried and start % SECTOR == 0:
-            found, tried = spiffs_plain.inside(data, start, stop)
-            run = run if found is None else _SectorRun(start, found.parts[-1].end, None, found)
-        joins = current is not None and not current.reading and not run.reading and run.value == current.value
-        if current is not None and joins:
-            current = replace(current, stop=run.stop)
-        else:
-            if current is not None:
-                yield current
-            current = run
-        start = run.stop
-    if current is not None:
-        yield current
-
-
-def _sector(data: bytes, start: int, stop: int, *, only_stored: bool) -> _SectorRun:
-    end = min(stop, (start // SECTOR + 1) * SECTOR)
-    block = data[start:end]
-    for value, sector in ((fill.ERASED, _BLANK_SECTOR), (0, _ZERO_SECTOR)):
-        if block == sector[: len(block)]:
-            filled = fill.run_end(data, end, stop, value)
-            return _SectorRun(start, filled if filled == stop else filled // SECTOR * SECTOR, value)
-    if block[0] == _INIT_DATA_MARK and _is_init_data_sector(data, start, end):
-        return _SectorRun(start, end, None, _old_init_data(data, start))
-    found = identify_inside(data, start, stop) if start % SECTOR == 0 else None
-    if found is None or (only_stored and not KINDS[found.kind].stored):
-        return _SectorRun(start, end)
-    return _SectorRun(start, found.parts[-1].end, None, found)
-
-
-def _is_init_data_sector(data: bytes, start: int, end: int) -> bool:
-    whole = start % SECTOR == 0 and end - start == SECTOR
-    return whole and init_data.is_init_data(data, start) and fill.is_fill(data, start + init_data.SIZE, end)
-
-
-def _old_init_data(data: bytes, start: int) -> Reading:
-    """Init data where the firmware looks for none: no part of that kind, as nothing uses it."""
-    note = f"init data of an earlier firmware, {init_data.part_at(data, start, SECTOR).note}"
-    entropy = contents.hint_of(data, start, start + SECTOR).entropy
-    hint = contents.Hint(contents.HintKind.INIT_DATA, "init data", entropy)
-    return Reading(FileKind.INIT_DATA, (Part(PartKind.UNKNOWN, start, SECTOR, note=note, value=hint),))
-
-
-def _with_code_joined(data: bytes, runs: list[_SectorRun]) -> list[_SectorRun]:
-    """Fill between two runs of code belongs to the code: constant tables hold long runs of zeros."""
-    joined: list[_SectorRun] = []
-    for run in runs:
-        between = joined[-2:]
-        if (
-            len(between) == 2  # noqa: PLR2004 - code and the fill behind it
-            and run.loose
-            and between[0].loose
-            and between[1].value is not None
-            and all(lx106.looks_like_code(data[r.start : r.stop]) for r in (between[0], run))
-        ):
-            joined[-2:] = [replace(between[0], stop=run.stop)]
-        else:
-            joined.append(run)
-    return joined
-
-
-def _trimmed(data: bytes, runs: list[_SectorRun]) -> list[_SectorRun]:
-    """Data ends at its last byte that is not the fill behind it, or erased flash before something known."""
-    trimmed: list[_SectorRun] = []
-    for run, behind in zip_longest(runs, runs[1:]):
-        start = trimmed[-1].stop if trimmed else run.start
-        if not run.loose or behind is None:
-            trimmed.append(replace(run, start=start))
-            continue
-        value = fill.ERASED if behind.value is None else behind.value
-        end = fill.run_start(data, start, run.stop, value)
-        trimmed.append(replace(run, start=start, stop=end))
-        if end < run.stop and behind.value is None:
-            trimmed.append(_SectorRun(end, run.stop, value))
-    return trimmed
 
 
 def _missing(data: bytes, plan: SurveyPlan, firmware: Firmware | None) -> tuple[Finding, ...]:

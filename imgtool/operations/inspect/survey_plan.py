@@ -16,10 +16,12 @@ from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import init_data, rtos_partitions
 from imgtool.formats.regions.nodemcu_page import PartitionTable
+from imgtool.formats.regions.rboot_config import MongooseConfig
 from imgtool.layout.fit import kept_regions
 from imgtool.layout.generations import ARDUINO, generation, generation_of
 from imgtool.layout.nodemcu import resolve, table_regions
 from imgtool.layout.regions import Region, rtos_regions
+from imgtool.layout.stock import stock_layout
 from imgtool.operations.inspect.sdk_sectors import rf_cal_state
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ TRAILING: Final = (PartKind.GAP, PartKind.UNKNOWN)
 """Parts behind a firmware that the survey may tell apart."""
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
-_RTOS_TABLE: Final = 0x8000
 _BLANK_SECTOR: Final = bytes([fill.ERASED]) * SECTOR
 
 
@@ -66,6 +67,8 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyP
     stated = None if reading.header is None else reading.header.flash_size
     stated_end = 0 if stated is None else stated.bytes
     regions, findings = _regions(data, reading, stated_end, row, is_flash=is_flash)
+    if is_flash or goes_on(data, reading):
+        regions = _with_makers(regions, _makers_regions(data, reading, stated_end))
     if not generation_of(firmware).keeps_rf_cal:
         regions = tuple(r for r in regions if r.kind is not PartKind.RF_CAL or _is_rf_cal(data, r))
     fresh = not is_flash and stated_irom_end(reading) is not None
@@ -75,6 +78,23 @@ def plan_of(data: bytes, reading: Reading, firmware: Firmware | None) -> SurveyP
     if is_flash or goes_on(data, reading):
         findings = (*findings, *_size_differs(stated, size, regions, row, is_flash=is_flash))
     return SurveyPlan(regions, is_flash, findings, not fresh)
+
+
+def _makers_regions(data: bytes, reading: Reading, stated_end: int) -> tuple[Region, ...]:
+    """What a maker, or a boot loader's configuration, has places of its own for."""
+    row = stock_layout(data, KINDS[reading.kind].brings, stated_end)
+    config = next((part.value for part in reading.parts if part.kind is PartKind.RBOOT_CONFIG), None)
+    files = config.file_systems if isinstance(config, MongooseConfig) else ()
+    found = () if row is None else row.regions
+    return (*found, *(Region(PartKind.SPIFFS, start, size, "SPIFFS") for start, size in files))
+
+
+def _with_makers(regions: tuple[Region, ...], makers: tuple[Region, ...]) -> tuple[Region, ...]:
+    """The SDK's regions with a maker's among them: that may use the place of RF calibration, and no other."""
+    taken = [r for r in regions if r.kind is not PartKind.RF_CAL]
+    own = tuple(m for m in makers if not any(m.start < r.end and r.start < m.end for r in taken))
+    kept = (r for r in regions if not any(m.start < r.end and r.start < m.end for m in own))
+    return (*kept, *own)
 
 
 def _ends_erased(data: bytes) -> bool:
@@ -115,8 +135,11 @@ def _regions(
         end = stated_end if 0 < stated_end <= size else size
         return (kept_regions(generation(ARDUINO), end), ()) if is_flash else ((), ())
     if starter is Starter.RTOS:
-        rtos = rtos_partitions.table_at(data, _RTOS_TABLE)
-        return (() if rtos is None else rtos_regions(rtos, size)), ()
+        place = rtos_partitions.place_in(data)
+        rtos = rtos_partitions.table_at(data, place)
+        regions = () if rtos is None else rtos_regions(rtos, size)
+        # What would lie over the table itself hides nothing.
+        return tuple(region for region in regions if region.start >= place + SECTOR), ()
     table = _table(reading)
     if table is not None:
         return _of_table(table, stated_end or size, is_flash=is_flash)
@@ -174,9 +197,9 @@ def stated_irom_end(reading: Reading) -> int | None:
 def goes_on(data: bytes, reading: Reading) -> bool:
     """Whether a file whose length is not that of a flash holds more than its firmware.
 
-    That is: something behind the end of irom that a fresh NodeMCU table states, something behind an erased
-    sector, or more erased flash than builds pad with; the last alone where the file does not end with a
-    sector.
+    That is: something behind the end of irom that a fresh NodeMCU table states, the partition table of the
+    RTOS SDK behind its boot loader, something behind an erased sector, or more erased flash than builds pad
+    with; the last alone where the file does not end with a sector.
 
     Args:
         data: The whole file, one that begins at flash address 0.
@@ -185,6 +208,8 @@ def goes_on(data: bytes, reading: Reading) -> bool:
     known_end = stated_irom_end(reading)
     if known_end is not None:
         return known_end < len(data)
+    if _has_rtos_table(data, reading):
+        return True
     _, start = head_of(reading)
     if len(data) % SECTOR:  # code of any length may hold an erased sector, a dump cut anywhere holds more
         return data.find(bytes([fill.ERASED]) * fill.LEAST_ERASED, start) >= 0
@@ -192,6 +217,14 @@ def goes_on(data: bytes, reading: Reading) -> bool:
     blank = next((at for at in range(first, len(data), SECTOR) if _is_blank_sector(data, at)), len(data))
     end = fill.run_end(data, blank, len(data))
     return end < len(data) or end - blank >= fill.LEAST_ERASED
+
+
+def _has_rtos_table(data: bytes, reading: Reading) -> bool:
+    """Whether a file holds the boot loader of the RTOS SDK, and a partition table behind it."""
+    magics = (rtos_partitions.MAGIC, rtos_partitions.MD5_MAGIC)
+    return KINDS[reading.kind].brings is Starter.RTOS and data.startswith(
+        magics, rtos_partitions.place_in(data)
+    )
 
 
 def _is_blank_sector(data: bytes, offset: int) -> bool:

@@ -7,16 +7,16 @@ kind: docs/how-to/patch.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size, memory_at
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, flash_size, runnable
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.images import arduino, version1, version2
 from imgtool.formats.images.rtos_app import ESP32_SIZES
 from imgtool.formats.kinds import KINDS, Headers
-from imgtool.formats.reading import Finding, Header, Severity
+from imgtool.formats.reading import Header
 from imgtool.formats.registry import identify
-from imgtool.layout.fit import layout_for, size_findings
+from imgtool.layout.fit import layout_for, size_findings, told_findings
 from imgtool.layout.generations import generation_of
 from imgtool.operations.assemble.extras import irom_end_of, table_of
 from imgtool.operations.patch.edits import Edit
@@ -24,14 +24,14 @@ from imgtool.operations.patch.edits import Edit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgtool.formats.reading import FileKind
+    from imgtool.chip import FlashSize
+    from imgtool.formats.reading import FileKind, Finding
     from imgtool.operations.assemble.pieces import HeaderChange
     from imgtool.operations.inspect.describe import Description
 
-__all__ = ["entry_findings", "findings_of_size", "header_edits"]
+__all__ = ["findings_of_size", "header_edits"]
 
 _MODE, _SIZE_FREQ, _ENTRY = 2, 3, 4  # offsets in a header
-_CODE: Final = ("IRAM", "IRAM (cache)", "IROM", "ROM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,7 @@ def _size_name(header: Header, kind: FileKind) -> str:
 
 
 def _entry_edit(data: bytes, place: _HeaderPlace, entry: int) -> Iterator[Edit]:
-    memory = memory_at(entry)
-    if memory is None or memory.name not in _CODE:
+    if not runnable(entry):
         raise LayoutError(
             "no code can run at this entry point",
             expected="an address in IRAM or in the flash window, from 0x40100000 on",
@@ -159,29 +158,20 @@ def _entry_edit(data: bytes, place: _HeaderPlace, entry: int) -> Iterator[Edit]:
     yield Edit(start, word, name, f"0x{old:08x}", f"0x{entry:08x}", follows=place.follows)
 
 
-def entry_findings(after: Description) -> tuple[Finding, ...]:
-    """A warning where nothing in the file is loaded to its entry point, or runs there from flash."""
-    if after.header is None:
-        return ()
-    entry = after.header.entry
-    segments = [segment for part in after.parts for segment in part.segments]
-    loaded = any(s.address <= entry < s.address + s.size for s in segments)
-    mapped = any(p.address is not None and p.address <= entry < p.address + p.size for p in after.parts)
-    if loaded or mapped:
-        return ()
-    message = f"no segment is loaded to the entry point 0x{entry:08x}"
-    return (Finding(Severity.WARNING, "entry", message, _ENTRY),)
-
-
-def findings_of_size(description: Description, size: str) -> tuple[Finding, ...]:
+def findings_of_size(description: Description, size: str, stated: FlashSize | None) -> tuple[Finding, ...]:
     """What a firmware makes of another flash size.
+
+    Args:
+        description: The file with that size.
+        size: Its name.
+        stated: What the header stated before; None where that had no meaning.
 
     Raises:
         LayoutError: It would not start on it, or would take it for another.
     """
-    firmware = description.firmware
-    if not generation_of(firmware).is_nodemcu or not KINDS[description.kind].has_layout:
-        return ()
+    firmware, row = description.firmware, KINDS[description.kind]
     flash = flash_size(size)
-    layout_for(flash, firmware, table_of(description), irom_end_of(description))
-    return size_findings(flash, firmware)
+    if generation_of(firmware).is_nodemcu and row.has_layout:
+        layout_for(flash, firmware, table_of(description), irom_end_of(description))
+        return size_findings(flash, firmware)
+    return () if stated is None or row.esp32_sizes else told_findings(flash, stated, firmware, row.brings)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import FormatError
 from imgtool.formats.checksums import stored_bytes, value_of
-from imgtool.formats.reading import Checksum, FileKind, PartKind
+from imgtool.formats.first_bytes import right_start
+from imgtool.formats.reading import Checksum, PartKind
 from imgtool.operations.patch.edits import Edit, applied
 
 if TYPE_CHECKING:
@@ -105,8 +106,12 @@ def structure_repairs(data: bytes, description: Description) -> tuple[Edit, ...]
     made: list[Edit] = []
     codes = {finding.code for finding in description.findings}
     if "magic" in codes:
-        right = 0xEA if description.kind is FileKind.IMAGE_V2 else 0xE9
-        made.append(Edit(0, bytes([right]), "magic", f"0x{data[0]:02x}", f"0x{right:02x}"))
+        start = right_start(data)
+        places = (place for place, byte in enumerate(start) if data[place] != byte)
+        made += (
+            Edit(place, start[place : place + 1], "magic", f"0x{data[place]:02x}", f"0x{start[place]:02x}")
+            for place in places
+        )
     if "length" in codes:
         place = next(p.offset for p in description.parts if p.kind is PartKind.LENGTH_CRC_WORDS)
         covers = [c.cover for _, c in description.checksums if c.cover is not None and c.algorithm != _XOR]

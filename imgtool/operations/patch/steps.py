@@ -19,7 +19,7 @@ from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
 from imgtool.operations.inspect.describe import Description, describe
 from imgtool.operations.patch.edits import Difference, Edit, applied, differences, hex_words
-from imgtool.operations.patch.header import entry_findings, findings_of_size, header_edits
+from imgtool.operations.patch.header import findings_of_size, header_edits
 from imgtool.operations.patch.init_data import init_data_edits, place_findings, rf_cal_findings
 from imgtool.operations.patch.mend import mended, refuse_values, structure_repairs
 from imgtool.operations.patch.placed import placed_edits
@@ -123,7 +123,8 @@ def patch(data: bytes, changes: Changes) -> Patched:
         edits += table.edits
         findings += table.findings
     if changes.header.size is not None:
-        findings += findings_of_size(_draft(data, edits)[1], changes.header.size)
+        stated = None if before.header is None else before.header.flash_size
+        findings += findings_of_size(_draft(data, edits)[1], changes.header.size, stated)
     if changes.init_data != _NO_INIT_DATA:
         init_data = tuple(init_data_edits(*_draft(data, edits), changes.init_data))
         edits += init_data
@@ -149,8 +150,6 @@ def patch(data: bytes, changes: Changes) -> Patched:
     known = {(finding.code, finding.message) for finding in (*before.findings, *findings)}
     findings += [f for f in after.findings if (f.code, f.message) not in known and f.severity != "note"]
     findings += [f for f in after.findings if f.severity is Severity.ERROR and f not in findings]
-    if changes.entry is not None:
-        findings += entry_findings(after)
     findings += place_findings(after, init_data)
     return Patched(
         data=result,

@@ -20,6 +20,7 @@ from imgtool.operations.inspect.device_settings import (
     init_data_state,
     record_names,
 )
+from imgtool.operations.upgrade.owners import network_in
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Topic
 from imgtool.phrase import Phrase
 
@@ -107,9 +108,9 @@ def settings_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
     if before.size < _PAGE_END:
         reason = f"OLD ends at 0x{before.size:06x}: the page at 0x10000 was not read"
         return AdvicePoint(Topic.SETTINGS, AdviceVerdict.UNKNOWN, reason)
-    if old is None or old.table is None:
-        return None
-    records = record_names(old)
+    records = {} if old is None else record_names(old)
+    if old is None or old.table is None or not (old.table.resolved or len(records) > 1):
+        return None  # one as the image has it holds nothing of the user's
     words = ", ".join(records.values())
     if not after.partitions or after.page is None:
         gone = "takes its place" if after.hit(PAGE_ADDRESS, _PAGE_END) else "does not look at it"
@@ -137,21 +138,26 @@ def settings_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
 
 
 def wifi_point(before: FlashSide, after: FlashSide) -> AdvicePoint | None:
-    """What becomes of the SDK's own parameters, with the networks in them."""
+    """What becomes of the SDK's own parameters, and of a network in them."""
     one, two = (
         None if side.layout is None else side.layout.find(PartKind.SYSTEM_PARAM) for side in (before, after)
     )
     if one is None or two is None:
         return None
+    network = not before.assumed and network_in(before.read, one.start)
     if after.hit(one.start, one.end):
-        reason = f"the SDK's parameters at 0x{one.start:06x} are written over"
-        return AdvicePoint(Topic.WIFI, AdviceVerdict.REWRITTEN, reason)
+        words = ", with a network in them," if network else ""
+        reason = f"the SDK's parameters at 0x{one.start:06x}{words} are written over"
+        verdict = AdviceVerdict.OVERWRITTEN if network else AdviceVerdict.REWRITTEN
+        return AdvicePoint(Topic.WIFI, verdict, reason)
     if one.start != two.start:
+        words = ", with a network in them," if network else ""
+        again = ": set the network again" if network or before.assumed else ""
         reason = (
-            f"the SDK's parameters, with the network in them, were at 0x{one.start:06x}, "
-            f"and are looked for at 0x{two.start:06x}: set the network again"
+            f"the SDK's parameters{words} were at 0x{one.start:06x}, "
+            f"and are looked for at 0x{two.start:06x}{again}"
         )
-        return AdvicePoint(Topic.WIFI, AdviceVerdict.MOVED, reason)
+        return AdvicePoint(Topic.WIFI, AdviceVerdict.LOST if network else AdviceVerdict.MOVED, reason)
     reason = f"the SDK's parameters stay at 0x{one.start:06x}"
     if (
         before.firmware is not None

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from imgtool.formats.reading import Firmware
     from imgtool.operations.actions import Cure
 
-__all__ = ["HARM", "AdvicePoint", "AdviceVerdict", "FirmwareAdvice", "Loss", "LossKind", "Topic"]
+__all__ = [
+    "HARM",
+    "REFUSED",
+    "AdvicePoint",
+    "AdviceVerdict",
+    "FirmwareAdvice",
+    "Loss",
+    "LossKind",
+    "Topic",
+]
 
 
 class Topic(StrEnum):
@@ -25,6 +34,8 @@ class Topic(StrEnum):
     LFS = "LFS"
     SETTINGS = "settings"
     WIFI = "Wi-Fi settings"
+    FIRMWARE = "old firmware"
+    UNKNOWN_DATA = "unknown data"
     INIT_DATA = "init data"
     RF_CAL = "RF calibration"
     FLASH_SIZE = "flash size"
@@ -103,7 +114,16 @@ class LossKind(StrEnum):
     LFS = "lfs"
     """Lua's flash store, which has to be loaded again."""
     SETTINGS = "settings"
-    """NodeMCU's partition table and start-up settings, or the SDK's parameters with the network in them."""
+    """Partition table and start-up settings of NodeMCU, the SDK's parameters, a partition or sector for
+    settings, init data of the device's own."""
+    FIRMWARE = "firmware"
+    """Another firmware than the one that is written; of a later release of the same one nothing is lost."""
+    UNKNOWN = "unknown"
+    """Bytes of which imgtool does not know whose they are."""
+
+
+REFUSED: Final = (LossKind.FILES, LossKind.LFS)
+"""What nothing is written over unless the user says so; of the others a warning is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +134,10 @@ class Loss:
         kind: What it is.
         name: What to call it.
         start: Flash address.
-        size: Bytes.
+        size: Bytes of it; of unknown data and of settings those of the sectors that are not blank.
         verdict: What becomes of it.
         reason: Why, as a sentence without a full stop.
+        files: Names of the files in a file system, as far as they were looked at.
     """
 
     kind: LossKind
@@ -125,6 +146,20 @@ class Loss:
     size: int
     verdict: AdviceVerdict
     reason: str
+    files: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Its fields by name, for machine-readable reports."""
+        return {
+            "kind": str(self.kind),
+            "name": self.name,
+            "address": self.start,
+            "size": self.size,
+            "verdict": str(self.verdict),
+            "reason": self.reason,
+            "files": list(self.files),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,14 @@ Opening the files that a user names is else the CLI's business.  Here the path i
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
-from imgtool.errors import LayoutError, PortError
+from imgtool.errors import ImgtoolError, LayoutError, PortError, UsageError
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
@@ -31,9 +32,15 @@ try:
 except ImportError:  # hosts that cannot map files
     _mmap = None
 
-__all__ = ["FileStore", "MemoryStore", "Store"]
+__all__ = ["FileStore", "MemoryStore", "Store", "unusable"]
 
 _CHUNK: Final = 0x10_0000
+
+
+def unusable(problem: str, path: str | os.PathLike[str], error: OSError) -> ImgtoolError:
+    """The error for a file of a virtual chip: of its port, or of the words if no file can have that name."""
+    kind = UsageError if error.errno == errno.ENAMETOOLONG else PortError
+    return kind(f"{problem}: {error.strerror or 'unknown error'}", source=str(path))
 
 
 class Store(Protocol):
@@ -146,6 +153,7 @@ class FileStore:
     Raises:
         LayoutError: The file has another length.
         PortError: It is in use by another virtual device, or cannot be opened.
+        UsageError: No file can have so long a name.
     """
 
     def __init__(self, path: str | os.PathLike[str], size: int) -> None:
@@ -156,8 +164,7 @@ class FileStore:
                 _create(self.path, size)
             self._file = self.path.open("r+b")
         except OSError as error:
-            reason = error.strerror or "unknown error"
-            raise PortError(f"the flash file cannot be opened: {reason}", source=str(path)) from error
+            raise unusable("the flash file cannot be opened", path, error) from error
         try:
             self._claim()
             self._check_length(size)

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import FLASH_SIZES
-from imgtool.errors import FormatError, PortError
+from imgtool.errors import FormatError
 from imgtool.flash_parts import default_part, flash_part
 from imgtool.phrase import Name
 from imgtool.virtual.chip.faults import FaultPlan, parse_plan
 from imgtool.virtual.chip.machine import EMBEDDED_SIZES, ChipModel, Setup, VirtualChip
 from imgtool.virtual.chip.nor import MAXIMUM, TYPICAL
-from imgtool.virtual.chip.store import FileStore, MemoryStore
+from imgtool.virtual.chip.store import FileStore, MemoryStore, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,8 +98,7 @@ class Spec:
         try:
             data = path.read_bytes()
         except OSError as error:
-            reason = error.strerror or "unknown error"
-            raise PortError(f"the boot ROM cannot be read: {reason}", source=str(path)) from error
+            raise unusable("the boot ROM cannot be read", path, error) from error
         return FirmwareChip(setup, BootRom.parse(data, source=str(path)))
 
     def setup(self) -> Setup:

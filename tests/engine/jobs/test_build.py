@@ -128,7 +128,12 @@ def test_words_of_a_dry_run() -> None:
 @pytest.mark.parametrize(
     ("wanted", "error", "words"),
     [
-        (request(version=3), UsageError, "no such image version"),
+        (request(version=4), UsageError, "no such image version"),
+        (request(version=3), FormatError, "no program of the RTOS SDK 3"),
+        (request("rtos3.elf", version=1), UsageError, "its boot loader starts one file"),
+        (request("rtos3.elf", merge=True), UsageError, "an application of the RTOS SDK is one file"),
+        (request("rtos3.elf", fullimage="4MB"), UsageError, "an application of the RTOS SDK is one file"),
+        (request("rtos3.elf", version=3, slot=1), UsageError, "image has no slot"),
         (request(slot=1), UsageError, "version-1 image has no slot"),
         (request(version=2, slot=3), UsageError, "no such slot"),
         (request(version=2, merge=True), UsageError, "version-2 image is one file"),

@@ -58,7 +58,9 @@ def test_records_are_split_as_the_image_in_them() -> None:
 
 
 def test_what_has_no_parts_is_named() -> None:
-    with pytest.raises(FormatError, match=r"^blank\.bin: only an aggregated image or a flash image"):
+    with pytest.raises(
+        FormatError, match=r"^blank\.bin: only an aggregated image, a flash image or a Tuya OTA file"
+    ):
         split(SplitRequest(InputFile("blank.bin", b"\xff" * 4096)))
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from imgtool.errors import FormatError
 from imgtool.formats.containers import lfs
-from imgtool.formats.containers.lfs import LfsImage
+from imgtool.formats.containers.lfs import EarlyLfs, LfsImage
 from imgtool.formats.reading import FileKind
+from imgtool.formats.registry import identify
 from tests.support import IMAGES, real, said
 
 RAW = IMAGES["lfs/lfs-5.1.raw"]
@@ -129,3 +130,67 @@ def test_real_image_is_relocated() -> None:
     image = LfsImage.parse(real("nodemcu/heikomat-lfs.img"))
 
     assert (len(image.at(0x8E000)), image.at(0x8E000)[:4]) == (0x12658 // 4 * 4, b"\x55\xa1\xfa\xfa")
+
+
+EARLY = IMAGES["lfs/lfs-2018.img"]
+
+
+def test_an_image_of_2018() -> None:
+    reading = identify(EARLY)
+    image = reading.parts[0].value
+
+    assert isinstance(image, EarlyLfs)
+    assert (reading.kind, image.header.size, image.broken) == (FileKind.LFS, len(EARLY), None)
+    assert image.links is not None
+    assert image.links > 100
+    assert said(reading.findings, "note", "warning", "error") == ["lfs-2018"]
+    assert "NodeMCU 2.2.1" in reading.findings[0].message
+
+
+@pytest.mark.parametrize("length", [32, 1024, SIZE - 4])
+def test_a_cut_image_of_2018(length: int) -> None:
+    reading = identify(EARLY[:length])
+
+    assert (reading.kind, said(reading.findings, "error")) == (FileKind.LFS, ["cut"])
+    assert reading.findings[0].message == (
+        f"the LFS image is cut short (expected 4,812 bytes, found {length:,} bytes)"
+    )
+
+
+def test_a_moved_image_of_2018_breaks_its_chain() -> None:
+    """Four bytes lost in the middle, and as many behind: the size is right, the chain is not."""
+    reading = identify(EARLY[:400] + EARLY[404:] + bytes(4))
+
+    assert said(reading.findings, "error") == ["lfs-chain"]
+
+
+@pytest.mark.parametrize("word", [2, 3])
+@pytest.mark.parametrize("value", [0xFFFF_0000 | 9, 9 << 16 | 0xFFFF, 2 << 16 | 9, 3 << 16 | 9])
+def test_links_out_of_bounds_or_in_circles(word: int, value: int) -> None:
+    data = bytearray(EARLY)
+    struct.pack_into("<I", data, 4 * word, value)
+    reading = identify(bytes(data))
+
+    # A link that happens to be right again is none of these.
+    expected = [] if value >> 16 == 3 and word == 2 else ["lfs-chain"]
+    assert said(reading.findings, "error") == expected
+
+
+def test_what_follows_an_image_of_2018_is_a_part() -> None:
+    reading = identify(EARLY + b"more")
+
+    assert [part.size for part in reading.parts] == [len(EARLY), 4]
+    assert said(reading.findings, "warning") == ["trailing"]
+
+
+def test_an_image_of_2018_is_not_relocated() -> None:
+    with pytest.raises(FormatError, match="an LFS image of 2018: only NodeMCU"):
+        LfsImage.parse(EARLY)
+
+
+def test_an_image_of_2018_in_a_flash() -> None:
+    flash = b"\xff" * 0x1000 + EARLY
+    found = lfs.inside(flash, 0x1000, len(flash))
+    assert found is not None
+    assert found.parts[0].end == len(flash)
+    assert lfs.inside(flash[:-4], 0x1000, len(flash) - 4) is None

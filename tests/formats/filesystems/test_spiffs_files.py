@@ -7,13 +7,15 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fixtures import filesystems
-from fixtures.filesystems import FILES, LAYOUTS, SMALL, Spiffs, Variant
+from fixtures.filesystems import FILES, LAYOUTS, SLASHED, SMALL, Spiffs, Variant
 from imgtool.formats.filesystems import spiffs, spiffs_files, spiffs_plain
 from imgtool.formats.filesystems.stored_files import FileSystem
+from imgtool.formats.reading import FileKind
+from imgtool.formats.registry import identify
 from tests.support import IMAGES, flipped, said
 
 PAGE = 256
@@ -49,14 +51,20 @@ def named(files: dict[bytes, bytes]) -> dict[str, bytes]:
         ("files-0.9.5", Variant(0x1000, 8, None, "0.9.5"), SMALL),
         ("files-unaligned", Variant(0x2000, 16, None, "unaligned"), FILES),
         ("files-metadata", Variant(0x1000, 8, "linear", "metadata"), SMALL),
+        ("files-0.9.6-20150406", Variant(0x1000, 8, None, "0.9.6-20150406"), SMALL),
+        ("files-arduino", Variant(0x2000, 16, "constant"), SLASHED),
+        ("files-mongoose", Variant(0x1000, 32, "constant", "mongoose"), FILES),
+        ("files-sming-4.3", Variant(0x2000, 16, None, "sming-4.3"), FILES),
+        ("files-esp32", Variant(0x1000, 32, "linear", "esp32"), FILES),
     ],
 )
 def test_every_variant(name: str, variant: Variant, files: dict[bytes, bytes]) -> None:
     data = IMAGES[f"spiffs/{name}.bin"]
-    if variant.formula is None:
+    if variant.formula in (None, "constant"):
         plain = spiffs_plain.plain_at(data)
         assert plain is not None
         assert (plain.block_size, plain.blocks, plain.files) == (variant.block, variant.blocks, len(files))
+        assert (plain.formula, plain.layout) == (variant.formula or "none", variant.layout)
     else:
         signature = spiffs.signature_at(data)
         assert signature is not None
@@ -107,6 +115,8 @@ FILE_SETS = st.dictionaries(NAMES, st.integers(0, 4000), min_size=1, max_size=6)
 def test_what_was_written_is_read(
     variant: Variant, sizes: dict[str, int], seed: int, *, rewritten: bool
 ) -> None:
+    # Names that all begin alike could as well have a stray byte of 0.9.5 in front of them.
+    assume(variant.layout != "0.9.6-20150406" or len({name.encode()[0] for name in sizes}) > 1)
     chance = random.Random(seed)
     files = {name: chance.randbytes(size) for name, size in sizes.items()}
     made = Spiffs(variant)
@@ -269,3 +279,89 @@ def test_real_files(corpus: Path) -> None:
         "init.html.gz": 16446,
     }
     assert opened["index.html.gz"].startswith(b"<!DOCTYPE html>")
+
+
+def test_a_stray_byte_in_front_of_names() -> None:
+    """0.9.5 leaves what its stack held there, the build of 2015-04-06 has its names from there on."""
+    made = Spiffs(Variant(0x1000, 8, None, "0.9.5"))
+    for name in (b"init.lua", b"empty.txt", b"a"):
+        made.write(name, b"x")
+    for stray in (0x00, 0x95, 0xFF, ord("i")):
+        for page in made.pages.values():
+            if page[1] & 0x80:
+                page[11] = stray
+        system = read(made.image(), made.variant)
+        assert (system.layout, list(contents(system))) == ("0.9.5", ["a", "empty.txt", "init.lua"])
+
+
+def test_the_variants_are_named() -> None:
+    for name, maker in (
+        ("files-linear", "SPIFFS, "),
+        ("files-arduino", "SPIFFS of the Arduino core, "),
+        ("arduino-empty", "SPIFFS of the Arduino core or Mongoose OS, "),
+        ("files-mongoose", "SPIFFS of Mongoose OS, "),
+        ("files-sming-4.3", "SPIFFS of Sming 4.3 or later, "),
+        ("files-esp32", "SPIFFS of mkspiffs for the ESP32, "),
+        ("files-0.9.6-20150406", "SPIFFS of NodeMCU 0.9.6 of 2015-04-06, "),
+        ("files-0.9.6", "SPIFFS of NodeMCU 0.9.6, "),
+        ("files-0.9.5", "SPIFFS of NodeMCU up to 0.9.5, "),
+        ("files-1.5.1", "SPIFFS of NodeMCU 1.4.0 or 1.5.1, "),
+    ):
+        reading = identify(IMAGES[f"spiffs/{name}.bin"])
+        assert (reading.kind, len(reading.parts)) == (FileKind.SPIFFS, 1), name
+        assert reading.parts[0].note.startswith(maker), name
+        assert said(reading.findings, "error", "warning") == [], name
+
+
+@pytest.mark.parametrize("name", ["files-arduino", "arduino-empty", "files-mongoose"])
+@pytest.mark.parametrize("behind", [b"\xff" * 0x5000, bytes(0x3000), b"code" * 0x1000])
+def test_the_same_magic_inside_a_flash(name: str, behind: bytes) -> None:
+    data = IMAGES[f"spiffs/{name}.bin"]
+    flash = b"\xff" * 0x3000 + data + behind
+    found, end = spiffs_plain.inside(flash, 0x3000, len(flash))
+
+    assert found is not None
+    assert (found.parts[0].offset, found.parts[0].end, end) == (
+        0x3000,
+        0x3000 + len(data),
+        found.parts[0].end,
+    )
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_the_same_magic_in_too_few_blocks(blocks: int) -> None:
+    data = IMAGES["spiffs/arduino-empty.bin"][: blocks * 0x1000]
+
+    assert spiffs_plain.plain_at(data) is None
+    assert spiffs_plain.plain_at(data + b"\0" * 0x4000) is None
+
+
+def without_magic(data: bytes, block_size: int, *blocks: int, magic: bytes = b"\xff\xff") -> bytes:
+    changed = bytearray(data)
+    for block in blocks:
+        changed[block * block_size + 0xFC : block * block_size + 0xFE] = magic
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("magic", [b"\xff\xff", b"\x12\x34"])
+@pytest.mark.parametrize(
+    ("name", "block_size"), [("files-linear", 0x2000), ("files-arduino", 0x2000), ("files-mongoose", 0x1000)]
+)
+def test_lost_magics(name: str, block_size: int, magic: bytes) -> None:
+    """A mount takes one block without its magic for half erased and erases it; more it does not get over."""
+    data = IMAGES[f"spiffs/{name}.bin"]
+    one = identify(without_magic(data, block_size, 3, magic=magic))
+    assert said(one.findings, "error", "warning") == ["magic-lost"]
+    assert one.findings[-1].offset == 3 * block_size
+    assert "block 3" in one.findings[-1].message
+    # A block without files loses nothing.
+    free = len(data) // block_size - 2
+    assert said(identify(without_magic(data, block_size, free, magic=magic)).findings, "warning") == []
+
+
+def test_more_lost_magics() -> None:
+    data = IMAGES["spiffs/files-linear.bin"]
+    assert said(identify(without_magic(data, 0x2000, 3, 5)).findings, "error") == ["magics-lost"]
+    inside = spiffs.inside(b"\xff" * 0x1000 + without_magic(data, 0x2000, 3, 5), 0x1000, 0x1000 + len(data))
+    assert inside is not None
+    assert said(inside.findings, "error", "warning") == ["magics-lost"]

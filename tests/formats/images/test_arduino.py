@@ -146,7 +146,7 @@ def test_words_parse_and_build() -> None:
         (b"ESP_Easy_mega_20221105_normal_ESP8266_4M1M.bin", "ESP Easy", "20221105"),
         (b"ESP8266 Deauther \0v2.1.0\0", "ESP8266 Deauther", "2.1.0"),
         (firmwares.marker(0x0C050000), "Tasmota", "12.5.0"),
-        (firmwares.marker(0xFFFFFFFF), "ESPHome", None),
+        (firmwares.marker(0xFFFFFFFF) + b"ctx: cont", "ESPHome", None),
         (b"STSW\2\0\0\x000.16.0\0", "WLED", "0.16.0"),
         (b"STSW\1\0\0\0ESP8266\0", "WLED", None),
         (b"<a>Tasmota %s by Theo Arends</a>", "Tasmota", None),

@@ -22,7 +22,7 @@ from imgtool.formats.images import (
     sdk_bootloader,
 )
 from imgtool.formats.reading import FileKind, Severity
-from imgtool.formats.regions import rboot_config, rtos_partitions
+from imgtool.formats.regions import rboot_config, rtos_otadata, rtos_partitions
 from imgtool.formats.registry import identify
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ READERS = (
     rboot_config.read,
     rtos_app.read,
     rtos_bootloader.read,
+    rtos_otadata.read,
     rtos_partitions.read,
     sdk_bootloader.read,
 )
@@ -56,7 +57,9 @@ KINDS = {
     "rtos3/app-no-hash.bin": FileKind.RTOS_APP,
     "rtos3/bootloader.bin": FileKind.RTOS_BOOTLOADER,
     "rtos3/partitions.bin": FileKind.PARTITION_TABLE,
+    "rtos3/partitions-empty.bin": FileKind.PARTITION_TABLE,
     "rtos3/partitions-no-md5.bin": FileKind.PARTITION_TABLE,
+    "rtos3/otadata.bin": FileKind.OTADATA,
     "boot/boot-1.6.bin": FileKind.SDK_BOOTLOADER,
     "boot/boot-1.6-user1.bin": FileKind.SDK_BOOTLOADER,
     "rboot/rboot.bin": FileKind.RBOOT,
@@ -65,6 +68,7 @@ KINDS = {
     "rboot/config.bin": FileKind.RBOOT_CONFIG,
     "rboot/config-checksum.bin": FileKind.RBOOT_CONFIG,
     "rboot/config-zeros.bin": FileKind.RBOOT_CONFIG,
+    "rboot/config-2048-zeros.bin": FileKind.RBOOT_CONFIG,
     "at-2014/user1.bin": FileKind.AT_USER,
     "at-2014/user2.bin": FileKind.AT_USER,
     "at-2014/user1-crc.bin": FileKind.AT_USER,
@@ -82,7 +86,7 @@ COVERED = {
     "rtos3/app.bin": 0,
     "rtos3/partitions.bin": 0,
 }
-WITHOUT_IMAGE = ("rboot/config", "rtos3/partitions")
+WITHOUT_IMAGE = ("rboot/config", "rtos3/partitions", "rtos3/otadata")
 
 
 @cache

@@ -19,6 +19,7 @@ from imgtool.formats.registry import identify
         ("esp32/bootloader-c3.bin", "image for the ESP32-C3"),
         ("esp32/cut-c3.bin", "image for the ESP32-C3"),
         ("esp32/unknown-chip.bin", "image for another Espressif chip (id 77)"),
+        ("esp32/empty-first.bin", "image for the ESP32"),
         ("esp32/flash.bin", "flash contents of the ESP32"),
     ],
 )
@@ -73,3 +74,19 @@ def test_no_cut_image_is_either(corpus: Path) -> None:
 def test_any_bytes(made: dict[str, bytes], survives: Any) -> None:  # noqa: ANN401
     names = [name for name in made if name.startswith("esp32/") or name.endswith("0x00000.bin")]
     survives(other_chip.read, [made[name] for name in names])
+
+
+@pytest.mark.parametrize("others", [(), (Segment(0x40100000, b"code"),)], ids=["alone", "with code"])
+def test_an_empty_first_segment_here_is_no_other_chips(others: tuple[Segment, ...]) -> None:
+    built = BootImage(2, 0x20, 0x40100004, (Segment(0x3FFE8000, b""), *others)).build()
+
+    assert other_chip.read(built) is None
+
+
+def test_an_empty_first_segment_and_nothing_behind_it(made: dict[str, bytes]) -> None:
+    """Then only the header would tell, and too little of it does."""
+    data = made["esp32/empty-first.bin"]
+
+    assert identify(data[:32]).kind is FileKind.UNKNOWN
+    second = data[32:36]
+    assert other_chip.read(data.replace(second, b"\0\0\0\0", 1)) is None

@@ -45,6 +45,7 @@ def test_checksum() -> None:
         (sector(0x1000), "rboot-config"),
         (firmwares.flipped(sector(0x2000), 2, 0x40), "rboot-mode"),
         (bytes(0x1000), "rboot-config-by-elimination"),
+        (bytes(0x800), "rboot-config-by-elimination"),
     ],
 )
 def test_findings(data: bytes, code: str) -> None:

@@ -63,11 +63,30 @@ def test_damage_behind_and_in_rows_is_an_error(offset: int) -> None:
     assert reading.findings
 
 
-def test_overlap_and_alignment() -> None:
-    rows = firmwares.partition(1, 2, 0x9000, 0x4000, b"a") + firmwares.partition(1, 2, 0xC100, 0x1000, b"b")
+ALONE = b"\xeb\xeb" + b"\xff" * 14 + bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")
+
+
+@pytest.mark.parametrize("size", [0xC00, 0x1000])
+def test_a_table_without_partitions_is_one(size: int) -> None:
+    reading = identify(ALONE.ljust(size, b"\xff"))
+
+    assert (reading.kind, reading.parts[0].note) == ("partition-table", "no partitions")
+    assert [check.ok for part in reading.parts if (check := part.checksum)] == [True]
+
+
+def test_bytes_like_an_md5_row_are_no_table() -> None:
+    assert rtos_partitions.read(ALONE.ljust(0x2000, b"\xff")) is None
+    assert rtos_partitions.read((ALONE + b"\1").ljust(0xC00, b"\xff")) is None
+    assert rtos_partitions.read((ALONE[:2] + b"\xfe" + ALONE[3:]).ljust(0xC00, b"\xff")) is None
+
+
+@pytest.mark.parametrize(("count", "found"), [(95, ["no-md5"]), (96, ["no-md5", "partition-row"])])
+def test_a_table_ends_with_an_erased_row(count: int, found: list[str]) -> None:
+    rows = b"".join(firmwares.partition(1, 2, 0x9000 + n * 0x1000, 0x1000, b"%d" % n) for n in range(count))
     reading = rtos_partitions.read(rows.ljust(0xC00, b"\xff"))
+
     assert reading is not None
-    assert [finding.code for finding in reading.findings] == ["no-md5", "overlap", "partition-align"]
+    assert [finding.code for finding in reading.findings] == found
 
 
 def test_parse_is_strict() -> None:

@@ -4,24 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures import blocks, dumps, generations
+from fixtures import blocks, dumps, firmwares
 from imgtool.formats.regions.rtos_otadata import OtaData
 from imgtool.formats.regions.system_param import (
     LoaderFlags,
     Station,
     is_loaders,
     is_structured,
-    live_copy,
     station,
 )
 
 SECTOR = 0x1000
 COPY = dumps.PARAMETERS.ljust(SECTOR, b"\xff")
-FLAGS = dumps.FLAGS.ljust(SECTOR, b"\xff")
-
-
-def test_copy_in_force() -> None:
-    assert [live_copy(bytes([first]) + FLAGS[1:]) for first in (0, 1, 2, 0xFF)] == [0, 1, None, None]
 
 
 def test_flags_of_the_loader() -> None:
@@ -64,7 +58,6 @@ def test_no_network(field: bytes) -> None:
 def test_any_bytes_are_read(data: bytes) -> None:
     copy = data.ljust(SECTOR, b"\xff")
 
-    assert live_copy(data) in (0, 1, None)
     assert not is_loaders(copy) or is_structured(copy)
     assert LoaderFlags.parse(data).slot in range(4)
     assert station(copy) is None or is_structured(copy)
@@ -82,7 +75,7 @@ def test_noise_is_no_copy(seed: int) -> None:
 
 @given(st.integers(1, 0xFFFFFFFE), st.integers(1, 16))
 def test_slot_by_number(number: int, count: int) -> None:
-    data = generations.ota_entry(number).ljust(2 * SECTOR, b"\xff")
+    data = firmwares.ota_entry(number).ljust(2 * SECTOR, b"\xff")
 
     assert (OtaData.parse(data, 0).slot(count), OtaData.parse(data, 0).empty) == ((number - 1) % count, False)
 

@@ -22,7 +22,7 @@ from tests.advice import advise_request
 from tests.support import IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.inspect.device_settings import Reader
@@ -90,11 +90,24 @@ KINDS_OF: Final = {
     Topic.FILES: LossKind.FILES,
     Topic.LFS: LossKind.LFS,
     Topic.SETTINGS: LossKind.SETTINGS,
+    Topic.WIFI: LossKind.SETTINGS,
+    Topic.FIRMWARE: LossKind.FIRMWARE,
+    Topic.UNKNOWN_DATA: LossKind.UNKNOWN,
 }
 
 
 def reader(data: bytes) -> Reader:
     return lambda address, size: data[address : address + size].ljust(size, ERASED)
+
+
+def right_on(data: bytes, pieces: Iterable[Piece]) -> frozenset[int]:
+    """The sectors of a flash that hold already what they should."""
+    return frozenset(
+        (piece.address + at) // blocks.SECTOR
+        for piece in pieces
+        for at in range(0, len(piece.data), blocks.SECTOR)
+        if data[piece.address + at :].startswith(piece.data[at : at + blocks.SECTOR])
+    )
 
 
 @cache
@@ -109,13 +122,14 @@ def contradictions(old: str, new: str) -> list[str]:
     board = OldFlash(reader(data), len(data), len(data), "device")
     dump = OldFlash.of_dump(data, len(data), "flash-dump")
     found: list[str] = []
+    target = Target("ESP8266EX", False, "", b"", len(data))
     try:
-        plan = plan_flash(request, Target("ESP8266EX", False, "", b"", len(data)), reader(data))
+        plan = plan_flash(request, target, reader(data), lambda pieces: right_on(data, pieces))
     except LayoutError:
         verdicts = {point.verdict for point in advise_request(board, request, Names()).points}
         return found if AdviceVerdict.REFUSED in verdicts else ["flash alone refuses"]
     for name, before in (("board", board), ("dump", dump)):
-        advice = advise_request(before, request, Names())
+        advice = advise_request(before, request, Names(), lambda pieces: right_on(data, pieces))
         found += [f"{name}: {words}" for words in _different(plan, advice)]
     return found
 

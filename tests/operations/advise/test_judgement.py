@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures import nodemcu, upgrades
+from fixtures import dumps, nodemcu, upgrades
 from fixtures.upgrades import MB, Build3, before_3, flash, from_3, spiffs, used, used_3
 from imgtool.cli.app import COMMANDS
 from imgtool.errors import FormatError, ImgtoolError, LayoutError
@@ -23,6 +23,7 @@ from imgtool.operations.upgrade.regions import size_points
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 from tests.advice import advise
+from tests.slow_reader import SlowReader
 from tests.support import IMAGES, aggregate, real
 
 if TYPE_CHECKING:
@@ -424,7 +425,13 @@ ROWS: Final = [
     Row(
         "H init data kept", at("2.2.1", 0x30000, SPIFFS), release("2.0.0"), Topic.INIT_DATA, "kept", "set v05"
     ),
-    Row("H RF cal with new init data", ran_3(0x20000, SPIFFS), release("2.2.1"), Topic.RF_CAL, "rewritten"),
+    Row(
+        "H RF cal with new init data",
+        lambda: used_3(from_3(), {0x20000: SPIFFS, MB - 0x5000: dumps.CALIBRATION}, MB),
+        release("2.2.1"),
+        Topic.RF_CAL,
+        "rewritten",
+    ),
     Row(
         "H boot loop of early 1.5.4.1",
         lambda: flash(before_3("2.2.1"), {}, MB),
@@ -551,15 +558,15 @@ ROWS: Final = [
         other="lost",
     ),
     Row("settings under 2.2", ran_3(0x20000, SPIFFS), release("2.2.1"), Topic.SETTINGS, "lost"),
-    Row("networks move", at("2.2.1", 0x30000, SPIFFS), three(early=True), Topic.WIFI, "moved", "0x00d000"),
+    Row("networks move", at("2.2.1", 0x30000, SPIFFS), three(early=True), Topic.WIFI, "lost", "0x00d000"),
     # What is not NodeMCU.
     Row(
         "Arduino to NodeMCU",
         lambda: IMAGES["dumps/arduino-4m.bin"],
         release("2.2.1"),
         FILES,
-        "formatted",
-        "LittleFS",
+        "none",
+        "the LittleFS at 0x200000 (65,536 bytes) holds no files",
     ),
     Row(
         "Arduino's RF cal",
@@ -595,8 +602,8 @@ ROWS: Final = [
         lambda: IMAGES["dumps/micropython-1m.bin"],
         release("2.2.1"),
         FILES,
-        "unknown",
-        "in a FAT volume",
+        "formatted",
+        "28,672 bytes of the FAT volume at 0x098000",
     ),
     Row("AT to NodeMCU", lambda: IMAGES["dumps/at-512k.bin"], release("2.2.1"), Topic.INIT_DATA, "kept"),
     Row(
@@ -716,7 +723,8 @@ def test_each_case_of_the_rules_and_of_the_list_has_its_row() -> None:
 
 @cache
 def of(row: Row) -> FirmwareAdvice:
-    return advise(row.old(), row.new(), size=row.size)
+    # Many rows write the build that is there already, as what becomes of the rest does not depend on that.
+    return advise(row.old(), row.new(), size=row.size, compare=lambda _: None)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -875,30 +883,18 @@ def test_breaks_of_3(early: bool, count: int) -> None:
 # A device is read in small stretches.
 
 
-class Device:
-    """A flash that counts what is read of it."""
-
-    def __init__(self, flash: bytes) -> None:
-        self.flash = flash
-        self.reads: list[tuple[int, int]] = []
-
-    def read(self, address: int, size: int) -> bytes:
-        self.reads.append((address, size))
-        return self.flash[address : address + size]
-
-    @property
-    def old(self) -> OldFlash:
-        return OldFlash(self.read, len(self.flash), len(self.flash), "device")
-
-
 @pytest.mark.parametrize(
     "row",
     [row for row in ROWS if row.size is None and row.name.startswith(("D8.4", "D8.5", "LFS", "settings"))],
     ids=lambda row: row.name,
 )
 def test_a_device_gets_the_advice_of_its_dump(row: Row) -> None:
-    device = Device(row.old())
-    advice, wanted = advise(device.old, row.new()), of(row)
+    device = SlowReader(row.old())
+    size = len(device.flash)
+    advice, wanted = (
+        advise(OldFlash(device, size, size, "device"), row.new(), compare=lambda _: None),
+        of(row),
+    )
     plain = "0.9.5" in row.name or "1.4.0" in row.name  # without magics a device shows no file system
 
     topics = (Topic.LFS, Topic.SETTINGS, Topic.INIT_DATA, *(() if plain else (Topic.FILES,)))
@@ -906,7 +902,7 @@ def test_a_device_gets_the_advice_of_its_dump(row: Row) -> None:
         one, two = advice.point(topic), wanted.point(topic)
         assert (one and one.verdict) == (two and two.verdict), topic
     # Its firmware, and little more.
-    assert sum(size for _, size in device.reads) < side_before(old_flash(row.old())).irom_end + 0x30000
+    assert device.count < side_before(old_flash(row.old())).irom_end + 0x30000
     assert len(device.reads) == len(set(device.reads))
 
 

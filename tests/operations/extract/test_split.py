@@ -153,7 +153,9 @@ def test_trailing_bytes_stay_with_their_image() -> None:
     "name", ["sample/0x00000.bin", "sample/0x10000.bin", "v2/user1.bin", "blank.bin", "lfs/lfs-5.1.img"]
 )
 def test_what_cannot_be_split(name: str) -> None:
-    with pytest.raises(FormatError, match="only an aggregated image or a flash image can be split"):
+    with pytest.raises(
+        FormatError, match="only an aggregated image, a flash image or a Tuya OTA file can be split"
+    ):
         split(IMAGES[name])
 
 
@@ -218,3 +220,21 @@ def test_a_user_slot_is_one_file() -> None:
     slots = {piece.address: piece.data for piece in pieces if piece.address in (0x1000, 0x81000)}
     assert [describe(data).kind for data in slots.values()] == [FileKind.IMAGE_V2, FileKind.IMAGE_V2]
     assert all(describe(data).checksums[-1][1].ok for data in slots.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ota", {"0x01000.bin": "user1", "0x81000.bin": "user2"}),
+        ("one", {"0x01000.bin": "user1"}),
+    ],
+)
+def test_the_images_of_a_tuya_file(name: str, expected: dict[str, str]) -> None:
+    images = {place: IMAGES[f"v2/{image}.bin"] for place, image in expected.items()}
+
+    assert files(split(IMAGES[f"tuya/{name}.bin"])) == images
+
+
+def test_a_damaged_tuya_file_is_not_split() -> None:
+    with pytest.raises(FormatError, match="the Tuya OTA file is damaged: image 2: the sum is"):
+        split(IMAGES["broken/tuya-flipped.bin"])

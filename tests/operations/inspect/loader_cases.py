@@ -1,24 +1,27 @@
 """Flashes for boot loaders, and which of their images ran in the end: seen on real loaders, on the board.
 
-Espressif's loaders in five versions, rBoot, the RTOS SDK's; slots, sorts of damage, flags and sizes.  No
-loader is in here: usual tests have one that is nothing but its name; tests/oracle/test_loader_cases.py takes
-the real ones, and sees all of it again.
+Espressif's loaders in six versions, rBoot in three builds, the RTOS SDK's; slots, sorts of damage, flags and
+sizes.  No loader is in here: usual tests have one that is nothing but its name; the real ones are taken by
+tests/oracle/test_loader_cases.py, which sees all of it again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fixtures import firmwares, generations
+from fixtures import firmwares
 from imgtool.formats.images.version1 import BootImage, Segment, patch_header
 from tests.oracle.slot_runs import flash_of, user_image, wrong_sum
+from tests.stored import mongoose_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 __all__ = [
+    "BIG_FLASH",
+    "MONGOOSE",
     "PLACES",
     "RBOOT",
     "RTOS",
@@ -28,7 +31,7 @@ __all__ = [
     "sdk_cases",
 ]
 
-VERSIONS: Final = ("1.1", "1.2", "1.4(b1)", "1.6", "1.7(5d6f877)")
+VERSIONS: Final = ("1.1", "1.2", "1.4(b1)", "1.5", "1.6", "1.7(5d6f877)")
 """The loaders that were run, as they call themselves."""
 
 KB: Final = 1 << 10
@@ -94,78 +97,78 @@ def _changed(data: bytes, at: int, bits: int) -> bytes:
 
 # --- Espressif's boot loader -----------------------------------------------------------------------
 
-# What of 1.1, 1.2, 1.4, 1.6 and 1.7 was seen, by the images that are there: the number that ran, or none.
+# What of 1.1, 1.2, 1.4, 1.5, 1.6 and 1.7 was seen, by the images there: the number that ran, or none.
 _IMAGES: Final = """
-new     new      - 1 1 1 1
-old     old      1 1 1 1 1
-new     -        - 1 1 1 1
-old     -        1 1 1 1 1
--       old      - - - 2 2
--       new      - - - 2 2
--       -        - - - - -
-new-sum new      - - - 2 2
-old-sum old      - - - 2 2
-new-sum new-sum  - - - - -
--       new-sum  - - - - -
-irom    new      - 1 1 1 1
-marker  new      - - - 2 2
-long    old      - - - - -
-empty   old      - - - - -
+new     new      - 1 1 1 1 1
+old     old      1 1 1 1 1 1
+new     -        - 1 1 1 1 1
+old     -        1 1 1 1 1 1
+-       old      - - - 2 2 2
+-       new      - - - 2 2 2
+-       -        - - - - - -
+new-sum new      - - - 2 2 2
+old-sum old      - - - 2 2 2
+new-sum new-sum  - - - - - -
+-       new-sum  - - - - - -
+irom    new      - 1 1 1 1 1
+marker  new      - - - 2 2 2
+long    old      - - - - - -
+empty   old      - - - - - -
 """
 
 # By the images and the first bytes of the flags that count; V is the loader's own version.
 _FLAGS: Final = """
-old old 00eV  1 1 1 2 2
-old old 01eV  2 2 1 1 1
-old old 02eV  - - - - -
-old old 03eV  - - 1 1 1
-old old 04eV  - - 1 1 1
-old old 05eV  - - 2 2 2
-old old 08eV  - - 1 2 2
-old old 10eV  1 1 1 2 2
-old old 11eV  2 2 1 1 1
-old old f8eV  - - 1 2 2
-old old f9eV  - - 1 1 1
-old old faeV  - - - - -
-old old fbeV  - - 1 1 1
-old old fceV  - - 1 1 1
-old old fdeV  - - 2 2 2
-old old feeV  - - - - -
-old old ffeV  1 1 1 1 1
-old old fde5  - - 1 1 1
-old old 01e5  2 2 1 1 1
-old old fd0V  - - - - -
--   old fdeV  - - 2 2 2
-old -   fdeV  - - 1 1 1
-old old-sum fdeV  - - - 1 1
-old-sum old fceV  - - - 2 2
-old -   f8eV  - - 1 - -
--   old f9eV  - - - - -
--   old 01eV  2 2 - - -
-old -   01eV  - - 1 1 1
+old old 00eV  1 1 1 2 2 2
+old old 01eV  2 2 1 1 1 1
+old old 02eV  - - - - - -
+old old 03eV  - - 1 1 1 1
+old old 04eV  - - 1 1 1 1
+old old 05eV  - - 2 2 2 2
+old old 08eV  - - 1 2 2 2
+old old 10eV  1 1 1 2 2 2
+old old 11eV  2 2 1 1 1 1
+old old f8eV  - - 1 2 2 2
+old old f9eV  - - 1 1 1 1
+old old faeV  - - - - - -
+old old fbeV  - - 1 1 1 1
+old old fceV  - - 1 1 1 1
+old old fdeV  - - 2 2 2 2
+old old feeV  - - - - - -
+old old ffeV  1 1 1 1 1 1
+old old fde3  - - 1 1 1 1
+old old 01e3  2 2 1 1 1 1
+old old fd0V  - - - - - -
+-   old fdeV  - - 2 2 2 2
+old -   fdeV  - - 1 1 1 1
+old old-sum fdeV  - - - 1 1 1
+old-sum old fceV  - - - 2 2 2
+old -   f8eV  - - 1 - - -
+-   old f9eV  - - - - - -
+-   old 01eV  2 2 - - - -
+old -   01eV  - - 1 1 1 1
 """
 
 # Flags with the addresses of two images: user2's, then user1's.
 _ADDRESSES: Final = """
-old old fc6V  - - 1 1 1
-old old fc2V  - - 2 2 2
-old old fcaV  - - 2 2 2
-old old fccV  - - 1 1 1
-old old fc4V  - - 1 1 1
-old old f86V  - - 2 2 2
-old old f82V  - - 2 2 2
-old old f9cV  - - 1 1 1
--   old fc6V  - - 2 2 2
--   old fcaV  - - 2 2 2
-old -   fcaV  - - - - -
+old old fc6V  - - 1 1 1 1
+old old fc2V  - - 2 2 2 2
+old old fcaV  - - 2 2 2 2
+old old fccV  - - 1 1 1 1
+old old fc4V  - - 1 1 1 1
+old old f86V  - - 2 2 2 2
+old old f82V  - - 2 2 2 2
+old old f9cV  - - 1 1 1 1
+-   old fc6V  - - 2 2 2 2
+-   old fcaV  - - 2 2 2 2
+old -   fcaV  - - - - - -
 """
 
 # Size code in the header, which versions, the end of the flash to them; the number says where user2 is:
 # 2 at 0x21000, 3 at 0x41000, 4 at 0x81000, 5 at 0x101000.  1 was seen where they cannot read the flags.
 _SIZES: Final = (
     (0, VERSIONS, 512 * KB, 3),
-    (1, VERSIONS[:4], 256 * KB, 2),
-    (1, VERSIONS[4:], 256 * KB, 3),
+    (1, VERSIONS[:5], 256 * KB, 2),
+    (1, VERSIONS[5:], 256 * KB, 3),
     (2, VERSIONS, MB, 4),
     (3, VERSIONS, 2 * MB, 4),
     (4, VERSIONS, 4 * MB, 4),
@@ -173,10 +176,10 @@ _SIZES: Final = (
     (5, VERSIONS[2:], 2 * MB, 5),
     (6, VERSIONS[:2], 512 * KB, 3),
     (6, VERSIONS[2:], 4 * MB, 5),
-    (7, VERSIONS[:4], 512 * KB, 3),
-    (7, VERSIONS[4:], 512 * KB, None),
-    (8, VERSIONS[:4], 512 * KB, 3),
-    (8, VERSIONS[4:], 8 * MB, 1),
+    (7, VERSIONS[:5], 512 * KB, 3),
+    (7, VERSIONS[5:], 512 * KB, None),
+    (8, VERSIONS[:5], 512 * KB, 3),
+    (8, VERSIONS[5:], 8 * MB, 1),
     (11, VERSIONS, 512 * KB, 3),
 )
 _PLACES: Final = {1: 0x1000, 2: 0x21000, 3: 0x41000, 4: 0x81000, 5: 0x101000}
@@ -272,6 +275,58 @@ RBOOT: Final = (
     _rboot("a ROM at 0", "new-sum - new -", None, _config(_ROMS[0], 0, current=0)),
 )
 
+# Where images are, also for builds that reach more than 1 MB; image n is at place n - 1.
+_MORE_ROMS: Final = (*_ROMS, 0x22000, 0x102000, 0x202000, 0x8000, 0x108000)
+
+# What rBoot 1.4.0 with its option "Big flash" takes for the second ROM, by the size code in its header.
+_SECOND_ROMS: Final = ((0, 2), (1, 5), (2, 3), (3, 6), (4, 7), (5, 2), (6, 2), (7, 2))
+
+BIG_FLASH: Final = tuple(
+    Case(
+        f"no configuration, no ROM 0, size code {code}",
+        4 * MB,
+        code,
+        {at: image(number, "old") for number, at in enumerate(_MORE_ROMS, 1) if number > 1},
+        seen,
+    )
+    for code, seen in _SECOND_ROMS
+)
+
+# What the rBoot of Mongoose OS was seen to start, by the images, and by what its configuration says.
+_MONGOOSE_SETTINGS: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"current": 1},
+    {"current": 1, "first_boot": 1},
+    {"current": 1, "first_boot": 1, "attempts": 1},
+    {"previous": 1, "first_boot": 1, "attempts": 1},
+    {"current": 1, "attempts": 1},
+    {"current": 2},
+    {"current": 1, "first_boot": 1, "attempts": 2, "updated": 1},
+    {"current": 1, "first_boot": 0xFF},
+)
+_MONGOOSE: Final = """
+new     new      8 9 9 8 9 9 8 8 9
+new     -        8 8 8 8 8 8 8 8 8
+-       new      9 9 9 9 9 9 9 9 9
+new-sum new      9 9 9 9 9 9 9 9 9
+new     new-sum  8 8 8 8 8 8 8 8 8
+-       -        - - - - - - - - -
+"""
+
+
+def _mongoose() -> Iterator[Case]:
+    places = _MORE_ROMS[7:]
+    for line in _MONGOOSE.strip().splitlines():
+        one, two, *seen = line.split()
+        for settings, result in zip(_MONGOOSE_SETTINGS, seen, strict=True):
+            said = ", ".join(f"{name} {value}" for name, value in settings.items())
+            config = mongoose_config(places, **settings)
+            contents = {0x1000: config, places[0]: image(8, one), places[1]: image(9, two)}
+            yield Case(f"{one}, {two}, {said or 'as delivered'}", 2 * MB, 3, contents, _number(result))
+
+
+MONGOOSE: Final = tuple(_mongoose())
+
 # --- the boot loader of the RTOS SDK 3 -------------------------------------------------------------
 
 _CHOICE: Final = firmwares.partition(1, 0, 0xD000, 0x2000, b"otadata")
@@ -291,11 +346,11 @@ def _rtos(name: str, rows: tuple[bytes, ...], images: str, seen: int | None, *en
     kinds = zip(range(0x10000, 0x90000, 0x20000), images.split(), strict=True)
     contents = {at: image(number, kind) for number, (at, kind) in enumerate(kinds, 1)}
     for at, entry in zip((0xD000, 0xE000), entries, strict=False):
-        contents[at] = entry if isinstance(entry, bytes) else generations.ota_entry(entry)
+        contents[at] = entry if isinstance(entry, bytes) else firmwares.ota_entry(entry)
     return Case(name, MB, 2, {0x8000: body + digest, **contents}, seen)
 
 
-_WRONG_CRC: Final = _changed(generations.ota_entry(2), 0, 1)
+_WRONG_CRC: Final = _changed(firmwares.ota_entry(2), 0, 1)
 _WHOLE: Final = "old old old old"
 
 RTOS: Final = (
@@ -343,7 +398,7 @@ def _user_number(case: Case, address: int) -> int:
 
 PLACES: Final[Mapping[str, Callable[[Case, int], int]]] = {
     "espressif": _user_number,
-    "rboot": lambda _, address: _ROMS.index(address) + 1,
+    "rboot": lambda _, address: _MORE_ROMS.index(address) + 1,
     "otadata": lambda _, address: (address - 0x10000) // 0x20000 + 1,
 }
 """The number of the image at an address, by who starts it."""

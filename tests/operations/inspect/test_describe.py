@@ -80,7 +80,7 @@ REAL: dict[str, tuple[str, list[int], tuple[str, str | None] | None]] = {
     "at/sdk1.4-user1.1024.new.2.bin": ("image-v2", [0xC7, 0x17A3564E], ("ESP8266 AT", None)),
     "at/at-sdk2.0-noboot-eagle.flash.bin": ("image-v1", [0x11], ("ESP8266 AT", None)),
     "at/at-sdk2.0-noboot-eagle.irom0text.bin": ("irom", [], ("non-OS SDK application", None)),
-    "sdkapps/mger-repeater-0x02000.bin": ("image-v2", [0x98, 0x12569844], ("non-OS SDK application", None)),
+    "sdkapps/mger-repeater-0x02000.bin": ("image-v2", [0x98, 0x12569844], ("WiFi Repeater", "2.2.17")),
     "sdkapps/esptool-iotdemo-0x00000.bin": ("image-v1", [0xB4], ("non-OS SDK application", None)),
     "sdkapps/esptool-iotdemo-0x10000.bin": ("irom", [], ("non-OS SDK application", None)),
     "initdata/blank.bin": ("blank", [], None),
@@ -304,3 +304,18 @@ def test_what_is_no_firmware_in_a_wrapper_is_a_warning() -> None:
     description = describe(gzip.compress(b"just a text\n" * 100))
 
     assert (description.ok, said(description.findings, "warning")) == (True, ["content"])
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (b"+CWSAP\0+CIPMUX\0AT version:%d.%d", None),
+        (b"2.0.0(656edbf)", None),
+        (b"MicroPython v1.19.1 on 2022-06-18; ESP32", "MicroPython"),
+    ],
+)
+def test_an_image_for_another_chip_has_no_name_of_this_chip(text: bytes, name: str | None) -> None:
+    description = describe(IMAGES["esp32/unknown-chip.bin"] + bytes(64) + text)
+
+    assert description.kind is FileKind.ESP32
+    assert (description.firmware and description.firmware.name) == name

@@ -107,7 +107,7 @@ GENERATIONS = {
         ("user1", 0x1000, "known"),
         None,
         "like v08",
-        "foreign",
+        "blank",
         "present",
     ),
     "arduino-sdk-2": Expected(

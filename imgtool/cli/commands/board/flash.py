@@ -20,7 +20,13 @@ from imgtool.cli.input.connection import (
     StubOption,
     ports_of,
 )
-from imgtool.cli.input.flash_options import DetectSizeOption, ForceOption, OldDetectSizeOption
+from imgtool.cli.input.flash_options import (
+    BackupOption,
+    DetectSizeOption,
+    ForceOption,
+    LoseOption,
+    OldDetectSizeOption,
+)
 from imgtool.cli.input.options import (
     FreqOption,
     ImagesArgument,
@@ -34,10 +40,11 @@ from imgtool.errors import ImgtoolError, InterruptedRunError, PortError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imgtool.cli.run.backups import BackupPlace
     from imgtool.cli.run.boards import BoardLog, BoardOutcome
     from imgtool.cli.show.progress import Progress
     from imgtool.device.events import Event
-    from imgtool.engine.jobs.flash import FlashRequest, FlashResult, JudgedFiles
+    from imgtool.engine.jobs.flash import Ask, FlashRequest, FlashResult, JudgedFiles
 
 __all__ = ["flash"]
 
@@ -70,6 +77,8 @@ def flash(
         typer.Option("--verify", metavar="HOW", help="auto (by digest, with a stub), readback, or none."),
     ] = "auto",
     force: ForceOption = None,
+    backup: BackupOption = None,
+    lose: LoseOption = None,
     no_boot_check: Annotated[
         bool, typer.Option("--no-boot-check", help="Do not look at how the firmware starts.")
     ] = False,
@@ -89,11 +98,13 @@ def flash(
     Without IMAGES it takes 0x*.bin from this folder, or else from bin.
     A file behind @lfs, @spiffs, @init-data or @rf-cal goes where the firmware has its place.
     @init-data v05, v08 or default (what the firmware needs) needs no file; ./v05 is a file.
+    Where files or LFS would be lost it asks, or ends with exit code 8; --backup or --lose goes on.
 
     Example: imgtool flash nodemcu.bin
     """
     from imgtool.cli.input.connection import connect_options
     from imgtool.cli.input.placing import changes_of, files_and_init_data, found_here, init_file
+    from imgtool.cli.run.backups import asks, backup_place
     from imgtool.cli.run.boards import BoardLog
     from imgtool.cli.show.progress import Progress
     from imgtool.engine.jobs import flash as job
@@ -113,6 +124,8 @@ def flash(
         diff=not no_diff,
         verify=verify,
         force=frozenset(force or []),
+        lose=frozenset(lose or []),
+        backup=backup is not None,
         boot_check=not no_boot_check,
         dry_run=dry_run,
         connect=connect_options(baud, stub, reset, no_stub=no_stub),
@@ -121,17 +134,19 @@ def flash(
     if dry_run and job.stated_size(request) and not port and not all_ports:
         _show_offline(job.plan_without_board(request), as_json=json)
         return
+    board_log = None if log is None or dry_run else BoardLog(log)
     try:
         ports = ports_of(port, all_ports=all_ports)
     except PortError as error:
         if dry_run:
             error.add_note("--dry-run --flash-size SIZE plans without a board")
         raise
-    board_log = None if log is None or dry_run else BoardLog(log)
+    place = backup_place(backup, boards=len(ports))
     with Progress(ports, events=events, silent=json) as progress:
         if files.note:
             progress.note(files.note)
-        run = _BoardsRun(request, files, progress, board_log, as_json=json)
+        ask = asks(progress, quiet=json or events) if len(ports) == 1 and not all_ports else None
+        run = _BoardsRun(request, files, progress, board_log, place, ask, as_json=json)
         code = run.one(ports[0]) if len(ports) == 1 else run.many(ports)
     raise typer.Exit(code)
 
@@ -154,6 +169,8 @@ class _BoardsRun:
     files: JudgedFiles
     progress: Progress
     log: BoardLog | None
+    place: BackupPlace
+    ask: Ask | None
     as_json: bool
 
     def one(self, port: str) -> int:
@@ -218,7 +235,9 @@ class _BoardsRun:
 
         try:
             with opened(port, self.progress) as wire:
-                result = flash_board(wire, self.request, hear, files=self.files)
+                result = flash_board(
+                    wire, self.request, hear, files=self.files, save=self.place.save, ask=self.ask
+                )
         except ImgtoolError as error:
             result = failed_board(port, self.request, error)
         self._record(result)

@@ -95,6 +95,10 @@ def _write(file: Output) -> None:
 
 def _check_output(output: Path | None) -> None:
     """Look at the place of the output before the flash is written."""
+    from imgtool.cli.input.files import check_name
+
+    if output is not None:
+        check_name(output)
     folder = Path() if output is None else output.parent
     if not folder.is_dir():
         raise UsageError(

@@ -114,8 +114,6 @@ def _rom_request(words: list[str], output: Path | None, *, backup: bool) -> Read
         raise UsageError("the boot ROM is no backup", expected="-o FILE", found="--backup")
     if output is None:
         raise UsageError("no file is named", expected="-o FILE", found="none")
-    if output.is_dir():
-        raise UsageError(Phrase(output, " is a folder"), expected="a file", found="a folder")
     return ReadRomRequest(output=str(_target(output, backup=False)))
 
 
@@ -139,9 +137,12 @@ def _region(words: list[str]) -> tuple[int, int | None, Path | None]:
 
 def _target(output: Path | None, *, backup: bool) -> Path:
     """Where to write; looked at before the flash is read, which may take minutes."""
+    from imgtool.cli.input.files import check_name
+
     if output is None and not backup:
         raise UsageError("no file is named", expected="-o FILE, or --backup", found="neither")
     target = output or Path()
+    check_name(target)
     folder = target if backup else target.parent
     if not folder.is_dir():
         raise UsageError(

@@ -136,8 +136,9 @@ def _of_board(given: list[str], request: AdviseRequest, *, events: bool, silent:
     from imgtool.cli.input.connection import port_name
     from imgtool.cli.run.connecting import opened
     from imgtool.cli.show.progress import Progress
-    from imgtool.engine.jobs.advise import advise
+    from imgtool.engine.jobs.advise import advise, check_new
 
+    check_new(request)
     name = port_name(given)
     with Progress([name], events=events, silent=silent) as progress, opened(name, progress) as wire:
         return advise(request, wire, progress.listener(name))

@@ -27,8 +27,14 @@ _AUTO: Final = "auto"
 def build(
     elf: Annotated[Path, typer.Argument(metavar="ELF", help="A linked program.")],
     version: Annotated[
-        int, typer.Option("--version", metavar="1|2", help="1: the pair; 2: one image for an OTA slot.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--version",
+            metavar="1|2|3",
+            help="1: the pair; 2: one image for an OTA slot; 3: an RTOS SDK 3 application.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(

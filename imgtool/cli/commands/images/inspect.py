@@ -23,10 +23,13 @@ _STDOUT = Path("-")
 
 def inspect(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Files to look at.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Files to look at; of folders every file.", show_default=False
+        ),
     ],
-    recursive: Annotated[
-        bool, typer.Option("-r", "--recursive", help="Look at every file in folders, too.")
+    recursive: Annotated[  # noqa: ARG001 - folders were once walked only if it was given
+        bool, typer.Option("-r", "--recursive", help="Folders are walked, with or without it.")
     ] = False,
     jobs: Annotated[
         int, typer.Option("-j", "--jobs", metavar="N", min=1, help="Files to look at side by side.")
@@ -49,7 +52,7 @@ def inspect(
 
     Example: imgtool inspect nodemcu.bin
     """
-    paths = list(_paths(files, recursive=recursive))
+    paths = list(_paths(files))
     if not paths:
         raise UsageError("there is no file to look at", expected="files", found="empty folders")
     if html == _STDOUT and json:
@@ -69,15 +72,13 @@ def inspect(
     raise typer.Exit(result.code)
 
 
-def _paths(files: list[Path], *, recursive: bool) -> Iterator[Path]:
+def _paths(files: list[Path]) -> Iterator[Path]:
     """The files that are named, and those in the folders that are named, in order of their names."""
     for path in files:
         if not path.is_dir():
             yield path
-        elif recursive:
-            yield from sorted(each for each in path.rglob("*") if each.is_file())
         else:
-            raise UsageError(Phrase(path, " is a folder; -r looks at every file in it"))
+            yield from sorted(each for each in path.rglob("*") if each.is_file())
 
 
 def _inspected(paths: list[Path], jobs: int, *, show_credentials: bool) -> InspectResult:

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from imgtool.cli.input.arguments import JsonOption
-from imgtool.errors import UsageError
-from imgtool.phrase import Phrase
 
 __all__ = ["split"]
 
 
 def split(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An aggregated image or a flash image.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An aggregated image, a flash image or a Tuya OTA file.")
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the parts go; made if need be.")
     ] = Path(),
@@ -26,15 +26,13 @@ def split(
     Example: imgtool split nodemcu.bin -o parts
     """
     from imgtool.cli.input.files import write_files
+    from imgtool.cli.input.output_folder import make_folder
     from imgtool.cli.input.placing import input_file
     from imgtool.engine.jobs.split import SplitRequest
     from imgtool.engine.jobs.split import split as cut
 
     result = cut(SplitRequest(input_file(file), str(output)))
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(Phrase("the folder ", output, f" cannot be made: {error.strerror}")) from None
+    make_folder(output)
     write_files([(Path(made.name), made.data) for made in result.outputs], [file])
     if json:
         from imgtool.cli.show.document import print_document

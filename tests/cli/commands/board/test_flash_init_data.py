@@ -78,6 +78,11 @@ def test_what_a_person_sees(put: Put, imgtool: Command) -> None:
         "",
         "  change  RF calibration at 0x3fb000 is erased, as the init data is new",
         "  change  init data v08 goes to 0x3fc000, the place of @init-data",
+        "",
+        "  warning  0x3fc000  settings overwritten: 4,096 bytes of init data of the",
+        "                     board's own at 0x3fc000 are written over",
+        "  note       imgtool advise says more of this upgrade, and writes nothing: Lua,",
+        "             modules, changes of API",
     ]
 
 

@@ -146,7 +146,7 @@ def test_what_is_built_passes_inspect(app: Path, imgtool: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["app.elf", "--version", "3"], 2, "no such image version"),
+        (["app.elf", "--version", "4"], 2, "no such image version"),
         (["app.elf", "--slot", "1"], 2, "version-1 image has no slot"),
         (["user1.elf", "--version", "2", "--slot", "3"], 2, "no such slot"),
         (["user1.elf", "--version", "2", "--merge"], 2, "version-2 image is one file"),
@@ -206,6 +206,7 @@ def test_json(app: Path, imgtool: Command) -> None:
         "version",
         "written",
         "header",
+        "flash_size",
         "files",
         "segments",
         "irom",

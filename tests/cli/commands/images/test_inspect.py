@@ -135,7 +135,7 @@ def test_answer(put: Put, imgtool: Command, line: str) -> None:
 def test_uncovered_irom_is_said(put: Put, imgtool: Command) -> None:
     put("old.bin", OLD_RELEASE)
 
-    assert "a cut or a changed byte" in imgtool("inspect", "old.bin").out
+    assert "a changed byte in it, or a small cut" in imgtool("inspect", "old.bin").out
 
 
 def test_wrong_checksum_is_shown_with_both_values(put: Put, imgtool: Command) -> None:
@@ -156,6 +156,15 @@ def test_partition_table_is_shown(put: Put, imgtool: Command) -> None:
     lines = [text.split() for text in imgtool("inspect", "nodemcu.bin").out.splitlines()]
 
     assert ["init", "data", "0x00f000", "0x001000"] in lines
+
+
+def test_what_the_first_boot_fills_into_a_partition_table_is_in_words(put: Put, imgtool: Command) -> None:
+    put("nodemcu.bin", aggregate("nodemcu-3.0-2021"))
+    lines = [" ".join(text.split()) for text in imgtool("inspect", "nodemcu.bin").out.splitlines()]
+
+    assert "irom 0x010000 by the first boot" in lines
+    assert "SPIFFS0 by the first boot the rest" in lines
+    assert not any("0xffffffff" in line for line in lines)
 
 
 def test_fields_of_init_data_are_shown(put: Put, imgtool: Command) -> None:
@@ -259,10 +268,11 @@ def test_absolute_and_relative_paths_in_one_table(put: Put, imgtool: Command) ->
     assert (run.code, "two.bin" in run.out, "2 files: 2 good" in run.out) == (0, True, True)
 
 
-def test_a_folder_needs_to_be_asked_for(put: Put, imgtool: Command) -> None:
-    put("folder/one.bin", "blank.bin")
+def test_a_folder_is_walked_with_and_without_an_option(put: Put, imgtool: Command) -> None:
+    put("folder/below/one.bin", "blank.bin")
 
-    assert (imgtool("inspect", "folder").code, imgtool("inspect", "-r", "folder").code) == (2, 0)
+    plain, asked = imgtool("inspect", "folder"), imgtool("inspect", "-r", "folder")
+    assert (plain.code, "one.bin" in plain.out, plain.out) == (0, True, asked.out)
 
 
 def test_workers_say_the_same(put: Put, imgtool: Command) -> None:

@@ -1,0 +1,140 @@
+"""What is in an archive: its files, and which of them are firmware or go with it.
+
+Not the archive's own format (formats/containers/archive.py), and no choice among its files
+(operations/assemble/choosing.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imgtool.errors import FormatError
+from imgtool.formats.containers import archive
+from imgtool.formats.containers.archive import Archive
+from imgtool.formats.kinds import KINDS
+from imgtool.formats.reading import Finding, Severity
+from imgtool.formats.registry import identify
+from imgtool.operations.inspect.describe import describe
+from imgtool.phrase import Name, Phrase
+from imgtool.quantities import bytes_and_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imgtool.formats.containers.archive import Member
+    from imgtool.formats.reading import FileKind
+    from imgtool.operations.inspect.describe import Description
+
+__all__ = ["FoundFile", "found_files", "looked_into", "with_members"]
+
+_MOST_LOOKED_AT: Final = 64
+# Of an archive of sources or of tools only what can be firmware by its name is looked at.
+_SUFFIXES: Final = (".bin", ".img", ".hex", ".elf", ".uf2", ".srec", ".s19", ".s37", ".mot", ".gz", ".fw")
+
+
+class FoundFile(NamedTuple):
+    """A file of an archive or of a folder, and what it is.
+
+    Attributes:
+        name: Its path in there.
+        data: Its bytes.
+        kind: What it is.
+    """
+
+    name: str
+    data: bytes
+    kind: FileKind
+
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return KINDS[self.kind].words
+
+    def __repr__(self) -> str:
+        """Without the bytes."""
+        return f"FoundFile(name={self.name!r}, kind={self.kind!r})"
+
+
+def looked_into(data: bytes) -> tuple[tuple[FoundFile, ...], tuple[Member, ...]]:
+    """The files of an archive that were looked at, and all that are in it.
+
+    Raises:
+        FormatError: It cannot be opened, or is damaged.
+    """
+    every = tuple(archive.members(data))
+    found = found_files((member.name, member.data) for member in every)
+    return found, every
+
+
+def found_files(files: Iterable[tuple[str, bytes | None]]) -> tuple[FoundFile, ...]:
+    """What files are; of very many only those that can be firmware by their names.
+
+    Args:
+        files: Names and bytes; None for what was not read.
+    """
+    pairs = [(name, data) for name, data in files if data is not None]
+    if len(pairs) > _MOST_LOOKED_AT:
+        pairs = [pair for pair in pairs if PurePosixPath(pair[0]).suffix.lower() in _SUFFIXES]
+    return tuple(FoundFile(name, data, identify(data).kind) for name, data in pairs[:_MOST_LOOKED_AT])
+
+
+def with_members(data: bytes, description: Description) -> Description:
+    """The description of an archive with the files in it: their names in its value, firmware in findings.
+
+    Args:
+        data: The whole file; it may be a gzip file with an archive in it.
+        description: What was said of it.
+    """
+    if description.content is not None:
+        inner = identify(data).content
+        content = description.content if inner is None else with_members(inner, description.content)
+        return description._replace(content=content)
+    part = description.parts[0]
+    value = part.value
+    if not isinstance(value, Archive) or not value.opens:
+        return description
+    try:
+        found, every = looked_into(data)
+    except FormatError as error:
+        finding = Finding(Severity.ERROR, "damaged", error.message, error.offset)
+        return description._replace(findings=(*description.findings, finding))
+    listed = value._replace(files=tuple((member.name, member.size) for member in every))
+    notes = [*_about(found), *_unread(every)]
+    return description._replace(
+        parts=(replace(part, value=listed, note=f"{value.form} with {len(every):,} files"),),
+        findings=(*description.findings, *notes),
+    )
+
+
+def _about(found: tuple[FoundFile, ...]) -> list[Finding]:
+    ours = [file for file in found if not KINDS[file.kind].foreign]
+    if not ours:
+        return [Finding(Severity.NOTE, "member", "no ESP8266 file is in it")]
+    return [
+        Finding(
+            Severity.NOTE,
+            "member",
+            Phrase("in it: ", Name(file.name), f", {bytes_and_units(len(file.data))}: {_words_of(file)}"),
+        )
+        for file in ours
+    ]
+
+
+def _words_of(file: FoundFile) -> str:
+    """What a file is, and whose firmware it holds."""
+    what = describe(file.data)
+    damaged = "" if what.ok else ", damaged"
+    if what.firmware is None:
+        return f"{file.words}{damaged}"
+    name = f"{what.firmware.name} {what.firmware.version or ''}".strip()
+    return f"{name} ({file.words}{damaged})"
+
+
+def _unread(every: tuple[Member, ...]) -> list[Finding]:
+    return [
+        Finding(Severity.WARNING, "member", Phrase("in it: ", Name(member.name), f": {member.problem}"))
+        for member in every
+        if member.problem
+    ][:_MOST_LOOKED_AT]

@@ -1,0 +1,88 @@
+"""Which files of an archive or of a folder are its firmware."""
+
+from __future__ import annotations
+
+import pytest
+
+from imgtool.engine.inputs import InputFile
+from imgtool.engine.placing import placed
+from imgtool.errors import FormatError
+from imgtool.operations.assemble.choosing import firmware_among, from_archive
+from imgtool.operations.inspect.archives import found_files
+from tests.formats.containers.test_archive import zipped
+from tests.support import IMAGES, aggregate
+
+WHOLE = aggregate("sample")
+OTHER = aggregate("nodemcu-0.9.5")
+HALF, CODE = IMAGES["sample/0x00000.bin"], IMAGES["sample/0x10000.bin"]
+INIT, FILES = IMAGES["init-data/v05.bin"], IMAGES["spiffs/linear.bin"]
+PAIR = {"x/0x00000.bin": HALF, "x/0x10000.bin": CODE}
+TEXT = b"some words to read\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "taken"),
+    [
+        ({"a.bin": WHOLE}, ["a.bin"]),
+        ({"README": TEXT, "a.bin": WHOLE, "init.bin": INIT, "fs.bin": FILES}, ["a.bin"]),
+        ({"a.bin": IMAGES["arduino/core-3.1.bin"]}, ["a.bin"]),
+        ({"a.bin": WHOLE, "copy/a.bin": WHOLE}, ["copy/a.bin"]),
+        (PAIR, [*PAIR]),
+        ({**PAIR, "x/notes.txt": TEXT}, [*PAIR]),
+        ({"n-0x00000.bin": WHOLE}, ["n-0x00000.bin"]),
+        ({"boot-0x00000.bin": IMAGES["boot/boot-1.6.bin"], "u-0x01000.bin": IMAGES["v2/user1.bin"]}, None),
+    ],
+)
+def test_what_is_taken(files: dict[str, bytes], taken: list[str] | None) -> None:
+    found = found_files(files.items())
+
+    assert [file.name for file in firmware_among(found, "x.zip")] == (list(files) if taken is None else taken)
+
+
+@pytest.mark.parametrize(
+    ("files", "message", "named"),
+    [
+        ({"a.bin": WHOLE, "b.bin": OTHER}, "more than one firmware", ["a.bin", "b.bin"]),
+        ({"a/0x00000.bin": HALF, "b/0x00000.bin": OTHER}, "more than one firmware", ["a/0x00000.bin"]),
+        ({"a.bin": HALF, "b.bin": CODE}, "more than one firmware", ["a.bin", "b.bin"]),
+        ({"a.bin": WHOLE, "user1.bin": IMAGES["v2/user1.bin"]}, "more than one firmware", ["user1.bin"]),
+        ({"user1.bin": IMAGES["v2/user1.bin"]}, "need addresses", ["user1.bin"]),
+        ({"a.txt": TEXT, "init.bin": INIT}, "no firmware in it", ["init.bin"]),
+        ({}, "no firmware in it", ["nothing"]),
+    ],
+)
+def test_what_is_not_guessed(files: dict[str, bytes], message: str, named: list[str]) -> None:
+    with pytest.raises(FormatError, match=message) as caught:
+        firmware_among(found_files(files.items()), "x.zip")
+
+    assert all(name in str(caught.value.found) for name in named)
+
+
+def test_float_and_integer_are_explained() -> None:
+    files = {"nodemcu-float.bin": WHOLE, "nodemcu-integer.bin": OTHER}
+    with pytest.raises(FormatError) as caught:
+        firmware_among(found_files(files.items()), "cloud")
+
+    assert any("whole numbers only" in note for note in caught.value.__notes__)
+
+
+def test_a_place_is_for_the_only_file() -> None:
+    (file,) = from_archive(zipped({"README": TEXT, "data.bin": FILES}), "x.zip", placed=True)
+
+    assert file.data == FILES
+    with pytest.raises(FormatError, match="which file in it goes there"):
+        from_archive(zipped({"init.bin": INIT, "data.bin": FILES}), "x.zip", placed=True)
+
+
+def test_a_damaged_archive() -> None:
+    with pytest.raises(FormatError, match="ZIP archive is damaged") as caught:
+        from_archive(zipped({"a.bin": WHOLE})[:5000], "x.zip", placed=False)
+
+    assert caught.value.source == "x.zip"
+
+
+def test_an_archive_that_cannot_be_opened_is_no_flash_content() -> None:
+    with pytest.raises(FormatError, match="cannot be unpacked here") as caught:
+        placed([InputFile("x.7z", bytes.fromhex("377abcaf271c0004") + bytes(100))])
+
+    assert (caught.value.source, caught.value.found) == ("x.7z", "7z archive")
