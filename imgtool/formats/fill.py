@@ -40,6 +40,10 @@ def run_end(data: bytes, start: int, stop: int, value: int = ERASED) -> int:
 def run_start(data: bytes, start: int, stop: int, value: int = ERASED) -> int:
     """Where the run of ``value`` that ends at ``stop`` begins, from ``start`` on; ``stop`` if none does."""
     fill = bytes([value])
+    if stop - start > _CHUNK:  # likewise
+        whole = fill * _CHUNK
+        while stop - _CHUNK >= start and data.startswith(whole, stop - _CHUNK):
+            stop -= _CHUNK
     while stop > start:
         low = max(start, stop - _CHUNK)
         left = len(data[low:stop].rstrip(fill))

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from imgtool.formats import fill
 from imgtool.formats.reading import Firmware
 from imgtool.formats.sdk_version import sdk_of
+from imgtool.formats.strings import Strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,43 +107,45 @@ def names_itself(firmware: Firmware | None) -> bool:
 
 def identify_firmware(data: bytes) -> Firmware | None:
     """Name the firmware in ``data`` by its strings; None if there is no string to go by."""
-    data = data[:_SPAN].rstrip(b"\xff")
+    data = _programmed(data)
     sdk = sdk_of(data)
     ways = (_of_nodemcu, _of_python, _of_sketch, _of_at, _of_application, _of_core, _of_sdk)
-    return next((firmware for way in ways if (firmware := way(data, sdk)) is not None), None)
+    strings = Strings(data)
+    return next((firmware for way in ways if (firmware := way(strings, sdk)) is not None), None)
 
 
-def _of_nodemcu(data: bytes, sdk: str | None) -> Firmware | None:
-    read = (_nodemcu(banner, sdk) for banner in _banners(data))
+def _of_nodemcu(strings: Strings, sdk: str | None) -> Firmware | None:
+    read = (_nodemcu(banner, sdk) for banner in _banners(strings.data))
     return next((firmware for firmware in read if firmware is not None), None)
 
 
-def _of_python(data: bytes, sdk: str | None) -> Firmware | None:
-    python = _search(_PYTHON, data, b"Python ")
+def _of_python(strings: Strings, sdk: str | None) -> Firmware | None:
+    python = _search(_PYTHON, strings, b"Python ")
     if python is None:
         return None
     details = {} if python[4] is None else {"board": _text(python[4])}
     return Firmware(_text(python[1]), _text(python[2]), sdk, _text(python[3]), details=details)
 
 
-def _of_sketch(data: bytes, sdk: str | None) -> Firmware | None:
-    named = _sketch(data)
-    return None if named is None else _on_the_core(data, named, sdk)
+def _of_sketch(strings: Strings, sdk: str | None) -> Firmware | None:
+    named = _sketch(strings)
+    return None if named is None else _on_the_core(strings.data, named, sdk)
 
 
-def _of_application(data: bytes, sdk: str | None) -> Firmware | None:
+def _of_application(strings: Strings, sdk: str | None) -> Firmware | None:
     from imgtool.formats.firmware_names import APPLICATIONS, named_by  # noqa: PLC0415 - see _sketch
 
-    named = named_by(APPLICATIONS, data)
+    named = named_by(APPLICATIONS, strings)
     return named and Firmware(named.name, named.version, sdk, named.build, details=named.details)
 
 
-def _of_core(data: bytes, sdk: str | None) -> Firmware | None:
-    return _on_the_core(data, None, sdk) if any(mark in data for mark in _CORE_MARKS) else None
+def _of_core(strings: Strings, sdk: str | None) -> Firmware | None:
+    return _on_the_core(strings.data, None, sdk) if strings.have_any(*_CORE_MARKS) else None
 
 
-def _of_at(data: bytes, sdk: str | None) -> Firmware | None:
-    if not all(command in data for command in _AT) and re.search(_AT_BANNER, data) is None:
+def _of_at(strings: Strings, sdk: str | None) -> Firmware | None:
+    data = strings.data
+    if not all(map(strings.have, _AT)) and re.search(_AT_BANNER, data) is None:
         return None
     version = re.search(_AT_VERSION, data)
     compiled = re.search(_COMPILED, data)
@@ -153,9 +157,14 @@ def _of_at(data: bytes, sdk: str | None) -> Firmware | None:
     )
 
 
-def _of_sdk(data: bytes, sdk: str | None) -> Firmware | None:
-    named = sdk is not None or any(mark in data for mark in _SDK_MARKS)
+def _of_sdk(strings: Strings, sdk: str | None) -> Firmware | None:
+    named = sdk is not None or strings.have_any(*_SDK_MARKS)
     return Firmware(SDK_APPLICATION, sdk=sdk) if named else None
+
+
+def _programmed(data: bytes) -> bytes:
+    """What may run, without the erased flash behind it."""
+    return data[: fill.run_start(data, 0, min(len(data), _SPAN))]
 
 
 def arduino_firmware(data: bytes) -> Firmware:
@@ -163,8 +172,8 @@ def arduino_firmware(data: bytes) -> Firmware:
 
     An application that does not name itself is ``Arduino``, with the core's release as its version.
     """
-    data = data[:_SPAN].rstrip(b"\xff")
-    return _on_the_core(data, _sketch(data), sdk_of(data))
+    data = _programmed(data)
+    return _on_the_core(data, _sketch(Strings(data)), sdk_of(data))
 
 
 def _on_the_core(data: bytes, named: Named | None, sdk: str | None) -> Firmware:
@@ -176,25 +185,25 @@ def _on_the_core(data: bytes, named: Named | None, sdk: str | None) -> Firmware:
     return Firmware(named.name, named.version, sdk, named.build, details={**details, **named.details})
 
 
-def _sketch(data: bytes) -> Named | None:
+def _sketch(strings: Strings) -> Named | None:
     """Name and version of a well-known Arduino application."""
-    marker = re.search(_TASMOTA, data)
+    marker = re.search(_TASMOTA, strings.data)
     if marker is not None and marker[1] != _NO_VERSION:
         return _named("Tasmota", _tasmota_version(marker[1]))
-    stated = _search(_ESPHOME, data, b"ESPHome version ", b"(esphome v")
+    stated = _search(_ESPHOME, strings, b"ESPHome version ", b"(esphome v")
     if stated is not None:
         return _named("ESPHome", _text(stated[1]))
-    if marker is not None and b"Tasmota" in data:
+    if marker is not None and strings.have(b"Tasmota"):
         return _named("Tasmota", None)  # that of 2025 has no version in it either
-    if marker is not None and any(mark in data for mark in (b"esphome", *_CORE_MARKS)):
+    if marker is not None and strings.have_any(b"esphome", *_CORE_MARKS):
         # HAA has it appended, where Tasmota is to load it.
         return _named("ESPHome", None)
     from imgtool.formats.firmware_names import SKETCHES, named_by  # noqa: PLC0415 - NodeMCU needs no rows
 
-    named = named_by(SKETCHES, data)
+    named = named_by(SKETCHES, strings)
     if named is not None:
         return named
-    return _named("Tasmota", None) if _TASMOTA_AUTHOR in data else None
+    return _named("Tasmota", None) if strings.have(_TASMOTA_AUTHOR) else None
 
 
 def _named(name: str, version: str | None) -> Named:
@@ -203,12 +212,13 @@ def _named(name: str, version: str | None) -> Named:
     return Named(name=name, version=version, build=None, details={})
 
 
-def _search(pattern: bytes, data: bytes, *literals: bytes) -> re.Match[bytes] | None:
+def _search(pattern: bytes, strings: Strings, *literals: bytes) -> re.Match[bytes] | None:
     """Search for a pattern with one of the literals in it.
 
     A pattern that does not begin with a literal is tried at every byte; those of a 16 MB flash take a second.
     """
-    for literal in literals:
+    data = strings.data
+    for literal in filter(strings.have, literals):
         place = data.find(literal)
         while place >= 0:
             found = re.compile(pattern).search(data, max(0, place - _AROUND), place + _AROUND)

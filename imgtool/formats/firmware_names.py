@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imgtool.formats.strings import Strings
+
 __all__ = ["APPLICATIONS", "SKETCHES", "NameRow", "Named", "named_by"]
 
 _BEFORE: Final = 0x500  # bytes in front of a literal, in which a version stands
@@ -41,8 +43,8 @@ class NameRow(NamedTuple):
     Attributes:
         name: What it is called.
         source: Where it is known from.
-        marks: One of these must be there: literals, as a search for those takes next to no time, and few of
-            them, as each is a pass over the file.
+        marks: One of these must be there: literals of printable ASCII, as a search for those takes next to
+            no time.
         also: One of these, too; empty for none.
         must: And all these patterns.
         versions: Patterns of its version, tried in order.
@@ -61,12 +63,13 @@ class NameRow(NamedTuple):
     build: bytes = b""
     details: tuple[tuple[str, bytes], ...] = ()
 
-    def find(self, data: bytes) -> Named | None:
-        """What the row makes of ``data``; None where it is another firmware."""
-        if not any(mark in data for mark in self.marks):
+    def find(self, strings: Strings) -> Named | None:
+        """What the row makes of a file; None where it is another firmware."""
+        if not strings.have_any(*self.marks):
             return None
-        if self.also and not any(sign in data for sign in self.also):
+        if self.also and not strings.have_any(*self.also):
             return None
+        data = strings.data
         if any(re.search(pattern, data) is None for pattern in self.must):
             return None
         where = data
@@ -240,6 +243,6 @@ APPLICATIONS: Final = (
 """Firmware on an SDK without the Arduino core."""
 
 
-def named_by(rows: tuple[NameRow, ...], data: bytes) -> Named | None:
-    """What the first row makes of ``data`` that knows it; None if none does."""
-    return next((named for row in rows if (named := row.find(data)) is not None), None)
+def named_by(rows: tuple[NameRow, ...], strings: Strings) -> Named | None:
+    """What the first row makes of a file that knows it; None if none does."""
+    return next((named for row in rows if (named := row.find(strings)) is not None), None)

@@ -9,6 +9,7 @@ import pytest
 from fixtures import firmwares
 from imgtool.formats.firmware import ARDUINO_NAMES, arduino_firmware, identify_firmware
 from imgtool.formats.firmware_names import APPLICATIONS, SKETCHES, NameRow
+from imgtool.formats.strings import Strings
 from imgtool.layout.generations import generation_of
 from imgtool.layout.traits import Family
 
@@ -163,8 +164,8 @@ def test_a_near_miss_is_nothing(text: bytes) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.name}-{row.marks[0]!r}")
 def test_every_row_has_a_text(row: NameRow) -> None:
-    assert any(name == row.name and row.find(NOISE + text + NOISE) for name, _, _, text in KNOWN)
-    assert not any(row.find(NOISE + text + NOISE) for text in NEAR_MISSES)
+    assert any(name == row.name and row.find(Strings(NOISE + text + NOISE)) for name, _, _, text in KNOWN)
+    assert not any(row.find(Strings(NOISE + text + NOISE)) for text in NEAR_MISSES)
 
 
 def test_tasmota_holds_the_words_of_many() -> None:
