@@ -59,6 +59,7 @@ MARKER: Final = 5
 """Byte 0 of init data."""
 
 INIT_DATA_FROM_END: Final = 4 * SECTOR
+_ROM_END: Final = 0x40_0000
 RF_CAL_FROM_END: Final = 5  # sectors
 
 _CHECK: Final = b"rf_cal[0] !=0x05,is "
@@ -196,7 +197,10 @@ def _with_table(chip: BootFlash, code: int, program: bytes) -> Stage:
 
 
 def micropython_stage(chip: BootFlash, code: int, name: str) -> Stage:
-    """MicroPython: it writes init data where the flash ends, and its SDK looks where the header ends it.
+    """MicroPython: it writes init data by the size that the boot ROM goes by, its SDK looks by the header.
+
+    For the boot ROM every flash has 4 MB, until the SDK has read the header; a smaller flash shows its bytes
+    again behind its end.  So the real firmware did with the real ROM on 1, 2, 4 and 16 MB.
 
     Args:
         chip: The flash.
@@ -204,17 +208,16 @@ def micropython_stage(chip: BootFlash, code: int, name: str) -> Stage:
         name: What it calls itself.
     """
     events: list[BootEvent] = []
-    place = len(chip.flash) - INIT_DATA_FROM_END
-    if place > 0 and chip.read(place, 1) != bytes((MARKER,)):
+    place = (_ROM_END - INIT_DATA_FROM_END) % len(chip.flash)
+    if chip.read(place, 1) != bytes((MARKER,)):
         events.append(BootEvent(SDK_NS, printed("Writing init data\n"), write=(place, SETS["v05"])))
         chip.write(place, SETS["v05"])
     end = end_of_flash(code)
     address = 0 if end is None else end - INIT_DATA_FROM_END
     block = chip.read(address, 1)
     if end is not None and block[0] != MARKER:
-        reason = (
-            f"{halt(block, address).reason}: MicroPython writes it to 0x{place:06x}, by the size of the chip"
-        )
+        why = halt(block, address).reason
+        reason = f"{why}: MicroPython writes it to 0x{place:06x}, as if there were 4 MB"
         return Stage(tuple(events), BootOutcome.BOOT_LOOP, reason, application=name)
     reason = f"imgtool does not know what {name} prints"
     return Stage(tuple(events), BootOutcome.RUNNING, reason, application=name)

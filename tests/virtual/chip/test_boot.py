@@ -704,6 +704,26 @@ def test_what_becomes_of_each_kind(
     assert told in run.reason
 
 
+@pytest.mark.parametrize(
+    ("chip", "code", "outcome"),
+    [
+        (MB, 2, BootOutcome.RUNNING),
+        (2 * MB, 3, BootOutcome.RUNNING),
+        (2 * MB, 4, BootOutcome.RUNNING),
+        (4 * MB, 4, BootOutcome.RUNNING),
+        (16 * MB, 4, BootOutcome.RUNNING),
+        (4 * MB, 2, BootOutcome.BOOT_LOOP),
+        (16 * MB, 2, BootOutcome.BOOT_LOOP),
+        (16 * MB, 9, BootOutcome.BOOT_LOOP),
+    ],
+)
+def test_micropython_writes_init_data_as_for_4_mb(chip: int, code: int, outcome: BootOutcome) -> None:
+    run = start(flash(IMAGES["micropython/micropython.bin"], chip, code=code))
+
+    assert run.outcome is outcome
+    assert b"Writing init data" in run.text()
+
+
 @pytest.mark.parametrize(("name", "text"), [
     ("arduino/core-2.3.bin", b"chksum 0x3c\r\ncsum 0x3c\r\nv00000000\r\n~ld\n"),
     ("arduino/core-3.1.bin", b"chksum 0x2b\r\ncsum 0x2b\r\nv00008940\r\n~ld\r\n"),
