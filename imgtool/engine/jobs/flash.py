@@ -370,7 +370,10 @@ def plan_without_board(request: FlashRequest) -> FlashResult:
         raise UsageError("nothing tells how large the flash is", expected="a flash size", found=request.size)
     files = judged(request)
     target = Target("ESP8266EX", embedded=False, mac="", flash_id=b"", flash_bytes=flash_size(size).bytes)
-    plan = plan_flash(files.plan, target)
+    asked = files.plan
+    if not any(piece.address == 0 for piece in asked.pieces):
+        asked = replace(asked, size_choice=DETECT)  # nothing has a header to state it in
+    plan = plan_flash(asked, target)
     fields = {
         "port": None,
         "chip": None,

@@ -99,6 +99,16 @@ def test_the_command_prints_the_document_of_a_plan_without_a_board(imgtool: Comm
     assert (result.port, result.chip, result.ok, result.code, result.outputs) == (None, None, True, 0, ())
 
 
+def test_a_size_tells_only_how_large_the_flash_is_where_nothing_has_a_header() -> None:
+    app = InputFile("app.bin", IMAGES["rtos3/app.bin"], 0x10000)
+    plan = plan_without_board(request(app, size="4MB", dry_run=True)).plan
+
+    assert plan is not None
+    assert ([piece.address for piece in plan.pieces], plan.changes) == ([0x10000], ())
+    with pytest.raises(FormatError, match="no image header at address 0"):
+        plan_without_board(request(app, size="4MB", mode="dio", dry_run=True))
+
+
 # Files before ports.
 
 
