@@ -19,6 +19,7 @@ from imgtool.engine.jobs.advise import AdviseRequest, advise
 from imgtool.engine.jobs.inspect import InspectRequest, InspectResult, inspect
 from imgtool.errors import ImgtoolError
 from imgtool.formats.checksums import value_of
+from imgtool.formats.fill import is_fill
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.merge import merge
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
@@ -35,6 +36,8 @@ __all__ = ["Failure", "Judge"]
 
 _SHOWN: Final = 10  # of so many mutants one is shown, too
 _WRITTEN: Final = 50  # and one is merged, planned to be flashed, and advised about
+_WORD: Final = 32  # bits; digests have more, and are no numbers
+_HIGHEST_FIRST: Final = {"sum32"}
 _UNSURE: Final = {"irom-uncovered", "no-crc", "no-md5", "no-sha256"}
 _SIZES: Final = tuple(size for size in FLASH_SIZES if size.bytes >= 0x8_0000)
 
@@ -97,7 +100,8 @@ class Judge:
             return None
         if not mutant.damage or _UNSURE & {finding.code for finding in result.descriptions[0].findings}:
             return None
-        broken = [check for check in self._checks_of(mutant.base) if not _holds(mutant.data, check)]
+        checks = (check for check in self._checks_of(mutant.base) if not _erased(mutant.data, check))
+        broken = [check for check in checks if not _holds(mutant.data, check)]
         if not broken or not _only_under(broken, self.bases.files[mutant.base], mutant.data):
             return None
         names = ", ".join(f"{check.name} over {_cover(check).spans}" for check in broken)
@@ -156,6 +160,13 @@ def _only_under(broken: list[Checksum], before: bytes, after: bytes) -> bool:
     )
 
 
+def _erased(data: bytes, check: Checksum) -> bool:
+    """Whether a check and all that it was over are erased now: then nothing is there."""
+    cover = _cover(check)
+    spans = (*cover.spans, (cover.place, cover.place + check.bits // 8))
+    return all(is_fill(data, start, stop) for start, stop in spans)
+
+
 def _holds(data: bytes, check: Checksum) -> bool:
     """Whether a check, which is where it was, holds over changed bytes."""
     cover = _cover(check)
@@ -164,4 +175,5 @@ def _holds(data: bytes, check: Checksum) -> bool:
         start, stop = cover.zeroed
         data = data[:start] + bytes(stop - start) + data[stop:]
     computed = value_of(check.algorithm, [data[start:stop] for start, stop in cover.spans])
-    return int.from_bytes(stored, "big" if check.bits > 32 else "little") == computed
+    highest_first = check.bits > _WORD or check.algorithm in _HIGHEST_FIRST
+    return int.from_bytes(stored, "big" if highest_first else "little") == computed

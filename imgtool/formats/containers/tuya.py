@@ -49,12 +49,15 @@ _ENTRY = Struct(
     "size" / Int32ub,
     "sum" / Int32ub,  # of the image's bytes
 )
+_END_MAGIC: Final = b"\xaa\x55\xaa\x55"
 _END = Struct(
     "sum" / Int32ub,  # of all bytes before it
-    "magic" / Const(b"\xaa\x55\xaa\x55"),
+    "magic" / Const(_END_MAGIC),
 )
+_ENOUGH_RIGHT: Final = 3  # bytes of that magic
 _SUM: Final = 4
 _MOST_IMAGES: Final = 8
+_LARGEST_HEADER: Final = 0x1000  # those of real files have 43 bytes
 # Magic, 4, mode, slot or size, an entry point in IRAM, and 0 as the address of irom.
 _IMAGE: Final = re.compile(rb"\xea\x04..[\s\S]{2}\x10\x40\0{4}", re.DOTALL)
 _NO_IMAGE: Final = "no version-2 image"
@@ -133,7 +136,7 @@ class TuyaOta(NamedTuple):
         """
         fields = parse_at(_HEADER, data, 0, "Tuya header")
         header = _header(data)
-        if header is None or header.version is None:
+        if header is None or header.version is None or len(header.images) != fields.count:
             message = "no table of images stands in the Tuya header"
             raise FormatError(message, offset=_HEADER.sizeof(), found=f"{fields.count:,} images")
         images = []
@@ -221,6 +224,10 @@ class _Found:
             if not check.ok:
                 message = f"the header's sum is 0x{stored:08x}, but its bytes give 0x{check.computed:08x}"
                 self.findings.append(_checksum(message, place))
+            self.findings += _about_end(data, place + _SUM)
+        elif start > _LARGEST_HEADER:
+            message = f"no image begins in the {start:,} bytes before 0x{start:05x}: one there is damaged"
+            self.findings.append(Finding(Severity.ERROR, "damaged", message, _HEADER.sizeof()))
         end = min(start, len(data))
         self.parts.append(Part(PartKind.UNKNOWN, 0, end, checksum=check, note=words, value=header))
         self.position = end
@@ -276,6 +283,14 @@ def read(data: bytes) -> Reading | None:
     return Reading(FileKind.TUYA_OTA, tuple(found.parts), first, findings)
 
 
+def _about_end(data: bytes, place: int) -> Iterator[Finding]:
+    """That the magic behind the table is damaged, which no sum covers."""
+    found = data[place : place + len(_END_MAGIC)]
+    if found != _END_MAGIC:
+        message = f"the header ends with {found.hex(' ')}, and should with {_END_MAGIC.hex(' ')}"
+        yield Finding(Severity.ERROR, "damaged", message, place)
+
+
 def _checksum(message: str, offset: int) -> Finding:
     return Finding(Severity.ERROR, "checksum", message, offset)
 
@@ -296,20 +311,30 @@ def _version(data: bytes) -> str | None:
 
 def _header(data: bytes) -> TuyaHeader | None:
     """The version and the table of images; None where there is none."""
-    try:
-        count = parse_at(_HEADER, data, 0, "Tuya header").count
-        end = _end_of(count)
-        parse_at(_END, data, end, "end of the Tuya header")
-    except FormatError:
+    count = _count(data)
+    if count is None:
         return None
-    if not 1 <= count <= _MOST_IMAGES:
-        return None
+    end = _end_of(count)
     places = []
     for start in range(_HEADER.sizeof(), end, _ENTRY.sizeof()):
         entry = parse_at(_ENTRY, data, start, "Tuya image entry")
         at = start + _ENTRY.sizeof() - _SUM
         places.append(TuyaPlace(entry.offset, entry.size, entry.sum, at))
     return TuyaHeader(_version(data), tuple(sorted(places)))
+
+
+def _count(data: bytes) -> int | None:
+    """How many images the table has, by its end, as the number may be damaged; None without a table."""
+    if len(data) < _end_of(1) + _END.sizeof():
+        return None
+    stated = data[_HEADER.sizeof() - 1]
+    counts = sorted(range(1, _MOST_IMAGES + 1), key=lambda count: count != stated)
+    return next((count for count in counts if _ends_at(data, _end_of(count) + _SUM)), None)
+
+
+def _ends_at(data: bytes, place: int) -> bool:
+    right = sum(a == b for a, b in zip(data[place : place + len(_END_MAGIC)], _END_MAGIC, strict=False))
+    return right >= _ENOUGH_RIGHT
 
 
 def _searched(data: bytes) -> Iterator[TuyaPlace]:

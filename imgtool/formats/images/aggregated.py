@@ -15,15 +15,19 @@ from imgtool.formats import fill, lx106
 from imgtool.formats.images import irom, version1
 from imgtool.formats.images.version1 import BootImage
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imgtool.formats.reading import SegmentInfo
 
-__all__ = ["AggregatedImage", "Fit", "fit_of", "gap_parts", "read"]
+__all__ = ["AggregatedImage", "Fit", "fit_of", "gap_findings", "gap_parts", "read"]
 
 _NODEMCU = (b"NodeMCU", b"NodeMcu")  # never built for a user slot, so not to be asked about it
 _MOST_JUNK = 0x800  # less than what any loader puts behind the image, and before what it loads
 _LEAST_FILL = 16  # equal bytes that are taken for fill before something else
+_USUAL_FILL = (0x00, fill.ERASED)  # of which fewer are enough
 _ENOUGH_POINTERS = 16
 # Of the addresses in irom that name IRAM code, 51 to 74 % begin a function where both parts are of one build,
 # and at most 20 % where they are not (eight real pairs and all their mixtures, docs/formats/aggregated.md).
@@ -118,13 +122,22 @@ def gap_parts(data: bytes, start: int, stop: int) -> tuple[Part, ...]:
         return ()
     value = data[start]
     end = fill.run_end(data, start, stop, value)
-    if end == stop or end - start >= _LEAST_FILL:
+    if end - start >= _LEAST_FILL or (end == stop and value in _USUAL_FILL):
         gap = Part(PartKind.GAP, start, end - start, note=f"filled with 0x{value:02X}")
         return (gap, *gap_parts(data, end, stop))
-    value = data[stop - 1]
-    junk_end = fill.run_start(data, start, stop, value)
+    junk_end = stop if end == stop else fill.run_start(data, start, stop, data[stop - 1])
     junk = Part(PartKind.UNKNOWN, start, junk_end - start, note="not fill")
     return (junk, *gap_parts(data, junk_end, stop))
+
+
+def gap_findings(parts: Iterable[Part]) -> list[Finding]:
+    """That something else than fill stands between the image and irom, of parts that hold both."""
+    words = "between the image and irom are not fill"
+    return [
+        Finding(Severity.WARNING, "gap", f"{in_bytes(part.size)} {words}", part.offset)
+        for part in parts
+        if part.kind is PartKind.UNKNOWN
+    ]
 
 
 def _irom_offset(data: bytes, end: int) -> int | None:
@@ -166,17 +179,7 @@ def read(data: bytes) -> Reading | None:
         return None  # a user image of 2014 has the same structure
     code = irom.parts_at(data, offset, offset)
     parts = (version1.part_of(found), *gap_parts(data, found.end, offset), *code)
-    findings = [*version1.findings_of(found)]
-    findings += [
-        Finding(
-            Severity.WARNING,
-            "gap",
-            f"{part.size:,} bytes between the image and irom are not fill",
-            part.offset,
-        )
-        for part in parts
-        if part.kind is PartKind.UNKNOWN
-    ]
+    findings = [*version1.findings_of(found), *gap_findings(parts)]
     findings += _irom_findings(data, found.segments, code)
     return Reading(FileKind.AGGREGATED, parts, found.header, tuple(findings))
 

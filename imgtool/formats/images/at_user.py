@@ -44,6 +44,7 @@ IROM_OFFSET: Final = irom.OFFSETS[0]
 
 _CRC = Struct("stored" / Int32ul)
 _SLOT_NUMBERS: Final = (1, 2)
+_FILL_PER_OTHER: Final = 64
 
 
 class UserImage(NamedTuple):
@@ -92,7 +93,7 @@ def read(data: bytes) -> Reading | None:
         return None
     if found.problem is not None or found.end > IROM_OFFSET:
         return None
-    if not fill.is_fill(data, found.end, IROM_OFFSET, data[found.end]):
+    if not _mostly_fill(data, found.end):
         return None
     slot = irom.linked_slot(data[IROM_OFFSET : IROM_OFFSET + IROM_WINDOW])
     if slot is None:
@@ -100,8 +101,16 @@ def read(data: bytes) -> Reading | None:
     named = irom.behind(data, found.segments, IROM_BASE + slot + len(data))
     code, about_code = _irom_parts(data, slot, named)
     parts = (version1.part_of(found), *aggregated.gap_parts(data, found.end, IROM_OFFSET), *code)
-    findings = (*version1.findings_of(found), *_mixed(data, found), *about_code)
+    gap = aggregated.gap_findings(parts)
+    findings = (*version1.findings_of(found), *gap, *_mixed(data, found), *about_code)
     return Reading(FileKind.AT_USER, parts, _header(found.header), findings)
+
+
+def _mostly_fill(data: bytes, start: int) -> bool:
+    """Whether fill stands from ``start`` on up to irom, but for a damaged byte or so."""
+    size = IROM_OFFSET - start
+    alike = max(data.count(data[at], start, IROM_OFFSET) for at in (start, IROM_OFFSET - 1))
+    return size - alike <= size // _FILL_PER_OTHER
 
 
 def _header(header: Header) -> Header:

@@ -60,6 +60,21 @@ def test_damage(made: dict[str, bytes], name: str, codes: list[str], message: st
     assert reading.findings[0].message.startswith(message)
 
 
+@pytest.mark.parametrize("name", ["tuya/ota.bin", "tuya/one.bin"])
+def test_every_byte_of_the_header_is_told(made: dict[str, bytes], name: str) -> None:
+    for place in range(4, identify(made[name]).parts[0].end):
+        for mask in (0x01, 0x7C, 0x80):
+            reading = identify(flipped(made[name], place, mask))
+            assert reading.kind is FileKind.TUYA_OTA
+            assert Severity.ERROR in {finding.severity for finding in reading.findings}, (place, mask)
+
+
+@pytest.mark.parametrize("place", range(0x33, 0x43))
+def test_an_image_that_no_table_names_is_missed(made: dict[str, bytes], place: int) -> None:
+    reading = identify(flipped(made["tuya/other-table.bin"], place, 0x40))
+    assert Severity.ERROR in {finding.severity for finding in reading.findings}
+
+
 def test_every_byte_is_covered(made: dict[str, bytes]) -> None:
     """By a sum, or by the magics and the table, without which it is no such file, or says so."""
     whole = made["tuya/ota.bin"]

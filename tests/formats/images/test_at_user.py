@@ -9,7 +9,9 @@ import pytest
 
 from fixtures import blocks, firmwares, nodemcu
 from imgtool.formats.images import at_user
+from imgtool.formats.reading import FileKind
 from imgtool.formats.registry import identify
+from tests.support import IMAGES, flipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,22 @@ def test_crc_tail() -> None:
     assert tail.kind == "crc-tail"
     assert tail.checksum is not None
     assert tail.checksum.ok
+
+
+@pytest.mark.parametrize("place", [0x95B0, 0xB335, 0xFFFF])
+@pytest.mark.parametrize("name", ["at-2014/user1.bin", "at-2014/user1-crc.bin"])
+def test_a_byte_that_is_no_fill_is_told(name: str, place: int) -> None:
+    reading = identify(flipped(IMAGES[name], place, 0x24))
+
+    assert reading.kind is FileKind.AT_USER
+    assert [f.offset for f in reading.findings if f.code == "gap"]
+
+
+def test_other_bytes_between_are_no_such_image() -> None:
+    data = IMAGES["at-2014/user1.bin"]
+    reading = identify(data[:0xC000] + data[0x12000:0x13000] + data[0xD000:])
+
+    assert reading.kind is not FileKind.AT_USER
 
 
 def test_mixed_builds_are_said() -> None:
