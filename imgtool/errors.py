@@ -8,6 +8,7 @@
     │   └── PartOfFlashError               a dump without what its firmware needs of the flash
     ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
     │   ├── PartitionError                 a row of a partition table that cannot be
+    │   ├── NoLayoutError                  nothing tells what firmware that starts has where
     │   ├── NoFirmwareError                no firmware on a device tells where things are
     │   ├── StatedSizeError                the flash size in the header on a device is of no use
     │   └── BringsOwnError                 the firmware on a device has it compiled in
@@ -71,6 +72,7 @@ __all__ = [
     "Move",
     "NoFirmwareError",
     "NoFlashError",
+    "NoLayoutError",
     "PartOfFlashError",
     "PartitionError",
     "PortError",
@@ -215,6 +217,10 @@ class PartitionError(LayoutError):
     ) -> None:
         super().__init__(message, offset=offset, expected=expected, found=found)
         self.partition = partition
+
+
+class NoLayoutError(LayoutError):
+    """Nothing tells what a firmware has where, although it starts and can be written as it is."""
 
 
 class NoFirmwareError(LayoutError):

@@ -30,6 +30,7 @@ from imgtool.errors import (
     LossError,
     NoFirmwareError,
     NoFlashError,
+    NoLayoutError,
     PartOfFlashError,
     PortError,
     ProtectedError,
@@ -47,6 +48,10 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     UsageError: "imgtool COMMAND --help shows the options and an example",
     FormatError: "imgtool inspect FILE shows what a file is and what is wrong with it",
     LayoutError: "imgtool inspect FILE shows what lies where; docs/flash-layouts.md has the rules",
+    NoLayoutError: (
+        "imgtool flash FILE writes it as it is; imgtool merge FILE --pad-to SIZE makes an image as large as"
+        " the flash"
+    ),
     NoFirmwareError: "imgtool flash FIRMWARE writes one, and the init data that it needs",
     StatedSizeError: (
         "imgtool flash FIRMWARE writes the firmware again, and a size into its header that chip and firmware"

@@ -77,6 +77,7 @@ class KindRow(NamedTuple):
         own_checks: Whether its records have checks of their own.
         no_content: Why its bytes are not what a flash holds; empty where they are.
         no_start: Why the chip cannot boot from it, where it is no image and no flash content either.
+        no_layout: Why imgtool makes no image of a whole flash of it; empty where its place says that.
         closed: Why it cannot be patched in place; empty where it can.
         headers: Which image headers a patch changes.
         esp32_sizes: Whether its header states the flash size by the ESP32's table.
@@ -105,6 +106,7 @@ class KindRow(NamedTuple):
     own_checks: bool = False
     no_content: str = ""
     no_start: str = ""
+    no_layout: str = ""
     closed: str = ""
     headers: Headers = Headers.FIRST
     esp32_sizes: bool = False
@@ -204,9 +206,14 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             at_start=True,
             headers=Headers.BOTH,
             compiled_in=True,
+            no_layout="it has init data compiled in, and its build decides where its file system lies",
         ),
         FileKind.MICROPYTHON: KindRow(
-            words="MicroPython firmware", spots=(Spot.START,), brings=Starter.ROM, at_start=True
+            words="MicroPython firmware",
+            spots=(Spot.START,),
+            brings=Starter.ROM,
+            at_start=True,
+            no_layout="it writes init data and makes its file system by itself, at its first start",
         ),
         FileKind.RTOS_APP: KindRow(
             words="RTOS SDK application",
@@ -223,12 +230,21 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             brings=Starter.RTOS,
             at_start=True,
             compiled_in=True,
+            no_layout="the partition table says what lies where, and init data is compiled in",
         ),
         FileKind.SDK_BOOTLOADER: KindRow(
-            words="Espressif boot loader", spots=(Spot.START,), brings=Starter.SDK, at_start=True
+            words="Espressif boot loader",
+            spots=(Spot.START,),
+            brings=Starter.SDK,
+            at_start=True,
+            no_layout="the user images that it starts decide what lies where",
         ),
         FileKind.RBOOT: KindRow(
-            words="rBoot boot loader", spots=(Spot.START,), brings=Starter.RBOOT, at_start=True
+            words="rBoot boot loader",
+            spots=(Spot.START,),
+            brings=Starter.RBOOT,
+            at_start=True,
+            no_layout="its configuration and the ROMs that it starts decide what lies where",
         ),
         FileKind.RBOOT_CONFIG: KindRow(
             words="rBoot configuration",
@@ -355,6 +371,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             belongs="0x00000, or RAM: it is a program for load-ram",
             brings=Starter.ROM,
             started_by=(Starter.RBOOT,),
+            no_layout="it runs in RAM, and uses nothing of a flash",
         ),
         FileKind.ESP32: KindRow(
             words="image for another chip",

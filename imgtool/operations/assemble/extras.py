@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import SECTOR, flash_size
-from imgtool.errors import FormatError, LayoutError, Move
+from imgtool.errors import FormatError, LayoutError, Move, NoLayoutError
 from imgtool.formats import fill
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imgtool.chip import FlashSize
+    from imgtool.formats.kinds import KindRow
     from imgtool.formats.reading import Firmware
     from imgtool.layout.regions import FlashLayout, Region
     from imgtool.operations.inspect.describe import Description
@@ -336,26 +337,36 @@ def check_layout_known(source: Description, name: str | None) -> None:
     """Refuse what is no firmware whose flash layout is known.
 
     Raises:
-        FormatError: The irom part is missing.
-        LayoutError: It is another firmware, or none.
+        FormatError: The irom part, or the image for 0 before it, is missing.
+        LayoutError: It is another firmware, or none; a NoLayoutError where it starts all the same.
     """
+    row = KINDS[source.kind]
     foreign = [part for part in source.parts if part.kind in _OF_OTHERS]
-    if KINDS[source.kind].has_layout and not foreign:
+    if row.has_layout and not foreign:
         return
-    if KINDS[source.kind].first_half and source.parts[-1].kind is not PartKind.UNKNOWN:
+    if row.other_half and (not row.first_half or source.parts[-1].kind is not PartKind.UNKNOWN):
+        lacks = "the irom part" if row.first_half else "the image for 0x00000"
         raise FormatError(
-            "this is only the image for 0x00000; the irom part (0x10000.bin) is missing",
+            f"this is only one half of a firmware ({row.words}); {lacks} ({row.other_half}) is missing",
             source=name,
-            expected="an aggregated image or both of its parts",
-            found=str(source.kind),
         )
-    in_flash = bool(foreign) and source.kind is FileKind.FLASH_DUMP
-    raise LayoutError(
-        "imgtool knows no flash layout for this firmware, and makes none up",
-        source=name,
-        expected="NodeMCU or another non-OS SDK firmware without a boot loader",
-        found=f"{source.kind} with {foreign[0].kind}" if in_flash else str(source.kind),
-    )
+    starts = row.at_start and row.brings is not None
+    if foreign and source.kind is FileKind.FLASH_DUMP:
+        starts, why = True, f"it is complete as it is, with other firmware in it ({foreign[0].kind})"
+    elif row.first_half:
+        why = "nothing tells what the bytes behind its image are"
+    else:
+        why = row.no_layout or _instead(row)
+    error = NoLayoutError if starts else LayoutError
+    raise error(f"imgtool knows no flash layout for this file ({row.words}): {why}", source=name)
+
+
+def _instead(row: KindRow) -> str:
+    """What a file is rather than the firmware for address 0."""
+    if row.belongs:
+        return f"it goes to {row.belongs}"
+    what = row.no_content or row.no_start
+    return f"it is {what}" if what else "it is no firmware"
 
 
 def layout_of(description: Description) -> FlashLayout:

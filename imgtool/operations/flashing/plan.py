@@ -260,6 +260,8 @@ def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, w
         draft.findings += device_findings(content, device.read, target.flash_bytes)
     _add_named(draft, content, request, place, device)
     if place is None and wants_init(request):
+        if content.main is not None:
+            check_layout_known(content.main, content.name)
         raise LayoutError(
             "imgtool knows no place for the init data of this firmware, and makes none up",
             source=content.name or None,

@@ -4,7 +4,7 @@ import pytest
 
 from fixtures import blocks
 from imgtool.chip import FLASH_SIZES, flash_size
-from imgtool.errors import FormatError, LayoutError
+from imgtool.errors import FormatError, LayoutError, NoLayoutError
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.fullimage import Extras, FullImage, fullimage
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
@@ -194,9 +194,37 @@ def test_a_flash_with_only_the_image_for_0() -> None:
         fullimage(whole("half.bin", boot + wiped[len(boot) :]), "1MB")
 
 
-@pytest.mark.parametrize("name", ["v2/user1.bin", "blank.bin", "spiffs/linear.bin", "init-data/v05.bin"])
-def test_what_has_no_layout_that_imgtool_knows(name: str) -> None:
-    assert "imgtool knows no flash layout" in str(refusal(whole(name, IMAGES[name]), "4MB"))
+@pytest.mark.parametrize(
+    ("name", "starts", "why"),
+    [
+        ("arduino/core-2.7.bin", True, "it has init data compiled in, and its build decides"),
+        ("micropython/micropython.bin", True, "it writes init data and makes its file system by itself"),
+        ("boot/boot-1.6-user1.bin", True, "the user images that it starts decide"),
+        ("rboot/whole.bin", True, "its configuration and the ROMs that it starts decide"),
+        ("rtos3/bootloader.bin", True, "the partition table says what lies where"),
+        ("dumps/arduino-4m.bin", True, "it is complete as it is, with other firmware in it"),
+        ("broken/trailing.bin", True, "nothing tells what the bytes behind its image are"),
+        ("v2/user1.bin", False, "it goes to 0x01000 or another slot, behind a boot loader"),
+        ("rtos3/app.bin", False, "it goes to 0x10000 or another partition"),
+        ("blank.bin", False, "it is nothing but erased flash"),
+        ("spiffs/linear.bin", False, "it goes to the place of the file system, by name @spiffs"),
+        ("init-data/v05.bin", False, "it goes to the place of init data, by name @init-data"),
+        ("programs/byte-from-iram.bin", False, "it runs in RAM"),
+    ],
+)
+def test_what_has_no_layout_that_imgtool_knows(name: str, *, starts: bool, why: str) -> None:
+    error = refusal(whole(name, IMAGES[name]), "4MB")
+
+    assert isinstance(error, NoLayoutError) == starts
+    assert f"): {why}" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks"), [("sample/0x00000.bin", "irom part"), ("sample/0x10000.bin", "image for 0x00000")]
+)
+def test_one_half_of_a_firmware(name: str, lacks: str) -> None:
+    with pytest.raises(FormatError, match=rf"; the {lacks} \("):
+        fullimage(whole(name, IMAGES[name]), "4MB")
 
 
 @pytest.mark.parametrize(

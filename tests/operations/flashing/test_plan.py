@@ -472,7 +472,7 @@ def test_fields_of_the_devices_init_data() -> None:
 def test_init_data_for_firmware_without_a_known_layout(name: str) -> None:
     request = replace(whole(IMAGES[name]), init_data=InitDataSource("v05"))
 
-    with pytest.raises(LayoutError, match="knows no place for the init data"):
+    with pytest.raises(LayoutError, match="knows no flash layout for this file"):
         plan_flash(request, target(), blank())
 
 
