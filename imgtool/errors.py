@@ -8,6 +8,8 @@
     │   └── PartOfFlashError               a dump without what its firmware needs of the flash
     ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
     │   ├── PartitionError                 a row of a partition table that cannot be
+    │   ├── TableRowError                  rows of an RTOS SDK's table with which nothing starts
+    │   ├── SlotRoomError                  an application that its partition has no room for
     │   ├── NoLayoutError                  nothing tells what firmware that starts has where
     │   ├── NoFirmwareError                no firmware on a device tells where things are
     │   ├── StatedSizeError                the flash size in the header on a device is of no use
@@ -79,10 +81,12 @@ __all__ = [
     "ProtectedError",
     "RefusedError",
     "SilentError",
+    "SlotRoomError",
     "StatedSizeError",
     "StubError",
     "StubLineError",
     "SyncError",
+    "TableRowError",
     "UsageError",
     "VerifyError",
     "WrongChipError",
@@ -147,11 +151,11 @@ class ImgtoolError(Exception):
         pieces.append(self.message)
         if self.offset is not None:
             pieces.append(f" at offset 0x{self.offset:05x}")
-        if self.expected is not None:
-            pieces += [" (expected ", _show(self.expected), ", found ", _show(self.found), ")"]
-        elif self.found is not None:
-            pieces += [" (found ", _show(self.found), ")"]
-        return Phrase(*pieces)
+        known = [("expected ", self.expected), ("found ", self.found)]
+        shown = [(word, _show(value)) for word, value in known if value is not None]
+        for separator, (word, value) in zip((" (", ", "), shown, strict=False):
+            pieces += [separator, word, value]
+        return Phrase(*pieces, ")" if shown else "")
 
     def with_source(self, source: str) -> ImgtoolError:
         """Name the input at fault, where the code that raised did not know it; returns self."""
@@ -173,9 +177,7 @@ class ImgtoolError(Exception):
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def _show(value: str | int | None) -> str:
-    if value is None:
-        return "nothing"
+def _show(value: str | int) -> str:
     return f"0x{value:02x}" if isinstance(value, int) else value
 
 
@@ -217,6 +219,14 @@ class PartitionError(LayoutError):
     ) -> None:
         super().__init__(message, offset=offset, expected=expected, found=found)
         self.partition = partition
+
+
+class TableRowError(LayoutError):
+    """A partition table of the RTOS SDK has a row with which its boot loader starts nothing."""
+
+
+class SlotRoomError(LayoutError):
+    """An application of the RTOS SDK does not run in its partition, which is too small for it."""
 
 
 class NoLayoutError(LayoutError):

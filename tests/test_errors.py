@@ -34,13 +34,14 @@ def _leaves(kind: type[ImgtoolError]) -> Iterator[type[ImgtoolError]]:
         (ImgtoolError("it is wrong", source="a.bin"), "a.bin: it is wrong"),
         (ImgtoolError("it is wrong", offset=0x10), "it is wrong at offset 0x00010"),
         (ImgtoolError("it is wrong", expected=5, found=255), "it is wrong (expected 0x05, found 0xff)"),
-        (ImgtoolError("it is wrong", expected="this"), "it is wrong (expected this, found nothing)"),
+        (ImgtoolError("it is wrong", found="that"), "it is wrong (found that)"),
+        (ImgtoolError("it is wrong", expected="this"), "it is wrong (expected this)"),
         (
             ImgtoolError("it is wrong", source="a.bin", offset=0, expected="this", found="that"),
             "a.bin: it is wrong at offset 0x00000 (expected this, found that)",
         ),
     ],
-    ids=["message", "source", "offset", "numbers", "nothing-found", "all"],
+    ids=["message", "source", "offset", "numbers", "found", "expected", "all"],
 )
 def test_text(error: ImgtoolError, text: str) -> None:
     assert str(error) == text
@@ -131,7 +132,12 @@ PUBLIC: dict[type[ImgtoolError], list[type[ImgtoolError]]] = {
     ],
     PortError: [UnusablePortError, port_errors.BusyPortError, PortGoneError],
     FormatError: [errors.CutError, errors.PartOfFlashError],
-    LayoutError: [errors.PartitionError],
+    LayoutError: [
+        errors.PartitionError,
+        errors.NoLayoutError,
+        errors.TableRowError,
+        errors.SlotRoomError,
+    ],
 }
 
 

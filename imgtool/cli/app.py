@@ -241,9 +241,7 @@ def _told(error: ImgtoolError, words: Sequence[str]) -> int:
 
 def _run(words: list[str], begin: Callable[[], None]) -> int:
     if any("\0" in word for word in words):
-        raise UsageError(
-            "no word can have a null byte in it", expected="names and numbers", found="a null byte"
-        )
+        raise UsageError("no word can have a null byte in it", expected="names and numbers")
     if words and words[0].replace("_", "-") in _OTHER_NAMES:
         words = [words[0].replace("_", "-"), *words[1:]]
     app = build_app(words, begin)

@@ -247,7 +247,7 @@ class Link:
                 except LineError:
                     break
             return values != {0}
-        raise SyncError("the chip does not answer", expected="an answer to SYNC", found="none")
+        raise SyncError("the chip does not answer", expected="an answer to SYNC")
 
     def read_register(self, address: int) -> int:
         """A 32-bit register."""

@@ -35,8 +35,10 @@ from imgtool.errors import (
     PortError,
     ProtectedError,
     SilentError,
+    SlotRoomError,
     StatedSizeError,
     StubError,
+    TableRowError,
     UsageError,
     VerifyError,
 )
@@ -101,7 +103,12 @@ INSTEAD: Final = {
     "size": "build it with the size that is expected",
 }
 """What to do about a check that refuses ``flash``, rather than to waive it."""
-_READ_ALL: Final = "imgtool read -o backup.bin reads a whole flash, if the device is still as it was"
+_INSTEAD_OF: Final[dict[type[ImgtoolError], str]] = {
+    PartOfFlashError: "imgtool read -o backup.bin reads a whole flash, if the device is still as it was",
+    SlotRoomError: "a smaller build fits, or a partition with more room",
+    TableRowError: "mend the rows of the partition table; imgtool inspect FILE shows them",
+}
+"""The same where the class of the error says more than the check."""
 _ELSEWHERE: Final = {
     "place": "an address before FILE says where it goes: docs/formats/kinds.md has the places"
 }
@@ -161,9 +168,9 @@ def _cure_of(error: ImgtoolError, command: str) -> str | None:
         return _cure_of_chip(error)
     if error.check not in INSTEAD:
         return None
+    instead = _INSTEAD_OF.get(type(error), INSTEAD[error.check])
     if command != _WAIVING:
-        return _ELSEWHERE.get(error.check, INSTEAD[error.check])
-    instead = _READ_ALL if isinstance(error, PartOfFlashError) else INSTEAD[error.check]
+        return _ELSEWHERE.get(error.check, instead)
     return f"{instead}; --force {error.check} of imgtool flash writes all the same"
 
 

@@ -108,7 +108,7 @@ def placed(files: Sequence[InputFile]) -> PlacedFiles:
         LayoutError: Records hold addresses that are not those of flash.
     """
     if not files:
-        raise UsageError("no image is given", expected="files, or a folder with 0x*.bin", found="nothing")
+        raise UsageError("no image is given", expected="files, or a folder with 0x*.bin")
     unpacked = [each for file in files for each in _out_of_archive(file)]
     try:
         check_places((file.name, file.place) for file in unpacked)

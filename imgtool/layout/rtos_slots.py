@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_WINDOW, SECTOR
-from imgtool.errors import FormatError, LayoutError
+from imgtool.errors import FormatError, LayoutError, SlotRoomError, TableRowError
 from imgtool.formats.images import version1
 from imgtool.formats.images.rtos_bootloader import RtosLoader
 from imgtool.formats.reading import Finding, Severity
@@ -55,6 +55,16 @@ CHECKS: Final = {
     "app-link": "place",
 }
 """The codes of faults with which nothing starts, and the name of the check that refuses to write them."""
+
+# Who cures what: a table is mended, an application is built smaller.
+_ERRORS: Final[dict[str, type[LayoutError]]] = {
+    "overlap": TableRowError,
+    "partition-align": TableRowError,
+    "partition-flash": TableRowError,
+    "otadata-size": TableRowError,
+    "app-size": SlotRoomError,
+    "app-line": SlotRoomError,
+}
 
 _LEAST_REACH, _LARGEST_REACH = 0x20_0000, 0x80_0000
 _LARGEST_FLASH: Final = max(size.bytes for size in FLASH_SIZES)
@@ -109,7 +119,7 @@ class Fault(NamedTuple):
 
     def refusal(self, source: str | None) -> LayoutError:
         """As the refusal to write that file."""
-        return LayoutError(
+        return _ERRORS.get(self.code, LayoutError)(
             self.words,
             source=source,
             offset=self.offset,

@@ -35,9 +35,11 @@ from imgtool.errors import (
     ProtectedError,
     RefusedError,
     SilentError,
+    SlotRoomError,
     StubError,
     StubLineError,
     SyncError,
+    TableRowError,
     UsageError,
     VerifyError,
     WrongChipError,
@@ -196,3 +198,20 @@ def test_the_checks_have_one_home() -> None:
 
 def test_what_can_be_repaired() -> None:
     assert "imgtool patch --repair" in hint_for(FormatError("no", check="repair"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "instead"),
+    [
+        (LayoutError, "a smaller build fits, or a larger flash"),
+        (SlotRoomError, "a smaller build fits, or a partition with more room"),
+        (TableRowError, "mend the rows of the partition table"),
+    ],
+)
+def test_what_does_not_fit_has_the_cure_of_its_class(kind: type[LayoutError], instead: str) -> None:
+    error = kind("it does not fit", check="fit")
+
+    assert instead in hint_for(error, "flash")
+    assert hint_for(error, "flash").endswith("--force fit of imgtool flash writes all the same")
+    assert instead in hint_for(error, "merge")
+    assert "--force" not in hint_for(error, "merge")

@@ -102,7 +102,7 @@ def port_names(given: list[str] | None) -> list[str]:
         UsageError: One has no name.
     """
     if given and "" in given:
-        raise UsageError("the name of the port is empty", expected="a port", found="nothing")
+        raise UsageError("the name of the port is empty", expected="a port")
     if given:
         return list(given)
     found = _variable("PORT")[1]

@@ -179,9 +179,7 @@ def _only_firmware(folder: Path) -> list[Placed]:
     files = sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
     likely = [each for each in files if 0 < each.stat().st_size <= _MOST_BYTES][:_MOST_FILES]
     if not likely:
-        raise UsageError(
-            Phrase("the folder ", folder, " holds no image"), expected="files named 0x*.bin", found="none"
-        )
+        raise UsageError(Phrase("the folder ", folder, " holds no image"), expected="files named 0x*.bin")
     names = only_firmware([(each.name, read_file(each)) for each in likely], str(folder))
     return [Placed(folder / name, address_in_name(name)) for name in names]
 

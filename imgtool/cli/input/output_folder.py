@@ -41,7 +41,6 @@ def write_parts(folder: Path, outputs: Sequence[Output], inputs: Sequence[Path])
             raise UsageError(
                 Phrase(path, " is a link, and what it leads to is not written over"),
                 expected="a file, or nothing",
-                found="a link",
             )
     for output in outputs:
         write_file(Path(output.name), output.data)
@@ -65,7 +64,7 @@ def write_found_files(folder: Path, outputs: Sequence[Output], inputs: Sequence[
             found=MANIFEST,
         )
     if folder.exists() and not folder.is_dir():
-        raise UsageError(Phrase(folder, " is no folder"), expected="a folder for the files", found="a file")
+        raise UsageError(Phrase(folder, " is no folder"), expected="a folder for the files")
     home = real_path(folder)
     files = [(Path(output.name), output.data) for output in outputs]
     for path, _ in files:

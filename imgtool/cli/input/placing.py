@@ -95,9 +95,7 @@ def found_here() -> list[Placed]:
         found = folder_images(folder)
         if found:
             return found
-    raise UsageError(
-        "no image is given, and there is none here", expected="./0x*.bin or ./bin/0x*.bin", found="neither"
-    )
+    raise UsageError("no image is given, and there is none here", expected="./0x*.bin or ./bin/0x*.bin")
 
 
 def filesystem_file(text: str) -> InputFile:

@@ -71,9 +71,7 @@ def backup_place(where: str | None, *, boards: int = 1) -> BackupPlace:
     path = Path(where)
     if path.is_dir() or where.endswith(("/", os.sep)):
         if not path.is_dir():
-            raise UsageError(
-                Phrase(path, " is no folder that is there"), expected="a folder", found="nothing"
-            )
+            raise UsageError(Phrase(path, " is no folder that is there"), expected="a folder")
         return BackupPlace(path, folder=True)
     if boards > 1:
         raise UsageError(

@@ -194,9 +194,7 @@ def _names(words: Sequence[str], port: str | None) -> Names:
 def _of_files(request: AdviseRequest, name: str) -> OldFlash:
     """The flash before, of a file or of the halves of an image."""
     if not request.old:
-        raise UsageError(
-            "nothing tells what is in the flash now", expected="a file or a board", found="neither"
-        )
+        raise UsageError("nothing tells what is in the flash now", expected="a file or a board")
     capacity_ = None if request.size is None else flash_size(size_name(request.size)[0]).bytes
     files = placed(request.old)
     if files.named:

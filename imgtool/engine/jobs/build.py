@@ -244,9 +244,7 @@ def _check(request: BuildRequest) -> None:
         raise _one_file(version)
     other_init_data = request.init_data != _AUTO or request.init_file is not None or request.init_fields
     if request.fullimage is None and other_init_data:
-        raise UsageError(
-            "init data goes into the image of a whole flash", expected="--fullimage SIZE", found="none"
-        )
+        raise UsageError("init data goes into the image of a whole flash", expected="--fullimage SIZE")
 
 
 def _one_file(version: int) -> UsageError:

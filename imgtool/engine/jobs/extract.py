@@ -212,10 +212,10 @@ def _check(request: ExtractRequest) -> None:
             f"{asked[0]} and {asked[1]} do not go together", expected="one of them", found="both"
         )
     if request.irom_address is not None and not request.to_elf:
-        raise UsageError("where irom runs is told for an ELF file", expected="an ELF file", found="none")
+        raise UsageError("where irom runs is told for an ELF file", expected="an ELF file")
     single = request.part is not None or request.segment is not None or request.to_elf
     if single and request.output is None and not request.files:
-        raise UsageError("nothing says where it goes", expected="a name for the output", found="none")
+        raise UsageError("nothing says where it goes", expected="a name for the output")
 
 
 def _irom_address(word: str | int) -> int:

@@ -89,7 +89,7 @@ def identify(wire: Wire | None, request: IdRequest, on_event: Listener = ignore)
     if request.flash_id is not None:
         return _of_flash(_parsed(request.flash_id))
     if wire is None:
-        raise UsageError("there is nothing to identify", expected="a port, or a flash ID", found="neither")
+        raise UsageError("there is nothing to identify", expected="a port, or a flash ID")
     with (
         stoppable("nothing was changed"),
         connected(wire, request.connect, on_event) as session,

@@ -122,7 +122,7 @@ def inspect(request: InspectRequest, on_event: Listener | None = None) -> Inspec
         InterruptedRunError: It was stopped.
     """
     if not request.files:
-        raise UsageError("there is no file to look at", expected="files", found="none")
+        raise UsageError("there is no file to look at", expected="files")
     count = len(request.files)
     found: list[InspectedFile] = []
     for done, file in enumerate(request.files):

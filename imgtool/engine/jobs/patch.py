@@ -284,7 +284,7 @@ def _changes(request: PatchRequest) -> tuple[Changes, str | None]:
         repair=request.repair,
     )
     if changes == Changes():
-        raise UsageError("nothing is to be changed", expected="an option that says what", found="none")
+        raise UsageError("nothing is to be changed", expected="an option that says what")
     return changes, note
 
 

@@ -240,7 +240,7 @@ def _observe(session: Session, scratch: int | None, safe: _Safe, on_event: Liste
         if scratch is not None:
             raise
         raise UsageError(
-            error.message, expected="--scratch ADDR: 64 KB that may be written for a while", found="none"
+            error.message, expected="--scratch ADDR: 64 KB that may be written for a while"
         ) from None
     if proof.restored:
         safe.clear()

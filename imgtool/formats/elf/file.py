@@ -268,9 +268,7 @@ class Executable:
             for number in range(header.section_count)
         ]
         if not table or header.names_index >= len(table):
-            raise FormatError(
-                "the ELF file has no section names", offset=48, expected="a table", found="none"
-            )
+            raise FormatError("the ELF file has no section names", offset=48, expected="a table")
         names = _contents(data, table[header.names_index])
         return cls(
             header.entry,

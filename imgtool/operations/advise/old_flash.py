@@ -53,13 +53,15 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
         )
     is_dump = _is_dump(data, found)
     if not is_dump and not KINDS[found.kind].at_start:  # such as a web page
-        raise FormatError("OLD is neither a dump nor an image", expected=_OLD_IS, found=str(found.kind))
+        raise FormatError(
+            "OLD is neither a dump nor an image", expected=_OLD_IS, found=KINDS[found.kind].words
+        )
     if is_dump:
         stated = None if found.header is None else found.header.flash_size
         if capacity is None and stated is None and len(data) not in _SIZES:
             if len(data) % SECTOR:  # no tool reads a flash so
                 raise FormatError(
-                    "OLD is neither a dump nor an image", expected=_OLD_IS, found=str(found.kind)
+                    "OLD is neither a dump nor an image", expected=_OLD_IS, found=KINDS[found.kind].words
                 )
             raise LayoutError(
                 "OLD does not tell how large the flash is",
@@ -73,7 +75,7 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
         raise LayoutError(
             "OLD is an image, and does not tell how large the flash is",
             expected="a flash size, or a dump",
-            found=str(found.kind),
+            found=KINDS[found.kind].words,
         )
     if KINDS[found.kind].first_half:
         check_layout_known(found, None)  # half of a pair says nothing of what is behind it

@@ -156,9 +156,7 @@ def _init_base(source: InitDataSource, kept: Piece | None) -> tuple[bytes, str]:
     if source.choice == "keep":
         if kept is not None:
             return kept.data.rstrip(b"\xff").ljust(INIT_DATA_SIZE, b"\xff"), kept.name
-        raise FormatError(
-            "the input holds no init data to keep", expected="init data at its place", found="none"
-        )
+        raise FormatError("the input holds no init data to keep", expected="init data at its place")
     if source.choice == "file" and source.file is not None:
         block = source.file.data
         if not is_init_data(block) or len(block) > SECTOR or block[0] != InitData.of_set("v05").build()[0]:
@@ -208,7 +206,6 @@ def place_filesystem(
             "imgtool does not know where this firmware looks for a file system",
             source=image.name,
             expected="an address",
-            found="none",
         )
     return [replace(image, address=start)]
 
@@ -240,7 +237,7 @@ def place_lfs(image: Piece | None, layout: FlashLayout, firmware: Firmware | Non
 
 def _check_not_empty(image: Piece) -> None:
     if not image.data:
-        raise FormatError("the file is empty", source=image.name, expected="a file system", found="0 bytes")
+        raise FormatError("the file is empty", source=image.name, expected="a file system")
 
 
 def _lfs_for(image: Piece, firmware: Firmware | None) -> LfsImage:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout.fit import layout_for
 from imgtool.operations.assemble.extras import (
@@ -197,7 +198,7 @@ def _irom_start(source: Description, name: str | None) -> int:
         else "this flash holds no firmware",
         source=name,
         expected="an image at 0 and its irom part",
-        found=str(source.kind),
+        found=KINDS[source.kind].words,
     )
 
 

@@ -32,12 +32,10 @@ def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         LayoutError: Two pieces claim the same bytes.
     """
     if not pieces:
-        raise LayoutError(
-            "there is nothing to put into the image", expected="at least one piece", found="none"
-        )
+        raise LayoutError("there is nothing to put into the image", expected="at least one piece")
     for piece in pieces:
         if not piece.data:
-            raise FormatError("the file is empty", source=piece.name, expected="an image", found="0 bytes")
+            raise FormatError("the file is empty", source=piece.name, expected="an image")
         if not piece.address >= 0 or piece.end > LARGEST_FLASH:
             raise LayoutError(
                 "no flash reaches that far",

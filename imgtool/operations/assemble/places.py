@@ -243,7 +243,7 @@ def _wrong(placed: Placed, start: Start | None) -> LayoutError | None:
     if not expected:
         return None
     return LayoutError(
-        f"{placed.what.kind} does not belong at that address",
+        f"{KINDS[placed.what.kind].words} does not belong at that address",
         source=placed.piece.name,
         expected=expected,
         found=f"0x{placed.piece.address:05x}",
@@ -371,13 +371,13 @@ def _of_another_family(placed: Placed, start: Start) -> Verdict:
     """Firmware, or a table, that whoever starts the firmware does not know."""
     piece, what = placed
     if not (start.in_files and piece.address in start.looks):
-        return _not_used(placed, start, f"{start.starter} starts or reads no {what.kind}")
+        return _not_used(placed, start, f"{start.starter} starts or reads no {KINDS[what.kind].words}")
     return LayoutError(
-        f"{start.starter} starts no {what.kind}",
+        f"{start.starter} starts no {KINDS[what.kind].words}",
         source=piece.name,
         offset=piece.address,
         expected=_accepted(start),
-        found=str(what.kind),
+        found=KINDS[what.kind].words,
     )
 
 
@@ -397,10 +397,10 @@ def depends_on_start(placed: Placed) -> bool:
 def _accepted(start: Start) -> str:
     """The kinds that may stand where somebody looks, in words."""
     if start.half:
-        kinds = [kind for kind, row in KINDS.items() if Spot.LINKED in row.spots]
+        rows = [row for row in KINDS.values() if Spot.LINKED in row.spots]
     else:
-        kinds = [kind for kind, row in KINDS.items() if row.in_slot and start.starter in row.started_by]
-    return " or ".join(kinds)
+        rows = [row for row in KINDS.values() if row.in_slot and start.starter in row.started_by]
+    return " or ".join(row.words for row in rows)
 
 
 def _not_used(placed: Placed, start: Start, why: str) -> Finding:
@@ -440,7 +440,7 @@ def _unusual(placed: Placed, start: Start | None) -> Finding | None:
         wrong, usual = elsewhere and not _is_any_data(placed), row.belongs
     if not wrong:
         return None
-    where = f" goes to 0x{piece.address:06x}: {what.kind} is mostly looked for at {usual}"
+    where = f" goes to 0x{piece.address:06x}: {row.words} is mostly looked for at {usual}"
     message = Phrase(piece.name, where)
     return Finding(Severity.WARNING, "unusual-place", message, piece.address)
 
@@ -455,7 +455,7 @@ def _packed(placed: Placed, start: Start | None) -> Finding | None:
     kind = identify(inside).kind if isinstance(inside, bytes) else inside.kind
     if not KINDS[kind].is_firmware or (start is not None and start.starter in row.started_by):
         return None
-    how = f" is written packed, as {what.kind} with {kind} inside: nothing starts that"
+    how = f" is written packed, as {row.words} with {KINDS[kind].words} inside: nothing starts that"
     message = Phrase(piece.name, how)
     return Finding(Severity.WARNING, "not-used", message, piece.address)
 

@@ -65,7 +65,7 @@ def pieces_of_records(data: bytes, form: str, name: str) -> tuple[Piece, ...]:
     except FormatError as error:
         raise error.with_source(name) from None
     if not blocks:
-        raise FormatError("there is no data in it", source=name, expected="data records", found="none")
+        raise FormatError("there is no data in it", source=name, expected="data records")
     base = IROM_BASE if blocks[0].address >= IROM_BASE else 0
     for block in blocks:
         if not base <= block.address < block.end <= base + _LARGEST:

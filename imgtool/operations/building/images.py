@@ -241,7 +241,6 @@ def _blocks(program: ElfProgram, *, use_segments: bool) -> tuple[ProgramBlock, .
         raise FormatError(
             "the program has nothing to load",
             expected="a load segment with bytes" if use_segments else "a section with an address and bytes",
-            found="none",
         )
     return blocks
 
@@ -302,7 +301,6 @@ def _ota_files(
         raise FormatError(
             "a version-2 image begins with code that runs from flash, and the program has none",
             expected="a section such as .irom0.text in 0x40200000 to 0x402fffff",
-            found="none",
         )
     from imgtool.formats.images.version2 import OtaImage  # noqa: PLC0415 - the usual version needs none of it
 

@@ -83,8 +83,7 @@ def split(data: bytes) -> Split:
     if not KINDS[description.kind].has_layout:
         raise FormatError(
             "only an aggregated image, a flash image or a Tuya OTA file can be split",
-            expected="aggregated, flash-dump or tuya-ota",
-            found=str(description.kind),
+            found=KINDS[description.kind].words,
         )
     runs = _file_runs(data, description)
     pieces = tuple(Piece(start, data[start:stop], f"0x{start:05x}.bin") for start, stop in runs)

@@ -134,7 +134,7 @@ def _no_code(extraction: Extraction) -> FormatError:
     return FormatError(
         "there is no code of an ESP8266 program in it",
         expected="an image with segments, or irom",
-        found=str(extraction.description.kind),
+        found=KINDS[extraction.description.kind].words,
     )
 
 

@@ -91,7 +91,6 @@ def _needed_set(draft: Draft, device: Device) -> str:
             f"{row.name} is on the device: its own code sets the place of init data, and none is found",
             offset=place.start,
             expected="init data, where Espressif's examples have it",
-            found="none",
         )
     draft.changes.append(f"init data {BY_FIRMWARE} is {DEFAULT_SET}: {row.name} is on the device")
     return DEFAULT_SET
@@ -163,7 +162,6 @@ def _readable(device: Device, what: str) -> tuple[Reader, int]:
             "no firmware is written, and that on the device cannot be asked where the named places are",
             source=what,
             expected="a firmware, or a device that can be read",
-            found="neither",
         )
     return read, capacity
 

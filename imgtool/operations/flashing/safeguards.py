@@ -188,4 +188,4 @@ def check_saved(*, backup: bool, save: SaveBackup | None) -> None:
         UsageError: One is asked for, and there is nobody to save it.
     """
     if backup and save is None:
-        raise UsageError("a backup has to be saved", expected="what saves it", found="nothing")
+        raise UsageError("a backup has to be saved", expected="what saves it")

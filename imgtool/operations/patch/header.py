@@ -80,7 +80,7 @@ def header_edits(data: bytes, change: HeaderChange, entry: int | None) -> tuple[
 def _places(data: bytes, kind: FileKind, header: Header | None) -> Iterator[_HeaderPlace]:
     if header is None:
         raise FormatError(
-            "there is no image header to change", expected="an image", found=str(kind), offset=0
+            "there is no image header to change", expected="an image", found=KINDS[kind].words, offset=0
         )
     headers = KINDS[kind].headers
     if headers is Headers.SLOTTED and header.slot is not None:

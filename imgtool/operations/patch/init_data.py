@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions.init_data import FIELDS, InitData
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
@@ -83,7 +84,7 @@ def _init_data_place(data: bytes, before: Description, *, create: bool) -> int:
             "there is no init data in it to set fields in",
             offset=place,
             expected="init data, a full image or a dump",
-            found=str(before.kind) if place is None else "another content at its place",
+            found=KINDS[before.kind].words if place is None else "another content at its place",
         )
     region = layout_of(before).find(PartKind.INIT_DATA)
     if region is None or region.start + INIT_DATA_SIZE > len(data):

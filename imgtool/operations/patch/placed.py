@@ -64,9 +64,7 @@ def placed_edits(
     """
     if lfs is None and image is not None and image.address != AT_ITS_PLACE and not _has_table(description):
         if not image.data:
-            raise FormatError(
-                "the file is empty", source=image.name, expected="a file system", found="0 bytes"
-            )
+            raise FormatError("the file is empty", source=image.name, expected="a file system")
         _check_free(image, description)
         return (_placed_edit(data, "file system", image, None),), ()
     layout, firmware = layout_of(description), description.firmware

@@ -173,7 +173,7 @@ def _check_open(before: Description) -> None:
         raise FormatError(
             f"this file cannot be changed in place: {closed}",
             expected="an image, a dump or init data",
-            found=str(before.kind),
+            found=KINDS[before.kind].words,
         )
     cut = next((f for f in before.findings if f.severity is Severity.ERROR and f.code in _CUT), None)
     if cut is not None and before.kind is not FileKind.FLASH_DUMP:
@@ -190,15 +190,15 @@ def _check_whole(before: Description, after: Description) -> None:
     was_damaged = any(finding.code == "magic" for finding in before.findings)
     if after.kind not in (before.kind, FileKind.FLASH_DUMP) and not was_damaged:
         raise FormatError(
-            "the change would make it another kind of file", expected=str(before.kind), found=str(after.kind)
+            "the change would make it another kind of file",
+            expected=KINDS[before.kind].words,
+            found=KINDS[after.kind].words,
         )
 
 
 def _write_edit(data: bytes, before: Description, write: Write) -> Edit:
     if not write.data:
-        raise FormatError(
-            "there is nothing to write", source=write.name or None, expected="bytes", found="none"
-        )
+        raise FormatError("there is nothing to write", source=write.name or None, expected="bytes")
     offset = write.address if write.address < LOAD_ADDRESSES else _offset_of(before, write)
     end = offset + len(write.data)
     if end > len(data):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import FLASH_SIZES, IROM_PLACE, IROM_WINDOW, SECTOR
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
+from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import LFS0, SPIFFS0, SYSTEM_PARAM, TAKE_REST, Entry, PartitionTable
@@ -86,7 +87,7 @@ def patch_table(data: bytes, description: Description, change: TableChange) -> T
         _check_floor(changed, change.spiffs_address)
     lfs = changed.find(LFS0)
     if change.lfs_address and (lfs is None or lfs.size == 0):
-        raise LayoutError("LFS has no size, so it has no place", expected="a size too", found="none")
+        raise LayoutError("LFS has no size, so it has no place", expected="a size too")
     findings: list[Finding] = []
     if flash is None:
         message = "no image header says how large the flash is: the table was not checked against its end"
@@ -131,7 +132,7 @@ def _table_in(data: bytes, description: Description) -> tuple[int, RecordPage, P
     raise FormatError(
         "it holds no NodeMCU partition table",
         expected="NodeMCU 3.0 or later, whose record page stands at 0x10000",
-        found=str(description.kind),
+        found=KINDS[description.kind].words,
     )
 
 

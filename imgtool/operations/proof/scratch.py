@@ -148,7 +148,7 @@ def blank_block(flasher: Flasher, capacity: int) -> int:
         if blank.issuperset(range(number * _SECTORS, (number + 1) * _SECTORS))
     ]
     if not blocks:
-        raise LayoutError("no block of 64 KB is blank", expected="a block that may be written", found="none")
+        raise LayoutError("no block of 64 KB is blank", expected="a block that may be written")
     alone = [number for number in blocks if {number - 1, number + 1} <= set(blocks)]
     return (alone or blocks)[-1] * BLOCK
 

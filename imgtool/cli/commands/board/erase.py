@@ -74,7 +74,7 @@ def _wanted(words: list[str]) -> str | EraseRange:
     from imgtool.engine.jobs.erase import whole_sectors
 
     if not words:
-        raise UsageError("nothing is named that is to be erased", expected=ERASE_CHOICES, found="nothing")
+        raise UsageError("nothing is named that is to be erased", expected=ERASE_CHOICES)
     if len(words) != _REGION:
         return " ".join(words)
     address, size = number(words[0], "address"), number(words[1], "size")

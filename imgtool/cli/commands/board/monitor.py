@@ -94,9 +94,7 @@ def monitor(
     from imgtool.engine.watching import Selection, pattern_of
 
     if json and seconds is None and until is None and not until_eof:
-        raise UsageError(
-            "a document needs an end", expected="--seconds, --until or --until-eof", found="none of them"
-        )
+        raise UsageError("a document needs an end", expected="--seconds, --until or --until-eof")
     if timestamps is not None and timestamps not in _STAMPS:
         raise UsageError("not a form of time", expected=" or ".join(_STAMPS), found=timestamps)
     if eol not in EOLS:

@@ -101,11 +101,9 @@ def _check_output(output: Path | None) -> None:
         check_name(output)
     folder = Path() if output is None else output.parent
     if not folder.is_dir():
-        raise UsageError(
-            Phrase("there is no folder ", folder), expected="a folder that is there", found="none"
-        )
+        raise UsageError(Phrase("there is no folder ", folder), expected="a folder that is there")
     if output is not None and output.is_dir():
-        raise UsageError(Phrase(output, " is a folder"), expected="a file", found="a folder")
+        raise UsageError(Phrase(output, " is a folder"), expected="a file")
     if not os.access(folder, os.W_OK):
         raise UsageError(Phrase("the folder ", folder, " cannot be written to"))
 

@@ -113,7 +113,7 @@ def _rom_request(words: list[str], output: Path | None, *, backup: bool) -> Read
     if backup:
         raise UsageError("the boot ROM is no backup", expected="-o FILE", found="--backup")
     if output is None:
-        raise UsageError("no file is named", expected="-o FILE", found="none")
+        raise UsageError("no file is named", expected="-o FILE")
     return ReadRomRequest(output=str(_target(output, backup=False)))
 
 
@@ -140,16 +140,14 @@ def _target(output: Path | None, *, backup: bool) -> Path:
     from imgtool.cli.input.files import check_name
 
     if output is None and not backup:
-        raise UsageError("no file is named", expected="-o FILE, or --backup", found="neither")
+        raise UsageError("no file is named", expected="-o FILE, or --backup")
     target = output or Path()
     check_name(target)
     folder = target if backup else target.parent
     if not folder.is_dir():
-        raise UsageError(
-            Phrase("there is no folder ", folder), expected="a folder that is there", found="none"
-        )
+        raise UsageError(Phrase("there is no folder ", folder), expected="a folder that is there")
     if not backup and target.is_dir():
-        raise UsageError(Phrase(target, " is a folder"), expected="a file, or --backup too", found="a folder")
+        raise UsageError(Phrase(target, " is a folder"), expected="a file, or --backup too")
     if not os.access(folder, os.W_OK):
         raise UsageError(Phrase("the folder ", folder, " cannot be written to"))
     return target

@@ -110,7 +110,6 @@ def _rom(rom: Path | None) -> InputFile:
         refusal = UsageError(
             "a boot needs the chip's boot ROM, which imgtool does not have",
             expected=f"--rom FILE, or {_ROM}",
-            found="neither",
         )
         refusal.hint = "imgtool read --rom -o rom.bin takes it from a board"
         raise refusal

@@ -98,7 +98,7 @@ def advise(
 def _check_no_board(for_a_board: Mapping[str, object]) -> None:
     alone = next((name for name, value in for_a_board.items() if value), None)
     if alone is not None:
-        raise UsageError(f"{alone} is for a board", expected=f"-p PORT with {alone}", found="no --port")
+        raise UsageError(f"{alone} is for a board", expected=f"-p PORT with {alone}")
 
 
 def _of_file(given: list[str], size: str | None) -> AdviseResult:

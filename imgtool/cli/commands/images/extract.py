@@ -104,12 +104,12 @@ def _check_words(
         if value not in (None, False)
     ]
     if irom_address is not None and not to_elf:
-        raise UsageError("--irom-address is for --to-elf", expected="--to-elf too", found="no --to-elf")
+        raise UsageError("--irom-address is for --to-elf", expected="--to-elf too")
     other = [name for name in given if name != "--part"]
     if files and other:
         raise UsageError(f"--files and {other[0]} do not go together", expected="one of them", found="both")
     if given and output is None and not files:
-        raise UsageError(f"{given[0]} needs an output", expected="-o FILE", found="none")
+        raise UsageError(f"{given[0]} needs an output", expected="-o FILE")
     if segment is not None and len(given) > 1:
         raise UsageError(
             f"--segment and {next(name for name in given if name != '--segment')} do not go together",

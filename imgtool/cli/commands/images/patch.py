@@ -134,7 +134,7 @@ def patch(
         _list_fields(as_json=json)
         return
     if file is None:
-        raise UsageError("no file is given", expected="FILE", found="none")
+        raise UsageError("no file is given", expected="FILE")
     from imgtool.cli.input.files import write_file
     from imgtool.cli.input.placing import changes_of, file_as_it_is, filesystem_file, init_file
     from imgtool.engine.jobs.patch import PatchRequest, table_change
@@ -178,9 +178,7 @@ def _check_output(output: Path | None, *, in_place: bool, dry_run: bool) -> None
     if output is not None and in_place:
         raise UsageError("--output and --in-place are both given", expected="one", found="both")
     if output is None and not in_place and not dry_run:
-        raise UsageError(
-            "nothing says where the result goes", expected="-o FILE, --in-place or --dry-run", found="none"
-        )
+        raise UsageError("nothing says where the result goes", expected="-o FILE, --in-place or --dry-run")
 
 
 def _write(word: str) -> Write:

@@ -209,7 +209,7 @@ def test_a_boot_rom_of_a_silent_chip(imgtool: Command, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "no file is named (expected -o FILE, found none)"),
+        ([], "no file is named (expected -o FILE)"),
         (["-o", "x", "0", "16"], "--rom reads all of the boot ROM (expected no ADDR SIZE, found 0 16)"),
         (["-o", "x", "all"], "--rom reads all of the boot ROM (expected no ADDR SIZE, found all)"),
         (["-o", "x", "--backup"], "the boot ROM is no backup (expected -o FILE, found --backup)"),
