@@ -22,9 +22,9 @@ from imgtool.formats.regions.init_data import InitData, is_init_data
 from imgtool.formats.regions.nodemcu_page import PartitionTable
 from imgtool.layout.file_places import filesystem_start, spiffs_block
 from imgtool.layout.first_boot import spiffs_formula
-from imgtool.layout.fit import layout_for
+from imgtool.layout.fit import kept_regions, layout_for
 from imgtool.layout.generations import generation_of
-from imgtool.layout.regions import align_up
+from imgtool.layout.regions import FlashLayout, align_up
 from imgtool.operations.assemble.joining import join, lay_out
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.inspect.describe import describe
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from imgtool.chip import FlashSize
     from imgtool.formats.kinds import KindRow
     from imgtool.formats.reading import Firmware
-    from imgtool.layout.regions import FlashLayout, Region
+    from imgtool.layout.regions import Region
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "filesystem_findings",
     "init_data_block",
     "irom_end_of",
+    "kept_layout",
     "layout_of",
     "own_init_data",
     "place_by_name",
@@ -364,6 +365,17 @@ def _instead(row: KindRow) -> str:
         return f"it goes to {row.belongs}"
     what = row.no_content or row.no_start
     return f"it is {what}" if what else "it is no firmware"
+
+
+def kept_layout(source: Description, flash: FlashSize) -> FlashLayout | None:
+    """The SDK's own sectors on a flash, of a firmware of whose layout no more is known; None for any other.
+
+    MicroPython reads and writes them where the SDK has them, and makes its file system by itself.
+    """
+    if source.kind is not FileKind.MICROPYTHON:
+        return None
+    row = generation_of(source.firmware)
+    return FlashLayout(flash, kept_regions(row, flash.bytes), row.rule)
 
 
 def layout_of(description: Description) -> FlashLayout:

@@ -69,7 +69,7 @@ def _in_sdks_own(placed: Placed, layout: FlashLayout) -> LayoutError | None:
     if region is None or region.kind is KINDS[what.kind].region:
         return None
     return LayoutError(
-        f"the firmware keeps {region.name} at that address",
+        f"it lies on the firmware's own {region.name}",
         source=piece.name,
         offset=region.start,
         expected=KINDS[what.kind].belongs or "another address",
@@ -111,11 +111,13 @@ def _not_mounted(
     searched = layout.find(PartKind.SPIFFS) is None  # else its partition is the place
     places = filesystem_places(layout, firmware, align_up(irom_end, SECTOR)) if searched else ()
     if places and piece.address not in places and firmware is not None:
+        name = KINDS[placed.what.kind].place_name
+        by_name = f"; by name {name} it goes there" if name else ""
         message = Phrase(
             "nothing uses ",
             piece.name,
             f" at 0x{piece.address:06x}: {firmware.name} {firmware.version} looks for its file system from "
-            f"0x{places[0]:06x} on, unless it was built for another place",
+            f"0x{places[0]:06x} on, unless it was built for another place{by_name}",
         )
         yield Finding(Severity.WARNING, "not-used", message, piece.address)
     else:

@@ -205,6 +205,7 @@ def _by_layout(placed: Sequence[Placed], header: HeaderChange) -> tuple[bool, li
     from imgtool.operations.assemble.extras import (  # noqa: PLC0415
         check_layout_known,
         irom_end_of,
+        kept_layout,
         table_of,
     )
     from imgtool.operations.assemble.layout_places import outside_layout  # noqa: PLC0415
@@ -215,10 +216,12 @@ def _by_layout(placed: Sequence[Placed], header: HeaderChange) -> tuple[bool, li
     table = table_of(firmware)
     stated = None if firmware.header is None else firmware.header.flash_size
     flash = stated if header.size is None else flash_size(header.size)
+    end = irom_end_of(firmware)
     try:
-        check_layout_known(firmware, None)
-        end = irom_end_of(firmware)
-        layout = None if flash is None else layout_for(flash, firmware.firmware, table, end)
+        layout = None if flash is None else kept_layout(firmware, flash)
+        if flash is not None and layout is None:
+            check_layout_known(firmware, None)
+            layout = layout_for(flash, firmware.firmware, table, end)
     except (FormatError, LayoutError):
         return True, []
     if layout is None:

@@ -15,10 +15,9 @@ from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.registry import identify
 from imgtool.layout.file_places import filesystem_start
-from imgtool.layout.fit import kept_regions, layout_for
-from imgtool.layout.generations import generation_of
-from imgtool.layout.regions import FlashLayout, align_up
-from imgtool.operations.assemble.extras import check_layout_known, irom_end_of, table_of
+from imgtool.layout.fit import layout_for
+from imgtool.layout.regions import align_up
+from imgtool.operations.assemble.extras import check_layout_known, irom_end_of, kept_layout, table_of
 from imgtool.operations.assemble.joining import join, lay_out
 from imgtool.operations.inspect.describe import describe
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from imgtool.chip import FlashSize
+    from imgtool.layout.regions import FlashLayout
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.inspect.describe import Description
 
@@ -103,9 +103,9 @@ def _described(firmware: Sequence[Piece]) -> Description | None:
 
 def _layout(what: Description, flash: FlashSize) -> FlashLayout | None:
     """The layout of a firmware; None where none is known."""
-    if what.kind is FileKind.MICROPYTHON:  # it keeps the SDK's sectors, and no more is known of it
-        row = generation_of(what.firmware)
-        return FlashLayout(flash, kept_regions(row, flash.bytes), row.rule)
+    kept = kept_layout(what, flash)
+    if kept is not None:
+        return kept
     try:
         check_layout_known(what, None)
         return layout_for(flash, what.firmware, table_of(what), irom_end_of(what))

@@ -28,6 +28,7 @@ from imgtool.operations.assemble.extras import (
     filesystem_findings,
     init_data_block,
     irom_end_of,
+    kept_layout,
     place_named,
     table_of,
 )
@@ -348,6 +349,10 @@ def _find_place(
     """The layout of the firmware that is written; None where imgtool knows none."""
     main = content.main
     if main is None or not _layout_known(content):
+        if main is not None and flash is not None and not content.start:
+            kept = kept_layout(main, flash)
+            behind = irom_end_of(main)
+            draft.findings += [] if kept is None else check_layout(content, kept, behind, request.force)
         return None
     table = table_of(main)
     replaces = table is not None and not (request.fresh_settings or device.erased or content.dump)

@@ -181,6 +181,22 @@ def test_a_cell_by_merge(contents: Contents, verdict: str) -> None:
     assert by_merge(contents) == ({verdict} if verdict else set())
 
 
+# Flash address, what flash says, and what merge says, which does not know the flash for certain.
+WITH_MICROPYTHON: Final = {
+    "its place": (0xF_C000, "", ""),
+    "that of a larger flash": (0x3F_C000, "place", "misplaced"),
+    "that of a smaller flash": (0x7_C000, "place", "misplaced"),
+}
+
+
+@pytest.mark.parametrize(("at", "by_flasher", "by_merger"), WITH_MICROPYTHON.values(), ids=WITH_MICROPYTHON)
+def test_init_data_beside_micropython(at: int, by_flasher: str, by_merger: str) -> None:
+    contents = [(0, MICROPYTHON), (at, V05)]
+
+    assert by_flash(contents) == ({by_flasher} if by_flasher else set())
+    assert by_merge(contents) == ({by_merger} if by_merger else set())
+
+
 REFUSED: Final = {name: contents for name, (contents, verdict) in CELLS.items() if verdict == "place"}
 
 
