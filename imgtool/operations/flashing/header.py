@@ -226,7 +226,8 @@ def _of_dump(
     if chip.embedded and header.mode != _EMBEDDED_MODE:
         message = f"the mode {header.mode} in this flash image is kept, but an ESP8285 starts only with dout"
         findings.append(Finding(Severity.WARNING, "flash-mode", message, 2))
-    if asked.any:
+    wanted = ((asked.mode, header.mode), (asked.freq, header.freq), (asked.size, header.size))
+    if any(name is not None and name != now for name, now in wanted):
         message = "the image of a whole flash is written unchanged: the changes to its header are not made"
         findings.append(Finding(Severity.WARNING, "header-kept", message, 2))
     return findings

@@ -399,6 +399,14 @@ def test_a_changed_header_is_not_for_a_flash_image() -> None:
     assert (plan.pieces[0].data, "header-kept" in said(plan.findings, "warning")) == (DUMP_2_2, True)
 
 
+@pytest.mark.parametrize("mode", [None, "dio"])
+def test_what_is_in_the_header_of_a_flash_image_is_no_change(mode: str | None) -> None:
+    request = replace(whole(DUMP_2_2, header=HeaderChange(mode=mode)), size_choice="4MB")
+    plan = plan_flash(request, target(), blank())
+
+    assert "header-kept" not in said(plan.findings, "warning")
+
+
 def test_init_data_into_a_flash_image_on_request() -> None:
     request = replace(whole(DUMP_2_2), init_data=InitDataSource("v08"))
     plan = plan_flash(request, target())
