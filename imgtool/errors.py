@@ -5,6 +5,7 @@
     ImgtoolError
     ├── FormatError (ValueError)           bytes that are not what they should be
     │   ├── CutError                       they end before they should
+    │   ├── CoveredHeaderError             a header that is to be changed, under a check that would not hold
     │   └── PartOfFlashError               a dump without what its firmware needs of the flash
     ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
     │   ├── PartitionError                 a row of a partition table that cannot be
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BringsOwnError",
     "ChipError",
+    "CoveredHeaderError",
     "CutError",
     "FlashError",
     "FormatError",
@@ -187,6 +189,10 @@ class FormatError(ImgtoolError, ValueError):
 
 class CutError(FormatError):
     """The bytes end before what was begun is complete."""
+
+
+class CoveredHeaderError(FormatError):
+    """A header is to be changed alone, and a check covers it that would hold no more."""
 
 
 class PartOfFlashError(FormatError):

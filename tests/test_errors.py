@@ -131,7 +131,7 @@ PUBLIC: dict[type[ImgtoolError], list[type[ImgtoolError]]] = {
         errors.WrongChipError,
     ],
     PortError: [UnusablePortError, port_errors.BusyPortError, PortGoneError],
-    FormatError: [errors.CutError, errors.PartOfFlashError],
+    FormatError: [errors.CutError, errors.CoveredHeaderError, errors.PartOfFlashError],
     LayoutError: [
         errors.PartitionError,
         errors.NoLayoutError,

@@ -22,6 +22,7 @@ from imgtool.device.port_errors import (
 from imgtool.errors import (
     BringsOwnError,
     ChipError,
+    CoveredHeaderError,
     FormatError,
     ImgtoolError,
     InterruptedRunError,
@@ -103,8 +104,13 @@ INSTEAD: Final = {
     "size": "build it with the size that is expected",
 }
 """What to do about a check that refuses ``flash``, rather than to waive it."""
+_PATCH: Final = (
+    "imgtool patch FILE -o OUT, with the same option, changes the check too; keep instead of a value leaves"
+    " the header as it is"
+)
 _INSTEAD_OF: Final[dict[type[ImgtoolError], str]] = {
     PartOfFlashError: "imgtool read -o backup.bin reads a whole flash, if the device is still as it was",
+    CoveredHeaderError: _PATCH,
     SlotRoomError: "a smaller build fits, or a partition with more room",
     TableRowError: "mend the rows of the partition table; imgtool inspect FILE shows them",
 }
@@ -167,7 +173,7 @@ def _cure_of(error: ImgtoolError, command: str) -> str | None:
     if isinstance(error, ChipError):
         return _cure_of_chip(error)
     if error.check not in INSTEAD:
-        return None
+        return _INSTEAD_OF.get(type(error))
     instead = _INSTEAD_OF.get(type(error), INSTEAD[error.check])
     if command != _WAIVING:
         return _ELSEWHERE.get(error.check, instead)

@@ -23,6 +23,7 @@ from imgtool.engine.hints import HINTS, cure_of_port, hint_for
 from imgtool.engine.jobs.flash import CHECKS as CHECKS_OF_OPTION
 from imgtool.errors import (
     ChipError,
+    CoveredHeaderError,
     FlashError,
     FormatError,
     ImgtoolError,
@@ -215,3 +216,11 @@ def test_what_does_not_fit_has_the_cure_of_its_class(kind: type[LayoutError], in
     assert hint_for(error, "flash").endswith("--force fit of imgtool flash writes all the same")
     assert instead in hint_for(error, "merge")
     assert "--force" not in hint_for(error, "merge")
+
+
+@pytest.mark.parametrize(("command", "check"), [("merge", None), ("flash", "size"), ("flash", "mode")])
+def test_a_covered_header_is_for_patch(command: str, check: str | None) -> None:
+    hint = hint_for(CoveredHeaderError("a check covers it", check=check), command)
+
+    assert hint.startswith("imgtool patch FILE -o OUT, with the same option, changes the check too")
+    assert ("--force" in hint) == (command == "flash")

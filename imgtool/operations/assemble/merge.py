@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, flash_size
-from imgtool.errors import FormatError, ImgtoolError, LayoutError
+from imgtool.errors import CoveredHeaderError, FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images import aggregated, irom, version1
 from imgtool.formats.images.version1 import MAGIC
@@ -402,7 +402,7 @@ def patched(piece: Piece, header: HeaderChange, reading: Reading | None = None) 
         reading: What its bytes were identified as, if that was asked already.
 
     Raises:
-        FormatError: It is no image, or a check covers the header.
+        FormatError: It is no image; a CoveredHeaderError where a check covers the header.
     """
     if piece.address != 0 or piece.data[0] != MAGIC:
         raise FormatError("there is no image header at address 0 to change", source=piece.name, offset=0)
@@ -410,12 +410,8 @@ def patched(piece: Piece, header: HeaderChange, reading: Reading | None = None) 
     if part is not None:
         loose = part.kind is PartKind.UNKNOWN
         what = "what stands behind the image may cover the header" if loose else "a check covers the header"
-        raise FormatError(
-            f"the header cannot be changed alone: {what}",
-            source=piece.name,
-            offset=part.offset,
-            expected="an image without a check over its header",
-            found=str(part.kind),
+        raise CoveredHeaderError(
+            f"the header cannot be changed alone: {what}", source=piece.name, offset=part.offset
         )
     data = version1.patch_header(
         piece.data,
