@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from construct import Bytes, Const, Int32ul, Struct
 
-from imgtool.chip import IROM_WINDOW
+from imgtool.chip import IROM_BASE, IROM_WINDOW
 from imgtool.errors import FormatError
+from imgtool.formats import fill
 from imgtool.formats.firmware import RTOS_APPLICATION
 from imgtool.formats.images import version1
 from imgtool.formats.images.version1 import BootImage
@@ -318,11 +319,36 @@ def _tail(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]
     computed = int.from_bytes(hashlib.sha256(data[:end]).digest(), "big")
     check = Checksum("sha256", stored, computed, 256, Cover(end, ((0, end),)))
     part = Part(PartKind.SHA256_TAIL, end, _HASH, checksum=check, note="covers everything before it")
-    rest, findings = version1.trailing(data, part.end)
+    rest, findings = _rest(data, part.end)
     if not check.ok:
         message = "the SHA-256 behind the image is not that of the bytes before it"
         findings = (Finding(Severity.ERROR, "sha256", message, end), *findings)
     return (part, *rest), findings
+
+
+def _rest(data: bytes, end: int) -> tuple[tuple[Part, ...], tuple[Finding, ...]]:
+    """What stands behind an application: in NAME.ota.bin the same one again, linked for the second slot.
+
+    The SDK's ``make ota`` builds the two where the slots are not whole megabytes apart (components/esptool_py
+    in https://github.com/espressif/ESP8266_RTOS_SDK); an update over the network takes one of them.
+    """
+    parts, findings = version1.trailing(data, end)
+    start = fill.run_end(data, end, len(data))
+    second = data[start:]
+    if second[:1] != bytes([version1.MAGIC]) or not version1.is_plausible(second):
+        return parts, findings
+    try:
+        found = version1.scan(second)
+    except FormatError:  # cut inside its headers
+        return parts, findings
+    if found.problem is not None or not _is_app(second, found, _description(second, found)):
+        return parts, findings
+    linked = _first_address(second) - _FIRST_DATA - IROM_BASE
+    message = (
+        f"another application, linked for 0x{linked:05x}, stands behind the first: an update takes one"
+        " of them, and a slot has room for one"
+    )
+    return parts, (Finding(Severity.WARNING, "second-app", message, start),)
 
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:

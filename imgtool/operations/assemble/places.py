@@ -232,6 +232,7 @@ def misplaced(placed: Sequence[Placed], start: Start | None) -> list[Verdict]:
         or _without_irom(each, start, irom_at)
         or _unusual(each, start)
         or _packed(each, start)
+        or _second(each)
         for each in placed
     )
     return [verdict for verdict in verdicts if verdict is not None]
@@ -458,6 +459,17 @@ def _packed(placed: Placed, start: Start | None) -> Finding | None:
     how = f" is written packed, as {row.words} with {KINDS[kind].words} inside: nothing starts that"
     message = Phrase(piece.name, how)
     return Finding(Severity.WARNING, "not-used", message, piece.address)
+
+
+def _second(placed: Placed) -> Finding | None:
+    """Two applications in one file, of which the boot loader starts the first alone."""
+    piece, what = placed
+    at = next((finding.offset for finding in what.findings if finding.code == "second-app"), None)
+    if at is None:
+        return None
+    where = piece.address + at
+    message = Phrase("nothing starts the second application in ", piece.name, f", at 0x{where:06x}")
+    return Finding(Severity.WARNING, "not-used", message, where)
 
 
 def wants_layout(placed: Iterable[Placed]) -> bool:

@@ -57,6 +57,25 @@ def test_damage_has_its_name(name: str, code: str) -> None:
     assert code in {finding.code for finding in reading.findings}
 
 
+@pytest.mark.parametrize("gap", [0, 0x7B0])
+def test_a_second_application_is_told(gap: int) -> None:
+    app = files()["rtos3/app.bin"]
+    reading = rtos_app.read(app + b"\xff" * gap + app)
+    assert reading is not None
+    second = next(finding for finding in reading.findings if finding.code == "second-app")
+    assert second.offset == len(app) + gap
+    assert "linked for 0x10000," in second.message
+
+
+@pytest.mark.parametrize(
+    "behind", [b"\xe9", b"\xff" * 64 + b"\xe9\x03", bytes(64), b"page" * 64], ids=range(4)
+)
+def test_what_is_no_second_application(behind: bytes) -> None:
+    reading = rtos_app.read(files()["rtos3/app.bin"] + behind)
+    assert reading is not None
+    assert "second-app" not in {finding.code for finding in reading.findings}
+
+
 def test_padding_behind_the_hash() -> None:
     reading = rtos_app.read(files()["rtos3/app.bin"].ljust(0x10000, b"\xff"))
     assert reading is not None

@@ -161,6 +161,14 @@ def by_flash(contents: Contents, force: frozenset[str] = frozenset()) -> set[str
     return OF_PLACE & {finding.code for finding in plan.findings}
 
 
+def test_the_second_application_of_a_file_is_not_used() -> None:
+    both = IMAGES[APP] + IMAGES[APP]
+    merged = merge([Piece(0, IMAGES[RTOS], "loader.bin"), Piece(0x1_0000, both, "both.bin")])
+
+    (finding,) = (finding for finding in merged.findings if finding.code == "not-used")
+    assert finding.offset == 0x1_0000 + len(IMAGES[APP])
+
+
 def by_merge(contents: Contents, *, verbatim: bool = False) -> set[str]:
     sized = contents[0][0] == 0 and KINDS[identify(IMAGES[contents[0][1]]).kind].sdk_start
     header = HeaderChange(size="1MB") if sized and not verbatim else HeaderChange()
