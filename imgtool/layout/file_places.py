@@ -1,4 +1,4 @@
-"""Where a NodeMCU looks for its SPIFFS, where it makes one, and how large that is.
+"""Where a NodeMCU looks for its SPIFFS, where it makes one, how large that is, and whether that is enough.
 
 Pure functions over the layout and the generation of the firmware; what is in a flash is not looked at.  The
 rules and where they are known from: docs/flash-layouts.md.
@@ -6,12 +6,13 @@ rules and where they are known from: docs/flash-layouts.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR
 from imgtool.formats.reading import PartKind
 from imgtool.layout.first_boot import spiffs_formula
-from imgtool.layout.generations import GENERATIONS, generation_of
+from imgtool.layout.generations import FILES_OF_FIRST_TABLES, GENERATIONS, generation_of
+from imgtool.layout.nodemcu import PARTITION_STEP
 from imgtool.layout.regions import Region, align_up
 from imgtool.layout.traits import FilePlace, Magics, SpiffsRule
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from imgtool.layout.regions import FlashLayout
 
 __all__ = [
+    "FileRoom",
+    "file_room",
     "filesystem_made",
     "filesystem_places",
     "filesystem_start",
@@ -29,6 +32,37 @@ __all__ = [
     "spiffs_block",
     "spiffs_room",
 ]
+
+_FIRST_RF_CAL: Final = 0xB000
+"""Where the tables of the first two releases of NodeMCU 3.0 have RF calibration."""
+
+
+class FileRoom(NamedTuple):
+    """The room that a NodeMCU has for a SPIFFS of its own making.
+
+    Attributes:
+        start: Where it makes one; None where its partition table has no place for one.
+        end: Where that must end; below ``start`` where nothing is left.
+        least: Bytes that it must have.
+        block: Bytes of a block.
+        formats: Whether it formats what it does not know; releases without magics do not.
+    """
+
+    start: int | None
+    end: int
+    least: int
+    block: int
+    formats: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of it."""
+        return 0 if self.start is None else max(0, self.end - self.start)
+
+    @property
+    def enough(self) -> bool:
+        """Whether a file can be kept there."""
+        return self.size >= self.least
 
 
 def filesystem_start(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> int | None:
@@ -96,9 +130,26 @@ def filesystem_made(layout: FlashLayout, firmware: Firmware | None, firmware_end
         firmware: Which firmware.
         firmware_end: Flash address behind irom.
     """
+    room = file_room(layout, firmware, firmware_end)
+    if room is None or room.start is None or not room.enough:
+        return None
+    return Region(PartKind.SPIFFS, room.start, room.size // room.block * room.block, "SPIFFS")
+
+
+def file_room(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> FileRoom | None:
+    """The room for the file system that NodeMCU makes where it finds none; None where that is not known.
+
+    The same holds for builds with a place of their own as of :func:`filesystem_made`.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        firmware_end: Flash address behind irom.
+    """
+    files = generation_of(firmware).files
     region = layout.find(PartKind.SPIFFS)
-    if region is not None:
-        return _blocks(region.start, region.end, spiffs_block(region.size))
+    if region is not None or (files is not None and files.place is FilePlace.PARTITION):
+        return _room_in_table(layout, region)
     rule = _behind(firmware)
     end_of_code = align_up(firmware_end, SECTOR)
     start = filesystem_start(layout, firmware, end_of_code)
@@ -109,12 +160,29 @@ def filesystem_made(layout: FlashLayout, firmware: Firmware | None, firmware_end
         start = align_up(end_of_code + rule.gap, rule.step)
         if 0 <= end - start < rule.least:
             start = align_up(end_of_code + rule.near_gap, rule.near_step)
-    return _blocks(start, end, rule.block_for(end - start))
+    return _room(rule, start, end)
 
 
-def spiffs_block(size: int) -> int:
-    """The block size that NodeMCU 3.0 and later takes for a partition of so many bytes."""
-    return _rule_of_partitions().block_for(size)
+def _room_in_table(layout: FlashLayout, region: Region | None) -> FileRoom:
+    rule = _rule_of_partitions(layout)
+    if region is None:
+        return _room(rule, None, 0)
+    return _room(rule, align_up(region.start, PARTITION_STEP), region.end // PARTITION_STEP * PARTITION_STEP)
+
+
+def _room(rule: SpiffsRule, start: int | None, end: int) -> FileRoom:
+    block = rule.block_for(0 if start is None else end - start)
+    return FileRoom(start, end, rule.least_room, block, rule.magics is not Magics.NONE)
+
+
+def spiffs_block(layout: FlashLayout, size: int) -> int:
+    """The block size that NodeMCU 3.0 and later takes for a partition.
+
+    Args:
+        layout: The flash, whose table tells the first releases from the others.
+        size: Bytes of the partition.
+    """
+    return _rule_of_partitions(layout).block_for(size)
 
 
 def spiffs_room(layout: FlashLayout, firmware: Firmware | None, start: int) -> Mapping[int, int]:
@@ -144,15 +212,13 @@ def _behind(firmware: Firmware | None) -> SpiffsRule | None:
     return rule if rule is not None and rule.place is FilePlace.BEHIND else None
 
 
-def _rule_of_partitions() -> SpiffsRule:
+def _rule_of_partitions(layout: FlashLayout) -> SpiffsRule:
+    rf_cal = layout.find(PartKind.RF_CAL)
+    if rf_cal is not None and rf_cal.start == _FIRST_RF_CAL:
+        return FILES_OF_FIRST_TABLES
     rule = generation_of(None, paged=True).files
     return SpiffsRule(magics=Magics.LINEAR, place=FilePlace.PARTITION) if rule is None else rule
 
 
 def _is_small(layout: FlashLayout, rule: SpiffsRule) -> bool:
     return layout.flash.bytes < rule.small_flash
-
-
-def _blocks(start: int, end: int, block: int) -> Region | None:
-    count = (end - start) // block
-    return Region(PartKind.SPIFFS, start, count * block, "SPIFFS") if count > 0 else None

@@ -42,7 +42,14 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Firmware
     from imgtool.layout.traits import Release
 
-__all__ = ["ARDUINO", "BUILT_SIZES", "GENERATIONS", "generation", "generation_of"]
+__all__ = [
+    "ARDUINO",
+    "BUILT_SIZES",
+    "FILES_OF_FIRST_TABLES",
+    "GENERATIONS",
+    "generation",
+    "generation_of",
+]
 
 _NODEMCU: Final = "https://github.com/nodemcu/nodemcu-firmware/blob"
 _BUILDS: Final = f"{_NODEMCU}/0.9.5_20150318/pre_build"
@@ -74,11 +81,15 @@ _OLD_FILES: Final = SpiffsRule(
     place=FilePlace.BEHIND,
     pages="0.9.5",
     blocks=(0x1000,),
+    least_blocks=3,  # two are kept free, with three it keeps 8 files (its sources, run on a PC)
     kept_sectors=4,
     step=0x4000,
     near_step=0x4000,
     tries=0,
     gap=None,
+)
+_FILES_IN_PARTITION: Final = SpiffsRule(
+    magics=Magics.LINEAR, place=FilePlace.PARTITION, kept_sectors=3, tries=0, gap=None
 )
 _FIRST_FILES: Final = replace(_OLD_FILES, step=0x1000, near_step=0x1000)
 _MISSES_INIT_DATA: Final = Uncertainty(
@@ -411,7 +422,7 @@ _OF_NODEMCU: Final = (
         missing_init_data=InitDataRepair.UNLESS_RECORDED,
         own_init_data=OwnInitData("v05"),
         sizes=SizeReading(least=0x10_0000),
-        files=SpiffsRule(magics=Magics.LINEAR, place=FilePlace.PARTITION, kept_sectors=3, tries=0, gap=None),
+        files=_FILES_IN_PARTITION,
         lfs=LfsPlace.PARTITION,
         lfs_formats=("Lua 5.1, gzip", "Lua 5.3"),
         baud=115200,
@@ -658,6 +669,10 @@ BUILT_SIZES: Final[Mapping[Starter, BuiltSize]] = {
     Starter.RTOS: _OF_TABLE,
 }
 """The same of boot loaders, whatever they start."""
+
+FILES_OF_FIRST_TABLES: Final = replace(_FILES_IN_PARTITION, blocks=(0x2000,), least_blocks=3)
+"""How the first two releases of NodeMCU 3.0 make their SPIFFS: their small blocks are out of reach, and a
+file system of two blocks is not found again (3.0-master_20190907, app/spiffs/spiffs.c; run)."""
 
 GENERATIONS: Final = (*_OF_NODEMCU, *_OF_SDK, *map(_at, _OF_SDK), *_OF_ARDUINO, *_OF_MICROPYTHON, *_OF_OTHERS)
 """All rows, those of a family in the order of their releases."""

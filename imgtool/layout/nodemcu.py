@@ -20,7 +20,7 @@ from imgtool.quantities import in_bytes
 __all__ = ["PARTITION_STEP", "SYSTEM_PARAM_SIZE", "lowest_protected", "resolve", "table_regions"]
 
 PARTITION_STEP: Final = 0x2000
-"""NodeMCU 3 rounds irom and LFS up to this."""
+"""NodeMCU 3 rounds irom and LFS up to this, and its SPIFFS inwards."""
 
 SYSTEM_PARAM_SIZE: Final = 0x3000
 """Bytes at the end of the flash that its newer tables leave to the SDK."""

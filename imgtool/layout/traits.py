@@ -258,7 +258,8 @@ class SpiffsRule:
         pages: The layout of its index pages, as imgtool/formats/filesystems/spiffs_files.py names it; one
             does not read another's.
         blocks: The block sizes that it knows, smallest first.
-        least_blocks: So many of the larger ones must fit, or it takes the smaller ones.
+        least_blocks: So many of the larger ones must fit, or it takes the smaller ones, of which so many must
+            fit as well: with fewer it formats in vain, or finds no room for a file.
         probes_each: Whether it looks for every block size that fits, and not only for the one it would take.
         kept_sectors: Sectors at the end of the flash that it leaves alone.
         step: It looks behind irom at multiples of this.
@@ -284,6 +285,11 @@ class SpiffsRule:
     gap: int | None = 0x1_0000
     near_gap: int = 0x8000
     least: int = 400_000
+
+    @property
+    def least_room(self) -> int:
+        """Bytes below which it can keep no file."""
+        return self.least_blocks * self.blocks[0]
 
     def block_for(self, size: int) -> int:
         """The block size that it takes for so many bytes."""
@@ -377,6 +383,11 @@ class Generation:
     def own_places(self) -> bool:
         """Whether the application sets the places of the SDK's sectors, so that ``kept`` is a guess."""
         return self.uncertain is not None and self.uncertain.code == "sdk-3-layout"
+
+    @property
+    def size_compiled_in(self) -> bool:
+        """Whether the flash size that it works with is compiled in, and its header does not count."""
+        return self.uncertain is not None and self.uncertain.code == "size-compiled-in"
 
     @property
     def is_nodemcu(self) -> bool:

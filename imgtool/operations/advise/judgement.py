@@ -238,6 +238,8 @@ class _Advice:
         elif by_topic.get(Topic.INIT_DATA) is AdviceVerdict.BOOT_LOOP:
             text = "Write init data with the firmware, or it does not start."
             cures.append(cure(text, actions.flash(FileRole.NEW, init_data="v05")))
+        elif by_topic.get(Topic.FILE_ROOM) is AdviceVerdict.MISSING:
+            cures.append(cure("Take another build or a larger flash, and ask again before you flash it."))
         else:
             cures.append(cure("Flash it.", actions.flash(FileRole.NEW)))
         return cures

@@ -126,7 +126,7 @@ def _flashed(data: bytes, found: Description, capacity: int) -> bytes:
     region = filesystem_made(layout, found.firmware, end)
     formula = spiffs_formula(found.firmware, data)
     if region is not None and formula in ("linear", "old"):
-        block = spiffs_block(region.size)
+        block = spiffs_block(layout, region.size)
         signature = SpiffsSignature(block, region.size // block, formula)
         for number in range(signature.blocks):
             place = region.start + number * block + MAGIC_OFFSET

@@ -301,7 +301,7 @@ def filesystem_findings(image: Piece | None, layout: FlashLayout, firmware: Firm
         )
         return [Finding(Severity.WARNING, "filesystem-magics", Phrase(image.name, words))]
     region = layout.find(PartKind.SPIFFS)
-    block = signature.block_size if region is None else spiffs_block(region.size)
+    block = signature.block_size if region is None else spiffs_block(layout, region.size)
     reason = ""
     if signature.formula != (wanted or signature.formula):
         reason = (

@@ -15,6 +15,7 @@ from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
+from imgtool.layout.file_room import NO_ROOM, room_findings
 from imgtool.layout.fit import layout_for
 from imgtool.operations.assemble.extras import (
     FIRMWARE,
@@ -158,6 +159,7 @@ def _made(
         *layout.findings,
         *mode_advice(description.header, flash),
         *filesystem_findings(extras.filesystem, layout, source.firmware),
+        *_room_findings(layout, source, irom_end, description),
         *_left_out(source, extras.init_data),
     )
     return FullImage(
@@ -169,6 +171,16 @@ def _made(
         findings=findings,
         name=_name(source.firmware, flash),
     )
+
+
+def _room_findings(
+    layout: FlashLayout, source: Description, irom_end: int, made: Description
+) -> tuple[Finding, ...]:
+    """That the firmware can keep no file, unless the image that was made says so itself."""
+    if any(each.code == NO_ROOM for each in made.findings):
+        return ()
+    files = min((part.offset for part in made.parts if part.kind is PartKind.SPIFFS), default=None)
+    return room_findings(layout, source.firmware, irom_end, brought=files)
 
 
 def _check_header(source: Description, flash: FlashSize, *, keep: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, IROM_BASE, flash_size
+from imgtool.chip import FLASH_FREQUENCIES, FLASH_MODES, FLASH_SIZES, IROM_BASE, flash_size
 from imgtool.errors import CoveredHeaderError, FormatError, ImgtoolError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images import aggregated, irom, version1
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from imgtool.formats.images.version1 import ImageScan
     from imgtool.formats.reading import Part, Reading
     from imgtool.operations.assemble.places import Start, Verdict
+    from imgtool.operations.inspect.describe import Description
 
 __all__ = [
     "Merged",
@@ -102,7 +103,7 @@ def merge(
         placed = place(ordered)
         findings = _start_findings(placed) if as_they_were else check_start(placed)
         findings += _place_findings(placed, header, refuse=not as_they_were)
-        findings += _size_findings(placed, header)
+        findings += _size_findings(placed, header, pad_to)
         merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
     except LayoutError as error:
         error.moves = _right_places(pieces, header, error.moves)
@@ -231,17 +232,49 @@ def _by_layout(placed: Sequence[Placed], header: HeaderChange) -> tuple[bool, li
     return certain, outside_layout(placed, layout, firmware.firmware, end)
 
 
-def _size_findings(placed: Sequence[Placed], header: HeaderChange) -> tuple[Finding, ...]:
-    """What the firmware makes of the flash size that its header gets."""
+def _size_findings(placed: Sequence[Placed], header: HeaderChange, pad_to: int | None) -> tuple[Finding, ...]:
+    """What the firmware makes of the flash size that its header gets, or that is filled up to."""
     first, what = placed[0]
-    if header.size is None or first.address != 0 or what.header is None:
+    filled = next((size for size in FLASH_SIZES if size.bytes == pad_to), None)
+    if (header.size is None and filled is None) or first.address != 0 or what.header is None:
         return ()
     from imgtool.layout.fit import told_findings  # noqa: PLC0415 - most merges change no header
     from imgtool.operations.inspect.describe import describe  # noqa: PLC0415
 
     ordered = [piece for piece, _ in placed]
-    firmware = describe(join(ordered, ordered[-1].end, fill.ERASED)).firmware
-    return told_findings(flash_size(header.size), what.header.flash_size, firmware, KINDS[what.kind].brings)
+    merged = describe(join(ordered, ordered[-1].end, fill.ERASED))
+    room = _room_findings(merged, header, filled)
+    if header.size is None:
+        return room
+    told = told_findings(
+        flash_size(header.size), what.header.flash_size, merged.firmware, KINDS[what.kind].brings
+    )
+    return (*told, *room)
+
+
+def _room_findings(
+    merged: Description, header: HeaderChange, filled: FlashSize | None
+) -> tuple[Finding, ...]:
+    """That a NodeMCU can keep no file on the flash that it is merged for."""
+    from imgtool.layout.file_room import room_findings  # noqa: PLC0415 - as above
+    from imgtool.layout.fit import layout_for  # noqa: PLC0415
+    from imgtool.layout.generations import generation_of  # noqa: PLC0415
+    from imgtool.operations.assemble.extras import check_layout_known, irom_end_of, table_of  # noqa: PLC0415
+
+    stated = None if merged.header is None else merged.header.flash_size
+    corrects = generation_of(merged.firmware).sizes.corrects
+    agrees = corrects or (stated is not None and filled is not None and stated.bytes == filled.bytes)
+    flash = flash_size(header.size) if header.size is not None else filled if agrees else None
+    if flash is None:
+        return ()
+    try:
+        check_layout_known(merged, None)
+        end = irom_end_of(merged)
+        layout = layout_for(flash, merged.firmware, table_of(merged), end)
+    except (FormatError, LayoutError):
+        return ()
+    files = min((part.offset for part in merged.parts if part.kind is PartKind.SPIFFS), default=None)
+    return room_findings(layout, merged.firmware, end, brought=files)
 
 
 def image_at_start(piece: Piece, kind: FileKind) -> ImageScan | None:

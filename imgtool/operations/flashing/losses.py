@@ -13,7 +13,8 @@ from imgtool.chip import SECTOR
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS, PAGE_SIZE
-from imgtool.layout.file_places import filesystem_made
+from imgtool.layout.file_places import file_room
+from imgtool.layout.file_room import NO_ROOM, room_findings
 from imgtool.layout.generations import generation_of
 from imgtool.layout.traits import Magics
 from imgtool.operations.assemble.pieces import Piece
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from imgtool.operations.flashing.checks import FlashContent
-    from imgtool.operations.flashing.draft import Device, Draft
+    from imgtool.operations.flashing.draft import Device, Draft, Place
     from imgtool.operations.upgrade.side import FlashSide
     from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["FIRST_START", "Stakes", "brings_files", "changed", "is_there", "what_is_lost"]
+__all__ = ["FIRST_START", "Stakes", "brings_files", "changed", "is_there", "room_unseen", "what_is_lost"]
 
 FIRST_START: Final = "first-boot"
 """Code of the finding that the firmware makes a file system at its first start."""
@@ -56,6 +57,7 @@ _KINDS: Final = {
     LossKind.FIRMWARE: ("firmware", "another firmware"),
     LossKind.UNKNOWN: ("unknown", "unknown data"),
 }
+_ALWAYS_SAID: Final = (Topic.FIRST_BOOT, Topic.FILE_ROOM)
 _TOLD_BY: Final = {
     (Topic.SETTINGS, AdviceVerdict.LOST): "settings-replaced",
     (Topic.FILES, AdviceVerdict.OVERWRITTEN): "filesystem-overwritten",
@@ -70,11 +72,13 @@ class Stakes(NamedTuple):
         points: What becomes of it, topic by topic; none where nothing was looked at.
         losses: What of it is lost.
         findings: What is to be said of both.
+        formats: Whether the first start formats what it takes for its file system.
     """
 
     points: tuple[AdvicePoint, ...] = ()
     losses: tuple[Loss, ...] = ()
     findings: tuple[Finding, ...] = ()
+    formats: bool = False
 
 
 def what_is_lost(
@@ -118,13 +122,35 @@ def what_is_lost(
     said = [
         point
         for point in points
-        if (point.reason in lost or point.topic is Topic.FIRST_BOOT)
+        if (point.reason in lost or point.topic in _ALWAYS_SAID)
         and _TOLD_BY.get((point.topic, point.verdict)) not in told
     ]
     findings = [_finding(point) for point in said] + [_of_loss(loss) for loss in others]
     if "init-data-missing" not in told:
         findings += _no_start(before, after)
-    return Stakes(tuple(with_others(points, losses)), losses, tuple(findings))
+    return Stakes(tuple(with_others(points, losses)), losses, tuple(findings), _formats(after, points))
+
+
+def room_unseen(content: FlashContent, place: Place | None, device: Device) -> Sequence[Finding]:
+    """That a firmware can keep no file, where the file systems of the device were not looked at.
+
+    Args:
+        content: What is written.
+        place: Where it stands; None where that is not known, or it is the image of a whole flash.
+        device: The device.
+    """
+    if content.main is None:
+        return ()
+    if place is None:  # the image of a whole flash shows it by itself
+        return [each for each in content.main.findings if content.dump and each.code == NO_ROOM]
+    files = (piece.address for piece, each in content.pieces if KINDS[each.kind].region is PartKind.SPIFFS)
+    return room_findings(
+        place.layout,
+        content.main.firmware,
+        place.irom_end,
+        brought=min(files, default=None),
+        capacity=device.target.flash_bytes,
+    )
 
 
 def _coming(content: FlashContent, device: Device, after: FlashSide, points: Sequence[AdvicePoint]) -> Coming:
@@ -132,19 +158,25 @@ def _coming(content: FlashContent, device: Device, after: FlashSide, points: Seq
     main = content.main
     start = start_in(content.placed)
     whole = main is not None and not content.start and not KINDS[main.kind].first_half
-    formats = any(point.topic is Topic.FIRST_BOOT for point in points)
-    region = None
-    if formats and after.layout is not None:
-        region = filesystem_made(after.layout, after.firmware, after.irom_end)
+    room = None
+    if _formats(after, points) and after.layout is not None:
+        room = file_room(after.layout, after.firmware, after.irom_end)
     return Coming(
         firmware=None if main is None else main.firmware,
         starter=None if start is None else start.starter,
         whole=whole,
         name=after.name,
         written=after.written,
-        formatted=None if region is None else (region.start, region.end),
+        formatted=None if room is None or room.start is None or not room.size else (room.start, room.end),
         erased=device.erased,
     )
+
+
+def _formats(after: FlashSide, points: Sequence[AdvicePoint]) -> bool:
+    """Whether the first start formats, which it also does where that fails."""
+    topics = {point.topic for point in points}
+    fails = Topic.FILE_ROOM in topics and not after.generation.without_magics
+    return fails or Topic.FIRST_BOOT in topics
 
 
 def brings_files(content: FlashContent) -> bool:
@@ -247,6 +279,8 @@ def _of_loss(loss: Loss) -> Finding:
 
 
 def _finding(point: AdvicePoint) -> Finding:
+    if point.topic is Topic.FILE_ROOM:
+        return Finding(Severity.WARNING, NO_ROOM, f"no {point.topic}: {point.reason}")
     code, words = _WORDS[point.topic]
     lost = point.topic is not Topic.FIRST_BOOT
     verdict = f"{code}-{point.verdict}" if lost else code

@@ -61,7 +61,7 @@ from imgtool.operations.flashing.draft import (
 )
 from imgtool.operations.flashing.header import DETECT, KEEP_SIZE, FoundFlash, decide_header
 from imgtool.operations.flashing.init_data import INIT_DATA, settle_init_data, wants_init
-from imgtool.operations.flashing.losses import Stakes, what_is_lost
+from imgtool.operations.flashing.losses import Stakes, room_unseen, what_is_lost
 from imgtool.operations.flashing.sectors import check_overlaps, into_fill, over, whole_sectors
 from imgtool.operations.inspect.device_settings import (
     KeptPage,
@@ -72,7 +72,7 @@ from imgtool.operations.inspect.device_settings import (
     keep_page,
     remembered,
 )
-from imgtool.operations.upgrade.values import LossKind, Topic
+from imgtool.operations.upgrade.values import LossKind
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -281,7 +281,9 @@ def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, w
     right = None if compare is None or request.erase_all else compare(pieces)
     stakes = what_is_lost(pieces, draft, content, device, right) if weigh else Stakes()
     draft.findings += stakes.findings
-    if place is not None and any(point.topic is Topic.FIRST_BOOT for point in stakes.points):
+    if not stakes.points:
+        draft.findings += room_unseen(content, place, device)
+    if place is not None and stakes.formats:
         _note_fate(draft, place, Fate.FORMATTED)
     elif place is not None and any(loss.kind is LossKind.FILES for loss in stakes.losses):
         _note_fate(draft, place, Fate.LOST)

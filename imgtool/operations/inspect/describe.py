@@ -168,6 +168,10 @@ def _described(data: bytes, reading: Reading, depth: int) -> Description:
         from imgtool.operations.inspect.rtos_checks import table_findings  # noqa: PLC0415 - few files are one
 
         findings += table_findings(reading.parts)
+    if firmware is not None and reading.header is not None and KINDS[reading.kind].has_layout:
+        from imgtool.operations.inspect.room_for_files import room_in_file  # noqa: PLC0415 - few files are firmware
+
+        findings += room_in_file(reading, firmware, len(data))
     rank = list(Severity)
     return Description(
         kind=reading.kind,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.reading import PartKind
 from imgtool.layout.file_places import filesystem_made, filesystem_places, filesystem_start, spiffs_block
+from imgtool.layout.file_room import no_room
 from imgtool.layout.first_boot import format_seconds, spiffs_formula
 from imgtool.layout.regions import align_up
 from imgtool.operations.upgrade.mount import mounted, probed, room_at
@@ -62,7 +63,22 @@ def file_points(before: FlashSide, after: FlashSide, *, made: bool) -> list[Advi
             "until the flash is erased"
         )
         points.append(AdvicePoint(Topic.STALE_FILES, AdviceVerdict.KEPT, reason))
-    return points + _formatting(after) if formatted else points
+    return points + _first_start(after) if formatted or after.generation.without_magics else points
+
+
+def _first_start(after: FlashSide) -> list[AdvicePoint]:
+    """What comes of the first start of a firmware that mounts nothing."""
+    reason = _lacks_room(after)
+    if reason:
+        return [AdvicePoint(Topic.FILE_ROOM, AdviceVerdict.MISSING, reason)]
+    return [] if after.generation.without_magics else _formatting(after)
+
+
+def _lacks_room(side: FlashSide) -> str:
+    """Why a firmware that mounts nothing can keep no file; empty where it can, or that is not known."""
+    if side.layout is None:
+        return ""
+    return no_room(side.layout, side.firmware, side.irom_end, capacity=side.capacity)
 
 
 def _formatting(after: FlashSide) -> list[AdvicePoint]:
@@ -188,11 +204,13 @@ def _within_old(before: FlashSide, after: FlashSide, main: FoundFileSystem | Non
     start = None if main is None else main.start
     if start is None and before.layout is not None:
         start = filesystem_start(before.layout, before.firmware, align_up(before.irom_end, _SECTOR))
-    if start is None or new is None or before.layout is None or after.layout is None:
+    if start is None or before.layout is None or after.layout is None:
         return _point(AdviceVerdict.UNKNOWN, "where the file system begins is not known")
     if after.irom_end > start:
         lost = FoundFileSystem(PartKind.SPIFFS, start, before.layout.flash.bytes - 4 * _SECTOR - start)
         return _overwritten(after, lost)
+    if new is None:
+        return _point(AdviceVerdict.LOST, f"it was at 0x{start:06x}; {after.name} has no room for files")
     if start == new.start:
         return _at_the_same_place(before, after, start, new.end)
     reason = (
@@ -303,12 +321,12 @@ def _in_partition(
     after: FlashSide, main: FoundFileSystem, found: FoundFileSystem | None
 ) -> tuple[AdvicePoint, bool]:
     region = None if after.layout is None else after.layout.find(PartKind.SPIFFS)
-    if region is None:
-        return _point(AdviceVerdict.LOST, "the new partition table has no SPIFFS"), False
-    block = spiffs_block(region.size)
+    if after.layout is None or region is None:
+        return _point(AdviceVerdict.LOST, "the new partition table has no SPIFFS"), True
+    block = spiffs_block(after.layout, region.size)
     was = f"the {main.name} is at {main.where}"
     there = f"the SPIFFS partition is at 0x{region.start:06x}, {region.size:,} bytes"
-    made = filesystem_made(after.layout, after.firmware, after.irom_end) if after.layout else None
+    made = filesystem_made(after.layout, after.firmware, after.irom_end)
     room = region.size if made is None else made.size
     why = ""
     if main.start != region.start:

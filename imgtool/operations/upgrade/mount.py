@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from imgtool.chip import SECTOR
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of, probe
 from imgtool.formats.reading import PartKind
-from imgtool.layout.file_places import filesystem_places, spiffs_block, spiffs_room
+from imgtool.layout.file_places import file_room, filesystem_places, spiffs_block, spiffs_room
 from imgtool.layout.regions import align_up
 from imgtool.operations.inspect.device_settings import read_ahead, spiffs_blocks_left
 from imgtool.operations.upgrade.side import FoundFileSystem
@@ -85,7 +85,10 @@ def room_at(side: FlashSide, start: int) -> Mapping[int, int]:
     region = side.layout.find(PartKind.SPIFFS)
     if region is None:
         return spiffs_room(side.layout, side.firmware, start)
-    block = spiffs_block(region.size)
+    room = file_room(side.layout, side.firmware, side.irom_end)
+    if room is not None and not room.enough:
+        return {}
+    block = spiffs_block(side.layout, region.size)
     return {block: region.size // block * block}
 
 

@@ -31,6 +31,7 @@ class Topic(StrEnum):
     FILES = "files"
     STALE_FILES = "stale files"
     FIRST_BOOT = "first boot"
+    FILE_ROOM = "room for files"
     LFS = "LFS"
     SETTINGS = "settings"
     WIFI = "Wi-Fi settings"
@@ -58,6 +59,7 @@ class AdviceVerdict(StrEnum):
     LOST = "lost"
     REWRITTEN = "rewritten"
     BOOT_LOOP = "boot-loop"
+    MISSING = "missing"
     CHANGED = "changed"
     REFUSED = "refused"
     NONE = "none"
@@ -69,9 +71,10 @@ HARM: Final = (
     AdviceVerdict.OVERWRITTEN,
     AdviceVerdict.LOST,
     AdviceVerdict.BOOT_LOOP,
+    AdviceVerdict.MISSING,
     AdviceVerdict.REFUSED,
 )
-"""Verdicts that mean that something is lost, or will not start."""
+"""Verdicts that mean that something is lost, will not start, or cannot work."""
 
 _MUST_BE_KNOWN: Final = (
     Topic.FILES,

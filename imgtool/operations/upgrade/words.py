@@ -23,6 +23,7 @@ _WORDS: Final = {
     (Topic.FILES, AdviceVerdict.OVERWRITTEN): "files are written over",
     (Topic.FILES, AdviceVerdict.LOST): "files are lost",
     (Topic.FILES, AdviceVerdict.UNKNOWN): "what becomes of files is not known",
+    (Topic.FILE_ROOM, AdviceVerdict.MISSING): "no file can be kept",
     (Topic.LFS, AdviceVerdict.KEPT): "LFS stays",
     (Topic.LFS, AdviceVerdict.LOST): "LFS is lost",
     (Topic.LFS, AdviceVerdict.UNKNOWN): "what becomes of LFS is not known",
@@ -67,7 +68,15 @@ def _phrases(points: Sequence[AdvicePoint]) -> list[str]:
 
 
 _STOPS: Final = (Topic.FLASH_SIZE, AdviceVerdict.REFUSED)
-_COMPARED: Final = (Topic.FILES, Topic.LFS, Topic.SETTINGS, Topic.INIT_DATA, Topic.RF_CAL, Topic.FLASH_SIZE)
+_COMPARED: Final = (
+    Topic.FILES,
+    Topic.FILE_ROOM,
+    Topic.LFS,
+    Topic.SETTINGS,
+    Topic.INIT_DATA,
+    Topic.RF_CAL,
+    Topic.FLASH_SIZE,
+)
 
 
 def differing(points: Sequence[AdvicePoint], other: Sequence[AdvicePoint]) -> list[AdvicePoint]:
