@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -95,6 +96,17 @@ def corpus_folder() -> Path:
 def real(name: str) -> bytes:
     """A real image; the test is skipped where there are none."""
     return (corpus_folder() / name).read_bytes()
+
+
+def read_case(corpus: Path, folder: str, name: str) -> bytes:
+    """A file of a case, which may be packed; the test is skipped where no cases are beside the corpus."""
+    path = corpus.parent / "cases" / folder / name
+    packed = path.with_name(f"{name}.gz")
+    if path.is_file():
+        return path.read_bytes()
+    if packed.is_file():
+        return gzip.decompress(packed.read_bytes())
+    pytest.skip(f"{path} is not there")
 
 
 def holes(description: Description) -> list[str]:

@@ -32,7 +32,6 @@ def room_findings(
     *,
     brought: int | None = None,
     capacity: int | None = None,
-    severity: Severity = Severity.WARNING,
 ) -> tuple[Finding, ...]:
     """That a firmware can keep no file on a flash; empty where it can, or that is not known.
 
@@ -42,12 +41,11 @@ def room_findings(
         firmware_end: Flash address behind irom.
         brought: Where a file system begins that is there already; None for none.
         capacity: Bytes of the chip's flash; None where no chip is known.
-        severity: Of the finding.
     """
     reason = no_room(layout, firmware, firmware_end, brought=brought, capacity=capacity)
     if not reason:
         return ()
-    return (Finding(severity, NO_ROOM, f"no room for files: {reason}"),)
+    return (Finding(Severity.WARNING, NO_ROOM, f"no room for files: {reason}"),)
 
 
 def no_room(

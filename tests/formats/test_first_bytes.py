@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from imgtool.formats.reading import FileKind
 from imgtool.formats.registry import identify
 from imgtool.operations.patch.steps import Changes, patch
-from tests.support import IMAGES, flipped, said
+from tests.support import IMAGES, flipped, read_case, said
 
 USER1 = IMAGES["v2/user1.bin"]
 
@@ -107,9 +106,6 @@ def test_the_real_elf_file(corpus: Path) -> None:
 
 
 def test_the_case_of_a_wrong_second_byte(corpus: Path) -> None:
-    path = corpus.parent / "cases" / "fuzz" / "03-v2-byte1.bin.gz"
-    if not path.exists():
-        pytest.skip("the cases are not beside the corpus")
-    reading = identify(gzip.decompress(path.read_bytes()))
+    reading = identify(read_case(corpus, "fuzz", "03-v2-byte1.bin"))
 
     assert (reading.kind, said(reading.findings, "error")) == (FileKind.IMAGE_V2, ["magic"])

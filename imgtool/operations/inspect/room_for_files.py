@@ -12,7 +12,7 @@ from imgtool.chip import FLASH_SIZES
 from imgtool.errors import LayoutError
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.formats.regions.nodemcu_page import PartitionTable
-from imgtool.layout.file_room import room_findings
+from imgtool.layout.file_room import NO_ROOM, no_room, room_findings
 from imgtool.layout.fit import layout_for
 from imgtool.layout.generations import generation_of
 
@@ -48,8 +48,13 @@ def room_in_file(reading: Reading, firmware: Firmware, size: int) -> tuple[Findi
     except LayoutError:
         return ()
     files = min((part.offset for part in reading.parts if part.kind in _FILES), default=None)
-    severity = Severity.WARNING if whole else Severity.NOTE
-    return room_findings(layout, firmware, irom_end, brought=files, severity=severity)
+    if whole:
+        return room_findings(layout, firmware, irom_end, brought=files)
+    if irom_end > flash.bytes:  # so it is for another flash than its header says
+        return ()
+    reason = no_room(layout, firmware, irom_end, brought=files)
+    message = f"no room for files, if the chip is as large as the header says: {reason}"
+    return (Finding(Severity.NOTE, NO_ROOM, message),) if reason else ()
 
 
 def _flash(stated: FlashSize | None, size: int, *, whole: bool, corrects: bool) -> FlashSize | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from imgtool.operations.assemble.merge import merge
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.flashing.plan import PlanRequest, Target, check_files, plan_flash
 from imgtool.operations.inspect.describe import describe
-from tests.support import IMAGES, codes, over, said
+from tests.support import IMAGES, codes, over, read_case, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,13 +281,3 @@ def test_a_report_of_a_flash(corpus: Path, folder: str, *, ok: bool, found: set[
 
     assert description.ok == ok
     assert found <= set(said(description.findings, "warning", "error"))
-
-
-def read_case(corpus: Path, folder: str, name: str) -> bytes:
-    path = corpus.parent / "cases" / folder / name
-    packed = path.with_name(f"{name}.gz")
-    if path.is_file():
-        return path.read_bytes()
-    if packed.is_file():
-        return gzip.decompress(packed.read_bytes())
-    pytest.skip(f"{path} is not there")
