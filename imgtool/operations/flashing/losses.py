@@ -131,15 +131,18 @@ def what_is_lost(
     return Stakes(tuple(with_others(points, losses)), losses, tuple(findings), _formats(after, points))
 
 
-def room_unseen(content: FlashContent, place: Place | None, device: Device) -> Sequence[Finding]:
+def room_unseen(
+    stakes: Stakes, content: FlashContent, place: Place | None, device: Device
+) -> Sequence[Finding]:
     """That a firmware can keep no file, where the file systems of the device were not looked at.
 
     Args:
+        stakes: What was seen of the device, which goes before.
         content: What is written.
         place: Where it stands; None where that is not known, or it is the image of a whole flash.
         device: The device.
     """
-    if content.main is None:
+    if stakes.points or content.main is None:
         return ()
     if place is None:  # the image of a whole flash shows it by itself
         return [each for each in content.main.findings if content.dump and each.code == NO_ROOM]

@@ -280,9 +280,7 @@ def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, w
     pieces = whole_sectors(draft, content, device, force)
     right = None if compare is None or request.erase_all else compare(pieces)
     stakes = what_is_lost(pieces, draft, content, device, right) if weigh else Stakes()
-    draft.findings += stakes.findings
-    if not stakes.points:
-        draft.findings += room_unseen(content, place, device)
+    draft.findings += [*stakes.findings, *room_unseen(stakes, content, place, device)]
     if place is not None and stakes.formats:
         _note_fate(draft, place, Fate.FORMATTED)
     elif place is not None and any(loss.kind is LossKind.FILES for loss in stakes.losses):
