@@ -195,6 +195,6 @@ def _irom_findings(data: bytes, segments: tuple[SegmentInfo, ...], code: tuple[P
             f"image only {fit.share:.0%} begin a function there"
         )
         findings.append(Finding(Severity.WARNING, "mixed-builds", message, offset))
-    named = irom.behind(data, segments, IROM_BASE + len(data))
+    named = irom.behind(data, segments, IROM_BASE + len(data), code=offset)
     findings.append(irom.cover_finding(data, offset, offset, named))
     return findings

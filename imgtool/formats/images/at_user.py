@@ -98,7 +98,7 @@ def read(data: bytes) -> Reading | None:
     slot = irom.linked_slot(data[IROM_OFFSET : IROM_OFFSET + IROM_WINDOW])
     if slot is None:
         return None
-    named = irom.behind(data, found.segments, IROM_BASE + slot + len(data))
+    named = irom.behind(data, found.segments, IROM_BASE + slot + len(data), code=IROM_OFFSET)
     code, about_code = _irom_parts(data, slot, named)
     parts = (version1.part_of(found), *aggregated.gap_parts(data, found.end, IROM_OFFSET), *code)
     gap = aggregated.gap_findings(parts)

@@ -47,6 +47,7 @@ _PAGE: Final = 0x1000
 _MOST_ID: Final = 6  # of a record in a NodeMCU record page
 _ENOUGH_POINTERS: Final = 16
 _ENOUGH_BEHIND: Final = 5
+_ENOUGH_OF_ITS_OWN: Final = 25
 _ROUND: Final = 0x100  # the low half of a word that is more often a number than an address
 _RAM: Final = ("DRAM", "IRAM", "IRAM (cache)")
 # Upper halves of numbers in the C library (2 * pi and the like), which recur between builds.
@@ -148,60 +149,75 @@ def read(data: bytes) -> Reading | None:
     certainty = (
         "by its record page" if page is not None else "by elimination: it has no header, and it is lx106 code"
     )
+    named = None if linked is None else behind(data, (), IROM_BASE + linked + len(data), code=0)
     findings = (
         Finding(Severity.NOTE, "irom-by-elimination", f"taken for a raw irom part {certainty}; {where}"),
-        cover_finding(data, 0, OFFSETS[0]),
+        cover_finding(data, 0, OFFSETS[0], named),
     )
     return Reading(FileKind.IROM, parts_at(data, 0, linked or OFFSETS[0]), findings=findings)
 
 
 class Behind(NamedTuple):
-    """What the code and data in RAM name of irom that the irom at hand does not have.
+    """What code and data name of irom that the irom at hand does not have.
 
     Attributes:
         end: The address behind the irom at hand.
         named: The distinct addresses behind it that stand in RAM segments.
+        own: Those that stand in the irom itself.
     """
 
     end: int
     named: frozenset[int] = frozenset()
+    own: frozenset[int] = frozenset()
 
     @property
     def cut(self) -> bool:
-        """Whether irom is longer: told of none of 65 real images, and of 63 of them once cut by a tenth."""
+        """Whether irom is longer; the figures are in docs/formats/irom.md."""
+        return self._by_image or len(self.own) >= _ENOUGH_OF_ITS_OWN
+
+    @property
+    def _by_image(self) -> bool:
         return len(self.named) >= _ENOUGH_BEHIND
 
     @property
     def highest(self) -> int:
         """The highest address that is named."""
-        return max(self.named - _NUMBERS or self.named, default=self.end)
+        telling = self.named if self._by_image else self.own
+        return max(telling - _NUMBERS or telling, default=self.end)
 
     @property
     def words(self) -> str:
         """What is named and how much is missing at least."""
+        who, count = ("the image", len(self.named)) if self._by_image else ("it", len(self.own))
         return (
-            f"the image names {len(self.named)} addresses behind its end, up to 0x{self.highest:08x}: "
+            f"{who} names {count} addresses behind its end, up to 0x{self.highest:08x}: "
             f"at least {self.highest + 1 - self.end:,} bytes are missing"
         )
 
 
-def behind(data: bytes, segments: Iterable[SegmentInfo], end: int) -> Behind:
-    """What the RAM segments of an image name behind the end of its irom.
+def behind(data: bytes, segments: Iterable[SegmentInfo], end: int, *, code: int | None = None) -> Behind:
+    """What the RAM segments of an image, and its irom, name behind the end of that irom.
 
-    No length and no checksum covers irom.  But the code in RAM calls it, by addresses in literals, and an
+    No length and no checksum covers irom.  But code calls functions in it, by addresses in literals, and an
     address behind its end is code or data that should be there (docs/formats/irom.md has the figures).
 
     Args:
-        data: The file with the image.
+        data: The file with the image, or with irom.
         segments: The segments of the image, with offsets in that file.
         end: The address behind irom.
+        code: Where irom begins in that file, to be asked too; None where it is not asked.
     """
     window = IROM_BASE + IROM_WINDOW
     if not IROM_BASE < end < window:
         return Behind(end)
     blocks = (data[s.offset : s.offset + s.size] for s in segments if s.memory in _RAM)
     words = frozenset().union(*(lx106.pointers(block, end, window, multiple=1) for block in blocks))
-    return Behind(end, frozenset(word for word in words if word & 0xFFFF >= _ROUND))
+    own = frozenset() if code is None else lx106.pointers(data[code:], end, window)
+    return Behind(end, _addresses(words), _addresses(own))
+
+
+def _addresses(words: Iterable[int]) -> frozenset[int]:
+    return frozenset(word for word in words if word & 0xFFFF >= _ROUND)
 
 
 def _irom_end(data: bytes, offset: int) -> int | None:

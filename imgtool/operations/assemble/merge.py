@@ -363,10 +363,17 @@ def _may_be_irom(placed: Sequence[Placed], offset: int) -> bool:
 
 
 def _named_behind(pieces: Sequence[Piece], found: ImageScan, code: Piece) -> irom.Behind:
-    """What the image at 0 names behind its irom, and no other piece brings: irom may come in several."""
-    named = irom.behind(pieces[0].data, found.segments, IROM_BASE + code.end)
-    missing = (word for word in named.named if not any(p.address <= word - IROM_BASE < p.end for p in pieces))
-    return named._replace(named=frozenset(missing))
+    """What image and irom name behind that irom, and no other piece brings: irom may come in several."""
+    end = IROM_BASE + code.end
+    by_image = irom.behind(pieces[0].data, found.segments, end)
+    own = irom.behind(code.data, (), end, code=0).own
+
+    def missing(words: frozenset[int]) -> frozenset[int]:
+        return frozenset(
+            word for word in words if not any(p.address <= word - IROM_BASE < p.end for p in pieces)
+        )
+
+    return by_image._replace(named=missing(by_image.named), own=missing(own))
 
 
 def _check_whole(first: Piece, code: Piece, named: irom.Behind, fit: Fit) -> None:

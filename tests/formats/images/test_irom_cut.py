@@ -116,6 +116,58 @@ def test_irom_of_another_build_is_named(corpus: Path) -> None:
         merge([Piece(0, first, "first"), Piece(0x10000, other, "second")])
 
 
+SAMPLE = IMAGES["sample/0x10000.bin"]
+OWN_END = BASE + len(SAMPLE) + 0x100
+BEFORE = len(irom.behind(SAMPLE, (), OWN_END, code=0).own)  # numbers that look like addresses
+OWN = [OWN_END + 0x1200 + 4 * number for number in range(25 - BEFORE)]
+
+
+def with_literals(words: list[int], *, before: bytes = b"") -> bytes:
+    """Irom of 256 bytes more, with literals in them."""
+    return SAMPLE + (before + struct.pack(f"<{len(words)}I", *words)).ljust(0x100, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ([], "irom-uncovered"),
+        (OWN[:-1], "irom-uncovered"),
+        (OWN, "cut"),
+        (OWN[:1] * 25, "irom-uncovered"),
+        ([OWN_END - 4 * number for number in range(1, 40)], "irom-uncovered"),
+        ([word + 2 for word in OWN], "irom-uncovered"),  # what irom names in irom begins at a word
+        ([0x4030_0100 + 4 * number for number in range(40)], "irom-uncovered"),
+    ],
+)
+def test_what_irom_names_by_itself(words: list[int], code: str) -> None:
+    assert about_irom(with_literals(words)).code == code
+
+
+def test_what_is_said_of_irom_alone() -> None:
+    finding = about_irom(with_literals(OWN))
+
+    assert (str(finding.severity), finding.offset) == ("error", len(SAMPLE) + 0x100)
+    assert "it names 25 addresses behind its end, up to 0x402" in finding.message
+
+
+def test_words_of_irom_are_whole_words() -> None:
+    assert about_irom(with_literals(OWN, before=b"\0\0")).code == "irom-uncovered"
+
+
+def test_irom_of_which_nothing_tells_the_place_is_not_judged() -> None:
+    """Its end is no address then."""
+    assert about_irom(b"\x12\xc1\xf0\x0d\xf0\0" * 200 + with_literals(OWN)[:-1]).code == "irom-uncovered"
+
+
+def test_a_pair_of_which_irom_misses_its_end_is_refused() -> None:
+    first = IMAGES["sample/0x00000.bin"]
+    with pytest.raises(FormatError, match="irom is cut short: it names 25 addresses"):
+        merge([Piece(0, first, "0x00000.bin"), Piece(0x10000, with_literals(OWN), "0x10000.bin")])
+    rest = Piece(0x10000 + len(SAMPLE) + 0x100, bytes(0x2000), "rest.bin")
+    whole = [Piece(0, first, "0x00000.bin"), Piece(0x10000, with_literals(OWN), "0x10000.bin"), rest]
+    assert said(merge(whole).findings, "error") == []
+
+
 PAIRS = [
     ("nodemcu/yuan-0x00000.bin", "nodemcu/yuan-0x10000.bin"),
     ("nodemcu/fw-20150112-0x00000.bin", "nodemcu/fw-20150112-0x10000.bin"),
@@ -134,6 +186,16 @@ def test_real_pairs(names: tuple[str, str], corpus: Path) -> None:
     whole = irom.behind(first, found.segments, BASE + len(code))
     less = irom.behind(first, found.segments, BASE + len(code) * 9 // 10)
     assert (whole.cut, less.cut) == (False, True)
+
+
+@pytest.mark.parametrize("name", [code for _, code in PAIRS])
+def test_real_irom_alone(name: str, corpus: Path) -> None:
+    """All are whole; cut to a half all are seen but two, which name little of their second half."""
+    data = (corpus / name).read_bytes()
+
+    assert about_irom(data).code == "irom-uncovered"
+    half = about_irom(data[: len(data) // 2]).code
+    assert half == ("irom-uncovered" if "fw-20150112" in name or "fw092" in name else "cut")
 
 
 def test_real_images(corpus: Path) -> None:
