@@ -6,7 +6,8 @@
     ├── FormatError (ValueError)           bytes that are not what they should be
     │   ├── CutError                       they end before they should
     │   ├── CoveredHeaderError             a header that is to be changed, under a check that would not hold
-    │   └── PartOfFlashError               a dump without what its firmware needs of the flash
+    │   ├── PartOfFlashError               a dump without what its firmware needs of the flash
+    │   └── WrongFileError                 a file that is no firmware at all
     ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
     │   ├── PartitionError                 a row of a partition table that cannot be
     │   ├── TableRowError                  rows of an RTOS SDK's table with which nothing starts
@@ -197,6 +198,29 @@ class CoveredHeaderError(FormatError):
 
 class PartOfFlashError(FormatError):
     """A dump is only a part of a flash, and what its firmware needs is in another one."""
+
+
+class WrongFileError(FormatError):
+    """A file is no firmware at all, such as a web page.
+
+    Args:
+        message: What it is.
+        kind: The same as :class:`imgtool.formats.reading.FileKind` has it.
+        source: Its name.
+        expected: What should have been there.
+        found: What it is, in the words of its kind.
+    """
+
+    def __init__(
+        self, message: str, *, kind: str, source: str | None = None, expected: str, found: str
+    ) -> None:
+        super().__init__(message, source=source, expected=expected, found=found)
+        self.kind = kind
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return {**super().data, "kind": self.kind}
 
 
 class LayoutError(ImgtoolError, ValueError):

@@ -42,6 +42,7 @@ from imgtool.errors import (
     TableRowError,
     UsageError,
     VerifyError,
+    WrongFileError,
 )
 from imgtool.phrase import Name, Phrase
 
@@ -104,6 +105,7 @@ INSTEAD: Final = {
     "size": "build it with the size that is expected",
 }
 """What to do about a check that refuses ``flash``, rather than to waive it."""
+_BUILD: Final = "imgtool build FILE makes an image of it"
 _PATCH: Final = (
     "imgtool patch FILE -o OUT, with the same option, changes the check too; keep instead of a value leaves"
     " the header as it is"
@@ -170,14 +172,29 @@ def _cure_of(error: ImgtoolError, command: str) -> str | None:
         return _cure_of_bytes(error) if isinstance(error, VerifyError) else _ways_on(error)
     if isinstance(error, PortError):
         return cure_of_port(error)
-    if isinstance(error, ChipError):
-        return _cure_of_chip(error)
+    if isinstance(error, ChipError | WrongFileError):
+        return _cure_of_chip(error) if isinstance(error, ChipError) else _cure_of_file(error, command)
     if error.check not in INSTEAD:
         return _INSTEAD_OF.get(type(error))
     instead = _INSTEAD_OF.get(type(error), INSTEAD[error.check])
     if command != _WAIVING:
         return _ELSEWHERE.get(error.check, instead)
     return f"{instead}; --force {error.check} of imgtool flash writes all the same"
+
+
+def _cure_of_file(error: WrongFileError, command: str) -> str | None:
+    """What to do about a file that is no firmware; None where its kind has told, or nothing is known."""
+    from imgtool.formats.kinds import KINDS  # noqa: PLC0415 - not for errors of usage
+    from imgtool.formats.reading import FileKind  # noqa: PLC0415 - likewise
+
+    row = KINDS[FileKind(error.kind)]
+    if getattr(error, "__notes__", None):
+        return None
+    if row.builds:
+        return _BUILD
+    if error.check is None or command != _WAIVING:
+        return None
+    return f"{INSTEAD[error.check]}; --force {error.check} of imgtool flash writes all the same"
 
 
 def _ways_on(error: LossError) -> str:

@@ -144,28 +144,31 @@ def _out_of_archive(file: InputFile) -> tuple[InputFile, ...]:
     """
     from imgtool.formats.containers.archive import archive_of  # noqa: PLC0415 - not for help
 
-    data, name = file.data, file.name
-    if data.startswith(_GZIP):
-        from imgtool.formats.kinds import KINDS  # noqa: PLC0415 - few files are packed
-        from imgtool.formats.registry import identify  # noqa: PLC0415 - likewise
-
-        content = identify(data).content
-        if content is None or (file.place and archive_of(content) is None):
-            return (file,)
-        data, name = content, name.removesuffix(".gz")
-        if archive_of(data) is None:
-            row = KINDS[identify(data).kind]
-            return (file._replace(name=name, data=data),) if row.is_firmware else (file,)
-    archive = archive_of(data)
-    if archive is None:
-        return (file,)
+    opened = _out_of_gzip(file) if file.data.startswith(_GZIP) else file
+    if archive_of(opened.data) is None:
+        return (opened,)
     from imgtool.operations.assemble.choosing import from_archive  # noqa: PLC0415 - few files are archives
 
-    taken = from_archive(data, file.name, placed=file.place is not None)
+    taken = from_archive(opened.data, file.name, placed=file.place is not None)
     return tuple(
         file._replace(name=str(PurePath(file.name) / (each.name or PurePath(file.name).stem)), data=each.data)
         for each in taken
     )
+
+
+def _out_of_gzip(file: InputFile) -> InputFile:
+    """What is in a gzip file, where that is firmware or an archive; else the file itself.
+
+    Raises:
+        FormatError: It is damaged, cut, or too large for any flash.
+    """
+    from imgtool.formats.containers.archive import archive_of  # noqa: PLC0415 - few files are packed
+    from imgtool.operations.inspect.archives import packed_firmware  # noqa: PLC0415 - likewise
+
+    content = packed_firmware(file.data, file.name)
+    if content is None or (file.place and archive_of(content) is None):
+        return file
+    return file._replace(name=file.name.removesuffix(".gz"), data=content)
 
 
 def only_firmware(files: Sequence[tuple[str, bytes]], folder: str) -> tuple[str, ...]:

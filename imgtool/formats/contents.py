@@ -41,6 +41,7 @@ _MAGICS: Final = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
+    (b"%PDF-", "a PDF document"),
     (b"RIFF", "RIFF data, such as WAV audio"),
     (b"ID3", "MP3 audio"),
     (b"OggS", "Ogg audio"),
@@ -49,6 +50,9 @@ _MAGICS: Final = (
     (b"\x7fELF", "an ELF file"),
     (b"\x1bLua", "Lua bytecode"),
 )
+_PROGRAM: Final = b"MZ"
+_PROGRAM_PLACE: Final = slice(0x3C, 0x40)  # where the header of a Windows program is told
+_PROGRAM_HEADER: Final = b"PE\0\0"
 _FAT_MARK: Final = b"\x55\xaa"  # at the end of the first 512 bytes of a FAT volume, which begins with a jump
 _JUMPS: Final = (b"\xeb", b"\xe9")
 _SAMPLES: Final = 4
@@ -118,6 +122,9 @@ def _magic(head: bytes) -> str | None:
     name = next((name for magic, name in _MAGICS if head.startswith(magic)), None)
     if name is None and head[510:] == _FAT_MARK and head[:1] in _JUMPS:
         return "a FAT volume"
+    if head.startswith(_PROGRAM):
+        place = int.from_bytes(head[_PROGRAM_PLACE], "little")
+        return "a Windows program" if head.startswith(_PROGRAM_HEADER, place) else None
     return name
 
 

@@ -82,6 +82,8 @@ class KindRow(NamedTuple):
         headers: Which image headers a patch changes.
         esp32_sizes: Whether its header states the flash size by the ESP32's table.
         owns_sectors: Whether the rest of its last sector is its own, and may be erased.
+        cure: What to do about such a file that was taken for firmware; empty where nothing is known.
+        builds: Whether an image can be built from it.
         compiled_in: Whether its firmware has init data compiled in, and uses none in the flash.
     """
 
@@ -111,6 +113,8 @@ class KindRow(NamedTuple):
     headers: Headers = Headers.FIRST
     esp32_sizes: bool = False
     owns_sectors: bool = True
+    cure: str = ""
+    builds: bool = False
     compiled_in: bool = False
 
     @property
@@ -337,7 +341,9 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             owns_sectors=False,
         ),
         FileKind.ELF: KindRow(
-            words="ELF file", no_content="an ELF file, which is to be built into an image first"
+            words="ELF file",
+            no_content="an ELF file, which is to be built into an image first",
+            builds=True,
         ),
         FileKind.INTEL_HEX: KindRow(
             words="Intel HEX file",
@@ -363,6 +369,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             words="Tuya OTA container",
             no_content="a Tuya OTA file, which its own boot loader unpacks",
             closed="it is a container: take its images out of it first",
+            cure="split it: the images in it are for the slots of a boot loader",
             owns_sectors=False,
         ),
         FileKind.RAM_IMAGE: KindRow(
@@ -378,6 +385,7 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             foreign=True,
             no_content="an image for another chip",
             closed="it is for another chip",
+            cure="take the build for the ESP8266",
         ),
         FileKind.ARCHIVE: KindRow(
             words="archive",
@@ -386,12 +394,25 @@ KINDS: Final[Mapping[FileKind, KindRow]] = MappingProxyType(
             holds_firmware=False,
             no_content="an archive, which is to be unpacked first",
             closed="it is an archive: unpack it first",
+            cure="unpack it, and name the file that you want",
             owns_sectors=False,
         ),
         FileKind.TEXT: KindRow(
-            words="text, not firmware", spots=_ALL, foreign=True, no_start="text", owns_sectors=False
+            words="text, not firmware",
+            spots=_ALL,
+            foreign=True,
+            no_start="text",
+            cure="download the file itself; GitHub has a button for that: Download raw file",
+            owns_sectors=False,
         ),
-        FileKind.EMPTY: KindRow(words="empty file", holds_firmware=False, foreign=True, owns_sectors=False),
+        FileKind.EMPTY: KindRow(
+            words="empty file",
+            no_content="an empty file",
+            holds_firmware=False,
+            foreign=True,
+            cure="build or download the file again",
+            owns_sectors=False,
+        ),
         FileKind.UNKNOWN: KindRow(
             words="unknown",
             may_be_dump=True,

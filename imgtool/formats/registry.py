@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from imgtool.chip import ROM_SIZE
+from imgtool.formats import fill
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
 __all__ = ["FORMATS", "Format", "identify", "identify_inside"]
@@ -130,13 +131,18 @@ def _first(data: bytes) -> Reading:
         reading = form.read(data)
         if reading is not None:
             return reading
-    return _unknown(data, "no ESP8266 file that imgtool knows begins like this")
+    return _unknown(data)
 
 
-def _unknown(data: bytes, why: str) -> Reading:
-    from imgtool.formats.contents import hint_of  # noqa: PLC0415 - what has no name is rare
+def _unknown(data: bytes, why: str = "") -> Reading:
+    from imgtool.formats.contents import HintKind, hint_of  # noqa: PLC0415 - what has no name is rare
 
     hint = hint_of(data, 0, len(data))
+    if not why and hint.kind is HintKind.MAGIC:
+        why = f"this is {hint.words}, not firmware"
+    if not why and fill.is_fill(data, 0, len(data), data[0]):
+        why = f"every byte is 0x{data[0]:02X}: this is no firmware"
+    why = why or "no ESP8266 file that imgtool knows begins like this"
     part = Part(PartKind.UNKNOWN, 0, len(data), note=hint.words, value=hint)
     return Reading(FileKind.UNKNOWN, (part,), findings=(Finding(Severity.ERROR, "unknown", why),))
 

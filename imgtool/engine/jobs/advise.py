@@ -26,6 +26,8 @@ from imgtool.operations.advise import judgement
 from imgtool.operations.advise.old_flash import old_flash
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.joining import join, lay_out
+from imgtool.operations.assemble.places import place, start_in
+from imgtool.operations.assemble.wrong_files import refuse_wrong_files
 from imgtool.operations.flashing import transfer
 from imgtool.operations.flashing.draft import PlanRequest
 from imgtool.operations.flashing.plan import check_files
@@ -150,6 +152,8 @@ def advise(request: AdviseRequest, wire: Wire | None = None, on_event: Listener 
     """
     with stoppable("nothing was changed"):
         new = _planned(request)
+        files = place(lay_out(new.pieces)) if new.pieces else ()
+        refuse_wrong_files(files, start_in(files))
         words = request.spelled if request.spelled is not None else tuple(file.name for file in request.files)
         if wire is None:
             name = request.old_name or (request.old[0].name if request.old else "")

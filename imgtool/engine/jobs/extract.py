@@ -20,6 +20,7 @@ from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE, NO
 from imgtool.errors import ImgtoolError, UsageError
 from imgtool.formats.reading import Finding, Severity
+from imgtool.operations.assemble.wrong_files import refuse_without_parts
 from imgtool.operations.extract.parts import extract as take_apart
 from imgtool.phrase import Name, Phrase
 
@@ -183,6 +184,7 @@ def extract(request: ExtractRequest, on_event: Listener = ignore) -> ExtractResu
         on_event(Event("extract", 0, 2, file.name))
         try:
             extraction = take_apart(file.data, PurePath(file.name).name)
+            refuse_without_parts(extraction.description)
             on_event(Event("extract", 1, 2, request.output or file.name))
             taken = _taken(request, extraction, address)
         except UsageError:

@@ -157,7 +157,13 @@ def members(data: bytes) -> Iterator[Member]:
         yield from _tar_members(data)
     else:
         inner = _unpacked(data)
-        yield from _tar_members(inner) if _is_tar(inner) else iter([Member("", len(inner), inner)])
+        yield from _tar_members(inner) if _is_tar(inner) else (_only_member(inner),)
+
+
+def _only_member(data: bytes) -> Member:
+    """What a file holds that packs one alone."""
+    problem = _Budget().problem(len(data))
+    return Member("", len(data), None if problem else data, problem)
 
 
 def _damaged(form: str, error: Exception | None = None) -> FormatError:
@@ -271,6 +277,12 @@ def _unpacked(data: bytes) -> bytes:
         content: bytes = unpacker.decompress(data, _MOST_IN_ALL)
     except (OSError, EOFError, ValueError, getattr(packer, "LZMAError", OSError)) as error:
         raise _damaged(words, error) from None
+    if not unpacker.eof and not unpacker.needs_input:
+        raise FormatError(
+            f"the {words} is too large: no flash holds what is in it",
+            expected=f"at most {_MOST_IN_ALL:,} bytes in it",
+            found="more",
+        )
     if not unpacker.eof:
         raise _damaged(words)
     return content

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES, SECTOR
-from imgtool.errors import FormatError, ImgtoolError, LayoutError
+from imgtool.errors import ImgtoolError, LayoutError
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import PartKind
@@ -21,6 +21,7 @@ from imgtool.layout.fit import layout_for
 from imgtool.layout.nodemcu import resolve
 from imgtool.operations.assemble.extras import InitDataSource, check_layout_known, irom_end_of, table_of
 from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.assemble.wrong_files import wrong_file
 from imgtool.operations.flashing.draft import PlanRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.inspect.describe import describe
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["old_flash"]
 
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
+_NEITHER: Final = "OLD is neither a dump nor an image"
 _OLD_IS: Final = "a dump of the flash, or the image for 0x00000"
 
 
@@ -53,16 +55,12 @@ def old_flash(data: bytes, capacity: int | None = None) -> OldFlash:
         )
     is_dump = _is_dump(data, found)
     if not is_dump and not KINDS[found.kind].at_start:  # such as a web page
-        raise FormatError(
-            "OLD is neither a dump nor an image", expected=_OLD_IS, found=KINDS[found.kind].words
-        )
+        raise wrong_file(found, None, _OLD_IS, _NEITHER)
     if is_dump:
         stated = None if found.header is None else found.header.flash_size
         if capacity is None and stated is None and len(data) not in _SIZES:
             if len(data) % SECTOR:  # no tool reads a flash so
-                raise FormatError(
-                    "OLD is neither a dump nor an image", expected=_OLD_IS, found=KINDS[found.kind].words
-                )
+                raise wrong_file(found, None, _OLD_IS, _NEITHER)
             raise LayoutError(
                 "OLD does not tell how large the flash is",
                 expected="a flash size, or the dump of a whole flash",

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import FormatError
 from imgtool.formats.kinds import KINDS, Starter
+from imgtool.formats.registry import identify
 from imgtool.operations.assemble.pieces import address_in_name
-from imgtool.operations.inspect.archives import looked_into
+from imgtool.operations.inspect.archives import FoundFile, looked_into, packed_firmware
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from imgtool.operations.inspect.archives import FoundFile
 
 __all__ = ["firmware_among", "from_archive", "is_whole"]
 
@@ -72,6 +71,7 @@ def firmware_among(found: Sequence[FoundFile], name: str) -> tuple[FoundFile, ..
     Raises:
         FormatError: There is none, or several.
     """
+    found = [_unpacked(file) for file in found]
     sets = _sets(found)
     in_sets = {file.name for files in sets for file in files}
     others = [file for file in found if file.name not in in_sets]
@@ -86,6 +86,20 @@ def firmware_among(found: Sequence[FoundFile], name: str) -> tuple[FoundFile, ..
     if not choices:
         raise _unclear("its files need addresses", "a whole firmware, or names as 0x10000.bin", ours, name)
     raise _unclear("there is more than one firmware in it", "one", ours, name)
+
+
+def _unpacked(file: FoundFile) -> FoundFile:
+    """What a packed firmware is; every other file as it is."""
+    if not KINDS[file.kind].wraps:
+        return file
+    try:
+        data = packed_firmware(file.data, file.name)
+    except FormatError:
+        return file
+    kind = None if data is None else identify(data).kind
+    if data is None or kind is None or not KINDS[kind].is_firmware:
+        return file
+    return FoundFile(file.name.removesuffix(".gz"), data, kind)
 
 
 def is_whole(file: FoundFile) -> bool:

@@ -34,6 +34,7 @@ from imgtool.operations.assemble.merge import check_in_flash, check_start, put_t
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.assemble.places import judged, misplaced, place, start_in
 from imgtool.operations.assemble.right_places import right_places
+from imgtool.operations.assemble.wrong_files import refuse_wrong_files
 from imgtool.operations.inspect.describe import describe
 from imgtool.quantities import in_bytes
 
@@ -131,6 +132,7 @@ def _made(
 ) -> FullImage:
     ordered = lay_out(pieces)
     files = place(ordered)
+    refuse_wrong_files(files, start_in(files))
     input_findings = check_start(files)
     data = join(ordered, ordered[-1].end, fill.ERASED)
     source = describe(data)

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import FLASH_SIZES
-from imgtool.errors import FormatError, LayoutError
+from imgtool.errors import LayoutError
+from imgtool.operations.assemble.wrong_files import empty_file
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
@@ -35,7 +36,7 @@ def lay_out(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         raise LayoutError("there is nothing to put into the image", expected="at least one piece")
     for piece in pieces:
         if not piece.data:
-            raise FormatError("the file is empty", source=piece.name, expected="an image")
+            raise empty_file(piece.name)
         if not piece.address >= 0 or piece.end > LARGEST_FLASH:
             raise LayoutError(
                 "no flash reaches that far",

@@ -24,6 +24,7 @@ from imgtool.operations.assemble.joining import LARGEST_FLASH, join, lay_out
 from imgtool.operations.assemble.partitions import as_warnings, by_flash, by_table, judged_faults
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
 from imgtool.operations.assemble.places import Placed, judged, misplaced, place, start_in, wants_layout
+from imgtool.operations.assemble.wrong_files import refuse_wrong_files
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
@@ -92,7 +93,8 @@ def merge(
             refuse is a warning, unless the header is changed.
 
     Raises:
-        FormatError: A piece is empty, or the image at 0 is damaged or cannot be patched.
+        FormatError: A piece is empty, or no part of a flash, or the image at 0 is damaged or cannot be
+            patched.
         LayoutError: Pieces overlap or stand where they do not belong, the image at 0 reaches into what a
             partition table protects, or the result does not fit ``pad_to`` or the flash size that is asked
             for.
@@ -101,6 +103,8 @@ def merge(
         ordered = lay_out(pieces)
         as_they_were = verbatim and not header.any
         placed = place(ordered)
+        if not as_they_were:
+            refuse_wrong_files(placed, start_in(placed))
         findings = _start_findings(placed) if as_they_were else check_start(placed)
         findings += _place_findings(placed, header, refuse=not as_they_were)
         findings += _size_findings(placed, header, pad_to)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from imgtool.chip import FLASH_SIZES, IROM_BASE
 from imgtool.errors import FormatError, LayoutError
 from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.assemble.wrong_files import sentence_of
 
 if TYPE_CHECKING:
     from imgtool.formats.containers.blocks import Block
@@ -63,7 +64,8 @@ def pieces_of_records(data: bytes, form: str, name: str) -> tuple[Piece, ...]:
     try:
         blocks: tuple[Block, ...] = _module(_FORMS[form]).parse(data)
     except FormatError as error:
-        raise error.with_source(name) from None
+        words = sentence_of(_module(_FORMS[form]).read(data))
+        raise FormatError(words, source=name, offset=error.offset) from None
     if not blocks:
         raise FormatError("there is no data in it", source=name, expected="data records")
     base = IROM_BASE if blocks[0].address >= IROM_BASE else 0

@@ -17,6 +17,7 @@ from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.registry import identify
 from imgtool.operations.assemble.joining import LARGEST_FLASH
+from imgtool.operations.assemble.wrong_files import empty_file
 from imgtool.operations.extract.manifest import FileStretch, FillStretch, Manifest, Source, Wrapper
 from imgtool.operations.inspect.describe import described
 
@@ -96,9 +97,11 @@ def extract(data: bytes, name: str = "") -> Extraction:
         FormatError: It is empty, or larger than any flash.
     """
     inner, reading, wrapper, findings = _unwrapped(data)
-    if not 0 < len(inner) <= LARGEST_FLASH:
+    if not inner:
+        raise empty_file(None)
+    if len(inner) > LARGEST_FLASH:
         raise FormatError(
-            "there is nothing to extract" if not inner else "it is larger than any flash",
+            "it is larger than any flash",
             expected=f"1 to {LARGEST_FLASH:,} bytes",
             found=f"{len(inner):,}",
         )

@@ -16,6 +16,7 @@ from imgtool.formats.containers.tuya import TuyaHeader
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.assemble.wrong_files import is_none_of_ours, wrong_file
 from imgtool.operations.inspect.describe import describe
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ _JOINED: Final = frozenset(
         (PartKind.IROM, PartKind.IMAGE_V1),
     }
 )
+_SPLITS: Final = "an aggregated image, a flash image or a Tuya OTA file"
 # Parts of what stands before them.
 _BELONGING: Final = (
     PartKind.APP,
@@ -80,6 +82,8 @@ def split(data: bytes) -> Split:
     container = description.parts[0].value if description.parts else None
     if isinstance(container, TuyaHeader):
         return Split(_slots_of(data, description, container), description, fill.ERASED, len(data), ())
+    if is_none_of_ours(description):
+        raise wrong_file(description, None, _SPLITS)
     if not KINDS[description.kind].has_layout:
         raise FormatError(
             "only an aggregated image, a flash image or a Tuya OTA file can be split",

@@ -25,6 +25,7 @@ from imgtool.operations.assemble.merge import check_start
 from imgtool.operations.assemble.partitions import by_flash, by_table
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import Placed, misplaced, wants_layout
+from imgtool.operations.assemble.wrong_files import not_for_flash, wrong_file
 from imgtool.operations.inspect.describe import Description, describe, described
 from imgtool.operations.inspect.device_settings import device_header, device_page, init_data_state
 from imgtool.phrase import Phrase
@@ -147,7 +148,7 @@ def check_contents(content: FlashContent, start: Start | None, force: frozenset[
     findings: list[Finding] = []
     ours: list[Placed] = []
     for piece, description in content.pieces:
-        error = _of_chip(piece, description, dump=content.dump)
+        error = _of_chip(piece, description, start, dump=content.dump)
         if error is None:
             ours.append(Placed(piece, description))
         else:
@@ -162,19 +163,14 @@ def check_contents(content: FlashContent, start: Start | None, force: frozenset[
     return findings
 
 
-def _of_chip(piece: Piece, description: Description, *, dump: bool) -> FormatError | None:
-    row = KINDS[description.kind]
-    what = row.no_content
-    if what and row.foreign and description.findings:
-        what = description.findings[0].message  # which chip it is for
-    if not what and piece.address == 0 and not dump:
-        what = row.no_start
-    if not what:
+def _of_chip(
+    piece: Piece, description: Description, start: Start | None, *, dump: bool
+) -> FormatError | None:
+    """The refusal of what no chip starts; of a whole flash what stands at its start is its own."""
+    if dump and not KINDS[description.kind].no_content:
         return None
-    message = "this is not for the flash of an ESP8266" if piece.address else "the chip cannot boot from this"
-    return FormatError(
-        message, source=piece.name, offset=0, expected="an ESP8266 image", found=f"{description.kind}: {what}"
-    )
+    wrong = not_for_flash(description, piece.address, start)
+    return wrong_file(description, piece.name) if wrong else None
 
 
 def _damage(content: FlashContent, force: frozenset[str]) -> list[Finding]:

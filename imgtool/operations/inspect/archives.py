@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import FileKind
     from imgtool.operations.inspect.describe import Description
 
-__all__ = ["FoundFile", "found_files", "looked_into", "with_members"]
+__all__ = ["FoundFile", "found_files", "looked_into", "packed_firmware", "with_members"]
 
 _MOST_LOOKED_AT: Final = 64
+_DEEPEST: Final = 2  # as describe looks: a gzip in a gzip, no further
 # Of an archive of sources or of tools only what can be firmware by its name is looked at.
 _SUFFIXES: Final = (".bin", ".img", ".hex", ".elf", ".uf2", ".srec", ".s19", ".s37", ".mot", ".gz", ".fw")
 
@@ -66,6 +67,30 @@ def looked_into(data: bytes) -> tuple[tuple[FoundFile, ...], tuple[Member, ...]]
     every = tuple(archive.members(data))
     found = found_files((member.name, member.data) for member in every)
     return found, every
+
+
+def packed_firmware(data: bytes, name: str) -> bytes | None:
+    """The firmware, or the archive, in a gzip file, also in a gzip file in it; None where neither is.
+
+    Args:
+        data: A file.
+        name: What to call it.
+
+    Raises:
+        FormatError: It is a gzip file that is damaged, cut, or too large for any flash.
+    """
+    for _ in range(_DEEPEST + 1):
+        reading = identify(data)
+        row = KINDS[reading.kind]
+        if row.packs or row.is_firmware:
+            return data
+        if not row.wraps or row.no_content:  # records have addresses, and a boot loader unpacks others
+            break
+        error = next((finding for finding in reading.findings if finding.severity is Severity.ERROR), None)
+        if error is not None:
+            raise FormatError(error.message, offset=error.offset, source=name)
+        data = reading.content or b""
+    return None
 
 
 def found_files(files: Iterable[tuple[str, bytes | None]]) -> tuple[FoundFile, ...]:
@@ -126,9 +151,10 @@ def _words_of(file: FoundFile) -> str:
     """What a file is, and whose firmware it holds."""
     what = describe(file.data)
     damaged = "" if what.ok else ", damaged"
-    if what.firmware is None:
+    firmware = what.firmware if what.content is None else what.content.firmware
+    if firmware is None:
         return f"{file.words}{damaged}"
-    name = f"{what.firmware.name} {what.firmware.version or ''}".strip()
+    name = f"{firmware.name} {firmware.version or ''}".strip()
     return f"{name} ({file.words}{damaged})"
 
 

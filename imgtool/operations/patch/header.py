@@ -19,6 +19,7 @@ from imgtool.formats.registry import identify
 from imgtool.layout.fit import layout_for, size_findings, told_findings
 from imgtool.layout.generations import generation_of
 from imgtool.operations.assemble.extras import irom_end_of, table_of
+from imgtool.operations.assemble.wrong_files import not_for_flash, wrong_file
 from imgtool.operations.patch.edits import Edit
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def header_edits(data: bytes, change: HeaderChange, entry: int | None) -> tuple[
         return ()
     reading = identify(data)
     edits: list[Edit] = []
+    if reading.header is None and not_for_flash(reading, 0, None):
+        raise wrong_file(reading, None)
     places = tuple(_places(data, reading.kind, reading.header))
     if change.any and not any(place.flash for place in places):
         raise FormatError(

@@ -17,6 +17,7 @@ from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, Severity
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
+from imgtool.operations.assemble.wrong_files import wrong_file
 from imgtool.operations.inspect.describe import Description, describe
 from imgtool.operations.patch.edits import Difference, Edit, applied, differences, hex_words
 from imgtool.operations.patch.header import findings_of_size, header_edits
@@ -96,6 +97,7 @@ class Patched:
     findings: tuple[Finding, ...]
 
 
+_PATCHABLE: Final = "an image, a dump or init data"
 _CUT: Final = ("cut", "segment-count")
 LOAD_ADDRESSES: Final = MEMORY[0].start
 """From here on an address is one that bytes are loaded to or run at; below it is an offset in the file."""
@@ -168,11 +170,14 @@ def _draft(data: bytes, edits: Sequence[Edit]) -> tuple[bytes, Description]:
 
 
 def _check_open(before: Description) -> None:
-    closed = KINDS[before.kind].closed
+    row = KINDS[before.kind]
+    if row.foreign and not row.may_be_dump:
+        raise wrong_file(before, None, _PATCHABLE)
+    closed = row.closed
     if closed:
         raise FormatError(
             f"this file cannot be changed in place: {closed}",
-            expected="an image, a dump or init data",
+            expected=_PATCHABLE,
             found=KINDS[before.kind].words,
         )
     cut = next((f for f in before.findings if f.severity is Severity.ERROR and f.code in _CUT), None)

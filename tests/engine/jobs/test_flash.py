@@ -125,7 +125,7 @@ def test_a_size_tells_only_how_large_the_flash_is_where_nothing_has_a_header() -
             (InputFile("page.html", b"<!DOCTYPE html>"),),
             {},
             FormatError,
-            "cannot boot from this",
+            "this is a web page",
         ),
         ((InputFile("a.bin", IMAGE[:-1] + b"\0"),), {}, FormatError, "checksum"),
         ((data(), InputFile("more.bin", DATA, 0x40800)), {}, LayoutError, "overlap"),

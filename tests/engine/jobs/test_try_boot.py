@@ -61,8 +61,8 @@ def test_firmware_without_its_second_half_is_soon_given_up() -> None:
     ("asked", "error", "words"),
     [
         (request(IMAGE), FormatError, "not a dump of the boot ROM"),
-        (request(b"<html><body>no</body></html>\n" * 9), FormatError, "cannot boot from this file"),
-        (request(b"\xff" * 8192), FormatError, "cannot boot from this file"),
+        (request(b"<html><body>no</body></html>\n" * 9), FormatError, "this is a web page"),
+        (request(b"\xff" * 8192), FormatError, "this is nothing but erased flash"),
         (request(IMAGE, size="256KB"), UsageError, "so little flash"),
         (request(IMAGE, size="3MB"), UsageError, "not a flash size"),
         (request(IMAGE.ljust(0x80001, b"\xff"), size="512KB"), LayoutError, "too small"),

@@ -645,7 +645,7 @@ ROWS: Final = [
         lambda: b"<html><body>404</body></html>",
         Topic.BUILDS,
         "refused",
-        "cannot boot from this",
+        "this is a web page",
     ),
     Row(
         "a dump without the SDK's last sectors",

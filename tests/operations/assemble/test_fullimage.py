@@ -206,7 +206,6 @@ def test_a_flash_with_only_the_image_for_0() -> None:
         ("broken/trailing.bin", True, "nothing tells what the bytes behind its image are"),
         ("v2/user1.bin", False, "it goes to 0x01000 or another slot, behind a boot loader"),
         ("rtos3/app.bin", False, "it goes to 0x10000 or another partition"),
-        ("blank.bin", False, "it is nothing but erased flash"),
         ("spiffs/linear.bin", False, "it goes to the place of the file system, by name @spiffs"),
         ("init-data/v05.bin", False, "it goes to the place of init data, by name @init-data"),
         ("programs/byte-from-iram.bin", False, "it runs in RAM"),

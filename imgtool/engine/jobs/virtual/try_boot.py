@@ -19,10 +19,10 @@ from imgtool.engine.placing import placed, size_name
 from imgtool.engine.results import Output, Row, Table, Tone, Toned, Words
 from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE, NO, code_of_explanation
-from imgtool.errors import FormatError, LayoutError, UsageError
-from imgtool.formats.kinds import KINDS
+from imgtool.errors import LayoutError, UsageError
 from imgtool.formats.registry import identify
 from imgtool.operations.assemble.joining import join, lay_out
+from imgtool.operations.assemble.wrong_files import not_for_flash, wrong_file
 from imgtool.operations.compare.files import compare
 from imgtool.operations.compare.values import DiffState
 from imgtool.operations.inspect.file_systems import file_systems
@@ -295,14 +295,9 @@ def _flash(request: TryRequest, name: Name) -> bytes:
             expected="an image for 0x00000, a full image, or a dump",
             found=Phrase(name, f", for 0x{ordered[0].address:05x}"),
         )
-    kind = KINDS[identify(ordered[0].data).kind]
-    if kind.foreign or kind.no_start:
-        raise FormatError(
-            "the chip cannot boot from this file",
-            source=name,
-            expected="an image, a full image, or a dump",
-            found=kind.no_start or kind.words,
-        )
+    reading = identify(ordered[0].data)
+    if not_for_flash(reading, 0, None):
+        raise wrong_file(reading, name, "an image, a full image, or a dump")
     size = _size(request, ordered[-1].end)
     if ordered[-1].end > size:
         raise LayoutError(
