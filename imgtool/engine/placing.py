@@ -150,10 +150,12 @@ def _out_of_archive(file: InputFile) -> tuple[InputFile, ...]:
     from imgtool.operations.assemble.choosing import from_archive  # noqa: PLC0415 - few files are archives
 
     taken = from_archive(opened.data, file.name, placed=file.place is not None)
-    return tuple(
-        file._replace(name=str(PurePath(file.name) / (each.name or PurePath(file.name).stem)), data=each.data)
-        for each in taken
-    )
+    return tuple(file._replace(name=_name_in(file.name, each.name), data=each.data) for each in taken)
+
+
+def _name_in(archive: str, member: str) -> str:
+    """What to call a file in an archive: below the archive, also where its own path begins at the root."""
+    return str(PurePath(archive) / (member.lstrip("/") or PurePath(archive).stem))
 
 
 def _out_of_gzip(file: InputFile) -> InputFile:

@@ -50,6 +50,7 @@ _CLOSED: Final = {
     b"MSCF\0\0\0\0": "Cabinet file",
     b"!<arch>\n": "ar archive, as libraries are",
 }
+_VOWELS: Final = ("xz", "LZ4", "ar ")  # as they are spoken
 _JUNK: Final = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
@@ -85,6 +86,12 @@ class Archive(NamedTuple):
     form: str
     opens: bool = False
     files: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What it is, for people."""
+        article = "an" if self.form.startswith(_VOWELS) else "a"
+        return f"this is {article} {self.form}, not firmware: unpack it first"
 
 
 def archive_of(data: bytes) -> Archive | None:
@@ -134,7 +141,7 @@ def read(data: bytes) -> Reading | None:
     archive = archive_of(data)
     if archive is None:
         return None
-    message = f"this is a {archive.form}, not firmware: unpack it first"
+    message = archive.sentence
     part = Part(PartKind.UNKNOWN, 0, len(data), note=archive.form, value=archive)
     return Reading(FileKind.ARCHIVE, (part,), findings=(Finding(Severity.ERROR, "archive", message),))
 
@@ -147,10 +154,8 @@ def members(data: bytes) -> Iterator[Member]:
     """
     archive = archive_of(data)
     if archive is None or not archive.opens:
-        what = "no archive" if archive is None else archive.form
-        raise FormatError(
-            "it cannot be unpacked here: unpack it first", expected="a ZIP or tar archive", found=what
-        )
+        words, what = ("this is no archive", "none") if archive is None else (archive.sentence, archive.form)
+        raise FormatError(words, expected="a ZIP or tar archive", found=what)
     if archive.form == _ZIP:
         yield from _zip_members(data)
     elif archive.form == _TAR:

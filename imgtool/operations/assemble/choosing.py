@@ -10,10 +10,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import FormatError
+from imgtool.formats.containers.archive import archive_of
 from imgtool.formats.kinds import KINDS, Starter
+from imgtool.formats.reading import FileKind
 from imgtool.formats.registry import identify
 from imgtool.operations.assemble.pieces import address_in_name
-from imgtool.operations.inspect.archives import FoundFile, looked_into, packed_firmware
+from imgtool.operations.inspect.archives import FoundFile, looked_into, packed_firmware, problem_of
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ __all__ = ["firmware_among", "from_archive", "is_whole"]
 
 _MOST_NAMED: Final = 8
 _NO_LOADER: Final = (Starter.ROM, Starter.EBOOT, None)
+_UNPACK: Final = KINDS[FileKind.ARCHIVE].cure
 _INTEGER, _FLOAT = "integer", "float"
 _VARIANTS: Final = (
     "float has fractions in its numbers and is what most scripts want; integer knows whole numbers only, and"
@@ -44,12 +47,14 @@ def from_archive(data: bytes, name: str, *, placed: bool) -> tuple[FoundFile, ..
     try:
         found, every = looked_into(data)
     except FormatError as error:
+        form = archive_of(data)
+        if form is not None and not form.opens:
+            error.add_note(_UNPACK)
         raise error.with_source(name) from None
-    closed = next((member for member in every if member.problem), None)
+    closed = problem_of(every)
     ours = tuple(file for file in found if not KINDS[file.kind].foreign)
     if closed is not None and not ours:
-        message = Phrase(Name(closed.name), f" in it is {closed.problem}")
-        raise FormatError(message, source=name)
+        raise FormatError(closed, source=name)
     if placed and len(ours) == 1:
         return ours
     try:
@@ -57,7 +62,7 @@ def from_archive(data: bytes, name: str, *, placed: bool) -> tuple[FoundFile, ..
             return firmware_among(found, name)
         raise _unclear("it does not tell which file in it goes there", "one file", ours or found, name)
     except FormatError as error:
-        error.add_note("unpack it, and name the file that you want")
+        error.add_note(_UNPACK)
         raise
 
 

@@ -37,6 +37,7 @@ __all__ = [
 _EXPECTED: Final = "an ESP8266 image"
 _FIRMWARE_ITSELF: Final = "take the file with the firmware; its name mostly ends in .bin"
 _SIZES: Final = frozenset(size.bytes for size in FLASH_SIZES)
+_OF_CONTENT: Final = ("content", "archive")  # what is said of a file for what is in it
 _OTHER_MACHINE: Final = "machine"  # the finding of an ELF file for another processor
 
 
@@ -72,17 +73,27 @@ def sentence_of(what: Reading | Description) -> str:
     told = next((finding for finding in what.findings if _tells(finding, row)), None)
     if told is not None:
         return told.message if row.foreign or not row.wraps else f"in this {row.words}: {told.message}"
-    content = identify(what.content) if isinstance(what.content, bytes) else what.content
-    if content is not None and KINDS[content.kind].foreign:
+    content = _inside(what)
+    if content is not None:
         return f"in this {row.words}: {sentence_of(content)}"
     return f"this is {row.no_content or row.no_start or row.words}"
 
 
+def _inside(what: Reading | Description) -> Reading | Description | None:
+    """What a file wraps, where that is none of ours, or damaged records; else None."""
+    content = identify(what.content) if isinstance(what.content, bytes) else what.content
+    if content is None:
+        return None
+    row = KINDS[content.kind]
+    damaged = row.wraps and any(finding.severity is Severity.ERROR for finding in content.findings)
+    return content if damaged or is_none_of_ours(content) else None
+
+
 def _tells(finding: Finding, row: KindRow) -> bool:
     """Whether a finding says what the file is, or why nobody can tell what is in it."""
-    return finding.code == _OTHER_MACHINE or (
-        (row.foreign or row.wraps) and finding.severity is Severity.ERROR
-    )
+    if finding.severity is not Severity.ERROR:
+        return finding.code == _OTHER_MACHINE
+    return row.foreign or (row.wraps and finding.code not in _OF_CONTENT)
 
 
 def wrong_file(
@@ -111,6 +122,9 @@ def wrong_file(
 
 
 def _cure_of(what: Reading | Description) -> str:
+    content = _inside(what)
+    if content is not None:
+        return _cure_of(content)
     if any(finding.code == _OTHER_MACHINE for finding in what.findings):
         return KINDS[FileKind.ESP32].cure
     return _FIRMWARE_ITSELF if _is_known(what) else KINDS[what.kind].cure

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import FileKind
     from imgtool.operations.inspect.describe import Description
 
-__all__ = ["FoundFile", "found_files", "looked_into", "packed_firmware", "with_members"]
+__all__ = ["FoundFile", "found_files", "looked_into", "packed_firmware", "problem_of", "with_members"]
 
 _MOST_LOOKED_AT: Final = 64
 _DEEPEST: Final = 2  # as describe looks: a gzip in a gzip, no further
@@ -126,25 +126,39 @@ def with_members(data: bytes, description: Description) -> Description:
         finding = Finding(Severity.ERROR, "damaged", error.message, error.offset)
         return description._replace(findings=(*description.findings, finding))
     listed = value._replace(files=tuple((member.name, member.size) for member in every))
-    notes = [*_about(found), *_unread(every)]
+    note = f"{value.form} with {len(every):,} file{'' if len(every) == 1 else 's'}"
+    unread = _unread(every)
+    notes = [*_about(found, whole=not unread), *unread]
     return description._replace(
-        parts=(replace(part, value=listed, note=f"{value.form} with {len(every):,} files"),),
+        parts=(
+            replace(
+                part,
+                value=listed,
+                note=note,
+            ),
+        ),
         findings=(*description.findings, *notes),
     )
 
 
-def _about(found: tuple[FoundFile, ...]) -> list[Finding]:
+def _about(found: tuple[FoundFile, ...], *, whole: bool) -> list[Finding]:
+    """The files of the ESP8266; that there are none only where all was looked at."""
     ours = [file for file in found if not KINDS[file.kind].foreign]
     if not ours:
-        return [Finding(Severity.NOTE, "member", "no ESP8266 file is in it")]
+        return [Finding(Severity.NOTE, "member", "no ESP8266 file is in it")] if whole else []
     return [
         Finding(
             Severity.NOTE,
             "member",
-            Phrase("in it: ", Name(file.name), f", {bytes_and_units(len(file.data))}: {_words_of(file)}"),
+            Phrase("in it: ", *_named(file), f"{bytes_and_units(len(file.data))}: {_words_of(file)}"),
         )
         for file in ours
     ]
+
+
+def _named(file: FoundFile) -> tuple[Phrase | str, ...]:
+    """The name of a file; what packs one file alone may not know it."""
+    return (Name(file.name), ", ") if file.name else ()
 
 
 def _words_of(file: FoundFile) -> str:
@@ -158,9 +172,19 @@ def _words_of(file: FoundFile) -> str:
     return f"{name} ({file.words}{damaged})"
 
 
+def _called(member: Member) -> Phrase:
+    return Phrase(Name(member.name), " in it") if member.name else Phrase("what is in it")
+
+
+def problem_of(every: Iterable[Member]) -> Phrase | None:
+    """Why the first file was not read of those that were not; None where all were."""
+    closed = next((member for member in every if member.problem), None)
+    return None if closed is None else Phrase(_called(closed), f" is {closed.problem}")
+
+
 def _unread(every: tuple[Member, ...]) -> list[Finding]:
     return [
-        Finding(Severity.WARNING, "member", Phrase("in it: ", Name(member.name), f": {member.problem}"))
+        Finding(Severity.WARNING, "member", Phrase(_called(member), f" is {member.problem}"))
         for member in every
         if member.problem
     ][:_MOST_LOOKED_AT]

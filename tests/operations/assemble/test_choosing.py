@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
+from pathlib import PurePath
+
 import pytest
 
 from imgtool.engine.inputs import InputFile
 from imgtool.engine.placing import placed
-from imgtool.errors import FormatError
+from imgtool.errors import FormatError, WrongFileError
 from imgtool.operations.assemble.choosing import firmware_among, from_archive
+from imgtool.operations.assemble.merge import merge
 from imgtool.operations.inspect.archives import found_files
 from tests.formats.containers.test_archive import zipped
 from tests.support import IMAGES, aggregate
@@ -30,6 +35,9 @@ TEXT = b"some words to read\n"
         (PAIR, [*PAIR]),
         ({**PAIR, "x/notes.txt": TEXT}, [*PAIR]),
         ({"n-0x00000.bin": WHOLE}, ["n-0x00000.bin"]),
+        ({"README": TEXT, "a.bin.gz": gzip.compress(WHOLE)}, ["a.bin"]),
+        ({"a.bin.gz": gzip.compress(WHOLE), "b.bin": WHOLE}, ["b.bin"]),
+        ({"a.bin": WHOLE, "notes.gz": gzip.compress(TEXT), "cut.gz": gzip.compress(OTHER)[:900]}, ["a.bin"]),
         ({"boot-0x00000.bin": IMAGES["boot/boot-1.6.bin"], "u-0x01000.bin": IMAGES["v2/user1.bin"]}, None),
     ],
 )
@@ -47,6 +55,12 @@ def test_what_is_taken(files: dict[str, bytes], taken: list[str] | None) -> None
         ({"a.bin": HALF, "b.bin": CODE}, "more than one firmware", ["a.bin", "b.bin"]),
         ({"a.bin": WHOLE, "user1.bin": IMAGES["v2/user1.bin"]}, "more than one firmware", ["user1.bin"]),
         ({"user1.bin": IMAGES["v2/user1.bin"]}, "need addresses", ["user1.bin"]),
+        (
+            {"a.bin.gz": gzip.compress(WHOLE), "b.bin.gz": gzip.compress(OTHER)},
+            "more than one firmware",
+            ["a.bin", "b.bin"],
+        ),
+        ({"notes.gz": gzip.compress(TEXT)}, "no firmware in it", ["notes.gz"]),
         ({"a.txt": TEXT, "init.bin": INIT}, "no firmware in it", ["init.bin"]),
         ({}, "no firmware in it", ["nothing"]),
     ],
@@ -82,7 +96,57 @@ def test_a_damaged_archive() -> None:
 
 
 def test_an_archive_that_cannot_be_opened_is_no_flash_content() -> None:
-    with pytest.raises(FormatError, match="cannot be unpacked here") as caught:
+    with pytest.raises(FormatError, match="not firmware: unpack it first") as caught:
         placed([InputFile("x.7z", bytes.fromhex("377abcaf271c0004") + bytes(100))])
 
     assert (caught.value.source, caught.value.found) == ("x.7z", "7z archive")
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_gzip_file_is_unpacked(depth: int) -> None:
+    data = WHOLE
+    for _ in range(depth):
+        data = gzip.compress(data)
+    (piece,) = placed([InputFile("a.bin.gz", data)]).pieces
+
+    assert piece.data == WHOLE
+
+
+def test_a_gzip_file_at_an_address_is_written_as_it_is() -> None:
+    packed = gzip.compress(WHOLE)
+    (piece,) = placed([InputFile("a.bin.gz", packed, 0x30_0000)]).pieces
+
+    assert piece.data == packed
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (gzip.compress(WHOLE)[:5000], "gzip stream is cut short"),
+        (gzip.compress(bytes(1 << 25)), "no ESP8266 flash is that large"),
+        (lzma.compress(bytes(1 << 25)), "larger than any flash"),
+        (lzma.compress(bytes(1 << 27), preset=0), "xz file is too large"),
+        (lzma.compress(WHOLE)[:5000], "xz file is damaged or cut"),
+        (bytes.fromhex("377abcaf271c0004") + bytes(100), "this is a 7z archive, not firmware"),
+    ],
+    ids=["cut gzip", "large gzip", "large xz", "bomb", "cut xz", "7z"],
+)
+def test_what_cannot_be_unpacked(data: bytes, words: str) -> None:
+    with pytest.raises(FormatError, match=words) as caught:
+        placed([InputFile("a.x", data)])
+
+    assert caught.value.source == "a.x"
+
+
+@pytest.mark.parametrize("inside", [TEXT, gzip.compress(gzip.compress(WHOLE)), b"", IMAGES["elf/sample.elf"]])
+def test_a_gzip_file_without_firmware_is_not_merged(inside: bytes) -> None:
+    files = placed([InputFile("a.gz", gzip.compress(inside))])
+
+    with pytest.raises(WrongFileError, match="gzip file"):
+        merge(files.pieces)
+
+
+def test_a_path_from_the_root_is_a_label_below_the_archive() -> None:
+    (piece,) = placed([InputFile("x.zip", zipped({"/etc/a.bin": WHOLE}))]).pieces
+
+    assert piece.name == str(PurePath("x.zip", "etc", "a.bin"))

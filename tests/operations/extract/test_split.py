@@ -90,7 +90,8 @@ def test_a_256kb_pair_gives_its_parts_back(last: int) -> None:
 @settings(max_examples=60)
 @given(
     LOADABLE_IMAGES,
-    st.binary(min_size=2, max_size=400).filter(lambda data: len(set(data)) > 1 and data[0] != 0xE9),
+    # A text is refused where irom belongs.
+    st.binary(min_size=1, max_size=399).map(lambda data: b"\1\2" + data),
     st.integers(0, 255),
 )
 def test_it_is_the_inverse_of_merge(image: BootImage, code: bytes, fill: int) -> None:
