@@ -20,6 +20,7 @@ __all__ = [
     "ROM_BASE",
     "ROM_SHA256",
     "ROM_SIZE",
+    "RTOS_TABLE_PLACE",
     "SDK_SECTORS",
     "SECTOR",
     "FlashSize",
@@ -45,6 +46,8 @@ IROM_PLACE: Final = 0x1_0000
 """Flash offset of irom behind a version-1 image, whose file is called 0x10000.bin: the SDK's from 2.0 on, and
 NodeMCU's always.  The image for 0 ends before it."""
 
+RTOS_TABLE_PLACE: Final = 0x8000
+"""Flash offset of the RTOS SDK's partition table, which a build can move (its PARTITION_TABLE_OFFSET)."""
 
 ROM_BASE: Final = 0x4000_0000
 """Where the boot ROM begins in the address space."""

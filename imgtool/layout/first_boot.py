@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_PLACE, SECTOR
-from imgtool.formats.regions.init_data import SETS
 from imgtool.layout.generations import generation_of
 from imgtool.layout.traits import InitDataRepair, Magics
 
@@ -74,6 +73,8 @@ def _carries(boot: bytes, own: OwnInitData) -> bool:
 
 
 def _bytes_of(own: OwnInitData) -> bytes:
+    from imgtool.formats.regions.init_data import SETS  # noqa: PLC0415 - most that ask for a layout need no bytes
+
     block = bytearray(SETS[own.set_name])
     for offset, value in own.changed:
         block[offset] = value

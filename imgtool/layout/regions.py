@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from imgtool.chip import SDK_SECTORS, SECTOR
 from imgtool.formats.reading import Finding, PartKind
-from imgtool.formats.regions.rtos_partitions import DATA, SPIFFS
 
 if TYPE_CHECKING:
     from imgtool.chip import FlashSize
@@ -72,6 +71,8 @@ def sdk_regions(end: int) -> tuple[Region, ...]:
 
 def rtos_regions(table: RtosPartitionTable, end: int) -> tuple[Region, ...]:
     """The data partitions of an RTOS SDK table that lie below flash address ``end``, in address order."""
+    from imgtool.formats.regions.rtos_partitions import DATA, SPIFFS  # noqa: PLC0415 - few layouts are of one
+
     rows = sorted((row for row in table.partitions if row.type == DATA), key=lambda row: row.offset)
     regions: list[Region] = []
     for row in rows:

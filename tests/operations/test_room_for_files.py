@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from fixtures.upgrades import MB, before_3, flash, from_3, spiffs
+from imgtool.chip import SECTOR
 from imgtool.layout.file_room import NO_ROOM
+from imgtool.layout.generations import GENERATIONS
+from imgtool.layout.traits import FilePlace
 from imgtool.operations.assemble.extras import InitDataSource
 from imgtool.operations.assemble.fullimage import Extras, fullimage
 from imgtool.operations.assemble.merge import merge
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.flashing.draft import PlanRequest, Target
 from imgtool.operations.flashing.plan import FlashPlan, plan_flash
-from imgtool.operations.inspect.describe import describe
+from imgtool.operations.inspect.describe import PLENTY_BEHIND_IROM, describe
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import AdviceVerdict, Topic
 from tests.advice import advise
@@ -22,6 +25,8 @@ from tests.support import codes, read_case, said
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imgtool.layout.traits import Generation
 
 FLASH: Final = 0x8_0000
 FITS: Final = 0x6_6000  # bytes of irom: five sectors are left
@@ -143,3 +148,15 @@ def test_no_real_image_is_warned_of(corpus: Path) -> None:
     paths = [path for path in corpus.rglob("*") if path.is_file()]
 
     assert [path.name for path in paths if NO_ROOM in codes(describe(path.read_bytes()).findings)] == []
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in GENERATIONS if row.files is not None], ids=lambda row: row.name
+)
+def test_no_rule_takes_more_than_what_is_plenty(row: Generation) -> None:
+    """`inspect` asks the rules where less is left, as most firmware has far more."""
+    rule = row.files
+    assert rule is not None
+    if rule.place is FilePlace.BEHIND:
+        most = (rule.gap or 0) + rule.step + rule.kept_sectors * SECTOR + rule.least_room
+        assert most < PLENTY_BEHIND_IROM

@@ -13,10 +13,10 @@ import re
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from imgtool.chip import RTOS_TABLE_PLACE
 from imgtool.errors import FormatError
 from imgtool.formats.images import version1
 from imgtool.formats.reading import FileKind, Finding, Firmware, PartKind, Reading, Severity
-from imgtool.formats.regions.rtos_partitions import USUAL_PLACE
 
 __all__ = ["RtosLoader", "loader_of", "read"]
 
@@ -76,8 +76,8 @@ def _end_of(data: bytes) -> int:
     try:
         found = version1.scan(data)
     except FormatError:
-        return USUAL_PLACE
-    return found.end if found.problem is None and found.segments else USUAL_PLACE
+        return RTOS_TABLE_PLACE
+    return found.end if found.problem is None and found.segments else RTOS_TABLE_PLACE
 
 
 def read(data: bytes) -> Reading | None:
@@ -95,12 +95,12 @@ def read(data: bytes) -> Reading | None:
     if any(segment.memory == "IROM" for segment in found.segments):
         return None
     findings = version1.findings_of(found)
-    if found.end > USUAL_PLACE and found.problem is None:
+    if found.end > RTOS_TABLE_PLACE and found.problem is None:
         message = (
             f"the boot loader has {found.end:,} bytes: the partition table must be behind it, and "
-            f"cannot be at 0x{USUAL_PLACE:05x} as in most builds"
+            f"cannot be at 0x{RTOS_TABLE_PLACE:05x} as in most builds"
         )
-        findings = (*findings, Finding(Severity.WARNING, "too-large", message, USUAL_PLACE))
+        findings = (*findings, Finding(Severity.WARNING, "too-large", message, RTOS_TABLE_PLACE))
     part = replace(version1.part_of(found), kind=PartKind.BOOTLOADER, note="RTOS SDK boot loader")
     if found.problem is not None:
         part = replace(part, size=len(data))

@@ -14,7 +14,7 @@ from typing import Final
 
 from construct import Bytes, Const, Int8ul, Int32ul, Struct
 
-from imgtool.chip import SECTOR
+from imgtool.chip import RTOS_TABLE_PLACE, SECTOR
 from imgtool.errors import FormatError
 from imgtool.formats import fill
 from imgtool.formats.reading import (
@@ -31,7 +31,6 @@ from imgtool.formats.wire import built, parse_at
 
 __all__ = [
     "SIZE",
-    "USUAL_PLACE",
     "Partition",
     "RtosPartitionTable",
     "inside",
@@ -44,8 +43,6 @@ __all__ = [
 SIZE: Final = 0xC00
 """Bytes that the SDK's tools write, erased behind the last row."""
 
-USUAL_PLACE: Final = 0x8000
-"""Flash offset of the table, unless a project moves it."""
 
 MAGIC: Final = b"\xaa\x50"
 """What each row of a table begins with."""
@@ -342,10 +339,10 @@ def place_in(data: bytes) -> int:
 
     A build has the offset in its boot loader (``CONFIG_PARTITION_TABLE_OFFSET``), as a number among others.
     """
-    if data.startswith((MAGIC, MD5_MAGIC), USUAL_PLACE):
-        return USUAL_PLACE
-    starts = range(USUAL_PLACE + SECTOR, len(data), SECTOR)
-    return next((start for start in starts if table_at(data, start) is not None), USUAL_PLACE)
+    if data.startswith((MAGIC, MD5_MAGIC), RTOS_TABLE_PLACE):
+        return RTOS_TABLE_PLACE
+    starts = range(RTOS_TABLE_PLACE + SECTOR, len(data), SECTOR)
+    return next((start for start in starts if table_at(data, start) is not None), RTOS_TABLE_PLACE)
 
 
 def table_at(data: bytes, offset: int) -> RtosPartitionTable | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
-from imgtool.chip import IROM_BASE, SECTOR
+from imgtool.chip import IROM_BASE, RTOS_TABLE_PLACE, SECTOR
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.images import aggregated, irom, version1
 from imgtool.formats.kinds import KINDS, Spot, Starter
@@ -47,7 +47,6 @@ _SLOTS: Final = (*irom.SLOTS, 0x10_1000)  # of Espressif's boot loader, by flash
 _COPIED: Final = 1  # ota_1, which some boot loaders of the RTOS SDK copy to ota_0
 _WINDOW: Final = 0x10_0000  # flash is mapped one MiB at a time
 _IMAGE_HEADERS: Final = 0x10  # of a version-2 image, before its irom
-_RTOS_TABLE: Final = 0x8000
 _MAGICS: Final = (0xE9, 0xEA)  # of images
 _TABLE_MAGIC: Final = b"\xaa\x50"
 _LOOKS: Final = {
@@ -139,7 +138,7 @@ def table_in(placed: Iterable[Placed]) -> PlacedTable | None:
         for part in what.parts
         if part.kind is PartKind.PARTITION_TABLE and _is_table(part.value)
     ]
-    return min(found, key=lambda each: each.address != _RTOS_TABLE, default=None)
+    return min(found, key=lambda each: each.address != RTOS_TABLE_PLACE, default=None)
 
 
 def _is_table(value: object) -> TypeGuard[RtosPartitionTable]:
@@ -159,8 +158,8 @@ def start_on(read: Callable[[int, int], bytes]) -> Start | None:
     if row.brings is None:
         return None
     # Two bytes tell most devices, which have no table; a sector takes its time on the line.
-    is_table = read(_RTOS_TABLE, len(_TABLE_MAGIC)) == _TABLE_MAGIC
-    table = _table_of(read(_RTOS_TABLE, SECTOR)) if is_table else None
+    is_table = read(RTOS_TABLE_PLACE, len(_TABLE_MAGIC)) == _TABLE_MAGIC
+    table = _table_of(read(RTOS_TABLE_PLACE, SECTOR)) if is_table else None
     # Of a long boot loader the first sector is no more than an image that is cut.
     starter = row.brings if table is None else Starter.RTOS
     return _start(starter, table, None, half=row.first_half and starter is Starter.ROM)

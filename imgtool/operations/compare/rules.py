@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import SECTOR, FlashSize, flash_size_of_code
+from imgtool.chip import RTOS_TABLE_PLACE, SECTOR, FlashSize, flash_size_of_code
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.images.arduino import EBOOT_ADDRESS
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Judgement", "covers", "judge", "pages_after_boot", "size_reason"]
 
-_RTOS_TABLE: Final = 0x8000
 _SIZE_BYTE: Final = 3
 _FILESYSTEMS: Final = frozenset({PartKind.SPIFFS, PartKind.LITTLEFS})
 _CHECKS: Final = frozenset(
@@ -293,7 +292,7 @@ def _user_data(pair: Pair, a: ComparedFile, b: ComparedFile) -> str | None:
         return None
     if region.name == "EEPROM" and _is_arduino(a) and _is_arduino(b):
         return "a sketch keeps its settings in this sector, the core's EEPROM; counted, not shown"
-    table = rtos_partitions.table_at(b.data, _RTOS_TABLE)
+    table = rtos_partitions.table_at(b.data, RTOS_TABLE_PLACE)
     rows = () if table is None else table.partitions
     if any(row.offset == region.start and row.kind == "data, nvs" for row in rows):
         return "the RTOS SDK keeps its settings and calibration here; counted, not shown"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, SDK_SECTORS, SECTOR
+from imgtool.chip import FLASH_SIZES, IROM_BASE, IROM_PLACE, RTOS_TABLE_PLACE, SDK_SECTORS, SECTOR
 from imgtool.formats import fill
 from imgtool.formats.firmware import AT_FIRMWARE, GENERIC_NAMES
 from imgtool.formats.kinds import KINDS, Starter
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Checksum, Firmware, Header, Part, Reading
     from imgtool.operations.inspect.flash_state import FlashState
 
-__all__ = ["Description", "describe", "described"]
+__all__ = ["PLENTY_BEHIND_IROM", "Description", "describe", "described"]
+
+PLENTY_BEHIND_IROM: Final = 0x3_0000
+"""More bytes of a flash than any NodeMCU without a partition table skips, keeps and needs for its files."""
 
 _IN_INIT_DATA: Final = b"\x04\x02\x05\x05\x05\x02"  # bytes 2 to 7 of every published set
 _SIZES: Final = tuple(sorted({size.bytes for size in FLASH_SIZES}))
-_RTOS_TABLE: Final = 0x8000
 _DEEPEST: Final = 2  # a gzip in a gzip is looked into, no further
 
 
@@ -132,7 +134,7 @@ def _behind_table(data: bytes, reading: Reading) -> bool:
 
 def _behind_loader(data: bytes, reading: Reading) -> bool:
     """Whether the boot loader of the RTOS SDK is followed by more, so that the survey has to look."""
-    return KINDS[reading.kind].brings is Starter.RTOS and len(data) > _RTOS_TABLE
+    return KINDS[reading.kind].brings is Starter.RTOS and len(data) > RTOS_TABLE_PLACE
 
 
 def _has_init_data(data: bytes) -> bool:
@@ -140,6 +142,18 @@ def _has_init_data(data: bytes) -> bool:
     from imgtool.formats.regions.init_data import is_init_data  # noqa: PLC0415 - rare
 
     return is_init_data(data, len(data) - SDK_SECTORS[1].from_end * SECTOR)
+
+
+def _may_lack_room(reading: Reading) -> bool:
+    """Whether a firmware may have too little room for files, which only the rules of its release tell."""
+    if reading.header is None or not KINDS[reading.kind].has_layout:
+        return False
+    flash = reading.header.flash_size
+    ends = [part.end for part in reading.parts if part.kind is PartKind.IROM]
+    with_table = any(part.kind is PartKind.PARTITION_TABLE for part in reading.parts)
+    if flash is None or with_table or reading.kind is FileKind.FLASH_DUMP:
+        return True
+    return flash.bytes - max(ends, default=0) < PLENTY_BEHIND_IROM
 
 
 def _about_content(content: Description | None) -> tuple[Finding, ...]:
@@ -168,8 +182,8 @@ def _described(data: bytes, reading: Reading, depth: int) -> Description:
         from imgtool.operations.inspect.rtos_checks import table_findings  # noqa: PLC0415 - few files are one
 
         findings += table_findings(reading.parts)
-    if firmware is not None and reading.header is not None and KINDS[reading.kind].has_layout:
-        from imgtool.operations.inspect.room_for_files import room_in_file  # noqa: PLC0415 - few files are firmware
+    if firmware is not None and _may_lack_room(reading):
+        from imgtool.operations.inspect.room_for_files import room_in_file  # noqa: PLC0415 - most have room
 
         findings += room_in_file(reading, firmware, len(data))
     rank = list(Severity)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from imgtool.chip import FLASH_SIZES, SECTOR
+from imgtool.chip import FLASH_SIZES, RTOS_TABLE_PLACE, SECTOR
 from imgtool.errors import BringsOwnError, LayoutError, NoFirmwareError, StatedSizeError
 from imgtool.formats import fill
 from imgtool.formats.filesystems.littlefs import superblock_at
@@ -56,7 +56,6 @@ __all__ = [
 _HEADER_SIZE: Final = 8
 _FIRST_SEGMENT: Final = slice(8, 12)
 _EBOOT: Final = 0x4010_F000  # load address of the Arduino core's boot loader
-_RTOS_TABLE: Final = 0x8000
 _INIT_DATA_MARK: Final = 5
 _STEP_64K: Final = 0x1_0000
 _STEP_8K: Final = 0x2000
@@ -448,7 +447,7 @@ def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, .
 def _check_sdk_rule(name: str, read: Reader, end: int) -> None:
     """The last five sectors are the SDK's only under a non-OS SDK before 3.0, on a flash that it knows."""
     arduino = starts_eboot(read)
-    if arduino or rtos_partitions.table_at(read(_RTOS_TABLE, SECTOR), 0) is not None:
+    if arduino or rtos_partitions.table_at(read(RTOS_TABLE_PLACE, SECTOR), 0) is not None:
         what = f"an {'Arduino' if arduino else 'RTOS SDK'} firmware is on the device"
         if _NAMES[name] is PartKind.INIT_DATA:
             raise BringsOwnError(f"{what}: it has its init data compiled in, and reads none from the flash")

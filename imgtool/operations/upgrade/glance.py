@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import SECTOR
+from imgtool.chip import RTOS_TABLE_PLACE, SECTOR
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions import nodemcu_page
@@ -41,7 +41,6 @@ __all__ = ["glance"]
 
 _STEP: Final = 0x100
 _FREE: Final = b"\xff" * 8  # behind the last record
-_RTOS_TABLE: Final = 0x8000
 _COARSE: Final = 0x1_0000
 _FINE: Final = 0x2000
 _NEAR: Final = 0x10_0000  # file systems of NodeMCU may begin at any 8 KB below it, and no code lies behind it
@@ -100,7 +99,7 @@ def _irom_end(page: nodemcu_page.RecordPage) -> int:
 
 
 def _has_rtos_table(read: Reader) -> bool:
-    return read(_RTOS_TABLE, len(TABLE_MAGIC)) == TABLE_MAGIC
+    return read(RTOS_TABLE_PLACE, len(TABLE_MAGIC)) == TABLE_MAGIC
 
 
 # File systems.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.chip import SECTOR
+from imgtool.chip import RTOS_TABLE_PLACE, SECTOR
 from imgtool.formats.firmware import arduino_firmware, identify_firmware, names_itself
 from imgtool.formats.kinds import Starter
 from imgtool.formats.reading import Firmware
@@ -37,7 +37,6 @@ _RBOOT_SLOT: Final = 0x2000
 _LOADER: Final = 0x1000  # bytes: both loaders are shorter
 # Where Espressif's boot loader and rBoot have applications, on flashes of 512 KB to 4 MB.
 _SLOTS: Final = (0x1000, 0x2000, 0x4_1000, 0x4_2000, 0x8_1000, 0x8_2000, 0x10_1000, 0x10_2000, 0x20_2000)
-_RTOS_TABLE: Final = 0x8000
 _END_OF_CODE: Final = 4  # erased sectors in a row, as no firmware has them inside
 _CODE_AT: Final = (PAGE_ADDRESS, 0x4_0000)  # where irom begins; behind a long image it follows at once
 _WORD: Final = 4
@@ -80,7 +79,7 @@ def firmware_of(side: FlashSide, read: Remembered, capacity: int) -> OldFirmware
         return OldFirmware(Starter.EBOOT, _with_images((0, end), read, (_EBOOT_SKETCH,), capacity))
     applications = [row for row in partitions_of(read) if row.type == rtos_partitions.APP]
     if applications:
-        table = ((0, end), (_RTOS_TABLE, _RTOS_TABLE + SECTOR))
+        table = ((0, end), (RTOS_TABLE_PLACE, RTOS_TABLE_PLACE + SECTOR))
         places = tuple(row.offset for row in applications)
         return OldFirmware(Starter.RTOS, (*table, *_images(read, places, capacity)))
     slots = tuple(_images(read, _SLOTS, capacity)) if end <= _LOADER else ()
@@ -94,9 +93,9 @@ def firmware_of(side: FlashSide, read: Remembered, capacity: int) -> OldFirmware
 
 def partitions_of(read: Remembered) -> tuple[rtos_partitions.Partition, ...]:
     """The rows of an RTOS SDK's partition table; none where there is no such table."""
-    if read(_RTOS_TABLE, len(rtos_partitions.MAGIC)) != rtos_partitions.MAGIC:
+    if read(RTOS_TABLE_PLACE, len(rtos_partitions.MAGIC)) != rtos_partitions.MAGIC:
         return ()
-    table = rtos_partitions.table_at(read(_RTOS_TABLE, rtos_partitions.SIZE), 0)
+    table = rtos_partitions.table_at(read(RTOS_TABLE_PLACE, rtos_partitions.SIZE), 0)
     return () if table is None else table.partitions
 
 

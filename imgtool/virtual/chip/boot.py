@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from imgtool.chip import SECTOR, flash_size_of_code, memory_at
+from imgtool.chip import RTOS_TABLE_PLACE, SECTOR, flash_size_of_code, memory_at
 from imgtool.errors import FormatError
 from imgtool.formats.checksums import XOR_SEED, xor8
 from imgtool.formats.firmware import arduino_firmware, identify_firmware
@@ -62,7 +62,6 @@ _EBOOT: Final = 0x4010_F000
 _LONGEST_SKETCH: Final = 0x10_0000
 _OLD_EBOOT: Final = 1264  # bytes of the last that did not print a version
 _PASSES: Final = 10  # boot loader 1.7 comes to an end in its eighth start
-_TABLE: Final = 0x8000
 _ROM_0: Final = 0x2000  # of rBoot
 _IMAGE_MAGICS: Final = (version1.MAGIC, version2.MAGIC)
 
@@ -286,7 +285,7 @@ def _behind_rom(chip: BootFlash, rounds: int) -> Stage:
         return _eboot(chip, head, found.segments[0].size)
     if rboot.read(head) is not None:
         return _second_loader(chip, "rBoot", _roms(chip, head))
-    table = rtos_partitions.table_at(head, _TABLE)
+    table = rtos_partitions.table_at(head, RTOS_TABLE_PLACE)
     if table is not None:
         apps = [row.offset for row in table.partitions if row.type == rtos_partitions.APP]
         return _second_loader(chip, "the boot loader of the RTOS SDK", apps)

@@ -9,7 +9,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import FLASH_SIZES, IROM_BASE, SECTOR
+from imgtool.chip import FLASH_SIZES, IROM_BASE, RTOS_TABLE_PLACE, SECTOR
 from imgtool.operations import actions
 from imgtool.operations.actions import FileRole, PlacedFile, Remark, Stretch, Unknown, cure
 from imgtool.operations.explain.messages.row import Message, Speaker, Weight
@@ -33,7 +33,7 @@ _MB: Final = 0x10_0000
 _LAST: Final = 0x20_0000  # applications at or behind it are refused up to 3.3
 _ERASED: Final = 0xFFFF
 _IMAGE_MAGIC: Final = 0xE9
-_TABLE: Final = Stretch(0x8000, SECTOR)
+_TABLE: Final = Stretch(RTOS_TABLE_PLACE, SECTOR)
 _OTA_DATA: Final = Stretch(0xD000, 2 * SECTOR)
 _LOADED: Final = ("rtos-loaded", "rtos-segment")
 
