@@ -60,5 +60,6 @@ nitpick_ignore = [
     ("py:class", "PortProblem"),  # named by its words on the page on commands
     ("py:class", "imgtool.device.port_errors.PortProblem"),
     ("py:class", "imgtool.phrase.Phrase"),  # a text that knows its names
+    ("py:class", "LostThing"),  # what a Loss is to the errors, which know no operation
     ("py:class", "Whether nothing is wrong"),  # napoleon takes the words before a colon for a type
 ]

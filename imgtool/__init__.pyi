@@ -96,6 +96,8 @@ from imgtool.errors import FormatError as FormatError
 from imgtool.errors import ImgtoolError as ImgtoolError
 from imgtool.errors import InterruptedRunError as InterruptedRunError
 from imgtool.errors import LayoutError as LayoutError
+from imgtool.errors import LossError as LossError
+from imgtool.errors import Move as Move
 from imgtool.errors import PortError as PortError
 from imgtool.errors import UsageError as UsageError
 from imgtool.errors import VerifyError as VerifyError
@@ -158,6 +160,11 @@ from imgtool.operations.flashing.draft import Fate as Fate
 from imgtool.operations.flashing.draft import Kept as Kept
 from imgtool.operations.flashing.draft import Target as Target
 from imgtool.operations.flashing.plan import FlashPlan as FlashPlan
+from imgtool.operations.flashing.safeguards import Answer as Answer
+from imgtool.operations.flashing.safeguards import Ask as Ask
+from imgtool.operations.flashing.safeguards import Backup as Backup
+from imgtool.operations.flashing.safeguards import SaveBackup as SaveBackup
+from imgtool.operations.flashing.safeguards import SavedBackup as SavedBackup
 from imgtool.operations.flashing.transfer import Transfer as Transfer
 from imgtool.operations.inspect.describe import Description as Description
 from imgtool.operations.inspect.flash_slots import ActiveSlot as ActiveSlot
