@@ -249,7 +249,7 @@ def _run(words: list[str], begin: Callable[[], None]) -> int:
         app(["--help"], prog_name="imgtool", standalone_mode=False)
         return _USAGE
     try:
-        code: Any = app(words, prog_name="imgtool", standalone_mode=False)
+        code: Any = app(words, prog_name="imgtool", standalone_mode=False, obj=words)
     except _USAGE_ERROR as error:
         # typer's own print would know neither --json nor the hint.
         message = cast("typer.BadParameter", error).format_message().rstrip(".")
@@ -269,13 +269,11 @@ def _corrected(error: ImgtoolError, words: Sequence[str]) -> str | None:
         return None
     import typer.main
 
-    from imgtool.cli.input.corrected import corrected
+    from imgtool.cli.input.corrected import corrected, with_value
 
     group = typer.main.get_command(build_app(words))
     command = cast("typer.core.TyperGroup", group).commands[words[0]]
-    options = (each for each in command.params if isinstance(each, typer.core.TyperOption))
-    names = {name for each in options if not each.is_flag for name in each.opts}
-    return corrected(words, error.moves, names)
+    return corrected(words, error.moves, with_value(command.params))
 
 
 def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:

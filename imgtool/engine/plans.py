@@ -47,6 +47,7 @@ def plan_fields(plan: FlashPlan) -> dict[str, Any]:
         "changes": list(plan.changes),
         "findings": [finding_fields(finding) for finding in plan.findings],
         "losses": [loss.data for loss in plan.losses],
+        "moves": [move._asdict() for move in plan.moves],
         "unchanged": None if plan.right is None else len(plan.right) * SECTOR,
         "way": plan.way or None,
         "seconds": None if plan.seconds is None else round(plan.seconds, 3),

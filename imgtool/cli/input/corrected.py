@@ -1,13 +1,13 @@
 """The command line as it was given, with files at other places: the cure of a wrong one.
 
-Not which place is right, which comes with the error (:class:`imgtool.errors.Move`).
+Not which place is right, which comes with the error or the plan (:class:`imgtool.errors.Move`).
 """
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imgtool.cli.input.arguments import NAMED_PLACES
 from imgtool.cli.input.options import folder_images
@@ -16,18 +16,45 @@ from imgtool.engine.numbers import number_in
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    import typer
+
     from imgtool.errors import Move
 
-__all__ = ["corrected"]
+__all__ = ["corrected", "corrected_in", "with_value"]
 
 
-def corrected(words: Sequence[str], moves: Iterable[Move], with_value: Collection[str]) -> str | None:
+class _Parameter(Protocol):
+    """What is asked of a parameter of a command."""
+
+    @property
+    def param_type_name(self) -> str: ...
+    @property
+    def opts(self) -> list[str]: ...
+
+
+def corrected_in(context: typer.Context, moves: Iterable[Move]) -> str | None:
+    """The same for the command that runs.
+
+    Args:
+        context: Its context, of which the object is the command line.
+        moves: Which file goes where.
+    """
+    return corrected(context.obj, moves, with_value(context.command.params))
+
+
+def with_value(parameters: Iterable[_Parameter]) -> set[str]:
+    """The options of a command that take a value, as they are spelled."""
+    options = (each for each in parameters if each.param_type_name == "option")
+    return {name for each in options if not getattr(each, "is_flag", False) for name in each.opts}
+
+
+def corrected(words: Sequence[str], moves: Iterable[Move], valued: Collection[str]) -> str | None:
     """The command with each file at the place that is right for it.
 
     Args:
         words: The command line as it was given, from the command on.
         moves: Which file goes where.
-        with_value: The options that take a value, as they are spelled.
+        valued: The options that take a value, as they are spelled.
 
     Returns:
         A line for a shell; None where a file is not found in the command.
@@ -45,7 +72,7 @@ def corrected(words: Sequence[str], moves: Iterable[Move], with_value: Collectio
             line.append(word)
         elif word.startswith("-") and len(word) > 1 and not only_images:
             line.append(_option(word, places))
-            if word in with_value and left:
+            if word in valued and left:
                 line.append(_value(left.pop(0), places))
         else:
             images = True

@@ -84,6 +84,13 @@ def show_error(error: ImgtoolError, hint: str) -> None:
     screen.paragraph(hint, lead=[Span("hint:  ", "bold")])
 
 
+def show_right(line: str | None) -> None:
+    """Print the command as it should have been given, where that is known."""
+    if line is not None:
+        words = Phrase("this command has each file at its place: ", Name(line))
+        text.stdout().paragraph(words, lead=[Span("hint:  ", "bold")])
+
+
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print findings, one paragraph each."""
     rows = [

@@ -107,6 +107,7 @@ class MergeResult:
             "fill": merged.fill,
             "parts": [piece_fields(piece) for piece in merged.pieces],
             "findings": [finding_fields(finding) for finding in merged.findings],
+            "moves": [move._asdict() for move in merged.moves],
         }
         warnings = warnings_of(merged.findings, self.spelling)
         return document("merge", ok=self.ok, results=[fields], warnings=warnings)

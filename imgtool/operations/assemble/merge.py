@@ -65,6 +65,7 @@ class Merged:
         pieces: The pieces in address order, as they went in.
         fill: The value between and behind them.
         findings: What is to be said about them.
+        moves: Where files would be right that stand where the firmware does not look.
     """
 
     data: bytes
@@ -72,6 +73,7 @@ class Merged:
     pieces: tuple[Piece, ...]
     fill: int
     findings: tuple[Finding, ...]
+    moves: tuple[Move, ...] = ()
 
 
 def merge(
@@ -106,13 +108,14 @@ def merge(
         if not as_they_were:
             refuse_wrong_files(placed, start_in(placed))
         findings = _start_findings(placed) if as_they_were else check_start(placed)
-        findings += _place_findings(placed, header, refuse=not as_they_were)
+        by_place, moves = _place_findings(placed, header, refuse=not as_they_were)
+        findings += by_place
         findings += _size_findings(placed, header, pad_to)
         merged = put_together(ordered, header=header, fill_byte=fill_byte, pad_to=pad_to)
     except LayoutError as error:
         error.moves = _right_places(pieces, header, error.moves)
         raise
-    return replace(merged, findings=tuple(findings))
+    return replace(merged, findings=tuple(findings), moves=moves)
 
 
 def _right_places(pieces: Sequence[Piece], header: HeaderChange, known: tuple[Move, ...]) -> tuple[Move, ...]:
@@ -168,7 +171,9 @@ def _start_findings(placed: Sequence[Placed]) -> list[Finding]:
         return [Finding(Severity.WARNING, "damaged", problem.phrase, problem.offset)]
 
 
-def _place_findings(placed: Sequence[Placed], header: HeaderChange, *, refuse: bool) -> list[Finding]:
+def _place_findings(
+    placed: Sequence[Placed], header: HeaderChange, *, refuse: bool
+) -> tuple[list[Finding], tuple[Move, ...]]:
     """What speaks against the addresses, a refusal as a warning where the pieces are to stay as they were."""
     start = start_in(placed)
     verdicts = misplaced(placed, start)
@@ -176,8 +181,9 @@ def _place_findings(placed: Sequence[Placed], header: HeaderChange, *, refuse: b
     findings = judged(verdicts) if refuse else [_as_warning(verdict) for verdict in verdicts]
     findings += _partition_findings(placed, start, header, refuse=refuse)
     if refuse and certain:
-        return findings + judged(by_layout)
-    return findings + [_as_warning(verdict) for verdict in by_layout]
+        return findings + judged(by_layout), ()
+    moves = [move for verdict in by_layout if not isinstance(verdict, Finding) for move in verdict.moves]
+    return findings + [_as_warning(verdict) for verdict in by_layout], tuple(moves)
 
 
 def _partition_findings(

@@ -49,7 +49,7 @@ __all__ = [
     "check_reserved",
     "check_room",
     "content_of",
-    "device_findings",
+    "device_verdicts",
     "waive",
 ]
 
@@ -255,7 +255,7 @@ def check_layout(
     return _judged(outside_layout(content.placed, layout, firmware, irom_end), force)
 
 
-def device_findings(content: FlashContent, read: Reader, capacity: int) -> list[Finding]:
+def device_verdicts(content: FlashContent, read: Reader, capacity: int) -> list[Verdict]:
     """What the firmware on the device makes of places, where none is written: no refusal, it may be replaced.
 
     Args:
@@ -282,12 +282,7 @@ def device_findings(content: FlashContent, read: Reader, capacity: int) -> list[
     place = layout.find(PartKind.INIT_DATA)
     if not verdicts or not (by_table or (place is not None and _has_init_data(read, place.start))):
         return []
-    return [
-        verdict
-        if isinstance(verdict, Finding)
-        else Finding(Severity.WARNING, "misplaced", Phrase(verdict.phrase, ": by the device"), verdict.offset)
-        for verdict in verdicts
-    ]
+    return verdicts
 
 
 def _has_init_data(read: Reader, place: int) -> bool:

@@ -5,7 +5,7 @@ Values only.  The steps are plan.py's, and those of the modules beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,6 +13,7 @@ from imgtool.operations.assemble.pieces import KEEP
 from imgtool.operations.flashing.header import DETECT
 
 if TYPE_CHECKING:
+    from imgtool.errors import Move
     from imgtool.formats.reading import Finding
     from imgtool.layout.regions import FlashLayout
     from imgtool.operations.assemble.extras import InitDataSource
@@ -122,6 +123,7 @@ class Draft:
     changes: list[str]
     kept: list[Kept]
     findings: list[Finding]
+    moves: list[Move] = field(default_factory=list)
 
 
 class Device(NamedTuple):

@@ -45,7 +45,7 @@ from imgtool.operations.flashing.checks import (
     check_reserved,
     check_room,
     content_of,
-    device_findings,
+    device_verdicts,
     waive,
 )
 from imgtool.operations.flashing.cut_dump import check_cut
@@ -76,10 +76,13 @@ from imgtool.operations.upgrade.values import LossKind
 from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imgtool.chip import FlashSize
+    from imgtool.errors import Move
     from imgtool.formats.reading import Header
     from imgtool.layout.regions import FlashLayout, Region
-    from imgtool.operations.assemble.places import Start
+    from imgtool.operations.assemble.places import Start, Verdict
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.upgrade.values import Loss
 
@@ -103,6 +106,7 @@ class FlashPlan:
         kept: What stays on the device.
         findings: What is to be said.
         losses: What of the user's is destroyed, or put out of reach.
+        moves: Where files would be right that stand where the firmware on the device does not look.
         right: Numbers of the sectors that hold already what they should; None where that is not known.
         seconds: How long the write takes, about; None where no device was looked at.
         way: Through what it goes and how fast, in words; empty where no device was looked at.
@@ -120,6 +124,7 @@ class FlashPlan:
     kept: tuple[Kept, ...]
     findings: tuple[Finding, ...]
     losses: tuple[Loss, ...] = ()
+    moves: tuple[Move, ...] = ()
     right: frozenset[int] | None = None
     seconds: float | None = None
     way: str = ""
@@ -258,7 +263,7 @@ def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, w
     as_it_is = content.dump and not wants_init(request) and not request.named
     place = None if as_it_is else _find_place(draft, content, flash, request, device)
     if device.read is not None and target.flash_bytes is not None and not device.erased:
-        draft.findings += device_findings(content, device.read, target.flash_bytes)
+        _say_by_device(draft, device_verdicts(content, device.read, target.flash_bytes))
     _add_named(draft, content, request, place, device)
     if place is None and wants_init(request):
         if content.main is not None:
@@ -298,8 +303,20 @@ def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, w
         kept=tuple(sorted(draft.kept, key=lambda kept: kept.start)),
         findings=tuple(draft.findings),
         losses=stakes.losses,
+        moves=tuple(draft.moves),
         right=right,
     )
+
+
+def _say_by_device(draft: Draft, verdicts: Iterable[Verdict]) -> None:
+    """Say what the firmware on the device makes of the places of files, and where they would be right."""
+    for verdict in verdicts:
+        if isinstance(verdict, Finding):
+            draft.findings.append(verdict)
+            continue
+        message = Phrase(verdict.phrase, ": by the device")
+        draft.findings.append(Finding(Severity.WARNING, "misplaced", message, verdict.offset))
+        draft.moves += verdict.moves
 
 
 def _starts(content: FlashContent, device: Device) -> Start | None:

@@ -50,6 +50,7 @@ __all__ = ["flash"]
 
 
 def flash(
+    context: typer.Context,
     images: ImagesArgument = None,
     port: PortsOption = None,
     all_ports: Annotated[
@@ -132,7 +133,7 @@ def flash(
     )
     files = job.judged(request)
     if dry_run and job.stated_size(request) and not port and not all_ports:
-        _show_offline(job.plan_without_board(request), as_json=json)
+        _show_offline(context, job.plan_without_board(request), as_json=json)
         return
     board_log = None if log is None or dry_run else BoardLog(log)
     try:
@@ -146,25 +147,35 @@ def flash(
         if files.note:
             progress.note(files.note)
         ask = asks(progress, quiet=json or events) if len(ports) == 1 and not all_ports else None
-        run = _BoardsRun(request, files, progress, board_log, place, ask, as_json=json)
+        run = _BoardsRun(context, request, files, progress, board_log, place, ask, as_json=json)
         code = run.one(ports[0]) if len(ports) == 1 else run.many(ports)
     raise typer.Exit(code)
 
 
-def _show_offline(result: FlashResult, *, as_json: bool) -> None:
+def _show_offline(context: typer.Context, result: FlashResult, *, as_json: bool) -> None:
     from imgtool.cli.show.document import print_document
-    from imgtool.cli.show.flash_report import show_plan
 
     if as_json:
         print_document(result.document)
     else:
-        show_plan(result)
+        _show_plan(context, result)
+
+
+def _show_plan(context: typer.Context, result: FlashResult, *, more: bool = False) -> None:
+    """The plan, and the command that has the files at their places, where some stand elsewhere."""
+    from imgtool.cli.input.corrected import corrected_in
+    from imgtool.cli.show.flash_report import show_plan
+    from imgtool.cli.show.render import show_right
+
+    show_plan(result, more=more)
+    show_right(corrected_in(context, () if result.plan is None else result.plan.moves))
 
 
 @dataclass
 class _BoardsRun:
     """A run over all boards."""
 
+    context: typer.Context
     request: FlashRequest
     files: JudgedFiles
     progress: Progress
@@ -176,12 +187,12 @@ class _BoardsRun:
     def one(self, port: str) -> int:
         """Flash one board; its plan and its result are printed as they come."""
         from imgtool.cli.show.document import print_document
-        from imgtool.cli.show.flash_report import show_plan, show_result
+        from imgtool.cli.show.flash_report import show_result
 
         def planned(result: FlashResult) -> None:
             if not self.as_json:
                 self.progress.clear()
-                show_plan(result, more=not self.request.dry_run)
+                _show_plan(self.context, result, more=not self.request.dry_run)
                 sys.stdout.flush()
 
         result = self._flash(port, planned)

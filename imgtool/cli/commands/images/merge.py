@@ -22,6 +22,7 @@ __all__ = ["merge"]
 
 
 def merge(
+    context: typer.Context,
     images: ImagesArgument,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write.", show_default=False)
@@ -69,7 +70,9 @@ def merge(
 
         print_document(result.document)
     else:
-        from imgtool.cli.show.render import show_words
+        from imgtool.cli.input.corrected import corrected_in
+        from imgtool.cli.show.render import show_right, show_words
 
         show_words(result.words)
+        show_right(corrected_in(context, result.merged.moves))
     raise typer.Exit(result.code)

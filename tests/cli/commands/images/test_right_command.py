@@ -170,3 +170,35 @@ def test_names_of_places_and_quotes() -> None:
         "imgtool flash @init-data c.bin '--filesystem=a b.img'"
     )
     assert corrected(["flash", "a b.img"], moves, ()) is None
+
+
+WARNED: Final = {
+    "merge": (["merge", "old.bin", "0x7c000", INIT, *MERGE], "0xfc000"),
+    "merge, MicroPython": (["merge", "mpy.bin", "0x7c000", INIT, *MERGE], "0xfc000"),
+    "init data, NodeMCU 2 on the board": (["flash", "0x7c000", INIT, "-p", "old"], "0x3fc000"),
+    "init data, NodeMCU 3 on the board": (["flash", "0x3fc000", INIT, "-p", "new"], "0xf000"),
+    "files, NodeMCU 3 on the board": (["flash", "0x100000", "files.bin", "-p", "new"], "0x3e000"),
+}
+BOARDS: Final = {"old": "dumps/nodemcu-2.2-4m.bin", "new": "dumps/nodemcu-3-used-4m.bin"}
+
+
+@pytest.mark.parametrize("case", WARNED)
+@pytest.mark.usefixtures("files")
+def test_a_warning_gives_the_command_too(imgtool: Command, put: Put, case: str) -> None:
+    words, place = WARNED[case]
+    if words[0] == "flash":
+        put("board.bin", BOARDS[words[-1]])
+        words = [*words[:-1], "sim:4MB,flash=board.bin", "--dry-run"]
+
+    run = imgtool(*words)
+    (result,) = json.loads(imgtool(*words, "--json").out)["results"]
+    lead, told, line = " ".join(run.out.split()).partition(LEAD)
+    right = imgtool(*shlex.split(line))
+
+    assert (run.code, right.code) == (0, 0)
+    assert "elsewhere" in lead
+    assert told
+    assert place in shlex.split(line)
+    moves = (result if words[0] == "merge" else result["plan"])["moves"]
+    assert [f"0x{move['place']:x}" for move in moves] == [place]
+    assert LEAD not in " ".join(right.out.split())
