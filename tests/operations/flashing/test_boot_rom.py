@@ -84,6 +84,12 @@ def test_its_digest_proves_it() -> None:
 
 
 @pytest.mark.long
+def also(*values: object) -> list[object]:
+    """More values for a parameter, in the long run alone."""
+    several = (value if isinstance(value, tuple) else (value,) for value in values)
+    return [pytest.param(*each, marks=pytest.mark.long) for each in several]
+
+
 @pytest.mark.parametrize("stub", STUBS)
 def test_through_a_stub(stub: str) -> None:
     assert Run(rom_board(ROM), stub=stub).reading == (ROM, True)
@@ -111,7 +117,9 @@ def test_a_word_that_comes_differently_every_time() -> None:
     assert str(caught.value) == "256 bytes of the boot ROM come differently every time at offset 0x40008400"
 
 
-@pytest.mark.parametrize("fault", [CHANGED, "flip=in:read-reg:5000+10.4", f"{CHANGED},lose-reply=9000"])
+@pytest.mark.parametrize(
+    "fault", [CHANGED, *also("flip=in:read-reg:5000+10.4", f"{CHANGED},lose-reply=9000")]
+)
 def test_a_word_that_the_line_changes_is_found(fault: str) -> None:
     """The loader checks neither the request nor the answer."""
     run = Run(rom_board(ROM, fault))
@@ -124,11 +132,8 @@ def test_a_word_that_the_line_changes_is_found(fault: str) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        "lose-reply=5000",
-        "drop=in:read-reg:5000+9",
-        "drop=out:read-reg:5000+5",
         "garbage=20,insert=in:90000:c0",
-        "seed=7:5",
+        *also("lose-reply=5000", "drop=in:read-reg:5000+9", "drop=out:read-reg:5000+5", "seed=7:5"),
     ],
 )
 def test_what_is_lost_is_asked_for_again(fault: str) -> None:
@@ -164,7 +169,7 @@ def test_a_chip_that_falls_silent() -> None:
         Run(rom_board(ROM, kind=SilentChip))
 
 
-@pytest.mark.parametrize(("baud", "seconds"), [(115_200, 25.2), (460_800, 8.3), (921_600, 5.4)])
+@pytest.mark.parametrize(("baud", "seconds"), [(115_200, 25.2), *also((460_800, 8.3), (921_600, 5.4))])
 def test_how_long_it_takes(baud: int, seconds: float) -> None:
     """The modelled times that docs/virtual/boot-rom.md states."""
     assert Run(rom_board(ROM, baud=True), baud=baud).seconds == pytest.approx(seconds, rel=0.02)

@@ -249,7 +249,13 @@ class Impatient:
             self._line.write(said)
 
 
-@pytest.mark.parametrize("options", [(), ("--realtime",)], ids=["at once", "in real time"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="at once"),
+        pytest.param(("--realtime",), id="in real time", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("way", ["tcp://127.0.0.1:0", "pty"], ids=["tcp", "pty"])
 def test_a_client_that_waits_a_tenth_of_a_second_for_a_byte(
     tmp_path: Path, way: str, options: tuple[str, ...]

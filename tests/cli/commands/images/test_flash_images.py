@@ -25,11 +25,12 @@ def dirty(size: int) -> bytes:
     return b"".join(number.to_bytes(4, "little") * (SECTOR // 4) for number in range(1, size // SECTOR + 1))
 
 
-def large_is_long(name: str) -> object:
-    return pytest.param(name, marks=pytest.mark.long) if name in ("8MB", "16MB") else name
+def most_are_long(name: str) -> object:
+    sizes = ("2MB", "2MB-c1", "4MB-c1", "8MB", "16MB")
+    return pytest.param(name, marks=pytest.mark.long) if name in sizes else name
 
 
-@pytest.mark.parametrize("name", [large_is_long(name) for name in SIZES])
+@pytest.mark.parametrize("name", [most_are_long(name) for name in SIZES])
 def test_full_image_of_every_size(pair: Path, imgtool: Command, name: str) -> None:
     size = SIZES[name]
     (pair / "board.bin").write_bytes(dirty(size))
@@ -44,7 +45,7 @@ def test_full_image_of_every_size(pair: Path, imgtool: Command, name: str) -> No
     assert fields["written"] + fields["erased"] == size
 
 
-@pytest.mark.parametrize("name", [large_is_long(name) for name in SIZES if not name.endswith("-c1")])
+@pytest.mark.parametrize("name", [most_are_long(name) for name in SIZES if not name.endswith("-c1")])
 def test_pair_onto_every_size(pair: Path, imgtool: Command, name: str) -> None:
     board, end = pair / "board.bin", SIZES[name]
     before = dirty(end)
