@@ -34,7 +34,7 @@ from imgtool.operations.assemble.merge import check_in_flash, check_start, put_t
 from imgtool.operations.assemble.pieces import HeaderChange, Piece
 from imgtool.operations.assemble.places import judged, misplaced, place, start_in
 from imgtool.operations.assemble.right_places import right_places
-from imgtool.operations.assemble.wrong_files import refuse_wrong_files
+from imgtool.operations.assemble.wrong_files import as_data, refuse_wrong_files
 from imgtool.operations.inspect.describe import describe
 from imgtool.quantities import in_bytes
 
@@ -142,7 +142,7 @@ def _made(
     table = table_of(source)
     irom_end = irom_end_of(source)
     layout = layout_for(flash, source.firmware, table, irom_end)
-    input_findings += judged(misplaced(files, start_in(files)))
+    input_findings += [*judged(misplaced(files, start_in(files))), *as_data(files)]
     input_findings += judged(outside_layout(files, layout, source.firmware, irom_end))
     change = replace(header, size=None if keep_header else flash.name)
     kept = _kept_parts(data, source, pieces, layout, irom_start)

@@ -24,7 +24,7 @@ from imgtool.operations.assemble.joining import LARGEST_FLASH, join, lay_out
 from imgtool.operations.assemble.partitions import as_warnings, by_flash, by_table, judged_faults
 from imgtool.operations.assemble.pieces import KEEP, HeaderChange, Piece
 from imgtool.operations.assemble.places import Placed, judged, misplaced, place, start_in, wants_layout
-from imgtool.operations.assemble.wrong_files import refuse_wrong_files
+from imgtool.operations.assemble.wrong_files import as_data, refuse_wrong_files
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
 
@@ -179,7 +179,7 @@ def _place_findings(
     verdicts = misplaced(placed, start)
     certain, by_layout = _by_layout(placed, header)
     findings = judged(verdicts) if refuse else [_as_warning(verdict) for verdict in verdicts]
-    findings += _partition_findings(placed, start, header, refuse=refuse)
+    findings += [*as_data(placed), *_partition_findings(placed, start, header, refuse=refuse)]
     if refuse and certain:
         return findings + judged(by_layout), ()
     moves = [move for verdict in by_layout if not isinstance(verdict, Finding) for move in verdict.moves]

@@ -12,19 +12,21 @@ from imgtool.chip import FLASH_SIZES
 from imgtool.errors import WrongFileError
 from imgtool.formats.contents import Hint, HintKind
 from imgtool.formats.kinds import KINDS
-from imgtool.formats.reading import FileKind, Severity
+from imgtool.formats.reading import FileKind, Finding, Severity
 from imgtool.formats.registry import identify
+from imgtool.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.formats.kinds import KindRow
-    from imgtool.formats.reading import Finding, Reading
+    from imgtool.formats.reading import Reading
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.assemble.places import Placed, Start
     from imgtool.operations.inspect.describe import Description
 
 __all__ = [
+    "as_data",
     "empty_file",
     "is_none_of_ours",
     "not_for_flash",
@@ -57,7 +59,7 @@ def not_for_flash(what: Reading | Description, address: int, start: Start | None
     """
     row = KINDS[what.kind]
     if address and start is not None and address in start.looks:
-        return bool(row.no_content) or (row.foreign and (not row.may_be_dump or _is_known(what)))
+        return bool(row.no_content) or _is_of_others(what)
     return bool(row.no_content or (not address and row.no_start))
 
 
@@ -156,6 +158,33 @@ def refuse_wrong_files(placed: Sequence[Placed], start: Start | None) -> None:
 
 def _may_be(piece: Piece, what: Reading | Description, files: int) -> bool:
     return len(piece.data) in _SIZES or (files > 1 and not _is_known(what))
+
+
+def as_data(placed: Sequence[Placed]) -> list[Finding]:
+    """What is said of files behind address 0 that are no part of a firmware, such as a web page.
+
+    They may be somebody's data, so nothing is refused.
+    """
+    others = [
+        each
+        for each in placed
+        if each.piece.address and _is_of_others(each.what) and not KINDS[each.what.kind].no_content
+    ]
+    return [
+        Finding(
+            Severity.NOTE,
+            "as-data",
+            Phrase(piece.name, f" goes to 0x{piece.address:06x} as data: {sentence_of(what)}"),
+            piece.address,
+        )
+        for piece, what in others
+    ]
+
+
+def _is_of_others(what: Reading | Description) -> bool:
+    """Whether it is something else, and not only unknown."""
+    row = KINDS[what.kind]
+    return row.foreign and (not row.may_be_dump or _is_known(what))
 
 
 def refuse_without_parts(what: Description) -> None:

@@ -25,7 +25,7 @@ from imgtool.operations.assemble.merge import check_start
 from imgtool.operations.assemble.partitions import by_flash, by_table
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import Placed, misplaced, wants_layout
-from imgtool.operations.assemble.wrong_files import not_for_flash, wrong_file
+from imgtool.operations.assemble.wrong_files import as_data, not_for_flash, wrong_file
 from imgtool.operations.inspect.describe import Description, describe, described
 from imgtool.operations.inspect.device_settings import device_header, device_page, init_data_state
 from imgtool.phrase import Phrase
@@ -156,7 +156,7 @@ def check_contents(content: FlashContent, start: Start | None, force: frozenset[
     verdicts = misplaced(ours, start)
     faults = by_table(ours, start)
     refused = bool(findings) or any(not isinstance(verdict, Finding) for verdict in verdicts)
-    findings += _judged(verdicts, force)
+    findings += [*_judged(verdicts, force), *as_data(ours)]
     findings += _judged_faults(faults, force)
     if not refused:  # of what is none of ours, damage says nothing
         findings += _damage(content, force)

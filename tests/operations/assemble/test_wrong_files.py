@@ -12,7 +12,12 @@ from imgtool.formats.kinds import Starter
 from imgtool.formats.registry import identify
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.assemble.places import Start, place
-from imgtool.operations.assemble.wrong_files import not_for_flash, refuse_without_parts, refuse_wrong_files
+from imgtool.operations.assemble.wrong_files import (
+    as_data,
+    not_for_flash,
+    refuse_without_parts,
+    refuse_wrong_files,
+)
 from imgtool.operations.inspect.describe import describe
 from tests.support import IMAGES
 
@@ -63,6 +68,28 @@ def test_what_begins_at_0(data: bytes, *, more: bool, refused: bool) -> None:
         refuse_wrong_files(place(pieces), None)
 
     assert caught is None or caught.value.source == "a.bin"
+
+
+@pytest.mark.parametrize(
+    ("data", "address", "told"),
+    [
+        (TEXT, 0x20000, "this is a text"),
+        (b"<!DOCTYPE html><title>Sign in</title>" * 4, 0x20000, "this is a web page"),
+        (PDF, 0x20000, "this is a PDF"),
+        (TEXT, 0, ""),  # refused
+        (ZEROS, 0x20000, ""),
+        (b"\xff" * 4096, 0x20000, ""),
+        (bytes(range(1, 200)) * 9, 0x20000, ""),
+        (IMAGES["espfs/web.espfs"], 0x20000, ""),
+        (IMAGES["init-data/v05.bin"], 0x3FC000, ""),
+        (IMAGES["gzip/sample.bin.gz"], 0x20000, ""),
+    ],
+)
+def test_what_is_written_as_data(data: bytes, address: int, told: str) -> None:
+    findings = as_data(place([Piece(address, data, "a.bin")]))
+
+    assert [(each.code, each.offset) for each in findings] == ([("as-data", address)] if told else [])
+    assert all(f"a.bin goes to 0x{address:06x} as data: {told}" in each.message for each in findings)
 
 
 def test_no_real_image_is_a_wrong_file(corpus: Path) -> None:
