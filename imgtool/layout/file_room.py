@@ -33,15 +33,7 @@ def room_findings(
     brought: int | None = None,
     capacity: int | None = None,
 ) -> tuple[Finding, ...]:
-    """That a firmware can keep no file on a flash; empty where it can, or that is not known.
-
-    Args:
-        layout: The flash.
-        firmware: Which firmware.
-        firmware_end: Flash address behind irom.
-        brought: Where a file system begins that is there already; None for none.
-        capacity: Bytes of the chip's flash; None where no chip is known.
-    """
+    """What :func:`no_room` says of the same arguments, as a warning; empty for nothing."""
     reason = no_room(layout, firmware, firmware_end, brought=brought, capacity=capacity)
     if not reason:
         return ()

@@ -130,13 +130,7 @@ def with_members(data: bytes, description: Description) -> Description:
     unread = _unread(every)
     notes = [*_about(found, whole=not unread), *unread]
     return description._replace(
-        parts=(
-            replace(
-                part,
-                value=listed,
-                note=note,
-            ),
-        ),
+        parts=(replace(part, value=listed, note=note),),
         findings=(*description.findings, *notes),
     )
 
