@@ -12,6 +12,8 @@
     │   ├── PartitionError                 a row of a partition table that cannot be
     │   ├── TableRowError                  rows of an RTOS SDK's table with which nothing starts
     │   ├── SlotRoomError                  an application that its partition has no room for
+    │   ├── FileRoomError                  files that a file system has no room for
+    │   ├── FileNameError                  files that a firmware could not name
     │   ├── NoLayoutError                  nothing tells what firmware that starts has where
     │   ├── NoFirmwareError                no firmware on a device tells where things are
     │   ├── StatedSizeError                the flash size in the header on a device is of no use
@@ -65,6 +67,8 @@ __all__ = [
     "ChipError",
     "CoveredHeaderError",
     "CutError",
+    "FileNameError",
+    "FileRoomError",
     "FlashError",
     "FormatError",
     "ImgtoolError",
@@ -257,6 +261,64 @@ class TableRowError(LayoutError):
 
 class SlotRoomError(LayoutError):
     """An application of the RTOS SDK does not run in its partition, which is too small for it."""
+
+
+class FileRoomError(LayoutError):
+    """Files do not fit into a file system.
+
+    Args:
+        message: What does not fit, and where.
+        too_many: Bytes of pages or blocks that are too many.
+        source: Name of what they come from.
+        expected: How much room there is.
+        found: How much they need.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        too_many: int,
+        source: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+    ) -> None:
+        super().__init__(message, source=source, expected=expected, found=found)
+        self.too_many = too_many
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return {**super().data, "too_many": self.too_many}
+
+
+class FileNameError(LayoutError):
+    """Files have names that a file system, or its firmware, cannot hold.
+
+    Args:
+        message: What is wrong with the first of them.
+        names: All of them.
+        source: Name of what they come from.
+        expected: What a name may be.
+        found: The first one, or how long it is.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        names: Sequence[str],
+        source: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+    ) -> None:
+        super().__init__(message, source=source, expected=expected, found=found)
+        self.names = tuple(names)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return {**super().data, "names": list(self.names)}
 
 
 class NoLayoutError(LayoutError):

@@ -56,6 +56,7 @@ class IndexLayout(NamedTuple):
         first: Offset of the page numbers in the first index page of a file.
         more: Offset of the page numbers in every other one.
         room: Bytes of the name.
+        metadata: Bytes behind it that the firmware may use as it likes.
         block: The only block size that its makers use; None where they differ.
     """
 
@@ -66,7 +67,18 @@ class IndexLayout(NamedTuple):
     first: int
     more: int
     room: int = 32
+    metadata: int = 0
     block: int | None = None
+
+    @property
+    def in_first(self) -> int:
+        """How many page numbers the first index page of a file holds."""
+        return (_PAGE - self.first) // 2
+
+    @property
+    def in_more(self) -> int:
+        """How many every other one holds."""
+        return (_PAGE - self.more) // 2
 
 
 _SMALL: Final = 0x1000
@@ -76,10 +88,10 @@ _2015_04_06: Final = IndexLayout("0.9.6-20150406", 6, 10, 11, 44, 6, block=_SMAL
 
 LAYOUTS: Final = (
     IndexLayout("aligned", 8, 12, 13, 46, 8),  # NodeMCU from 1.5.4.1 on, Arduino, Sming before 4.3
-    IndexLayout("sming-4.3", 8, 12, 13, 62, 8),  # with 16 bytes of metadata
-    IndexLayout("mongoose", 8, 12, 13, 70, 8, room=48, block=_SMALL),  # longer names, 8 bytes of metadata
-    IndexLayout("metadata", 8, 12, 13, 50, 8),  # aligned, with 4 bytes of metadata
-    IndexLayout("esp32", 8, 12, 13, 49, 8),  # the same unaligned: ESP-IDF, and mkspiffs for the ESP32
+    IndexLayout("sming-4.3", 8, 12, 13, 62, 8, metadata=16),  # with 16 bytes of metadata
+    IndexLayout("mongoose", 8, 12, 13, 70, 8, room=48, metadata=8, block=_SMALL),  # longer names
+    IndexLayout("metadata", 8, 12, 13, 50, 8, metadata=4),  # aligned, with 4 bytes of metadata
+    IndexLayout("esp32", 8, 12, 13, 49, 8, metadata=4),  # unaligned: ESP-IDF, mkspiffs for the ESP32
     IndexLayout("unaligned", 8, 12, 13, 45, 8),  # a SPIFFS built with its own defaults
     IndexLayout("packed", 5, 9, 10, 42, 5, block=_SMALL),  # NodeMCU 1.4.0 and 1.5.1
     IndexLayout("0.9.6", 7, 11, 12, 44, 6, block=_SMALL),  # NodeMCU 0.9.6-dev, of June and July 2015 as well
@@ -362,12 +374,13 @@ class _FileReader:
                 Name(path), f" has {len(starts)} first index pages; the one that fits best is taken"
             )
             self.findings.append(Finding(Severity.WARNING, "index-twice", message, min(starts)))
-        return StoredFile(path, size, content, whole, self._number)
+        behind = start + layout.text + layout.room
+        metadata = data[behind : behind + layout.metadata]
+        return StoredFile(path, size, content, whole, self._number, name, metadata)
 
     def _read(self, start: int, size: int) -> None:
         layout = self._layout
-        in_first = (_PAGE - layout.first) // 2
-        in_more = (_PAGE - layout.more) // 2
+        in_first, in_more = layout.in_first, layout.in_more
         # No file has more pages than the file system: a size that was damaged would not end.
         needed = min(-(-size // _CONTENT), self._pages.blocks * self._pages.block_size // _PAGE)
         waiting = 0  # lost pages that count only if another one follows

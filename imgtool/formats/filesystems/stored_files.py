@@ -1,6 +1,6 @@
-"""Files in a file system of a flash: the values that reading any of them gives.
+"""Files in a file system of a flash: the values that reading any of them gives, and that making one takes.
 
-No format: spiffs_files.py and littlefs_files.py read them.
+No format: spiffs_files.py and littlefs_files.py read them, spiffs_make.py and littlefs_make.py make them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from imgtool.formats.reading import Finding, PartKind
 
-__all__ = ["FileListing", "FileSystem", "ListedFile", "StoredFile", "Superblock"]
+__all__ = [
+    "FileListing",
+    "FileSystem",
+    "ListedFile",
+    "NewFile",
+    "Space",
+    "StoredFile",
+    "StoredFolder",
+    "Superblock",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,9 @@ class StoredFile:
             byte is zeros, a lost end is left out.
         whole: Whether all of it could be read, and everything about it agrees.
         number: The object that it is, for SPIFFS; None for LittleFS.
+        name: Its name as it is stored, with folders: what ``path`` shows.
+        metadata: What SPIFFS stores behind the name: of Sming 4.3 and later, Mongoose OS, ESP-IDF.
+        attributes: Of LittleFS: number and bytes of each, such as the time of the last write.
     """
 
     path: str
@@ -51,6 +63,66 @@ class StoredFile:
     data: bytes
     whole: bool = True
     number: int | None = None
+    name: bytes = b""
+    metadata: bytes = b""
+    attributes: tuple[tuple[int, bytes], ...] = ()
+
+
+class NewFile(NamedTuple):
+    """A file that goes into a file system.
+
+    Attributes:
+        name: Its name as it is to be stored, with folders as in ``lib/net.lua``.
+        data: Its contents.
+        metadata: What goes behind the name in SPIFFS; erased where it is empty.
+        attributes: Of LittleFS: number and bytes of each.
+    """
+
+    name: bytes
+    data: bytes
+    metadata: bytes = b""
+    attributes: tuple[tuple[int, bytes], ...] = ()
+
+    @classmethod
+    def of(cls, file: StoredFile) -> NewFile:
+        """The same file, for another file system."""
+        return cls(file.name, file.data, file.metadata, file.attributes)
+
+
+class StoredFolder(NamedTuple):
+    """A folder of a LittleFS.
+
+    Attributes:
+        name: As it is stored, with those above it; empty for the root.
+        attributes: Number and bytes of each.
+    """
+
+    name: bytes
+    attributes: tuple[tuple[int, bytes], ...] = ()
+
+
+class Space(NamedTuple):
+    """How much files need, and how much there is.
+
+    Attributes:
+        needed: Pages of SPIFFS, or blocks of LittleFS.
+        room: As many there are for files.
+        unit: Bytes of one.
+    """
+
+    needed: int
+    room: int
+    unit: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether all of it fits."""
+        return self.needed <= self.room
+
+    @property
+    def too_many(self) -> int:
+        """Bytes that are too many; 0 where it fits."""
+        return max(0, self.needed - self.room) * self.unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +145,7 @@ class FileSystem:
         findings: What is to be said; errors name the damaged file and the offset.
         listed: False where nothing here can read it, and a finding says why: ``files`` is empty, and what
             is in it is not known.
+        folders: The folders of a LittleFS, its root first; none of SPIFFS, whose names only look like paths.
     """
 
     kind: PartKind
@@ -89,6 +162,7 @@ class FileSystem:
     most_erases: int | None = None
     findings: tuple[Finding, ...] = ()
     listed: bool = True
+    folders: tuple[StoredFolder, ...] = ()
 
 
 class ListedFile(NamedTuple):
