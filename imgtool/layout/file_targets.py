@@ -3,32 +3,40 @@
 Pure functions over the layout and the generation of the firmware; nothing is made here
 (imgtool.formats.filesystems), and what is in a flash is not looked at.  The rules and where they are known
 from: docs/flash-layouts.md.
+
+Of firmware whose build decides where its files are, no image shows that: it has rows with names.  The places
+of the Arduino core are those of its linker scripts, of MicroPython those of ports/esp8266:
+
+* https://github.com/esp8266/Arduino/tree/3.1.2/tools/sdk/ld
+* https://github.com/micropython/micropython/blob/v1.22.0/ports/esp8266/modules/flashbdev.py
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imgtool.chip import SECTOR
+from imgtool.errors import FileRoomError, LayoutError, UsageError
+from imgtool.formats.filesystems.littlefs_make import LittleFsShape
+from imgtool.formats.filesystems.spiffs_make import SpiffsShape
+from imgtool.layout.file_places import file_room
+from imgtool.layout.first_boot import spiffs_formula
+from imgtool.layout.generations import GENERATIONS, generation_of
+from imgtool.layout.traits import Family, Magics, NameRule
+from imgtool.phrase import Name, Phrase
+from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
-    from imgtool.formats.filesystems.littlefs_make import LittleFsShape
-    from imgtool.formats.filesystems.spiffs_make import SpiffsShape
+    from collections.abc import Iterator
 
-__all__ = ["FileTarget", "NameRule"]
+    from imgtool.chip import FlashSize
+    from imgtool.formats.reading import Firmware
+    from imgtool.layout.regions import FlashLayout
+    from imgtool.layout.traits import SpiffsRule
 
-
-class NameRule(NamedTuple):
-    """Which names of files a firmware can open.
-
-    Attributes:
-        longest: Bytes that a name may have: of the whole name, or with folders of each part of it.
-        slash: Whether every name begins with a slash, as in the Arduino core's SPIFFS; else none may.
-        folders: Whether there are real folders; else a slash is a character of the name.
-    """
-
-    longest: int = 31
-    slash: bool = False
-    folders: bool = False
+__all__ = ["TARGETS", "FileTarget", "NamedTarget", "named_target", "target_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +59,265 @@ class FileTarget:
     def end(self) -> int | None:
         """The address behind it."""
         return None if self.start is None else self.start + self.shape.size
+
+
+# By the firmware.
+
+
+def target_for(
+    layout: FlashLayout, firmware: Firmware | None, irom_end: int, boot: bytes | None = None
+) -> FileTarget:
+    """The file system that a firmware makes on a flash, and mounts there.
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        irom_end: Flash address behind irom.
+        boot: Its image for 0, which tells the builds of NodeMCU 1.5.4.1 apart; None where it is not at hand.
+
+    Raises:
+        LayoutError: Nothing tells where it looks for files, or by which formula its magics are.
+        FileRoomError: It has too little room for any file.
+    """
+    row = generation_of(firmware)
+    name = "this firmware" if firmware is None else f"{firmware.name} {firmware.version or ''}".strip()
+    room = file_room(layout, firmware, irom_end) if row.finds_files else None
+    if row.files is None or room is None:
+        raise LayoutError(
+            f"nothing in {name} tells where it looks for files, how much, and of which kind",
+            expected="NodeMCU of a release that is known, or the file system of another firmware by name",
+        )
+    if room.start is None or not room.enough:
+        raise FileRoomError(
+            f"{name} on {layout.flash.name} has no room for files",
+            too_many=room.least - room.size,
+            expected=f"at least {in_bytes(room.least)}",
+            found=in_bytes(room.size),
+        )
+    formula = spiffs_formula(firmware, boot)
+    if formula is None:
+        raise LayoutError(
+            f"some builds of {name} want the old SPIFFS magics, and the others the linear ones",
+            expected="a build that says of which day and branch it is",
+        )
+    blocks = room.size // room.block
+    shape = SpiffsShape(block_size=room.block, blocks=blocks, formula=formula, layout=row.files.pages)
+    return FileTarget(title=name, shape=shape, names=row.files.names, start=room.start)
+
+
+# By name.
+
+
+class NamedTarget(NamedTuple):
+    """A row: the file system of a firmware that is named, and not looked at.
+
+    Attributes:
+        name: What it is called at the command line.
+        title: Whose it is, in words.
+        shape: How it is laid out: bytes of it to its shape.
+        names: Which names the firmware can open.
+        start: Flash address, where that does not differ; None where it does, or hangs on the flash size.
+        length: Bytes, likewise.
+        place: Flash size to start and length, of firmware that goes by that; None for none.
+    """
+
+    name: str
+    title: str
+    shape: Callable[[int], SpiffsShape | LittleFsShape]
+    names: NameRule
+    start: int | None = None
+    length: int | None = None
+    place: Callable[[FlashSize], tuple[int, int]] | None = None
+
+
+def named_target(name: str, length: int | None = None, flash: FlashSize | None = None) -> FileTarget:
+    """The file system of a firmware by its name in :data:`TARGETS`.
+
+    Args:
+        name: The name.
+        length: Bytes, where the row has none.
+        flash: The flash, where the place hangs on its size.
+
+    Raises:
+        UsageError: There is no such name, or the length is missing, or is given twice.
+        FormatError: No file system has that length.
+    """
+    row = TARGETS.get(name.lower())
+    if row is None:
+        raise UsageError(
+            Phrase("no firmware is known by the name ", Name(name)),
+            expected=", ".join(TARGETS),
+        )
+    start = row.start
+    given = length
+    if row.place is not None:
+        if flash is None:
+            raise UsageError(f"where {row.title} has its files hangs on the flash size", expected="one")
+        start, length = row.place(flash)
+    elif row.length is not None:
+        length = row.length
+    if length is None:
+        raise UsageError(f"how long the file system of {row.title} is follows from no name", expected="one")
+    if given is not None and given != length:
+        raise UsageError(
+            f"the file system of {row.title} has a length of its own",
+            expected=f"0x{length:x}",
+            found=f"0x{given:x}",
+        )
+    return FileTarget(title=row.title, shape=row.shape(length), names=row.names, start=start)
+
+
+_SMALL: Final = 0x1000
+_LARGE: Final = 0x2000
+
+
+def _spiffs(
+    formula: str, pages: str = "aligned", block: int | None = None, rule: SpiffsRule | None = None
+) -> Callable[[int], SpiffsShape]:
+    def shape(length: int) -> SpiffsShape:
+        size = block or (_LARGE if rule is None else rule.block_for(length))
+        return SpiffsShape(block_size=size, blocks=length // size, formula=formula, layout=pages)
+
+    return shape
+
+
+# NodeMCU.
+
+_NODEMCU: Final = {
+    "0.9.5": "none",
+    "0.9.6": "none",
+    "1.4": "none",
+    "1.5": "none",
+    "1.5.4.1": "linear",
+    "2.0": "old",
+    "2.1": "linear",
+    "2.2": "linear",
+    "3": "linear",
+}
+# Releases of a version that came out with the other formula.
+_OLD_BUILDS: Final = {"1.5.4.1-20161201": "1.5.4.1", "2.1-20170521": "2.1"}
+
+
+def _of_nodemcu() -> Iterator[NamedTarget]:
+    rows = {row.name.removeprefix("NodeMCU "): row for row in GENERATIONS if row.family is Family.NODEMCU}
+    releases = {**{name: name for name in _NODEMCU}, **_OLD_BUILDS}
+    for name, release in sorted(releases.items()):
+        rule = rows[release].files
+        if rule is not None:
+            formula = Magics.OLD.value if name in _OLD_BUILDS else _NODEMCU[release]
+            shape = _spiffs(formula, rule.pages, rule=rule)
+            title = f"NodeMCU {name.replace('-', ' of ')}"
+            yield NamedTarget(f"nodemcu-{'3.0' if name == '3' else name}", title, shape, rule.names)
+
+
+# The Arduino core.
+
+
+class _ArduinoPlace(NamedTuple):
+    """Start and end of a flash layout of the core; before 2.6.0 some ended half a block later."""
+
+    start: int
+    end: int
+    block: int = _SMALL
+
+
+_ARDUINO_PLACES: Final[Mapping[str, _ArduinoPlace]] = {
+    "512K32": _ArduinoPlace(0x7_3000, 0x7_B000),
+    "512K64": _ArduinoPlace(0x6_B000, 0x7_B000),
+    "512K128": _ArduinoPlace(0x5_B000, 0x7_B000),
+    "1M64": _ArduinoPlace(0xE_B000, 0xF_B000),
+    "1M128": _ArduinoPlace(0xD_B000, 0xF_B000),
+    "1M144": _ArduinoPlace(0xD_7000, 0xF_B000),
+    "1M160": _ArduinoPlace(0xD_3000, 0xF_B000),
+    "1M192": _ArduinoPlace(0xC_B000, 0xF_B000),
+    "1M256": _ArduinoPlace(0xB_B000, 0xF_B000),
+    "1M512": _ArduinoPlace(0x7_B000, 0xF_B000, _LARGE),
+    "2M64": _ArduinoPlace(0x1F_0000, 0x1F_B000),
+    "2M128": _ArduinoPlace(0x1E_0000, 0x1F_B000),
+    "2M256": _ArduinoPlace(0x1C_0000, 0x1F_B000),
+    "2M512": _ArduinoPlace(0x18_0000, 0x1F_A000, _LARGE),
+    "2M1M": _ArduinoPlace(0x10_0000, 0x1F_A000, _LARGE),
+    "4M1M": _ArduinoPlace(0x30_0000, 0x3F_A000, _LARGE),
+    "4M2M": _ArduinoPlace(0x20_0000, 0x3F_A000, _LARGE),
+    "4M3M": _ArduinoPlace(0x10_0000, 0x3F_A000, _LARGE),
+    "8M6M": _ArduinoPlace(0x20_0000, 0x7F_A000, _LARGE),
+    "8M7M": _ArduinoPlace(0x10_0000, 0x7F_A000, _LARGE),
+    "16M14M": _ArduinoPlace(0x20_0000, 0xFF_A000, _LARGE),
+    "16M15M": _ArduinoPlace(0x10_0000, 0xFF_A000, _LARGE),
+}
+_ARDUINO_SPIFFS: Final = NameRule(slash=True)
+_ARDUINO_LITTLEFS: Final = NameRule(folders=True)  # the core's own check, though name_max is 32
+
+
+def _arduino_littlefs(block: int) -> Callable[[int], LittleFsShape]:
+    return lambda length: LittleFsShape(block_size=block, blocks=length // block)
+
+
+def _of_arduino() -> Iterator[NamedTarget]:
+    for name, place in _ARDUINO_PLACES.items():
+        length, word = place.end - place.start, name.lower()
+        spiffs = _spiffs(Magics.CONSTANT.value, block=place.block)
+        little = _arduino_littlefs(place.block)
+        title = f"the Arduino core, {name}"
+        yield NamedTarget(
+            f"arduino-spiffs-{word}", f"{title}, SPIFFS", spiffs, _ARDUINO_SPIFFS, place.start, length
+        )
+        yield NamedTarget(
+            f"arduino-littlefs-{word}", f"{title}, LittleFS", little, _ARDUINO_LITTLEFS, place.start, length
+        )
+
+
+# MicroPython, from 1.13 on.
+
+_PYTHON_NAMES: Final = NameRule(longest=255, folders=True)
+_PYTHON_KEPT: Final = 5  # sectors at the end
+_SMALL_FLASH: Final = 0x10_0000
+_PYTHON_STARTS: Final = (0x9_9000, 0x10_0000)
+
+
+def _python_place(flash: FlashSize) -> tuple[int, int]:
+    start = _PYTHON_STARTS[flash.bytes > _SMALL_FLASH]
+    length = flash.bytes - _PYTHON_KEPT * SECTOR - start
+    if length <= 0:
+        raise UsageError(f"MicroPython has no files on {flash.name}", expected="1MB or more")
+    return start, length
+
+
+def _python_shape(version: str) -> Callable[[int], LittleFsShape]:
+    def shape(length: int) -> LittleFsShape:
+        return LittleFsShape(
+            block_size=_SMALL,
+            blocks=length // _SMALL,
+            version=version,
+            name_max=255,
+            prog_size=32,
+            cache_size=128,
+            lookahead_size=32,
+            block_cycles=100,
+        )
+
+    return shape
+
+
+def _all_targets() -> Iterator[NamedTarget]:
+    yield from _of_nodemcu()
+    yield from _of_arduino()
+    for name, title, version in (
+        ("micropython-1.13", "MicroPython 1.13 to 1.21", "2.0"),
+        ("micropython-1.22", "MicroPython 1.22 and later", "2.1"),
+    ):
+        yield NamedTarget(name, title, _python_shape(version), _PYTHON_NAMES, place=_python_place)
+    sming = NameRule()
+    none = Magics.NONE.value
+    yield NamedTarget("sming-4.2", "Sming before 4.3", _spiffs(none), sming)
+    yield NamedTarget("sming-4.3", "Sming 4.3 and later", _spiffs(none, "sming-4.3"), sming)
+    yield NamedTarget(
+        "mongoose",
+        "Mongoose OS",
+        _spiffs(Magics.CONSTANT.value, "mongoose", _SMALL),
+        NameRule(longest=47),
+    )
+
+
+TARGETS: Final[Mapping[str, NamedTarget]] = {row.name: row for row in _all_targets()}
+"""File systems by the name of their firmware."""

@@ -201,6 +201,29 @@ _BEFORE_0_9_5: Final = replace(
     ),
 )
 
+_NODEMCU_0_9_6: Final = Generation(
+    name="NodeMCU 0.9.6",
+    family=Family.NODEMCU,
+    names=("NodeMCU",),
+    numbering=Numbering.OWN,
+    first=(0, 9, 6),
+    before=(1,),
+    needs_init_data=False,
+    missing_init_data=InitDataRepair.IF_ERASED,
+    own_init_data=OwnInitData("SDK 0.9"),
+    keeps_rf_cal=False,
+    sizes=SizeReading(codes=_WITHOUT_C1, own=_ALL_OLD_CODES, corrects=True),
+    files=replace(_OLD_FILES, pages="0.9.6"),
+    baud=9600,
+    names_sdk=False,
+    sources=(
+        _tag("0.9.6-dev_20150704"),
+        _tag("0.9.6-dev_20150704", "app/platform/flash_api.c"),
+        _tag("0.9.6-dev_20150704", "app/spiffs/spiffs.c"),
+        _GUIDE,
+    ),
+)
+
 # Within ten weeks 0.9.5 read the size nibble in four ways, and moved its files once.
 _OF_NODEMCU: Final = (
     replace(
@@ -259,29 +282,17 @@ _OF_NODEMCU: Final = (
         ),
     ),
     _NODEMCU_0_9,
-    Generation(
-        name="NodeMCU 0.9.6",
-        family=Family.NODEMCU,
-        names=("NodeMCU",),
-        numbering=Numbering.OWN,
-        first=(0, 9, 6),
-        before=(1,),
-        needs_init_data=False,
-        missing_init_data=InitDataRepair.IF_ERASED,
-        own_init_data=OwnInitData("SDK 0.9"),
-        keeps_rf_cal=False,
-        sizes=SizeReading(codes=_WITHOUT_C1, own=_ALL_OLD_CODES, corrects=True),
-        # The build of 2015-04-06 has the name one byte earlier, and no version of its own.
-        files=replace(_OLD_FILES, pages="0.9.6"),
-        baud=9600,
-        names_sdk=False,
+    replace(
+        _NODEMCU_0_9_6,
+        name="NodeMCU 0.9.6, built 2015-04-06",
+        builds=BuildDates("20150406", "20150407"),
+        files=replace(_OLD_FILES, pages="0.9.6-20150406"),
         sources=(
-            _tag("0.9.6-dev_20150704"),
-            _tag("0.9.6-dev_20150704", "app/platform/flash_api.c"),
-            _tag("0.9.6-dev_20150704", "app/spiffs/spiffs.c"),
-            _GUIDE,
+            _tag("0.9.6-dev_20150406"),
+            _tag("0.9.6-dev_20150406", "app/spiffs/spiffs_nucleus.h"),
         ),
     ),
+    _NODEMCU_0_9_6,
     Generation(
         name="NodeMCU 1.4",
         family=Family.NODEMCU,

@@ -25,6 +25,7 @@ __all__ = [
     "KeptSectors",
     "LfsPlace",
     "Magics",
+    "NameRule",
     "Numbering",
     "OwnInitData",
     "Release",
@@ -248,6 +249,24 @@ class SizeReading:
         return max(size.bytes for size in FLASH_SIZES if size.code in self.codes)
 
 
+class NameRule(NamedTuple):
+    """Which names of files a firmware can open.
+
+    Attributes:
+        longest: Bytes that a name may have: of the whole name, or with folders of each part of it.
+        slash: Whether every name begins with a slash; else none may.
+        folders: Whether there are folders; else a slash is a character of the name.
+    """
+
+    longest: int = 31
+    slash: bool = False
+    folders: bool = False
+
+
+NODEMCU_NAMES: Final = NameRule()
+"""A leading slash selects a drive from 1.5.4.1 on, and a name of 32 bytes has no room for its end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpiffsRule:
     """How a firmware finds and makes its SPIFFS; pages have 256 bytes everywhere.
@@ -269,6 +288,7 @@ class SpiffsRule:
         gap: So much it leaves behind irom when it makes one; None for none.
         near_gap: So much where it would have less than ``least`` bytes.
         least: Bytes.
+        names: Which names it can open.
     """
 
     magics: Magics
@@ -285,6 +305,7 @@ class SpiffsRule:
     gap: int | None = 0x1_0000
     near_gap: int = 0x8000
     least: int = 400_000
+    names: NameRule = NODEMCU_NAMES
 
     @property
     def least_room(self) -> int:

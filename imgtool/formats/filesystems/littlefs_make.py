@@ -8,10 +8,16 @@ Source: https://github.com/littlefs-project/littlefs/blob/master/SPEC.md; see do
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imgtool.formats.filesystems.stored_files import Superblock
 
-__all__ = ["LittleFsShape"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgtool.formats.filesystems.stored_files import NewFile, Space, StoredFolder
+
+__all__ = ["LittleFsShape", "compose", "space_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +39,13 @@ class LittleFsShape(Superblock):
     cache_size: int = 64
     lookahead_size: int = 64
     block_cycles: int = 16
+
+
+def compose(files: Sequence[NewFile], shape: LittleFsShape, folders: Sequence[StoredFolder] = ()) -> bytes:
+    """A LittleFS with these files and nothing else."""
+    raise NotImplementedError
+
+
+def space_for(files: Sequence[NewFile], shape: LittleFsShape, folders: Sequence[StoredFolder] = ()) -> Space:
+    """Whether files fit."""
+    raise NotImplementedError
