@@ -36,6 +36,7 @@ RELEASES: Final = [
     (Firmware("NodeMCU", "0.9.5", build="20150215"), "NodeMCU 0.9.5, built before 2015-03-16"),
     (Firmware("NodeMCU", "0.9.5", build="20150318"), "NodeMCU 0.9.5"),
     (Firmware("NodeMCU", "0.9.5"), "NodeMCU 0.9.5"),
+    (Firmware("NodeMCU", "0.9.6", build="20150406"), "NodeMCU 0.9.6, built 2015-04-06"),
     (Firmware("NodeMCU", "0.9.6"), "NodeMCU 0.9.6"),
     (Firmware("NodeMCU", "1.4.0"), "NodeMCU 1.4"),
     (Firmware("NodeMCU", "1.5.1", "1.5.1(e67da894)"), "NodeMCU 1.5"),
