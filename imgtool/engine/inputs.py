@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["InputFile"]
+    from imgtool.formats.filesystems.stored_files import NewFile
+
+__all__ = ["FolderFile", "InputFile", "new_files"]
 
 
 class InputFile(NamedTuple):
@@ -31,3 +33,28 @@ class InputFile(NamedTuple):
     def __repr__(self) -> str:
         """Without the bytes."""
         return f"InputFile(name={self.name!r}, place={self.place!r})"
+
+
+class FolderFile(NamedTuple):
+    """A file that is to go into a file system; a tuple, as a page of help makes the class.
+
+    Attributes:
+        name: What it is to be called there, with folders as in ``lib/net.lua``.
+        data: Its bytes.
+        path: What to call it in messages; empty for ``name``.
+    """
+
+    name: str
+    data: bytes
+    path: str = ""
+
+    def __repr__(self) -> str:
+        """Without the bytes."""
+        return f"FolderFile(name={self.name!r})"
+
+
+def new_files(files: Sequence[FolderFile]) -> tuple[NewFile, ...]:
+    """Files as a file system takes them; a name of other bytes than UTF-8 keeps these."""
+    from imgtool.formats.filesystems.stored_files import NewFile  # noqa: PLC0415 - few jobs make file systems
+
+    return tuple(NewFile(file.name.encode("utf-8", "surrogateescape"), file.data) for file in files)

@@ -115,6 +115,7 @@ def test_builds_of_one_version_are_told_apart_by_their_dates() -> None:
         ((0, 9, 5), (0, 9, 6), "20150127", "20150212"),
         ((0, 9, 5), (0, 9, 6), "20150212", "20150215"),
         ((0, 9, 5), (0, 9, 6), "20150215", "20150316"),
+        ((0, 9, 6), (1,), "20150406", "20150407"),
     ]
     for row in rows:  # what they leave is in a row behind them
         later = GENERATIONS[GENERATIONS.index(row) + 1 :]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgtool.device.events import Event, ignore
 from imgtool.engine.documents import description_fields, document, finding_fields, warnings_of
+from imgtool.engine.inputs import new_files
 from imgtool.engine.placing import (
     KEEP,
     content_piece,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from imgtool.device.events import Listener
     from imgtool.engine.documents import Document
-    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.inputs import FolderFile, InputFile
     from imgtool.engine.placing import PlacedFiles
     from imgtool.formats.reading import Finding
     from imgtool.operations.assemble.fullimage import FullImage
@@ -61,6 +62,7 @@ class FullImageRequest:
         init_fields: Fields of the init data to set, by name, as texts.
         filesystem: A file system image; its place may be an address; None is where the firmware looks.
         lfs: An LFS image.
+        content: Files of which a file system is made, as the firmware takes it; None for none.
         mode: Flash mode in the header, or ``keep``.
         freq: Flash frequency, or ``keep``.
         keep_header: Leave the size in the header as it is; it must agree with ``size`` then.
@@ -75,6 +77,7 @@ class FullImageRequest:
     init_fields: Mapping[str, str] = field(default_factory=dict)
     filesystem: InputFile | None = None
     lfs: InputFile | None = None
+    content: tuple[FolderFile, ...] | None = None
     mode: str = KEEP
     freq: str = KEEP
     keep_header: bool = False
@@ -158,7 +161,8 @@ def fullimage(request: FullImageRequest, on_event: Listener = ignore) -> FullIma
     Raises:
         UsageError: No firmware is given, two files have no address, or a value has no meaning.
         FormatError: A file is damaged, or is not what it is given for.
-        LayoutError: Something does not fit, overlaps, or has no place that can be justified.
+        LayoutError: Something does not fit, overlaps, or has no place that can be justified; a FileRoomError
+            says by how many bytes files do not fit, a FileNameError which names the firmware cannot open.
         InterruptedRunError: It was stopped; nothing was written.
     """
     on_event(Event("fullimage", 0, _STEPS, request.output or ""))
@@ -196,8 +200,14 @@ def _extras(request: FullImageRequest, files: PlacedFiles) -> Extras:
         source,
         None if request.filesystem is None else filesystem_piece(request.filesystem),
         None if request.lfs is None else content_piece(request.lfs),
+        None if request.content is None else new_files(request.content),
     )
-    return _with_named(extras, files.named)
+    extras = _with_named(extras, files.named)
+    if extras.files is not None and extras.filesystem is not None:
+        raise UsageError(
+            "two file systems are asked for", expected="files, or the image of a file system", found="both"
+        )
+    return extras
 
 
 def _with_named(extras: Extras, named: Iterable[tuple[str, Piece]]) -> Extras:

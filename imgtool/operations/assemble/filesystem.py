@@ -11,16 +11,20 @@ from imgtool.errors import FileNameError
 from imgtool.formats.filesystems import littlefs_make, spiffs_make
 from imgtool.formats.filesystems.littlefs_make import LittleFsShape
 from imgtool.formats.filesystems.spiffs_make import SpiffsShape
+from imgtool.layout.file_targets import target_for
+from imgtool.operations.assemble.pieces import Piece
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from imgtool.formats.filesystems.stored_files import NewFile, Space, StoredFolder
+    from imgtool.formats.reading import Firmware
     from imgtool.layout.file_targets import FileTarget
+    from imgtool.layout.regions import FlashLayout
     from imgtool.layout.traits import NameRule
 
-__all__ = ["check_names", "made_for", "named_for", "space_in"]
+__all__ = ["check_names", "made_for", "named_for", "place_files", "space_in", "title_of"]
 
 _SLASH: Final = b"/"
 
@@ -101,6 +105,38 @@ def made_for(
     if isinstance(shape, SpiffsShape):
         return spiffs_make.compose([_without_metadata(file, shape) for file in named], shape, erases)
     return littlefs_make.compose(named, shape, folders)
+
+
+def place_files(
+    files: Sequence[NewFile] | None,
+    layout: FlashLayout,
+    firmware: Firmware | None,
+    irom_end: int,
+    boot: bytes | None = None,
+) -> list[Piece]:
+    """A file system with these files at the place where the firmware makes one; nothing for None.
+
+    Args:
+        files: The files.
+        layout: The flash.
+        firmware: Which firmware.
+        irom_end: Flash address behind irom.
+        boot: The image for 0.
+
+    Raises:
+        LayoutError: Nothing tells where it looks for files.
+        FileNameError: A name that the firmware cannot open, or that two files have.
+        FileRoomError: They do not fit; it says by how many bytes.
+    """
+    if files is None:
+        return []
+    target = target_for(layout, firmware, irom_end, boot)
+    return [Piece(target.start or 0, made_for(target, files), title_of(files))]
+
+
+def title_of(files: Sequence[NewFile]) -> str:
+    """What to call a file system with these files."""
+    return f"file system with {len(files):,} file{'' if len(files) == 1 else 's'}"
 
 
 def _without_metadata(file: NewFile, shape: SpiffsShape) -> NewFile:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from imgtool.chip import flash_size
+from imgtool.chip import IROM_PLACE, flash_size
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats import fill
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import FileKind, Finding, PartKind, Severity
 from imgtool.layout.file_room import NO_ROOM, room_findings
 from imgtool.layout.fit import layout_for
+from imgtool.layout.generations import generation_of
 from imgtool.operations.assemble.extras import (
     FIRMWARE,
     InitDataSource,
@@ -28,6 +29,7 @@ from imgtool.operations.assemble.extras import (
     place_lfs,
     table_of,
 )
+from imgtool.operations.assemble.filesystem import place_files
 from imgtool.operations.assemble.joining import join, lay_out
 from imgtool.operations.assemble.layout_places import outside_layout
 from imgtool.operations.assemble.merge import check_in_flash, check_start, put_together
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.chip import FlashSize
+    from imgtool.formats.filesystems.stored_files import NewFile
     from imgtool.formats.reading import Firmware, Header
     from imgtool.layout.regions import FlashLayout
     from imgtool.operations.inspect.describe import Description
@@ -57,11 +60,13 @@ class Extras:
         init_data: Where init data comes from.
         filesystem: A file system image; an address below 0 means the place where the firmware looks for it.
         lfs: An LFS image; it goes to the LFS partition.
+        files: Files of which a file system is made, as the firmware takes it; None for none.
     """
 
     init_data: InitDataSource = field(default_factory=InitDataSource)
     filesystem: Piece | None = None
     lfs: Piece | None = None
+    files: tuple[NewFile, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,7 @@ class FullImage:
 _RENEWED: Final = (PartKind.RF_CAL, PartKind.INIT_DATA, PartKind.SYSTEM_PARAM, PartKind.BLANK)
 # Regions whose contents an image of a flash brings along.
 _HELD: Final = (PartKind.SPIFFS, PartKind.LFS)
+_FILE_SYSTEMS: Final = (PartKind.SPIFFS, PartKind.LITTLEFS)
 _QUAD_FROM: Final = 0x8_0000
 _DIO_FROM: Final = 0x40_0000
 
@@ -145,15 +151,17 @@ def _made(
     input_findings += [*judged(misplaced(files, start_in(files))), *as_data(files)]
     input_findings += judged(outside_layout(files, layout, source.firmware, irom_end))
     change = replace(header, size=None if keep_header else flash.name)
-    kept = _kept_parts(data, source, pieces, layout, irom_start)
+    kept = _kept_parts(data, source, pieces, layout, irom_start, with_files=extras.files is None)
     firmware = put_together(kept, header=change)
     added = [
         *place_init_data(extras.init_data, layout, data, source),
         *place_filesystem(extras.filesystem, layout, source.firmware, irom_end),
         *place_lfs(extras.lfs, layout, source.firmware),
+        *place_files(extras.files, layout, source.firmware, irom_end, data[:IROM_PLACE]),
     ]
     placed = lay_out([*firmware.pieces, *added])
-    _check_fit(placed, firmware.pieces, layout, in_flash=source.kind is FileKind.FLASH_DUMP)
+    reserved = _reserved(layout, source.firmware)
+    _check_fit(placed, firmware.pieces, reserved, in_flash=source.kind is FileKind.FLASH_DUMP)
     whole = join(placed, flash.bytes, fill.ERASED)
     description = describe(whole)
     findings = (
@@ -217,16 +225,31 @@ def _irom_start(source: Description, name: str | None) -> int:
 
 
 def _kept_parts(
-    data: bytes, source: Description, pieces: Sequence[Piece], layout: FlashLayout, irom_start: int
+    data: bytes,
+    source: Description,
+    pieces: Sequence[Piece],
+    layout: FlashLayout,
+    irom_start: int,
+    *,
+    with_files: bool,
 ) -> list[Piece]:
-    """The parts of the input that go into the image, named after the inputs that they come from."""
+    """The parts of the input that go into the image, named after the inputs that they come from.
+
+    Args:
+        data: The input.
+        source: What it is.
+        pieces: What it comes from.
+        layout: The flash.
+        irom_start: Flash address of irom.
+        with_files: Whether a file system in it goes along; else another one takes its place.
+    """
     kept: list[Piece] = []
     borders = {region.start for region in layout.regions if region.kind in _HELD}
     in_flash = source.kind is FileKind.FLASH_DUMP
     for part in source.parts:
         # Fill is kept where it may be somebody's: in a flash, behind the firmware.
         dropped = part.kind is PartKind.GAP and not (in_flash and part.offset > irom_start)
-        if part.kind in _RENEWED or dropped:
+        if part.kind in _RENEWED or dropped or (part.kind in _FILE_SYSTEMS and not with_files):
             continue
         origin = next((piece.name for piece in pieces if piece.address <= part.offset < piece.end), "")
         block = data[part.offset : part.end]
@@ -237,6 +260,13 @@ def _kept_parts(
         else:
             kept.append(Piece(part.offset, block, origin))
     return kept
+
+
+def _reserved(layout: FlashLayout, firmware: Firmware | None) -> FlashLayout:
+    """The layout without the sector of RF calibration where that is the application's."""
+    if generation_of(firmware).keeps_rf_cal:
+        return layout
+    return replace(layout, regions=tuple(each for each in layout.regions if each.kind is not PartKind.RF_CAL))
 
 
 def _check_fit(

@@ -54,6 +54,12 @@ def fullimage(
     filesystem: Annotated[
         str | None, typer.Option("--filesystem", metavar="FILE[@ADDR]", help="A file system image.")
     ] = None,
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            "--files", metavar="FOLDER", help="Files to put in: the file system is made for the firmware."
+        ),
+    ] = None,
     lfs: Annotated[Path | None, typer.Option("--lfs", metavar="FILE", help="An LFS image.")] = None,
     mode: ModeOption = "keep",
     freq: FreqOption = "keep",
@@ -70,6 +76,7 @@ def fullimage(
     Example: imgtool fullimage --size 4MB 0x00000.bin 0x10000.bin -o flash.bin
     """
     from imgtool.cli.input import placing
+    from imgtool.cli.input.file_tree import folder_files
     from imgtool.cli.input.files import write_file
     from imgtool.engine.jobs.fullimage import FullImageRequest
     from imgtool.engine.jobs.fullimage import fullimage as make
@@ -83,6 +90,7 @@ def fullimage(
         init_fields=placing.changes_of(changes or []),
         filesystem=None if filesystem is None else placing.filesystem_file(filesystem),
         lfs=None if lfs is None else placing.input_file(lfs),
+        content=None if files is None else folder_files(files),
         mode=mode,
         freq=freq,
         keep_header=keep_header,
