@@ -5,10 +5,8 @@ Pure functions over the layout and the generation of the firmware; nothing is ma
 from: docs/flash-layouts.md.
 
 Of firmware whose build decides where its files are, no image shows that: it has rows with names.  The places
-of the Arduino core are those of its linker scripts, of MicroPython those of ports/esp8266:
-
-* https://github.com/esp8266/Arduino/tree/3.1.2/tools/sdk/ld
-* https://github.com/micropython/micropython/blob/v1.22.0/ports/esp8266/modules/flashbdev.py
+of MicroPython are those of
+https://github.com/micropython/micropython/blob/v1.22.0/ports/esp8266/modules/flashbdev.py
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from imgtool.chip import SECTOR
 from imgtool.errors import FileRoomError, LayoutError, UsageError
 from imgtool.formats.filesystems.littlefs_make import LittleFsShape
 from imgtool.formats.filesystems.spiffs_make import SpiffsShape
+from imgtool.layout.arduino_places import ARDUINO_PLACES
 from imgtool.layout.file_places import file_room
 from imgtool.layout.first_boot import spiffs_formula
 from imgtool.layout.generations import GENERATIONS, generation_of
@@ -213,38 +212,6 @@ def _of_nodemcu() -> Iterator[NamedTarget]:
 # The Arduino core.
 
 
-class _ArduinoPlace(NamedTuple):
-    """Start and end of a flash layout of the core; before 2.6.0 some ended half a block later."""
-
-    start: int
-    end: int
-    block: int = _SMALL
-
-
-_ARDUINO_PLACES: Final[Mapping[str, _ArduinoPlace]] = {
-    "512K32": _ArduinoPlace(0x7_3000, 0x7_B000),
-    "512K64": _ArduinoPlace(0x6_B000, 0x7_B000),
-    "512K128": _ArduinoPlace(0x5_B000, 0x7_B000),
-    "1M64": _ArduinoPlace(0xE_B000, 0xF_B000),
-    "1M128": _ArduinoPlace(0xD_B000, 0xF_B000),
-    "1M144": _ArduinoPlace(0xD_7000, 0xF_B000),
-    "1M160": _ArduinoPlace(0xD_3000, 0xF_B000),
-    "1M192": _ArduinoPlace(0xC_B000, 0xF_B000),
-    "1M256": _ArduinoPlace(0xB_B000, 0xF_B000),
-    "1M512": _ArduinoPlace(0x7_B000, 0xF_B000, _LARGE),
-    "2M64": _ArduinoPlace(0x1F_0000, 0x1F_B000),
-    "2M128": _ArduinoPlace(0x1E_0000, 0x1F_B000),
-    "2M256": _ArduinoPlace(0x1C_0000, 0x1F_B000),
-    "2M512": _ArduinoPlace(0x18_0000, 0x1F_A000, _LARGE),
-    "2M1M": _ArduinoPlace(0x10_0000, 0x1F_A000, _LARGE),
-    "4M1M": _ArduinoPlace(0x30_0000, 0x3F_A000, _LARGE),
-    "4M2M": _ArduinoPlace(0x20_0000, 0x3F_A000, _LARGE),
-    "4M3M": _ArduinoPlace(0x10_0000, 0x3F_A000, _LARGE),
-    "8M6M": _ArduinoPlace(0x20_0000, 0x7F_A000, _LARGE),
-    "8M7M": _ArduinoPlace(0x10_0000, 0x7F_A000, _LARGE),
-    "16M14M": _ArduinoPlace(0x20_0000, 0xFF_A000, _LARGE),
-    "16M15M": _ArduinoPlace(0x10_0000, 0xFF_A000, _LARGE),
-}
 _ARDUINO_SPIFFS: Final = NameRule(slash=True)
 _ARDUINO_LITTLEFS: Final = NameRule(folders=True)  # the core's own check, though name_max is 32
 
@@ -254,8 +221,8 @@ def _arduino_littlefs(block: int) -> Callable[[int], LittleFsShape]:
 
 
 def _of_arduino() -> Iterator[NamedTarget]:
-    for name, place in _ARDUINO_PLACES.items():
-        length, word = place.end - place.start, name.lower()
+    for name, place in ARDUINO_PLACES.items():
+        length, word = place.size, name.lower()
         spiffs = _spiffs(Magics.CONSTANT.value, block=place.block)
         little = _arduino_littlefs(place.block)
         title = f"the Arduino core, {name}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = [
+    "CONSTANT_MAGIC",
     "MAGIC_OFFSET",
     "SpiffsSignature",
     "blocks_left",
@@ -36,6 +37,8 @@ _PAGE: Final = 0x100
 MAGIC_OFFSET: Final = 0xFC
 """Where a block has its magic: the second to last 16-bit entry of its lookup page."""
 _KEY: Final = 0x0529 ^ _PAGE
+CONSTANT_MAGIC: Final = _KEY.to_bytes(2, "little")
+"""The magic of every block where it does not tell the length: of the Arduino core and Mongoose OS."""
 _BLOCK_SIZES: Final = (0x2000, 0x1000)
 MAGICS_LOST: Final = "magics-lost"
 """Code of the finding on a file system with more than one block without its magic."""

@@ -18,7 +18,7 @@ from struct import pack
 from typing import Final, NamedTuple
 
 from imgtool.errors import FileNameError, FileRoomError, FormatError
-from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of
+from imgtool.formats.filesystems.spiffs import CONSTANT_MAGIC, MAGIC_OFFSET, SpiffsSignature, magic_of
 from imgtool.formats.filesystems.spiffs_files import LAYOUTS, IndexLayout
 from imgtool.formats.filesystems.stored_files import NewFile, Space, Superblock
 from imgtool.phrase import Name, Phrase
@@ -52,7 +52,6 @@ _LIVE_INDEX: Final = 0xF8
 _FILE_TYPE: Final = 1
 _UNDEFINED: Final = 0xFFFF_FFFF
 _NO_MAGIC: Final = b"\xff\xff"
-_CONSTANT: Final = b"\x29\x04"
 _KEPT_FREE: Final = 2  # blocks, without which a device cannot collect garbage
 _MOST_FILES: Final = 0x7FFE  # 0x7FFF with the bit for an index page would read as free
 _MOST_PAGES: Final = 0x1_0000
@@ -222,7 +221,7 @@ def compose(files: Sequence[NewFile], shape: SpiffsShape, erases: Sequence[int] 
 def magics(shape: SpiffsShape) -> tuple[bytes, ...]:
     """The two bytes at :data:`MAGIC_OFFSET` of each block."""
     if shape.formula in ("none", "constant"):
-        return (_NO_MAGIC if shape.formula == "none" else _CONSTANT,) * shape.blocks
+        return (_NO_MAGIC if shape.formula == "none" else CONSTANT_MAGIC,) * shape.blocks
     signature = SpiffsSignature(shape.block_size, shape.blocks, shape.formula)
     return tuple(magic_of(signature, block) for block in range(shape.blocks))
 

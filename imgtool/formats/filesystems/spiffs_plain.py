@@ -19,7 +19,7 @@ from construct import Int8ul, Int16ul, Struct
 
 from imgtool.chip import SECTOR
 from imgtool.formats import fill
-from imgtool.formats.filesystems.spiffs import lost_magics
+from imgtool.formats.filesystems.spiffs import CONSTANT_MAGIC, lost_magics
 from imgtool.formats.filesystems.spiffs_files import LAYOUTS, MAKERS, IndexLayout, layout_at, read_files
 from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
@@ -37,7 +37,6 @@ _PAGE_HEADER = Struct(
 _LOOKUP: Final = struct.Struct(f"<{_PAGE // 2}H")
 _MAGIC_OFFSET: Final = 0xFC
 _NO_MAGIC: Final = b"\xff\xff"
-_CONSTANT: Final = b"\x29\x04"
 _LEAST_CONSTANT: Final = 3  # blocks
 _PROBED: Final = 8  # blocks of 0x1000, of which every second one is none where they have 0x2000
 _PAGE_END: Final = 2  # bytes, the erase count of a lookup page
@@ -103,7 +102,7 @@ def plain_at(data: bytes, offset: int = 0, stop: int | None = None) -> PlainSpif
     erased.  That is checked for all pages of all blocks, so nothing else is taken for a file system.
     """
     stop = len(data) if stop is None else stop
-    if _magic(data, offset) == _CONSTANT:
+    if _magic(data, offset) == CONSTANT_MAGIC:
         return _constant_at(data, offset, stop)
     best: PlainSpiffs | None = None
     for block_size in _BLOCK_SIZES:
@@ -120,7 +119,7 @@ def plain_at(data: bytes, offset: int = 0, stop: int | None = None) -> PlainSpif
 
 
 def _magic(data: bytes, block: int) -> bytes:
-    return data[block + _MAGIC_OFFSET : block + _MAGIC_OFFSET + len(_CONSTANT)]
+    return data[block + _MAGIC_OFFSET : block + _MAGIC_OFFSET + len(CONSTANT_MAGIC)]
 
 
 def _blocks_at(data: bytes, offset: int, stop: int, block_size: int) -> _Blocks:
@@ -137,12 +136,12 @@ def _blocks_at(data: bytes, offset: int, stop: int, block_size: int) -> _Blocks:
 def _constant_at(data: bytes, offset: int, stop: int) -> PlainSpiffs | None:
     """The file system with the same magic in every block, of which one may have lost it."""
     steps = range(offset + SECTOR, min(stop, offset + _PROBED * SECTOR), 2 * SECTOR)
-    small = [_magic(data, at) == _CONSTANT for at in steps]
+    small = [_magic(data, at) == CONSTANT_MAGIC for at in steps]
     block_size = min(_BLOCK_SIZES) if 2 * sum(small) >= len(small) > 0 else max(_BLOCK_SIZES)
     whole = range(offset, stop - block_size + 1, block_size)
     blocks = lost = 0
     for number, block in enumerate(whole, 1):
-        if _magic(data, block) == _CONSTANT:
+        if _magic(data, block) == CONSTANT_MAGIC:
             blocks = number
         else:
             lost += 1
@@ -206,7 +205,7 @@ def inside(data: bytes, offset: int, stop: int) -> tuple[Reading | None, int]:
     Returns:
         What was read, None if none is there, and up to where blocks were looked at: none begins before that.
     """
-    if _magic(data, offset) == _CONSTANT:
+    if _magic(data, offset) == CONSTANT_MAGIC:
         found = _constant_at(data, offset, stop)
         return (None, offset) if found is None else (_reading(data, found, offset), offset + found.size)
     first = data[offset : offset + 2]
@@ -228,7 +227,7 @@ def inside(data: bytes, offset: int, stop: int) -> tuple[Reading | None, int]:
 def _reading(data: bytes, found: PlainSpiffs, offset: int) -> Reading:
     findings = [_no_magic(found)._replace(offset=offset)]
     if found.formula == "constant":
-        findings += lost_magics(data, offset, found, [_CONSTANT] * found.blocks)
+        findings += lost_magics(data, offset, found, [CONSTANT_MAGIC] * found.blocks)
     return Reading(FileKind.SPIFFS, (_part(found, offset),), findings=tuple(findings))
 
 

@@ -14,13 +14,21 @@ from imgtool.chip import FLASH_SIZES, RTOS_TABLE_PLACE, SECTOR
 from imgtool.errors import BringsOwnError, LayoutError, NoFirmwareError, StatedSizeError
 from imgtool.formats import fill
 from imgtool.formats.filesystems.littlefs import superblock_at
-from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, blocks_left, signature_at
+from imgtool.formats.filesystems.spiffs import (
+    CONSTANT_MAGIC,
+    MAGIC_OFFSET,
+    SpiffsSignature,
+    blocks_left,
+    signature_at,
+)
+from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.images import version1
 from imgtool.formats.reading import Header, PartKind
 from imgtool.formats.regions import nodemcu_page, rtos_partitions
 from imgtool.formats.regions.init_data import SIZE as INIT_DATA_SIZE
 from imgtool.formats.regions.init_data import InitData, is_init_data
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS, Entry, PartitionTable, RecordPage
+from imgtool.layout.arduino_places import ARDUINO_STARTS
 from imgtool.layout.nodemcu import PARTITION_STEP, lowest_protected, resolve, table_regions
 from imgtool.layout.regions import Region, align_up, sdk_regions
 
@@ -36,6 +44,7 @@ __all__ = [
     "ReadsSeveral",
     "ReadsSlowly",
     "Remembered",
+    "constant_on",
     "device_header",
     "device_page",
     "find_filesystems",
@@ -59,11 +68,11 @@ _EBOOT: Final = 0x4010_F000  # load address of the Arduino core's boot loader
 _INIT_DATA_MARK: Final = 5
 _STEP_64K: Final = 0x1_0000
 _STEP_8K: Final = 0x2000
+_CONSTANT_AT: Final = {0x1000: (0, 1, 2), 0x2000: (0, 2, 3)}  # which of those, by the size of blocks
+_BLOCKS_AT_ONCE: Final = 32
 _NEAR: Final = 0x10_0000  # below this NodeMCU's file systems may begin at any 8 KB
 _HEAD: Final = 16  # LittleFS's magic, or the first entries of a SPIFFS block, which are used in order
 _LITTLEFS: Final = b"littlefs"
-# Where the file systems of the Arduino core begin that no 64 KB step finds (its linker scripts).
-_ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xC_B000, 0xD_3000, 0xD_7000, 0xD_B000, 0xE_B000)
 _SPIFFS_MAGICS: Final = (0x00FC, 0x10FC, 0x20FC, 0x40FC)  # of the first three blocks of either size
 _BEGINNINGS: Final = ((0, _HEAD), *((place, 4) for place in _SPIFFS_MAGICS))
 _NAMES: Final = {
@@ -309,7 +318,7 @@ def find_filesystems(read: Reader, end: int, starts: Iterable[int] | None = None
     """
     if starts is not None:
         return _found(read, starts, end)
-    coarse = sorted({*range(_STEP_64K, end, _STEP_64K), *(start for start in _ARDUINO_STARTS if start < end)})
+    coarse = sorted({*range(_STEP_64K, end, _STEP_64K), *(start for start in ARDUINO_STARTS if start < end)})
     # Each block of a SPIFFS looks like the first of a shorter one: what a 64 KB step hits is followed back.
     found = tuple(from_its_start(read, region) for region in _found(read, coarse, end))
     return found or _found(read, range(_STEP_64K, min(end, _NEAR), _STEP_8K), end)
@@ -364,6 +373,9 @@ def _filesystem_at(read: Reader, start: int, end: int) -> Region | None:
             return Region(PartKind.LITTLEFS, start, found.size, "LittleFS")
     if start + _SPIFFS_MAGICS[-1] + 4 > end:
         return None
+    constant = constant_on(read, start, end)
+    if constant is not None:
+        return Region(PartKind.SPIFFS, start, constant.size, "SPIFFS")
     # An erased block in front of a file system looks like its first one.
     first = head + read(start + _SPIFFS_MAGICS[0], 4)
     if fill.is_fill(first, 0, len(first)):
@@ -381,6 +393,35 @@ def spiffs_on(read: Reader, start: int) -> SpiffsSignature | None:
     for place in _SPIFFS_MAGICS:
         sparse[place : place + 4] = read(start + place, 4)
     return signature_at(bytes(sparse))
+
+
+def constant_on(read: Reader, start: int, end: int) -> Superblock | None:
+    """The SPIFFS with the same magic in every block that begins at an address; None where none does.
+
+    The Arduino core and Mongoose OS make such ones.  It ends in front of the second block without the magic.
+
+    Args:
+        read: Reads the device.
+        start: The address.
+        end: Address behind the flash.
+    """
+    marked = [read(start + place, len(CONSTANT_MAGIC)) == CONSTANT_MAGIC for place in _SPIFFS_MAGICS]
+    block = next((size for size, places in _CONSTANT_AT.items() if all(marked[n] for n in places)), None)
+    if block is None:
+        return None
+    blocks, lost = 0, 0
+    for first in range(start, end - block + 1, _BLOCKS_AT_ONCE * block):
+        last = min(first + _BLOCKS_AT_ONCE * block, end - block + 1)
+        magics = [(at + MAGIC_OFFSET, len(CONSTANT_MAGIC)) for at in range(first, last, block)]
+        read_ahead(read, magics, end)
+        for number, stretch in enumerate(magics, (first - start) // block + 1):
+            if read(*stretch) == CONSTANT_MAGIC:
+                blocks = number
+            else:
+                lost += 1
+            if lost > 1:
+                return Superblock(block, blocks)
+    return Superblock(block, blocks)
 
 
 def region_by_name(name: str, read: Reader, flash_bytes: int) -> tuple[Region, ...]:

@@ -26,7 +26,12 @@ __all__ = ["file_points", "in_use"]
 
 _SECTOR: Final = 0x1000
 _SDK_SECTORS: Final = 5 * _SECTOR
-_FORMULA_WORDS: Final = {"old": "the old magics", "linear": "the linear magics", "none": "no magics"}
+_FORMULA_WORDS: Final = {
+    "old": "the old magics",
+    "linear": "the linear magics",
+    "constant": "the same magic in each block",
+    "none": "no magics",
+}
 
 
 def in_use(side: FlashSide) -> FoundFileSystem | None:
@@ -336,7 +341,8 @@ def _in_partition(
     elif main.block != block:
         why = f"with blocks of {block} bytes, the old ones have {main.block}"
     elif main.formula != "linear":
-        why = "and the magics are by the old formula, which 3.0 does not know"
+        words = _FORMULA_WORDS.get(main.formula, "other magics")
+        why = f"and it has {words}, which 3.0 does not know"
     elif main.size > room:
         why = f"with room for {room:,} bytes: the old one is larger, gets too few blocks, and is not mounted"
     if found is not None and found.start != main.start:

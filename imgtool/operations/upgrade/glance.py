@@ -15,6 +15,7 @@ from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions import nodemcu_page
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
 from imgtool.formats.regions.rtos_partitions import MAGIC as TABLE_MAGIC
+from imgtool.layout.arduino_places import ARDUINO_STARTS
 from imgtool.layout.file_places import places_before_tables
 from imgtool.layout.generations import GENERATIONS, generation_of
 from imgtool.layout.regions import align_up
@@ -44,8 +45,6 @@ _FREE: Final = b"\xff" * 8  # behind the last record
 _COARSE: Final = 0x1_0000
 _FINE: Final = 0x2000
 _NEAR: Final = 0x10_0000  # file systems of NodeMCU may begin at any 8 KB below it, and no code lies behind it
-# Where the file systems of the Arduino core begin that no other step finds (its linker scripts).
-_ARDUINO_STARTS: Final = (0x7_B000, 0xB_B000, 0xC_B000, 0xD_3000, 0xD_7000, 0xD_B000, 0xE_B000)
 _LITTLEFS: Final = b"litt"
 _LITTLEFS_AT: Final = 8
 _ERASED: Final = b"\xff\xff"
@@ -133,7 +132,7 @@ def _at(side: FlashSide, starts: Iterable[int]) -> list[FoundFileSystem]:
 
 
 def _coarse(side: FlashSide) -> list[int]:
-    starts = {*range(_COARSE, side.capacity, _COARSE), *(s for s in _ARDUINO_STARTS if s < side.capacity)}
+    starts = {*range(_COARSE, side.capacity, _COARSE), *(s for s in ARDUINO_STARTS if s < side.capacity)}
     region = None if side.layout is None else side.layout.find(PartKind.SPIFFS)
     if side.page is not None and side.layout is not None:
         # What an older firmware has left may stand where that one looked.

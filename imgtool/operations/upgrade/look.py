@@ -13,7 +13,7 @@ from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.filesystems.littlefs import superblock_at
-from imgtool.formats.filesystems.spiffs import blocks_left, signature_at
+from imgtool.formats.filesystems.spiffs import CONSTANT_MAGIC, MAGIC_OFFSET, blocks_left, signature_at
 from imgtool.formats.filesystems.spiffs_plain import plain_at
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, PartKind
@@ -27,6 +27,7 @@ from imgtool.layout.traits import Magics
 from imgtool.operations.assemble.extras import FIRMWARE
 from imgtool.operations.inspect.describe import describe
 from imgtool.operations.inspect.device_settings import (
+    constant_on,
     device_header,
     device_page,
     find_filesystems,
@@ -251,7 +252,9 @@ def with_geometry(read: Reader, start: int, kind: PartKind, size: int) -> FoundF
     """A file system that begins at an address, with what the magics of a SPIFFS say of it."""
     signature = spiffs_on(read, start) if kind is PartKind.SPIFFS else None
     if signature is None:
-        return FoundFileSystem(kind, start, size)
+        constant = constant_on(read, start, start + size) if kind is PartKind.SPIFFS else None
+        block, formula = (constant.block_size, Magics.CONSTANT.value) if constant is not None else (0, "")
+        return FoundFileSystem(kind, start, size, block, formula)
     return FoundFileSystem(kind, start, signature.size, signature.block_size, signature.formula)
 
 
@@ -272,6 +275,11 @@ def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
             little = superblock_at(data[start : start + SECTOR])
             if little is not None and start + little.size <= capacity:
                 found.append(FoundFileSystem(PartKind.LITTLEFS, start, little.size))
+        elif data.startswith(CONSTANT_MAGIC, start + MAGIC_OFFSET):
+            constant = constant_on(lambda at, size: data[at : at + size], start, min(capacity, len(data)))
+            if constant is not None:
+                size, block = constant.size, constant.block_size
+                found.append(FoundFileSystem(PartKind.SPIFFS, start, size, block, Magics.CONSTANT.value))
     return found
 
 

@@ -42,7 +42,7 @@ class FoundFileSystem(NamedTuple):
         start: Flash address.
         size: Bytes, by what it says of itself.
         block: Bytes of a block; 0 where that does not matter.
-        formula: Of SPIFFS: ``linear``, ``old``, or ``none`` without magics.
+        formula: Of SPIFFS: ``linear``, ``old``, ``constant``, or ``none`` without magics.
     """
 
     kind: PartKind

@@ -254,7 +254,7 @@ ROWS: Final = [
         three(),
         FILES,
         "formatted",
-        "old formula",
+        "old magics",
     ),
     Row("D8.4 the same image", ran_3(0x20000, SPIFFS), three(), FILES, "kept"),
     Row(
