@@ -64,7 +64,12 @@ class FileTarget:
 
 
 def target_for(
-    layout: FlashLayout, firmware: Firmware | None, irom_end: int, boot: bytes | None = None
+    layout: FlashLayout,
+    firmware: Firmware | None,
+    irom_end: int,
+    boot: bytes | None = None,
+    *,
+    formula: str | None = None,
 ) -> FileTarget:
     """The file system that a firmware makes on a flash, and mounts there.
 
@@ -73,6 +78,7 @@ def target_for(
         firmware: Which firmware.
         irom_end: Flash address behind irom.
         boot: Its image for 0, which tells the builds of NodeMCU 1.5.4.1 apart; None where it is not at hand.
+        formula: Of its magics, where that is known from elsewhere; None for by its release.
 
     Raises:
         LayoutError: Nothing tells where it looks for files, or by which formula its magics are.
@@ -93,7 +99,7 @@ def target_for(
             expected=f"at least {in_bytes(room.least)}",
             found=in_bytes(room.size),
         )
-    formula = spiffs_formula(firmware, boot)
+    formula = formula or spiffs_formula(firmware, boot)
     if formula is None:
         raise LayoutError(
             f"some builds of {name} want the old SPIFFS magics, and the others the linear ones",

@@ -14,6 +14,7 @@ from imgtool.operations.flashing.header import DETECT
 
 if TYPE_CHECKING:
     from imgtool.errors import Move
+    from imgtool.formats.filesystems.stored_files import NewFile
     from imgtool.formats.reading import Finding
     from imgtool.layout.regions import FlashLayout
     from imgtool.operations.assemble.extras import InitDataSource
@@ -62,6 +63,8 @@ class PlanRequest:
         blank_rf_cal: Whether the RF calibration that was made under other init data is erased with it; not
             for what is only compared, as the firmware has calibrated anew since.
         lose: What the user has given up, by kind of loss: of that a note is made, and no warning.
+        files: Files of which a file system is made, as the firmware takes it; None for none.
+        keep_files: Whether the files on the device are carried to where the firmware looks for them.
     """
 
     pieces: tuple[Piece, ...] = ()
@@ -74,6 +77,13 @@ class PlanRequest:
     force: frozenset[str] = frozenset()
     blank_rf_cal: bool = True
     lose: frozenset[str] = frozenset()
+    files: tuple[NewFile, ...] | None = None
+    keep_files: bool = False
+
+    @property
+    def wants_files(self) -> bool:
+        """Whether a file system is to be made."""
+        return self.files is not None or self.keep_files
 
 
 class Fate(Enum):

@@ -33,12 +33,23 @@ from imgtool.quantities import in_bytes
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from imgtool.operations.files.carry import FilesPlan
     from imgtool.operations.flashing.checks import FlashContent
     from imgtool.operations.flashing.draft import Device, Draft, Place
     from imgtool.operations.upgrade.side import FlashSide
     from imgtool.operations.upgrade.values import Loss
 
-__all__ = ["FIRST_START", "Stakes", "brings_files", "changed", "is_there", "room_unseen", "what_is_lost"]
+__all__ = [
+    "FIRST_START",
+    "Stakes",
+    "brings_files",
+    "changed",
+    "is_there",
+    "room_unseen",
+    "seen_on",
+    "what_is_lost",
+    "with_files_kept",
+]
 
 FIRST_START: Final = "first-boot"
 """Code of the finding that the firmware makes a file system at its first start."""
@@ -87,6 +98,7 @@ def what_is_lost(
     content: FlashContent,
     device: Device,
     right: Collection[int] | None,
+    files: FilesPlan | None = None,
 ) -> Stakes:
     """What a device loses by a write.
 
@@ -96,20 +108,19 @@ def what_is_lost(
         content: What the pieces are.
         device: The device.
         right: Numbers of the sectors that hold already what they should; None where that is not known.
+        files: What becomes of the files, where that was planned.
     """
-    capacity = device.target.flash_bytes
-    if device.read is None or capacity is None or not (pieces or device.erased):
+    if not (pieces or device.erased) or (not device.erased and is_there(pieces, right)):
         return Stakes()
-    if not device.erased and is_there(pieces, right):
+    before = seen_on(device, content)
+    if before is None:
         return Stakes()
-    before = glance(device.read, capacity)
-    if _wants_a_name(before, content):
-        before = side_before(OldFlash(device.read, capacity, capacity, "device"))
     after = _after(before, pieces, content, device, right)
     if content.main is None and not device.erased:
         points = _written_over(before, after, content)
     else:
-        points = points_at_stake(before, after, made=brings_files(content))
+        made = brings_files(content) or (files is not None and bool(files.pieces))
+        points = with_files_kept(points_at_stake(before, after, made=made), files)
     ruled = losses_of(points, before)
     others = tuple(
         loss
@@ -129,6 +140,34 @@ def what_is_lost(
     if "init-data-missing" not in told:
         findings += _no_start(before, after)
     return Stakes(tuple(with_others(points, losses)), losses, tuple(findings), _formats(after, points))
+
+
+def seen_on(device: Device, content: FlashContent) -> FlashSide | None:
+    """The flash of a device as it is, looked at as far as a write needs it; None where it cannot be read.
+
+    Args:
+        device: The device.
+        content: What is written.
+    """
+    capacity = device.target.flash_bytes
+    if device.read is None or capacity is None:
+        return None
+    before = glance(device.read, capacity)
+    if _wants_a_name(before, content):
+        return side_before(OldFlash(device.read, capacity, capacity, "device"))
+    return before
+
+
+def with_files_kept(points: Sequence[AdvicePoint], files: FilesPlan | None) -> list[AdvicePoint]:
+    """The points, with what was planned for the files in place of what would become of them.
+
+    Args:
+        points: What the rules say.
+        files: The plan; None where there is none.
+    """
+    if files is None or files.point is None:
+        return list(points)
+    return [files.point, *(point for point in points if point.topic is not Topic.FILES)]
 
 
 def room_unseen(

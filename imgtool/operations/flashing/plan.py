@@ -59,6 +59,7 @@ from imgtool.operations.flashing.draft import (
     PlanRequest,
     Target,
 )
+from imgtool.operations.flashing.file_system import add_files
 from imgtool.operations.flashing.header import DETECT, KEEP_SIZE, FoundFlash, decide_header
 from imgtool.operations.flashing.init_data import INIT_DATA, settle_init_data, wants_init
 from imgtool.operations.flashing.losses import Stakes, room_unseen, what_is_lost
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from imgtool.formats.reading import Header
     from imgtool.layout.regions import FlashLayout, Region
     from imgtool.operations.assemble.places import Start, Verdict
+    from imgtool.operations.files.carry import FilesPlan
     from imgtool.operations.inspect.describe import Description
     from imgtool.operations.upgrade.values import Loss
 
@@ -110,6 +112,7 @@ class FlashPlan:
         right: Numbers of the sectors that hold already what they should; None where that is not known.
         seconds: How long the write takes, about; None where no device was looked at.
         way: Through what it goes and how fast, in words; empty where no device was looked at.
+        files: What becomes of the files that are put in or kept; None where none are.
     """
 
     target: Target
@@ -128,6 +131,7 @@ class FlashPlan:
     right: frozenset[int] | None = None
     seconds: float | None = None
     way: str = ""
+    files: FilesPlan | None = None
 
     @property
     def bytes(self) -> int:
@@ -260,7 +264,7 @@ def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, w
     draft.findings += check_partitions(content, start, flash, force, certain=certain)
     draft.findings += _check_boot_alone(content, device, force)
     # An image of a whole flash is written as it is, unless something is asked for that goes into it.
-    as_it_is = content.dump and not wants_init(request) and not request.named
+    as_it_is = content.dump and not (wants_init(request) or request.named or request.wants_files)
     place = None if as_it_is else _find_place(draft, content, flash, request, device)
     if device.read is not None and target.flash_bytes is not None and not device.erased:
         _say_by_device(draft, device_verdicts(content, device.read, target.flash_bytes))
@@ -277,14 +281,15 @@ def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, w
         settled = settle_init_data(draft, place, content, request, device)
         if place.page is not None:
             _put_page(draft, place.page, init_data=settled)
+    files = add_files(draft, content, request, place, device)
     check_overlaps(draft.pieces)
     if target.flash_bytes is not None:
         check_room(draft.pieces, target.flash_bytes, force)
     if place is not None and not request.erase_all and not content.dump:
-        _note_kept(draft, place, content, device)
+        _note_kept(draft, place, content, device, files)
     pieces = whole_sectors(draft, content, device, force)
     right = None if compare is None or request.erase_all else compare(pieces)
-    stakes = what_is_lost(pieces, draft, content, device, right) if weigh else Stakes()
+    stakes = what_is_lost(pieces, draft, content, device, right, files) if weigh else Stakes()
     draft.findings += [*stakes.findings, *room_unseen(stakes, content, place, device)]
     if place is not None and stakes.formats:
         _note_fate(draft, place, Fate.FORMATTED)
@@ -305,6 +310,7 @@ def _planned(request: PlanRequest, device: Device, compare: Compare | None, *, w
         losses=stakes.losses,
         moves=tuple(draft.moves),
         right=right,
+        files=files,
     )
 
 
@@ -522,7 +528,9 @@ def _blank_rf_cal(draft: Draft, layout: FlashLayout, request: PlanRequest, devic
 # --- what stays ---
 
 
-def _note_kept(draft: Draft, place: Place, content: FlashContent, device: Device) -> None:
+def _note_kept(
+    draft: Draft, place: Place, content: FlashContent, device: Device, files: FilesPlan | None
+) -> None:
     """Name what stays on the device: the regions of the layout that nothing is written to, and the rest."""
     regions = [region for region in place.layout.regions if region.size]
     if place.page is None and place.layout.find(PartKind.SPIFFS) is None:
@@ -534,10 +542,13 @@ def _note_kept(draft: Draft, place: Place, content: FlashContent, device: Device
             regions += _files(place, content, device)
         elif start < end:
             draft.kept.append(Kept("rest of the flash, as it is", start, end - start))
+    carried = None if files is None or files.kept is None else files.kept.found.start
     for region in regions:
         hit = next((p for p in draft.pieces if p.address < region.end and region.start < p.end), None)
         if hit is None:
             draft.kept.append(Kept(region.name, region.start, region.size))
+        elif region.start == carried:
+            continue  # its files are in what is written
         elif region.kind in (PartKind.SPIFFS, PartKind.LITTLEFS) and hit.address != region.start:
             what = f"a part of the {region.name} file system at 0x{region.start:06x}"
             message = Phrase(hit.name, f" overwrites {what}")

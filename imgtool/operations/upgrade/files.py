@@ -22,7 +22,7 @@ from imgtool.quantities import in_bytes
 if TYPE_CHECKING:
     from imgtool.operations.upgrade.side import FlashSide
 
-__all__ = ["file_points", "in_use"]
+__all__ = ["file_points", "in_use", "magics_taken"]
 
 _SECTOR: Final = 0x1000
 _SDK_SECTORS: Final = 5 * _SECTOR
@@ -248,7 +248,7 @@ def _at_the_same_place(before: FlashSide, after: FlashSide, start: int, end: int
 def _with_magics(
     before: FlashSide, after: FlashSide, main: FoundFileSystem | None, *, made: bool
 ) -> tuple[AdvicePoint, bool]:
-    formula = _magics(before, after, main)
+    formula = magics_taken(before, after, main)
     found = mounted(after, formula)
     if made and found is not None and after.hit(found.start, found.end):
         verdict = AdviceVerdict.OVERWRITTEN if main is not None else AdviceVerdict.NONE
@@ -268,8 +268,14 @@ def _with_magics(
     return point, found is None
 
 
-def _magics(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> str | None:
-    """The formula of the new firmware; the same build takes what it has made, where nothing else tells."""
+def magics_taken(before: FlashSide, after: FlashSide, main: FoundFileSystem | None) -> str | None:
+    """The formula of the new firmware; the same build takes what it has made, where nothing else tells.
+
+    Args:
+        before: The flash as it is.
+        after: The flash with the new firmware.
+        main: The file system in use.
+    """
     formula = spiffs_formula(after.firmware, after.boot)
     same = after.firmware is not None and after.firmware.build and after.firmware == before.firmware
     return main.formula or None if formula is None and same and main is not None else formula

@@ -15,6 +15,7 @@ from imgtool.chip import SECTOR
 from imgtool.formats.filesystems.spiffs import MAGIC_OFFSET, SpiffsSignature, magic_of, probe
 from imgtool.formats.reading import PartKind
 from imgtool.layout.file_places import file_room, filesystem_places, spiffs_block, spiffs_room
+from imgtool.layout.nodemcu import PARTITION_STEP
 from imgtool.layout.regions import align_up
 from imgtool.operations.inspect.device_settings import read_ahead, spiffs_blocks_left
 from imgtool.operations.upgrade.side import FoundFileSystem
@@ -54,7 +55,7 @@ def probed(side: FlashSide, formula: str | None) -> FoundFileSystem | None:
         return None
     region = side.layout.find(PartKind.SPIFFS)
     places = (
-        (region.start,)
+        (align_up(region.start, PARTITION_STEP),)
         if region is not None
         else filesystem_places(side.layout, side.firmware, align_up(side.irom_end, SECTOR))
     )

@@ -1,0 +1,102 @@
+"""A file system that was found in a flash, read with its files: of a device no more than what is in use.
+
+Where one is, is found out in imgtool.operations.upgrade; what the pages of one mean, in imgtool.formats.
+"""
+
+from __future__ import annotations
+
+from struct import unpack_from
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imgtool.formats.filesystems import littlefs_files, spiffs_files
+from imgtool.formats.filesystems.littlefs import superblock_at
+from imgtool.formats.filesystems.spiffs import CONSTANT_MAGIC, SpiffsSignature, lost_magics, magic_of
+from imgtool.formats.filesystems.stored_files import Superblock
+from imgtool.formats.reading import PartKind, Severity
+from imgtool.operations.inspect.device_settings import read_ahead, remembered
+
+if TYPE_CHECKING:
+    from imgtool.formats.filesystems.stored_files import FileSystem
+    from imgtool.formats.reading import Finding
+    from imgtool.operations.inspect.device_settings import Reader, Remembered
+    from imgtool.operations.upgrade.side import FoundFileSystem
+
+__all__ = ["ReadFileSystem", "read_system"]
+
+_PAGE: Final = 0x100
+_FREE: Final = 0xFFFF
+_FREE_ENTRY: Final = b"\xff\xff"
+_CHUNK: Final = 0x4000  # bytes that are read at once
+
+
+class ReadFileSystem(NamedTuple):
+    """A file system with its files.
+
+    Attributes:
+        found: Where it is, and what it says of itself.
+        image: All of it; of a device, what is not in use is taken for erased.
+        system: Its files.
+        findings: What speaks against changing it: damage, and blocks that the next mount erases.
+    """
+
+    found: FoundFileSystem
+    image: bytes
+    system: FileSystem
+    findings: tuple[Finding, ...]
+
+
+def read_system(found: FoundFileSystem, read: Reader) -> ReadFileSystem:
+    """Read a file system with all of its files.
+
+    Args:
+        found: The file system.
+        read: Reads the flash that it is in.
+    """
+    read = remembered(read)
+    if found.kind is PartKind.SPIFFS and found.block:
+        image = _used_blocks(found, read)
+        blocks = found.size // found.block
+        system = spiffs_files.read_files(image, 0, len(image), block_size=found.block, blocks=blocks)
+        findings = [*_lost(image, found), *system.findings]
+    else:
+        image = _all(found.start, found.size, read)
+        superblock = superblock_at(image) or Superblock(found.block or _PAGE, 0)
+        size, count = superblock.block_size, superblock.blocks
+        system = littlefs_files.read_files(image, 0, len(image), block_size=size, blocks=count)
+        findings = [*system.findings]
+    against = tuple(each for each in findings if each.severity is not Severity.NOTE)
+    return ReadFileSystem(found, image, system, against)
+
+
+def _used_blocks(found: FoundFileSystem, read: Remembered) -> bytes:
+    """A SPIFFS of which the blocks are read that are in use; of the others the lookup page tells all."""
+    pages = found.block // _PAGE - 1
+    image = bytearray(b"\xff" * found.size)
+    starts = range(0, found.size - found.block + 1, found.block)
+    read_ahead(read, [(found.start + start, _PAGE) for start in starts], found.end)
+    used: list[int] = []
+    for start in starts:
+        image[start : start + _PAGE] = read(found.start + start, _PAGE)
+        if any(entry != _FREE for entry in unpack_from(f"<{pages}H", image, start)):
+            used.append(start)
+    for start in used:
+        image[start : start + found.block] = _all(found.start + start, found.block, read)
+    return bytes(image)
+
+
+def _all(start: int, size: int, read: Reader) -> bytes:
+    chunks = (read(start + at, min(_CHUNK, size - at)) for at in range(0, size, _CHUNK))
+    return b"".join(chunks)
+
+
+def _lost(image: bytes, found: FoundFileSystem) -> list[Finding]:
+    """Blocks that have lost their magics."""
+    blocks = found.size // found.block
+    if found.formula == "constant":
+        magics = [CONSTANT_MAGIC] * blocks
+    elif found.formula in ("linear", "old"):
+        signature = SpiffsSignature(found.block, blocks, found.formula)
+        magics = [magic_of(signature, block) for block in range(blocks)]
+    else:
+        return []
+    return lost_magics(image, 0, Superblock(found.block, blocks), magics)
