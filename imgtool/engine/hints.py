@@ -71,6 +71,7 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
 """What to do about each class of errors, where nothing more is known."""
 
 _WAIVING: Final = "flash"
+_FILES: Final = "files"
 _SHOWN_SECTORS: Final = 8
 _APART: Final = "apart"
 _BY_HAND: Final = (
@@ -198,9 +199,10 @@ def _cure_of_file(error: WrongFileError, command: str) -> str | None:
 
 
 def _ways_on(error: LossError) -> str:
-    """How to go on all the same: with a backup, or without what is in the way."""
+    """How to go on all the same: with the files, with a backup, or without what is in the way."""
     lose = " ".join(f"--lose {kind}" for kind in error.kinds)
-    return f"--backup auto saves the whole flash in a file first, and goes on; {lose} goes on without"
+    keep = "--keep-files carries the files over; " if _FILES in error.kinds else ""
+    return f"{keep}--backup auto saves the whole flash in a file first, and goes on; {lose} goes on without"
 
 
 def _cure_of_chip(error: ChipError) -> str | None:

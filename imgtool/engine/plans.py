@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from imgtool.engine.results import Cell
     from imgtool.errors import LostThing
+    from imgtool.operations.files.carry import FilesPlan
     from imgtool.operations.flashing.plan import FlashPlan
 
-__all__ = ["losses_table", "plan_fields", "plan_words"]
+__all__ = ["files_fields", "losses_table", "plan_fields", "plan_words"]
 
 _VERBS: Final = {Fate.FORMATTED: Toned("format", Tone.CARE), Fate.LOST: Toned("lost", Tone.WRONG)}
 _CHIP_ERASE: Final = "erasing the whole flash alone takes 2 s to over 2 min"
@@ -48,9 +49,25 @@ def plan_fields(plan: FlashPlan) -> dict[str, Any]:
         "findings": [finding_fields(finding) for finding in plan.findings],
         "losses": [loss.data for loss in plan.losses],
         "moves": [move._asdict() for move in plan.moves],
+        "files": None if plan.files is None else files_fields(plan.files),
         "unchanged": None if plan.right is None else len(plan.right) * SECTOR,
         "way": plan.way or None,
         "seconds": None if plan.seconds is None else round(plan.seconds, 3),
+    }
+
+
+def files_fields(plan: FilesPlan) -> dict[str, Any]:
+    """The files that are put in or kept, as JSON, without their contents."""
+    return {
+        "way": plan.way.value,
+        "firmware": plan.title,
+        "address": plan.start,
+        "size": plan.size,
+        "from": None if plan.kept is None else plan.kept.found.start,
+        "files": [
+            {"path": file.name.decode("utf-8", "backslashreplace"), "size": len(file.data)}
+            for file in plan.files
+        ],
     }
 
 

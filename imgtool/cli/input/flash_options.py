@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from imgtool.engine.choices import LOSE_CHOICES, WAIVERS
 
-__all__ = ["BackupOption", "DetectSizeOption", "ForceOption", "LoseOption", "OldDetectSizeOption"]
+__all__ = [
+    "BackupOption",
+    "DetectSizeOption",
+    "FilesOption",
+    "ForceOption",
+    "KeepFilesOption",
+    "LoseOption",
+    "OldDetectSizeOption",
+    "RestoreFilesOption",
+]
 
 BackupOption = Annotated[
     str | None,
@@ -18,6 +28,19 @@ BackupOption = Annotated[
         help="Save the whole flash first: a new FILE, a FOLDER, or auto (here, by MAC and date).",
         show_default=False,
     ),
+]
+FilesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--files", metavar="FOLDER", help="Files to put in: the file system is made for the firmware."
+    ),
+]
+KeepFilesOption = Annotated[
+    bool, typer.Option("--keep-files", help="Carry the board's files over; they are saved first.")
+]
+RestoreFilesOption = Annotated[
+    Path | None,
+    typer.Option("--restore-files", metavar="FILE", help="Put in the files of a saved copy or a dump."),
 ]
 LoseOption = Annotated[
     list[str] | None,

@@ -25,6 +25,8 @@ __all__ = ["AUTO", "BackupPlace", "asks", "backup_place"]
 AUTO: Final = "auto"
 _MOST_NAMES: Final = 100  # of backups of one chip within a second
 _QUESTION: Final = "Save the whole flash in a file first? [y]es, [n]o: stop, [l]ose it: "
+_WITH_FILES: Final = "Save the whole flash first? [y]es, [k]eep the files, [n]o: stop, [l]ose: "
+_FILES: Final = "files"
 
 
 class BackupPlace(NamedTuple):
@@ -44,14 +46,15 @@ class BackupPlace(NamedTuple):
         Raises:
             UsageError: It cannot be written.
         """
-        path = self._new_name(backup.mac) if self.folder else self.path
+        path = self._new_name(backup) if self.folder or backup.files else self.path
         write_new_file(path, backup.data)
         return str(path)
 
-    def _new_name(self, mac: bytes) -> Path:
+    def _new_name(self, backup: Backup) -> Path:
         from imgtool.engine.jobs.read import backup_name
 
-        first = self.path / backup_name(mac, datetime.now().astimezone())
+        folder = self.path if self.folder else self.path.parent
+        first = folder / backup_name(backup.mac, datetime.now().astimezone(), files=backup.files)
         others = (first.with_stem(f"{first.stem}-{number}") for number in range(2, _MOST_NAMES))
         return next((path for path in (first, *others) if not os.path.lexists(path)), first)
 
@@ -114,8 +117,12 @@ def _answer(losses: tuple[LostThing, ...]) -> Answer:
 
     show_table(stdout(), losses_table(losses))
     meant = {"y": Answer.BACKUP, "yes": Answer.BACKUP, "l": Answer.LOSE, "lose": Answer.LOSE}
+    question = _QUESTION
+    if any(loss.kind == _FILES for loss in losses):
+        question = _WITH_FILES
+        meant |= {"k": Answer.KEEP_FILES, "keep": Answer.KEEP_FILES}
     try:
-        word = input(_QUESTION).strip().lower()
+        word = input(question).strip().lower()
     except EOFError:
         return Answer.STOP
     except KeyboardInterrupt:

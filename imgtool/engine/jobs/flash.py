@@ -16,9 +16,10 @@ from imgtool.engine.choices import WAIVERS
 from imgtool.engine.connecting import DeviceReader, connected, target_of
 from imgtool.engine.documents import document, error_fields, warnings_of
 from imgtool.engine.hints import hint_for
+from imgtool.engine.inputs import new_files
 from imgtool.engine.jobs.boot_check import WrittenFirmware, watch_start
 from imgtool.engine.placing import KEEP, PlacedFiles, header_change, init_source, placed, size_name
-from imgtool.engine.plans import plan_fields, plan_words
+from imgtool.engine.plans import files_fields, plan_fields, plan_words
 from imgtool.engine.results import Row, Table, Tone, Toned, Words
 from imgtool.engine.verdicts import DONE, NO, exit_code_of, may_start
 from imgtool.errors import (
@@ -28,7 +29,9 @@ from imgtool.errors import (
     PortError,
     ProtectedError,
     UsageError,
+    VerifyError,
 )
+from imgtool.operations.files.reading import differing, files_of
 from imgtool.operations.flashing import transfer, waivers
 from imgtool.operations.flashing.draft import PlanRequest, Target
 from imgtool.operations.flashing.header import DETECT
@@ -45,6 +48,7 @@ from imgtool.operations.flashing.safeguards import (
     check_lose,
     check_saved,
     decided,
+    files_saved,
 )
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import duration, in_bytes
@@ -58,8 +62,9 @@ if TYPE_CHECKING:
     from imgtool.device.session import ConnectOptions, Session
     from imgtool.device.wire import Wire
     from imgtool.engine.documents import Document
-    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.inputs import FolderFile, InputFile
     from imgtool.engine.results import Cell, Output
+    from imgtool.formats.filesystems.stored_files import NewFile
     from imgtool.operations.assemble.extras import InitDataSource
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.explain.log import Explanation
@@ -100,6 +105,8 @@ _UNTOUCHED: Final = "nothing was written"
 _IN_PARTS: Final = "the flash is incomplete"
 _MAYBE: Final = "the flash may be incomplete"
 _AGAIN: Final = "the same command again repairs it"
+_FINISHES: Final = " in place of --keep-files finishes the job"
+_SHOWN_FILES: Final = 8
 
 _NOTHING_DONE: Final[dict[str, Any]] = dict.fromkeys(
     (
@@ -114,6 +121,7 @@ _NOTHING_DONE: Final[dict[str, Any]] = dict.fromkeys(
         "sha256",
         "seconds",
         "backup",
+        "files",
         "boot",
     )
 )
@@ -143,6 +151,9 @@ class FlashRequest:
         lose: What may be lost by it: ``files``, ``lfs``, ``settings``, ``firmware``, ``unknown`` or ``all``.
             Nothing is written over files and LFS that are neither given up nor backed up.
         backup: Whether the whole flash is read first and given to who saves it.
+        content: Files of which a file system is made, as the firmware takes it; None for none.
+        restore: A copy of a file system, or of a flash, whose files are put in as ``content``.
+        keep_files: Whether the files on the board are read, saved, and carried to where the firmware looks.
         boot_check: Whether to look at how the firmware starts.
         dry_run: Whether only to plan.
         connect: How to connect; None for the usual way.
@@ -163,6 +174,9 @@ class FlashRequest:
     force: frozenset[str] = frozenset()
     lose: frozenset[str] = frozenset()
     backup: bool = False
+    content: tuple[FolderFile, ...] | None = None
+    restore: InputFile | None = None
+    keep_files: bool = False
     boot_check: bool = True
     dry_run: bool = False
     connect: ConnectOptions | None = None
@@ -179,6 +193,7 @@ class FlashResult:
         plan: What was to be written; None where it did not come to that.
         transfer: What was done; None where nothing was.
         backup: Where the flash before is saved; None where that was not asked for.
+        saved_files: Where the file system before is saved; None where no files were kept.
         boot: How the firmware started; None where that was not looked at.
         boot_note: Why that is not known, or what else is to be said of it; empty for nothing.
         error: What went wrong; None for nothing.
@@ -194,6 +209,7 @@ class FlashResult:
     plan: FlashPlan | None = None
     transfer: Transfer | None = None
     backup: SavedBackup | None = None
+    saved_files: SavedBackup | None = None
     boot: Explanation | None = None
     boot_note: str = ""
     error: ImgtoolError | None = None
@@ -323,9 +339,22 @@ def judged(request: FlashRequest) -> JudgedFiles:
         erase_all=request.erase_all,
         force=request.force - {waivers.PROTECTION},
         lose=request.lose,
+        files=_own_files(request),
+        keep_files=request.keep_files,
     )
     check_files(plan)
     return JudgedFiles(plan=plan, note=note)
+
+
+def _own_files(request: FlashRequest) -> tuple[NewFile, ...] | None:
+    """The files that are to be put in; None for none."""
+    if request.restore is None:
+        return None if request.content is None else new_files(request.content)
+    if request.content is not None or request.keep_files:
+        raise UsageError(
+            "files come from two places", expected="a saved copy alone", found="a copy, and others beside it"
+        )
+    return files_of(request.restore.data, request.restore.name)
 
 
 def _placed(request: FlashRequest, source: InitDataSource) -> PlacedFiles:
@@ -470,6 +499,7 @@ class _BoardRun:
         self.listen = on_event
         self.save = save
         self.saved: SavedBackup | None = None
+        self.saved_files: SavedBackup | None = None
         self.session: Session | None = None
         self.plan: FlashPlan | None = None
         self.baud = 0
@@ -484,37 +514,68 @@ class _BoardRun:
     def go(self, files: JudgedFiles, ask: Ask | None) -> None:
         """Plan, ask, back up, write, verify, start."""
         request = self.request
-        check_saved(backup=request.backup and not request.dry_run, save=self.save)
+        saves = (request.backup or request.keep_files) and not request.dry_run
+        check_saved(backup=saves, save=self.save)
         self.note = files.note
         with connected(self.wire, request.connect, self._hear, run=request.dry_run) as session:
             self.session = session
-            plan = plan_flash(
-                files.plan,
-                target_of(session),
-                DeviceReader(session, self.listen),
-                (lambda pieces: self._compared(session, pieces)) if request.diff else None,
-            )
-            job = transfer.Job(
-                plan.pieces,
-                plan.erase_all,
-                request.diff,
-                waivers.PROTECTION in request.force,
-                request.verify,
-                plan.right,
-            )
-            seconds = transfer.estimate(job, session, stub=session.flasher.digests)
-            self.baud = session.baud
-            self.plan = replace(plan, seconds=seconds, way=_way(session))
-            self.listen(PlannedEvent(result=self.result()))
-            if request.dry_run:
+            job = self._planned(session, files.plan)
+            if request.dry_run or self.plan is None:
                 return
-            if decided(plan.losses, request.lose, backup=request.backup, ask=ask):
+            answer = decided(self.plan.losses, request.lose, backup=request.backup, ask=ask)
+            if answer is Answer.KEEP_FILES:
+                job = self._planned(session, replace(files.plan, keep_files=True))
+                answer = decided(self.plan.losses, request.lose, backup=False, ask=ask)
+            if answer is Answer.BACKUP:
                 self._back_up(session)
+            kept = None if self.plan.files is None else self.plan.files.kept
+            if kept is not None:
+                self.saved_files = files_saved(session, kept, self.save, self.listen)
             # An erase may be under way before the first event tells of it.
             self.left = _MAYBE
             done = transfer.transfer(session, job, self._hear)
+            if request.verify != "none":
+                self._read_files_back(session, self.plan)
             self.done = replace(done, seconds=done.seconds + self.comparing)
             self._start(session)
+
+    def _planned(self, session: Session, asked: PlanRequest) -> transfer.Job:
+        """Plan the write, and say so."""
+        request = self.request
+        plan = plan_flash(
+            asked,
+            target_of(session),
+            DeviceReader(session, self.listen),
+            (lambda pieces: self._compared(session, pieces)) if request.diff else None,
+        )
+        job = transfer.Job(
+            plan.pieces,
+            plan.erase_all,
+            request.diff,
+            waivers.PROTECTION in request.force,
+            request.verify,
+            plan.right,
+        )
+        seconds = transfer.estimate(job, session, stub=session.flasher.digests)
+        self.baud = session.baud
+        self.plan = replace(plan, seconds=seconds, way=_way(session))
+        self.listen(PlannedEvent(result=self.result()))
+        return job
+
+    def _read_files_back(self, session: Session, plan: FlashPlan) -> None:
+        """See that every file is there, by reading the file system as the firmware will."""
+        files = plan.files
+        if files is None or not files.pieces or files.target is None:
+            return
+        self.listen(Event("note", message=f"the files are read back: {in_bytes(files.bytes)}"))
+        wrong = differing(files.files, files.made, DeviceReader(session, self.listen))
+        if wrong:
+            names = Phrase.joined(", ", [Name(name) for name in wrong[:_SHOWN_FILES]])
+            raise VerifyError(
+                Phrase(f"{len(wrong)} of {len(files.files)} files read back differently: ", names),
+                offset=files.start,
+                cause="the flash holds what was written, but its file system does not read as it should",
+            )
 
     def _compared(self, session: Session, pieces: tuple[Piece, ...]) -> frozenset[int] | None:
         """What is there already; the time for it counts as that of the write, which it saves."""
@@ -548,7 +609,7 @@ class _BoardRun:
         touched = self.left != _UNTOUCHED
         if isinstance(error, KeyboardInterrupt | InterruptedRunError):
             problem: ImgtoolError = InterruptedRunError(f"interrupted: {self.left}")
-            if touched:
+            if touched and self.saved_files is None:
                 problem.add_note(_AGAIN)
             return self._with_backup(problem)
         if not isinstance(error, ImgtoolError):
@@ -556,10 +617,15 @@ class _BoardRun:
         self._with_backup(error)
         broken = isinstance(error, PortError | ChipError) and not isinstance(error, ProtectedError)
         if broken and touched:
-            error.add_note(f"{self.left}; {_AGAIN}")
+            error.add_note(self.left if self.saved_files is not None else f"{self.left}; {_AGAIN}")
         return error
 
     def _with_backup(self, error: ImgtoolError) -> ImgtoolError:
+        if self.saved_files is not None:
+            name = Name(self.saved_files.path)
+            error.add_note(
+                Phrase("the files as they were are in ", name, ": --restore-files ", name, _FINISHES)
+            )
         if self.saved is not None:
             error.add_note(Phrase("the flash as it was is in ", Name(self.saved.path)))
         return error
@@ -574,6 +640,7 @@ class _BoardRun:
             plan=self.plan,
             transfer=self.done,
             backup=self.saved,
+            saved_files=self.saved_files,
             boot=self.boot,
             boot_note=self.boot_note,
             error=self.error,
@@ -608,6 +675,9 @@ class _BoardRun:
             fields |= _transfer_fields(done)
         if self.saved is not None:
             fields["backup"] = asdict(self.saved)
+        if plan is not None and plan.files is not None:
+            saved = None if self.saved_files is None else asdict(self.saved_files)
+            fields["files"] = {**files_fields(plan.files), "saved": saved}
         if self.boot is not None:
             fields["boot"] = {
                 "verdict": str(self.boot.verdict),
@@ -657,6 +727,12 @@ def _result_words(result: FlashResult, done: Transfer) -> Words:
         notes.append(f"{done.retries} step{'s' if done.retries > 1 else ''} had to be done again")
     boot = result.boot
     notes += [result.boot_note] if result.boot_note else []
+    if result.plan is not None and result.plan.files is not None and result.plan.files.pieces:
+        files = result.plan.files
+        checked = ", each read back" if result.request.verify != "none" else ""
+        notes.append(f"{files.count} in the file system at 0x{files.start:06x}{checked}")
+    if result.saved_files is not None:
+        notes.append(Phrase("the files as they were are in ", Name(result.saved_files.path)))
     if result.backup is not None:
         notes.append(Phrase("the flash as it was is in ", Name(result.backup.path)))
     if boot is None:

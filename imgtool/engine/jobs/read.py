@@ -128,9 +128,15 @@ def check_size(size: int, word: str | None = None) -> None:
         raise UsageError("nothing is to be read", expected="a size", found=word or str(size))
 
 
-def backup_name(mac: bytes, moment: datetime) -> str:
-    """The name of a backup of a chip's flash; with the time, so that of two on one day both are kept."""
-    return f"imgtool-{mac.hex()}-{moment:%Y%m%d-%H%M%S}.bin"
+def backup_name(mac: bytes, moment: datetime, *, files: bool = False) -> str:
+    """The name of a backup of a chip's flash; with the time, so that of two on one day both are kept.
+
+    Args:
+        mac: The chip's MAC address.
+        moment: When.
+        files: Whether it is of its file system alone.
+    """
+    return f"imgtool-{'files-' if files else ''}{mac.hex()}-{moment:%Y%m%d-%H%M%S}.bin"
 
 
 def read(wire: Wire, request: ReadRequest, on_event: Listener = ignore) -> ReadResult:

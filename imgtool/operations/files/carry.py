@@ -24,6 +24,7 @@ from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.files.reading import read_system
 from imgtool.operations.upgrade.files import file_points, in_use
 from imgtool.operations.upgrade.mount import mounted, probed
+from imgtool.operations.upgrade.side import FoundFileSystem
 from imgtool.operations.upgrade.values import AdvicePoint, AdviceVerdict, Loss, LossKind, Topic
 from imgtool.phrase import Phrase
 from imgtool.quantities import in_bytes
@@ -79,6 +80,19 @@ class FilesPlan:
     kept: ReadFileSystem | None = None
     target: FileTarget | None = None
     point: AdvicePoint | None = None
+
+    @property
+    def count(self) -> str:
+        """How many files there are, in words."""
+        return f"{len(self.files):,} file{'' if len(self.files) == 1 else 's'}"
+
+    @property
+    def made(self) -> FoundFileSystem:
+        """The file system as it will be found."""
+        shape = None if self.target is None else self.target.shape
+        if isinstance(shape, SpiffsShape):
+            return FoundFileSystem(PartKind.SPIFFS, self.start, self.size, shape.block_size, shape.formula)
+        return FoundFileSystem(PartKind.LITTLEFS, self.start, self.size)
 
     @property
     def bytes(self) -> int:

@@ -8,24 +8,30 @@ from __future__ import annotations
 from struct import unpack_from
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from imgtool.errors import FormatError
 from imgtool.formats.filesystems import littlefs_files, spiffs_files
 from imgtool.formats.filesystems.littlefs import superblock_at
 from imgtool.formats.filesystems.spiffs import CONSTANT_MAGIC, SpiffsSignature, lost_magics, magic_of
-from imgtool.formats.filesystems.stored_files import Superblock
+from imgtool.formats.filesystems.stored_files import NewFile, Superblock
 from imgtool.formats.reading import PartKind, Severity
 from imgtool.operations.inspect.device_settings import read_ahead, remembered
+from imgtool.operations.inspect.file_systems import file_systems
+from imgtool.operations.upgrade.files import in_use
+from imgtool.operations.upgrade.look import side_before
+from imgtool.operations.upgrade.side import OldFlash
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imgtool.formats.filesystems.stored_files import FileSystem
     from imgtool.formats.reading import Finding
     from imgtool.operations.inspect.device_settings import Reader, Remembered
     from imgtool.operations.upgrade.side import FoundFileSystem
 
-__all__ = ["ReadFileSystem", "read_system"]
+__all__ = ["ReadFileSystem", "differing", "files_of", "read_system"]
 
 _PAGE: Final = 0x100
 _FREE: Final = 0xFFFF
-_FREE_ENTRY: Final = b"\xff\xff"
 _CHUNK: Final = 0x4000  # bytes that are read at once
 
 
@@ -100,3 +106,45 @@ def _lost(image: bytes, found: FoundFileSystem) -> list[Finding]:
     else:
         return []
     return lost_magics(image, 0, Superblock(found.block, blocks), magics)
+
+
+def differing(files: Sequence[NewFile], found: FoundFileSystem, read: Reader) -> tuple[str, ...]:
+    """The names of files that a flash does not hold as they should be; files of others do not matter.
+
+    Args:
+        files: What should be there.
+        found: The file system.
+        read: Reads the flash, and has read nothing of it before.
+    """
+    there = {file.name: file for file in read_system(found, read).system.files}
+    wrong = []
+    for file in files:
+        other = there.get(file.name)
+        if other is None or not other.whole or other.data != file.data:
+            wrong.append(file.name.decode("utf-8", "backslashreplace"))
+    return tuple(wrong)
+
+
+def files_of(data: bytes, name: str) -> tuple[NewFile, ...]:
+    """The files in a copy of a file system, or in the dump of a flash: those that its firmware works with.
+
+    Args:
+        data: The whole file.
+        name: Its name.
+
+    Raises:
+        FormatError: No file system is in it, or a file of it is damaged.
+    """
+    systems = file_systems(data)
+    if len(systems) > 1:
+        main = in_use(side_before(OldFlash.of_dump(data, len(data), "dump")))
+        systems = tuple(each for each in systems if main is None or each.offset == main.start)
+    if len(systems) != 1:
+        found = f"{len(systems)} of them" if systems else "none"
+        raise FormatError(
+            "this holds no file system to take files from", source=name, expected="one", found=found
+        )
+    broken = [each for each in systems[0].findings if each.severity is Severity.ERROR]
+    if broken:
+        raise FormatError(broken[0].message, source=name, offset=broken[0].offset)
+    return tuple(NewFile.of(file) for file in systems[0].files)

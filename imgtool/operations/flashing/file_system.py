@@ -133,7 +133,7 @@ def _target(draft: Draft, content: FlashContent, place: Place | None, formula: s
 
 def _words(plan: FilesPlan) -> str | Phrase:
     """What is to be said of it among the changes."""
-    count = f"{len(plan.files):,} file{'' if len(plan.files) == 1 else 's'}"
+    count = plan.count
     where = f"0x{plan.start:06x} ({in_bytes(plan.size)})"
     if plan.way is FilesWay.STAY:
         return f"{count} stay where they are, in the {plan.title} at {where}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from imgtool.device.events import Event
 from imgtool.errors import LayoutError, LossError, UsageError
 from imgtool.operations.flashing.transfer import read_flash
 from imgtool.operations.flashing.waivers import LOSE_ALL, LOSSES
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from imgtool.device.events import Listener
     from imgtool.device.session import Session
+    from imgtool.operations.files.reading import ReadFileSystem
     from imgtool.operations.upgrade.values import Loss
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "check_lose",
     "check_saved",
     "decided",
+    "files_saved",
     "given_up",
     "refused",
 ]
@@ -49,6 +52,8 @@ class Answer(Enum):
 
     BACKUP = "backup"
     """Read the whole flash into a file first, then go on."""
+    KEEP_FILES = "keep files"
+    """Carry the files to where the new firmware looks for them."""
     LOSE = "lose"
     """Go on without."""
     STOP = "stop"
@@ -57,15 +62,17 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """All of a flash, as it was read.
+    """All of a flash, or of a file system in it, as it was read.
 
     Attributes:
         mac: The chip's MAC address, 6 bytes.
         data: The bytes.
+        files: Whether it is a file system; else it is the whole flash.
     """
 
     mac: bytes
     data: bytes = field(repr=False)
+    files: bool = False
 
     @property
     def sha256(self) -> str:
@@ -116,8 +123,8 @@ def refused(losses: Iterable[Loss], lose: Collection[str]) -> tuple[Loss, ...]:
     return tuple(loss for loss in losses if loss.kind in REFUSED and not given_up(loss, lose))
 
 
-def decided(losses: Iterable[Loss], lose: Collection[str], *, backup: bool, ask: Ask | None = None) -> bool:
-    """Whether a backup is to be made before the write.
+def decided(losses: Iterable[Loss], lose: Collection[str], *, backup: bool, ask: Ask | None = None) -> Answer:
+    """What is to be done before the write: a backup, another plan that keeps the files, or nothing.
 
     Args:
         losses: What would be lost.
@@ -129,14 +136,14 @@ def decided(losses: Iterable[Loss], lose: Collection[str], *, backup: bool, ask:
         LossError: Something would be lost, and the user has not said that it may be.
     """
     if backup:
-        return True
+        return Answer.BACKUP
     open_ones = refused(losses, lose)
     if not open_ones:
-        return False
+        return Answer.LOSE
     answer = Answer.STOP if ask is None else ask(open_ones)
     if answer is Answer.STOP:
         raise LossError(_sentence(open_ones), losses=open_ones)
-    return answer is Answer.BACKUP
+    return answer
 
 
 def _sentence(losses: tuple[Loss, ...]) -> Phrase:
@@ -178,6 +185,27 @@ def backed_up(session: Session, save: SaveBackup | None, on_event: Listener) -> 
         )
     backup = Backup(session.chip.mac_bytes, read_flash(session, 0, size, on_event, stage=BACKUP_STAGE))
     path = "" if save is None else save(backup)
+    return SavedBackup(path, len(backup.data), backup.sha256)
+
+
+def files_saved(
+    session: Session, kept: ReadFileSystem, save: SaveBackup | None, on_event: Listener
+) -> SavedBackup:
+    """Save a file system as it was read, before anything is erased.
+
+    Args:
+        session: The device.
+        kept: The file system.
+        save: Saves it.
+        on_event: Told where it is.
+
+    Raises:
+        UsageError: Nobody saves it, or it cannot be saved.
+    """
+    check_saved(backup=True, save=save)
+    backup = Backup(session.chip.mac_bytes, kept.image, files=True)
+    path = "" if save is None else save(backup)
+    on_event(Event("note", message=Phrase("the files as they were are in ", Name(path))))
     return SavedBackup(path, len(backup.data), backup.sha256)
 
 

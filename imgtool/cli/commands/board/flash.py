@@ -23,9 +23,12 @@ from imgtool.cli.input.connection import (
 from imgtool.cli.input.flash_options import (
     BackupOption,
     DetectSizeOption,
+    FilesOption,
     ForceOption,
+    KeepFilesOption,
     LoseOption,
     OldDetectSizeOption,
+    RestoreFilesOption,
 )
 from imgtool.cli.input.options import (
     FreqOption,
@@ -78,6 +81,9 @@ def flash(
         typer.Option("--verify", metavar="HOW", help="auto (by digest, with a stub), readback, or none."),
     ] = "auto",
     force: ForceOption = None,
+    files: FilesOption = None,
+    keep_files: KeepFilesOption = False,
+    restore_files: RestoreFilesOption = None,
     backup: BackupOption = None,
     lose: LoseOption = None,
     no_boot_check: Annotated[
@@ -99,12 +105,20 @@ def flash(
     Without IMAGES it takes 0x*.bin from this folder, or else from bin.
     A file behind @lfs, @spiffs, @init-data or @rf-cal goes where the firmware has its place.
     @init-data v05, v08 or default (what the firmware needs) needs no file; ./v05 is a file.
-    Where files or LFS would be lost it asks, or ends with exit code 8; --backup or --lose goes on.
+    Where files or LFS would be lost it asks, or ends with exit code 8.
+    --keep-files, --backup or --lose goes on.
 
     Example: imgtool flash nodemcu.bin
     """
     from imgtool.cli.input.connection import connect_options
-    from imgtool.cli.input.placing import changes_of, files_and_init_data, found_here, init_file
+    from imgtool.cli.input.file_tree import folder_files
+    from imgtool.cli.input.placing import (
+        changes_of,
+        file_as_it_is,
+        files_and_init_data,
+        found_here,
+        init_file,
+    )
     from imgtool.cli.run.backups import asks, backup_place
     from imgtool.cli.run.boards import BoardLog
     from imgtool.cli.show.progress import Progress
@@ -127,11 +141,14 @@ def flash(
         force=frozenset(force or []),
         lose=frozenset(lose or []),
         backup=backup is not None,
+        content=None if files is None else folder_files(files),
+        restore=None if restore_files is None else file_as_it_is(restore_files),
+        keep_files=keep_files,
         boot_check=not no_boot_check,
         dry_run=dry_run,
         connect=connect_options(baud, stub, reset, no_stub=no_stub),
     )
-    files = job.judged(request)
+    looked_at = job.judged(request)
     if dry_run and job.stated_size(request) and not port and not all_ports:
         _show_offline(context, job.plan_without_board(request), as_json=json)
         return
@@ -144,10 +161,10 @@ def flash(
         raise
     place = backup_place(backup, boards=len(ports))
     with Progress(ports, events=events, silent=json) as progress:
-        if files.note:
-            progress.note(files.note)
+        if looked_at.note:
+            progress.note(looked_at.note)
         ask = asks(progress, quiet=json or events) if len(ports) == 1 and not all_ports else None
-        run = _BoardsRun(context, request, files, progress, board_log, place, ask, as_json=json)
+        run = _BoardsRun(context, request, looked_at, progress, board_log, place, ask, as_json=json)
         code = run.one(ports[0]) if len(ports) == 1 else run.many(ports)
     raise typer.Exit(code)
 
