@@ -90,6 +90,7 @@ def _flash(action: Action, names: Names) -> str:
         *([] if action.flash_size is None else ["-fs", _value(action.flash_size)]),
         *([] if action.init_data is None else ["--init-data", action.init_data]),
         *(["--fresh-settings"] if action.fresh_settings else []),
+        *(["--keep-files"] if action.keep_files else []),
         *(_placed(file, names) for file in action.files),
     ]
     return f"flash {names.port}{' '.join(words)}"

@@ -144,6 +144,7 @@ class Action:
         frequency: SPI frequency for the header, such as ``40m``.
         init_data: Which init data is put in, such as ``v05``; where no files are flashed, it alone.
         fresh_settings: Whether the settings on the board are given up.
+        keep_files: Whether the files on the board are carried over.
         baud: Speed of the line.
         files_area: The new place of a file system.
         waiting: Whether the chip waits for a flasher already, and is not to be reset.
@@ -158,6 +159,7 @@ class Action:
     frequency: str | None = None
     init_data: str | None = None
     fresh_settings: bool = False
+    keep_files: bool = False
     baud: int | None = None
     files_area: Stretch | None = None
     waiting: bool = False
@@ -248,6 +250,7 @@ def flash(
     frequency: str | None = None,
     init_data: str | None = None,
     fresh_settings: bool = False,
+    keep_files: bool = False,
 ) -> Action:
     """Write files to the board; what is None stays as the files and the chip have it.
 
@@ -258,6 +261,7 @@ def flash(
         frequency: The SPI frequency for it.
         init_data: Which init data to write, too.
         fresh_settings: Whether the settings on the board are given up.
+        keep_files: Whether the files on the board are carried over.
     """
     return Action(
         verb=Verb.FLASH,
@@ -267,6 +271,7 @@ def flash(
         frequency=frequency,
         init_data=init_data,
         fresh_settings=fresh_settings,
+        keep_files=keep_files,
     )
 
 

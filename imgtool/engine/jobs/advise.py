@@ -64,6 +64,7 @@ class AdviseRequest:
         size: Name of the flash's size, where ``old`` does not tell it.
         spelled: How the new firmware is named on a command line, for the commands of cures; none for the
             names of its files.
+        keep_files: Whether the files that are there are to be carried over, as ``flash --keep-files`` does.
         connect: How to connect to a board; None for the usual way.
     """
 
@@ -72,6 +73,7 @@ class AdviseRequest:
     old_name: str = ""
     size: str | None = None
     spelled: tuple[str, ...] | None = None
+    keep_files: bool = False
     connect: ConnectOptions | None = None
 
 
@@ -187,7 +189,7 @@ def check_new(request: AdviseRequest) -> None:
 
 def _planned(request: AdviseRequest) -> PlanRequest:
     files = placed(request.files)
-    return PlanRequest(files.pieces, files.named, init_data=InitDataSource())
+    return PlanRequest(files.pieces, files.named, init_data=InitDataSource(), keep_files=request.keep_files)
 
 
 def _names(words: Sequence[str], port: str | None) -> Names:

@@ -24,7 +24,7 @@ from imgtool.operations.assemble.joining import lay_out
 from imgtool.operations.assemble.pieces import Piece
 from imgtool.operations.flashing.checks import content_of
 from imgtool.operations.flashing.draft import Target
-from imgtool.operations.flashing.losses import brings_files, changed, is_there
+from imgtool.operations.flashing.losses import brings_files, changed, is_there, with_files_kept
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.inspect.device_settings import remembered
 from imgtool.operations.upgrade.look import side_after, side_before
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgtool.operations.actions import Cure
+    from imgtool.operations.files.carry import FilesPlan
     from imgtool.operations.flashing.draft import PlanRequest
     from imgtool.operations.flashing.plan import Compare, FlashPlan
     from imgtool.operations.upgrade.side import FlashSide
@@ -104,11 +105,11 @@ class _Advice:
         plan = self.plan
         same = plan is not None and self._same(plan)
         as_is = self._after(_sectors(self.raw, self.old))
-        other = self._points(as_is)
+        other = self._points(as_is, None)
         after = as_is if plan is None else self._after(plan.pieces)
         if plan is not None:  # imgtool flash leaves out what is there already
             after = replace(after, written=changed(plan.pieces, plan.right))
-        points = other if plan is None else with_others(self._points(after), plan.losses)
+        points = other if plan is None else with_others(self._points(after, plan.files), plan.losses)
         if plan is not None and is_there(plan.pieces, plan.right):
             points = without_harm(points)
         if same:
@@ -163,11 +164,12 @@ class _Advice:
         """The flash with these pieces written to it."""
         return side_after(self.before, pieces, self.content.main, self.content.start)
 
-    def _points(self, after: FlashSide) -> list[AdvicePoint]:
+    def _points(self, after: FlashSide, files: FilesPlan | None) -> list[AdvicePoint]:
         before = self.before
         made = any(name == "@spiffs" for name, _ in self.request.named) or brings_files(self.content)
+        points = points_at_stake(before, after, made=made or bool(files is not None and files.pieces))
         return [
-            *points_at_stake(before, after, made=made),
+            *with_files_kept(points, files),
             *init_data_points(before, after),
             *size_points(before, after),
             *self._mode(),
@@ -228,6 +230,9 @@ class _Advice:
         if any(not point.ok for point in points) or (self.plan is not None and self.plan.losses):
             cures.append(cure("Back the whole flash up first.", actions.read(FileRole.BACKUP)))
         if by_topic.get(Topic.FILES) in HARM and self.before.filesystems:
+            if not self.request.keep_files and after.nodemcu:
+                text = "Have the files carried over: imgtool saves them first."
+                cures.append(cure(text, actions.flash(FileRole.NEW, keep_files=True)))
             text = "Take the files out of the backup, to have them when they are gone."
             cures.append(cure(text, actions.extract_files(FileRole.BACKUP, FileRole.FILES)))
             cures += self._fixed_place(after)
@@ -241,7 +246,7 @@ class _Advice:
         elif by_topic.get(Topic.FILE_ROOM) is AdviceVerdict.MISSING:
             cures.append(cure("Take another build or a larger flash, and ask again before you flash it."))
         else:
-            cures.append(cure("Flash it.", actions.flash(FileRole.NEW)))
+            cures.append(cure("Flash it.", actions.flash(FileRole.NEW, keep_files=self.request.keep_files)))
         return cures
 
     def _fixed_place(self, after: FlashSide) -> list[Cure]:

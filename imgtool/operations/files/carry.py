@@ -189,13 +189,14 @@ def _staying(kept: ReadFileSystem, point: AdvicePoint) -> FilesPlan:
 
 def _point(plan: FilesPlan, kept: ReadFileSystem) -> AdvicePoint:
     count = len(_whole(kept))
-    files = f"{count:,} file{'' if count == 1 else 's'}"
     where = f"0x{plan.start:06x} ({plan.size:,} bytes)"
     if plan.way is FilesWay.MAGICS:
-        reason = f"{files} stay in the SPIFFS at {where}, whose magics are renewed for {plan.title}"
+        files = f"{count:,} files stay" if count != 1 else "1 file stays"
+        reason = f"{files} in the SPIFFS at {where}, whose magics are renewed for {plan.title}"
     else:
         was = f"the {kept.found.name} at {kept.found.where}"
-        reason = f"{files} of {was} are carried into that of {plan.title}, at {where}"
+        files = f"{count:,} files of {was} are" if count != 1 else f"1 file of {was} is"
+        reason = f"{files} carried into that of {plan.title}, at {where}"
     return AdvicePoint(Topic.FILES, AdviceVerdict.KEPT, reason)
 
 

@@ -70,8 +70,13 @@ def add_files(
             expected="the firmware beside the files",
         )
     before = _before(content, device)
-    if request.keep_files:
-        _check_seen(before, device)
+    if request.keep_files and device.read is None:
+        message = "no device was looked at: which files are kept, and whether they fit, is not known"
+        draft.findings.append(Finding(Severity.WARNING, "files-unseen", message))
+        if request.files is None:
+            return None
+    elif request.keep_files:
+        _check_seen(before)
     start = before if not device.erased else replace(before, read=lambda _, size: b"\xff" * size)
 
     def after(pieces: Sequence[Piece]) -> FlashSide:
@@ -80,8 +85,9 @@ def add_files(
     def target() -> FileTarget:
         return _target(draft, content, place, magics_taken(before, after(()), in_use(before)))
 
+    keep = request.keep_files and device.read is not None
     given_up = bool({LOSE_ALL, str(LossKind.FILES)} & request.lose)
-    plan = plan_files(before, after, target, new=request.files, keep=request.keep_files, lose=given_up)
+    plan = plan_files(before, after, target, new=request.files, keep=keep, lose=given_up)
     if plan is None:
         message = "no file is on the device that could be kept: its firmware makes an empty file system"
         draft.findings.append(Finding(Severity.WARNING, "no-files", message))
@@ -100,16 +106,12 @@ def _before(content: FlashContent, device: Device) -> FlashSide:
     return side_before(OldFlash.of_dump(b"", size, "device"))
 
 
-def _check_seen(before: FlashSide, device: Device) -> None:
+def _check_seen(before: FlashSide) -> None:
     """Refuse to keep files of a device that does not tell whether it holds any.
 
     Raises:
-        LayoutError: It cannot be read, or its firmware is gone, and no file system is found.
+        LayoutError: Its firmware is gone, and no file system is found.
     """
-    if device.read is None:
-        raise LayoutError(
-            "no device is looked at, so nothing tells which files are to be kept", expected="a board"
-        )
     if before.header is not None or in_use(before) is not None:
         return
     starts = range(_STEP, before.capacity, _STEP)

@@ -53,6 +53,9 @@ def advise(
             show_default=False,
         ),
     ] = None,
+    keep_files: Annotated[
+        bool, typer.Option("--keep-files", help="As imgtool flash --keep-files would do it.")
+    ] = False,
     baud: BaudOption = None,
     stub: StubOption = "auto",
     no_stub: NoStubOption = False,
@@ -80,12 +83,13 @@ def advise(
         request = AdviseRequest(
             files=_new(given),
             spelled=tuple(given),
+            keep_files=keep_files,
             connect=connect_options(baud, stub, reset, no_stub=no_stub),
         )
         result = _of_board(port, request, events=events, silent=json)
     else:
         _check_no_board({"--baud": baud, "--stub": stub != "auto" or no_stub, "--reset": reset != "auto"})
-        result = _of_file(given, size)
+        result = _of_file(given, size, keep_files=keep_files)
     if json:
         from imgtool.cli.show.document import print_document
 
@@ -101,7 +105,7 @@ def _check_no_board(for_a_board: Mapping[str, object]) -> None:
         raise UsageError(f"{alone} is for a board", expected=f"-p PORT with {alone}")
 
 
-def _of_file(given: list[str], size: str | None) -> AdviseResult:
+def _of_file(given: list[str], size: str | None, *, keep_files: bool) -> AdviseResult:
     """OLD is a file, or a folder whose images make up one."""
     from imgtool.cli.input.placing import input_files
     from imgtool.engine.jobs.advise import AdviseRequest, advise
@@ -121,7 +125,12 @@ def _of_file(given: list[str], size: str | None) -> AdviseResult:
             "OLD is no file", expected="a file, a folder, or -p PORT for a board", found=Name(old)
         )
     request = AdviseRequest(
-        files=files, old=input_files(images_of([old])), old_name=old, size=size, spelled=tuple(new)
+        files=files,
+        old=input_files(images_of([old])),
+        old_name=old,
+        size=size,
+        spelled=tuple(new),
+        keep_files=keep_files,
     )
     return advise(request)
 
