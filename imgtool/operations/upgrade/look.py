@@ -51,7 +51,10 @@ _CHUNK: Final = 0x2000
 _CODE_END: Final = 0x10_0000  # the cache window: no irom goes on behind it
 _MOST_BLOCKS: Final = 0x1000  # of 4 KB in 16 MB
 _ERASED_ENTRY: Final = b"\xff\xff"
-_UNUSED: Final = (_ERASED_ENTRY, b"\0\0")  # or deleted
+_DELETED_ENTRY: Final = b"\0\0"
+_FLAGS_AT: Final = 4  # in a page; active low
+_NOT_USED: Final = 0x01
+_NOT_DELETED: Final = 0x80
 _ENTRY: Final = 2
 _LOOKUP: Final = 30  # bytes of the entries of a block of 4 KB, of which the lookup page takes one page
 _PAGE: Final = 0x100
@@ -294,7 +297,7 @@ def plain_on(side: FlashSide) -> list[FoundFileSystem]:
     step = SECTOR if rule is None else rule.near_step
     starts = range(align_up(PAGE_ADDRESS + SECTOR, step), min(end, _CODE_END), step)
     read_ahead(side.read, [(start, _ENTRY) for start in starts], end)
-    used = [start for start in starts if side.read(start, _ENTRY) not in _UNUSED]
+    used = [start for start in starts if side.read(start, _ENTRY) != _ERASED_ENTRY]
     read_ahead(side.read, [(start + _PAGE, _ENTRY) for start in used], end)
     for start in starts:
         if _begins_plain(side.read, start):
@@ -303,17 +306,26 @@ def plain_on(side: FlashSide) -> list[FoundFileSystem]:
 
 
 def _begins_plain(read: Reader, start: int) -> bool:
-    """Whether pages behind a lookup page begin with the numbers that it has for them."""
+    """Whether pages behind a lookup page begin with the numbers that it has for them, or are deleted."""
     first = read(start, _ENTRY)
-    if first not in _UNUSED and read(start + _PAGE, _ENTRY) != first:
+    if first == _ERASED_ENTRY:
+        return False  # pages are taken in order
+    if not _is_page_of(read, start, 0, first):
         return False  # as nearly everywhere, and nearly nothing was read for that
     head = read(start, _LOOKUP)
     entries = [head[at : at + _ENTRY] for at in range(0, _LOOKUP, _ENTRY)]
-    used = [number for number, entry in enumerate(entries) if entry not in _UNUSED]
-    looked_at = (used[0], used[len(used) // 2], used[-1]) if used else ()
-    return bool(used) and all(
-        read(start + (number + 1) * _PAGE, _ENTRY) == entries[number] for number in dict.fromkeys(looked_at)
-    )
+    used = [number for number, entry in enumerate(entries) if entry != _ERASED_ENTRY]
+    looked_at = dict.fromkeys((used[len(used) // 2], used[-1]))
+    return all(_is_page_of(read, start, number, entries[number]) for number in looked_at)
+
+
+def _is_page_of(read: Reader, start: int, number: int, entry: bytes) -> bool:
+    """Whether a page of a block is what its entry says: one of that object, or a deleted one."""
+    place = start + (number + 1) * _PAGE
+    if entry != _DELETED_ENTRY:
+        return read(place, _ENTRY) == entry
+    owner, flags = read(place, _ENTRY), read(place + _FLAGS_AT, 1)[0]
+    return owner not in (_ERASED_ENTRY, _DELETED_ENTRY) and not flags & (_NOT_DELETED | _NOT_USED)
 
 
 # After.
