@@ -1,7 +1,7 @@
 """Files kept through an upgrade: from each release of NodeMCU to each other one, judged by a model of it.
 
-The plan is laid over the flash as the device would hold it; what the new release mounts, and what it reads, is
-told by tests/nodemcu_files.py and tests/spiffs_model.py.
+The plan is laid over the flash as the device would hold it; what the new release mounts, and what it reads,
+is told by tests/nodemcu_files.py and tests/spiffs_model.py.
 """
 
 from __future__ import annotations
