@@ -14,6 +14,7 @@
     │   ├── SlotRoomError                  an application that its partition has no room for
     │   ├── FileRoomError                  files that a file system has no room for
     │   ├── FileNameError                  files that a firmware could not name
+    │   ├── FilePlaceError                 nothing tells where a firmware looks for files, and for which
     │   ├── NoLayoutError                  nothing tells what firmware that starts has where
     │   ├── NoFirmwareError                no firmware on a device tells where things are
     │   ├── StatedSizeError                the flash size in the header on a device is of no use
@@ -68,6 +69,7 @@ __all__ = [
     "CoveredHeaderError",
     "CutError",
     "FileNameError",
+    "FilePlaceError",
     "FileRoomError",
     "FlashError",
     "FormatError",
@@ -319,6 +321,10 @@ class FileNameError(LayoutError):
     def data(self) -> dict[str, Any]:
         """The fields that are known, by name."""
         return {**super().data, "names": list(self.names)}
+
+
+class FilePlaceError(LayoutError):
+    """Nothing in a firmware tells where it looks for files, how much, or of which kind."""
 
 
 class NoLayoutError(LayoutError):

@@ -23,6 +23,9 @@ from imgtool.errors import (
     BringsOwnError,
     ChipError,
     CoveredHeaderError,
+    FileNameError,
+    FilePlaceError,
+    FileRoomError,
     FormatError,
     ImgtoolError,
     InterruptedRunError,
@@ -55,6 +58,12 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     NoLayoutError: (
         "imgtool flash FILE writes it as it is; imgtool merge FILE --pad-to SIZE makes an image as large as"
         " the flash"
+    ),
+    FileRoomError: "take files out, or take a larger flash or a build with a smaller firmware",
+    FileNameError: "give it a shorter name; a slash counts, and so does each byte of a letter",
+    FilePlaceError: (
+        "imgtool files make FOLDER --for NAME makes a file system for a firmware that you name;"
+        " imgtool flash ADDR FILE writes it"
     ),
     NoFirmwareError: "imgtool flash FIRMWARE writes one, and the init data that it needs",
     StatedSizeError: (

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR
-from imgtool.errors import FileRoomError, LayoutError, UsageError
+from imgtool.errors import FilePlaceError, FileRoomError, UsageError
 from imgtool.formats.filesystems.littlefs_make import LittleFsShape
 from imgtool.formats.filesystems.spiffs_make import SpiffsShape
 from imgtool.layout.arduino_places import ARDUINO_PLACES
@@ -81,14 +81,14 @@ def target_for(
         formula: Of its magics, where that is known from elsewhere; None for by its release.
 
     Raises:
-        LayoutError: Nothing tells where it looks for files, or by which formula its magics are.
+        FilePlaceError: Nothing tells where it looks for files, or by which formula its magics are.
         FileRoomError: It has too little room for any file.
     """
     row = generation_of(firmware)
     name = "this firmware" if firmware is None else f"{firmware.name} {firmware.version or ''}".strip()
     room = file_room(layout, firmware, irom_end) if row.finds_files else None
     if row.files is None or room is None:
-        raise LayoutError(
+        raise FilePlaceError(
             f"nothing in {name} tells where it looks for files, how much, and of which kind",
             expected="NodeMCU of a release that is known, or the file system of another firmware by name",
         )
@@ -101,7 +101,7 @@ def target_for(
         )
     formula = formula or spiffs_formula(firmware, boot)
     if formula is None:
-        raise LayoutError(
+        raise FilePlaceError(
             f"some builds of {name} want the old SPIFFS magics, and the others the linear ones",
             expected="a build that says of which day and branch it is",
         )

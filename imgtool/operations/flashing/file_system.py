@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_PLACE
-from imgtool.errors import LayoutError
+from imgtool.errors import FilePlaceError, LayoutError
 from imgtool.formats import fill
+from imgtool.formats.containers.lua_bytecode import bytecode_of
 from imgtool.formats.reading import Finding, Severity
 from imgtool.layout.file_targets import target_for
 from imgtool.operations.assemble.extras import check_layout_known
@@ -23,12 +24,13 @@ from imgtool.operations.upgrade.files import in_use, magics_taken
 from imgtool.operations.upgrade.look import side_after, side_before
 from imgtool.operations.upgrade.side import OldFlash
 from imgtool.operations.upgrade.values import LossKind
-from imgtool.phrase import Phrase
+from imgtool.phrase import Name, Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imgtool.formats.reading import Firmware
     from imgtool.layout.file_targets import FileTarget
     from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.files.carry import FilesPlan
@@ -40,6 +42,7 @@ __all__ = ["add_files"]
 
 _STEP: Final = 0x1_0000
 _SAMPLE: Final = 16
+_SHOWN: Final = 8
 
 
 def add_files(
@@ -94,6 +97,7 @@ def add_files(
         return None
     draft.pieces = over(draft.pieces, plan.pieces)
     draft.changes.append(_words(plan))
+    draft.findings += _compiled(plan, content.main.firmware)
     return plan
 
 
@@ -128,7 +132,7 @@ def _target(draft: Draft, content: FlashContent, place: Place | None, formula: s
     if place is None or main is None:
         if main is not None:
             check_layout_known(main, content.name)
-        raise LayoutError("nothing tells where this firmware looks for files", source=content.name or None)
+        raise FilePlaceError("nothing tells where this firmware looks for files", source=content.name or None)
     boot = next((piece.data[:IROM_PLACE] for piece in draft.pieces if piece.address == 0), None)
     return target_for(place.layout, main.firmware, place.irom_end, boot, formula=formula)
 
@@ -142,3 +146,28 @@ def _words(plan: FilesPlan) -> str | Phrase:
     if plan.way is FilesWay.MAGICS:
         return f"{count} stay in the SPIFFS at {where}: only the magics of its blocks are renewed"
     return f"a file system with {count} ({in_bytes(plan.bytes)}) is made for {plan.title} at {where}"
+
+
+def _compiled(plan: FilesPlan, firmware: Firmware | None) -> list[Finding]:
+    """That files were compiled for another Lua, or for other numbers, than the firmware has."""
+    if firmware is None or firmware.lua is None:
+        return []
+    lua = ".".join(firmware.lua.split(".")[:2])
+    numbers = firmware.details.get("build type") or firmware.details.get("Build type") or ""
+    wrong: list[bytes] = []
+    for file in plan.files:
+        code = bytecode_of(file.data)
+        other = code is not None and code.number_type and numbers and code.number_type != numbers
+        if code is not None and (code.lua != lua or other):
+            wrong.append(file.name)
+    if not wrong:
+        return []
+    names = [Name(name.decode("utf-8", "backslashreplace")) for name in wrong[:_SHOWN]]
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    message = Phrase(
+        f"the firmware has Lua {lua}{f' with {numbers} numbers' if numbers else ''}, and cannot run what was "
+        "compiled for another one: compile again ",
+        Phrase.joined(", ", names),
+        more,
+    )
+    return [Finding(Severity.WARNING, "lua-compiled", message)]

@@ -212,6 +212,22 @@ def test_arduinos_files_lose_their_slash() -> None:
     assert on(wire) == {name[1:]: data for name, data in files.items()}
 
 
+def test_what_was_compiled_for_another_lua_is_named() -> None:
+    """Header of Lua 5.1: signature, version, format, byte order, sizes, 1 for whole numbers."""
+    code = b"\x1bLua\x51\0\1\4\4\4"
+    files = (
+        FolderFile("integer.lc", code + b"\4\1" + bytes(40)),
+        FolderFile("float.lc", code + b"\x08\0" + bytes(40)),
+        FolderFile("newer.lc", b"\x1bLua\x53" + bytes(40)),
+    )
+
+    result = flash(board(b"", "1MB"), request(content=files))
+
+    assert result.plan is not None
+    (finding,) = [each for each in result.plan.findings if each.code == "lua-compiled"]
+    assert str(finding.message).endswith("compile again integer.lc, newer.lc")
+
+
 def test_who_is_asked_may_keep_the_files() -> None:
     wire = board(old_flash(), "1MB")
     save = Saves(wire)
