@@ -174,11 +174,13 @@ def _check_room(files: Sequence[NewFile], shape: SpiffsShape) -> None:
     count = f"{len(files):,} file{'' if len(files) == 1 else 's'}"
     if not space.fits:
         where = f"a SPIFFS of {in_bytes(shape.size)}"
+        largest = max(files, key=lambda file: len(file.data))
+        alone = f"{pages_of(len(largest.data), shape.index):,}"
         raise FileRoomError(
             f"{count} do not fit into {where}: {in_bytes(space.too_many)} too many",
             too_many=space.too_many,
             expected=f"{space.room:,} pages of {PAGE} bytes",
-            found=f"{space.needed:,} pages",
+            found=Phrase(f"{space.needed:,}, of which ", Name(_shown(largest.name)), f" takes {alone}"),
         )
     if len(files) > _MOST_FILES:
         raise FileRoomError(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.chip import IROM_PLACE
-from imgtool.errors import FilePlaceError, LayoutError
+from imgtool.errors import FilePlaceError, ImgtoolError, LayoutError, NoLayoutError
 from imgtool.formats import fill
 from imgtool.formats.containers.lua_bytecode import bytecode_of
 from imgtool.formats.reading import Finding, Severity
@@ -130,11 +130,27 @@ def _check_seen(before: FlashSide) -> None:
 def _target(draft: Draft, content: FlashContent, place: Place | None, formula: str | None) -> FileTarget:
     main = content.main
     if place is None or main is None:
-        if main is not None:
-            check_layout_known(main, content.name)
-        raise FilePlaceError("nothing tells where this firmware looks for files", source=content.name or None)
+        raise _no_place(content)
     boot = next((piece.data[:IROM_PLACE] for piece in draft.pieces if piece.address == 0), None)
     return target_for(place.layout, main.firmware, place.irom_end, boot, formula=formula)
+
+
+def _no_place(content: FlashContent) -> ImgtoolError:
+    """Why nothing tells where a firmware looks for files: it is a half, or its layout is not known."""
+    main = content.main
+    if main is not None:
+        try:
+            check_layout_known(main, content.name)
+        except NoLayoutError:
+            pass
+        except ImgtoolError as error:
+            return error
+    name = "this firmware" if main is None or main.firmware is None else main.firmware.name
+    return FilePlaceError(
+        f"nothing in {name} tells where it looks for files, how much, and of which kind",
+        source=content.name or None,
+        expected="NodeMCU of a release that is known, or the file system of another firmware by name",
+    )
 
 
 def _words(plan: FilesPlan) -> str | Phrase:

@@ -14,7 +14,7 @@ from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.filesystems.littlefs import superblock_at
 from imgtool.formats.filesystems.spiffs import CONSTANT_MAGIC, MAGIC_OFFSET, blocks_left, signature_at
-from imgtool.formats.filesystems.spiffs_plain import plain_at
+from imgtool.formats.filesystems.spiffs_plain import PlainSpiffs, plain_at
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, PartKind
 from imgtool.formats.regions.nodemcu_page import PAGE_ADDRESS
@@ -120,7 +120,7 @@ def side_before(old: OldFlash) -> FlashSide:
         assumed=old.assumed,
     )
     side = with_layout(side, arduino=_is_arduino(found))
-    return replace(side, filesystems=_filesystems(old, side))
+    return replace(side, filesystems=_with_described(_filesystems(old, side), found, old))
 
 
 def firmware_on(read: Reader, capacity: int) -> Firmware | None:
@@ -234,6 +234,21 @@ def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
             size = plain.block_size * plain.blocks
             found.append(FoundFileSystem(PartKind.SPIFFS, start, size, plain.block_size, "none"))
     return tuple(sorted(found, key=lambda each: each.start))
+
+
+def _with_described(
+    known: tuple[FoundFileSystem, ...], found: Description, old: OldFlash
+) -> tuple[FoundFileSystem, ...]:
+    """With those of a dump that nothing but all of their pages tells: without magics, of Sming and others."""
+    if old.data is None:
+        return known
+    more = [
+        FoundFileSystem(PartKind.SPIFFS, part.offset, value.size, value.block_size, value.formula)
+        for part in found.parts
+        if isinstance(value := part.value, PlainSpiffs) and value.formula == Magics.NONE.value
+    ]
+    new = (each for each in more if all(each.end <= one.start or one.end <= each.start for one in known))
+    return tuple(sorted([*known, *new], key=lambda each: each.start))
 
 
 def _looked_for(old: OldFlash, side: FlashSide) -> list[FoundFileSystem]:
