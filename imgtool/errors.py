@@ -45,6 +45,7 @@
     │       └── StubLineError (LineError)  it does not start, maybe because of the line
     ├── VerifyError                        flash that was written and reads back differently
     ├── LossError                          something of the user's would be lost, and nothing was written
+    ├── RehearsalError                     what would be written does not boot as it should, and was not
     ├── UsageError                         something is asked for that makes no sense
     └── InterruptedRunError                the user has stopped it
 
@@ -89,6 +90,7 @@ __all__ = [
     "PortError",
     "ProtectedError",
     "RefusedError",
+    "RehearsalError",
     "SilentError",
     "SlotRoomError",
     "StatedSizeError",
@@ -530,6 +532,28 @@ class LossError(ImgtoolError):
     def data(self) -> dict[str, Any]:
         """The fields that are known, by name."""
         return {**super().data, "losses": [loss.data for loss in self.losses]}
+
+
+class RehearsalError(ImgtoolError):
+    """What would be written was booted in memory, and does not do what it should: nothing was written.
+
+    Args:
+        message: What it does, as one sentence without a full stop.
+        line: The last line that it said; empty for nothing.
+        expected: What it should do.
+        found: Why it does not.
+    """
+
+    def __init__(
+        self, message: str, *, line: str = "", expected: str | None = None, found: str | None = None
+    ) -> None:
+        super().__init__(message, expected=expected, found=found)
+        self.line = line
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return {**super().data, "line": self.line}
 
 
 class UsageError(ImgtoolError):

@@ -38,6 +38,7 @@ from imgtool.errors import (
     PartOfFlashError,
     PortError,
     ProtectedError,
+    RehearsalError,
     SilentError,
     SlotRoomError,
     StatedSizeError,
@@ -75,6 +76,7 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
     VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
     InterruptedRunError: "the same command again does it from the start",
+    RehearsalError: "nothing was written; imgtool try IMAGE shows all that the firmware says",
     LossError: "--backup auto saves the whole flash first, and goes on",
 }
 """What to do about each class of errors, where nothing more is known."""

@@ -15,6 +15,7 @@ from imgtool.errors import (
     LayoutError,
     LossError,
     PortError,
+    RehearsalError,
     UsageError,
     VerifyError,
 )
@@ -53,6 +54,7 @@ EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {
     ChipError: 6,
     VerifyError: 7,
     LossError: LOST,
+    RehearsalError: LOST,
     InterruptedRunError: INTERRUPTED,
 }
 """Exit code of each error; docs/exit-codes.md has the whole table."""

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from imgtool.device.wire import Wire
     from imgtool.engine.documents import Document
     from imgtool.engine.inputs import FolderFile, InputFile
+    from imgtool.engine.jobs.virtual.try_boot import TryResult
     from imgtool.engine.results import Cell, Output
     from imgtool.formats.filesystems.stored_files import NewFile
     from imgtool.operations.assemble.extras import InitDataSource
@@ -122,6 +123,7 @@ _NOTHING_DONE: Final[dict[str, Any]] = dict.fromkeys(
         "seconds",
         "backup",
         "files",
+        "rehearsal",
         "boot",
     )
 )
@@ -154,6 +156,8 @@ class FlashRequest:
         content: Files of which a file system is made, as the firmware takes it; None for none.
         restore: A copy of a file system, or of a flash, whose files are put in as ``content``.
         keep_files: Whether the files on the board are read, saved, and carried to where the firmware looks.
+        rehearse: A dump of the boot ROM, with which the write is rehearsed on the virtual board first; None
+            for no rehearsal.
         boot_check: Whether to look at how the firmware starts.
         dry_run: Whether only to plan.
         connect: How to connect; None for the usual way.
@@ -177,6 +181,7 @@ class FlashRequest:
     content: tuple[FolderFile, ...] | None = None
     restore: InputFile | None = None
     keep_files: bool = False
+    rehearse: InputFile | None = None
     boot_check: bool = True
     dry_run: bool = False
     connect: ConnectOptions | None = None
@@ -194,6 +199,7 @@ class FlashResult:
         transfer: What was done; None where nothing was.
         backup: Where the flash before is saved; None where that was not asked for.
         saved_files: Where the file system before is saved; None where no files were kept.
+        rehearsal: What the firmware did on the virtual board; None where nothing was rehearsed.
         boot: How the firmware started; None where that was not looked at.
         boot_note: Why that is not known, or what else is to be said of it; empty for nothing.
         error: What went wrong; None for nothing.
@@ -210,6 +216,7 @@ class FlashResult:
     transfer: Transfer | None = None
     backup: SavedBackup | None = None
     saved_files: SavedBackup | None = None
+    rehearsal: TryResult | None = None
     boot: Explanation | None = None
     boot_note: str = ""
     error: ImgtoolError | None = None
@@ -500,6 +507,7 @@ class _BoardRun:
         self.save = save
         self.saved: SavedBackup | None = None
         self.saved_files: SavedBackup | None = None
+        self.rehearsal: TryResult | None = None
         self.session: Session | None = None
         self.plan: FlashPlan | None = None
         self.baud = 0
@@ -519,36 +527,52 @@ class _BoardRun:
         self.note = files.note
         with connected(self.wire, request.connect, self._hear, run=request.dry_run) as session:
             self.session = session
-            job = self._planned(session, files.plan)
-            if request.dry_run or self.plan is None:
+            plan, answer = self._settled(session, files.plan, ask)
+            if request.rehearse is not None:
+                self._rehearse(session, plan, request.rehearse)
+            if request.dry_run:
                 return
-            answer = decided(self.plan.losses, request.lose, backup=request.backup, ask=ask)
-            if answer is Answer.KEEP_FILES:
-                job = self._planned(session, replace(files.plan, keep_files=True))
-                answer = decided(self.plan.losses, request.lose, backup=False, ask=ask)
             if answer is Answer.BACKUP:
                 self._back_up(session)
-            kept = None if self.plan.files is None else self.plan.files.kept
-            if kept is not None:
-                self.saved_files = files_saved(session, kept, self.save, self.listen)
+            if plan.files is not None and plan.files.kept is not None:
+                self.saved_files = files_saved(session, plan.files.kept, self.save, self.listen)
             # An erase may be under way before the first event tells of it.
             self.left = _MAYBE
-            done = transfer.transfer(session, job, self._hear)
+            done = transfer.transfer(session, self._job(plan), self._hear)
             if request.verify != "none":
-                self._read_files_back(session, self.plan)
+                self._read_files_back(session, plan)
             self.done = replace(done, seconds=done.seconds + self.comparing)
             self._start(session)
 
-    def _planned(self, session: Session, asked: PlanRequest) -> transfer.Job:
-        """Plan the write, and say so."""
+    def _settled(self, session: Session, asked: PlanRequest, ask: Ask | None) -> tuple[FlashPlan, Answer]:
+        """The plan, and what is to be done about what it destroys; the user may want another one."""
         request = self.request
+        plan = self._planned(session, asked)
+        if request.dry_run:
+            return plan, Answer.LOSE
+        answer = decided(plan.losses, request.lose, backup=request.backup, ask=ask)
+        if answer is Answer.KEEP_FILES:
+            plan = self._planned(session, replace(asked, keep_files=True))
+            answer = decided(plan.losses, request.lose, backup=False, ask=ask)
+        return plan, answer
+
+    def _planned(self, session: Session, asked: PlanRequest) -> FlashPlan:
+        """Plan the write, and say so."""
         plan = plan_flash(
             asked,
             target_of(session),
             DeviceReader(session, self.listen),
-            (lambda pieces: self._compared(session, pieces)) if request.diff else None,
+            (lambda pieces: self._compared(session, pieces)) if self.request.diff else None,
         )
-        job = transfer.Job(
+        seconds = transfer.estimate(self._job(plan), session, stub=session.flasher.digests)
+        self.baud = session.baud
+        self.plan = plan = replace(plan, seconds=seconds, way=_way(session))
+        self.listen(PlannedEvent(result=self.result()))
+        return plan
+
+    def _job(self, plan: FlashPlan) -> transfer.Job:
+        request = self.request
+        return transfer.Job(
             plan.pieces,
             plan.erase_all,
             request.diff,
@@ -556,11 +580,16 @@ class _BoardRun:
             request.verify,
             plan.right,
         )
-        seconds = transfer.estimate(job, session, stub=session.flasher.digests)
-        self.baud = session.baud
-        self.plan = replace(plan, seconds=seconds, way=_way(session))
-        self.listen(PlannedEvent(result=self.result()))
-        return job
+
+    def _rehearse(self, session: Session, plan: FlashPlan, rom: InputFile) -> None:
+        """Boot what would be on the board, and stop there if it does not do what it should."""
+        from imgtool.engine.jobs.virtual.rehearsal import (  # noqa: PLC0415 - few writes are rehearsed
+            rehearsal_words,
+            rehearse,
+        )
+
+        self.rehearsal = rehearse(session, plan, rom, self.listen)
+        self.listen(Event("note", message=rehearsal_words(self.rehearsal)))
 
     def _read_files_back(self, session: Session, plan: FlashPlan) -> None:
         """See that every file is there, by reading the file system as the firmware will."""
@@ -641,6 +670,7 @@ class _BoardRun:
             transfer=self.done,
             backup=self.saved,
             saved_files=self.saved_files,
+            rehearsal=self.rehearsal,
             boot=self.boot,
             boot_note=self.boot_note,
             error=self.error,
@@ -678,6 +708,10 @@ class _BoardRun:
         if plan is not None and plan.files is not None:
             saved = None if self.saved_files is None else asdict(self.saved_files)
             fields["files"] = {**files_fields(plan.files), "saved": saved}
+        if self.rehearsal is not None:
+            from imgtool.engine.jobs.virtual.rehearsal import rehearsal_fields  # noqa: PLC0415 - likewise
+
+            fields["rehearsal"] = rehearsal_fields(self.rehearsal)
         if self.boot is not None:
             fields["boot"] = {
                 "verdict": str(self.boot.verdict),

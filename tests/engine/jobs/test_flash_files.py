@@ -315,3 +315,16 @@ def test_faults_lose_no_file(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12, 512))
 def test_many_faults_lose_no_file(seed: int) -> None:
     check_nothing_is_lost(seed)
+
+
+# Rehearsed.
+
+
+def test_a_rehearsal_needs_the_real_boot_rom() -> None:
+    wire = board(old_flash(), "1MB")
+    before = content(wire, 0, MB)
+
+    with pytest.raises(FormatError, match="boot ROM"):
+        flash(wire, request(rehearse=InputFile("rom.bin", bytes(0x10000)), keep_files=True), save=Saves(wire))
+
+    assert content(wire, 0, MB) == before

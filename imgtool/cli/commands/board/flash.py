@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.boot_rom import RomOption, rom_file
 from imgtool.cli.input.connection import (
     BaudOption,
     EventsOption,
@@ -86,6 +87,10 @@ def flash(
     restore_files: RestoreFilesOption = None,
     backup: BackupOption = None,
     lose: LoseOption = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Boot it in memory first: what then fails is not written.")
+    ] = False,
+    rom: RomOption = None,
     no_boot_check: Annotated[
         bool, typer.Option("--no-boot-check", help="Do not look at how the firmware starts.")
     ] = False,
@@ -144,6 +149,7 @@ def flash(
         content=None if files is None else folder_files(files),
         restore=None if restore_files is None else file_as_it_is(restore_files),
         keep_files=keep_files,
+        rehearse=rom_file(rom) if rehearse else None,
         boot_check=not no_boot_check,
         dry_run=dry_run,
         connect=connect_options(baud, stub, reset, no_stub=no_stub),

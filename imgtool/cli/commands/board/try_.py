@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.boot_rom import RomOption, rom_file
 from imgtool.cli.input.options import images_of
-from imgtool.errors import UsageError
 
 if TYPE_CHECKING:
     from imgtool.engine.inputs import InputFile
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["try_"]
 
-_ROM: Final = "IMGTOOL_BOOT_ROM"
 _LONGEST: Final = 86_400.0
 
 
@@ -44,14 +42,7 @@ def try_(
         float,
         typer.Option(metavar="N", min=0.001, max=_LONGEST, help="How long at most, by the chip's clock."),
     ] = 60.0,
-    rom: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A dump of the boot ROM; that of IMGTOOL_BOOT_ROM if not given.",
-            show_default=False,
-        ),
-    ] = None,
+    rom: RomOption = None,
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all that it says here.", show_default=False)
     ] = None,
@@ -73,7 +64,7 @@ def try_(
     from imgtool.cli.show.progress import Progress
     from imgtool.engine.jobs.virtual.try_boot import TryRequest, try_boot
 
-    dump = _rom(rom)
+    dump = rom_file(rom)
     request = TryRequest(
         files=_files(list(words or [])),
         rom=dump.data,
@@ -100,20 +91,6 @@ def _files(words: list[str]) -> tuple[InputFile, ...]:
     from imgtool.cli.input.placing import found_here, input_files
 
     return input_files(images_of(words) if words else found_here())
-
-
-def _rom(rom: Path | None) -> InputFile:
-    from imgtool.cli.input.placing import file_as_it_is
-
-    path = rom or (Path(name) if (name := os.environ.get(_ROM)) else None)
-    if path is None:
-        refusal = UsageError(
-            "a boot needs the chip's boot ROM, which imgtool does not have",
-            expected=f"--rom FILE, or {_ROM}",
-        )
-        refusal.hint = "imgtool read --rom -o rom.bin takes it from a board"
-        raise refusal
-    return file_as_it_is(path)
 
 
 def _show(words: Words) -> None:
