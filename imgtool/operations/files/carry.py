@@ -132,6 +132,9 @@ def plan_files(
         point = file_points(before, after(()), made=False)[0]
         if point.verdict is AdviceVerdict.KEPT and not _lost_magic(kept):
             return _staying(kept, point)
+        # Of an update of an Arduino sketch nobody can tell more, and nothing of the files is written over.
+        if point.verdict is AdviceVerdict.UNKNOWN and not after(()).nodemcu:
+            return _staying(kept, point)
     plan = _placed(kept, new or (), target(), after)
     return replace(plan, point=None if kept is None else _point(plan, kept))
 

@@ -23,7 +23,7 @@ from imgtool.operations.flashing.waivers import LOSE_ALL
 from imgtool.operations.upgrade.files import in_use, magics_taken
 from imgtool.operations.upgrade.look import side_after, side_before
 from imgtool.operations.upgrade.side import OldFlash
-from imgtool.operations.upgrade.values import LossKind
+from imgtool.operations.upgrade.values import AdviceVerdict, LossKind
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import in_bytes
 
@@ -97,7 +97,7 @@ def add_files(
         return None
     draft.pieces = over(draft.pieces, plan.pieces)
     draft.changes.append(_words(plan))
-    draft.findings += _compiled(plan, content.main.firmware)
+    draft.findings += [*_unsure(plan), *_compiled(plan, content.main.firmware)]
     return plan
 
 
@@ -162,6 +162,13 @@ def _words(plan: FilesPlan) -> str | Phrase:
     if plan.way is FilesWay.MAGICS:
         return f"{count} stay in the SPIFFS at {where}: only the magics of its blocks are renewed"
     return f"a file system with {count} ({in_bytes(plan.bytes)}) is made for {plan.title} at {where}"
+
+
+def _unsure(plan: FilesPlan) -> list[Finding]:
+    """That nothing tells whether the firmware looks for the files that stay."""
+    if plan.point is None or plan.point.verdict is not AdviceVerdict.UNKNOWN:
+        return []
+    return [Finding(Severity.WARNING, "files-unknown", plan.point.reason, plan.start)]
 
 
 def _compiled(plan: FilesPlan, firmware: Firmware | None) -> list[Finding]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from fixtures import dumps
 from fixtures.filesystems import FILES as FEW
 from fixtures.filesystems import SLASHED, Variant, spiffs
 from fixtures.upgrades import MB, before_3, from_3, used
@@ -19,6 +20,7 @@ from tests.device.boards import WAYS
 from tests.engine.jobs.boards import board
 from tests.engine.jobs.boards import flash as content
 from tests.nodemcu_files import RELEASES, contents, mounted, with_files
+from tests.support import IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -210,6 +212,21 @@ def test_arduinos_files_lose_their_slash() -> None:
     flash(wire, request(keep_files=True, lose=frozenset({"all"})), save=Saves(wire))
 
     assert on(wire) == {name[1:]: data for name, data in files.items()}
+
+
+def test_a_sketch_that_is_updated_leaves_its_files_alone() -> None:
+    files = {name: data for name, data in SLASHED.items() if len(data) < 2000}
+    sketch = IMAGES["arduino/core-2.7.bin"]
+    before = dumps.flash(MB, {0: sketch, 0xBB000: spiffs(files, Variant(0x1000, 64, "constant"))})
+    wire = board(before, "1MB")
+    save = Saves(wire)
+
+    result = flash(wire, request(IMAGES["arduino/core-3.1.bin"], keep_files=True), save=save)
+
+    assert content(wire, 0xBB000, 0x40000) == before[0xBB000:0xFB000]
+    assert [copy.files for copy in save.copies] == [True]
+    assert result.plan is not None
+    assert "files-unknown" in {finding.code for finding in result.plan.findings}
 
 
 def test_what_was_compiled_for_another_lua_is_named() -> None:
