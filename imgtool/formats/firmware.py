@@ -1,13 +1,15 @@
 """Which firmware a file holds, by the strings in it: banners, versions, marks of well-known applications.
 
 Strings can only name a firmware; whether it is whole is for the checks to say.  Firmware that is told by a
-string or two is a row of firmware_names.py, and which SDK it is on is sdk_version.py's.  Banner grammar of
-each NodeMCU generation: docs/formats/aggregated.md; all other strings: docs/formats/firmware.md.
+string or two is a row of firmware_names.py, which SDK it is on is sdk_version.py's, and what the strings of a
+NodeMCU leave open code/spiffs_formula.py reads in its code.  Banner grammar of each NodeMCU generation:
+docs/formats/aggregated.md; all other strings: docs/formats/firmware.md.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats import fill
@@ -60,6 +62,9 @@ _NAMES: Final = (b"NodeMCU ", b"NodeMcu ")
 _WINDOW: Final = 2048
 _AROUND: Final = 128
 _SPAN: Final = 0x20_0000  # two OTA slots of 1 MB: no firmware runs from further on
+# From the first to before the second, builds of one version have one formula or the other.
+_TWO_FORMULAS: Final = (1, 5, 4, 1)
+_ONE_FORMULA: Final = (2, 2)
 _VERSION: Final = rb"(\d+(?:\.\d+)+|custom build)"
 _BUILDER: Final = rb"(?:custom build by|built on|built with Docker provided by|provided by) ([\w.-]+)"
 _BUILD: Final = rb"\bbuild[\s\0]+(?:built on:|created on)?[\s\0]*([0-9][0-9 :.-]*[0-9]|unspecified)"
@@ -116,7 +121,12 @@ def identify_firmware(data: bytes) -> Firmware | None:
 
 def _of_nodemcu(strings: Strings, sdk: str | None) -> Firmware | None:
     read = (_nodemcu(banner, sdk) for banner in _banners(strings.data))
-    return next((firmware for firmware in read if firmware is not None), None)
+    firmware = next((firmware for firmware in read if firmware is not None), None)
+    if firmware is None or not _TWO_FORMULAS <= firmware.release < _ONE_FORMULA:
+        return firmware
+    from imgtool.formats.code.spiffs_formula import magic_formula  # noqa: PLC0415 - few versions need it
+
+    return replace(firmware, spiffs_formula=magic_formula(strings.data))
 
 
 def _of_python(strings: Strings, sdk: str | None) -> Firmware | None:

@@ -309,6 +309,8 @@ class Firmware:
         builder: Who built it, such as ``frightanic.com``.
         details: Further lines of a NodeMCU banner by name: branch, commit, release, SSL, build type, LFS,
             modules.
+        spiffs_formula: By which formula the code of a NodeMCU computes SPIFFS magics, ``old`` or ``linear``;
+            read where the builds of its version differ in that, else None; also None where it is not clear.
     """
 
     name: str
@@ -318,6 +320,7 @@ class Firmware:
     lua: str | None = None
     builder: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    spiffs_formula: str | None = None
 
     @property
     def release(self) -> tuple[int, ...]:

@@ -96,6 +96,8 @@ def init_data_tested_at(firmware: Firmware, code: int, place: int) -> int:
 def spiffs_formula(firmware: Firmware | None, boot: bytes | None = None) -> str | None:
     """By which formula NodeMCU writes SPIFFS magics: ``linear``, ``old``, ``none``, or None if not known.
 
+    Its code tells best, where that was read.
+
     Args:
         firmware: Which firmware.
         boot: Its image for 0, which tells the releases of 1.5.4.1 apart; None where it is not at hand.
@@ -103,6 +105,8 @@ def spiffs_formula(firmware: Firmware | None, boot: bytes | None = None) -> str 
     row = generation_of(firmware)
     if firmware is None or row.files is None or not row.finds_files:
         return None
+    if firmware.spiffs_formula is not None:
+        return firmware.spiffs_formula
     if row.files.magics is Magics.AS_INIT_DATA:
         # The release that began to write init data, 2016-12-01, is also the first with the old formula.
         known = {InitDataRepair.IF_ERASED: "old", InitDataRepair.NEVER: "linear"}

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgtool.virtual.cpu import isa
+from imgtool.formats.code import isa
 from imgtool.virtual.cpu.core import IRAM_BASE, ROM, Core, Trap
 from imgtool.virtual.cpu.full_core import Cause, FullCore
 from tests.oracle import lx106_exceptions, qemu

@@ -20,7 +20,7 @@ from tests.stub.scenarios import SCENARIOS, play
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgtool.virtual.cpu.isa import Instruction
+    from imgtool.formats.code.isa import Instruction
 
 LEAST: Final = 1.0
 LINE: Final = re.compile(r"(4010[0-9a-f]{4}):\s+([0-9a-f]+)\s+(\S+)(?:\s+(.*))?")

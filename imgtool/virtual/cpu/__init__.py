@@ -2,5 +2,5 @@
 
 No ESP8266: what lies at an address is handed to it.
 
-May import: nothing else of imgtool.
+May import: formats.code, for the instructions.
 """

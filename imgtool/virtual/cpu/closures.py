@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from imgtool.virtual.cpu import isa
+from imgtool.formats.code import isa
 from imgtool.virtual.cpu.semantics import (
     BY_CORE,
     CONDITIONS,
@@ -29,7 +29,7 @@ from imgtool.virtual.cpu.semantics import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from imgtool.virtual.cpu.isa import Instruction
+    from imgtool.formats.code.isa import Instruction
     from imgtool.virtual.cpu.translate import Code
 
     Action = Callable[[], None]

@@ -16,7 +16,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from imgtool.virtual.cpu import isa
+from imgtool.formats.code import isa
 from imgtool.virtual.cpu.memory import DRAM_BASE, DRAM_SIZE, IRAM_BASE, IRAM_SIZE, ROM, Trap
 from imgtool.virtual.cpu.semantics import ENDS
 from imgtool.virtual.cpu.translate import LONGEST, Code, translated
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType
 
-    from imgtool.virtual.cpu.isa import Instruction
+    from imgtool.formats.code.isa import Instruction
 
     Block = Callable[[int, int], tuple[int, int]]
 
@@ -105,7 +105,7 @@ class Core:
         pc: Address of the next instruction.
         sar: Shift amount register, 0..63.
         ps: Processor state.
-        special: The other special registers by number (:data:`~imgtool.virtual.cpu.isa.SPECIAL_REGISTERS`).
+        special: The other special registers by number (:data:`~imgtool.formats.code.isa.SPECIAL_REGISTERS`).
         instructions: Executed so far; exact whenever the bus is called.
         stop: Set by the bus to make :meth:`run` return; it is cleared by the run that obeys.
         waiting: Set by ``waiti``.  Who delivers an interrupt clears it; until then :meth:`run` returns at

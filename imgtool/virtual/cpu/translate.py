@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imgtool.virtual.cpu import isa
+from imgtool.formats.code import isa
 from imgtool.virtual.cpu.semantics import (
     BY_CORE,
     CONDITIONS,
@@ -34,7 +34,7 @@ from imgtool.virtual.cpu.semantics import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgtool.virtual.cpu.isa import Instruction
+    from imgtool.formats.code.isa import Instruction
 
 __all__ = ["LONGEST", "BasicBlock", "Code", "translate", "translated"]
 

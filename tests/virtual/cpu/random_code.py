@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imgtool.virtual.cpu import isa
+from imgtool.formats.code import isa
 from imgtool.virtual.cpu.semantics import CONDITIONS, ENDS, LOADS, STORES
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from imgtool.virtual.cpu import isa
+from imgtool.formats.code import isa
 from imgtool.virtual.cpu.core import DRAM_BASE, IRAM_BASE, ROM, Core, Trap
 from imgtool.virtual.cpu.full_core import WINDOW
 from imgtool.virtual.cpu.semantics import BY_CORE, CONDITIONS, LOADS, STORES

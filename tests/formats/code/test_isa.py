@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from imgtool.virtual.cpu.isa import ROWS, SPECIAL_REGISTERS, Instruction, decode, special_access
+from imgtool.formats.code.isa import ROWS, SPECIAL_REGISTERS, Instruction, decode, special_access
 
 HERE = 0x40100000
 needs_binutils = pytest.mark.skipif(

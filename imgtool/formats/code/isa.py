@@ -1,6 +1,6 @@
 """The instructions of the lx106, the ESP8266's core: bytes to a mnemonic and its operands, from one table.
 
-Not a disassembler for people, and not what instructions do: that is :mod:`imgtool.virtual.cpu.translate`.
+Not a disassembler for people, and not what instructions compute: that is in virtual/cpu.
 
 The lx106 is a little-endian Xtensa LX with 16 address registers and without windows, loops, booleans,
 division or floating point.  It has the density, 16- and 32-bit multiply, NSA, exception, interrupt and timer
