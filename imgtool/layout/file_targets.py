@@ -77,7 +77,8 @@ def target_for(
         layout: The flash.
         firmware: Which firmware.
         irom_end: Flash address behind irom.
-        boot: Its image for 0, which tells the builds of NodeMCU 1.5.4.1 apart; None where it is not at hand.
+        boot: Its image for 0, which tells the builds of NodeMCU 1.5.4.1 apart where their code does not;
+            None where it is not at hand.
         formula: Of its magics, where that is known from elsewhere; None for by its release.
 
     Raises:
@@ -103,7 +104,7 @@ def target_for(
     if formula is None:
         raise FilePlaceError(
             f"some builds of {name} want the old SPIFFS magics, and the others the linear ones",
-            expected="a build that says of which day and branch it is",
+            expected="irom whose code tells which, or a build that says of which day and branch it is",
         )
     blocks = room.size // room.block
     shape = SpiffsShape(block_size=room.block, blocks=blocks, formula=formula, layout=row.files.pages)

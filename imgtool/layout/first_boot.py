@@ -96,11 +96,12 @@ def init_data_tested_at(firmware: Firmware, code: int, place: int) -> int:
 def spiffs_formula(firmware: Firmware | None, boot: bytes | None = None) -> str | None:
     """By which formula NodeMCU writes SPIFFS magics: ``linear``, ``old``, ``none``, or None if not known.
 
-    Its code tells best, where that was read.
+    Its code tells best (formats/code/spiffs_formula.py), where that was at hand.
 
     Args:
         firmware: Which firmware.
-        boot: Its image for 0, which tells the releases of 1.5.4.1 apart; None where it is not at hand.
+        boot: Its image for 0, which tells the releases of 1.5.4.1 apart where their code was not read; None
+            where it is not at hand.
     """
     row = generation_of(firmware)
     if firmware is None or row.files is None or not row.finds_files:

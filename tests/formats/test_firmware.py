@@ -4,6 +4,7 @@ import pytest
 
 from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.reading import Firmware
+from tests.formats.code.listings import MAGIC, SUBTRAHENDS, function
 from tests.support import IMAGES, real
 
 # name, version, SDK, build, Lua, builder
@@ -144,3 +145,32 @@ def test_sdk_revision(sdk: str) -> None:
 
     assert found is not None
     assert found.sdk == sdk
+
+
+FORMATS = {
+    "old": function(SUBTRAHENDS["old"], MAGIC) * 2,
+    "linear": function(SUBTRAHENDS["argument"], MAGIC) * 2,
+}
+
+
+@pytest.mark.parametrize("formula", FORMATS)
+@pytest.mark.parametrize(
+    ("version", "open_"),
+    [
+        ("1.5.1", False),
+        ("1.5.4.1", True),
+        ("2.0.0", True),
+        ("2.1.0", True),
+        ("2.2.0", False),
+        ("3.0.0.0", False),
+    ],
+)
+def test_the_code_tells_what_the_version_leaves_open(version: str, formula: str, *, open_: bool) -> None:
+    banner = f"\0NodeMCU {version} build unspecified powered by Lua 5.1.4 on SDK %s\0".encode()
+    firmware = identify_firmware(FORMATS[formula] + banner)
+    silent = identify_firmware(FORMATS["old"] + FORMATS["linear"] + banner)
+
+    assert firmware is not None
+    assert firmware.spiffs_formula == (formula if open_ else None)
+    assert silent is not None
+    assert silent.spiffs_formula is None

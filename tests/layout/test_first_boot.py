@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imgtool.formats.reading import Firmware
@@ -108,3 +110,19 @@ def test_two_releases_test_another_place(version: str, code: int, place: int) ->
 )
 def test_the_formula_of_magics(firmware: Firmware | None, boot: bytes | None, formula: str | None) -> None:
     assert spiffs_formula(firmware, boot) == formula
+
+
+@pytest.mark.parametrize("code", ["old", "linear"])
+@pytest.mark.parametrize(
+    ("firmware", "boot"),
+    [
+        (nodemcu("1.5.4.1"), None),
+        (nodemcu("1.5.4.1"), LACKS),
+        (nodemcu("1.5.4.1"), CARRIES),
+        (nodemcu("2.1.0", "20181116"), None),
+        (nodemcu("2.1.0", "2017-06-01 10:00", "dev"), None),
+        (nodemcu("2.1.0", "2018-11-16 10:00", "release"), None),
+    ],
+)
+def test_the_code_tells_the_formula_best(firmware: Firmware, boot: bytes | None, code: str) -> None:
+    assert spiffs_formula(replace(firmware, spiffs_formula=code), boot) == code

@@ -286,6 +286,15 @@ def test_the_room_of_a_file_system(version: str, built: str | None, start: int, 
     assert spiffs_room(layout_for(flash_size("4MB"), firmware, table, 0), firmware, start) == room
 
 
+@pytest.mark.parametrize(
+    ("formula", "room"), [("old", {0x2000: 0x38A000}), ("linear", {0x1000: 0x38B000, 0x2000: 0x38A000})]
+)
+def test_the_room_of_a_file_system_where_the_code_tells(formula: str, room: dict[int, int]) -> None:
+    firmware = Firmware("NodeMCU", "2.1.0", build="20181116", spiffs_formula=formula)
+
+    assert spiffs_room(layout_for(flash_size("4MB"), firmware, None, 0), firmware, 0x70000) == room
+
+
 @pytest.mark.parametrize("firmware", [None, Firmware("NodeMCU"), Firmware("ESP8266 AT", "1.7.6")])
 def test_where_others_look_is_not_known(firmware: Firmware | None) -> None:
     layout = layout_for(flash_size("4MB"), firmware, None, 0x50000)

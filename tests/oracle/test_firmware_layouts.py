@@ -19,6 +19,7 @@ from imgtool.engine.jobs.patch import PatchRequest, patch
 from imgtool.errors import FormatError, LayoutError
 from imgtool.formats.containers.lfs import LfsImage
 from imgtool.formats.filesystems.spiffs import signature_at
+from imgtool.formats.firmware import identify_firmware
 from imgtool.formats.logs.boots import ResetCause
 from imgtool.layout.nodemcu import resolve
 from imgtool.operations.assemble.extras import table_of
@@ -316,8 +317,8 @@ FILE_SYSTEMS: Final = {
     ("0.9.5", "spiffs/no-magic.bin"): ["filesystem-misread"],
     ("0.9.5", "spiffs/files-0.9.6.bin"): ["filesystem-misread"],
     ("0.9.5", "spiffs/files-linear.bin"): ["filesystem-misread"],
-    ("2.1", "spiffs/linear.bin"): ["filesystem-magics"],
-    ("2.1", "spiffs/old-formula.bin"): ["filesystem-magics"],
+    ("2.1", "spiffs/linear.bin"): ["filesystem-formatted"],
+    ("2.1", "spiffs/old-formula.bin"): [],
     ("2.1", "spiffs/no-magic.bin"): ["filesystem-formatted"],
     ("3.0", "spiffs/files-linear.bin"): [],
     ("3.0", "spiffs/old-formula.bin"): ["filesystem-formatted"],
@@ -335,8 +336,6 @@ def test_a_file_system_that_goes_with_the_firmware(name: str, image: str, said: 
 
     assert codes(result.findings) == said
     assert comes_to_prompt(console)
-    if said == ["filesystem-magics"]:
-        return  # of this version some builds take the one and some the other
     assert (console.files() == listed(content)) == (said == [])
 
 
@@ -349,3 +348,6 @@ def test_a_build_of_2018_with_the_magics_of_2017() -> None:
     signature = signature_at(console.flash, system.offset)
     assert signature is not None
     assert signature.formula == "old"
+    firmware = identify_firmware(real("nodemcu/yuan-nodemcu_integer.bin"))
+    assert firmware is not None
+    assert firmware.spiffs_formula == "old"

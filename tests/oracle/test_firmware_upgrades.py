@@ -99,13 +99,8 @@ def test_whether_the_first_boot_formats(old: str, new: str, size: int) -> None:
     result = upgraded(old, new, size)
     formats = result.verdict(Topic.FIRST_BOOT) is not None
 
-    if (old, new) == ("3.0", "2.1"):
-        # What is left would be mounted by builds of 2.1 that know its magics; this one formats.
-        assert "the others format" in str(result.files.reason)
-        assert FORMATS in result.after.said
-    else:
-        assert formats == (FORMATS in result.after.said)
-        assert (result.verdict(Topic.FILES) is AdviceVerdict.FORMATTED) <= formats
+    assert formats == (FORMATS in result.after.said)
+    assert (result.verdict(Topic.FILES) is AdviceVerdict.FORMATTED) <= formats
 
 
 @pytest.mark.parametrize(("old", "new", "size"), PAIRS)

@@ -133,6 +133,22 @@ def test_magics_that_the_firmware_would_not_know(
     assert said(tuple(found), "warning") == warned
 
 
+@pytest.mark.parametrize(
+    ("told", "formula", "warned"),
+    [
+        ("old", "old-formula", []),
+        ("old", "linear", ["filesystem-formatted"]),
+        ("linear", "linear", []),
+        ("linear", "old-formula", ["filesystem-formatted"]),
+    ],
+)
+def test_magics_that_the_code_of_the_firmware_tells(told: str, formula: str, warned: list[str]) -> None:
+    image = Piece(AT_ITS_PLACE, IMAGES[f"spiffs/{formula}.bin"], "files.img")
+    firmware = Firmware("NodeMCU", "2.1.0", build="20181116", spiffs_formula=told)
+
+    assert said(tuple(filesystem_findings(image, NO_PARTITION, firmware)), "warning") == warned
+
+
 def test_no_spiffs_at_all_is_a_warning_for_nodemcu() -> None:
     image = Piece(AT_ITS_PLACE, b"\0" * 0x10000, "files.img")
     found = filesystem_findings(image, NO_PARTITION, Firmware("NodeMCU", "2.2.0"))
