@@ -72,6 +72,7 @@ def test_advice_is_known(release: str, verdict: str) -> None:
     assert (point.verdict, "some builds" in str(point.reason)) == (verdict, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("release", ["2.1.0-20170521", "2.2.1", "1.5.1"])
 def test_files_are_kept_by_flash(release: str) -> None:
     wire = board(with_files(RELEASE[release], MB, IROM_END, FILES), "1MB")
