@@ -42,7 +42,7 @@ def test_old(name: str) -> None:
 
 
 @pytest.mark.parametrize("known", ["argument", "old"])
-@pytest.mark.parametrize("name", SUBTRAHENDS.keys() - {*LINEAR, *OLD})
+@pytest.mark.parametrize("name", [name for name in SUBTRAHENDS if name not in (*LINEAR, *OLD)])
 def test_what_is_not_clear_tells_nothing(name: str, known: str) -> None:
     assert magic_formula(computing(name) * 2) is None
     assert magic_formula(computing(known) * 2 + computing(name)) is None
