@@ -15,6 +15,7 @@ formula.  Code in which that is not clear tells nothing.
 
 from __future__ import annotations
 
+import itertools
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ _MAGIC: Final = 0x0529
 _LOADED: Final = bytes((0xA0 | _MAGIC >> 8, _MAGIC & 0xFF))  # movi, behind the byte with its register
 _MOVI: Final = 2
 _NEAR: Final = 0x4000  # bytes: the functions are of one source file
+_MOST_LOADS: Final = 64  # real images have up to 5
 _LEAST: Final = 2  # expressions that must agree
 _ARGUMENTS: Final = range(2, 8)  # registers
 _FOURFOLD: Final = 2  # bits to the left
@@ -91,13 +93,20 @@ def _subtracted(code: bytes) -> Iterator[frozenset[_Is]]:
 def _functions(code: bytes) -> Iterator[Function]:
     """The functions in which the constant of the magic is loaded."""
     seen: set[int] = set()
+    for place in itertools.islice(_loads(code), _MOST_LOADS):
+        if place in seen:
+            continue
+        function = function_around(code, place)
+        if function is not None:
+            seen.update(function.at)
+            yield function
+
+
+def _loads(code: bytes) -> Iterator[int]:
     place = code.find(_LOADED)
     while place > 0:
-        if code[place - 1] & 0x0F == _MOVI and place - 1 not in seen:
-            function = function_around(code, place - 1)
-            if function is not None:
-                seen.update(function.at)
-                yield function
+        if code[place - 1] & 0x0F == _MOVI:
+            yield place - 1
         place = code.find(_LOADED, place + 1)
 
 

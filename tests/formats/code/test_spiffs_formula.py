@@ -96,6 +96,7 @@ def test_what_stands_around(name: str, formula: str) -> None:
 def test_nothing() -> None:
     assert magic_formula(b"") is None
     assert magic_formula(b"\xa5\x29" * 100) is None
+    assert magic_formula(b"\x52\xa5\x29" * 0x10000) is None
     assert magic_formula(function(LINE_NUMBER)) is None
 
 
