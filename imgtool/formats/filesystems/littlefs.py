@@ -8,12 +8,12 @@ docs/formats/littlefs.md.
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from construct import Int16ul, Int32ul, Struct
+from construct import Container, Int16ul, Int32ul, Struct
 
+from imgtool.formats.filesystems.littlefs_metadata import Log, last_superblock
 from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.images.version1 import trailing
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
@@ -31,23 +31,14 @@ _SUPERBLOCK = Struct(
 )
 _MAGIC: Final = b"littlefs"
 _MAGIC_OFFSET: Final = 8
-_SUPERBLOCK_TAG: Final = 0x201 << 20  # that type, entry 0
-_ENTRY: Final = 0xFFFF_FC00  # type and entry of a tag
-# 0x5FF is the record of a forward CRC, which disk version 2.1 has in front of the CRC: no end of a commit.
-_CRC_TYPES: Final = range(0x500, 0x580)
-_TAG: Final = 4  # bytes
-_CRC: Final = 4
-# In a CRC tag: the tags of the next commit are stored with the top bit flipped.
-_VALID_FLIPPED: Final = 0x0010_0000
-_DELETED: Final = 0x3FF
 _NULL: Final = 0xFFFF_FFFF
 _HALF: Final = 0x8000_0000  # revisions count round: one is later than another by less than that
 _SMALLEST_BLOCK: Final = 128
 _PAIR: Final = 2  # the superblock's two blocks
 _LARGEST_BLOCK: Final = 0x1_0000
 _LARGEST: Final = 0x100_0000
-_MOST_TAGS: Final = 4096
 _MOST_MAGICS: Final = 64
+_NAME_MAX: Final = 255  # where it says none
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +50,30 @@ class LittleFsSuperblock(Superblock):
         version: On-disk version, such as ``2.0``.
         intact: Whether the CRC of its block's first commit is right.
         revision: How often its block was written: of two, the later one counts.
+        name_max: Bytes of the longest name.
     """
 
     block: int
     version: str
     intact: bool
     revision: int = 0
+    name_max: int = 255
 
 
 def superblock_at(data: bytes, offset: int = 0) -> LittleFsSuperblock | None:
     """The superblock of the file system at ``offset``, from block 0 or else from block 1.
 
     Either may be the newer one, and after a power cut only one is whole: the one with a right CRC counts.
+    The version is that of the root folder, which may have moved on.
     """
+    found = _first_superblock(data, offset)
+    last = None if found is None else last_superblock(data, offset, found.block_size, found.blocks)
+    if found is None or last is None:
+        return found
+    return replace(found, version=_version(_SUPERBLOCK.parse(last)))
+
+
+def _first_superblock(data: bytes, offset: int) -> LittleFsSuperblock | None:
     first = _superblock(data, offset, 0)
     # What a damaged first block says of the block size cannot be trusted, so the second one is looked for.
     second = (
@@ -104,53 +106,20 @@ def _second_block(data: bytes, offset: int) -> LittleFsSuperblock | None:
 def _superblock(data: bytes, offset: int, block: int) -> LittleFsSuperblock | None:
     if data[offset + _MAGIC_OFFSET : offset + _MAGIC_OFFSET + len(_MAGIC)] != _MAGIC:
         return None
-    commits = _Commits(data[offset : offset + _LARGEST_BLOCK])
-    if commits.superblock is None:
+    log = Log(data[offset : offset + _LARGEST_BLOCK])
+    if log.superblock is None:
         return None
-    fields = _SUPERBLOCK.parse(commits.superblock)
+    fields = _SUPERBLOCK.parse(log.superblock)
     size, count = fields.block_size, fields.block_count
     if not _SMALLEST_BLOCK <= size <= _LARGEST_BLOCK or not _PAIR <= count <= _LARGEST // size:
         return None
-    version = f"{fields.major}.{fields.minor}"
     revision = int.from_bytes(data[offset : offset + 4], "little")
-    return LittleFsSuperblock(size, count, block, version, commits.whole > 0, revision)
+    name_max = fields.name_max or _NAME_MAX
+    return LittleFsSuperblock(size, count, block, _version(fields), log.whole > 0, revision, name_max)
 
 
-class _Commits:
-    """The commits of a metadata block, which is a log of them, up to the first whose CRC is wrong.
-
-    Attributes:
-        whole: How many there are.
-        superblock: Contents of the last superblock in them: a later one may have made it 2.1, or larger.
-            Where no commit is whole, the first one that stands there; None for none.
-    """
-
-    def __init__(self, block: bytes) -> None:
-        self.whole = 0
-        self.superblock: bytes | None = None
-        position, start = 4, 0  # behind the revision, which the first commit's CRC covers
-        tag = _NULL
-        waiting: bytes | None = None  # in a commit whose CRC was not reached yet
-        for _ in range(_MOST_TAGS):
-            # Tags are big-endian, and each is stored XORed with the one before it.
-            tag ^= int.from_bytes(block[position : position + _TAG], "big")
-            position += _TAG
-            size = tag & _DELETED
-            size = 0 if size == _DELETED else size
-            if tag >> 31 or position + size > len(block):
-                break
-            if tag >> 20 in _CRC_TYPES:
-                stored = int.from_bytes(block[position : position + _CRC], "little")
-                if size < _CRC or stored != zlib.crc32(block[start:position]) ^ _NULL:
-                    break
-                self.whole += 1
-                self.superblock, waiting = waiting or self.superblock, None
-                start = position + size
-                tag ^= (tag & _VALID_FLIPPED) << 11
-            elif tag & _ENTRY == _SUPERBLOCK_TAG and size >= _SUPERBLOCK.sizeof():
-                waiting = block[position : position + size]
-            position += size
-        self.superblock = self.superblock or waiting
+def _version(fields: Container[int]) -> str:
+    return f"{fields.major}.{fields.minor}"
 
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:

@@ -1,4 +1,4 @@
-"""The files in a LittleFS, read by littlefs-python: the only home of that library.
+"""The files in a LittleFS, read by littlefs-python; littlefs_make.py has it write.
 
 Where one begins, its block size and its length come from littlefs.py.  Never raises: what cannot be read is a
 finding.  No check covers the contents of files that have blocks of their own: a changed byte in them cannot
@@ -7,7 +7,7 @@ be seen.
 The library is C code, and not everywhere: without it a finding says that the files are not listed.  It trusts
 what it reads: folders that go in circles would keep it going for ever, and it reads what is behind the end of
 what it is given.  So it reads through :class:`_Flash`, which always gives as much as is asked for, and stops
-answering after so many questions.
+answering after so many questions and bytes.
 
 Source: https://github.com/jrast/littlefs-python; see docs/formats/littlefs.md.
 """
@@ -18,26 +18,32 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from imgtool.formats.filesystems.littlefs import superblock_at
-from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
+from imgtool.formats.filesystems.littlefs_metadata import attribute_numbers
+from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile, StoredFolder
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
     from littlefs import LittleFS
 
-__all__ = ["read_files"]
+__all__ = ["DEEPEST", "ENCODING", "has_library", "read_files"]
 
 _FOLDER: Final = 2
-_DEEPEST: Final = 32
+DEEPEST: Final = 32
+"""How many folders may lie in one another."""
 _LEAST_ENTRY: Final = 16  # bytes of metadata that an entry of a folder takes at the least
 _SMALLEST_READ: Final = 4
-# Reads that a step (mounting, listing a folder, reading a file) takes at the most in a sound file system, for
-# each block that it has: 7 were seen.  And all steps together: 1,000 files in one folder take 42,000.
+# Reads that a step (mounting, listing a folder, reading a file or an attribute) takes at the most in a sound
+# file system, for each block that it has: 7 were seen.
 _READS_PER_BLOCK: Final = 32
 _LEAST_READS: Final = 200
-_MOST_READS: Final = 200_000
-# The library decodes names itself, and Latin-1 keeps every byte.
-_ENCODING: Final = "latin-1"
+# Bytes of all steps together, and what a read takes beside them, in bytes: some seconds.  Each file is looked
+# for by its name: 1,000 in one folder take 54 MB, and 4,000 take 2.2 GB.
+_MOST_BYTES: Final = 3 << 30
+_EACH_READ: Final = 256
+_NO_SUCH_ATTRIBUTE: Final = "LFS_ERR_NOATTR"
+ENCODING: Final = "latin-1"
+"""Of names: the library decodes them itself, and this one keeps every byte."""
 _NAME_MAX: Final = 255
 
 
@@ -47,7 +53,7 @@ class _Flash:
     def __init__(self, data: bytes, offset: int, stop: int, blocks: int) -> None:
         self._data, self._offset, self._stop = data, offset, stop
         self._of_step = _LEAST_READS + _READS_PER_BLOCK * blocks
-        self._left, self._left_in_step = _MOST_READS, self._of_step
+        self._left, self._left_in_step = _MOST_BYTES, self._of_step
         self.beyond = False  # whether bytes were asked for, since the step began, that are not there
         self.exhausted = False  # whether it has stopped answering
 
@@ -60,7 +66,7 @@ class _Flash:
 
     def read(self, cfg: Any, block: int, off: int, size: int) -> bytes:  # noqa: ANN401 - the library's
         """Bytes of a block; as many as are asked for, whatever happens."""
-        self._left -= 1
+        self._left -= size + _EACH_READ
         self._left_in_step -= 1
         self.exhausted = self.exhausted or self._left < 0 or self._left_in_step < 0
         start = self._offset + block * cfg.block_size + off
@@ -107,12 +113,14 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
         used=None,
         free=None,
     )
-    if not _has_library():
+    if not has_library():
         message = "the files in the LittleFS are not listed: that needs the package littlefs-python"
         finding = Finding(Severity.WARNING, "littlefs-unread", message, offset)
         return replace(unread, listed=False, findings=(finding,))
-    flash = _Flash(data, offset, min(stop, len(data)), blocks)
-    walk = _FolderWalk(flash, offset, size)
+    stop = min(stop, len(data))
+    numbers = attribute_numbers(data, offset, min(offset + size, stop), block_size)
+    flash = _Flash(data, offset, stop, blocks)
+    walk = _FolderWalk(flash, offset, size, numbers)
     mounted = _mounted(flash, block_size, blocks)
     used = None
     if isinstance(mounted, str):
@@ -120,16 +128,18 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
     else:
         walk.through(mounted)
         used = _used(mounted, flash, blocks)
+        mounted.unmount()
     return replace(
         unread,
         files=tuple(sorted(walk.files, key=lambda file: file.path)),
         used=None if used is None else used * block_size,
         free=None if used is None else size - used * block_size,
         findings=tuple(walk.findings),
+        folders=tuple(sorted(walk.folders)),
     )
 
 
-def _has_library() -> bool:
+def has_library() -> bool:
     """Whether littlefs-python is there, with its C code."""
     try:
         import littlefs  # noqa: F401, PLC0415 - takes longer than all the rest of a run
@@ -149,7 +159,7 @@ def _mounted(flash: _Flash, block_size: int, blocks: int) -> LittleFS | str:
     mounted = LittleFS(
         cast("Any", flash),  # it has what the library asks of its own class
         mount=False,  # else one that cannot be mounted is formatted
-        filename_encoding=_ENCODING,
+        filename_encoding=ENCODING,
         block_size=block_size,
         block_count=blocks,
         read_size=_SMALLEST_READ,
@@ -191,10 +201,12 @@ def _reason(error: Exception) -> str:
 class _FolderWalk:
     """The folders of a file system from its root on, and what is found."""
 
-    def __init__(self, flash: _Flash, offset: int, size: int) -> None:
+    def __init__(self, flash: _Flash, offset: int, size: int, numbers: tuple[int, ...]) -> None:
         self.files: list[StoredFile] = []
+        self.folders: list[StoredFolder] = []
         self.findings: list[Finding] = []
         self._flash, self._offset = flash, offset
+        self._numbers = numbers  # of attributes that anything may have
         self._entries = size // _LEAST_ENTRY
         self._endless = False  # whether a folder has an entry twice
         self._bytes = size  # no two files share a block, so all of them together are smaller
@@ -208,11 +220,15 @@ class _FolderWalk:
         waiting = [""]
         while waiting:
             folder = waiting.pop()
+            attributes, wrong = self._attributes(mounted, folder or "/")
+            self.folders.append(StoredFolder(folder.encode(ENCODING), attributes))
+            if wrong:
+                self.say("folder-damaged", Phrase(_place(folder), f" is damaged: {wrong}"))
             inner = self._folder(mounted, folder)
             if self._flash.exhausted or self._entries <= 0 or self._endless:
                 return self.say("folder-damaged", "the folders do not come to an end: not all files are read")
-            if folder.count("/") >= _DEEPEST and inner:
-                message = Phrase(f"folders lie deeper than {_DEEPEST}: ", Name(_shown(folder)))
+            if folder.count("/") >= DEEPEST and inner:
+                message = Phrase(f"folders lie deeper than {DEEPEST}: ", Name(_shown(folder)))
                 self.say("folder-damaged", message)
             else:
                 waiting += inner
@@ -271,10 +287,31 @@ class _FolderWalk:
             elif read < size and not wrong:
                 wrong = f"only {read:,} of its {size:,} bytes are there"
         self._bytes -= read
+        attributes, wrong_there = self._attributes(mounted, path)
+        wrong = wrong or wrong_there
         shown = _shown(path)
         if wrong:
             self.say("file-damaged", Phrase(Name(shown), f" is damaged: {wrong}"))
-        self.files.append(StoredFile(shown, size, b"".join(chunks), not wrong))
+        name = path.encode(ENCODING)
+        self.files.append(
+            StoredFile(shown, size, b"".join(chunks), not wrong, name=name, attributes=attributes)
+        )
+
+    def _attributes(self, mounted: LittleFS, path: str) -> tuple[tuple[tuple[int, bytes], ...], str]:
+        """Number and bytes of each, and what is wrong with one."""
+        from littlefs import LittleFSError  # noqa: PLC0415 - see above
+
+        found: list[tuple[int, bytes]] = []
+        for number in self._numbers:
+            self._flash.begin()
+            try:
+                found.append((number, mounted.getattr(path, number)))
+            except LittleFSError as error:
+                if error.name != _NO_SUCH_ATTRIBUTE:
+                    return tuple(found), f"attribute {number} of it cannot be read: {_reason(error)}"
+            if self._flash.beyond:
+                return tuple(found), f"attribute {number} of it is not there"
+        return tuple(found), ""
 
 
 def _place(folder: str) -> Phrase:
@@ -282,4 +319,4 @@ def _place(folder: str) -> Phrase:
 
 
 def _shown(path: str) -> str:
-    return path.encode(_ENCODING).decode("utf-8", "backslashreplace")
+    return path.encode(ENCODING).decode("utf-8", "backslashreplace")
