@@ -18,7 +18,7 @@ from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.images.version1 import trailing
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
 
-__all__ = ["LittleFsSuperblock", "inside", "read", "superblock_at"]
+__all__ = ["BLOCK_SIZES", "LARGEST", "LittleFsSuperblock", "inside", "read", "superblock_at"]
 
 _SUPERBLOCK = Struct(
     "minor" / Int16ul,
@@ -33,10 +33,12 @@ _MAGIC: Final = b"littlefs"
 _MAGIC_OFFSET: Final = 8
 _NULL: Final = 0xFFFF_FFFF
 _HALF: Final = 0x8000_0000  # revisions count round: one is later than another by less than that
-_SMALLEST_BLOCK: Final = 128
 _PAIR: Final = 2  # the superblock's two blocks
 _LARGEST_BLOCK: Final = 0x1_0000
-_LARGEST: Final = 0x100_0000
+BLOCK_SIZES: Final = range(128, _LARGEST_BLOCK + 1)
+"""Bytes that a block may have."""
+LARGEST: Final = 0x100_0000
+"""Bytes of the largest file system."""
 _MOST_MAGICS: Final = 64
 _NAME_MAX: Final = 255  # where it says none
 
@@ -111,7 +113,7 @@ def _superblock(data: bytes, offset: int, block: int) -> LittleFsSuperblock | No
         return None
     fields = _SUPERBLOCK.parse(log.superblock)
     size, count = fields.block_size, fields.block_count
-    if not _SMALLEST_BLOCK <= size <= _LARGEST_BLOCK or not _PAIR <= count <= _LARGEST // size:
+    if size not in BLOCK_SIZES or not _PAIR <= count <= LARGEST // size:
         return None
     revision = int.from_bytes(data[offset : offset + 4], "little")
     name_max = fields.name_max or _NAME_MAX
