@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR
 from imgtool.errors import FilePlaceError, FileRoomError, UsageError
-from imgtool.formats.filesystems.littlefs_make import LittleFsShape
+from imgtool.formats.filesystems.littlefs_shape import ARDUINO, MICROPYTHON, LittleFsShape, shape_for
 from imgtool.formats.filesystems.spiffs_make import SpiffsShape
 from imgtool.layout.arduino_places import ARDUINO_PLACES
 from imgtool.layout.file_places import file_room
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imgtool.layout.regions import FlashLayout
     from imgtool.layout.traits import SpiffsRule
 
-__all__ = ["TARGETS", "FileTarget", "NamedTarget", "named_target", "target_for"]
+__all__ = ["TARGETS", "TARGET_NAMES", "FileTarget", "NamedTarget", "named_target", "target_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +150,7 @@ def named_target(name: str, length: int | None = None, flash: FlashSize | None =
     """
     row = TARGETS.get(name.lower())
     if row is None:
-        raise UsageError(
-            Phrase("no firmware is known by the name ", Name(name)),
-            expected=", ".join(TARGETS),
-        )
+        raise UsageError(Phrase("no firmware is known by the name ", Name(name)), expected=TARGET_NAMES)
     start = row.start
     given = length
     if row.place is not None:
@@ -224,7 +221,7 @@ _ARDUINO_LITTLEFS: Final = NameRule(folders=True)  # the core's own check, thoug
 
 
 def _arduino_littlefs(block: int) -> Callable[[int], LittleFsShape]:
-    return lambda length: LittleFsShape(block_size=block, blocks=length // block)
+    return lambda length: shape_for(ARDUINO, block_size=block, blocks=length // block, version="2.0")
 
 
 def _of_arduino() -> Iterator[NamedTarget]:
@@ -258,19 +255,7 @@ def _python_place(flash: FlashSize) -> tuple[int, int]:
 
 
 def _python_shape(version: str) -> Callable[[int], LittleFsShape]:
-    def shape(length: int) -> LittleFsShape:
-        return LittleFsShape(
-            block_size=_SMALL,
-            blocks=length // _SMALL,
-            version=version,
-            name_max=255,
-            prog_size=32,
-            cache_size=128,
-            lookahead_size=32,
-            block_cycles=100,
-        )
-
-    return shape
+    return lambda length: shape_for(MICROPYTHON, block_size=_SMALL, blocks=length // _SMALL, version=version)
 
 
 def _all_targets() -> Iterator[NamedTarget]:
@@ -295,3 +280,9 @@ def _all_targets() -> Iterator[NamedTarget]:
 
 TARGETS: Final[Mapping[str, NamedTarget]] = {row.name: row for row in _all_targets()}
 """File systems by the name of their firmware."""
+
+TARGET_NAMES: Final = (
+    f"{', '.join(name for name in TARGETS if not name.startswith('arduino-'))}, arduino-spiffs-LAYOUT, "
+    f"arduino-littlefs-LAYOUT with a LAYOUT such as {', '.join(ARDUINO_PLACES)}"
+)
+"""The names for people: those of the Arduino core are one for each of its flash layouts."""

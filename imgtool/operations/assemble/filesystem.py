@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imgtool.errors import FileNameError
-from imgtool.formats.filesystems import littlefs_make, spiffs_make
-from imgtool.formats.filesystems.littlefs_make import LittleFsShape
+from imgtool.formats.filesystems import spiffs_make
+from imgtool.formats.filesystems.littlefs_shape import LittleFsShape
 from imgtool.formats.filesystems.spiffs_make import SpiffsShape
 from imgtool.layout.file_targets import target_for
 from imgtool.operations.assemble.pieces import Piece
@@ -76,6 +76,8 @@ def space_in(target: FileTarget, files: Sequence[NewFile]) -> Space:
     shape = target.shape
     named = named_for(target.names, files)
     if isinstance(shape, LittleFsShape):
+        from imgtool.formats.filesystems import littlefs_make  # noqa: PLC0415 - few firmwares have one
+
         return littlefs_make.space_for(named, shape)
     return spiffs_make.space_for(named, shape)
 
@@ -104,6 +106,8 @@ def made_for(
     check_names(target.names, named, target.title)
     if isinstance(shape, SpiffsShape):
         return spiffs_make.compose([_without_metadata(file, shape) for file in named], shape, erases)
+    from imgtool.formats.filesystems import littlefs_make  # noqa: PLC0415 - likewise
+
     return littlefs_make.compose(named, shape, folders)
 
 
