@@ -5,6 +5,7 @@ One plan for ``flash``, its dry run, ``verify`` and ``advise``.  Not its making 
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from imgtool.chip import SECTOR
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
     from imgtool.engine.results import Cell
     from imgtool.errors import LostThing
+    from imgtool.operations.assemble.pieces import Piece
     from imgtool.operations.files.carry import FilesPlan
     from imgtool.operations.flashing.plan import FlashPlan
 
 __all__ = ["files_fields", "losses_table", "plan_fields", "plan_words"]
 
 _VERBS: Final = {Fate.FORMATTED: Toned("format", Tone.CARE), Fate.LOST: Toned("lost", Tone.WRONG)}
+_MANY: Final = 4  # pieces with one name, from which on a row is enough for them
 _CHIP_ERASE: Final = "erasing the whole flash alone takes 2 s to over 2 min"
 """What boards of others took, docs/virtual/timing.md; the plan's seconds have a guess in the middle of it."""
 _MORE: Final = "imgtool advise says more of this upgrade, and writes nothing: Lua, modules, changes of API"
@@ -120,15 +123,25 @@ def _title(plan: FlashPlan) -> str:
     return Phrase.joined(", ", dict.fromkeys(piece.name for piece in plan.pieces)) or "nothing to write"
 
 
+def _row(piece: Piece, name: str, size: int) -> tuple[int, tuple[Cell, ...]]:
+    verb = Toned("write", Tone.WORK) if piece.data.strip(b"\xff") else Toned("erase", Tone.CARE)
+    return piece.address, (f"0x{piece.address:06x}", f"{size:,}", verb, name)
+
+
 def _rows(plan: FlashPlan) -> tuple[tuple[Cell, ...], ...]:
     rows: list[tuple[int, tuple[Cell, ...]]] = []
     if plan.erase_all:
         size = plan.target.flash_bytes
         what = ("0x000000", f"{size:,}" if size else "all", Toned("erase", Tone.CARE), "the whole flash")
         rows.append((-1, what))
-    for piece in plan.pieces:
-        verb = Toned("write", Tone.WORK) if piece.data.strip(b"\xff") else Toned("erase", Tone.CARE)
-        rows.append((piece.address, (f"0x{piece.address:06x}", f"{len(piece.data):,}", verb, piece.name)))
+    for name, alike in groupby(plan.pieces, key=lambda piece: piece.name):
+        group = tuple(alike)
+        if len(group) < _MANY:
+            rows += (_row(piece, piece.name, len(piece.data)) for piece in group)
+        else:  # a sector of each block of a file system
+            size = sum(len(piece.data) for piece in group)
+            places = Phrase(name, f", {len(group)} places up to 0x{group[-1].address:06x}")
+            rows.append(_row(group[0], places, size))
     for kept in plan.kept:
         if any(piece.address == kept.start for piece in plan.pieces):
             continue  # what is kept by being written; the changes tell

@@ -41,6 +41,7 @@ __all__ = ["FilesPlan", "FilesWay", "plan_files"]
 _PAGE: Final = 0x100
 _KEPT_FREE: Final = 2  # blocks, without which a device cannot collect garbage
 _PROBED: Final = 3  # blocks
+_SUPERBLOCKS: Final = 2  # blocks of a LittleFS that tell that it is one
 _MOST_STALE: Final = 16  # places that a firmware looks at
 
 
@@ -224,6 +225,7 @@ def _placed(
     if pieces is None:
         counts = () if kept is None else _erases(kept, target)
         pieces = (Piece(start, made_for(target, files, erases=counts), title_of(files)),)
+        pieces = pieces if kept is None else _without_remnants(pieces, kept, after(()))
     pieces = _found_first(pieces, target, after)
     return FilesPlan(
         way=way,
@@ -235,6 +237,26 @@ def _placed(
         kept=kept,
         target=target,
     )
+
+
+def _without_remnants(pieces: tuple[Piece, ...], kept: ReadFileSystem, after: FlashSide) -> tuple[Piece, ...]:
+    """The pieces, with what else is left of the old file system made unrecognisable.
+
+    Its files are in the new one.  A later firmware, or whoever reads a dump, would take the rest for a file
+    system: each block of a SPIFFS looks like the first of a shorter one.
+    """
+    found = kept.found
+    step = found.block or kept.system.block_size
+    count = found.size // step if found.kind is PartKind.SPIFFS else _SUPERBLOCKS
+    blank = bytes([fill.ERASED]) * SECTOR
+    erased = [
+        Piece(at, blank, f"erased: what is left of the {found.name} at 0x{found.start:06x}")
+        for at in range(found.start, found.start + step * count, step)
+        if kept.image[at - found.start :][:SECTOR].strip(b"\xff")
+        and not _covers(pieces, at)
+        and not after.hit(at, at + SECTOR)
+    ]
+    return tuple(sorted([*pieces, *erased], key=lambda piece: piece.address))
 
 
 def _erases(kept: ReadFileSystem, target: FileTarget) -> tuple[int, ...]:
