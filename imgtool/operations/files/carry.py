@@ -250,7 +250,7 @@ def _without_remnants(pieces: tuple[Piece, ...], kept: ReadFileSystem, after: Fl
     count = found.size // step if found.kind is PartKind.SPIFFS else _SUPERBLOCKS
     blank = bytes([fill.ERASED]) * SECTOR
     erased = [
-        Piece(at, blank, f"erased: what is left of the {found.name} at 0x{found.start:06x}")
+        Piece(at, blank, f"what is left of the {found.name} at 0x{found.start:06x}")
         for at in range(found.start, found.start + step * count, step)
         if kept.image[at - found.start :][:SECTOR].strip(b"\xff")
         and not _covers(pieces, at)
@@ -332,7 +332,7 @@ def _found_first(
             break
         starts = (found.start + number * found.block for number in range(_PROBED))
         erased = bytes([fill.ERASED]) * SECTOR
-        name = f"erased: the firmware would find the SPIFFS at 0x{found.start:06x} first"
+        name = f"the SPIFFS at 0x{found.start:06x}, which the firmware would find first"
         blank = [Piece(at, erased, name) for at in starts if not _covers(pieces, at)]
         if not blank:
             break
