@@ -7,6 +7,7 @@
     │   ├── CutError                       they end before they should
     │   ├── CoveredHeaderError             a header that is to be changed, under a check that would not hold
     │   ├── PartOfFlashError               a dump without what its firmware needs of the flash
+    │   ├── DamagedFilesError              a file system that is not changed, as it is damaged
     │   └── WrongFileError                 a file that is no firmware at all
     ├── LayoutError (ValueError)           parts that overlap, or do not fit the flash
     │   ├── PartitionError                 a row of a partition table that cannot be
@@ -17,6 +18,7 @@
     │   ├── FilePlaceError                 nothing tells where a firmware looks for files, and for which
     │   ├── NoLayoutError                  nothing tells what firmware that starts has where
     │   ├── NoFirmwareError                no firmware on a device tells where things are
+    │   ├── NoFilesError                   no file system is found on a device
     │   ├── StatedSizeError                the flash size in the header on a device is of no use
     │   └── BringsOwnError                 the firmware on a device has it compiled in
     ├── PortError                          a port that cannot be opened, or is lost
@@ -69,6 +71,7 @@ __all__ = [
     "ChipError",
     "CoveredHeaderError",
     "CutError",
+    "DamagedFilesError",
     "FileNameError",
     "FilePlaceError",
     "FileRoomError",
@@ -82,6 +85,7 @@ __all__ = [
     "LostThing",
     "MissingStubError",
     "Move",
+    "NoFilesError",
     "NoFirmwareError",
     "NoFlashError",
     "NoLayoutError",
@@ -206,6 +210,10 @@ class CoveredHeaderError(FormatError):
 
 class PartOfFlashError(FormatError):
     """A dump is only a part of a flash, and what its firmware needs is in another one."""
+
+
+class DamagedFilesError(FormatError):
+    """A file system is damaged, so nothing in it is changed: what can be read of it could be lost."""
 
 
 class WrongFileError(FormatError):
@@ -335,6 +343,10 @@ class NoLayoutError(LayoutError):
 
 class NoFirmwareError(LayoutError):
     """No image stands at the start of the flash of a device, so nothing tells where things are."""
+
+
+class NoFilesError(LayoutError):
+    """No file system is found in the flash of a device."""
 
 
 class StatedSizeError(LayoutError):

@@ -27,7 +27,7 @@ from imgtool.errors import (
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from imgtool.cli.show.outlets import Outlet
 
@@ -53,6 +53,11 @@ COMMANDS: Final = {
     "build": "images.build",
     "patch": "images.patch",
     "extract": "images.extract",
+    "files list": "files.list_",
+    "files get": "files.get",
+    "files put": "files.put",
+    "files remove": "files.remove",
+    "files make": "files.make",
     "compare": "images.compare",
     "advise": "images.advise",
     "flash": "board.flash",
@@ -67,7 +72,13 @@ COMMANDS: Final = {
     "simulate": "board.simulate",
     "try": "board.try_",
 }
-"""Each command and its module, below :mod:`imgtool.cli.commands`; the function in it has its name."""
+"""Each command and its module, below :mod:`imgtool.cli.commands`; the function in it has its name.
+
+One of a group has the group's name before its own.
+"""
+
+GROUPS: Final = {"files": "Files of a SPIFFS or LittleFS, in an image, a dump or on a board."}
+"""Each group of commands, and what it is for."""
 
 ALIASES: Final = {
     "image-info": "inspect",
@@ -97,6 +108,15 @@ def _nothing() -> None:
     """Nothing is to be done."""
 
 
+class _InOrder(typer.core.TyperGroup):
+    """Commands and groups in the order of the table; typer has all groups behind all commands."""
+
+    def list_commands(self, _: object) -> list[str]:
+        """The names as help lists them."""
+        order = [*dict.fromkeys(name.split()[0] for name in COMMANDS), *_OTHER_NAMES]
+        return sorted(self.commands, key=order.index)
+
+
 def build_app(arguments: Sequence[str] = (), begin: Callable[[], None] = _nothing) -> typer.Typer:
     """The application with the command that the arguments name, or with all of them where they name none.
 
@@ -108,20 +128,39 @@ def build_app(arguments: Sequence[str] = (), begin: Callable[[], None] = _nothin
     """
     known = COMMANDS | {alias: COMMANDS[name] for alias, name in _OTHER_NAMES.items()}
     first = arguments[0] if arguments else ""
-    app = typer.Typer(
-        add_completion=first not in known,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="Start with: imgtool inspect FILE",
-    )
+    named = _named(arguments, known)
+    app = _typer(cls=_InOrder, add_completion=not named, epilog="Start with: imgtool inspect FILE")
     app.callback()(_options)
-    for name in [first] if first in known else known:
+    groups: dict[str, typer.Typer] = {}
+    for name in named or known:
         if first == "--version":
             break
+        group, _, own = name.rpartition(" ")
+        if group and group not in groups:
+            groups[group] = _typer(help=GROUPS[group], add_completion=False)
+            app.add_typer(groups[group], name=group)
         module = import_module(f"imgtool.cli.commands.{known[name]}")
-        function = getattr(module, known[name].rpartition(".")[2])
-        app.command(name, hidden=name in _OTHER_NAMES)(_interruptible(function, begin))
+        function = getattr(module, f"{known[name].rpartition('.')[2]}")
+        to = groups[group] if group else app
+        to.command(own, hidden=name in _OTHER_NAMES)(_interruptible(function, begin))
     return app
+
+
+def _named(arguments: Sequence[str], known: Iterable[str]) -> list[str]:
+    """The commands that arguments name: one, or all of a group; none where they name none."""
+    first = arguments[0] if arguments else ""
+    if first not in GROUPS:
+        return [first] if first in known else []
+    whole = " ".join(arguments[:2])
+    return [whole] if whole in known else [name for name in known if name.startswith(f"{first} ")]
+
+
+def _typer(**options: Any) -> typer.Typer:
+    return typer.Typer(
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
+    )
 
 
 def _interruptible(command: Callable[_P, _R], begin: Callable[[], None]) -> Callable[_P, _R]:
@@ -245,8 +284,8 @@ def _run(words: list[str], begin: Callable[[], None]) -> int:
     if words and words[0].replace("_", "-") in _OTHER_NAMES:
         words = [words[0].replace("_", "-"), *words[1:]]
     app = build_app(words, begin)
-    if not words:
-        app(["--help"], prog_name="imgtool", standalone_mode=False)
+    if not words or (len(words) == 1 and words[0] in GROUPS):
+        app([*words, "--help"], prog_name="imgtool", standalone_mode=False)
         return _USAGE
     try:
         code: Any = app(words, prog_name="imgtool", standalone_mode=False, obj=words)
@@ -258,7 +297,10 @@ def _run(words: list[str], begin: Callable[[], None]) -> int:
 
 
 def _command_of(words: Sequence[str]) -> str:
-    """The command that was given, by its own name; empty for none."""
+    """The command that was given, by its own name, with that of its group; empty for none."""
+    whole = " ".join(words[:2])
+    if whole in COMMANDS:
+        return whole
     name = words[0].replace("_", "-") if words else ""
     return _OTHER_NAMES.get(name, name)
 
@@ -280,6 +322,8 @@ def _with_command(hint: str, error: ImgtoolError, words: Sequence[str]) -> str:
     """The hint with the name of the command that was given; one of another case speaks of no command."""
     name = words[0].replace("_", "-") if words else ""
     general = isinstance(error, UsageError) and error.hint is None
+    if general and name in GROUPS:
+        return hint.replace("COMMAND", _command_of(words))
     if general and (name in COMMANDS or name in _OTHER_NAMES):
         return hint.replace("COMMAND", words[0])
     return hint

@@ -17,12 +17,12 @@ from imgtool.formats.reading import Finding, Severity
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from imgtool.formats.filesystems.stored_files import FileSystem, StoredFile
     from imgtool.operations.extract.parts import ExtractedPart, Extraction
 
-__all__ = ["FileRow", "FilesTaken", "files_fields", "files_taken", "notes_on_written"]
+__all__ = ["FileRow", "FilesTaken", "files_fields", "files_taken", "notes_on_written", "taken_of"]
 
 _FEW: Final = 5  # file systems that are named one by one
 
@@ -108,14 +108,25 @@ def files_taken(taken: Extraction, only: ExtractedPart | None, name: str) -> Fil
     )
     if not systems:
         raise _none(taken, only, name)
-    rows = _rows(systems)
-    own = [finding for _, system in systems for finding in system.findings]
     around = [
         finding
         for finding in taken.description.findings
         if finding.severity is Severity.ERROR and _is_about(finding, systems)
     ]
-    return FilesTaken(systems=systems, rows=rows, findings=(*around, *own, *_renamed(rows)))
+    return taken_of(systems, around)
+
+
+def taken_of(systems: Sequence[tuple[str, FileSystem]], findings: Iterable[Finding] = ()) -> FilesTaken:
+    """The files of some file systems, with names that are safe here.
+
+    Args:
+        systems: The file systems, each with the name of its part.
+        findings: What is to be said beside what they say themselves.
+    """
+    rows = _rows(systems)
+    own = [finding for _, system in systems for finding in system.findings]
+    said = dict.fromkeys((*findings, *own, *_renamed(rows)))
+    return FilesTaken(systems=tuple(systems), rows=rows, findings=tuple(said))
 
 
 def files_fields(taken: FilesTaken, folder: str | None) -> dict[str, Any]:

@@ -124,6 +124,11 @@ class Space(NamedTuple):
         """Bytes that are too many; 0 where it fits."""
         return max(0, self.needed - self.room) * self.unit
 
+    @property
+    def left(self) -> int:
+        """Bytes that further files can take."""
+        return max(0, self.room - self.needed) * self.unit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
