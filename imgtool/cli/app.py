@@ -140,7 +140,7 @@ def build_app(arguments: Sequence[str] = (), begin: Callable[[], None] = _nothin
             groups[group] = _typer(help=GROUPS[group], add_completion=False)
             app.add_typer(groups[group], name=group)
         module = import_module(f"imgtool.cli.commands.{known[name]}")
-        function = getattr(module, f"{known[name].rpartition('.')[2]}")
+        function = getattr(module, known[name].rpartition(".")[2])
         to = groups[group] if group else app
         to.command(own, hidden=name in _OTHER_NAMES)(_interruptible(function, begin))
     return app
@@ -155,7 +155,7 @@ def _named(arguments: Sequence[str], known: Iterable[str]) -> list[str]:
     return [whole] if whole in known else [name for name in known if name.startswith(f"{first} ")]
 
 
-def _typer(**options: Any) -> typer.Typer:
+def _typer(**options: Any) -> typer.Typer:  # noqa: ANN401 - those of typer, handed on
     return typer.Typer(
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -12,7 +12,7 @@ from imgtool.device.events import Event, ignore
 from imgtool.engine.documents import document, finding_fields, warnings_of
 from imgtool.engine.inputs import new_files
 from imgtool.engine.jobs.files.on_board import Keeping, change_board
-from imgtool.engine.jobs.files.words import count_words, no_match, shown
+from imgtool.engine.jobs.files.words import count_words, no_match, not_taken, shown
 from imgtool.engine.results import Output, Row, Table, Tone, Toned, Words
 from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE, NO
@@ -61,6 +61,7 @@ class PutFilesRequest:
         output: Where the changed image goes: its own name to replace it, None to see what would change.
         at: Where the file system begins that is meant; None for the one in use.
         dry_run: Of a board: whether nothing is to be written.
+        left_out: Names of what was not taken along from a folder, to be told.
         connect: How to connect to a board; None for the usual way.
     """
 
@@ -69,6 +70,7 @@ class PutFilesRequest:
     output: str | None = None
     at: int | None = None
     dry_run: bool = False
+    left_out: tuple[str, ...] = ()
     connect: ConnectOptions | None = None
 
 
@@ -106,6 +108,7 @@ class ChangeFilesResult:
         patched: The changed image with its checks; None for a board, or without a change.
         board: What was done to a board; None for an image.
         without: The patterns that no file fits.
+        left_out: What was not taken along from a folder.
     """
 
     command: str
@@ -116,6 +119,7 @@ class ChangeFilesResult:
     patched: Patched | None = field(default=None, repr=False)
     board: BoardChange | None = None
     without: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -150,6 +154,7 @@ class ChangeFilesResult:
             "written": self.written,
             **_change_fields(self.change),
             "without": list(self.without),
+            "left_out": list(self.left_out),
             "sha256": None if self.patched is None else self.patched.after.sha256,
             "board": None if self.board is None else self.board.fields,
             "findings": [finding_fields(finding) for finding in self.findings],
@@ -212,8 +217,9 @@ class ChangeFilesResult:
         return f", each file read back, in {duration(self.board.seconds)}"
 
     def _notes(self) -> tuple[str, ...]:
+        notes: list[str] = [not_taken(self.left_out)] if self.left_out else []
         saved = None if self.board is None else self.board.saved
-        notes = [] if saved is None else [Phrase("the files as they were are in ", Name(saved.path))]
+        notes += [] if saved is None else [Phrase("the files as they were are in ", Name(saved.path))]
         if self.board is not None and self.board.retries:
             count = self.board.retries
             notes.append(Phrase(f"{count} step{'s' if count > 1 else ''} had to be done again"))
@@ -283,7 +289,8 @@ def put_files(
     if not request.files:
         raise UsageError("there is nothing to put in", expected="files, or folders with files")
     files = new_files(request.files)
-    return _done(_PUT, request, lambda kept: changed(kept, files), wire, on_event, keeping)
+    result = _done(_PUT, request, lambda kept: changed(kept, files), wire, on_event, keeping)
+    return replace(result, left_out=request.left_out)
 
 
 def remove_files(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imgtool.formats.reading import PartKind
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import in_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imgtool.formats.filesystems.stored_files import FileSystem
 
-__all__ = ["count_words", "fullness", "no_match", "shown", "system_words"]
+__all__ = ["count_words", "fullness", "no_match", "not_taken", "shown", "system_words"]
+
+
+_MOST_NAMES: Final = 8
 
 
 def count_words(count: int) -> str:
@@ -27,6 +32,13 @@ def shown(name: bytes) -> str:
 def no_match(pattern: str) -> str:
     """That a pattern fits no file."""
     return Phrase("no file that is there fits ", Name(pattern))
+
+
+def not_taken(names: Sequence[str]) -> str:
+    """What was not taken along from a folder."""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    listed = Phrase.joined(", ", [Name(name) for name in names[:_MOST_NAMES]])
+    return Phrase("left out, as other programs put it there: ", listed, more)
 
 
 def system_words(system: FileSystem) -> str:
