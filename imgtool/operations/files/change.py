@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from imgtool.chip import SECTOR
 from imgtool.errors import DamagedFilesError, FileNameError, FormatError
 from imgtool.formats import fill
-from imgtool.formats.filesystems import littlefs_make, spiffs_edit, spiffs_make
+from imgtool.formats.filesystems import littlefs_edit, littlefs_make, spiffs_edit, spiffs_make
 from imgtool.formats.filesystems.spiffs_make import SpiffsShape
 from imgtool.formats.filesystems.stored_files import NewFile
 from imgtool.operations.assemble.filesystem import check_names, named_for
@@ -219,7 +219,7 @@ def _made(
         return ChangeWay.NOTHING, kept.image
     shape = owner.shape
     if not isinstance(shape, SpiffsShape):
-        return ChangeWay.IN_PLACE, littlefs_make.edited(kept.image, shape, remove, new)
+        return ChangeWay.IN_PLACE, littlefs_edit.edited(kept.image, shape, remove, new)
     image = spiffs_edit.edited(kept.image, shape, remove, new)
     if image is not None:
         return ChangeWay.IN_PLACE, image

@@ -17,6 +17,7 @@ from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.kinds import KINDS
 from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.layout.first_boot import spiffs_formula
+from imgtool.layout.traits import Magics
 from imgtool.operations.files.reading import read_system
 from imgtool.operations.inspect.device_settings import find_filesystems, remembered
 from imgtool.operations.upgrade.glance import glance
@@ -98,8 +99,11 @@ def held_in(data: bytes, description: Description) -> HeldFiles:
         )
     flash = OldFlash.of_dump(data, len(data), "flash-dump")
     used = None
-    if KINDS[description.kind].at_start and len(found) > 1:
-        used = _used_of(side_before(flash), found)
+    without_magics = any(each.formula == Magics.NONE.value for each in found)
+    if KINDS[description.kind].at_start and (len(found) > 1 or without_magics):
+        side = side_before(flash)
+        found = tuple(_to_its_end(each, side) for each in found)
+        used = _used_of(side, found)
 
     def read(one: FoundFileSystem) -> ReadFileSystem:
         kept = _at_its_place(read_system(one, flash.read))
@@ -111,6 +115,13 @@ def held_in(data: bytes, description: Description) -> HeldFiles:
         return kept._replace(findings=(cut, *kept.findings))
 
     return HeldFiles(found, used, read)
+
+
+def _to_its_end(found: FoundFileSystem, side: FlashSide) -> FoundFileSystem:
+    """The file system with the erased blocks behind it that its firmware counts to it."""
+    if found.formula != Magics.NONE.value or not side.generation.without_magics:
+        return found
+    return next((each for each in side.filesystems if each.start == found.start), found)
 
 
 def _at_its_place(kept: ReadFileSystem) -> ReadFileSystem:

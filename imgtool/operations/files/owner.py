@@ -6,12 +6,11 @@ a firmware would make is imgtool.layout.file_targets; its rows are what is compa
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.errors import DamagedFilesError, FormatError
 from imgtool.formats.filesystems.littlefs import superblock_at
-from imgtool.formats.filesystems.littlefs_make import LittleFsShape
+from imgtool.formats.filesystems.littlefs_shape import LittleFsShape, shape_of
 from imgtool.formats.filesystems.spiffs_files import MAKERS
 from imgtool.formats.filesystems.spiffs_make import FORMULAS, SpiffsShape
 from imgtool.formats.reading import PartKind
@@ -89,14 +88,12 @@ def _of_littlefs(kept: ReadFileSystem) -> FileOwner:
     block = superblock_at(kept.image)
     if block is None:
         raise DamagedFilesError("the LittleFS has no superblock that can be read", offset=kept.found.start)
-    shapes = ((row, row.shape(block.size)) for row in TARGETS.values())
+    rule = NameRule(longest=block.name_max, folders=True)
+    shapes = ((row.names, row.shape(block.size)) for row in TARGETS.values())
     alike = (
-        (row.names, shape)
-        for row, shape in shapes
+        names
+        for names, shape in shapes
         if isinstance(shape, LittleFsShape) and shape.name_max == block.name_max
     )
-    rule = NameRule(longest=block.name_max, folders=True)
-    usual = LittleFsShape(block_size=block.block_size, blocks=block.blocks, name_max=block.name_max)
-    names, shape = next(alike, (rule, usual))
-    shape = replace(shape, block_size=block.block_size, blocks=block.blocks, version=block.version)
+    names, shape = next(alike, rule), shape_of(block)
     return FileOwner(_LITTLE.get(block.name_max, ""), names, shape)

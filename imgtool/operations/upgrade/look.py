@@ -231,8 +231,8 @@ def _filesystems(old: OldFlash, side: FlashSide) -> tuple[FoundFileSystem, ...]:
         start, data = len(side.code), old.data
         plain = plain_at(data[: old.capacity], start) if start < len(data) else None
         if plain is not None:
-            size = plain.block_size * plain.blocks
-            found.append(FoundFileSystem(PartKind.SPIFFS, start, size, plain.block_size, "none"))
+            end = min(start + plain.size, _plain_end(side))
+            found.append(FoundFileSystem(PartKind.SPIFFS, start, end - start, plain.block_size, "none"))
     return tuple(sorted(found, key=lambda each: each.start))
 
 
@@ -304,10 +304,14 @@ def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
 # SPIFFS without magics.
 
 
+def _plain_end(side: FlashSide) -> int:
+    size = side.capacity if side.flash is None else min(side.flash.bytes, side.capacity)
+    return size - _SDK_SECTORS * SECTOR
+
+
 def plain_on(side: FlashSide) -> list[FoundFileSystem]:
     """The file system without magics of an old NodeMCU, which goes on to the end of the flash."""
-    size = side.capacity if side.flash is None else min(side.flash.bytes, side.capacity)
-    end = size - _SDK_SECTORS * SECTOR
+    end = _plain_end(side)
     rule = side.generation.files
     step = SECTOR if rule is None else rule.near_step
     starts = range(align_up(PAGE_ADDRESS + SECTOR, step), min(end, _CODE_END), step)
