@@ -16,6 +16,7 @@ from imgtool.device.wire import Lines as Lines
 from imgtool.device.wire import Wire as Wire
 from imgtool.device.wire import WireTraits as WireTraits
 from imgtool.engine.documents import Document as Document
+from imgtool.engine.inputs import FolderFile as FolderFile
 from imgtool.engine.inputs import InputFile as InputFile
 from imgtool.engine.jobs.advise import AdviseRequest as AdviseRequest
 from imgtool.engine.jobs.advise import AdviseResult as AdviseResult
@@ -39,6 +40,26 @@ from imgtool.engine.jobs.extract import ExtractResult as ExtractResult
 from imgtool.engine.jobs.extract import extract as extract
 from imgtool.engine.jobs.extract_files import FileRow as FileRow
 from imgtool.engine.jobs.extract_files import FilesTaken as FilesTaken
+from imgtool.engine.jobs.files.changing import ChangeFilesResult as ChangeFilesResult
+from imgtool.engine.jobs.files.changing import PutFilesRequest as PutFilesRequest
+from imgtool.engine.jobs.files.changing import RemoveFilesRequest as RemoveFilesRequest
+from imgtool.engine.jobs.files.changing import put_files as put_files
+from imgtool.engine.jobs.files.changing import remove_files as remove_files
+from imgtool.engine.jobs.files.getting import GetFilesRequest as GetFilesRequest
+from imgtool.engine.jobs.files.getting import GetFilesResult as GetFilesResult
+from imgtool.engine.jobs.files.getting import get_files as get_files
+from imgtool.engine.jobs.files.listing import ListedSystem as ListedSystem
+from imgtool.engine.jobs.files.listing import ListFilesRequest as ListFilesRequest
+from imgtool.engine.jobs.files.listing import ListFilesResult as ListFilesResult
+from imgtool.engine.jobs.files.listing import list_files as list_files
+from imgtool.engine.jobs.files.making import FileTargetsResult as FileTargetsResult
+from imgtool.engine.jobs.files.making import MakeFilesRequest as MakeFilesRequest
+from imgtool.engine.jobs.files.making import MakeFilesResult as MakeFilesResult
+from imgtool.engine.jobs.files.making import file_targets as file_targets
+from imgtool.engine.jobs.files.making import make_files as make_files
+from imgtool.engine.jobs.files.on_board import BoardChange as BoardChange
+from imgtool.engine.jobs.files.on_board import DropCopy as DropCopy
+from imgtool.engine.jobs.files.on_board import Keeping as Keeping
 from imgtool.engine.jobs.flash import FlashRequest as FlashRequest
 from imgtool.engine.jobs.flash import FlashResult as FlashResult
 from imgtool.engine.jobs.flash import PlannedEvent as PlannedEvent
@@ -81,6 +102,7 @@ from imgtool.engine.jobs.verify import SectorDifference as SectorDifference
 from imgtool.engine.jobs.verify import VerifyRequest as VerifyRequest
 from imgtool.engine.jobs.verify import VerifyResult as VerifyResult
 from imgtool.engine.jobs.verify import verify as verify
+from imgtool.engine.jobs.virtual.try_boot import TryResult as TryResult
 from imgtool.engine.ports import open_wire as open_wire
 from imgtool.engine.results import Cell as Cell
 from imgtool.engine.results import Output as Output
@@ -92,6 +114,9 @@ from imgtool.engine.results import Toned as Toned
 from imgtool.engine.results import Words as Words
 from imgtool.engine.watching import Selection as Selection
 from imgtool.errors import ChipError as ChipError
+from imgtool.errors import FileNameError as FileNameError
+from imgtool.errors import FilePlaceError as FilePlaceError
+from imgtool.errors import FileRoomError as FileRoomError
 from imgtool.errors import FormatError as FormatError
 from imgtool.errors import ImgtoolError as ImgtoolError
 from imgtool.errors import InterruptedRunError as InterruptedRunError
@@ -99,10 +124,13 @@ from imgtool.errors import LayoutError as LayoutError
 from imgtool.errors import LossError as LossError
 from imgtool.errors import Move as Move
 from imgtool.errors import PortError as PortError
+from imgtool.errors import RehearsalError as RehearsalError
 from imgtool.errors import UsageError as UsageError
 from imgtool.errors import VerifyError as VerifyError
 from imgtool.formats.elf.symbols import ElfSymbols as ElfSymbols
 from imgtool.formats.filesystems.stored_files import FileSystem as FileSystem
+from imgtool.formats.filesystems.stored_files import NewFile as NewFile
+from imgtool.formats.filesystems.stored_files import Space as Space
 from imgtool.formats.filesystems.stored_files import StoredFile as StoredFile
 from imgtool.formats.logs.boots import Boot as Boot
 from imgtool.formats.logs.boots import BootCause as BootCause
@@ -156,6 +184,11 @@ from imgtool.operations.extract.parts import ExtractedPart as ExtractedPart
 from imgtool.operations.extract.parts import Extraction as Extraction
 from imgtool.operations.extract.split import Split as Split
 from imgtool.operations.extract.to_elf import ElfOutput as ElfOutput
+from imgtool.operations.files.carry import FilesPlan as FilesPlan
+from imgtool.operations.files.carry import FilesWay as FilesWay
+from imgtool.operations.files.change import ChangeWay as ChangeWay
+from imgtool.operations.files.change import FileChange as FileChange
+from imgtool.operations.files.change import PutFile as PutFile
 from imgtool.operations.flashing.draft import Fate as Fate
 from imgtool.operations.flashing.draft import Kept as Kept
 from imgtool.operations.flashing.draft import Target as Target
@@ -194,6 +227,3 @@ from imgtool.operations.watching.stream import WatchSpeed as WatchSpeed
 from imgtool.operations.watching.stream import WatchText as WatchText
 from imgtool.virtual.line.port import SimPort as SimPort
 from imgtool.virtual.line.port import open_port as open_port
-
-__all__: list[str]  # noqa: PYI035 - each name stands once, above
-__version__: str
