@@ -9,6 +9,7 @@ Source: spiffs_nucleus.c of https://github.com/pellepl/spiffs; see docs/formats/
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from struct import unpack_from
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from imgtool.formats.filesystems.spiffs_files import read_files
 from imgtool.formats.filesystems.spiffs_make import (
     INDEX,
     PAGE,
+    FreePages,
     check_files,
     file_pages,
     free_places,
@@ -62,11 +64,12 @@ def edited(
     check_files([*staying, *add], shape)
     pages = _Pages(bytearray(data), shape)
     needed = sum(pages_of(len(file.data), shape.index) for file in add)
-    places = list(pages.free(needed))
+    free = pages.free()
+    places = list(islice(free, needed))
     if len(places) < needed:
         return None
     numbers = pages.unused_objects()
-    left = iter(places)
+    left = FreePages(shape, chain(places, free))
     for file in add:
         for page in file_pages(file, next(numbers), shape, left):
             put_page(pages.image, shape, page)
@@ -96,15 +99,12 @@ class _Pages:
             unpack_from(f"<{shape.pages}H", image, block * shape.block_size) for block in range(shape.blocks)
         ]
 
-    def free(self, most: int) -> Iterator[int]:
+    def free(self) -> Iterator[int]:
         """Numbers of pages that can be written: first in blocks that are in use; two blocks stay free."""
         blank = [block for block, entries in enumerate(self._entries) if set(entries) == {_FREE}]
         used = [block for block in range(self._shape.blocks) if block not in set(blank)]
         usable = [*used, *blank[: max(0, len(blank) - _KEPT_FREE)]]
-        for page in free_places(self._shape, usable):
-            if most and self._is_free(page):
-                most -= 1
-                yield page
+        return filter(self._is_free, free_places(self._shape, usable))
 
     def _is_free(self, page: int) -> bool:
         block, entry = divmod(page, self._shape.pages + 1)
