@@ -61,5 +61,12 @@ nitpick_ignore = [
     ("py:class", "imgtool.device.port_errors.PortProblem"),
     ("py:class", "imgtool.phrase.Phrase"),  # a text that knows its names
     ("py:class", "LostThing"),  # what a Loss is to the errors, which know no operation
+    ("py:class", "StoredFolder"),
+    ("py:class", "imgtool.layout.file_targets.FileTarget"),
+    ("py:class", "imgtool.layout.file_targets.NamedTarget"),
+    ("py:class", "imgtool.operations.files.owner.FileOwner"),
+    ("py:class", "imgtool.operations.files.reading.ReadFileSystem"),
+    ("py:class", "imgtool.virtual.board.session.FirmwareRun"),
+    ("py:class", "imgtool.engine.jobs.virtual.try_boot.TryRequest"),
     ("py:class", "Whether nothing is wrong"),  # napoleon takes the words before a colon for a type
 ]

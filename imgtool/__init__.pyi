@@ -227,3 +227,6 @@ from imgtool.operations.watching.stream import WatchSpeed as WatchSpeed
 from imgtool.operations.watching.stream import WatchText as WatchText
 from imgtool.virtual.line.port import SimPort as SimPort
 from imgtool.virtual.line.port import open_port as open_port
+
+__all__: list[str]  # noqa: PYI035 - each name stands once, above
+__version__: str

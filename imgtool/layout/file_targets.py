@@ -229,13 +229,9 @@ def _of_arduino() -> Iterator[NamedTarget]:
         length, word = place.size, name.lower()
         spiffs = _spiffs(Magics.CONSTANT.value, block=place.block)
         little = _arduino_littlefs(place.block)
-        title = f"the Arduino core, {name}"
-        yield NamedTarget(
-            f"arduino-spiffs-{word}", f"{title}, SPIFFS", spiffs, _ARDUINO_SPIFFS, place.start, length
-        )
-        yield NamedTarget(
-            f"arduino-littlefs-{word}", f"{title}, LittleFS", little, _ARDUINO_LITTLEFS, place.start, length
-        )
+        title = f"Arduino core {name}"
+        yield NamedTarget(f"arduino-spiffs-{word}", title, spiffs, _ARDUINO_SPIFFS, place.start, length)
+        yield NamedTarget(f"arduino-littlefs-{word}", title, little, _ARDUINO_LITTLEFS, place.start, length)
 
 
 # MicroPython, from 1.13 on.

@@ -94,14 +94,13 @@ def _images(words: list[str]) -> tuple[InputFile, ...]:
     from imgtool.cli.input.placing import input_files
 
     if len(words) == 1 and not Path(words[0]).exists() and ":" not in words[0]:
-        from imgtool.engine.jobs.files.making import file_targets
-
-        names = ", ".join(row.name for row in file_targets().targets)
-        raise UsageError(
+        refusal = UsageError(
             "that is neither a file here nor a firmware that is known by name",
-            expected=f"an image, or one of {names}",
+            expected="an image, or a name such as nodemcu-3.0",
             found=Name(words[0]),
         )
+        refusal.hint = "imgtool files make --for list prints all names"
+        raise refusal
     return input_files(images_of(words))
 
 

@@ -1,5 +1,6 @@
-"""The jobs of ``imgtool files``: the files of a file system listed, taken out, put in, removed, and one made.
+"""The jobs of ``imgtool files``: files of a file system listed, taken out, put in, removed, and one made.
 
-In an image, in a dump or on a board.  What is done is in imgtool.operations.files; here it is requests,
-results, documents and words.
+No change of a file system is worked out here (imgtool.operations.files): requests, results, words.
+
+May import: as the other jobs.
 """

@@ -117,7 +117,7 @@ class GetFilesResult:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """The files: below the folder, or the only one by its name alone."""
+        """The files, below the folder, or the only one by its name alone."""
         if self.output is None:
             return tuple(Output(row.target, row.file.data) for row in self.taken.rows)
         return self.taken.outputs(self.output)

@@ -112,7 +112,7 @@ class ListFilesResult:
 
     @property
     def words(self) -> Words:
-        """What a person is told: a table for each file system."""
+        """What a person is told, with a table for each file system."""
         count = sum(len(each.files) for each in self.systems)
         several = f" in {len(self.systems)} file systems" if len(self.systems) > 1 else ""
         where = "on the board at " if self.board else ""

@@ -99,7 +99,7 @@ class MakeFilesResult:
 
     @property
     def ok(self) -> bool:
-        """Yes: what does not fit is an error."""
+        """Always, as what does not fit is an error."""
         return True
 
     @property
@@ -231,7 +231,7 @@ class FileTargetsResult:
 
     @property
     def words(self) -> Words:
-        """A table: name, whose, place and length."""
+        """A table with name, whose, place and length."""
         rows = tuple((row.name, row.title, _place_words(row)) for row in self.targets)
         return Words(
             verdict=f"{len(rows)} firmwares whose file systems are known by name",

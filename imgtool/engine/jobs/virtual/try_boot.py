@@ -111,7 +111,7 @@ class TryResult:
 
     @property
     def code(self) -> int:
-        """The exit code: that of ``explain`` on its log; 1, too, where it has stopped."""
+        """The exit code, that of ``explain`` on its log; 1, too, where it has stopped."""
         code = code_of_explanation(self.explanation)
         return NO if code == DONE and not self.ok else code
 
