@@ -76,7 +76,10 @@ class Config:
     """What a firmware has built in, and the space that it found.
 
     ``magic`` is ``none``; ``linear`` or ``old``, which depend on the length; ``constant``.  ``any_block``
-    is whether garbage collection also takes blocks in which nothing is deleted, as NodeMCU 2.2 and later do.
+    is whether garbage collection also takes blocks in which nothing is deleted, as NodeMCU 2.2 and later do;
+    ``skips_last`` whether a search that would begin with the last page of a block begins behind it, as in
+    NodeMCU before 2.1.0-20170811: a listing so passes over a file
+    (https://github.com/pellepl/spiffs/issues/90).
     """
 
     block: int = 0x2000
@@ -84,6 +87,7 @@ class Config:
     layout: str = "aligned"
     magic: str = "linear"
     any_block: bool = True
+    skips_last: bool = False
 
     @property
     def entries(self) -> int:
@@ -283,17 +287,24 @@ class Spiffs:
                 raise _FullError
         block, number = divmod(self._cursor, self.config.entries + 1)
         start = max(0, number - 1)
+        if self._is_skipped(start):
+            block, start = block + 1, 0
         for step in range(self.blocks + 1):
             at = (block + step) % self.blocks
             table = self._table(at)
             if FREE in table[start:]:
                 entry = table.index(FREE, start)
-                assert at != self._cleaning, "pages go to the block that is being cleaned"
+                if at == self._cleaning:
+                    raise _FullError  # where SPIFFS, too full as it is, would erase what it has just moved
                 self.free_blocks -= entry == 0
                 self._cursor = self._pages(at)[entry] + 1
                 return self._pages(at)[entry]
             start = 0
         raise _FullError
+
+    def _is_skipped(self, entry: int) -> bool:
+        """Whether a search that would begin with an entry begins with the next block."""
+        return self.config.skips_last and entry >= self.config.entries - 1
 
     def _put(self, page: int, owner: int, content: bytes | bytearray) -> None:
         """Write a free page and its lookup entry."""
@@ -467,8 +478,16 @@ class Spiffs:
     # Files.
 
     def listing(self) -> list[tuple[bytes, int]]:
-        """Name and size of each file."""
-        return [(self._name(head), self._size(head)) for head in self._heads()]
+        """Name and size of each file; one search for each, which begins behind the one before."""
+        found = []
+        last = -2
+        for head in self._heads():
+            resumed = last % (self.config.entries + 1)  # the entry behind the last one
+            if head == last + 1 and self._is_skipped(resumed):
+                continue
+            found.append((self._name(head), self._size(head)))
+            last = head
+        return found
 
     def metadata(self, name: bytes) -> bytes:
         """What stands behind the name of a file."""
@@ -679,7 +698,7 @@ class Spiffs:
         for page, owner in owners.items():
             if owner not in (FREE, GONE) and not owner & INDEX and named[page] != 1:
                 problems.append(f"page {page} of object {owner} is named {named[page]} times")
-        names = Counter(name for name, _ in self.listing())
+        names = Counter(self._name(head) for head in self._heads())
         return problems + [f"{name!r} is there {count} times" for name, count in names.items() if count > 1]
 
     def _check_blocks(self) -> Iterator[str]:

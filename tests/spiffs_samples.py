@@ -11,14 +11,14 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import strategies as st
 
-from imgtool.formats.filesystems.spiffs_files import read_files
+from imgtool.formats.filesystems.spiffs_files import read_as
 from imgtool.formats.filesystems.spiffs_make import SpiffsShape
 from imgtool.formats.filesystems.stored_files import FileSystem, NewFile
 from tests.spiffs_model import CONTENT, LAYOUTS, PAGE, Config, Spiffs
@@ -45,6 +45,10 @@ FIRMWARES: Final = (
     ("unaligned", "linear", 0x2000),
 )
 """Layout of index pages, formula of the magics, block size."""
+
+
+NAMED: Final = frozenset(LAYOUTS) - {"0.9.2"}
+"""Layouts that are known by any file: names of 0.9.2 begin where one build of 0.9.6 has them."""
 
 
 def shape_of(firmware: tuple[str, str, int], blocks: int) -> SpiffsShape:
@@ -97,7 +101,7 @@ def stuff(size: int, seed: int) -> bytes:
 def names(room: int = 32) -> st.SearchStrategy[bytes]:
     """Up to the greatest length, beyond ASCII, with slashes, no UTF-8."""
     text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=room - 1)
-    paths = st.from_regex(r"[a-z]{1,8}(/[a-z0-9_.]{1,10}){0,2}\.(lua|lc|html)", fullmatch=True)
+    paths = st.from_regex(r"[a-z]{1,8}(/[a-z0-9_.]{1,8}){0,2}\.(lua|lc|html)", fullmatch=True)
     raw = st.binary(min_size=1, max_size=room - 1).map(lambda name: name.replace(b"\0", b"\xfe"))
     longest = st.integers(0, 99).map(lambda seed: f"{seed:0{room - 1}}".encode())
     fitting = text.map(str.encode).filter(lambda name: len(name) < room)
@@ -143,9 +147,9 @@ def filling(pages: int, layout: str, taken: set[bytes] | None = None) -> list[Ne
 # Judging.
 
 
-def judge(data: bytes, shape: SpiffsShape) -> Spiffs:
-    """A firmware that has mounted it."""
-    judged = Spiffs(config_of(shape), data)
+def judge(data: bytes, shape: SpiffsShape, *, old: bool = False) -> Spiffs:
+    """A firmware that has mounted it; an old one is that of NodeMCU before 2.1.0-20170811."""
+    judged = Spiffs(replace(config_of(shape), any_block=not old, skips_last=old), data)
     judged.mount()
     return judged
 
@@ -158,9 +162,17 @@ def holds(system: Spiffs, files: dict[bytes, bytes]) -> None:
     assert system.check() == []
 
 
+def is_listed_by_all(files: Sequence[NewFile], shape: SpiffsShape) -> bool:
+    """Whether there are pages enough that no file has to lie where an old SPIFFS does not list it."""
+    empty = sum(not file.data for file in files)
+    needed = sum(pages_for(len(file.data), shape.layout) for file in files)
+    left_out = empty // (shape.block_size // PAGE - 2)  # last pages of blocks
+    return left_out <= room_for(shape) - empty and (left_out == 0 or needed > 2 * empty or needed == empty)
+
+
 def read_back(data: bytes, shape: SpiffsShape) -> FileSystem:
-    """What imgtool reads."""
-    return read_files(data, 0, len(data), block_size=shape.block_size, blocks=shape.blocks)
+    """What imgtool reads, knowing the layout."""
+    return read_as(shape.index, data, block_size=shape.block_size, blocks=shape.blocks)
 
 
 def contents(files: Sequence[NewFile]) -> dict[bytes, bytes]:

@@ -14,7 +14,7 @@ from struct import unpack_from
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats import fill
-from imgtool.formats.filesystems.spiffs_files import read_files
+from imgtool.formats.filesystems.spiffs_files import read_as
 from imgtool.formats.filesystems.spiffs_make import (
     INDEX,
     PAGE,
@@ -58,7 +58,7 @@ def edited(
         FormatError: Metadata has another length than the layout.
         FileRoomError: All files together do not fit, whatever is collected.
     """
-    system = read_files(data, 0, len(data), block_size=shape.block_size, blocks=shape.blocks)
+    system = read_as(shape.index, data, block_size=shape.block_size, blocks=shape.blocks)
     going = {*remove, *(file.name for file in add)}
     staying = [NewFile.of(file) for file in system.files if file.name not in going]
     check_files([*staying, *add], shape)

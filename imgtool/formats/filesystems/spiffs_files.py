@@ -22,7 +22,7 @@ from imgtool.phrase import Name, Phrase
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LAYOUTS", "MAKERS", "IndexLayout", "layout_at", "read_files"]
+__all__ = ["LAYOUTS", "MAKERS", "IndexLayout", "layout_at", "read_as", "read_files"]
 
 _PAGE: Final = 0x100
 _HEADER: Final = 5  # object, span, flags
@@ -43,6 +43,8 @@ _PROBED_HEADERS: Final = 64
 _PROBED_ENTRIES: Final = 4
 _PROBED_BLOCKS: Final = (8, 128)  # in which mostly there are files, and where those are long
 _PROBED_FILES: Final = 4
+_FIRST_RUN: Final = b"init.lua"
+_NO_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 class IndexLayout(NamedTuple):
@@ -176,9 +178,25 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
         block_size: Bytes of a block.
         blocks: How many blocks it has by its magics.
     """
-    size = block_size * blocks
-    pages = _scanned(data, offset, min(stop, offset + size, len(data)), block_size, blocks)
-    layout = _layout_of(pages)
+    end = min(stop, offset + block_size * blocks, len(data))
+    pages = _scanned(data, offset, end, block_size, blocks)
+    return _files_of(pages, _layout_of(pages))
+
+
+def read_as(layout: IndexLayout, data: bytes, *, block_size: int, blocks: int) -> FileSystem:
+    """The files of a SPIFFS of which the layout is known: few files do not always tell it.
+
+    Args:
+        layout: That of its index pages.
+        data: All of it.
+        block_size: Bytes of a block.
+        blocks: How many blocks it has.
+    """
+    return _files_of(_scanned(data, 0, len(data), block_size, blocks), layout)
+
+
+def _files_of(pages: _Pages, layout: IndexLayout) -> FileSystem:
+    offset = pages.offset
     findings = _strange_pages(pages)
     files: list[StoredFile] = []
     used_data = 0
@@ -202,9 +220,9 @@ def read_files(data: bytes, offset: int, stop: int, *, block_size: int, blocks: 
     return FileSystem(
         kind=PartKind.SPIFFS,
         offset=offset,
-        size=size,
-        block_size=block_size,
-        blocks=blocks,
+        size=pages.block_size * pages.blocks,
+        block_size=pages.block_size,
+        blocks=pages.blocks,
         layout=layout.name,
         files=tuple(sorted(files, key=lambda file: (file.path, file.number or 0))),
         used=pages.used * _PAGE,
@@ -311,12 +329,22 @@ def _layout_of(pages: _Pages) -> IndexLayout:
         return sum(_agreement(pages, layout, start) for start in heads)
 
     best = max(LAYOUTS, key=agreeing)  # the first one where several agree as well
-    if best is _0_9_5 and agreeing(_2015_04_06) == agreeing(best):
-        # What 0.9.5 leaves in front of its names is whatever its stack held, each time the same; first
-        # letters of names differ.
-        firsts = {pages.data[start + _2015_04_06.text] for start in heads}
-        return _2015_04_06 if len(firsts) > 1 else best
+    if best is _0_9_5 and agreeing(_2015_04_06) == agreeing(best) and _begin_earlier(pages.data, heads):
+        return _2015_04_06
     return best
+
+
+def _begin_earlier(data: bytes, heads: list[int]) -> bool:
+    """Whether names begin a byte before where 0.9.5 has them.
+
+    What 0.9.5 leaves there is whatever its stack held, mostly the same each time.  First letters of names
+    differ, begin a text, or make one to the name that NodeMCU runs.
+    """
+    at = _2015_04_06.text
+    names = [data[start + at : start + at + _2015_04_06.room].partition(b"\0")[0] for start in heads]
+    firsts = {name[:4].decode("utf-8", "replace")[:1] for name in names}  # no character takes more bytes
+    texts = all(first.isprintable() for first in firsts) and not firsts & {"", _NO_CHARACTER}
+    return texts and (len(firsts) > 1 or _FIRST_RUN in names)
 
 
 def _agreement(pages: _Pages, layout: IndexLayout, start: int) -> int:

@@ -52,6 +52,7 @@ _LIVE_DATA: Final = 0xFC
 _LIVE_INDEX: Final = 0xF8
 _FILE_TYPE: Final = 1
 _UNDEFINED: Final = 0xFFFF_FFFF
+_STRAY: Final = b"\x10"
 _NO_MAGIC: Final = b"\xff\xff"
 _KEPT_FREE: Final = 2  # blocks, without which a device cannot collect garbage
 _MOST_FILES: Final = 0x7FFE  # 0x7FFF with the bit for an index page would read as free
@@ -336,15 +337,19 @@ def _filled(page: bytes) -> bytes:
 
 
 def _first_index(file: NewFile, number: int, shape: SpiffsShape) -> bytes:
-    """The first index page up to its page numbers; the alignment bytes mean nothing, and are zeros."""
+    """The first index page up to its page numbers; the alignment bytes mean nothing.
+
+    Those in front of the name are zeros, and one behind it is none: else names of NodeMCU 0.9.6 of 2015-04-06
+    could as well be 0.9.5's, with the first letter for its alignment.
+    """
     layout = shape.index
     size = len(file.data) or _UNDEFINED
-    page = bytearray(layout.first)
+    behind = layout.text + layout.room
+    page = bytearray(behind).ljust(layout.first, _STRAY)
     page[:_HEADER] = pack("<HHB", number | INDEX, 0, _LIVE_INDEX)
     page[layout.size : layout.size + 4] = pack("<I", size)
     page[layout.type] = _FILE_TYPE
     page[layout.text : layout.text + len(file.name)] = file.name
-    behind = layout.text + layout.room
     metadata = file.metadata or bytes([_ERASED]) * layout.metadata
     page[behind : behind + layout.metadata] = metadata
     return bytes(page)
