@@ -20,6 +20,9 @@ from imgtool.operations.assemble.extras import InitDataSource, layout_of
 from imgtool.operations.assemble.filesystem import space_in
 from imgtool.operations.assemble.fullimage import Extras, fullimage
 from imgtool.operations.assemble.pieces import Piece
+from imgtool.operations.files.change import FileChange, changed
+from imgtool.operations.files.find import held_in
+from imgtool.operations.files.reading import ReadFileSystem
 from imgtool.operations.flashing.draft import PlanRequest, Target
 from imgtool.operations.flashing.plan import plan_flash
 from imgtool.operations.inspect.describe import describe
@@ -153,3 +156,33 @@ def test_files_are_kept_from_each_release_to_each(old: str, new: str, size: int)
 
     check_files(console, kept(size))
     check_goes_on(console, kept(size))
+
+
+# Put and removed afterwards.
+
+
+def kept_in(flash: bytes) -> ReadFileSystem:
+    held = held_in(flash, describe(flash))
+    return held.read(held.chosen(None))
+
+
+def with_change(flash: bytes, change: FileChange) -> bytes:
+    return over(flash, [(piece.address, piece.data) for piece in change.sectors])
+
+
+@pytest.mark.parametrize("name", FIRMWARE)
+def test_files_that_are_put_in_and_removed(name: str) -> None:
+    files = {**kept(MB), b"put.bin": FILES[b"header-full.bin"], b"page": b"put in its place"}
+    flash = with_change(
+        used(name, MB),
+        changed(
+            kept_in(used(name, MB)),
+            [NewFile(b"put.bin", files[b"put.bin"]), NewFile(b"page", files[b"page"])],
+            [b"own.txt"],
+        ),
+    )
+    del files[b"own.txt"]
+    console = booted(flash)
+
+    check_files(console, files)
+    check_goes_on(console, files)
