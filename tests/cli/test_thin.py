@@ -18,7 +18,7 @@ from imgtool.cli.app import COMMANDS
 from imgtool.device import port_list
 from imgtool.device.host_ports import PortInfo
 from imgtool.engine.documents import text_of
-from imgtool.engine.inputs import InputFile
+from imgtool.engine.inputs import FolderFile, InputFile
 from imgtool.engine.jobs import advise as advising
 from imgtool.engine.jobs import build as building
 from imgtool.engine.jobs import compare as comparing
@@ -37,6 +37,10 @@ from imgtool.engine.jobs import prove as proving
 from imgtool.engine.jobs import read as reading
 from imgtool.engine.jobs import split as splitting
 from imgtool.engine.jobs import verify as verifying
+from imgtool.engine.jobs.files import changing as changing_files
+from imgtool.engine.jobs.files import getting as getting_files
+from imgtool.engine.jobs.files import listing as listing_files
+from imgtool.engine.jobs.files import making as making_files
 from imgtool.operations.proof import observations
 from imgtool.operations.proof.assumptions import Amounts
 from tests.boot_logs import CSUM_ERR, LOADS
@@ -59,7 +63,9 @@ ELF: Final = InputFile("app.elf", IMAGES["elf/app.elf"])
 OTHER: Final = InputFile("other.bin", WHOLE.data[:-1] + b"\x55")
 LOG: Final = InputFile("boot.log", (LOADS + CSUM_ERR).encode())
 DATA: Final = InputFile("data.bin", bytes(range(256)) * 4, 0x40000)
-FILES: Final = (WHOLE, *HALVES, ELF, OTHER, LOG, DATA)
+STORED: Final = InputFile("fs.bin", IMAGES["spiffs/files-linear.bin"])
+OWN: Final = FolderFile("data.bin", DATA.data, "data.bin")
+FILES: Final = (WHOLE, *HALVES, ELF, OTHER, LOG, DATA, STORED)
 
 PORT: Final = ("-p", f"sim:512KB,mac={MAC}")
 BOARD: Final = (*PORT, "--stub", "none")
@@ -145,6 +151,34 @@ CASES: Final = {
         ("boot.log",),
         lambda _: explaining.explain(explaining.ExplainRequest(log=LOG.data, name=LOG.name)),
     ),
+    "files list": Case(
+        ("fs.bin", "*.lua"),
+        lambda _: listing_files.list_files(listing_files.ListFilesRequest(image=STORED, patterns=("*.lua",))),
+    ),
+    "files get": Case(
+        ("fs.bin", "*.lua", "-o", "out"),
+        lambda _: getting_files.get_files(
+            getting_files.GetFilesRequest(image=STORED, patterns=("*.lua",), output="out")
+        ),
+    ),
+    "files put": Case(
+        ("fs.bin", "data.bin", "-o", "changed.bin"),
+        lambda _: changing_files.put_files(
+            changing_files.PutFilesRequest(files=(OWN,), image=STORED, output="changed.bin")
+        ),
+    ),
+    "files remove": Case(
+        ("fs.bin", "*.lua", "-o", "changed.bin"),
+        lambda _: changing_files.remove_files(
+            changing_files.RemoveFilesRequest(patterns=("*.lua",), image=STORED, output="changed.bin")
+        ),
+    ),
+    "files make": Case(
+        ("data.bin", "-o", "made.bin", "--for", "arduino-spiffs-1m64"),
+        lambda _: making_files.make_files(
+            making_files.MakeFilesRequest(files=(OWN,), output="made.bin", target="arduino-spiffs-1m64")
+        ),
+    ),
     "flash": Case(
         ("0x40000", "data.bin", *BOARD),
         lambda _: flashing.flash(board(), flashing.FlashRequest(files=(DATA,), connect=ROM)),
@@ -192,7 +226,7 @@ def test_a_command_prints_the_document_of_its_job(
         put(file.name, file.data)
     case = CASES[command]
 
-    run = imgtool(command, *case.words, "--json")
+    run = imgtool(*command.split(), *case.words, "--json")
     result = case.job(run.out)
 
     assert run.out == text_of(result.document) + "\n"

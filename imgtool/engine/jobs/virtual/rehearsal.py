@@ -14,6 +14,7 @@ from imgtool.engine.jobs.virtual.try_boot import TryRequest, try_boot
 from imgtool.errors import RehearsalError
 from imgtool.operations.flashing.transfer import read_flash
 from imgtool.phrase import Name, Phrase
+from imgtool.virtual.board.boot_rom import BootRom
 
 if TYPE_CHECKING:
     from imgtool.device.events import Listener
@@ -51,6 +52,7 @@ def rehearse(session: Session, plan: FlashPlan, rom: InputFile, on_event: Listen
             expected="a flash ID that tells it",
             found=plan.target.flash_id.hex(),
         )
+    BootRom.parse(rom.data, source=rom.name)  # reading the flash takes its time
     on_event(Event("note", message="the write is rehearsed: the flash is read, and booted in memory"))
     flash = bytearray([_ERASED]) * size
     if not plan.erase_all:
