@@ -6,6 +6,7 @@ rules and where they are known from: docs/flash-layouts.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgtool.chip import SECTOR
@@ -26,6 +27,7 @@ __all__ = [
     "FileRoom",
     "file_room",
     "filesystem_made",
+    "filesystem_mounted",
     "filesystem_places",
     "filesystem_start",
     "places_before_tables",
@@ -134,6 +136,35 @@ def filesystem_made(layout: FlashLayout, firmware: Firmware | None, firmware_end
     if room is None or room.start is None or not room.enough:
         return None
     return Region(PartKind.SPIFFS, room.start, room.size // room.block * room.block, "SPIFFS")
+
+
+def filesystem_mounted(
+    layout: FlashLayout, firmware: Firmware | None, firmware_end: int, formula: str | None
+) -> Region | None:
+    """The file system that NodeMCU works with when it has made one; None where that is not known, or no room.
+
+    Mostly that is what it has made.  But each block of a SPIFFS with linear magics looks like the first of a
+    shorter one, and an erased block in front of it like that of a longer one.  A release that looks at
+    multiples of 64 KB first finds it there when it has made it behind one of 8 KB, and counts pages from
+    there, at once and after each start (run: 1.5.4.1 on 1 MB).
+
+    Args:
+        layout: The flash.
+        firmware: Which firmware.
+        firmware_end: Flash address behind irom.
+        formula: Of its magics, as :func:`imgtool.layout.first_boot.spiffs_formula` has it.
+    """
+    made = filesystem_made(layout, firmware, firmware_end)
+    rule = _behind(firmware)
+    room = file_room(layout, firmware, firmware_end)
+    if made is None or room is None or rule is None or formula != Magics.LINEAR:
+        return made
+    for place in _places(layout, rule, align_up(firmware_end, SECTOR)):
+        blocks, rest = divmod(place - made.start, room.block)
+        seen = not rest and -1 <= blocks < made.size // room.block
+        if seen and room.block in spiffs_room(layout, firmware, place):
+            return replace(made, start=place, size=made.end - place)
+    return made
 
 
 def file_room(layout: FlashLayout, firmware: Firmware | None, firmware_end: int) -> FileRoom | None:

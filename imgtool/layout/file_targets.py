@@ -20,7 +20,7 @@ from imgtool.errors import FilePlaceError, FileRoomError, UsageError
 from imgtool.formats.filesystems.littlefs_shape import ARDUINO, MICROPYTHON, LittleFsShape, shape_for
 from imgtool.formats.filesystems.spiffs_make import SpiffsShape
 from imgtool.layout.arduino_places import ARDUINO_PLACES
-from imgtool.layout.file_places import file_room
+from imgtool.layout.file_places import file_room, filesystem_mounted
 from imgtool.layout.first_boot import spiffs_formula
 from imgtool.layout.generations import GENERATIONS, generation_of
 from imgtool.layout.traits import Family, Magics, NameRule
@@ -73,6 +73,8 @@ def target_for(
 ) -> FileTarget:
     """The file system that a firmware makes on a flash, and mounts there.
 
+    Where it mounts no more than a part of what it makes, it is that part.
+
     Args:
         layout: The flash.
         firmware: Which firmware.
@@ -106,9 +108,11 @@ def target_for(
             f"some builds of {name} want the old SPIFFS magics, and the others the linear ones",
             expected="irom whose code tells which, or a build that says of which day and branch it is",
         )
-    blocks = room.size // room.block
+    mounted = filesystem_mounted(layout, firmware, irom_end, formula)
+    start, size = (room.start, room.size) if mounted is None else (mounted.start, mounted.size)
+    blocks = size // room.block
     shape = SpiffsShape(block_size=room.block, blocks=blocks, formula=formula, layout=row.files.pages)
-    return FileTarget(title=name, shape=shape, names=row.files.names, start=room.start)
+    return FileTarget(title=name, shape=shape, names=row.files.names, start=start)
 
 
 # By name.

@@ -8,11 +8,11 @@ its spiffsimg; see docs/formats/spiffs.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imgtool.formats import fill
-from imgtool.formats.filesystems.spiffs_files import MAKERS, layout_at
+from imgtool.formats.filesystems.spiffs_files import MAKERS, blocks_in_front, layout_at
 from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.images import version1
 from imgtool.formats.reading import FileKind, Finding, Part, PartKind, Reading, Severity
@@ -25,6 +25,7 @@ __all__ = [
     "MAGIC_OFFSET",
     "SpiffsSignature",
     "blocks_left",
+    "in_front",
     "inside",
     "lost_magics",
     "magic_of",
@@ -86,6 +87,20 @@ def signature_at(data: bytes, offset: int = 0) -> SpiffsSignature | None:
     return None
 
 
+def in_front(read: Callable[[int, int], bytes], start: int, signature: SpiffsSignature) -> int:
+    """How many bytes in front of the file system in use have magics as if they were a part of it; mostly 0.
+
+    Args:
+        read: Address and number of bytes to these bytes.
+        start: Address where the magics begin.
+        signature: What they say.
+    """
+    if signature.formula != "linear":
+        return 0
+    size, count = signature.block_size, signature.blocks
+    return size * blocks_in_front(read, start, block_size=size, blocks=count)
+
+
 def probe(
     left: Sequence[int | None], block_size: int, formulas: Iterable[str] = tuple(_FORMULAS)
 ) -> SpiffsSignature | None:
@@ -119,10 +134,23 @@ def blocks_left(data: bytes, block: int) -> int | None:
 
 
 def inside(data: bytes, offset: int, stop: int) -> Reading | None:
-    """Read the file system that begins at ``offset`` of a flash, None if none is there."""
+    """Read the file system that begins at ``offset`` of a flash, None if none is there.
+
+    Formatted blocks in front of the one that is in use, see :func:`in_front`, are a part of their own.
+    """
     signature = signature_at(data, offset)
     if signature is None:
         return None
+    front = in_front(lambda at, size: data[at : at + size], offset, signature)
+    if not front:
+        return _read_at(data, offset, stop, signature)
+    left = signature.blocks - front // signature.block_size
+    found = _read_at(data, offset + front, stop, replace(signature, blocks=left))
+    note = "blocks formatted for a SPIFFS that are in none"
+    return found._replace(parts=(Part(PartKind.UNKNOWN, offset, front, note=note), *found.parts))
+
+
+def _read_at(data: bytes, offset: int, stop: int, signature: SpiffsSignature) -> Reading:
     formula = "" if signature.formula == "linear" else ", old magic formula"
     size = min(signature.size, stop - offset)
     layout = layout_at(data, offset, offset + size, block_size=signature.block_size, blocks=signature.blocks)

@@ -20,9 +20,9 @@ from imgtool.formats.reading import Finding, PartKind, Severity
 from imgtool.phrase import Name, Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["LAYOUTS", "MAKERS", "IndexLayout", "layout_at", "read_as", "read_files"]
+__all__ = ["LAYOUTS", "MAKERS", "IndexLayout", "blocks_in_front", "layout_at", "read_as", "read_files"]
 
 _PAGE: Final = 0x100
 _HEADER: Final = 5  # object, span, flags
@@ -45,6 +45,8 @@ _PROBED_BLOCKS: Final = (8, 128)  # in which mostly there are files, and where t
 _PROBED_FILES: Final = 4
 _FIRST_RUN: Final = b"init.lua"
 _NO_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
+_FRONT: Final = 0x1_0000  # less than that may lie in front of the first block that is mounted
+_USED_BLOCKS: Final = 4  # of which the pages tell where they count from
 
 
 class IndexLayout(NamedTuple):
@@ -319,6 +321,40 @@ def layout_at(data: bytes, offset: int, stop: int, *, block_size: int, blocks: i
         if heads >= _PROBED_FILES or end == stop or end - offset == block_size * _PROBED_BLOCKS[-1]:
             return _layout_of(pages) if heads else None
     return None
+
+
+def blocks_in_front(read: Callable[[int, int], bytes], start: int, *, block_size: int, blocks: int) -> int:
+    """How many formatted blocks come before the file system that is in use; mostly none.
+
+    With linear magics each block looks like the first of a shorter file system.  NodeMCU may format from one
+    address and mount from a later block on, a multiple of 64 KB, see
+    :func:`imgtool.layout.file_places.filesystem_mounted`: then the blocks before are blank, and pages are
+    numbered from there.  Where there are no files nothing tells, and it is 0.
+
+    Args:
+        read: Address and number of bytes to these bytes.
+        start: Address of the first block.
+        block_size: Bytes of a block.
+        blocks: How many there are.
+    """
+    most = min(blocks, _FRONT // block_size)
+    used = next((at for at in range(most + 1) if _is_used(read, start + at * block_size)), 0)
+    if not used:
+        return 0
+    count = min(blocks - used, _USED_BLOCKS)
+    window = b"\xff" * (used * block_size) + read(start + used * block_size, count * block_size)
+
+    def agreement(front: int) -> int:
+        first, total = front * block_size, used + count - front
+        pages = _scanned(window, first, len(window), block_size, total)
+        heads = [at for spans in pages.indices.values() for at in spans.get(0, ())][:_PROBED_HEADERS]
+        return max(sum(_agreement(pages, layout, at) for at in heads) for layout in LAYOUTS)
+
+    return max(range(min(used, most - 1) + 1), key=agreement)  # the first one where several agree as well
+
+
+def _is_used(read: Callable[[int, int], bytes], block: int) -> bool:
+    return read(block, 2) != _FREE.to_bytes(2, "little")
 
 
 def _layout_of(pages: _Pages) -> IndexLayout:

@@ -19,8 +19,10 @@ from imgtool.formats.filesystems.spiffs import (
     MAGIC_OFFSET,
     SpiffsSignature,
     blocks_left,
+    in_front,
     signature_at,
 )
+from imgtool.formats.filesystems.spiffs_files import blocks_in_front
 from imgtool.formats.filesystems.stored_files import Superblock
 from imgtool.formats.images import version1
 from imgtool.formats.reading import Header, PartKind
@@ -329,7 +331,9 @@ def from_its_start(read: Reader, region: Region) -> Region:
     left = spiffs_blocks_left(read, region.start) if region.kind is PartKind.SPIFFS else None
     if not left:
         return region
-    start = spiffs_start(read, region.start, region.size // left, left)
+    block = region.size // left
+    start = spiffs_start(read, region.start, block, left)
+    start += block * blocks_in_front(read, start, block_size=block, blocks=(region.end - start) // block)
     return replace(region, start=start, size=region.end - start)
 
 
@@ -381,7 +385,7 @@ def _filesystem_at(read: Reader, start: int, end: int) -> Region | None:
     if fill.is_fill(first, 0, len(first)):
         return None
     signature = spiffs_on(read, start)
-    if signature is None or start + signature.size > end:
+    if signature is None or start + signature.size > end or in_front(read, start, signature):
         return None
     return Region(PartKind.SPIFFS, start, signature.size, "SPIFFS")
 

@@ -43,8 +43,7 @@ def in_use(side: FlashSide) -> FoundFileSystem | None:
     if side.nodemcu:
         found = mounted(side, spiffs_formula(side.firmware, side.boot))
         if found is not None:
-            inside = (each for each in side.filesystems if each.start <= found.start < each.end)
-            return next(inside, found)
+            return next((each for each in side.filesystems if each.start == found.start), found)
     return max(side.filesystems, key=lambda each: each.size)
 
 
@@ -59,7 +58,12 @@ def file_points(before: FlashSide, after: FlashSide, *, made: bool) -> list[Advi
     main = in_use(before)
     found, formatted = _fate(before, after, main, made=made)
     points = [found]
-    stale = [each for each in before.filesystems if main is not None and each.start != main.start]
+    # One that the one in use is the end of was formatted together with it.
+    stale = [
+        each
+        for each in before.filesystems
+        if main is not None and each.start != main.start and each.end != main.end
+    ]
     if stale:
         places = ", ".join(f"0x{each.start:06x}" for each in stale)
         what = "another one begins" if len(stale) == 1 else "others begin"

@@ -13,7 +13,13 @@ from imgtool.chip import FLASH_SIZES, SECTOR
 from imgtool.errors import LayoutError
 from imgtool.formats import fill
 from imgtool.formats.filesystems.littlefs import superblock_at
-from imgtool.formats.filesystems.spiffs import CONSTANT_MAGIC, MAGIC_OFFSET, blocks_left, signature_at
+from imgtool.formats.filesystems.spiffs import (
+    CONSTANT_MAGIC,
+    MAGIC_OFFSET,
+    blocks_left,
+    in_front,
+    signature_at,
+)
 from imgtool.formats.filesystems.spiffs_plain import PlainSpiffs, plain_at
 from imgtool.formats.kinds import KINDS, Starter
 from imgtool.formats.reading import FileKind, PartKind
@@ -284,6 +290,8 @@ def _scanned(data: bytes, capacity: int) -> list[FoundFileSystem]:
             continue
         # An erased block in front of a file system looks like its first one.
         signature = None if blocks_left(data, start) is None else signature_at(data, start)
+        if signature is not None and in_front(lambda at, size: data[at : at + size], start, signature):
+            continue
         if signature is not None and start + signature.size <= capacity:
             kind = PartKind.SPIFFS
             size, block, formula = signature.size, signature.block_size, signature.formula
