@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from fixtures.upgrades import MB
 from imgtool.chip import FlashSize, flash_size
 from imgtool.errors import FileRoomError
 from imgtool.formats.filesystems.spiffs import inside
@@ -18,7 +19,7 @@ from imgtool.layout.file_targets import target_for
 from imgtool.layout.fit import layout_for
 from imgtool.operations.inspect.device_settings import find_filesystems
 from imgtool.operations.inspect.file_systems import file_systems
-from tests.nodemcu_files import MB, RELEASES, Release, mounted
+from tests.nodemcu_files import RELEASES, Release, mounted
 from tests.spiffs_model import Spiffs
 
 BEHIND: Final = [release for release in RELEASES if release.magic != "none" and release.name[0] != "3"]
