@@ -159,12 +159,16 @@ def named_target(name: str, length: int | None = None, flash: FlashSize | None =
     given = length
     if row.place is not None:
         if flash is None:
-            raise UsageError(f"where {row.title} has its files hangs on the flash size", expected="one")
+            raise UsageError(
+                f"where {row.title} has its files hangs on the flash size", expected="a flash size"
+            )
         start, length = row.place(flash)
     elif row.length is not None:
         length = row.length
     if length is None:
-        raise UsageError(f"how long the file system of {row.title} is follows from no name", expected="one")
+        raise UsageError(
+            f"nothing tells how long the file system of {row.title} is", expected="its length in bytes"
+        )
     if given is not None and given != length:
         raise UsageError(
             f"the file system of {row.title} has a length of its own",
