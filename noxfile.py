@@ -40,6 +40,15 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def files(session: nox.Session) -> None:
+    """Files kept from each NodeMCU to each other one, on all sizes, and through 800 faults; minutes."""
+    session.install(".", *_group("test"), *_group("oracle"))
+    tests = ("tests/operations/files", "tests/engine/jobs/test_flash_files.py")
+    others = ("tests/engine/jobs/test_files_on_board.py", "tests/formats/filesystems")
+    session.run("pytest", "-n", "auto", "-m", "long", *tests, *others, *session.posargs)
+
+
+@nox.session
 def mutations(session: nox.Session) -> None:
     """1,000,000 mutants of fixtures and of IMGTOOL_CORPUS; a run that was stopped goes on; hours."""
     session.install(".", *_group("test"))
@@ -62,7 +71,7 @@ def rom(session: nox.Session) -> None:
 
 @nox.session
 def firmware(session: nox.Session) -> None:
-    """Real firmware as judge of boots, slots, layouts and upgrades; IMGTOOL_BOOT_ROM, IMGTOOL_CORPUS."""
+    """Real firmware as judge of boots, layouts, upgrades, files; IMGTOOL_BOOT_ROM, IMGTOOL_CORPUS."""
     session.install(".", *_group("test"))
     files = sorted(map(str, Path("tests/oracle").glob("test_firmware*.py")))
     session.run(
