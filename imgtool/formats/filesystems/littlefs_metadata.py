@@ -83,12 +83,15 @@ class Log:
             if tag >> 31 or position + size > len(block):
                 break
             if tag >> 20 in _CRC_TYPES:
-                stored = int.from_bytes(block[position : position + _CRC], "little")
-                if size < _CRC or stored != zlib.crc32(block[start:position]) ^ _NULL:
+                stored = block[position : position + _CRC]
+                right = zlib.crc32(block[start:position]) ^ _NULL
+                if stored != right.to_bytes(_CRC, "little"):
                     break
                 self.whole += 1
                 self.tags += self.behind
                 self.behind = []
+                if size < _CRC:  # the library goes by the CRC all the same, but never leaves that
+                    self.tags.append(Tag(tag >> 20, tag >> 10 & _DELETED, content))
                 start = position + size
                 tag ^= (tag & _VALID_FLIPPED) << 11
             else:

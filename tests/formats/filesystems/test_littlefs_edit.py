@@ -23,7 +23,7 @@ from imgtool.formats.filesystems.littlefs_shape import (
     shape_of,
 )
 from imgtool.formats.filesystems.stored_files import NewFile, StoredFolder
-from tests.formats.filesystems.test_littlefs_files import NOWHERE, entry, mend
+from tests.formats.filesystems.test_littlefs_files import NOWHERE, entry, hostile, mend
 from tests.formats.filesystems.test_littlefs_make import (
     SHAPES,
     VERSIONS,
@@ -247,8 +247,39 @@ filled_before: Final = filled(arduino(64))
 
 # Metadata that no library writes.  What the library would do with some of it is to end the process.
 
-END: Final = (0x600, 0x3FF, NOWHERE)
-SOUND: Final = [*entry(1, b"f", 1, 0x201, b"text")]
+SOUND: Final = [*entry(1, b"f", 1, 0x201, b"text"), (0x600, 0x3FF, NOWHERE)]
+CHECK: Final = (0x500, 0x3FF, b"crc?")
+# The next tag lies over the CRC of this one.
+SHORT_CHECK: Final = (0x500, 2, b"")
+
+
+@pytest.mark.parametrize("check", [CHECK, SHORT_CHECK], ids=["", "short"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        pytest.param((0x101, 1, b""), id="a move, by an address in memory"),
+        pytest.param((0x102, 1, b"12345"), id="attributes, by an address in memory"),
+        pytest.param((0x202, 2, b"8 bytes."), id="contents of nothing"),
+        pytest.param((0x202, 1, b"8 bytes."), id="blocks that are not there"),
+    ],
+)
+def test_metadata_that_no_library_writes(tag: tuple[int, int, bytes], check: tuple[int, int, bytes]) -> None:
+    image = bytearray(hostile([*SOUND, CHECK, tag, check], {}))
+    mend(image)
+    assert blocks_in_use(image, 0x1000, 16) is None
+    shape = replace(arduino(16), version="2.0")
+    try:
+        changed = edited(bytes(image), shape, [], [file("new")])
+    except ImgtoolError:
+        return
+    assert {each.name for each in read(changed, shape).files} >= {b"new"}
+
+
+@pytest.mark.parametrize(("check", "sound"), [(CHECK, True), (SHORT_CHECK, False)])
+def test_the_check_of_a_commit(check: tuple[int, int, bytes], *, sound: bool) -> None:
+    image = bytearray(hostile([*SOUND, CHECK, check], {}))
+    mend(image)
+    assert (blocks_in_use(image, 0x1000, 16) is not None) == sound
 
 
 def check_mutants(seeds: range) -> None:
