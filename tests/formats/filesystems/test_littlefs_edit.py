@@ -266,7 +266,7 @@ SHORT_CHECK: Final = (0x500, 2, b"")
 def test_metadata_that_no_library_writes(tag: tuple[int, int, bytes], check: tuple[int, int, bytes]) -> None:
     image = bytearray(hostile([*SOUND, CHECK, tag, check], {}))
     mend(image)
-    assert blocks_in_use(image, 0x1000, 16) is None
+    assert blocks_in_use(bytes(image), 0x1000, 16) is None
     shape = replace(arduino(16), version="2.0")
     try:
         changed = edited(bytes(image), shape, [], [file("new")])
@@ -279,7 +279,7 @@ def test_metadata_that_no_library_writes(tag: tuple[int, int, bytes], check: tup
 def test_the_check_of_a_commit(check: tuple[int, int, bytes], *, sound: bool) -> None:
     image = bytearray(hostile([*SOUND, CHECK, check], {}))
     mend(image)
-    assert (blocks_in_use(image, 0x1000, 16) is not None) == sound
+    assert (blocks_in_use(bytes(image), 0x1000, 16) is not None) == sound
 
 
 def check_mutants(seeds: range) -> None:
