@@ -24,12 +24,9 @@ needs_stub = pytest.mark.skipif(not espressif_stubs(), reason="no esptool with a
 
 STUBS = ["imgtool", pytest.param("espressif", marks=needs_stub)]
 WAYS = [*STUBS, "none"]
-# For jobs of seconds: the other two in the long run.
-FEW_WAYS = [
-    "imgtool",
-    pytest.param("espressif", marks=[needs_stub, pytest.mark.long]),
-    pytest.param("none", marks=pytest.mark.long),
-]
+# For jobs of seconds: the others in the long run.
+FEW_STUBS = ["imgtool", pytest.param("espressif", marks=[needs_stub, pytest.mark.long])]
+FEW_WAYS = [*FEW_STUBS, pytest.param("none", marks=pytest.mark.long)]
 
 
 def wire_to(spec: str, content: bytes = b"", *, lines: bool = True, baud: bool = True) -> Wire:

@@ -502,7 +502,13 @@ def test_code_that_came_broken_is_not_run(breaks: int) -> None:
 
 @pytest.mark.parametrize("baud", [460_800, 921_600])
 @pytest.mark.parametrize(
-    ("address", "size"), [(0xE000, 0x2_7000), (0x1_0000, 0x1_0000), (0x1_1000, 0x4000), (0xF000, 0x1_1000)]
+    ("address", "size"),
+    [
+        pytest.param(0xE000, 0x2_7000, marks=pytest.mark.long),
+        pytest.param(0x1_0000, 0x1_0000, marks=pytest.mark.long),
+        (0x1_1000, 0x4000),
+        (0xF000, 0x1_1000),
+    ],
 )
 def test_each_sector_is_sent_once_and_refers_to_what_is_written(address: int, size: int, baud: int) -> None:
     data = code(size)
@@ -551,7 +557,7 @@ def test_a_flash_that_seems_blank_gets_larger_frames_and_is_erased_where_it_is_n
     assert chip_of(wire).chip.flash.counts["sector"] == 2
 
 
-@pytest.mark.parametrize("baud", [115_200, 460_800])
+@pytest.mark.parametrize("baud", [pytest.param(115_200, marks=pytest.mark.long), 460_800])
 def test_on_a_slow_line_a_block_begins_with_a_short_frame(baud: int) -> None:
     wire = wire_to("sim:1MB", noise(SIZE))
     session = connect(wire, "imgtool", baud)

@@ -122,7 +122,11 @@ def test_a_flipped_bit_on_the_line_is_sent_again(tmp_path: Path, image: str) -> 
     assert '"c00111020000000000c100c0"' in (tmp_path / "record.jsonl").read_text()
 
 
-@pytest.mark.parametrize("words", [("flash-id",), ("read-mac",)], ids=["flash-id", "read-mac"])
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param(("flash-id",), marks=pytest.mark.long), ("read-mac",)],
+    ids=["flash-id", "read-mac"],
+)
 def test_a_damaged_stub_is_noticed(tmp_path: Path, words: tuple[str, ...]) -> None:
     with Device(tmp_path, options=("--fault", "flip=in:mem-data:1+1000.1")) as device:
         assert "checksum" in device.esptool(*words, code=2).lower()

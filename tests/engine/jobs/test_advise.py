@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from fixtures.upgrades import MB, before_3, from_3, spiffs, used
+from imgtool.device.session import ConnectOptions
 from imgtool.engine.inputs import InputFile
 from imgtool.engine.jobs.advise import AdviseRequest, advise
 from imgtool.engine.jobs.flash import FlashRequest, flash
 from imgtool.errors import FormatError, InterruptedRunError, UsageError
-from tests.engine.jobs.boards import ROM, STOPS, Stopping, board
+from tests.engine.jobs.boards import STOPS, Stopping, board
 from tests.support import IMAGES, Command, Put
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 FILES: Final = spiffs(16)
 OLD: Final = used(before_3("2.2.1"), {0x30000: FILES}, MB)
 NEW: Final = InputFile("new.bin", from_3(0x40000))
+STUB: Final = ConnectOptions(stub="imgtool")
 
 
 def test_the_command_prints_the_document(imgtool: Command, put: Put) -> None:
@@ -47,13 +49,13 @@ def test_words() -> None:
 
 def test_a_board_loses_what_flash_says_that_it_loses() -> None:
     wire = board(OLD, "1MB")
-    advised = advise(AdviseRequest(files=(NEW,), connect=ROM), wire)
-    planned = flash(wire, FlashRequest(files=(NEW,), dry_run=True, connect=ROM))
+    advised = advise(AdviseRequest(files=(NEW,), connect=STUB), wire)
+    planned = flash(wire, FlashRequest(files=(NEW,), dry_run=True, connect=STUB))
 
     assert planned.plan is not None
     plan = advised.document["results"][0]["plan"]
     of_flash = planned.document["results"][0]["plan"]
-    assert plan == {**of_flash, "seconds": None, "way": None, "unchanged": None}
+    assert plan == {**of_flash, "seconds": None, "way": None}
     losses = plan["losses"]
     assert [loss["kind"] for loss in losses] == ["files"]
     assert [(loss["address"], loss["verdict"]) for loss in losses] == [(0x30000, "overwritten")]

@@ -96,6 +96,7 @@ def test_a_saved_copy_finishes_the_job() -> None:
     assert on(other) == SMALL
 
 
+@pytest.mark.long
 def test_a_dump_is_a_copy_too() -> None:
     wire = board(b"", "1MB")
 
@@ -114,6 +115,7 @@ def test_files_of_a_folder() -> None:
     assert any("2 files" in change for change in result.plan.changes)
 
 
+@pytest.mark.long
 def test_files_of_a_folder_beside_those_that_are_kept() -> None:
     wire = board(old_flash(), "1MB")
 
@@ -189,6 +191,7 @@ def test_a_name_that_the_firmware_cannot_open_is_refused() -> None:
     assert exit_code_of(caught.value) == EXIT_ROOM
 
 
+@pytest.mark.long
 def test_a_damaged_file_is_not_kept_in_silence() -> None:
     before = bytearray(old_flash())
     page = bytes(before).index(SMALL[b"one-page.bin"])
@@ -204,6 +207,7 @@ def test_a_damaged_file_is_not_kept_in_silence() -> None:
     assert on(wire) == {name: data for name, data in SMALL.items() if name != b"one-page.bin"}
 
 
+@pytest.mark.long
 def test_arduinos_files_lose_their_slash() -> None:
     files = {name: data for name, data in SLASHED.items() if len(data) < 2000}
     image = used(before_3("2.2.1"), {0x80000: spiffs(files, Variant(0x1000, 64, "constant"))}, MB)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STUB: Final = ConnectOptions(stub="imgtool")
 OLD: Final = used(before_3("2.2.1"), {0x30000: spiffs(16)}, MB)
-NEW: Final = from_3(0x40000)
+NEW: Final = from_3(0x32000)  # a little into the files
 FILES: Final = frozenset({"files"})
 EXIT: Final = 8
 
@@ -60,26 +60,7 @@ def test_it_refuses_and_names_the_files() -> None:
     assert all_of(wire) == OLD
 
 
-def test_after_a_backup_it_goes_on_and_the_backup_restores_all() -> None:
-    wire = old_board()
-    saved: list[bytes] = []
-
-    def save(backup: Backup) -> str:
-        assert all_of(wire) == OLD, "nothing is erased before the backup is saved"
-        saved.append(backup.data)
-        return "old.bin"
-
-    result = flash(wire, request(backup=True, lose=FILES), save=save)
-
-    assert result.ok
-    assert result.backup is not None
-    assert (result.backup.path, result.backup.size, saved) == ("old.bin", MB, [OLD])
-    assert all_of(wire)[:0x1000] != OLD[:0x1000]
-    assert any("old.bin" in str(note) for note in result.words.notes)
-    flash(wire, request(OLD, lose=frozenset({"all"})))
-    assert all_of(wire) == OLD
-
-
+@pytest.mark.long
 def test_what_is_given_up_is_lost_without_a_backup() -> None:
     wire = old_board()
     result = flash(wire, request(lose=FILES))
@@ -99,13 +80,42 @@ def test_a_dry_run_shows_the_losses_and_refuses_nothing() -> None:
     assert result.code == 0
 
 
-# The backup fails: nothing is erased.
+# The backup; where it fails nothing is erased.
 
 
 @pytest.fixture
 def read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole flash is read without the chip's stub, which takes the virtual one seconds."""
     monkeypatch.setattr(safeguards, "read_flash", lambda *_, **__: OLD)
+
+
+def backed_up_and_restored(wire: Wire) -> None:
+    saved: list[bytes] = []
+
+    def save(backup: Backup) -> str:
+        assert all_of(wire) == OLD, "nothing is erased before the backup is saved"
+        saved.append(backup.data)
+        return "old.bin"
+
+    result = flash(wire, request(backup=True, lose=FILES), save=save)
+
+    assert result.ok
+    assert result.backup is not None
+    assert (result.backup.path, result.backup.size, saved) == ("old.bin", MB, [OLD])
+    assert all_of(wire)[:0x1000] != OLD[:0x1000]
+    assert any("old.bin" in str(note) for note in result.words.notes)
+    flash(wire, request(OLD, lose=frozenset({"all"})))
+    assert all_of(wire) == OLD
+
+
+@pytest.mark.usefixtures("read_at_once")
+def test_after_a_backup_it_goes_on_and_the_backup_restores_all() -> None:
+    backed_up_and_restored(old_board())
+
+
+@pytest.mark.long
+def test_a_backup_that_the_stub_reads_restores_all() -> None:
+    backed_up_and_restored(old_board())
 
 
 def disk_full(_: Backup) -> str:
@@ -201,7 +211,12 @@ EMPTY: Final = used(before_3("2.2.1"), {}, MB)
 
 
 @pytest.mark.parametrize(
-    "old", [b"\xff" * MB, EMPTY, EMPTY[:0x1000].ljust(MB, b"\xff")], ids=["erased", "no files", "cut off"]
+    "old",
+    [
+        pytest.param(b"\xff" * MB, id="erased", marks=pytest.mark.long),
+        pytest.param(EMPTY, id="no files"),
+        pytest.param(EMPTY[:0x1000].ljust(MB, b"\xff"), id="cut off", marks=pytest.mark.long),
+    ],
 )
 def test_where_nothing_is_of_value_nobody_is_asked(old: bytes) -> None:
     assert flash(old_board(old), request(), ask=nobody).ok

@@ -118,6 +118,7 @@ def test_the_boot_rom() -> None:
     ]
 
 
+@pytest.mark.long
 def test_another_boot_rom_is_given_back_with_a_warning() -> None:
     result = read_rom(rom_board(MADE_UP), ReadRomRequest(output="rom.bin", connect=ROM))
 

@@ -82,7 +82,13 @@ def test_a_firmware_takes_what_is_made_long(data: st.DataObject, uses: list[Use]
     judged(data.draw(trees(shape, 60)), shape, uses)
 
 
-@pytest.mark.parametrize("firmware", FIRMWARES)
+@pytest.mark.parametrize(
+    "firmware",
+    [
+        pytest.param(each, marks=pytest.mark.long if number % 3 else ())
+        for number, each in enumerate(FIRMWARES)
+    ],
+)
 def test_the_edges_of_each_layout(firmware: tuple[str, str, int]) -> None:
     shape = shape_of(firmware, 0x80000 // firmware[2])
     layout = LAYOUTS[shape.layout]

@@ -83,13 +83,13 @@ def test_its_digest_proves_it() -> None:
     assert (run.events[-1].done, run.events[-1].total) == (ROM_SIZE, ROM_SIZE)
 
 
-@pytest.mark.long
 def also(*values: object) -> list[object]:
     """More values for a parameter, in the long run alone."""
     several = (value if isinstance(value, tuple) else (value,) for value in values)
     return [pytest.param(*each, marks=pytest.mark.long) for each in several]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stub", STUBS)
 def test_through_a_stub(stub: str) -> None:
     assert Run(rom_board(ROM), stub=stub).reading == (ROM, True)
@@ -102,6 +102,7 @@ def test_another_rom_is_read_twice() -> None:
     assert run.stages == ["read", "note", "verify"]
 
 
+@pytest.mark.long
 def test_a_word_that_comes_differently_the_second_time() -> None:
     run = Run(rom_board(ROM, kind=OnceFickleChip), known="0" * 64)
 
@@ -109,6 +110,7 @@ def test_a_word_that_comes_differently_the_second_time() -> None:
     assert run.retries == ["two readings of the 256 bytes at 0x40008400 differ"]
 
 
+@pytest.mark.long
 def test_a_word_that_comes_differently_every_time() -> None:
     with pytest.raises(LineError) as caught:
         Run(rom_board(ROM, kind=AlwaysFickleChip))

@@ -180,6 +180,7 @@ def test_a_chip_without_a_boot_rom(imgtool: Command, folder: Path) -> None:
     assert (folder / "rom.bin").stat().st_size == 0x1_0000
 
 
+@pytest.mark.long
 def test_a_boot_rom_as_json(imgtool: Command) -> None:
     run = imgtool(*BOOT_ROM_OF, "sim:512KB", "--json")
     fields = result(run.out, "read")

@@ -44,9 +44,12 @@ WRITTEN: Final = {
     "NodeMCU 3": ("v08", "4MB", NODEMCU_3, 0xF000, 0xD000),
     "NodeMCU 3, its default": ("default", "4MB", NODEMCU_3, 0xF000, 0xD000),
 }
+USUAL: Final = ("NodeMCU 2 on 1 MB", "NodeMCU 3, its default")
 
 
-@pytest.mark.parametrize("case", WRITTEN)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in USUAL else pytest.mark.long) for case in WRITTEN]
+)
 def test_written_alone(put: Put, imgtool: Command, case: str) -> None:
     word, size, flash, place, calibration = WRITTEN[case]
     board = put("f.bin", over(flash, [(place, BLANK)]))
@@ -194,9 +197,8 @@ def test_verify(put: Put, imgtool: Command) -> None:
     put("f.bin", over(NODEMCU_3, [(0xF000, V05), (0xD000, b"\0\0\xff\0 calibration")]))
     port = ("-p", "sim:4MB,flash=f.bin", *ROM)
 
-    for more in ((), ("-fs", "keep")):
-        for word, code in (("v05", 0), ("default", 0), ("v08", 1)):
-            assert imgtool("verify", "@init-data", word, *port, *more).code == code
+    for word, more, code in (("v05", (), 0), ("default", ("-fs", "keep"), 0), ("v08", (), 1)):
+        assert imgtool("verify", "@init-data", word, *port, *more).code == code
 
 
 def test_the_words_mean_the_same_to_other_commands(imgtool: Command, pair: Path) -> None:

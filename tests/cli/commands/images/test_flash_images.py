@@ -26,7 +26,7 @@ def dirty(size: int) -> bytes:
 
 
 def most_are_long(name: str) -> object:
-    sizes = ("2MB", "2MB-c1", "4MB-c1", "8MB", "16MB")
+    sizes = ("1MB", "2MB", "2MB-c1", "4MB-c1", "8MB", "16MB")
     return pytest.param(name, marks=pytest.mark.long) if name in sizes else name
 
 
@@ -74,13 +74,15 @@ def test_pair_onto_every_size(pair: Path, imgtool: Command, name: str) -> None:
     ("name", "size", "changed"),
     [
         ("aggregated/sample-with-sdk-sectors.bin", "4MB", ["header size 512KB -> 4MB"]),
-        ("arduino/core-2.3.bin", "4MB", []),
+        pytest.param("arduino/core-2.3.bin", "4MB", [], marks=pytest.mark.long),
         ("arduino/core-3.1.bin", "4MB", []),
-        ("arduino/esphome.bin", "4MB", []),
-        ("micropython/micropython.bin", "4MB", ["header size 1MB -> 4MB"]),
+        pytest.param("arduino/esphome.bin", "4MB", [], marks=pytest.mark.long),
+        pytest.param(
+            "micropython/micropython.bin", "4MB", ["header size 1MB -> 4MB"], marks=pytest.mark.long
+        ),
         ("rboot/whole.bin", "1MB", []),
-        ("dumps/nodemcu-2.2-4m.bin", "4MB", []),
-        ("dumps/arduino-4m.bin", "4MB", []),
+        pytest.param("dumps/nodemcu-2.2-4m.bin", "4MB", [], marks=pytest.mark.long),
+        pytest.param("dumps/arduino-4m.bin", "4MB", [], marks=pytest.mark.long),
     ],
 )
 def test_other_images(

@@ -179,10 +179,13 @@ WARNED: Final = {
     "init data, NodeMCU 3 on the board": (["flash", "0x3fc000", INIT, "-p", "new"], "0xf000"),
     "files, NodeMCU 3 on the board": (["flash", "0x100000", "files.bin", "-p", "new"], "0x3e000"),
 }
+SLOW: Final = ("init data, NodeMCU 2 on the board", "files, NodeMCU 3 on the board")
 BOARDS: Final = {"old": "dumps/nodemcu-2.2-4m.bin", "new": "dumps/nodemcu-3-used-4m.bin"}
 
 
-@pytest.mark.parametrize("case", WARNED)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.long if case in SLOW else ()) for case in WARNED]
+)
 @pytest.mark.usefixtures("files")
 def test_a_warning_gives_the_command_too(imgtool: Command, put: Put, case: str) -> None:
     words, place = WARNED[case]
