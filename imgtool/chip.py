@@ -17,6 +17,7 @@ __all__ = [
     "IROM_WINDOW",
     "MEGABIT_SIZES",
     "MEMORY",
+    "OWN_ROM",
     "ROM_BASE",
     "ROM_SHA256",
     "ROM_SIZE",
@@ -57,6 +58,10 @@ ROM_SIZE: Final = 0x1_0000
 
 ROM_SHA256: Final = "32f199bf10da9a08c6c4e1b556b29c7606656b8a6d04e4f17d5afa74e5d98c68"
 """Of the one boot ROM that every ESP8266 and ESP8285 has that was read (docs/virtual/boot-rom.md)."""
+
+
+OWN_ROM: Final = "own"
+"""What users write for imgtool's own functions in place of a dump of the boot ROM."""
 
 
 class FlashSize(NamedTuple):

@@ -1,6 +1,6 @@
-"""The dump of the chip's boot ROM that a boot on the virtual board needs, read.
+"""The dump of the chip's boot ROM that a boot on the virtual board may use, read.
 
-imgtool has none; ``imgtool read --rom`` takes it from a chip.
+imgtool has none, and does without; ``imgtool read --rom`` takes it from a chip.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from imgtool.errors import UsageError
+from imgtool.chip import OWN_ROM
 
 if TYPE_CHECKING:
     from imgtool.engine.inputs import InputFile
@@ -25,26 +25,19 @@ RomOption = Annotated[
     typer.Option(
         "--rom",
         metavar="FILE",
-        help=f"A dump of the boot ROM; that of {_VARIABLE} if not given.",
+        help=f"A dump of the boot ROM; that of {_VARIABLE}, or imgtool's own functions, if not given.",
         show_default=False,
     ),
 ]
 
 
-def rom_file(rom: Path | None) -> InputFile:
-    """The dump that is named, or else that of the environment.
+def rom_file(rom: Path | None) -> InputFile | None:
+    """The dump that is named, or else that of the environment; None for the functions of imgtool's own.
 
     Raises:
-        UsageError: There is none, or it cannot be read.
+        UsageError: It cannot be read.
     """
     from imgtool.cli.input.placing import file_as_it_is
 
     path = rom or (Path(name) if (name := os.environ.get(_VARIABLE)) else None)
-    if path is None:
-        refusal = UsageError(
-            "a boot needs the chip's boot ROM, which imgtool does not have",
-            expected=f"--rom FILE, or {_VARIABLE}",
-        )
-        refusal.hint = "imgtool read --rom -o rom.bin takes it from a board"
-        raise refusal
-    return file_as_it_is(path)
+    return None if path is None or str(path) == OWN_ROM else file_as_it_is(path)

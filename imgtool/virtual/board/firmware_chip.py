@@ -13,6 +13,7 @@ from imgtool.virtual.board.peripherals import Board, Parts
 from imgtool.virtual.chip.boot import ResetCause
 from imgtool.virtual.chip.machine import Activity, Stop, VirtualChip
 from imgtool.virtual.chip.nor import PowerCut
+from imgtool.virtual.cpu.full_core import NoRomError
 
 if TYPE_CHECKING:
     from imgtool.virtual.board.boot_rom import BootRom
@@ -33,17 +34,19 @@ class FirmwareChip(VirtualChip):
 
     Args:
         setup: What it is made of.
-        rom: The boot ROM.
+        rom: The boot ROM; None for functions of the project's own writing.
 
     Attributes:
         board: What firmware runs on.
+        missing: What of the ROM firmware has needed that is not there: it has stopped since.
     """
 
-    def __init__(self, setup: Setup | None, rom: BootRom) -> None:
+    def __init__(self, setup: Setup | None, rom: BootRom | None) -> None:
         super().__init__(setup)
         parts = Parts(uart=self.uart, flash=self.flash, spi=self.spi, efuses=self._efuses())
         self.board = Board(rom, self, parts)
-        self._rom = rom.content
+        self._rom = None if rom is None else rom.content
+        self.missing: NoRomError | None = None
 
     def skip_to(self, moment: int) -> None:
         """Let time pass in which the processor does nothing."""
@@ -59,7 +62,7 @@ class FirmwareChip(VirtualChip):
         Raises:
             Trap: There is nothing, or it is not emulated.
         """
-        if size == _WORD_SIZE and address in _ROM:
+        if self._rom is not None and size == _WORD_SIZE and address in _ROM:
             offset = address - ROM_BASE
             return int.from_bytes(self._rom[offset : offset + _WORD_SIZE], "little")
         return super().read(address, size)
@@ -73,6 +76,7 @@ class FirmwareChip(VirtualChip):
         """
         del continued
         self.activity = Activity.FIRMWARE
+        self.missing = None
         self._work_with(self.board.core)
         self.flash.attached = True
         self.uart.set_clock_at_reset()
@@ -99,6 +103,9 @@ class FirmwareChip(VirtualChip):
         except PowerCut:
             self._power_cut()
             return None
+        except NoRomError as error:
+            self.missing = error
+            return self._idle()
         if not waits:
             return None
         return self._wait_until(board.next_event(), until)

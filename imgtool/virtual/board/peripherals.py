@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imgtool.virtual.board.boot_rom import BootRom
+    from imgtool.virtual.board.rom.own_rom import OwnRom
     from imgtool.virtual.chip.nor import NorFlash
     from imgtool.virtual.chip.spi import SpiController
     from imgtool.virtual.chip.uart import Uart
@@ -92,6 +93,8 @@ _DELAY: Final = 0x4000_2ECC  # ets_delay_us of the ROM, which goes round until C
 _CMD, _USER2 = 0x00, 0x24
 _READ_STATUS, _USER_COMMAND = 1 << 27, 1 << 18
 _STATUS_OPCODE: Final = 0x05
+_READ_OPCODE: Final = 0x03
+_ROM_READ_NS: Final = 260  # a byte: on the line, and in a loop over pieces of 32
 _TIGHT: Final = 12  # instructions: a loop that does nothing but look is shorter
 
 
@@ -142,7 +145,7 @@ class Board:
     """What firmware runs on.
 
     Args:
-        rom: The chip's boot ROM.
+        rom: The chip's boot ROM; None for functions of the project's own writing.
         clock: The time.
         parts: UART, flash and efuses.
 
@@ -154,10 +157,11 @@ class Board:
         resets: What is to be done, after :meth:`run`; None for nothing.
     """
 
-    def __init__(self, rom: BootRom, clock: Clock, parts: Parts) -> None:
-        self.core = FullCore(self, rom.content)
+    def __init__(self, rom: BootRom | None, clock: Clock, parts: Parts) -> None:
+        self.core = FullCore(self, None if rom is None else rom.content)
         self.core.cycles = self._cycles
         self.core.hooks[_DELAY] = self._delay
+        self._own_rom = self._rom_without_a_dump() if rom is None else None
         self.window = FlashWindow(self.core, parts.flash)
         self.unmodelled: dict[int, int] = {}
         self.resets: Reset | None = None
@@ -209,6 +213,12 @@ class Board:
         writers[_CACHE] = self._write_cache
         writers[_CPU_CLOCK] = self._write_cpu_clock
         writers[_SLEEP] = self._write_sleep
+
+    def _rom_without_a_dump(self) -> OwnRom:
+        from imgtool.virtual.board.rom.functions import FUNCTIONS  # noqa: PLC0415 - not where there is a dump
+        from imgtool.virtual.board.rom.own_rom import OwnRom  # noqa: PLC0415
+
+        return OwnRom(self.core, self, FUNCTIONS)
 
     @property
     def fed(self) -> bool:
@@ -265,6 +275,18 @@ class Board:
             core.stop = True
         core.instructions += 1
 
+    def delay(self, micros: int) -> None:
+        """Let microseconds pass at once, in the middle of a function of the ROM."""
+        self._pass_to(self._clock.now + micros * 1000)
+
+    def read_flash(self, address: int, size: int) -> bytes:
+        """Bytes of the flash, in the time that the ROM takes to read them."""
+        self._pass_to(self._flash.busy_until)
+        command = bytes([_READ_OPCODE]) + (address & 0xFF_FFFF).to_bytes(3, "big")
+        found = self._flash.transact(self._clock.now, command, size)
+        self._pass_to(self._clock.now + size * _ROM_READ_NS)
+        return found
+
     def _pass_to(self, moment: int) -> None:
         """Let time pass in the middle of an instruction; what has come up meanwhile comes right behind it."""
         self._clock.skip_to(moment)
@@ -304,6 +326,8 @@ class Board:
         self._set_speed()
         self.window.show(None)
         self.core.reset()
+        if self._own_rom is not None:
+            self._own_rom.reset()
 
     def run(self, until: int, most: int) -> bool:
         """Compute up to a moment, but no more than so many instructions.

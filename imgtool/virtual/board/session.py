@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from imgtool.virtual.board.firmware_chip import FirmwareChip
 
-__all__ = ["Ending", "FirmwareRun", "Said", "run_firmware"]
+__all__ = ["Ending", "FirmwareRun", "Missing", "Said", "run_firmware"]
 
 _SECOND: Final = 1_000_000_000
 _STEP_NS: Final = 50_000_000
@@ -42,12 +42,13 @@ class Ending(StrEnum):
     ASLEEP = "it sleeps, and nothing wakes it"
     LOOP = "it starts again and again"
     REPEATS = "it says the same again and again"
+    MISSING = "it needs more of the boot ROM than there is"
     TIME = "the time is up"
 
     @property
     def is_for_ever(self) -> bool:
         """Whether the processor has come to a place that it does not leave."""
-        return self in (Ending.STOPPED, Ending.REPEATS)
+        return self in (Ending.STOPPED, Ending.REPEATS, Ending.MISSING)
 
 
 class Said(NamedTuple):
@@ -62,6 +63,20 @@ class Said(NamedTuple):
     text: bytes
 
 
+class Missing(NamedTuple):
+    """What a firmware needs of the boot ROM that is not there.
+
+    Attributes:
+        name: The function, by the names of Espressif's linker script.
+        address: The address.
+        by: What calls it returns to there, or the address of the instruction that reads it.
+    """
+
+    name: str
+    address: int
+    by: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirmwareRun:
     """What firmware did.
@@ -74,6 +89,7 @@ class FirmwareRun:
         boots: How often the boot ROM said who it is.
         exceptions: How many exceptions of the processor there were, by their cause; firmware handles most.
         unmodelled: Registers that were read and have nothing behind them, with the program counter.
+        missing: What of the boot ROM it has needed and is not there: that ended the run.  None for nothing.
     """
 
     ending: Ending
@@ -83,6 +99,7 @@ class FirmwareRun:
     boots: int
     exceptions: dict[int, int] = field(default_factory=dict)
     unmodelled: dict[int, int] = field(default_factory=dict)
+    missing: Missing | None = None
 
     @property
     def log(self) -> bytes:
@@ -132,11 +149,22 @@ def run_firmware(
         boots=sum(piece.text.count(_BANNER) for piece in said),
         exceptions=dict(core.exceptions),
         unmodelled=dict(chip.board.unmodelled),
+        missing=_missing(chip),
     )
+
+
+def _missing(chip: FirmwareChip) -> Missing | None:
+    if chip.missing is None:
+        return None
+    from imgtool.virtual.board.rom.names import name_at  # noqa: PLC0415 - mostly nothing is missing
+
+    return Missing(name_at(chip.missing.address), chip.missing.address, chip.missing.by)
 
 
 def _ending(chip: FirmwareChip, silence: int) -> Ending | None:
     board = chip.board
+    if chip.missing is not None:
+        return Ending.MISSING
     if chip.activity is not Activity.FIRMWARE:
         return Ending.STOPPED
     if board.resets is not None:

@@ -9,7 +9,7 @@ docs/virtual/boot.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from imgtool.chip import RTOS_TABLE_PLACE, SECTOR, flash_size_of_code, memory_at
 from imgtool.errors import FormatError
@@ -34,7 +34,18 @@ from imgtool.virtual.chip.boot_stage import (
     printed,
 )
 
-__all__ = ["BootEvent", "BootOutcome", "BootRun", "ResetCause", "boot", "download_banner"]
+__all__ = [
+    "BootEvent",
+    "BootOutcome",
+    "BootRun",
+    "LoadedSegment",
+    "ReadableFlash",
+    "ResetCause",
+    "RomLoad",
+    "boot",
+    "download_banner",
+    "load_image",
+]
 
 FLASH_BOOT: Final = 3
 """Straps (GPIO15, GPIO0, GPIO2 as bits) for a boot from flash."""
@@ -90,12 +101,44 @@ class BootRun:
         return b"".join(event.text for event in self.events if event.baud == baud)
 
 
-class _Loaded(NamedTuple):
-    """What the ROM made of the image at 0: its lines, how long it took, and why it stopped if it did."""
+class LoadedSegment(NamedTuple):
+    """A segment that the ROM copies.
+
+    Attributes:
+        address: Where it goes.
+        position: Where it is in the flash.
+        size: Bytes.
+    """
+
+    address: int
+    position: int
+    size: int
+
+
+class RomLoad(NamedTuple):
+    """What the ROM made of the image at 0.
+
+    Attributes:
+        text: Its lines.
+        read: Bytes of the flash that it came to.
+        problem: Why it stopped, None if it did not.
+        segments: What it has copied.
+        entry: The entry point that it jumps to, 0 for nowhere; None where it has stopped.
+    """
 
     text: bytes
     read: int
     problem: str | None = None
+    segments: tuple[LoadedSegment, ...] = ()
+    entry: int | None = None
+
+
+class ReadableFlash(Protocol):
+    """A flash that can be read."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """``size`` bytes from ``address``."""
+        ...
 
 
 def download_banner(cause: ResetCause, state: int = 6, *, strap: int = DOWNLOAD) -> bytes:
@@ -174,7 +217,7 @@ def _not_from_flash(cause: ResetCause, strap: int, state: int) -> BootRun:
 def _pass(chip: BootFlash, cause: ResetCause, state: int, before: Stage) -> Stage:
     """One start of the chip, after what it did before."""
     banner = BootEvent(_RESET_NS, download_banner(cause, state, strap=FLASH_BOOT), before.baud)
-    loaded = _load(chip)
+    loaded = load_image(chip)
     events = (banner, BootEvent(loaded.read * _READ_NS, loaded.text, before.baud))
     if loaded.problem is not None:
         return Stage(events, BootOutcome.HANGS, loaded.problem)
@@ -182,12 +225,17 @@ def _pass(chip: BootFlash, cause: ResetCause, state: int, before: Stage) -> Stag
     return stage._replace(events=events + stage.events)
 
 
-def _load(chip: BootFlash) -> _Loaded:
-    """Load the version-1 image at flash 0 as the ROM does, line by line."""
+def load_image(chip: ReadableFlash) -> RomLoad:
+    """Load the version-1 image at flash 0 as the ROM does, line by line.
+
+    Args:
+        chip: The flash.
+    """
     header = chip.read(0, _HEADER)
     if header[0] != version1.MAGIC:
-        return _Loaded(printed(_FAILED), _LINE, f"flash 0 begins with 0x{header[0]:02x}, not 0xe9")
+        return RomLoad(printed(_FAILED), _LINE, f"flash 0 begins with 0x{header[0]:02x}, not 0xe9")
     text: list[str] = []
+    segments: list[LoadedSegment] = []
     position, check = _HEADER, XOR_SEED
     rest_at = tail = 0  # what is left of the last piece: its offset there, and its bytes
     lost: str | None = None
@@ -213,31 +261,35 @@ def _load(chip: BootFlash) -> _Loaded:
             problem = _copy_problem(address + size - tail, position + size - tail, tail, bytewise=bytewise)
         if problem is not None:
             why = f"segment {index} loads at 0x{address:08x}, {problem} its {size} bytes"
-            return _Loaded(printed("".join(text)), position, why)
+            return RomLoad(printed("".join(text)), position, why, tuple(segments))
         if size and swallows(address):
             lost = f"segment {index} loads at 0x{address:08x}, where there is no RAM for its {size} bytes"
+        elif size:
+            segments.append(LoadedSegment(address, position, size))
         check = xor8([chip.read(position, size)], check)
         text.append(f"chksum 0x{check:02x}\n")
         position += size
-    ending, problem = _end_of_image(chip, header, position, check)
-    return _Loaded(printed("".join(text) + ending), position, problem or lost)
+    ending, problem, entry = _end_of_image(chip, header, position, check)
+    return RomLoad(printed("".join(text) + ending), position, problem or lost, tuple(segments), entry)
 
 
-def _end_of_image(chip: BootFlash, header: bytes, position: int, check: int) -> tuple[str, str | None]:
-    """What the ROM says when all segments are loaded, and why it stops there if it does."""
+def _end_of_image(
+    chip: ReadableFlash, header: bytes, position: int, check: int
+) -> tuple[str, str | None, int | None]:
+    """What the ROM says when all segments are loaded, why it stops there if it does, where it goes on."""
     if header[1]:  # without a segment nothing is checked
         stored = chip.read(position | (_LINE - 1), 1)[0]
         text = f"csum 0x{check:02x}\n"  # the computed one also where they differ
         if stored != check:
             why = f"the checksum of the image at 0 is 0x{stored:02x}, but its segments give 0x{check:02x}"
-            return text + "csum err\n" + _FAILED, why
+            return text + "csum err\n" + _FAILED, why, None
     else:
         text = ""
     entry = int.from_bytes(header[4:], "little")
     if not entry:
         text += "user code done\n"
     where = f"the entry point 0x{entry:08x} is where the chip has no memory"
-    return text, where if memory_at(entry) is None else None
+    return text, where if memory_at(entry) is None else None, entry
 
 
 def _copy_problem(address: int, source: int, size: int, *, bytewise: bool) -> str | None:

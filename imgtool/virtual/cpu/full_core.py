@@ -16,7 +16,7 @@ raise cause 3: the handler for it in https://github.com/espressif/ESP8266_NONOS_
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from imgtool.virtual.cpu.closures import closures
 from imgtool.virtual.cpu.core import DRAM_BASE, IRAM_BASE, IRAM_SIZE, ROM, Core, Leave, Trap
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Block = Callable[[int, int], tuple[int, int]]
 
-__all__ = ["WINDOW", "Cause", "FullCore"]
+__all__ = ["WINDOW", "Cause", "FullCore", "NoRomError"]
 
 WINDOW: Final = range(0x4020_0000, 0x4030_0000)
 """Where the cache shows a megabyte of the flash."""
@@ -75,6 +75,19 @@ class _ProcessorException(BaseException):  # as Leave: no handler of errors is t
         self.address = address
 
 
+class NoRomError(Exception):
+    """The program needs what the boot ROM has at an address, and there is no dump of it.
+
+    Attributes:
+        address: What it calls or reads.
+        by: From where: the return address of a call, or the instruction that reads.
+    """
+
+    def __init__(self, address: int, by: int) -> None:
+        super().__init__(f"nothing stands for address 0x{address:08x} of the boot ROM")
+        self.address, self.by = address, by
+
+
 class _World(NamedTuple):
     """Code as it is with the window in one place, or closed.
 
@@ -92,7 +105,7 @@ class FullCore(Core):
 
     Args:
         bus: What lies outside of RAM, ROM and window.
-        rom: The boot ROM, 64 KiB.
+        rom: The boot ROM, 64 KiB; None for functions of one's own, in :attr:`hooks`.
 
     Attributes:
         lines: Interrupts whose level is up, as bits.
@@ -100,17 +113,20 @@ class FullCore(Core):
         exceptions: How many there were, by EXCCAUSE; interrupts are not counted.
         warm: Runs after which a basic block is translated, for those that are made from now on.
         entered: Instructions executed before the basic block that runs as closures.
+        emulates_loads: Whether firmware handles loads of parts of what gives only words; functions in place
+            of code then get them at once.
     """
 
-    def __init__(self, bus: Bus, rom: bytes) -> None:
+    def __init__(self, bus: Bus, rom: bytes | None) -> None:
         super().__init__(bus)
         self.lines = 0
         self.hooks: dict[int, Callable[[], None]] = {}
         self.exceptions: dict[int, int] = {}
         self.entered = 0
+        self.emulates_loads = False
         self.warm = _WARM
         self._rom_bytes = rom
-        self._rom32 = memoryview(rom).cast("I")
+        self._rom32 = None if rom is None else memoryview(rom).cast("I")
         self._window: bytearray | None = None
         self._window32: memoryview | None = None
         self._worlds: dict[int | None, _World] = {}
@@ -286,14 +302,14 @@ class FullCore(Core):
             return bytes(3) if self._window is None else bytes(self._window[offset : offset + 3])
         if address in ROM:
             offset = address - ROM.start
-            return self._rom_bytes[offset : offset + 3]
+            return b"" if self._rom_bytes is None else self._rom_bytes[offset : offset + 3]
         return super()._code_at(address)
 
     def _literal_at(self, address: int) -> int | None:
         if address in WINDOW:
             return None if self._window32 is None else self._window32[address - WINDOW.start >> 2]
         if address in ROM:
-            return self._rom32[address - ROM.start >> 2]
+            return None if self._rom32 is None else self._rom32[address - ROM.start >> 2]
         return super()._literal_at(address)
 
     def _block(self, pc: int, *, single: bool = False, most: int = 0) -> Block:
@@ -301,6 +317,8 @@ class FullCore(Core):
         if pc in self.hooks:
             return functools.partial(self._hooked, pc, self.hooks[pc])
         if not self._code_at(pc):
+            if self._rom_bytes is None and pc in ROM:
+                raise NoRomError(pc, self.a[0])
             return functools.partial(self._no_code, pc)
         return self._cold(pc)
 
@@ -374,7 +392,7 @@ class FullCore(Core):
                 if address - IRAM_BASE < IRAM_SIZE:
                     return self._iram32[address - IRAM_BASE >> 2]
             elif address in ROM:
-                return self._rom32[address - ROM.start >> 2]
+                return self._rom_word(address)
         if DRAM_BASE <= address < ROM.start:  # a literal: the ROM's vectors have theirs there
             return self._dram32[address - DRAM_BASE >> 2]
         reader = self.readers.get(address)
@@ -385,6 +403,11 @@ class FullCore(Core):
         if self.stop:
             raise Leave(value)
         return value
+
+    def _rom_word(self, address: int) -> int:
+        if self._rom32 is None:
+            raise NoRomError(address, self.pc)
+        return self._rom32[address - ROM.start >> 2]
 
     def _store(self, size: int, address: int, value: int, pc: int, n: int) -> None:
         self.pc, self.instructions = pc, n
@@ -411,6 +434,130 @@ class FullCore(Core):
             raise _ProcessorException(Cause.STORE_PROHIBITED, address) from None
         if self.stop:
             raise Leave(0)
+
+    # For functions of the ROM that are not its own code -----------------------------------------------------
+
+    @property
+    def pending(self) -> int:
+        """The interrupts that have come up, as bits, enabled or not."""
+        return self.special.get(_INTERRUPT, 0) | self.lines
+
+    def enable(self, interrupts: int) -> None:
+        """Write INTENABLE."""
+        if (self.enabled ^ interrupts) & _TIMER:
+            self.stop = True
+        self.special[_INTENABLE] = interrupts
+
+    def clear_interrupts(self, bits: int) -> None:
+        """Write INTCLEAR: edges are gone, levels stay."""
+        self.special[_INTERRUPT] = self.special.get(_INTERRUPT, 0) & ~(bits & _CLEARED)
+
+    def return_from_level(self, level: int) -> int:
+        """PS as it was before an interrupt of level 2 or 3; where the processor goes on."""
+        self.ps = self.special.get(_EPS2 + level - 2, 0)
+        return self.special.get(_EPC2 + level - 2, 0)
+
+    def wait(self, level: int) -> None:
+        """Do as ``waiti`` does."""
+        self.ps = self.ps & ~_LEVEL | level
+        self.waiting = True
+
+    def raise_exception(self, cause: int, address: int | None = None) -> NoReturn:
+        """Leave the function with an exception of the processor at ``pc``."""
+        raise _ProcessorException(cause, address)
+
+    def load_word(self, address: int) -> int:
+        """A word, as a load at ``pc`` reads it; a register's reader runs.
+
+        A function in place of code may call it, and the others here: what raises an exception of the
+        processor there raises it at ``pc``, and leaves the function.
+        """
+        address &= _WORD
+        if address % 4:
+            raise _ProcessorException(Cause.ALIGNMENT, address)
+        if DRAM_BASE <= address < ROM.start:
+            return self._dram32[address - DRAM_BASE >> 2]
+        try:
+            return self._load(4, address, self.pc, self.instructions)
+        except Leave as leave:
+            return leave.result or 0  # a load has one
+
+    def store_word(self, address: int, value: int) -> None:
+        """Store a word, as a store at ``pc`` does; a register's writer runs."""
+        address &= _WORD
+        if address % 4:
+            raise _ProcessorException(Cause.ALIGNMENT, address)
+        if DRAM_BASE <= address < ROM.start:
+            self._dram32[address - DRAM_BASE >> 2] = value
+            return
+        offset = address - IRAM_BASE
+        if 0 <= offset < IRAM_SIZE:
+            index = offset >> 2
+            if self._iram32[index] != value:
+                self._iram32[index] = value
+                if self._translated[index]:
+                    self._changing.add(index)
+                    self._forget()
+            return
+        try:
+            self.bus.write(address, value, 4)
+        except Trap:
+            raise _ProcessorException(Cause.STORE_PROHIBITED, address) from None
+
+    def load_bytes(self, address: int, size: int) -> bytes:
+        """Bytes; what gives only words raises its exception, unless :attr:`emulates_loads`."""
+        address &= _WORD
+        if address >= DRAM_BASE and address + size <= ROM.start:
+            return bytes(self.dram[address - DRAM_BASE : address - DRAM_BASE + size])
+        found = bytearray()
+        for at in range(address & ~3, address + size, 4):
+            if (
+                not self.emulates_loads
+                and at >> 20 in _READ_ONLY_PAGES
+                and (at < address or at + 4 > address + size)
+            ):
+                raise _ProcessorException(Cause.LOAD_STORE, max(at, address))
+            found += self.load_word(at).to_bytes(4, "little")
+        start = address & 3
+        return bytes(found[start : start + size])
+
+    def load_part(self, address: int, size: int) -> int:
+        """A byte, or a half-word at an even address."""
+        if size > 1 and address % size:
+            raise _ProcessorException(Cause.ALIGNMENT, address)
+        if not self.emulates_loads and address >> 20 in _READ_ONLY_PAGES:
+            raise _ProcessorException(Cause.LOAD_STORE, address)
+        return int.from_bytes(self.load_bytes(address, size), "little")
+
+    def store_part(self, address: int, value: int, size: int) -> None:
+        """Store a byte, or a half-word at an even address."""
+        address &= _WORD
+        if size > 1 and address % size:
+            raise _ProcessorException(Cause.ALIGNMENT, address)
+        if DRAM_BASE <= address < ROM.start:
+            offset = address - DRAM_BASE
+            self.dram[offset : offset + size] = value.to_bytes(size, "little")
+        elif address >> 20 in _READ_ONLY_PAGES:
+            raise _ProcessorException(Cause.LOAD_STORE, address)
+        else:
+            try:
+                self.bus.write(address, value, size)
+            except Trap:
+                raise _ProcessorException(Cause.STORE_PROHIBITED, address) from None
+
+    def store_bytes(self, address: int, data: bytes) -> None:
+        """Store bytes; in IRAM, where only words can be stored, whole ones."""
+        address &= _WORD
+        if address >= DRAM_BASE and address + len(data) <= ROM.start:
+            offset = address - DRAM_BASE
+            self.dram[offset : offset + len(data)] = data
+            return
+        if address % 4 == 0:
+            for at in range(0, len(data) & ~3, 4):
+                self.store_word(address + at, int.from_bytes(data[at : at + 4], "little"))
+            data, address = data[len(data) & ~3 :], address + (len(data) & ~3)
+        for number, byte in enumerate(data):
+            self.store_part(address + number, byte, 1)
 
     def _misaligned(self, address: int, pc: int, n: int) -> None:
         self.pc, self.instructions = pc, n

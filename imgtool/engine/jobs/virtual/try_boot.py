@@ -21,6 +21,7 @@ from imgtool.engine.stopping import stoppable
 from imgtool.engine.verdicts import DONE, NO, code_of_explanation
 from imgtool.errors import LayoutError, UsageError
 from imgtool.formats.registry import identify
+from imgtool.operations.actions import Cure
 from imgtool.operations.assemble.joining import join, lay_out
 from imgtool.operations.assemble.wrong_files import not_for_flash, wrong_file
 from imgtool.operations.compare.files import compare
@@ -49,6 +50,10 @@ _OVERWRITTEN: Final = (
     "It wrote to addresses behind the end of the chip, which are its first ones again: the header states "
     "more flash than there is."
 )
+_WITH_A_DUMP: Final = Cure(
+    "With a dump of the boot ROM it goes on; any ESP8266 gives one:",
+    ("imgtool read --rom -o rom.bin", "imgtool try IMAGE --rom rom.bin"),
+)
 _CHANGED: Final = (DiffState.FIRMWARE, DiffState.DIFFERS)
 
 
@@ -58,7 +63,7 @@ class TryRequest:
 
     Attributes:
         files: An image for address 0, its halves, a full image, or a dump.
-        rom: A dump of the boot ROM.
+        rom: A dump of the boot ROM; None for functions of imgtool's own.
         rom_name: What to call that.
         size: Name of the flash's size; None for the file's where it has that of a flash, else 4 MB.
         seconds: How long it may run, by the chip's clock.
@@ -67,8 +72,8 @@ class TryRequest:
     """
 
     files: tuple[InputFile, ...]
-    rom: bytes = field(repr=False)
-    rom_name: str
+    rom: bytes | None = field(default=None, repr=False)
+    rom_name: str | None = None
     size: str | None = None
     seconds: float = 60.0
     output: str | None = None
@@ -135,6 +140,7 @@ class TryResult:
             "instructions": run.instructions,
             "boots": run.boots,
             "exceptions": {str(cause): count for cause, count in sorted(run.exceptions.items())},
+            "missing": None if run.missing is None else run.missing._asdict(),
             "unmodelled": [{"address": address, "pc": pc} for address, pc in run.unmodelled.items()],
             "explanation": explanation_fields(self.name, self.explanation),
             "written": [region for region in written["regions"] if region["state"] in _CHANGED],
@@ -155,8 +161,9 @@ class TryResult:
         """Verdict, cause, cures; what it wrote, the files, the end of the log."""
         found, run = self.explanation, self.run
         times = f"{run.boots} starts" if run.boots != 1 else "1 start"
+        cures = found.cures if run.missing is None else (_WITH_A_DUMP,)
         rows = (
-            Row("cause", _OVERWRITTEN if self.overwritten else found.cause),
+            Row("cause", self._cause()),
             Row("ran", f"{run.seconds:.1f} s of the chip's time, {times}; ended as {run.ending}"),
             Row(
                 "flash",
@@ -169,11 +176,21 @@ class TryResult:
             rows=rows,
             tables=(self._written(), *self._files(), self._said()),
             notes=found.notes,
-            cures=found.cures,
+            cures=cures,
         )
+
+    def _cause(self) -> str | Phrase:
+        missing = self.run.missing
+        if missing is not None:
+            return f"{missing.name} at 0x{missing.address:08x} is not there; 0x{missing.by:08x} needs it."
+        return _OVERWRITTEN if self.overwritten else self.explanation.cause
 
     def _sentence(self) -> str:
         """The verdict: that on the log, unless it has stopped behind it."""
+        if self.run.missing is not None:
+            return (
+                "What the firmware does next cannot be told: it needs more of the boot ROM than imgtool has."
+            )
         if not self.stopped or not (self.explanation.ok or self.overwritten):
             return self.explanation.sentence
         if self.overwritten:
@@ -258,7 +275,7 @@ def try_boot(request: TryRequest, on_event: Listener = ignore) -> TryResult:
 
     name = Name(", ".join(file.name for file in request.files))
     before = _flash(request, name)
-    rom = BootRom.parse(request.rom, source=request.rom_name)
+    rom = None if request.rom is None else BootRom.parse(request.rom, source=request.rom_name)
     store = MemoryStore(len(before))
     store.write(0, before)
     chip = FirmwareChip(Setup(default_part(len(before)), store), rom)
