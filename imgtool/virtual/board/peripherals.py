@@ -18,12 +18,11 @@ from imgtool.virtual.board.answers import ANSWERS
 from imgtool.virtual.board.radio import Radio
 from imgtool.virtual.board.timers import DownTimer, UpTimer
 from imgtool.virtual.board.watchdog import Watchdog
-from imgtool.virtual.board.window import FlashWindow
+from imgtool.virtual.board.window import FlashWindow, WindowCore
 from imgtool.virtual.chip.addresses import answer_at, swallows
 from imgtool.virtual.chip.ledger import INSTRUCTION_NS
 from imgtool.virtual.chip.uart import FIFO, STATUS
 from imgtool.virtual.cpu.core import Trap
-from imgtool.virtual.cpu.full_core import FullCore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,7 +154,7 @@ class Board:
     """
 
     def __init__(self, rom: BootRom, clock: Clock, parts: Parts) -> None:
-        self.core = FullCore(self, rom.content)
+        self.core = WindowCore(self, rom.content)
         self.core.cycles = self._cycles
         self.core.hooks[_DELAY] = self._delay
         self.window = FlashWindow(self.core, parts.flash)
