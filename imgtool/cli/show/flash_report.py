@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imgtool.cli.show.text import Screen
     from imgtool.engine.jobs.flash import FlashResult
 
-__all__ = ["show_boards", "show_plan", "show_result"]
+__all__ = ["show_boards", "show_plan", "show_rehearsal", "show_result"]
 
 
 def show_plan(result: FlashResult, *, more: bool = False) -> None:
@@ -41,6 +41,18 @@ def show_plan(result: FlashResult, *, more: bool = False) -> None:
         screen.paragraph(note, lead=[Span("  note       ", "dim")])
     if result.port is None and result.note:
         screen.paragraph(result.note, lead=[Span("  note  ", "dim")])
+    if more:
+        screen.line()
+
+
+def show_rehearsal(result: FlashResult, *, more: bool = False) -> None:
+    """Print what the firmware did in memory; ``more`` says whether a result comes below it."""
+    screen, words = stdout(), result.rehearsal_words
+    if words is None:
+        return
+    screen.line()
+    screen.paragraph(words.verdict, style=style_of(words.tone))
+    show_rows(screen, words.rows)
     if more:
         screen.line()
 

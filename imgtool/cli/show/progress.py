@@ -28,6 +28,7 @@ __all__ = ["Progress"]
 
 _WORDS: Final = {
     "try": "booting",
+    "rehearsal": "rehearsing",
     "connect": "connecting",
     "upload": "loading stub",
     "compare": "comparing",

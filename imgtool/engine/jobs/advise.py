@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from imgtool.device.wire import Wire
     from imgtool.engine.documents import Document
     from imgtool.engine.inputs import InputFile
+    from imgtool.engine.jobs.virtual.agreement import HeldPoint
+    from imgtool.engine.jobs.virtual.rehearsal import Rehearsal
     from imgtool.engine.results import Output
     from imgtool.operations.flashing.plan import FlashPlan
     from imgtool.operations.upgrade.values import AdvicePoint, FirmwareAdvice
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["AdviseRequest", "AdviseResult", "advise", "check_new"]
 
 _STEPS: Final = 2
+_NOT_REHEARSED: Final = "nothing was rehearsed, as imgtool would not write it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,8 @@ class AdviseRequest:
         spelled: How the new firmware is named on a command line, for the commands of cures; none for the
             names of its files.
         keep_files: Whether the files that are there are to be carried over, as ``flash --keep-files`` does.
+        rehearse: Whether the write is booted on the virtual board, too; not with a board.
+        rom: A dump of the boot ROM for that; None for none.
         connect: How to connect to a board; None for the usual way.
     """
 
@@ -74,6 +79,8 @@ class AdviseRequest:
     size: str | None = None
     spelled: tuple[str, ...] | None = None
     keep_files: bool = False
+    rehearse: bool = False
+    rom: InputFile | None = field(default=None, repr=False)
     connect: ConnectOptions | None = None
 
 
@@ -86,17 +93,22 @@ class AdviseResult:
         plan: The write that it is about, as ``flash`` would plan it; None where it would be refused.
         old_name: What the flash before is called.
         new_names: How the new firmware is spelled.
+        rehearsal: What the firmware did on the virtual board; None where nothing was rehearsed.
+        held: The points of the advice held against that.
     """
 
     advice: FirmwareAdvice
     plan: FlashPlan | None = field(repr=False)
     old_name: str
     new_names: tuple[str, ...] = field(repr=False)
+    rehearsal: Rehearsal | None = field(repr=False, default=None)
+    held: tuple[HeldPoint, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is lost, the firmware will start, and both are known."""
-        return self.advice.ok
+        """Whether nothing is lost, the firmware will start, both are known, and no rehearsal contradicts."""
+        starts = self.rehearsal is None or self.rehearsal.ok
+        return self.advice.ok and starts and all(point.agrees for point in self.held)
 
     @property
     def code(self) -> int:
@@ -120,6 +132,8 @@ class AdviseResult:
         tables = (Table(rows=points, head=("what", "verdict", "why")),) if points else ()
         if advice.elsewhere:
             tables = (*tables, Table(rows=(), title=advice.elsewhere))
+        if self.rehearsal is not None:
+            tables = (*tables, *_rehearsed(self.rehearsal, self.held))
         return Words(
             verdict=advice.sentence,
             tone=Tone.GOOD if self.ok else Tone.WRONG,
@@ -164,16 +178,42 @@ def advise(request: AdviseRequest, wire: Wire | None = None, on_event: Listener 
             on_event(Event("advise", 1, _STEPS, name))
             found = judgement.judge(old, new)
             on_event(Event("advise", _STEPS, _STEPS, name))
+            rehearsal, held = _rehearsal(request, old, found, on_event)
         else:
             name = wire.name
+            rehearsal, held = None, ()
+            if request.rehearse:
+                raise UsageError("a board is rehearsed by flash", expected="a dump as OLD", found=Name(name))
             if request.old or request.size is not None:
                 raise UsageError("a board tells all of that itself", expected="a board alone", found="more")
             found = _of_board(wire, request, new, on_event)
         names = _names(words, None if wire is None else name)
         cures = tuple(filled(cure, names) for cure in found.advice.cures)
+        notes = [_NOT_REHEARSED] if request.rehearse and rehearsal is None else []
         return AdviseResult(
-            advice=replace(found.advice, cures=cures), plan=found.plan, old_name=name, new_names=words
+            advice=replace(found.advice, cures=cures, notes=(*found.advice.notes, *notes)),
+            plan=found.plan,
+            old_name=name,
+            new_names=words,
+            rehearsal=rehearsal,
+            held=held,
         )
+
+
+def _rehearsal(
+    request: AdviseRequest, old: OldFlash, found: judgement.Judgement, on_event: Listener
+) -> tuple[Rehearsal | None, tuple[HeldPoint, ...]]:
+    """Boot what the write would make of the flash, and hold the advice against that."""
+    if not request.rehearse:
+        return None, ()
+    from imgtool.engine.jobs.virtual import agreement, rehearsal  # noqa: PLC0415 - few upgrades are rehearsed
+
+    rehearsal.check_rom(request.rom)
+    if found.plan is None:  # it is refused, and the advice says why
+        return None, ()
+    before = rehearsal.flash_of_dump(old.read(0, old.size), old.capacity)
+    made = rehearsal.rehearse(before, found.plan, request.rom, on_event)
+    return made, agreement.held_against(found.advice.points, made, old)
 
 
 def check_new(request: AdviseRequest) -> None:
@@ -263,6 +303,23 @@ def _rows(old: str, result: FirmwareAdvice) -> tuple[Row, ...]:
     )
 
 
+def _rehearsed(rehearsal: Rehearsal, held: Sequence[HeldPoint]) -> tuple[Table, ...]:
+    """What the firmware did in memory, and where the advice says something else."""
+    from imgtool.engine.jobs.virtual.agreement import agreement_table  # noqa: PLC0415 - few are rehearsed
+    from imgtool.engine.jobs.virtual.rehearsal import rehearsal_report  # noqa: PLC0415 - likewise
+
+    words = rehearsal_report(rehearsal)
+    rows = tuple((row.name, row.text) for row in words.rows)
+    wrong = [point.topic for point in held if not point.agrees]
+    verdict = f"the advice is contradicted: {', '.join(wrong)}" if wrong else "the advice agrees with it"
+    return (
+        Table(rows=(), title=words.verdict),
+        Table(rows=rows),
+        Table(rows=(), title=f"Held against the rehearsal, {verdict}."),
+        agreement_table(held),
+    )
+
+
 def _fields(made: AdviseResult) -> dict[str, Any]:
     result = made.advice
     return {
@@ -279,7 +336,17 @@ def _fields(made: AdviseResult) -> dict[str, Any]:
         "plan": None if made.plan is None else plan_fields(made.plan),
         "cures": [cure_fields(cure) for cure in result.cures],
         "notes": list(result.notes),
+        "rehearsal": _rehearsal_fields(made),
     }
+
+
+def _rehearsal_fields(made: AdviseResult) -> dict[str, Any] | None:
+    if made.rehearsal is None:
+        return None
+    from imgtool.engine.jobs.virtual.agreement import agreement_fields  # noqa: PLC0415 - few are rehearsed
+    from imgtool.engine.jobs.virtual.rehearsal import rehearsal_fields  # noqa: PLC0415 - likewise
+
+    return {**rehearsal_fields(made.rehearsal), "held": agreement_fields(made.held)}
 
 
 def _point(point: AdvicePoint) -> dict[str, Any]:

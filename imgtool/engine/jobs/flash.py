@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from imgtool.device.wire import Wire
     from imgtool.engine.documents import Document
     from imgtool.engine.inputs import FolderFile, InputFile
-    from imgtool.engine.jobs.virtual.try_boot import TryResult
+    from imgtool.engine.jobs.virtual.rehearsal import Rehearsal
     from imgtool.engine.results import Cell, Output
     from imgtool.formats.filesystems.stored_files import NewFile
     from imgtool.operations.assemble.extras import InitDataSource
@@ -82,6 +82,7 @@ __all__ = [
     "FlashRequest",
     "FlashResult",
     "PlannedEvent",
+    "RehearsedEvent",
     "SaveBackup",
     "SavedBackup",
     "boards_document",
@@ -156,8 +157,8 @@ class FlashRequest:
         content: Files of which a file system is made, as the firmware takes it; None for none.
         restore: A copy of a file system, or of a flash, whose files are put in as ``content``.
         keep_files: Whether the files on the board are read, saved, and carried to where the firmware looks.
-        rehearse: A dump of the boot ROM, with which the write is rehearsed on the virtual board first; None
-            for no rehearsal.
+        rehearse: Whether the write is rehearsed on the virtual board first.
+        rom: A dump of the boot ROM for that; None for none.
         boot_check: Whether to look at how the firmware starts.
         dry_run: Whether only to plan.
         connect: How to connect; None for the usual way.
@@ -181,7 +182,8 @@ class FlashRequest:
     content: tuple[FolderFile, ...] | None = None
     restore: InputFile | None = None
     keep_files: bool = False
-    rehearse: InputFile | None = None
+    rehearse: bool = False
+    rom: InputFile | None = field(default=None, repr=False)
     boot_check: bool = True
     dry_run: bool = False
     connect: ConnectOptions | None = None
@@ -216,7 +218,7 @@ class FlashResult:
     transfer: Transfer | None = None
     backup: SavedBackup | None = None
     saved_files: SavedBackup | None = None
-    rehearsal: TryResult | None = None
+    rehearsal: Rehearsal | None = None
     boot: Explanation | None = None
     boot_note: str = ""
     error: ImgtoolError | None = None
@@ -285,6 +287,15 @@ class FlashResult:
         return _result_words(self, self.transfer)
 
     @property
+    def rehearsal_words(self) -> Words | None:
+        """What a person is told of the rehearsal; None where nothing was rehearsed."""
+        if self.rehearsal is None:
+            return None
+        from imgtool.engine.jobs.virtual.rehearsal import rehearsal_report  # noqa: PLC0415 - few have one
+
+        return rehearsal_report(self.rehearsal)
+
+    @property
     def outputs(self) -> tuple[Output, ...]:
         """None: a board is no file."""
         return ()
@@ -299,6 +310,18 @@ class PlannedEvent(Event):
     """
 
     stage: str = "plan"
+    result: FlashResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsedEvent(Event):
+    """The write was booted in memory, nothing speaks against it, and nothing was touched yet.
+
+    Attributes:
+        result: The board with its plan and its rehearsal.
+    """
+
+    stage: str = "note"
     result: FlashResult
 
 
@@ -507,7 +530,8 @@ class _BoardRun:
         self.save = save
         self.saved: SavedBackup | None = None
         self.saved_files: SavedBackup | None = None
-        self.rehearsal: TryResult | None = None
+        self.rehearsal: Rehearsal | None = None
+        self.whole: bytes | None = None
         self.session: Session | None = None
         self.plan: FlashPlan | None = None
         self.baud = 0
@@ -524,16 +548,18 @@ class _BoardRun:
         request = self.request
         saves = (request.backup or request.keep_files) and not request.dry_run
         check_saved(backup=saves, save=self.save)
+        if request.rehearse:
+            _check_rom(request.rom)
         self.note = files.note
         with connected(self.wire, request.connect, self._hear, run=request.dry_run) as session:
             self.session = session
             plan, answer = self._settled(session, files.plan, ask)
-            if request.rehearse is not None:
-                self._rehearse(session, plan, request.rehearse)
+            if answer is Answer.BACKUP and not request.dry_run:
+                self._back_up(session)
+            if request.rehearse:
+                self._rehearse(session, plan)
             if request.dry_run:
                 return
-            if answer is Answer.BACKUP:
-                self._back_up(session)
             if plan.files is not None and plan.files.kept is not None:
                 self.saved_files = files_saved(session, plan.files.kept, self.save, self.listen)
             # An erase may be under way before the first event tells of it.
@@ -581,15 +607,15 @@ class _BoardRun:
             plan.right,
         )
 
-    def _rehearse(self, session: Session, plan: FlashPlan, rom: InputFile) -> None:
+    def _rehearse(self, session: Session, plan: FlashPlan) -> None:
         """Boot what would be on the board, and stop there if it does not do what it should."""
-        from imgtool.engine.jobs.virtual.rehearsal import (  # noqa: PLC0415 - few writes are rehearsed
-            rehearsal_words,
-            rehearse,
-        )
+        from imgtool.engine.jobs.virtual import rehearsal  # noqa: PLC0415 - few writes are rehearsed
 
-        self.rehearsal = rehearse(session, plan, rom, self.listen)
-        self.listen(Event("note", message=rehearsal_words(self.rehearsal)))
+        before = rehearsal.flash_of_board(session, plan.target.flash_bytes, self.whole)
+        self.rehearsal = rehearsal.rehearse(before, plan, self.request.rom, self.listen)
+        rehearsal.check_rehearsed(self.rehearsal, plan.files)
+        words = rehearsal.rehearsal_words(self.rehearsal)
+        self.listen(RehearsedEvent(message=words, result=self.result()))
 
     def _read_files_back(self, session: Session, plan: FlashPlan) -> None:
         """See that every file is there, by reading the file system as the firmware will."""
@@ -615,7 +641,13 @@ class _BoardRun:
 
     def _back_up(self, session: Session) -> None:
         """Save the whole flash, and name the file before anything is erased."""
-        self.saved = backed_up(session, self.save, self.listen)
+        save = self.save
+
+        def keep(backup: Backup) -> str:
+            self.whole = backup.data
+            return "" if save is None else save(backup)
+
+        self.saved = backed_up(session, keep, self.listen)
         self.listen(Event("note", message=Phrase("the flash as it was is in ", Name(self.saved.path))))
 
     def _hear(self, event: Event) -> None:
@@ -722,6 +754,12 @@ class _BoardRun:
         if self.error is not None:
             fields["error"] = error_fields(self.error, hint_for(self.error))
         return fields
+
+
+def _check_rom(rom: InputFile | None) -> None:
+    from imgtool.engine.jobs.virtual.rehearsal import check_rom  # noqa: PLC0415 - few writes are rehearsed
+
+    check_rom(rom)
 
 
 def _written(plan: FlashPlan) -> WrittenFirmware:

@@ -466,6 +466,13 @@ class NorFlash:
         everything = self._store.read(0, self.length) if whole else b""
         return found + everything * whole + self._store.read(0, rest)
 
+    def at_hand(self, address: int, length: int) -> bool:
+        """Whether bytes of the array cost nothing to read."""
+        address %= self.length
+        length = min(length, self.length)
+        around = max(0, address + length - self.length)
+        return self._store.at_hand(address, length - around) and self._store.at_hand(0, around)
+
     def _read_status(self, opcode: int, now: int, sent: bytes, receive: int) -> bytes:
         register = _STATUS_READS[opcode] + 1
         if register > self.part.status_registers:
@@ -568,7 +575,8 @@ class NorFlash:
             self._deny(now, sent)
             return
         erased = _ERASED.get(size) or b"\xff" * size
-        blank = self._store.read(address, size) == erased
+        # What is not at hand is taken for used: to read it would be all that it takes to lose it.
+        blank = self._store.at_hand(address, size) and self._store.read(address, size) == erased
         operation = self._begin(row.kind, address, size, blank=blank)
         fault = self._disturbance(operation)
         done = size if fault.cut is None else int(size * fault.cut)

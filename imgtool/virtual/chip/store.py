@@ -55,6 +55,10 @@ class Store(Protocol):
         """The ``length`` bytes from ``address`` on; both lie within the store."""
         ...
 
+    def at_hand(self, address: int, length: int, /) -> bool:
+        """Whether these bytes cost nothing to read; else they come over a line."""
+        ...
+
     def write(self, address: int, data: bytes) -> None:
         """Replace the bytes from ``address`` on; all lie within the store."""
         ...
@@ -86,6 +90,10 @@ class MemoryStore:
     def read(self, address: int, length: int) -> bytes:
         """The ``length`` bytes from ``address`` on."""
         return bytes(self._data[address : address + length])
+
+    def at_hand(self, _address: int, _length: int, /) -> bool:
+        """Always."""
+        return True
 
     def write(self, address: int, data: bytes) -> None:
         """Replace the bytes from ``address`` on."""
@@ -212,6 +220,10 @@ class FileStore:
     def read(self, address: int, length: int) -> bytes:
         """The ``length`` bytes from ``address`` on."""
         return self._bytes[address : address + length]
+
+    def at_hand(self, _address: int, _length: int, /) -> bool:
+        """Always."""
+        return True
 
     def write(self, address: int, data: bytes) -> None:
         """Replace the bytes from ``address`` on; they are in the file when this returns."""

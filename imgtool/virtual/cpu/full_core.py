@@ -16,7 +16,7 @@ raise cause 3: the handler for it in https://github.com/espressif/ESP8266_NONOS_
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Protocol
 
 from imgtool.virtual.cpu.closures import closures
 from imgtool.virtual.cpu.core import DRAM_BASE, IRAM_BASE, IRAM_SIZE, ROM, Core, Leave, Trap
@@ -88,6 +88,22 @@ class NoRomError(Exception):
         self.address, self.by = address, by
 
 
+class WindowBytes(Protocol):
+    """A megabyte of the flash, of which stretches are taken."""
+
+    def __getitem__(self, part: slice, /) -> bytes | bytearray:
+        """The bytes of a stretch."""
+        ...
+
+
+class WindowWords(Protocol):
+    """The same, of which words are taken."""
+
+    def __getitem__(self, index: int, /) -> int:
+        """The word at a place, counted in words."""
+        ...
+
+
 class _World(NamedTuple):
     """Code as it is with the window in one place, or closed.
 
@@ -127,8 +143,8 @@ class FullCore(Core):
         self.warm = _WARM
         self._rom_bytes = rom
         self._rom32 = None if rom is None else memoryview(rom).cast("I")
-        self._window: bytearray | None = None
-        self._window32: memoryview | None = None
+        self._window: WindowBytes | None = None
+        self._window32: WindowWords | None = None
         self._worlds: dict[int | None, _World] = {}
         self._world = self._worlds[None] = _World(self._blocks, set())
         self._compare_at: int | None = None
@@ -147,12 +163,15 @@ class FullCore(Core):
 
     # The window --------------------------------------------------------------------------------------------
 
-    def map_window(self, place: int | None, content: bytearray | None) -> None:
+    def map_window(
+        self, place: int | None, content: WindowBytes | None, words: WindowWords | None = None
+    ) -> None:
         """Show a part of the flash, or nothing.
 
         Args:
             place: What tells one mapping from another: translated code is kept for each.
             content: The megabyte that is seen, shared with the caller; None for none, which reads as 0.
+            words: The same as words, where they are not simply those of a buffer.
         """
         if place not in self._worlds:
             self._worlds[place] = _World({}, set())
@@ -160,7 +179,9 @@ class FullCore(Core):
         self._blocks = self._world.blocks
         self._left.clear()
         self._window = content
-        self._window32 = None if content is None else memoryview(content).cast("I")
+        if words is None and isinstance(content, bytearray):
+            words = memoryview(content).cast("I")
+        self._window32 = words
         self.stop = True
 
     def window_changed(self, place: int, start: int, size: int) -> None:

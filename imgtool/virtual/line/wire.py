@@ -308,6 +308,10 @@ class ReopenedStore:
         """The ``length`` bytes from ``address`` on."""
         return self._opened.read(address, length)
 
+    def at_hand(self, _address: int, _length: int, /) -> bool:
+        """Always."""
+        return True
+
     def write(self, address: int, data: bytes) -> None:
         """Replace the bytes from ``address`` on."""
         self._opened.write(address, data)

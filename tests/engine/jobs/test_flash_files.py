@@ -346,6 +346,10 @@ def test_a_rehearsal_needs_the_real_boot_rom() -> None:
     before = content(wire, 0, MB)
 
     with pytest.raises(FormatError, match="boot ROM"):
-        flash(wire, request(rehearse=InputFile("rom.bin", bytes(0x10000)), keep_files=True), save=Saves(wire))
+        flash(
+            wire,
+            request(rehearse=True, rom=InputFile("rom.bin", bytes(0x10000)), keep_files=True),
+            save=Saves(wire),
+        )
 
     assert content(wire, 0, MB) == before

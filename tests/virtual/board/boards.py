@@ -18,6 +18,8 @@ from imgtool.virtual.cpu.core import ROM
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imgtool.virtual.chip.store import Store
+
 SECOND = 1_000_000_000
 MS = 1_000_000
 US = 1000
@@ -60,12 +62,15 @@ class Bench:
     Args:
         rom: Code of the ROM by address; a reset begins at 0x40000080.
         megabytes: Of the flash.
+        store: What keeps its bytes; None for one in memory.
     """
 
-    def __init__(self, rom: Mapping[int, str] | None = None, *, megabytes: float = 4) -> None:
+    def __init__(
+        self, rom: Mapping[int, str] | None = None, *, megabytes: float = 4, store: Store | None = None
+    ) -> None:
         part = default_part(int(megabytes * (1 << 20)))
         self.clock = Clock()
-        self.store = MemoryStore(part.bytes)
+        self.store: Store = MemoryStore(part.bytes) if store is None else store
         self.flash = NorFlash(part, self.store, on_operation=self._operated)
         self.uart = Uart(lambda: self.clock.now)
         spi = SpiController(self.flash)

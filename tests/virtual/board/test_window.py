@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from imgtool.virtual.chip.lazy_store import LazyStore
 from imgtool.virtual.cpu.full_core import WINDOW
 from tests.virtual.board.boards import CODE, EXTERNAL, MS, Bench
 
@@ -137,3 +138,58 @@ def test_code_of_iram_changes_flash_and_calls_into_it() -> None:
     bench.wait(20 * MS)
     assert (bench.core.a[4], bench.core.a[3]) == (7, 1)
     assert bench.core.pc == CODE + 14
+
+
+def far(megabytes: float, reads: list[int]) -> Bench:
+    """A board whose flash is read when it is looked at."""
+    near = filled(megabytes)
+
+    def read(address: int, size: int) -> bytes:
+        reads.append(address)
+        return near.flash.read(address, size)
+
+    return Bench(megabytes=megabytes, store=LazyStore(near.flash.length, read))
+
+
+@pytest.mark.parametrize("megabytes", [0.5, 1, 4])
+def test_only_what_it_looks_at_is_read(megabytes: float) -> None:
+    reads: list[int] = []
+    bench = far(megabytes, reads)
+    bench.write(CACHE, ON)
+    assert reads == []
+
+    near = filled(megabytes)
+    for offset in (0x8000, 0x10000, 0x8000, 0x78000):
+        assert seen(bench, offset, 4) == stored(near, offset, 4)
+    assert {address & -0x1000 for address in reads} == {0x8000, 0x10000, 0x78000}
+
+
+def test_what_is_not_read_yet_is_seen_as_it_was_changed() -> None:
+    reads: list[int] = []
+    bench = far(1, reads)
+    bench.write(CACHE, ON)
+    end = bench.flash.erase(bench.clock.now, "sector", 0x8000)
+    bench.clock.skip_to(end)
+    bench.flash.program(end, 0x8004, b"\x01\x02\x03\x04")
+
+    assert seen(bench, 0x8000, 3) == [0xFFFF_FFFF, 0x0403_0201, 0xFFFF_FFFF]
+    assert reads == []
+
+
+def test_code_that_is_far_away_runs() -> None:
+    near = Bench(megabytes=1)
+    near.store.write(0x8000, bytes.fromhex("0c73 06ffff"))  # movi.n a3, 7; j .
+    reads: list[int] = []
+
+    def read(address: int, size: int) -> bytes:
+        reads.append(address)
+        return near.flash.read(address, size)
+
+    bench = Bench(megabytes=1, store=LazyStore(MEGABYTE, read))
+    bench.write(CACHE, ON)
+    bench.core.pc = WINDOW.start + 0x8000
+    bench.core.waiting = False
+    bench.board.run(bench.clock.now + MS, 2)
+
+    assert bench.core.a[3] == 7
+    assert {address & -0x1000 for address in reads} == {0x8000}

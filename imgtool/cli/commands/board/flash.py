@@ -149,7 +149,8 @@ def flash(
         content=None if files is None else folder_files(files),
         restore=None if restore_files is None else file_as_it_is(restore_files),
         keep_files=keep_files,
-        rehearse=rom_file(rom) if rehearse else None,
+        rehearse=rehearse,
+        rom=rom_file(rom) if rehearse else None,
         boot_check=not no_boot_check,
         dry_run=dry_run,
         connect=connect_options(baud, stub, reset, no_stub=no_stub),
@@ -210,15 +211,19 @@ class _BoardsRun:
     def one(self, port: str) -> int:
         """Flash one board; its plan and its result are printed as they come."""
         from imgtool.cli.show.document import print_document
-        from imgtool.cli.show.flash_report import show_result
+        from imgtool.cli.show.flash_report import show_rehearsal, show_result
 
-        def planned(result: FlashResult) -> None:
-            if not self.as_json:
-                self.progress.clear()
+        def told(result: FlashResult) -> None:
+            if self.as_json:
+                return
+            self.progress.clear()
+            if result.rehearsal is None:
                 _show_plan(self.context, result, more=not self.request.dry_run)
-                sys.stdout.flush()
+            else:
+                show_rehearsal(result, more=not self.request.dry_run)
+            sys.stdout.flush()
 
-        result = self._flash(port, planned)
+        result = self._flash(port, told)
         if result.error is not None:
             raise result.error
         self.progress.clear()
@@ -236,7 +241,7 @@ class _BoardsRun:
         from imgtool.engine.jobs.flash import boards_document, code_of_boards
 
         def work(port: str) -> FlashResult:
-            return self._flash(port, lambda _: None)
+            return self._flash(port, None)
 
         outcomes = side_by_side(ports, work, self.progress.stop)
         results = [outcome.result or self._stopped(outcome) for outcome in outcomes]
@@ -255,16 +260,16 @@ class _BoardsRun:
         stopped = error if isinstance(error, ImgtoolError) else InterruptedRunError("interrupted")
         return failed_board(outcome.port, self.request, stopped)
 
-    def _flash(self, port: str, planned: Callable[[FlashResult], None]) -> FlashResult:
+    def _flash(self, port: str, told: Callable[[FlashResult], None] | None) -> FlashResult:
         from imgtool.cli.run.connecting import opened
-        from imgtool.engine.jobs.flash import PlannedEvent, failed_board, flash_board
+        from imgtool.engine.jobs.flash import PlannedEvent, RehearsedEvent, failed_board, flash_board
 
         listen = self.progress.listener(port)
 
         def hear(event: Event) -> None:
-            if isinstance(event, PlannedEvent):
-                planned(event.result)
-            else:
+            if told is not None and isinstance(event, PlannedEvent | RehearsedEvent):
+                told(event.result)
+            elif not isinstance(event, PlannedEvent):
                 listen(event)
 
         try:

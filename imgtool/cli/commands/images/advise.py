@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgtool.cli.input.arguments import JsonOption
+from imgtool.cli.input.boot_rom import RomOption, rom_file
 from imgtool.cli.input.connection import BaudOption, EventsOption, NoStubOption, ResetOption, StubOption
 from imgtool.cli.input.options import images_of
 from imgtool.engine.placing import size_name
@@ -56,6 +58,10 @@ def advise(
     keep_files: Annotated[
         bool, typer.Option("--keep-files", help="As imgtool flash --keep-files would do it.")
     ] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Boot it in memory, too, and hold this against that.")
+    ] = False,
+    rom: RomOption = None,
     baud: BaudOption = None,
     stub: StubOption = "auto",
     no_stub: NoStubOption = False,
@@ -78,6 +84,10 @@ def advise(
             raise UsageError(
                 "a board tells its size itself", expected="no --flash-size with --port", found=size
             )
+        if rehearse:
+            raise UsageError(
+                "--rehearse is for OLD in a file", expected="imgtool flash --rehearse --dry-run for a board"
+            )
         from imgtool.cli.input.connection import connect_options
 
         request = AdviseRequest(
@@ -89,7 +99,18 @@ def advise(
         result = _of_board(port, request, events=events, silent=json)
     else:
         _check_no_board({"--baud": baud, "--stub": stub != "auto" or no_stub, "--reset": reset != "auto"})
-        result = _of_file(given, size, keep_files=keep_files)
+        result = _of_file(
+            given,
+            AdviseRequest(
+                files=(),
+                size=size,
+                keep_files=keep_files,
+                rehearse=rehearse,
+                rom=rom_file(rom) if rehearse else None,
+            ),
+            silent=json,
+            events=events,
+        )
     if json:
         from imgtool.cli.show.document import print_document
 
@@ -105,10 +126,11 @@ def _check_no_board(for_a_board: Mapping[str, object]) -> None:
         raise UsageError(f"{alone} is for a board", expected=f"-p PORT with {alone}")
 
 
-def _of_file(given: list[str], size: str | None, *, keep_files: bool) -> AdviseResult:
+def _of_file(given: list[str], request: AdviseRequest, *, silent: bool, events: bool) -> AdviseResult:
     """OLD is a file, or a folder whose images make up one."""
     from imgtool.cli.input.placing import input_files
-    from imgtool.engine.jobs.advise import AdviseRequest, advise
+    from imgtool.cli.show.progress import Progress
+    from imgtool.engine.jobs.advise import advise
 
     if len(given) < 2:  # noqa: PLR2004 - OLD and NEW
         raise UsageError(
@@ -117,22 +139,21 @@ def _of_file(given: list[str], size: str | None, *, keep_files: bool) -> AdviseR
             found=Name(shlex.join(given) or "nothing"),
         )
     old, new = given[0], given[1:]
-    if size is not None:
-        size_name(size)
+    if request.size is not None:
+        size_name(request.size)
     files = _new(new)
     if not Path(old).exists() and ":" in old:
         raise UsageError(
             "OLD is no file", expected="a file, a folder, or -p PORT for a board", found=Name(old)
         )
-    request = AdviseRequest(
-        files=files,
-        old=input_files(images_of([old])),
-        old_name=old,
-        size=size,
-        spelled=tuple(new),
-        keep_files=keep_files,
+    request = replace(
+        request, files=files, old=input_files(images_of([old])), old_name=old, spelled=tuple(new)
     )
-    return advise(request)
+    if not request.rehearse:
+        return advise(request)
+    with Progress([old], events=events, silent=silent) as progress:
+        listen = progress.listener(old)
+        return advise(request, None, lambda event: None if event.stage == "advise" else listen(event))
 
 
 def _new(words: list[str]) -> tuple[InputFile, ...]:

@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from imgtool.formats.filesystems.stored_files import FileSystem
     from imgtool.operations.compare.values import Comparison
     from imgtool.operations.explain.log import Explanation
+    from imgtool.virtual.board.firmware_chip import FirmwareChip
     from imgtool.virtual.board.session import FirmwareRun
+    from imgtool.virtual.chip.store import Store
 
-__all__ = ["TryRequest", "TryResult", "try_boot"]
+__all__ = ["TryRequest", "TryResult", "chip_for", "tried", "try_boot"]
 
 _DEFAULT_SIZE: Final = 0x40_0000
 _LEAST: Final = 0x8_0000
@@ -266,36 +268,62 @@ def try_boot(request: TryRequest, on_event: Listener = ignore) -> TryResult:
         LayoutError: The files overlap, or do not fit the flash.
         InterruptedRunError: It was stopped.
     """
-    from imgtool.flash_parts import default_part  # noqa: PLC0415 - not for help
-    from imgtool.virtual.board.boot_rom import BootRom  # noqa: PLC0415
-    from imgtool.virtual.board.firmware_chip import FirmwareChip  # noqa: PLC0415
-    from imgtool.virtual.board.session import run_firmware  # noqa: PLC0415
-    from imgtool.virtual.chip.machine import Setup  # noqa: PLC0415
+    from imgtool.virtual.board.session import run_firmware  # noqa: PLC0415 - not for help
     from imgtool.virtual.chip.store import MemoryStore  # noqa: PLC0415
 
     name = Name(", ".join(file.name for file in request.files))
     before = _flash(request, name)
-    rom = None if request.rom is None else BootRom.parse(request.rom, source=request.rom_name)
     store = MemoryStore(len(before))
     store.write(0, before)
-    chip = FirmwareChip(Setup(default_part(len(before)), store), rom)
+    chip = chip_for(request, store)
 
     def pass_on(seconds: float) -> None:
         on_event(Event("try", message=f"{seconds:.1f} s of the chip's time"))
 
     with stoppable("the firmware was not judged"):
         run = run_firmware(chip, request.seconds, pass_on)
-        after = store.read(0, len(before))
-        return TryResult(
-            name=name,
-            run=run,
-            explanation=boot_logs.explain(run.log),
-            written=compare(before, after),
-            file_systems=file_systems(after),
-            flash=after,
-            request=request,
-            first=before[:1],
-        )
+        return tried(request, name, run, before, store.read(0, len(before)))
+
+
+def chip_for(request: TryRequest, store: Store) -> FirmwareChip:
+    """The chip that boots, off.
+
+    Args:
+        request: Has the ROM, or none.
+        store: Its flash.
+
+    Raises:
+        FormatError: The ROM is no dump of it.
+    """
+    from imgtool.flash_parts import default_part  # noqa: PLC0415 - not for help
+    from imgtool.virtual.board.boot_rom import BootRom  # noqa: PLC0415
+    from imgtool.virtual.board.firmware_chip import FirmwareChip  # noqa: PLC0415
+    from imgtool.virtual.chip.machine import Setup  # noqa: PLC0415
+
+    rom = None if request.rom is None else BootRom.parse(request.rom, source=request.rom_name)
+    return FirmwareChip(Setup(default_part(store.size), store), rom)
+
+
+def tried(request: TryRequest, name: str, run: FirmwareRun, before: bytes, after: bytes) -> TryResult:
+    """What a run comes to.
+
+    Args:
+        request: What was asked for.
+        name: What was booted.
+        run: What it did.
+        before: The flash before; what was not read of it as erased.
+        after: The flash as it was left, likewise.
+    """
+    return TryResult(
+        name=name,
+        run=run,
+        explanation=boot_logs.explain(run.log),
+        written=compare(before, after),
+        file_systems=file_systems(after),
+        flash=after,
+        request=request,
+        first=before[:1],
+    )
 
 
 def _flash(request: TryRequest, name: Name) -> bytes:
