@@ -102,6 +102,7 @@ from imgtool.engine.jobs.verify import SectorDifference as SectorDifference
 from imgtool.engine.jobs.verify import VerifyRequest as VerifyRequest
 from imgtool.engine.jobs.verify import VerifyResult as VerifyResult
 from imgtool.engine.jobs.verify import verify as verify
+from imgtool.engine.jobs.virtual.board import VirtualBoard as VirtualBoard
 from imgtool.engine.jobs.virtual.try_boot import TryResult as TryResult
 from imgtool.engine.ports import open_wire as open_wire
 from imgtool.engine.results import Cell as Cell
@@ -123,6 +124,7 @@ from imgtool.errors import InterruptedRunError as InterruptedRunError
 from imgtool.errors import LayoutError as LayoutError
 from imgtool.errors import LossError as LossError
 from imgtool.errors import Move as Move
+from imgtool.errors import NotSaidError as NotSaidError
 from imgtool.errors import PortError as PortError
 from imgtool.errors import RehearsalError as RehearsalError
 from imgtool.errors import UsageError as UsageError

@@ -47,6 +47,7 @@
     │       └── StubLineError (LineError)  it does not start, maybe because of the line
     ├── VerifyError                        flash that was written and reads back differently
     ├── LossError                          something of the user's would be lost, and nothing was written
+    ├── NotSaidError                       firmware on the virtual board does not say what was waited for
     ├── RehearsalError                     what would be written does not boot as it should, and was not
     ├── UsageError                         something is asked for that makes no sense
     └── InterruptedRunError                the user has stopped it
@@ -89,6 +90,7 @@ __all__ = [
     "NoFirmwareError",
     "NoFlashError",
     "NoLayoutError",
+    "NotSaidError",
     "PartOfFlashError",
     "PartitionError",
     "PortError",
@@ -566,6 +568,33 @@ class RehearsalError(ImgtoolError):
     def data(self) -> dict[str, Any]:
         """The fields that are known, by name."""
         return {**super().data, "line": self.line}
+
+
+class NotSaidError(ImgtoolError):
+    """Firmware on the virtual board did not say what was waited for.
+
+    Args:
+        wanted: The words, or what they are.
+        seconds: How long was waited, by the chip's clock.
+        lines: The last lines that it said meanwhile.
+        missing: What of the boot ROM it needed and there is not, where that has ended it.
+    """
+
+    def __init__(
+        self, wanted: str, *, seconds: float, lines: tuple[str, ...] = (), missing: str | None = None
+    ) -> None:
+        why = f": it needs {missing} of the boot ROM, which is not there" if missing is not None else ""
+        super().__init__(
+            f"the firmware did not say it in {seconds:g} s of the chip's time{why}",
+            expected=wanted,
+            found=lines[-1].strip() if lines else "nothing",
+        )
+        self.wanted, self.seconds, self.lines, self.missing = wanted, seconds, lines, missing
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields that are known, by name."""
+        return {**super().data, "lines": list(self.lines), "missing": self.missing}
 
 
 class UsageError(ImgtoolError):

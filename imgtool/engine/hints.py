@@ -35,6 +35,7 @@ from imgtool.errors import (
     NoFirmwareError,
     NoFlashError,
     NoLayoutError,
+    NotSaidError,
     PartOfFlashError,
     PortError,
     ProtectedError,
@@ -76,6 +77,7 @@ HINTS: Final[dict[type[ImgtoolError], str]] = {
     ChipError: "hold GPIO0 low while you reset the board; docs/how-to/connect.md has the cures in order",
     VerifyError: "the same command again writes what is wrong; if it stays, look at supply and wiring",
     InterruptedRunError: "the same command again does it from the start",
+    NotSaidError: "imgtool try IMAGE --log FILE keeps all that the firmware says",
     RehearsalError: "nothing was written; imgtool try IMAGE shows all that the firmware says",
     LossError: "--backup auto saves the whole flash first, and goes on",
 }

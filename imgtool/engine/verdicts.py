@@ -14,6 +14,7 @@ from imgtool.errors import (
     InterruptedRunError,
     LayoutError,
     LossError,
+    NotSaidError,
     PortError,
     RehearsalError,
     UsageError,
@@ -55,6 +56,7 @@ EXIT_CODES: Final[dict[type[ImgtoolError], int]] = {
     VerifyError: 7,
     LossError: LOST,
     RehearsalError: LOST,
+    NotSaidError: NO,
     InterruptedRunError: INTERRUPTED,
 }
 """Exit code of each error; docs/exit-codes.md has the whole table."""

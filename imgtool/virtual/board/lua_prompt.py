@@ -8,18 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imgtool.virtual.chip.machine import Stop
+from imgtool.virtual.board.console import Console
 
 if TYPE_CHECKING:
     from imgtool.virtual.board.firmware_chip import FirmwareChip
 
-__all__ = ["PROMPT", "listed_files"]
+__all__ = ["listed_files"]
 
-PROMPT: Final = b"\n> "
-"""How what it has said ends where it waits for a line."""
-
-_SECOND: Final = 1_000_000_000
-_STEP_NS: Final = 50_000_000
 _LONGEST_S: Final = 60  # a full file system of 4 MB is listed in less
 _SILENT_S: Final = 10
 _END: Final = b"\nthat is all"
@@ -45,17 +40,13 @@ def listed_files(chip: FirmwareChip) -> dict[bytes, int] | None:
 
 def _answer(chip: FirmwareChip, line: bytes) -> bytes | None:
     """What comes back for a line, up to the mark; None where that does not come."""
-    chip.uart.arrive(line + b"\r\n", chip.now, None)
-    said = bytearray()
-    end = chip.now + _LONGEST_S * _SECOND
-    heard = chip.now
-    while chip.now < end and chip.now - heard < _SILENT_S * _SECOND:
-        moment = min(end, chip.now + _STEP_NS)
-        if chip.run(moment) is Stop.IDLE:
-            chip.pass_time(moment)
-        fresh = bytes(byte for byte, _, _ in chip.uart.drain())
-        said += fresh
-        heard = chip.now if fresh else heard
-        if _END in said:
-            return bytes(said[: said.index(_END)])
+    console = Console(chip)
+    console.type(line + b"\r\n")
+    heard = -1
+    for _ in range(_LONGEST_S // _SILENT_S):
+        if console.run(_SILENT_S, lambda said: _END in said):
+            return bytes(console.said[: console.said.index(_END)])
+        if len(console.said) == heard:
+            return None
+        heard = len(console.said)
     return None

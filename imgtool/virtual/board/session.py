@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from imgtool.virtual.board.firmware_chip import FirmwareChip
 
-__all__ = ["Ending", "FirmwareRun", "Missing", "Said", "run_firmware"]
+__all__ = ["Ending", "FirmwareRun", "Missing", "Said", "missing_of", "run_firmware"]
 
 _SECOND: Final = 1_000_000_000
 _STEP_NS: Final = 50_000_000
@@ -149,11 +149,12 @@ def run_firmware(
         boots=sum(piece.text.count(_BANNER) for piece in said),
         exceptions=dict(core.exceptions),
         unmodelled=dict(chip.board.unmodelled),
-        missing=_missing(chip),
+        missing=missing_of(chip),
     )
 
 
-def _missing(chip: FirmwareChip) -> Missing | None:
+def missing_of(chip: FirmwareChip) -> Missing | None:
+    """What of the boot ROM the firmware has needed that is not there; None for nothing."""
     if chip.missing is None:
         return None
     from imgtool.virtual.board.rom.names import name_at  # noqa: PLC0415 - mostly nothing is missing

@@ -42,6 +42,21 @@ def try_(
         float,
         typer.Option(metavar="N", min=0.001, max=_LONGEST, help="How long at most, by the chip's clock."),
     ] = 60.0,
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            "--files", metavar="FOLDER", help="Files to put into the flash first.", show_default=False
+        ),
+    ] = None,
+    script: Annotated[
+        Path | None,
+        typer.Option(
+            "--script",
+            metavar="FILE",
+            help="Type its lines at the prompt, check answers.",
+            show_default=False,
+        ),
+    ] = None,
     rom: RomOption = None,
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all that it says here.", show_default=False)
@@ -56,13 +71,16 @@ def try_(
 ) -> None:
     """Boot an image in memory, with its own code: does it start, what does it say and write?
 
-    Exit code 0: it starts. 1: it does not. No board is needed, and the files stay as they are.
+    Exit code 0: it starts, and a script gets its answers. 1: not. No board is needed, and no file changes.
 
-    Example: imgtool try nodemcu.bin
+    Example: imgtool try nodemcu.bin --files lua --script test.txt
     """
+    from imgtool.cli.input.file_tree import folder_files
     from imgtool.cli.input.files import write_file
+    from imgtool.cli.input.placing import file_as_it_is
     from imgtool.cli.show.progress import Progress
     from imgtool.engine.jobs.virtual.try_boot import TryRequest, try_boot
+    from imgtool.engine.jobs.virtual.try_script import try_script
 
     dump = rom_file(rom)
     request = TryRequest(
@@ -73,9 +91,15 @@ def try_(
         seconds=seconds,
         output=None if output is None else str(output),
         log=None if log is None else str(log),
+        content=None if files is None else folder_files(files),
     )
     with Progress(["try"], events=False, silent=json) as progress:
-        result = try_boot(request, progress.listener("try"))
+        listener = progress.listener("try")
+        result = (
+            try_boot(request, listener)
+            if script is None
+            else try_script(request, file_as_it_is(script), listener)
+        )
     for made in result.outputs:
         write_file(Path(made.name), made.data)
     if json:

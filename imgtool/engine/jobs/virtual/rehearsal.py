@@ -24,7 +24,8 @@ from imgtool.operations.inspect.describe import describe
 from imgtool.phrase import Name, Phrase
 from imgtool.quantities import duration, in_bytes
 from imgtool.virtual.board.boot_rom import BootRom
-from imgtool.virtual.board.lua_prompt import PROMPT, listed_files
+from imgtool.virtual.board.console import PROMPT
+from imgtool.virtual.board.lua_prompt import listed_files
 from imgtool.virtual.board.session import Ending, run_firmware
 from imgtool.virtual.chip.lazy_store import LazyStore
 

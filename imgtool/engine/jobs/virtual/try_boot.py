@@ -15,6 +15,7 @@ from imgtool.device.events import Event, ignore
 from imgtool.engine import boot_logs
 from imgtool.engine.documents import comparison_fields, document
 from imgtool.engine.jobs.explain import explanation_fields
+from imgtool.engine.jobs.fullimage import FullImageRequest, fullimage
 from imgtool.engine.placing import placed, size_name
 from imgtool.engine.results import Output, Row, Table, Tone, Toned, Words
 from imgtool.engine.stopping import stoppable
@@ -33,7 +34,7 @@ from imgtool.quantities import capacity
 if TYPE_CHECKING:
     from imgtool.device.events import Listener
     from imgtool.engine.documents import Document
-    from imgtool.engine.inputs import InputFile
+    from imgtool.engine.inputs import FolderFile, InputFile
     from imgtool.formats.filesystems.stored_files import FileSystem
     from imgtool.operations.compare.values import Comparison
     from imgtool.operations.explain.log import Explanation
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
     from imgtool.virtual.board.session import FirmwareRun
     from imgtool.virtual.chip.store import Store
 
-__all__ = ["TryRequest", "TryResult", "chip_for", "tried", "try_boot"]
+__all__ = ["TryRequest", "TryResult", "chip_for", "flash_for", "tried", "try_boot"]
 
-_DEFAULT_SIZE: Final = 0x40_0000
+_DEFAULT_SIZE, _DEFAULT_NAME = 0x40_0000, "4MB"
 _LEAST: Final = 0x8_0000
 _LOG_LINES: Final = 60
 _MOST_FILES: Final = 40
@@ -71,6 +72,7 @@ class TryRequest:
         seconds: How long it may run, by the chip's clock.
         output: Name of a file for the flash as the firmware has left it; None for none.
         log: Name of a file for all that it says; None for none.
+        content: Files of which a file system is made, as the firmware takes it; None for none.
     """
 
     files: tuple[InputFile, ...]
@@ -80,6 +82,7 @@ class TryRequest:
     seconds: float = 60.0
     output: str | None = None
     log: str | None = None
+    content: tuple[FolderFile, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +255,7 @@ class TryResult:
 
 
 def _plain(line: str) -> str:
-    return "".join(char if char.isprintable() or char == "\t" else f"\\x{ord(char):02x}" for char in line)
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line.expandtabs())
 
 
 def try_boot(request: TryRequest, on_event: Listener = ignore) -> TryResult:
@@ -272,7 +275,7 @@ def try_boot(request: TryRequest, on_event: Listener = ignore) -> TryResult:
     from imgtool.virtual.chip.store import MemoryStore  # noqa: PLC0415
 
     name = Name(", ".join(file.name for file in request.files))
-    before = _flash(request, name)
+    before = flash_for(request)
     store = MemoryStore(len(before))
     store.write(0, before)
     chip = chip_for(request, store)
@@ -326,8 +329,20 @@ def tried(request: TryRequest, name: str, run: FirmwareRun, before: bytes, after
     )
 
 
-def _flash(request: TryRequest, name: Name) -> bytes:
-    """All of the flash, with the files in it."""
+def flash_for(request: TryRequest) -> bytes:
+    """All of the flash, with the files in it.
+
+    Raises:
+        UsageError: The files do not begin at 0, or the size is none of a flash.
+        FormatError: Nothing could boot from the file.
+        LayoutError: The files overlap, or do not fit the flash.
+    """
+    if request.content is not None:
+        whole = FullImageRequest(
+            files=request.files, size=request.size or _DEFAULT_NAME, output="", content=request.content
+        )
+        return fullimage(whole).outputs[0].data
+    name = Name(", ".join(file.name for file in request.files))
     files = placed(request.files)
     if files.named:
         raise UsageError(
