@@ -102,7 +102,10 @@ from imgtool.engine.jobs.verify import SectorDifference as SectorDifference
 from imgtool.engine.jobs.verify import VerifyRequest as VerifyRequest
 from imgtool.engine.jobs.verify import VerifyResult as VerifyResult
 from imgtool.engine.jobs.verify import verify as verify
+from imgtool.engine.jobs.virtual.agreement import HeldPoint as HeldPoint
 from imgtool.engine.jobs.virtual.board import VirtualBoard as VirtualBoard
+from imgtool.engine.jobs.virtual.rehearsal import ListedFile as ListedFile
+from imgtool.engine.jobs.virtual.rehearsal import Rehearsal as Rehearsal
 from imgtool.engine.jobs.virtual.try_boot import TryResult as TryResult
 from imgtool.engine.ports import open_wire as open_wire
 from imgtool.engine.results import Cell as Cell

@@ -25,7 +25,7 @@ from imgtool.flash_parts import default_part
 from imgtool.formats.images.version1 import BootImage, Segment
 from imgtool.virtual.board.boot_rom import BootRom
 from imgtool.virtual.board.firmware_chip import FirmwareChip
-from imgtool.virtual.board.rom import exceptions, flash, functions, pins, serial, tasks
+from imgtool.virtual.board.rom import exceptions, flash, functions, gpio, pins, serial, tasks
 from imgtool.virtual.board.rom.own_rom import OwnRom
 from imgtool.virtual.board.session import run_firmware
 from imgtool.virtual.chip.machine import Setup
@@ -51,7 +51,7 @@ BY_NAME: Final = {function.name: function for function in functions.FUNCTIONS}
 LOCK, UNLOCK = 0x4000_0F74, 0x4000_0F80
 PRINT, HANDLE, POST, UDIVSI3 = 0x4000_24CC, 0x4000_2DA8, 0x4000_0E24, 0x4000_E21C
 INSIDE: Final = (
-    *(*exceptions.FUNCTIONS, *tasks.FUNCTIONS, *serial.FUNCTIONS),
+    *(*exceptions.FUNCTIONS, *tasks.FUNCTIONS, *serial.FUNCTIONS, *pins.FUNCTIONS, *gpio.FUNCTIONS),
     *(BY_NAME[name] for name in ("__udivsi3", "__umodsi3")),
 )
 """What functions here call, where that is not to be seen."""
@@ -406,6 +406,27 @@ def chained(source: random.Random) -> Given:
     return Given(arguments=(SCRATCH, unused, buffer, whole, size, full, *ends))
 
 
+GPIO_WAITING, GPIO_KINDS = 0x3FFF_DFD0, 0x3FFF_DFE0
+
+
+def a_pin(source: random.Random) -> Given:
+    """A pin or none, and a word; some interrupts wait, and a function is told of them."""
+    number = source.choice((source.randrange(16), source.randrange(16), source.randrange(16, 200)))
+    waiting = source.choice((0, source.getrandbits(16)))
+    return Given(
+        arguments=(number, source.choice((source.getrandbits(3), source.getrandbits(32)))),
+        memory={
+            GPIO_WAITING: words(waiting, POINTERS[0], source.getrandbits(32)),
+            GPIO_KINDS: bytes(source.randrange(8) for _ in range(16)),
+        },
+    )
+
+
+def some_pins(source: random.Random) -> Given:
+    """The same for pins as bits."""
+    return replace(a_pin(source), arguments=(source.choice((0, 1, source.getrandbits(16))),))
+
+
 # One by one -------------------------------------------------------------------------------------------------
 
 
@@ -477,6 +498,14 @@ ROWS: Final = (
     Row("gpio_output_set", any_words(4)),
     Row("gpio_input_get", any_words(1)),
     Row("lldesc_build_chain", chained),
+    Row("gpio_init", some_pins),
+    *(
+        Row(name, a_pin)
+        for name in ("gpio_register_set", "gpio_register_get", "gpio_intr_pending", "gpio_pin_intr_state_set")
+    ),
+    Row("gpio_intr_ack", some_pins),
+    Row("gpio_intr_handler_register", any_words(2)),
+    Row("the interrupt of the pins", some_pins),
 )
 
 
@@ -510,7 +539,7 @@ def test_division_by_zero_is_the_same_exception(name: str) -> None:
 
 def test_all_are_compared() -> None:
     here = {row.name for row in ROWS} | ON_A_PROCESSOR | {"xthal_get_ccount"}
-    modules = exceptions, tasks, serial, flash, pins
+    modules = exceptions, tasks, serial, flash, pins, gpio
     assert {function.name for module in modules for function in module.FUNCTIONS} == here
 
 

@@ -168,7 +168,7 @@ class Rehearsal:
 
     @property
     def formatted(self) -> tuple[FileSystem, ...]:
-        """The file systems that the firmware has made: all of their blocks were erased."""
+        """The file systems that the firmware has made, which are those whose blocks were all erased."""
         return tuple(system for system in self.tried.file_systems if self._erased(system))
 
     def _erased(self, system: FileSystem) -> bool:
